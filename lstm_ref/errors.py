@@ -1,0 +1,129 @@
+"""What lstm_ref raises, and the checks on arguments that raise it.
+
+LSTMError
+ ├─ ShapeError     (also a ValueError)  an array has the wrong shape
+ ├─ DTypeError     (also a TypeError)   an array is not float32 or float64, or the two are mixed
+ └─ NotFiniteError (also a ValueError)  an array holds NaN or infinity
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+
+
+class LSTMError(Exception):
+    """Anything that lstm_ref refuses to work with."""
+
+
+class ShapeError(LSTMError, ValueError):
+    """An array has the wrong shape."""
+
+
+class DTypeError(LSTMError, TypeError):
+    """An array is neither float32 nor float64, or both kinds are mixed in one call."""
+
+
+class NotFiniteError(LSTMError, ValueError):
+    """An array holds NaN or infinity."""
+
+
+def check_arrays(operation: str, sizes: dict[str, int], **arguments: tuple[Any, str]) -> None:
+    """Check shapes, dtypes and finiteness of the arrays given to ``operation``.
+
+    A letter that is not in ``sizes`` takes the length that most arguments agree on, so that one transposed array is named
+    and not the nine that were right; it is then added to ``sizes``.
+
+    Parameters
+    ----------
+    operation : name of the function, put first in every message
+    sizes : letter -> number, the sizes that are known already; changed in place
+    arguments : name -> (array, pattern), where the pattern names one letter an axis: ``"N T D"``, ``"D 4H"``
+
+    Raises
+    ------
+    ShapeError, DTypeError, NotFiniteError : with the argument, what was expected and what came
+    """
+    for name, (array, _) in arguments.items():
+        if not isinstance(array, np.ndarray):
+            raise DTypeError(
+                f"{operation}: {name} must be a NumPy array, got {type(array).__name__}; use np.asarray({name})"
+            )
+    votes = _votes(arguments)
+    for letter, counts in votes.items():
+        sizes.setdefault(letter, max(counts, key=lambda length: len(counts[length])))
+    for name, (array, pattern) in arguments.items():
+        own = {letter for letter, counts in votes.items() if set().union(*counts.values()) == {name}}
+        _check_shape(operation, name, array, pattern.split(), sizes, own)
+    _check_dtypes(operation, {name: array for name, (array, _) in arguments.items()})
+    for name, (array, _) in arguments.items():
+        # One pass and no temporary: a sum is finite unless a term is not, or the terms overflow together.
+        if not np.isfinite(array.sum()) and not np.isfinite(array).all():
+            where = tuple(int(k) for k in np.argwhere(~np.isfinite(array))[0])
+            raise NotFiniteError(
+                f"{operation}: {name} must be finite, got {array[where]} at index {where}; look at the step that made it"
+            )
+
+
+def _votes(arguments: dict[str, tuple[Any, str]]) -> dict[str, dict[int, set[str]]]:
+    """Letter -> length -> the arguments that speak for it."""
+    votes: dict[str, dict[int, set[str]]] = {}
+    for name, (array, pattern) in arguments.items():
+        for axis, length in zip(pattern.split(), array.shape, strict=False):
+            factor, letter = _split(axis)
+            if array.ndim == len(pattern.split()) and length % factor == 0:
+                votes.setdefault(letter, {}).setdefault(length // factor, set()).add(name)
+    return votes
+
+
+def _check_shape(
+    operation: str, name: str, array: Array, axes: list[str], sizes: dict[str, int], own: set[str]
+) -> None:
+    """Raise unless the array fits; ``own`` are the letters that only this array speaks for, so that any length is right."""
+    lengths = [factor * sizes[letter] if letter in sizes else None for factor, letter in map(_split, axes)]
+    pattern = _tuple(axes)
+    if list(array.shape) == lengths:
+        if 0 in array.shape:
+            raise ShapeError(f"{operation}: {name} must be {pattern} with every size at least 1, got {array.shape}")
+        return
+    free = [letter in own for _, letter in map(_split, axes)]
+    expected = _tuple(["any" if f or n is None else str(n) for f, n in zip(free, lengths, strict=True)])
+    raise ShapeError(
+        f"{operation}: {name} must be {pattern} = {expected}, got {array.shape}{_advice(name, array, lengths, free)}"
+    )
+
+
+def _advice(name: str, array: Array, lengths: list[int | None], free: list[bool]) -> str:
+    if array.ndim != len(lengths):
+        return f"; it has {array.ndim} axes instead of {len(lengths)}"
+    if array.ndim < 2:
+        return ""
+    swapped = array.swapaxes(0, 1)
+    if all(f or n == m for f, n, m in zip(free, lengths, swapped.shape, strict=True)):
+        return f"; did you pass {name}{'.T' if array.ndim == 2 else '.swapaxes(0, 1)'}?"
+    return ""
+
+
+def _check_dtypes(operation: str, arrays: dict[str, Array]) -> None:
+    for name, array in arrays.items():
+        if array.dtype not in (np.float32, np.float64):
+            raise DTypeError(
+                f"{operation}: {name} must be float32 or float64, got {array.dtype}; use {name}.astype(np.float64)"
+            )
+    if len({array.dtype for array in arrays.values()}) > 1:
+        kinds = ", ".join(f"{name} {array.dtype}" for name, array in arrays.items())
+        raise DTypeError(f"{operation}: all arrays must have one dtype, got {kinds}; use .astype to bring them together")
+
+
+def _split(axis: str) -> tuple[int, str]:
+    """'H' -> (1, 'H'), '4H' -> (4, 'H')."""
+    letter = axis.lstrip("0123456789")
+    return int(axis[: len(axis) - len(letter)] or 1), letter
+
+
+def _tuple(items: list[str]) -> str:
+    return "(" + ", ".join(items) + ("," if len(items) == 1 else "") + ")"

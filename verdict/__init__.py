@@ -1,0 +1,11 @@
+"""Compare what a function returned with what it should have returned, and name the mistake.
+
+Shared by the instant checks in a notebook and by the judge that grades it, so that both say the same about the same work.
+It knows nothing of LSTMs and nothing of sandboxes: a check is data, a call is a callable.
+"""
+
+from verdict.check import Case, Check, Misconception, Status, StudentError, Verdict
+from verdict.classify import classify
+from verdict.compare import examine
+
+__all__ = ["Case", "Check", "Misconception", "Status", "StudentError", "Verdict", "classify", "examine"]

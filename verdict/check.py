@@ -1,0 +1,118 @@
+"""The data of a check: what to call, with what, what should come back, and which mistakes are known."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, TypeAlias
+
+from numpy.random import Generator
+
+# A nested tuple of names that mirrors what the function returns: ("h", ("hT", "cT"), None). None is not compared.
+Pattern: TypeAlias = "str | None | tuple[Pattern, ...]"
+Call: TypeAlias = Callable[..., Any]
+
+
+class Status(StrEnum):
+    """What became of a check. The words are shown to students and stored in records."""
+
+    PASSED = "passed"
+    WRONG = "wrong"  # runs, and the numbers are not those of the mathematics
+    CONVENTION = "convention"  # right mathematics in another layout or gate order
+    UNFINISHED = "unfinished"  # missing, or raises NotImplementedError
+    ERROR = "error"  # the student's code raised
+    ENVIRONMENT = "environment"  # a missing import, a name that NumPy removed: not a mistake in the mathematics
+    TIMEOUT = "timeout"
+    CRASHED = "crashed"  # the process died, or ran out of memory
+    FORBIDDEN = "forbidden"  # uses a name that the task rules out
+    SKIPPED = "skipped"  # a check that this one needs did not pass
+
+
+class StudentError(Exception):
+    """A call of the student's function that gave no value; ``status`` says of which kind, the text is for the student."""
+
+    def __init__(self, status: Status, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+@dataclass(frozen=True)
+class Case:
+    """One call: positional arguments, and a few words that say what is special about them."""
+
+    label: str
+    args: tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class Misconception:
+    """A known wrong version of the function, to be recognised by its numbers.
+
+    ``function`` takes the arguments of the student's function and returns what that mistake would return.
+    ``hints`` lead to the mistake by degrees; none of them is the corrected line.
+    """
+
+    id: str
+    title: str
+    function: Call
+    hints: tuple[str, ...] = ()
+    status: Status = Status.WRONG
+
+
+@dataclass(frozen=True)
+class Check:
+    """One question to the student's code.
+
+    Parameters
+    ----------
+    name : unique in the problem set; also the grade_id of the notebook cell that carries the points
+    title : one sentence that says what the check asks, shown to the student
+    function : the name of the student's function
+    cases : rng -> the calls to make; the same rng state gives the same calls
+    expected : the reference, called with the arguments of a case
+    outputs : pattern of names that mirrors the return value
+    axes : output name -> its axes by letter, as in "N T H"; lets a message say where the numbers are wrong
+    blocks : axis -> names of the equal blocks it is made of, as in {"4H": ("i", "f", "g", "o")}
+    points : what the check is worth
+    needs : names of checks without which this one says nothing; when one of them fails, this one is skipped
+    misconceptions : known mistakes; no two may return the same numbers on these cases
+    forbids : names that the student's code may not use (``"torch"``, ``"np.gradient"``)
+    hints : shown by degrees when the mistake is not recognised
+    tolerance : largest error, relative to the largest expected number of the output (float64)
+    time_limit : seconds for all calls of this check together
+    examine : for a check that is no comparison: (call, rng) -> Verdict, in place of cases and expected
+    """
+
+    name: str
+    title: str
+    function: str
+    points: float
+    cases: Callable[[Generator], Sequence[Case]] | None = None
+    expected: Call | None = None
+    outputs: Pattern = None
+    axes: Mapping[str, str] = field(default_factory=dict)
+    blocks: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    needs: tuple[str, ...] = ()
+    misconceptions: tuple[Misconception, ...] = ()
+    forbids: tuple[str, ...] = ()
+    hints: tuple[str, ...] = ()
+    tolerance: float = 1e-6
+    time_limit: float = 20.0
+    examine: Callable[[Call, Generator], Verdict] | None = None
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What came of one check.
+
+    ``credit`` is the share of the points, from 0 to 1. ``message`` and ``hints`` are for the student: no expected value stands
+    in them. ``misconception`` is the id of the named mistake, None when it was not recognised. ``warnings`` cost nothing.
+    """
+
+    status: Status
+    message: str
+    credit: float = 0.0
+    misconception: str | None = None
+    hints: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
