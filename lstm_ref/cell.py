@@ -131,4 +131,6 @@ def lstm_step_backward(dh: Array, dc: Array, cache: StepCache) -> StepGrads:
     dg = dc * i
     dc_prev = dc * f
     da = np.concatenate([di * i * (1 - i), df * f * (1 - f), dg * (1 - g**2), do * o * (1 - o)], axis=1)
-    return StepGrads(dx=da @ Wx.T, dh_prev=da @ Wh.T, dc_prev=dc_prev, dWx=x.T @ da, dWh=h_prev.T @ da, db=da.sum(axis=0))
+    return StepGrads(
+        dx=da @ Wx.T, dh_prev=da @ Wh.T, dc_prev=dc_prev, dWx=x.T @ da, dWh=h_prev.T @ da, db=da.sum(axis=0)
+    )

@@ -116,7 +116,9 @@ def _check_dtypes(operation: str, arrays: dict[str, Array]) -> None:
             )
     if len({array.dtype for array in arrays.values()}) > 1:
         kinds = ", ".join(f"{name} {array.dtype}" for name, array in arrays.items())
-        raise DTypeError(f"{operation}: all arrays must have one dtype, got {kinds}; use .astype to bring them together")
+        raise DTypeError(
+            f"{operation}: all arrays must have one dtype, got {kinds}; use .astype to bring them together"
+        )
 
 
 def _split(axis: str) -> tuple[int, str]:

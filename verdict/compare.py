@@ -61,7 +61,9 @@ def examine(check: Check, call: Call, rng: Generator) -> Verdict:
             got = flatten(check.outputs, value, check.function)
         except StudentError as error:
             return Verdict(error.status, _with_label(str(error), case), hints=check.hints)
-        answers.append(_Answer(case, got, flatten(check.outputs, check.expected(*copy_tree(case.args)), "the reference")))
+        answers.append(
+            _Answer(case, got, flatten(check.outputs, check.expected(*copy_tree(case.args)), "the reference"))
+        )
     return _judge(check, answers)
 
 
@@ -213,7 +215,7 @@ def _where(check: Check, name: str, bad: Array) -> str:
     parts = []
     for axis, letter in enumerate(axes if len(axes) == bad.ndim else []):
         others = tuple(k for k in range(bad.ndim) if k != axis)
-        along = bad.any(axis=others)
+        along: Array = np.asarray(bad.any(axis=others))
         if letter in check.blocks:
             blocks = check.blocks[letter]
             wrong = [block for block, b in zip(blocks, np.split(along, len(blocks)), strict=True) if b.any()]
