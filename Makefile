@@ -1,0 +1,58 @@
+# The commands of the course. `make` alone lists them.
+# PYTHON=python3.12 chooses the Python that .venv is made with.
+
+PYTHON ?= $(firstword $(shell command -v python3.11 python3.12 python3.13 python3) python3)
+BIN := .venv/bin
+# Everything below runs in .venv, and no test or page reads what lies in a user's own site-packages.
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+export PYTHONNOUSERSITE := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help environment pins system-packages book test lint exercises check-exercises serve lab demo-course publish clean
+
+help:  ## list the commands
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | awk -F'\t' '{ printf "make %-16s %s\n", $$1, $$2 }'
+
+environment:  ## .venv with everything in it, from environment.yml
+	@command -v $(PYTHON) >/dev/null || { echo "environment: no Python found; install Python 3.11 (Debian, Ubuntu: sudo apt-get install python3.11 python3.11-venv)." >&2; exit 1; }
+	@$(PYTHON) scripts/environment.py
+
+pins: environment  ## write constraints.txt anew from what is installed in .venv
+	@{ sed -n '/^#/p' constraints.txt; pip freeze --exclude-editable | sed 's/+cpu$$//'; } > .pins && mv .pins constraints.txt
+
+system-packages:  ## Debian packages that the tests need (asks for root only when one is missing)
+	@scripts/system-packages
+
+book: environment  ## the whole book, executed, into _build/html
+	jupyter-book build . -n -W --keep-going
+	@echo "Open _build/html/index.html"
+
+lint: environment  ## style and types
+	ruff format --check .
+	ruff check .
+	mypy
+
+exercises: environment  ## student notebooks from solutions/
+	autograder exercises
+
+check-exercises: environment
+	autograder exercises --check
+
+# pytest comes last: the last line that is printed is its summary.
+test: environment system-packages lint check-exercises book  ## every test, the browser's included
+	pytest
+
+serve: book  ## the book at a local address
+	python -m http.server --bind 127.0.0.1 --directory _build/html 8000
+
+lab: environment  ## JupyterLab on the exercises
+	jupyter lab exercises
+
+demo-course: environment  ## a class of simulated students, graded end to end
+	autograder demo
+
+publish: book  ## put _build/html on the gh-pages branch of origin
+	ghp-import --no-jekyll --push --force --message "Publish the book" _build/html
+
+clean:  ## remove what was built; .venv and the records of a course stay
+	rm -rf _build build .jupyter_cache .pytest_cache .mypy_cache .ruff_cache .hypothesis
