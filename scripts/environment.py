@@ -107,9 +107,9 @@ def explain(stderr):
     """One sentence and a remedy for what pip reported."""
     if "No space left" in stderr:
         return "The disk is full. Make room, then run the same command again; what is installed already is kept."
-    if any(sign in stderr for sign in ("NewConnectionError", "Name or service not known", "timed out", "ProxyError")):
+    if any(sign in stderr for sign in ("connection broken by", "timed out", "from versions: none")):
         return (
-            "The package index is out of reach. Is there a network, or a proxy to set (HTTPS_PROXY)?\n"
+            "The package index is out of reach, or lacks a package. Is there a network, or a proxy to set (HTTPS_PROXY)?\n"
             "An index of your own is set by PIP_INDEX_URL. Then run the same command again; what is installed already is kept."
         )
     return "pip could not install the environment; what it said is above."
