@@ -1,0 +1,172 @@
+"""Figures for a page that may be light or dark: drawn once for each, described in words."""
+
+from __future__ import annotations
+
+import base64
+import html
+import io
+from collections.abc import Callable
+from typing import Any
+
+from lstm_ref.errors import LSTMError
+from lstm_ref.inspect.palette import COLOURS, LINE_STYLES, PALETTES, PLAIN_OUTPUT_CSS, Mode, Palette, dark_css
+
+
+class FigureError(LSTMError, ValueError):
+    """A figure cannot be shown to every reader: it has no description, for instance."""
+
+
+class Figure:
+    """A light and a dark SVG of one drawing; made by `figure`.
+
+    Attributes
+    ----------
+    alt : what a reader who does not see the figure gets instead
+    caption : text under the figure, or None
+    svg : mode ("light", "dark") -> SVG source
+    """
+
+    def __init__(self, svg: dict[Mode, str], alt: str, caption: str | None) -> None:
+        self.svg, self.alt, self.caption = svg, alt, caption
+
+    def _repr_html_(self) -> str:
+        images = "".join(
+            f'<img class="only-{mode}" alt="{html.escape(self.alt)}" '
+            f'src="data:image/svg+xml;base64,{base64.b64encode(source.encode()).decode()}">'
+            for mode, source in self.svg.items()
+        )
+        # The theme hides a caption that follows an image of the other mode: the images stand in a box of their own.
+        caption = f"<figcaption>{html.escape(self.caption)}</figcaption>" if self.caption else ""
+        return f'<style>{_CSS}</style><figure class="lstm-figure"><div>{images}</div>{caption}</figure>'
+
+    def __repr__(self) -> str:
+        return f"<figure: {self.alt}>"
+
+
+def figure(
+    draw: Callable[[Any, Palette], object],
+    alt: str,
+    caption: str | None = None,
+    size: tuple[float, float] = (6.4, 3.2),
+    rows: int = 1,
+    columns: int = 1,
+    **subplots: Any,
+) -> Figure:
+    """Draw for a light and for a dark page, and show the one that fits the reader's page.
+
+    Parameters
+    ----------
+    draw : called as ``draw(ax, palette)`` once for each mode; with several rows or columns, ``ax`` is the array of axes.
+        It must draw the same both times: take random numbers outside of it.
+    alt : what the figure shows, in words: the finding, not "a plot of"
+    caption : text under the figure
+    size : (width, height) in inches; the text is set so that 6.4 inches stay readable on a telephone
+    rows, columns, **subplots : as in ``matplotlib.figure.Figure.subplots``, for instance ``sharey=True``
+
+    Returns
+    -------
+    Figure : a notebook shows it as HTML, with the light SVG on light pages and the dark one on dark pages
+
+    Raises
+    ------
+    FigureError : alt is missing or empty
+    ImportError : Matplotlib is not installed
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> def draw(ax, palette):
+    ...     t = np.arange(50)
+    ...     ax.plot(t, 0.9**t, label="f = 0.9", **palette.line("f"))
+    ...     ax.legend()
+    >>> figure(draw, alt="What a forget gate of 0.9 leaves of a cell state falls to a half in 7 steps.")
+    <figure: What a forget gate of 0.9 leaves of a cell state falls to a half in 7 steps.>
+    """
+    if not isinstance(alt, str) or not alt.strip():
+        raise FigureError(
+            f"figure: alt must say in words what the figure shows, got {alt!r}; "
+            "name the finding, for a reader who cannot see it"
+        )
+    svg: dict[Mode, str] = {mode: _draw(draw, PALETTES[mode], size, rows, columns, subplots) for mode in PALETTES}
+    return Figure(svg, " ".join(alt.split()), caption)
+
+
+def _draw(
+    draw: Callable[[Any, Palette], object],
+    palette: Palette,
+    size: tuple[float, float],
+    rows: int,
+    columns: int,
+    subplots: dict[str, Any],
+) -> str:
+    try:
+        import matplotlib
+        from matplotlib.backends.backend_svg import FigureCanvasSVG
+        from matplotlib.figure import Figure as Canvas
+    except ImportError as missing:
+        raise ImportError("figure: Matplotlib is not installed; pip install 'inside-the-lstm[book]'") from missing
+
+    # A Figure of its own, not pyplot's: nothing is left open, and the reader's settings are neither used nor changed.
+    with matplotlib.rc_context({**matplotlib.rcParamsDefault, **_style(palette)}):
+        canvas = Canvas(figsize=size, layout="constrained")
+        FigureCanvasSVG(canvas)
+        draw(canvas.subplots(rows, columns, **subplots), palette)
+        out = io.StringIO()
+        canvas.savefig(out, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+    return out.getvalue()
+
+
+def _style(palette: Palette) -> dict[str, Any]:
+    from cycler import cycler
+
+    fg, muted, grid = palette.fg, palette.muted, palette.grid
+    return {
+        "backend": "svg",
+        # Glyphs as outlines: an image cannot load the page's font, and a font that is missing would move every label.
+        "svg.fonttype": "path",
+        "svg.hashsalt": "inside-the-lstm",  # the same drawing gives the same bytes
+        # 6.4 inches are 614 pixels; on a telephone of 390 pixels these 12 points are still 9 pixels high.
+        "font.size": 12,
+        "axes.labelsize": 12,
+        "axes.titlesize": 12,
+        "xtick.labelsize": 11,
+        "ytick.labelsize": 11,
+        "legend.fontsize": 11,
+        "axes.titlelocation": "left",
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.facecolor": "none",
+        "figure.facecolor": "none",
+        "savefig.facecolor": "none",
+        "axes.edgecolor": muted,
+        "axes.labelcolor": fg,
+        "axes.titlecolor": fg,
+        "text.color": fg,
+        "xtick.color": muted,
+        "ytick.color": muted,
+        "xtick.labelcolor": fg,
+        "ytick.labelcolor": fg,
+        "grid.color": grid,
+        "grid.linewidth": 0.8,
+        "axes.axisbelow": True,
+        "lines.linewidth": 1.8,
+        "legend.frameon": False,
+        "legend.handlelength": 2.6,  # long enough for a dash pattern to show
+        "patch.edgecolor": fg,
+        "hatch.color": fg,
+        "axes.prop_cycle": cycler(color=[COLOURS[k] for k in "fcigoh"])
+        + cycler(linestyle=["solid", (0, (5, 1.5))] + [LINE_STYLES[k] for k in "goh"] + [(0, (1, 3))]),
+    }
+
+
+_CSS = (
+    ".lstm-figure { margin: 1rem 0; }\n"
+    ".lstm-figure img { display: block; max-width: 100%; height: auto; padding: 0 !important; filter: none;"
+    " background: var(--pst-color-background, var(--jp-layout-color0, #fff)) !important; }\n"
+    ".lstm-figure img.only-dark { display: none !important;"
+    " background: var(--pst-color-background, var(--jp-layout-color0, #14181e)) !important; }\n"
+    ".lstm-figure figcaption { display: block !important; margin-top: .4rem; font-size: .9em; opacity: .85; }\n"
+    + dark_css(".lstm-figure img.only-dark", "display: block !important;")
+    + dark_css(".lstm-figure img.only-light", "display: none !important;")
+    + PLAIN_OUTPUT_CSS
+)
