@@ -1,0 +1,82 @@
+"""A real browser over the built book, from disk, with the network cut."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, Route, sync_playwright
+
+ROOT = Path(__file__).parents[2]
+VIEWPORTS = {"desktop": {"width": 1280, "height": 900}, "phone": {"width": 390, "height": 844}}
+# The page itself, what it keeps inline, and what a widget makes out of its own text: none of these leaves the machine.
+LOCAL = ("file:", "data:", "blob:", "about:")
+
+
+@pytest.fixture(scope="session")
+def book() -> Path:
+    """Folder of the built book."""
+    html = ROOT / "_build" / "html"
+    if not (html / "index.html").is_file():
+        pytest.fail(f"There is no built book in {html}. Run `make book` first (`make test` does).", pytrace=False)
+    return html
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Debian's Chromium, without a window and without traffic of its own."""
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+    if chromium is None:
+        pytest.fail("No chromium on the PATH. Run `make system-packages` first (`make test` does).", pytrace=False)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=chromium,
+            args=[
+                "--no-sandbox",  # continuous integration runs as root, where Chromium's sandbox cannot start
+                "--disable-gpu",
+                "--disable-background-networking",
+                "--disable-component-update",
+                "--disable-sync",
+            ],
+        )
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page_for(book: Path, browser: Browser) -> Iterator[Callable[..., Page]]:
+    """Open a page of the book: ``page_for("book/bptt", viewport="phone", colour_scheme="dark")``.
+
+    When the test ends, it fails if any page that it opened asked for something outside the disk, failed to load a file,
+    wrote an error to the console or raised one.
+    """
+    contexts: list[BrowserContext] = []
+    trouble: list[str] = []
+
+    def only_local(route: Route) -> None:
+        if route.request.url.startswith(LOCAL):
+            route.continue_()
+        else:
+            trouble.append(f"remote request: {route.request.url}")
+            route.abort()
+
+    def open_page(name: str, viewport: str = "desktop", colour_scheme: str = "light") -> Page:
+        context = browser.new_context(viewport=VIEWPORTS[viewport], color_scheme=colour_scheme, offline=True)
+        contexts.append(context)
+        page = context.new_page()
+        page.route("**/*", only_local)
+        page.on("requestfailed", lambda request: trouble.append(f"failed request: {request.url}"))
+        page.on("pageerror", lambda error: trouble.append(f"page error on {name}: {error}"))
+        page.on(
+            "console",
+            lambda message: (
+                trouble.append(f"console error on {name}: {message.text}") if message.type == "error" else None
+            ),
+        )
+        page.goto((book / f"{name}.html").as_uri())
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert not trouble, "\n".join(trouble)
