@@ -4,23 +4,51 @@ Only NumPy is needed to import it. The twins, the widgets and the data sets ask 
 """
 
 from lstm_ref.cell import StepCache, StepGrads, lstm_step, lstm_step_backward, sigmoid
-from lstm_ref.errors import DTypeError, LSTMError, NotFiniteError, ShapeError
+from lstm_ref.errors import (
+    ArgumentError,
+    DTypeError,
+    GradientError,
+    LSTMError,
+    MissingPackageError,
+    NotFiniteError,
+    ShapeError,
+)
+from lstm_ref.gradcheck import check_gradients, numerical_gradient
+from lstm_ref.init import glorot_uniform, init_affine, init_lstm, orthogonal
+from lstm_ref.losses import cross_entropy, mean_squared_error
+from lstm_ref.optim import AdamState, adam, adam_init, clip_by_norm, sgd
 from lstm_ref.sequence import SequenceCache, SequenceGrads, lstm_backward, lstm_forward
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "AdamState",
+    "ArgumentError",
     "DTypeError",
+    "GradientError",
     "LSTMError",
+    "MissingPackageError",
     "NotFiniteError",
     "SequenceCache",
     "SequenceGrads",
     "ShapeError",
     "StepCache",
     "StepGrads",
+    "adam",
+    "adam_init",
+    "check_gradients",
+    "clip_by_norm",
+    "cross_entropy",
+    "glorot_uniform",
+    "init_affine",
+    "init_lstm",
     "lstm_backward",
     "lstm_forward",
     "lstm_step",
     "lstm_step_backward",
+    "mean_squared_error",
+    "numerical_gradient",
+    "orthogonal",
+    "sgd",
     "sigmoid",
 ]

@@ -1,13 +1,17 @@
 """What lstm_ref raises, and the checks on arguments that raise it.
 
 LSTMError
- ├─ ShapeError     (also a ValueError)  an array has the wrong shape
- ├─ DTypeError     (also a TypeError)   an array is not float32 or float64, or the two are mixed
- └─ NotFiniteError (also a ValueError)  an array holds NaN or infinity
+ ├─ ShapeError          (also a ValueError)      an array has the wrong shape
+ ├─ DTypeError          (also a TypeError)       an array is not of the kind that is needed, or two kinds are mixed
+ ├─ NotFiniteError      (also a ValueError)      an array or a loss holds NaN or infinity
+ ├─ ArgumentError       (also a ValueError)      anything else that an argument can be and must not
+ ├─ GradientError       (also an AssertionError) a gradient is not the derivative of the loss
+ └─ MissingPackageError (also an ImportError)    an optional package is not installed
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -25,11 +29,32 @@ class ShapeError(LSTMError, ValueError):
 
 
 class DTypeError(LSTMError, TypeError):
-    """An array is neither float32 nor float64, or both kinds are mixed in one call."""
+    """An array is not of the kind that is needed (float32 or float64, or integers), or both floats are mixed in one call."""
 
 
 class NotFiniteError(LSTMError, ValueError):
-    """An array holds NaN or infinity."""
+    """An array or a loss holds NaN or infinity."""
+
+
+class ArgumentError(LSTMError, ValueError):
+    """An argument has a value that cannot be used: a negative learning rate, a name that is missing, an unknown dialect."""
+
+
+class GradientError(LSTMError, AssertionError):
+    """A gradient is not the derivative of the loss.
+
+    Attributes
+    ----------
+    errors : name of the parameter -> relative error of its gradient, the right ones included
+    """
+
+    def __init__(self, message: str, errors: dict[str, float]) -> None:
+        super().__init__(message)
+        self.errors = errors
+
+
+class MissingPackageError(LSTMError, ImportError):
+    """An optional package is not installed."""
 
 
 def check_arrays(operation: str, sizes: dict[str, int], **arguments: tuple[Any, str]) -> None:
@@ -47,25 +72,89 @@ def check_arrays(operation: str, sizes: dict[str, int], **arguments: tuple[Any, 
     Raises
     ------
     ShapeError, DTypeError, NotFiniteError : with the argument, what was expected and what came
+
+    Examples
+    --------
+    >>> sizes = {"N": 2}
+    >>> check_arrays("lstm_step", sizes, h_prev=(np.zeros((2, 3)), "N H"), b=(np.zeros(12), "4H"))
+    >>> sizes
+    {'N': 2, 'H': 3}
+    >>> check_arrays("lstm_step", sizes, h_prev=(np.zeros((3, 2)), "N H"))
+    Traceback (most recent call last):
+        ...
+    lstm_ref.errors.ShapeError: lstm_step: h_prev must be (N, H) = (2, 3), got (3, 2); did you pass h_prev.T?
     """
-    for name, (array, _) in arguments.items():
-        if not isinstance(array, np.ndarray):
-            raise DTypeError(
-                f"{operation}: {name} must be a NumPy array, got {type(array).__name__}; use np.asarray({name})"
-            )
+    arrays = {name: array for name, (array, _) in arguments.items()}
+    _check_kinds(operation, arrays)
+    known = set(sizes)
     votes = _votes(arguments)
     for letter, counts in votes.items():
         sizes.setdefault(letter, max(counts, key=lambda length: len(counts[length])))
     for name, (array, pattern) in arguments.items():
-        own = {letter for letter, counts in votes.items() if set().union(*counts.values()) == {name}}
+        own = {letter for letter, counts in votes.items() if set().union(*counts.values()) == {name}} - known
         _check_shape(operation, name, array, pattern.split(), sizes, own)
-    _check_dtypes(operation, {name: array for name, (array, _) in arguments.items()})
-    for name, (array, _) in arguments.items():
-        # One pass and no temporary: a sum is finite unless a term is not, or the terms overflow together.
-        if not np.isfinite(array.sum()) and not np.isfinite(array).all():
+    check_floats(operation, arrays)
+
+
+def check_floats(operation: str, arrays: Mapping[str, Any]) -> None:
+    """Check that all are NumPy arrays of one kind, float32 or float64, and finite, whatever their shapes.
+
+    Parameters
+    ----------
+    operation : name of the function, put first in every message
+    arrays : name -> array
+
+    Raises
+    ------
+    DTypeError, NotFiniteError : with the argument, what was expected and what came
+    """
+    _check_kinds(operation, arrays)
+    for name, array in arrays.items():
+        if array.dtype not in (np.float32, np.float64):
+            raise DTypeError(
+                f"{operation}: {name} must be float32 or float64, got {array.dtype}; use {name}.astype(np.float64)"
+            )
+    if len({array.dtype for array in arrays.values()}) > 1:
+        kinds = ", ".join(f"{name} {array.dtype}" for name, array in arrays.items())
+        raise DTypeError(
+            f"{operation}: all arrays must have one dtype, got {kinds}; use .astype to bring them together"
+        )
+    for name, array in arrays.items():
+        if not np.isfinite(array).all():
             where = tuple(int(k) for k in np.argwhere(~np.isfinite(array))[0])
             raise NotFiniteError(
                 f"{operation}: {name} must be finite, got {array[where]} at index {where}; look at the step that made it"
+            )
+
+
+def check_same_names(operation: str, expected: Iterable[str], **dicts: Mapping[str, Any]) -> None:
+    """Check that every dict has exactly the expected names.
+
+    Raises
+    ------
+    ArgumentError : with the names that are missing and those that are too many
+
+    Examples
+    --------
+    >>> check_same_names("sgd", ["Wx", "Wh", "b"], grads={"Wx": 0, "dWh": 0, "b": 0})
+    Traceback (most recent call last):
+        ...
+    lstm_ref.errors.ArgumentError: sgd: grads must have the names Wx, Wh, b; missing: Wh; too many: dWh
+    """
+    names = list(expected)
+    for argument, given in dicts.items():
+        missing = [name for name in names if name not in given]
+        extra = [str(name) for name in given if name not in names]
+        if missing or extra:
+            told = [f"missing: {', '.join(missing)}"] * bool(missing) + [f"too many: {', '.join(extra)}"] * bool(extra)
+            raise ArgumentError(f"{operation}: {argument} must have the names {', '.join(names)}; {'; '.join(told)}")
+
+
+def _check_kinds(operation: str, arrays: Mapping[str, Any]) -> None:
+    for name, array in arrays.items():
+        if not isinstance(array, np.ndarray):
+            raise DTypeError(
+                f"{operation}: {name} must be a NumPy array, got {type(array).__name__}; use np.asarray({name})"
             )
 
 
@@ -106,19 +195,6 @@ def _advice(name: str, array: Array, lengths: list[int | None], free: list[bool]
     if all(f or n == m for f, n, m in zip(free, lengths, swapped.shape, strict=True)):
         return f"; did you pass {name}{'.T' if array.ndim == 2 else '.swapaxes(0, 1)'}?"
     return ""
-
-
-def _check_dtypes(operation: str, arrays: dict[str, Array]) -> None:
-    for name, array in arrays.items():
-        if array.dtype not in (np.float32, np.float64):
-            raise DTypeError(
-                f"{operation}: {name} must be float32 or float64, got {array.dtype}; use {name}.astype(np.float64)"
-            )
-    if len({array.dtype for array in arrays.values()}) > 1:
-        kinds = ", ".join(f"{name} {array.dtype}" for name, array in arrays.items())
-        raise DTypeError(
-            f"{operation}: all arrays must have one dtype, got {kinds}; use .astype to bring them together"
-        )
 
 
 def _split(axis: str) -> tuple[int, str]:
