@@ -1,0 +1,41 @@
+"""The zoo: known mistakes in an LSTM, each a right line and a wrong line, with symptom, cause, fix and source.
+
+The instant checks, the judge and the book read this one registry.
+
+>>> bug = find("no_forget_gate")
+>>> bug.function, bug.changes[0].wrong
+('lstm_step', 'c = c_prev + i * g')
+"""
+
+from __future__ import annotations
+
+from lstm_ref.zoo.backward import BACKWARD
+from lstm_ref.zoo.forward import FORWARD
+from lstm_ref.zoo.registry import FUNCTIONS, Bug, Change, source_of, step_caches
+
+BUGS: tuple[Bug, ...] = (*FORWARD, *BACKWARD)
+
+__all__ = ["BUGS", "FUNCTIONS", "Bug", "Change", "backward_bugs", "find", "forward_bugs", "source_of", "step_caches"]
+
+
+def find(id: str) -> Bug:
+    """Entry with this id.
+
+    Raises
+    ------
+    KeyError : when there is none; the message lists those that there are
+    """
+    for bug in BUGS:
+        if bug.id == id:
+            return bug
+    raise KeyError(f"zoo.find: no entry {id!r}; there are {', '.join(bug.id for bug in BUGS)}")
+
+
+def forward_bugs() -> tuple[Bug, ...]:
+    """Mistakes in `lstm_step` and `lstm_forward`, without those that are only another gate order or layout."""
+    return tuple(bug for bug in FORWARD if not bug.convention)
+
+
+def backward_bugs() -> tuple[Bug, ...]:
+    """Mistakes in `lstm_step_backward` and `lstm_backward`, without those that are only another gate order or layout."""
+    return tuple(bug for bug in BACKWARD if not bug.convention)
