@@ -62,7 +62,7 @@ def lstm_step_backward(dh: Any, dc: Any, cache: Any) -> Any:
 def lstm_backward(dh: Any, cache: Any, dcT: Any = None) -> Any:
     T = dh.shape[1]
     *_, Wx, Wh = cache[0]
-    dxs = [None] * T
+    dxs: Any = [None] * T
     dWx, dWh, db = np.zeros_like(Wx), np.zeros_like(Wh), np.zeros_like(Wh[0])
     dh_next = np.zeros_like(dh[:, 0])
     dc_next = np.zeros_like(dh[:, 0]) if dcT is None else dcT
