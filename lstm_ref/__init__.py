@@ -4,6 +4,7 @@ Only NumPy is needed to import it. The twins, the widgets and the data sets ask 
 """
 
 from lstm_ref.cell import StepCache, StepGrads, lstm_step, lstm_step_backward, sigmoid
+from lstm_ref.convert import DIALECTS, convert
 from lstm_ref.errors import (
     ArgumentError,
     DTypeError,
@@ -24,6 +25,7 @@ __version__ = "0.1.0"
 __all__ = [
     "AdamState",
     "ArgumentError",
+    "DIALECTS",
     "DTypeError",
     "GradientError",
     "LSTMError",
@@ -38,6 +40,7 @@ __all__ = [
     "adam_init",
     "check_gradients",
     "clip_by_norm",
+    "convert",
     "cross_entropy",
     "glorot_uniform",
     "init_affine",

@@ -67,7 +67,8 @@ def check_arrays(operation: str, sizes: dict[str, int], **arguments: tuple[Any, 
     ----------
     operation : name of the function, put first in every message
     sizes : letter -> number, the sizes that are known already; changed in place
-    arguments : name -> (array, pattern), where the pattern names one letter an axis: ``"N T D"``, ``"D 4H"``
+    arguments : name -> (array, pattern), where the pattern names one letter an axis: ``"N T D"``, ``"D 4H"``; an axis that is
+        a number has that length: ``"H 1"``
 
     Raises
     ------
@@ -164,7 +165,7 @@ def _votes(arguments: dict[str, tuple[Any, str]]) -> dict[str, dict[int, set[str
     for name, (array, pattern) in arguments.items():
         for axis, length in zip(pattern.split(), array.shape, strict=False):
             factor, letter = _split(axis)
-            if array.ndim == len(pattern.split()) and length % factor == 0:
+            if letter and array.ndim == len(pattern.split()) and length % factor == 0:
                 votes.setdefault(letter, {}).setdefault(length // factor, set()).add(name)
     return votes
 
@@ -173,6 +174,7 @@ def _check_shape(
     operation: str, name: str, array: Array, axes: list[str], sizes: dict[str, int], own: set[str]
 ) -> None:
     """Raise unless the array fits; ``own`` are the letters that only this array speaks for, so that any length is right."""
+    sizes = {**sizes, "": 1}
     lengths = [factor * sizes[letter] if letter in sizes else None for factor, letter in map(_split, axes)]
     pattern = _tuple(axes)
     if list(array.shape) == lengths:
@@ -198,7 +200,7 @@ def _advice(name: str, array: Array, lengths: list[int | None], free: list[bool]
 
 
 def _split(axis: str) -> tuple[int, str]:
-    """'H' -> (1, 'H'), '4H' -> (4, 'H')."""
+    """'H' -> (1, 'H'), '4H' -> (4, 'H'), '1' -> (1, '')."""
     letter = axis.lstrip("0123456789")
     return int(axis[: len(axis) - len(letter)] or 1), letter
 
