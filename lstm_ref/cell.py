@@ -1,4 +1,4 @@
-r"""One step of an LSTM, forward and backward: the equations, line for line.
+"""One step of an LSTM, forward and backward: the equations, line for line.
 
 Sizes: N examples, D inputs, H hidden units. The 4H columns of Wx, Wh and b are four blocks of H, in the order i, f, g, o.
 
@@ -19,11 +19,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lstm_ref.errors import Array, check_arrays
+from lstm_ref.errors import Array, check_arrays, check_cache
 
 
 class StepCache(NamedTuple):
-    """What one step backward needs from the step forward."""
+    """What one step backward needs from the step forward.
+
+    Wx and Wh are the caller's arrays, not copies (a copy at every step would be most of the memory): leave them as they are
+    until the step backward is done. All else belongs to the cache alone.
+    """
 
     x: Array  # (N, D)
     h_prev: Array  # (N, H)
@@ -50,6 +54,8 @@ class StepGrads(NamedTuple):
 
 def sigmoid(a: Array) -> Array:
     """Logistic function 1 / (1 + exp(-a)), written with tanh because tanh cannot overflow.
+
+    Exact to rounding beside 1; in float64, what is below 1e-16 comes out as 0.
 
     >>> sigmoid(np.array([-1000.0, 0.0, 1000.0]))
     array([0. , 0.5, 1. ])
@@ -101,7 +107,8 @@ def lstm_step(x: Array, h_prev: Array, c_prev: Array, Wx: Array, Wh: Array, b: A
     g = np.tanh(a_g)
     c = f * c_prev + i * g
     h = o * np.tanh(c)
-    return h, c, StepCache(x, h_prev, c_prev, i, f, g, o, c, Wx, Wh)
+    # Copies: the caller may use its arrays again for the next step, and the cache must not notice.
+    return h, c, StepCache(x.copy(), h_prev.copy(), c_prev.copy(), i, f, g, o, c.copy(), Wx, Wh)
 
 
 def lstm_step_backward(dh: Array, dc: Array, cache: StepCache) -> StepGrads:
@@ -119,10 +126,12 @@ def lstm_step_backward(dh: Array, dc: Array, cache: StepCache) -> StepGrads:
 
     Raises
     ------
-    ShapeError, DTypeError, NotFiniteError : an argument that does not fit, by name
+    ArgumentError, ShapeError, DTypeError, NotFiniteError : an argument that does not fit, by name
     """
+    check_cache("lstm_step_backward", cache, StepCache, "lstm_step")
     x, h_prev, c_prev, i, f, g, o, c, Wx, Wh = cache
-    check_arrays("lstm_step_backward", {"N": c.shape[0], "H": c.shape[1]}, dh=(dh, "N H"), dc=(dc, "N H"), c=(c, "N H"))
+    sizes = {"N": c.shape[0], "H": c.shape[1]}
+    check_arrays("lstm_step_backward", sizes, dh=(dh, "N H"), dc=(dc, "N H"), **{"cache.c": (c, "N H")})
     tanh_c = np.tanh(c)
     do = dh * tanh_c
     dc = dc + dh * o * (1 - tanh_c**2)  # total: c reaches the loss through the next cell state and through h

@@ -128,6 +128,26 @@ def check_floats(operation: str, arrays: Mapping[str, Any]) -> None:
             )
 
 
+def check_cache(operation: str, cache: Any, kind: Any, maker: str) -> None:
+    """Check that ``cache`` has the fields of ``kind``, a NamedTuple; a plain tuple of as many things will do.
+
+    Parameters
+    ----------
+    operation : name of the function, put first in the message
+    cache : what was given
+    kind : what must be given
+    maker : name of the function that makes it
+
+    Raises
+    ------
+    ArgumentError : with what was expected and what came
+    """
+    if not isinstance(cache, tuple) or len(cache) != len(kind._fields):
+        raise ArgumentError(
+            f"{operation}: cache must be the {kind.__name__} that {maker} returned, got {type(cache).__name__}"
+        )
+
+
 def check_same_names(operation: str, expected: Iterable[str], **dicts: Mapping[str, Any]) -> None:
     """Check that every dict has exactly the expected names.
 

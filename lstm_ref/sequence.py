@@ -11,11 +11,15 @@ from typing import NamedTuple
 import numpy as np
 
 from lstm_ref.cell import sigmoid
-from lstm_ref.errors import Array, check_arrays
+from lstm_ref.errors import Array, check_arrays, check_cache
 
 
 class SequenceCache(NamedTuple):
-    """What `lstm_backward` needs from `lstm_forward`; the time axis comes first, so that one step is contiguous."""
+    """What `lstm_backward` needs from `lstm_forward`; the time axis comes first, so that one step is contiguous.
+
+    Wx and Wh are the caller's arrays, not copies: leave them as they are until the backward pass is done. All else belongs
+    to the cache alone.
+    """
 
     x: Array  # (T, N, D)
     h: Array  # (T+1, N, H), h[0] is h0
@@ -80,7 +84,7 @@ def lstm_forward(
         b=(b, "4H"),
     )
     N, T, D, H = (sizes[letter] for letter in "NTDH")
-    x = np.ascontiguousarray(x.swapaxes(0, 1)) if N > 1 else x.swapaxes(0, 1).copy()
+    x = x.swapaxes(0, 1).copy()  # (T, N, D)
     a_x = (x.reshape(T * N, D) @ Wx + b).reshape(T, N, 4 * H)
 
     h = np.empty((T + 1, N, H), x.dtype)
@@ -106,7 +110,7 @@ def lstm_backward(dh: Array, cache: SequenceCache, dcT: Array | None = None) -> 
     dh : (N, T, H), immediate gradient of the loss with respect to the hidden state of every step
     cache : SequenceCache of the forward pass
     dcT : (N, H), gradient with respect to the last cell state; None means zeros (a loss that looks at hidden states only).
-        A gradient that arrives at hT is added by the caller to ``dh[:, -1]``: they are the same number.
+        A gradient with respect to hT has no argument of its own: hT is ``h[:, -1]``, so add it to ``dh[:, -1]``
 
     Returns
     -------
@@ -114,18 +118,20 @@ def lstm_backward(dh: Array, cache: SequenceCache, dcT: Array | None = None) -> 
 
     Raises
     ------
-    ShapeError, DTypeError, NotFiniteError : an argument that does not fit, by name
+    ArgumentError, ShapeError, DTypeError, NotFiniteError : an argument that does not fit, by name
     """
+    check_cache("lstm_backward", cache, SequenceCache, "lstm_forward")
     x, h, c, gates, Wx, Wh = cache
     T, N, D = x.shape
     H = h.shape[2]
-    check_arrays("lstm_backward", {"N": N, "T": T, "H": H}, dh=(dh, "N T H"), c=(c[0], "N H"))
-    if dcT is not None:
-        check_arrays("lstm_backward", {"N": N, "H": H}, dcT=(dcT, "N H"), c=(c[0], "N H"))
+    dcT = np.zeros_like(c[0]) if dcT is None else dcT
+    check_arrays(
+        "lstm_backward", {"N": N, "T": T, "H": H}, dh=(dh, "N T H"), dcT=(dcT, "N H"), **{"cache.c": (c[0], "N H")}
+    )
 
     da = np.empty_like(gates)
     dh_next = np.zeros_like(h[0])  # what step t+1 sends back along h
-    dc_next = np.zeros_like(c[0]) if dcT is None else dcT  # and along c
+    dc_next = dcT  # and along c
     for t in reversed(range(T)):
         i, f, g, o = np.split(gates[t], 4, axis=1)
         da_i, da_f, da_g, da_o = np.split(da[t], 4, axis=1)  # views into da
