@@ -9,7 +9,8 @@ import sys
 import numpy as np
 import pytest
 
-from lstm_ref.inspect import COLOURS, LINE_STYLES, PALETTES, FigureError, figure
+from lstm_ref.errors import ArgumentError
+from lstm_ref.inspect import COLOURS, LINE_STYLES, PALETTES, figure
 
 ALT = "The cell state halves every 7 steps."
 
@@ -49,7 +50,7 @@ SIGHT = {
 
 @pytest.mark.parametrize("alt", ["", "   ", None])
 def test_a_figure_without_a_description_is_refused(alt):
-    with pytest.raises(FigureError, match="alt must say in words"):
+    with pytest.raises(ArgumentError, match="alt must say in words"):
         figure(lines, alt=alt)
     with pytest.raises(TypeError):
         figure(lines)

@@ -3,7 +3,8 @@
 Matplotlib, PyTorch, Keras and anywidget are imported when something that needs them is used.
 """
 
-from lstm_ref.inspect.figure import Figure, FigureError, figure
+from lstm_ref.inspect.figure import Figure, figure
 from lstm_ref.inspect.palette import COLOURS, LINE_STYLES, PALETTES, Palette
+from lstm_ref.inspect.trace import GateTrace, trace
 
-__all__ = ["COLOURS", "LINE_STYLES", "PALETTES", "Figure", "FigureError", "Palette", "figure"]
+__all__ = ["COLOURS", "LINE_STYLES", "PALETTES", "Figure", "GateTrace", "Palette", "figure", "trace"]

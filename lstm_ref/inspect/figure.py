@@ -8,12 +8,8 @@ import io
 from collections.abc import Callable
 from typing import Any
 
-from lstm_ref.errors import LSTMError
+from lstm_ref.errors import ArgumentError, MissingPackageError
 from lstm_ref.inspect.palette import COLOURS, LINE_STYLES, PALETTES, PLAIN_OUTPUT_CSS, Mode, Palette, dark_css
-
-
-class FigureError(LSTMError, ValueError):
-    """A figure cannot be shown to every reader: it has no description, for instance."""
 
 
 class Figure:
@@ -69,8 +65,8 @@ def figure(
 
     Raises
     ------
-    FigureError : alt is missing or empty
-    ImportError : Matplotlib is not installed
+    ArgumentError : alt is missing or empty
+    MissingPackageError : Matplotlib is not installed
 
     Examples
     --------
@@ -83,7 +79,7 @@ def figure(
     <figure: What a forget gate of 0.9 leaves of a cell state falls to a half in 7 steps.>
     """
     if not isinstance(alt, str) or not alt.strip():
-        raise FigureError(
+        raise ArgumentError(
             f"figure: alt must say in words what the figure shows, got {alt!r}; "
             "name the finding, for a reader who cannot see it"
         )
@@ -104,7 +100,7 @@ def _draw(
         from matplotlib.backends.backend_svg import FigureCanvasSVG
         from matplotlib.figure import Figure as Canvas
     except ImportError as missing:
-        raise ImportError("figure: Matplotlib is not installed; pip install 'inside-the-lstm[book]'") from missing
+        raise MissingPackageError("figure: needs Matplotlib; pip install 'inside-the-lstm[book]'") from missing
 
     # A Figure of its own, not pyplot's: nothing is left open, and the reader's settings are neither used nor changed.
     with matplotlib.rc_context({**matplotlib.rcParamsDefault, **_style(palette)}):
