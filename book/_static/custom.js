@@ -1,0 +1,24 @@
+// A formula that is wider than its column scrolls; then the keyboard must reach it.
+(() => {
+  const mark = (box) => {
+    if (box.scrollWidth > box.clientWidth + 1) {
+      box.tabIndex = 0;
+      box.setAttribute("role", "group");
+      box.setAttribute("aria-label", "Formula; scrolls sideways");
+    } else {
+      box.removeAttribute("tabindex");
+      box.removeAttribute("role");
+      box.removeAttribute("aria-label");
+    }
+  };
+  const watch = new ResizeObserver((entries) => entries.forEach(({ target }) => mark(target)));
+  document.querySelectorAll("div.math").forEach((box) => watch.observe(box));
+
+  // On paper nothing can be unfolded.
+  let folded = [];
+  addEventListener("beforeprint", () => {
+    folded = [...document.querySelectorAll("article details:not([open])")];
+    folded.forEach((details) => (details.open = true));
+  });
+  addEventListener("afterprint", () => folded.forEach((details) => (details.open = false)));
+})();
