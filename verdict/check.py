@@ -49,7 +49,8 @@ class Case:
 class Misconception:
     """A known wrong version of the function, to be recognised by its numbers.
 
-    ``function`` takes the arguments of the student's function and returns what that mistake would return.
+    ``function`` takes the arguments of the student's function and returns what that mistake would return. For a check with its
+    own ``examine`` it is a student's function with that mistake, and only tests call it.
     ``hints`` lead to the mistake by degrees; none of them is the corrected line.
     """
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import difflib
 import re
+from collections.abc import Sequence
+
+import numpy as np
 
 from verdict.check import Status
 
@@ -30,13 +34,14 @@ REMOVED_NUMPY_NAMES = {
 }
 
 
-def classify(kind: str, text: str) -> tuple[Status, str]:
+def classify(kind: str, text: str, packages: Sequence[str] = ("numpy",)) -> tuple[Status, str]:
     """Status and a sentence for the student.
 
     Parameters
     ----------
     kind : name of the exception class, ``"NameError"``
     text : its message
+    packages : what the problem set may import beside the standard library
 
     Examples
     --------
@@ -49,15 +54,12 @@ def classify(kind: str, text: str) -> tuple[Status, str]:
         return Status.UNFINISHED, "The function still raises NotImplementedError: write its body."
     if kind in ("ModuleNotFoundError", "ImportError"):
         return Status.ENVIRONMENT, (
-            f"An import failed: {text}. This problem set runs with NumPy and Python's standard library only. "
-            "It says nothing about your mathematics."
+            f"An import failed: {text}. This problem set runs with {' and '.join(packages)} and Python's standard library "
+            "only. It says nothing about your mathematics."
         )
-    removed = re.search(r"module 'numpy' has no attribute '(\w+)'", text)
-    if kind == "AttributeError" and removed:
-        name = removed.group(1)
-        instead = REMOVED_NUMPY_NAMES.get(name)
-        advice = f" Write {instead} instead." if instead else " Look it up in the NumPy documentation."
-        return Status.ENVIRONMENT, f"NumPy has no np.{name} (any more).{advice} It says nothing about your mathematics."
+    missing = re.match(r"(?:module 'numpy' has no attribute '|`np\.)(\w+)", text)
+    if kind == "AttributeError" and missing:
+        return _no_such_numpy_name(missing.group(1))
     if kind == "MemoryError":
         return Status.CRASHED, "The code asked for more memory than the task allows."
     if kind == "RecursionError":
@@ -69,3 +71,14 @@ def classify(kind: str, text: str) -> tuple[Status, str]:
             "above this one and still there?"
         )
     return Status.ERROR, f"{kind}: {text}" if text else kind
+
+
+def _no_such_numpy_name(name: str) -> tuple[Status, str]:
+    instead = REMOVED_NUMPY_NAMES.get(name)
+    if instead:
+        return Status.ENVIRONMENT, (
+            f"NumPy no longer has np.{name}. Write {instead} instead. It says nothing about your mathematics."
+        )
+    similar = difflib.get_close_matches(name, dir(np), n=1)
+    advice = f" Did you mean np.{similar[0]}?" if similar else " Look it up in the NumPy documentation."
+    return Status.ERROR, f"NumPy has no np.{name}.{advice}"

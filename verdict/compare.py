@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from enum import Enum
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,12 @@ Array = NDArray[Any]
 # Between the tolerance and this, right mathematics in single precision lies; every known mistake lies far above it
 # (a test holds that). Such an answer passes with a warning.
 SINGLE_PRECISION = 1e-4
+
+# Numbers smaller than this are compared absolutely: an output that should be 0 may come out as 1e-17.
+SMALLEST_SCALE = 1e-6
+
+# Share of the points for right mathematics in another layout or gate order than the task asks for.
+CONVENTION_CREDIT = 0.5
 
 
 class WrongReturn(StudentError):
@@ -54,30 +61,54 @@ def examine(check: Check, call: Call, rng: Generator) -> Verdict:
         except StudentError as error:
             return Verdict(error.status, str(error), hints=check.hints)
     assert check.cases is not None and check.expected is not None, f"check {check.name} has neither cases nor examine"
-    answers = []
-    for case in check.cases(rng):
+    cases = check.cases(rng)
+    answers: list[_Answer] = []
+    failure: Verdict | None = None
+    for case in cases:
+        expected = flatten(check.outputs, check.expected(*copy_tree(case.args)), "the reference")
         try:
-            value = call(*copy_tree(case.args))
-            got = flatten(check.outputs, value, check.function)
+            got = flatten(check.outputs, call(*copy_tree(case.args)), check.function)
         except StudentError as error:
-            return Verdict(error.status, _with_label(str(error), case), hints=check.hints)
-        answers.append(
-            _Answer(case, got, flatten(check.outputs, check.expected(*copy_tree(case.args)), "the reference"))
-        )
-    return _judge(check, answers)
+            failure = failure or Verdict(error.status, _with_label(str(error), case), hints=check.hints)
+            # A function that fails at once fails again; one that died or hangs must not cost its time once more.
+            if not answers or error.status is not Status.ERROR:
+                break
+        else:
+            answers.append(_Answer(case, got, expected))
+    if failure is None:
+        return _judge(check, answers)
+    if not answers:
+        return failure
+    # It works, but not for every size: the cases that gave a value count.
+    partial = _judge(check, answers)
+    return replace(failure, credit=partial.credit * len(answers) / len(cases), warnings=partial.warnings)
 
 
 def _judge(check: Check, answers: list[_Answer]) -> Verdict:
     names = list(answers[0].expected)
-    warnings: list[str] = []
     wrong: dict[str, _Answer] = {}  # output -> the first case in which it is wrong
+    reshaped: dict[str, _Answer] = {}
+    single: list[str] = []
     for name in names:
         for answer in answers:
-            verdict = _compare(name, answer.got[name], answer.expected[name], check.tolerance)
-            if verdict is None:
-                wrong.setdefault(name, answer)
-            elif verdict and verdict not in warnings:
-                warnings.append(verdict)
+            got, expected = answer.got[name], answer.expected[name]
+            match _compare(got, expected, check.tolerance):
+                case _Match.WRONG:
+                    wrong.setdefault(name, answer)
+                case _Match.SINGLE if name not in single:
+                    single.append(name)
+            if got.shape != expected.shape:
+                reshaped.setdefault(name, answer)
+    warnings = [
+        f"{name} has the shape {answer.got[name].shape}; {answer.expected[name].shape} was asked for. Counted as right."
+        for name, answer in reshaped.items()
+        if name not in wrong
+    ]
+    single = [name for name in single if name not in wrong]
+    if single:
+        warnings.append(
+            f"{', '.join(single)}: right, but only to the precision of float32; float64 was given. Counted as right."
+        )
     if not wrong:
         return Verdict(Status.PASSED, "Right.", credit=1.0, warnings=tuple(warnings))
     credit = 1 - len(wrong) / len(names)
@@ -86,31 +117,34 @@ def _judge(check: Check, answers: list[_Answer]) -> Verdict:
     if mistake is None:
         message = f"{where} The mistake is not one of those that are known here."
         return Verdict(Status.WRONG, message, credit, hints=check.hints, warnings=tuple(warnings))
+    if mistake.status is Status.CONVENTION:
+        credit = max(credit, CONVENTION_CREDIT)
     return Verdict(mistake.status, f"{mistake.title} {where}", credit, mistake.id, mistake.hints, tuple(warnings))
 
 
-def _compare(name: str, got: Array, expected: Array, tolerance: float) -> str | None:
-    """None where the output is wrong; else a warning, empty where there is nothing to say."""
-    warning = ""
-    if got.shape != expected.shape:
-        if _without_ones(got.shape) != _without_ones(expected.shape):
-            return None
-        warning = f"{name} has the shape {got.shape}; {expected.shape} was asked for. Counted as right."
-        got = got.reshape(expected.shape)
-    error = relative_error(got, expected)
-    if error <= tolerance:
-        return warning
+class _Match(Enum):
+    RIGHT = 0
+    SINGLE = 1  # right to the precision of float32
+    WRONG = 2
+
+
+def _compare(got: Array, expected: Array, tolerance: float) -> _Match:
+    """Numbers only; axes of length 1 may be missing or added."""
+    if _without_ones(got.shape) != _without_ones(expected.shape):
+        return _Match.WRONG
+    error = relative_error(got.reshape(expected.shape), expected)
     # Written with <=, never with `not >`: NaN must be rejected.
-    if error <= max(tolerance, SINGLE_PRECISION):
-        return f"{name} is right to {error:.0e} only, as if computed in float32; float64 was given. Counted as right."
-    return None
+    if error <= tolerance:
+        return _Match.RIGHT
+    return _Match.SINGLE if error <= SINGLE_PRECISION else _Match.WRONG
 
 
 def relative_error(got: Array, expected: Array) -> float:
     """Largest absolute difference over the largest expected number; NaN where ``got`` is not finite."""
     if not np.isfinite(got).all():
         return float("nan")
-    return float(np.abs(got - expected).max() / max(np.abs(expected).max(), 1e-12))
+    with np.errstate(over="ignore"):
+        return float(np.abs(got - expected).max() / max(np.abs(expected).max(), SMALLEST_SCALE))
 
 
 def _recognise(check: Check, answers: list[_Answer]) -> Misconception | None:
@@ -123,11 +157,10 @@ def _explains(check: Check, mistake: Misconception, answers: list[_Answer]) -> b
     for answer in answers:
         try:
             with np.errstate(all="ignore"):
-                value = mistake.function(*copy_tree(answer.case.args))
+                numbers = flatten(check.outputs, mistake.function(*copy_tree(answer.case.args)), mistake.id)
         except Exception:  # a wrong version may fail on an edge case; then it is not what the student wrote
             return False
-        numbers = flatten(check.outputs, value, mistake.id)
-        if any(_compare(name, answer.got[name], numbers[name], check.tolerance) is None for name in numbers):
+        if any(_compare(answer.got[name], numbers[name], check.tolerance) is _Match.WRONG for name in numbers):
             return False
     return True
 
@@ -165,8 +198,9 @@ def _as_array(value: Any, name: str, function: str) -> Array:
         array = np.asarray(value)
         if array.dtype.kind not in "biuf":
             raise TypeError
-        return array.astype(np.float64)
-    except (TypeError, ValueError):
+        with np.errstate(over="ignore"):
+            return array.astype(np.float64)
+    except Exception:  # np.asarray calls the object's own __array__, which may raise anything
         raise WrongReturn(f"{function} must return an array of numbers for {name}, got {_kind(value)}.") from None
 
 
@@ -199,18 +233,27 @@ def _describe(check: Check, name: str, answer: _Answer) -> str:
     label = f" ({answer.case.label})" if answer.case.label else ""
     if _without_ones(got.shape) != _without_ones(expected.shape):
         axes = check.axes.get(name)
-        letters = f" = ({', '.join(axes.split())})" if axes else ""
-        hint = "; it is transposed" if got.shape == expected.T.shape else ""
-        return f"{name} has the wrong shape{label}: {expected.shape}{letters} was expected, got {got.shape}{hint}."
+        letters = f" = {_tuple(axes.split())}" if axes else ""
+        return (
+            f"{name} has the wrong shape{label}: {expected.shape}{letters} was expected, "
+            f"got {got.shape}{_exchanged(got, expected)}."
+        )
     got = got.reshape(expected.shape)
     if not np.isfinite(got).all():
         return f"{name} holds NaN or infinity{label}."
-    bad = np.abs(got - expected) > SINGLE_PRECISION * max(np.abs(expected).max(), 1e-12)
+    with np.errstate(over="ignore"):
+        bad = np.abs(got - expected) > SINGLE_PRECISION * max(np.abs(expected).max(), SMALLEST_SCALE)
     return f"{name} is wrong{label}{_where(check, name, bad)}."
 
 
+def _exchanged(got: Array, expected: Array) -> str:
+    if expected.ndim < 2 or got.shape != expected.swapaxes(0, 1).shape:
+        return ""
+    return "; it is transposed" if expected.ndim == 2 else "; its first two axes are exchanged"
+
+
 def _where(check: Check, name: str, bad: Array) -> str:
-    """Which time steps and which blocks are wrong, where only some of them are."""
+    """Which examples, time steps and blocks are wrong, where only some of them are."""
     axes = check.axes.get(name, "").split()
     parts = []
     for axis, letter in enumerate(axes if len(axes) == bad.ndim else []):
@@ -221,10 +264,18 @@ def _where(check: Check, name: str, bad: Array) -> str:
             wrong = [block for block, b in zip(blocks, np.split(along, len(blocks)), strict=True) if b.any()]
             if len(wrong) < len(blocks):
                 parts.append(f"only in the block of {' and '.join(wrong)}")
-        elif letter == "T" and not along.all():
-            steps = [str(t) for t in np.flatnonzero(along)]
-            parts.append(f"at time step{'s' if len(steps) > 1 else ''} {', '.join(steps)} of 0 to {len(along) - 1}")
+        elif letter in _COUNTED and not along.all():
+            numbers = [str(k) for k in np.flatnonzero(along)]
+            word = _COUNTED[letter] + ("s" if len(numbers) > 1 else "")
+            parts.append(f"at {word} {', '.join(numbers)} of 0 to {len(along) - 1}")
     return ", " + ", ".join(parts) if parts else ""
+
+
+_COUNTED = {"T": "time step", "N": "example"}
+
+
+def _tuple(items: list[str]) -> str:
+    return "(" + ", ".join(items) + ("," if len(items) == 1 else "") + ")"
 
 
 def _without_ones(shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -232,7 +283,10 @@ def _without_ones(shape: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def _kind(value: Any) -> str:
-    return f"an array of shape {value.shape}" if isinstance(value, np.ndarray) else type(value).__name__
+    if not isinstance(value, np.ndarray):
+        return type(value).__name__
+    numbers = "" if value.dtype.kind in "biuf" else f" and dtype {value.dtype}"
+    return f"an array of shape {value.shape}{numbers}"
 
 
 def _with_label(message: str, case: Case) -> str:

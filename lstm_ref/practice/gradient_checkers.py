@@ -1,0 +1,483 @@
+"""How a student's gradient checker is examined: on gradients that are right and on gradients that are wrong.
+
+A checker sees the loss and the gradient as functions that it may call and cannot read. Every call is recorded, so that a
+checker that fails can be told how it fails: the evidence is where it evaluated the loss, and what it returned.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.random import Generator
+
+from lstm_ref import zoo
+from lstm_ref.errors import Array
+from lstm_ref.sequence import lstm_backward, lstm_forward
+from verdict import Misconception, Status, StudentError, Verdict
+from verdict.check import Call
+
+Params = dict[str, Array]
+
+# Centred differences at eps = 1e-5 agree with a right gradient to 1e-8 or better; every wrong gradient here is off by 1e-2.
+RIGHT_BELOW = 1e-6
+WRONG_ABOVE = 1e-4
+
+
+@dataclass
+class Pair:
+    """A loss with a gradient that is right or wrong, and what the checker asked of them.
+
+    ``loss`` and ``grad`` never raise: asked for something that is no set of parameters they return NaN and take a note.
+    """
+
+    label: str
+    params: Params
+    true_loss: Callable[[Params], float]
+    true_grad: Callable[[Params], Params]
+    right: bool
+    eps: float | None = None
+    moved: list[dict[tuple[str, int], float]] = field(
+        default_factory=list
+    )  # a loss call each: entry -> how far it moved
+    grad_moved: bool = False
+    single_precision: bool = False
+    complaint: str = ""
+
+    def loss(self, params: Any) -> float:
+        """Loss at these parameters, as the checker sees it."""
+        values = self._read("loss", params)
+        if values is None:
+            return float("nan")
+        self.moved.append(self._difference(values))
+        return float(self.true_loss(values))
+
+    def grad(self, params: Any) -> Params:
+        """Gradient at these parameters, as the checker sees it."""
+        values = self._read("grad", params)
+        if values is None:
+            return {name: np.full(array.shape, np.nan) for name, array in self.params.items()}
+        self.grad_moved = self.grad_moved or bool(self._difference(values))
+        return {name: np.array(array) for name, array in self.true_grad(values).items()}
+
+    def covers_every_entry(self) -> bool:
+        """Whether the loss was evaluated with each single entry moved, or with many moved together."""
+        touched = {entry for move in self.moved for entry in move}
+        return len(touched) == sum(array.size for array in self.params.values())
+
+    def _difference(self, values: Params) -> dict[tuple[str, int], float]:
+        change = {}
+        for name, array in values.items():
+            delta = (array - self.params[name]).ravel()
+            change.update({(name, int(k)): float(delta[k]) for k in np.flatnonzero(delta)})
+        return change
+
+    def _read(self, function: str, params: Any) -> Params | None:
+        if not isinstance(params, Mapping) or set(params) != set(self.params):
+            came = f"the names {', '.join(map(str, params))}" if isinstance(params, Mapping) else type(params).__name__
+            self._complain(f"{function} was called with {came}; it takes a dict with {', '.join(self.params)}.")
+            return None
+        values = {}
+        for name, right in self.params.items():
+            try:
+                array = np.asarray(params[name])
+                values[name] = array.astype(np.float64)
+            except Exception:  # whatever a checker passes on, the examination goes on
+                self._complain(f"{function} was called with something that is no array for {name}.")
+                return None
+            if array.shape != right.shape:
+                self._complain(f"{function} was called with {name} of shape {array.shape}; it has {right.shape}.")
+                return None
+            self.single_precision = self.single_precision or array.dtype == np.float32
+        return values
+
+    def _complain(self, text: str) -> None:
+        self.complaint = self.complaint or text
+
+
+def right_pairs(rng: Generator) -> list[Pair]:
+    """Losses with their right gradients."""
+    loss, grad, params = _lstm(rng, None)
+    bent = {"v": rng.uniform(0.5, 1.0, size=(2, 1, 3)), "s": np.array(rng.uniform(0.5, 1.0))}
+    return [
+        Pair("an LSTM and its right gradient", params, loss, grad, right=True),
+        Pair(
+            "a loss with strong curvature, a parameter with three axes and one with none",
+            bent,
+            lambda p: float(np.exp(4 * p["v"]).sum() + np.exp(4 * p["s"])),
+            lambda p: {"v": 4 * np.exp(4 * p["v"]), "s": np.asarray(4 * np.exp(4 * p["s"]))},
+            right=True,
+            eps=1e-5,
+        ),
+        Pair(
+            "a parameter that the loss does not depend on",
+            {"w": rng.normal(size=3), "idle": rng.normal(size=2)},
+            lambda p: float((p["w"] ** 2).sum()),
+            lambda p: {"w": 2 * p["w"], "idle": np.zeros(2)},
+            right=True,
+        ),
+        Pair(
+            "a very large loss and its right gradient",
+            params,
+            lambda p: 1e7 * loss(p),
+            lambda p: {name: 1e7 * array for name, array in grad(p).items()},
+            right=True,
+        ),
+    ]
+
+
+def wrong_pairs(rng: Generator, bugs: Sequence[str]) -> list[Pair]:
+    """Losses with wrong gradients: the LSTM's backward passes of the zoo named in ``bugs``, and some of other kinds."""
+    pairs = []
+    for id in bugs:
+        bug = zoo.find(id)
+        loss, grad, params = _lstm(rng, bug)
+        pairs.append(Pair(f"an LSTM with a wrong gradient ({id})", params, loss, grad, right=False))
+    loss, grad, params = _lstm(rng, None)
+
+    def last_entry_off(p: Params) -> Params:
+        grads = grad(p)
+        last = list(grads)[-1]
+        grads[last].flat[-1] += 0.5 * np.linalg.norm(grads[last])
+        return grads
+
+    return [
+        *pairs,
+        Pair("a gradient with a single wrong number, the very last", params, loss, last_entry_off, right=False),
+        Pair(
+            "a very small loss, its gradient with the wrong sign",
+            params,
+            lambda p: 1e-7 * loss(p),
+            lambda p: {name: -1e-7 * array for name, array in grad(p).items()},
+            right=False,
+        ),
+        Pair(
+            "a gradient that is twice as large as it should be",
+            params,
+            loss,
+            lambda p: {name: 2 * array for name, array in grad(p).items()},
+            right=False,
+        ),
+        Pair(
+            "a gradient of zeros",
+            params,
+            loss,
+            lambda p: {name: np.zeros_like(array) for name, array in p.items()},
+            right=False,
+        ),
+    ]
+
+
+def _lstm(rng: Generator, bug: zoo.Bug | None) -> tuple[Callable[[Params], float], Callable[[Params], Params], Params]:
+    """A small LSTM, a loss that looks at every h and at the last c, and its gradient with or without a mistake."""
+    N, T, D, H = 2, 3, 1, 2
+    x, dh, dcT = rng.normal(size=(N, T, D)), rng.normal(size=(N, T, H)), rng.normal(size=(N, H))
+    shapes = {"h0": (N, H), "c0": (N, H), "Wx": (D, 4 * H), "Wh": (H, 4 * H), "b": (4 * H,)}
+    params = {name: rng.normal(scale=1.0 if name in ("h0", "c0") else 0.5, size=size) for name, size in shapes.items()}
+
+    def forward(p: Params) -> Any:
+        return lstm_forward(x, p["h0"], p["c0"], p["Wx"], p["Wh"], p["b"])
+
+    def loss(p: Params) -> float:
+        h, (_, cT), _ = forward(p)
+        return float((h * dh).sum() + (cT * dcT).sum())
+
+    def grad(p: Params) -> Params:
+        backward = lstm_backward if bug is None else bug.lstm_backward
+        with np.errstate(all="ignore"):
+            grads = backward(dh, forward(p)[2], dcT)
+        return {name: np.array(getattr(grads, f"d{name}")) for name in p}
+
+    return loss, grad, params
+
+
+def examine_checker(bugs: Sequence[str]) -> Callable[[Call, Generator], Verdict]:
+    """Examination of a checker on the right pairs and on the wrong ones, those of ``bugs`` among them.
+
+    Credit is the share of right gradients accepted times the share of wrong gradients found, so that a checker that always
+    says yes, or always no, gets nothing.
+    """
+
+    def examine(call: Call, rng: Generator) -> Verdict:
+        pairs = [*right_pairs(rng), *wrong_pairs(rng, bugs)]
+        results = []
+        for pair in pairs:
+            arguments = (pair.loss, pair.grad, {name: array.copy() for name, array in pair.params.items()})
+            try:
+                value = call(*arguments) if pair.eps is None else call(*arguments, pair.eps)
+            except StudentError as error:
+                return Verdict(error.status, _and_complaint(str(error), pair))
+            reading = _read_result(value, pair)
+            if isinstance(reading, Verdict):
+                return reading
+            results.append(reading)
+        return _judge(pairs, results)
+
+    return examine
+
+
+def _read_result(value: Any, pair: Pair) -> dict[str, float] | Verdict:
+    if value is None:
+        message = "gradient_check returned None; it must return a dict: name -> error. Is there a return at the end?"
+        return Verdict(Status.ERROR, _and_complaint(message, pair))
+    if not isinstance(value, Mapping):
+        return _named("no_dict", f"A {type(value).__name__} came back.")
+    missing = [name for name in pair.params if name not in value]
+    if missing:
+        return _named("skips_parameter", f"There is no error for {', '.join(missing)} ({pair.label}).")
+    errors = {}
+    for name in pair.params:
+        try:
+            number = np.asarray(value[name])
+            if number.dtype.kind == "b":
+                return _named("truth_value", "")
+            if number.size != 1 or number.dtype.kind not in "iuf":
+                raise TypeError
+            errors[name] = float(number.reshape(()))
+        except (TypeError, ValueError):
+            message = f"gradient_check must return one number for {name}; something else came ({pair.label})."
+            return Verdict(Status.ERROR, _and_complaint(message, pair))
+    return errors
+
+
+def _judge(pairs: list[Pair], results: list[dict[str, float]]) -> Verdict:
+    accepted = [all(0 <= error <= RIGHT_BELOW for error in result.values()) for result in results]
+    found = [any(error > WRONG_ABOVE for error in result.values()) for result in results]
+    right = [k for k, pair in enumerate(pairs) if pair.right]
+    wrong = [k for k, pair in enumerate(pairs) if not pair.right]
+    alarms = [pairs[k] for k in right if not accepted[k]]
+    missed = [pairs[k] for k in wrong if not found[k]]
+    if not alarms and not missed:
+        return Verdict(
+            Status.PASSED, f"Right: it accepts {len(right)} right gradients and finds all {len(wrong)} wrong ones.", 1.0
+        )
+    credit = (1 - len(alarms) / len(right)) * (1 - len(missed) / len(wrong))
+    parts = []
+    if alarms:
+        parts.append(
+            f"{len(alarms)} of {len(right)} right gradients are reported as wrong (error above {RIGHT_BELOW:.0e}), "
+            f"for example: {alarms[0].label}."
+        )
+    if missed:
+        parts.append(
+            f"{len(missed)} of {len(wrong)} wrong gradients are not found (no error above {WRONG_ABOVE:.0e}), "
+            f"for example: {missed[0].label}."
+        )
+    message = " ".join(parts)
+    complaint = next((pair.complaint for pair in pairs if pair.complaint), "")
+    if complaint:
+        return Verdict(Status.WRONG, f"{complaint} {message}", credit)
+    id = _diagnose(pairs, results, alarms, missed)
+    if id is None:
+        return Verdict(
+            Status.WRONG, f"{message} The mistake is not one of those that are known here.", credit, hints=GENERAL_HINTS
+        )
+    return _named(id, message, credit)
+
+
+def _diagnose(pairs: list[Pair], results: list[dict[str, float]], alarms: list[Pair], missed: list[Pair]) -> str | None:
+    """The kind of mistake, where the record leaves no doubt; the first that fits explains those after it."""
+    moves = [move for pair in pairs for move in pair.moved]
+    if not moves:
+        return "loss_not_called"
+    if any(pair.single_precision for pair in pairs):
+        return "single_precision"
+    if any(pair.grad_moved for pair in pairs):
+        return "gradient_moved"
+    single = [next(iter(move.values())) for move in moves if len(move) == 1]
+    if not single and not any(moves):
+        return "never_moved"
+    if any(error < -WRONG_ABOVE for result in results for error in result.values()):
+        return "no_absolute_value"
+    if not all(pair.covers_every_entry() for pair in pairs):
+        return "skips_entries"
+    if _accumulates(pairs[0]):
+        return "not_restored"
+    if alarms and single and (min(single) > 0 or max(single) < 0):
+        return "one_sided"
+    if alarms and _off_by_two(results):
+        return "wrong_divisor"
+    if any(np.isnan(error) for pair in alarms for error in results[pairs.index(pair)].values()) and len(alarms) == 1:
+        return "zero_by_zero"
+    sizes = {"a very large loss and its right gradient", "a very small loss, its gradient with the wrong sign"}
+    labels = {pair.label for pair in (*alarms, *missed)}
+    if labels and labels <= sizes | {"a loss with strong curvature, a parameter with three axes and one with none"}:
+        return "absolute_error"
+    return None
+
+
+def _accumulates(pair: Pair) -> bool:
+    """Whether the entries that were moved stay moved: then more and more of them differ from the parameters given."""
+    counts = [len(move) for move in pair.moved]
+    entries = sum(array.size for array in pair.params.values())
+    # A projection moves all entries at once from the start; that is another method, not this mistake.
+    return max(counts) > 1 and min(count for count in counts if count) == 1 and max(counts) <= entries
+
+
+def _off_by_two(results: list[dict[str, float]]) -> bool:
+    """Whether the right LSTM's errors are those of a factor 2: 1/3 by norms added, 1/2 by the larger of two."""
+    errors = np.array(list(results[0].values()))
+    return any(bool(np.abs(errors - factor).max() < 1e-3) for factor in (1 / 3, 1 / 2))
+
+
+def _and_complaint(message: str, pair: Pair) -> str:
+    return f"{pair.complaint} {message}" if pair.complaint else message
+
+
+def _named(id: str, message: str, credit: float = 0.0) -> Verdict:
+    mistake = next(mistake for mistake in CHECKER_MISCONCEPTIONS if mistake.id == id)
+    return Verdict(Status.WRONG, f"{mistake.title} {message}".strip(), credit, id, mistake.hints)
+
+
+GENERAL_HINTS = (
+    "Try your checker on a loss that you can differentiate by hand, such as the sum of w**2.",
+    "Print the numerical and the analytic gradient side by side.",
+)
+
+
+def check_gradients_plainly(
+    loss: Any,
+    grad: Any,
+    params: Any,
+    eps: float = 1e-5,
+    *,
+    numerator: Callable[[Any, Any], Any] = lambda a, n: np.linalg.norm(a - n),
+    denominator: Callable[[Any, Any], Any] = lambda a, n: np.linalg.norm(a) + np.linalg.norm(n),
+    backward_step: bool = True,
+    divisor: float = 2.0,
+    restore: bool = True,
+    names: Callable[[list[str]], list[str]] = lambda names: names,
+    every: int = 1,
+    zero: float = 0.0,
+    dtype: Any = np.float64,
+    gradient_first: bool = True,
+) -> dict[str, Any]:
+    """A checker with switches: as it stands it is right, and each known mistake is one switch.
+
+    Returns
+    -------
+    dict : name -> ||a - n|| / (||a|| + ||n||) for the analytic gradient a and the numerical gradient n
+    """
+    params = {name: np.array(array, dtype) for name, array in params.items()}
+    analytic = grad(params) if gradient_first else None
+    errors = {}
+    for name in names(list(params)):
+        array, numerical = params[name], np.zeros(params[name].shape)
+        for k in range(0, array.size, every):
+            old = array.flat[k]
+            array.flat[k] = old + eps
+            above = loss(params)
+            array.flat[k] = old - eps if backward_step else old
+            below = loss(params)
+            if restore:
+                array.flat[k] = old
+            numerical.flat[k] = (above - below) / (divisor * eps)
+        if not gradient_first:
+            array.flat[0] += eps
+        a = np.asarray(analytic[name] if analytic is not None else grad(params)[name])
+        if every > 1:
+            a = a.ravel()[::every]
+            numerical = numerical.ravel()[::every]
+        scale = denominator(a, numerical)
+        with np.errstate(all="ignore"):
+            errors[name] = numerator(a, numerical) / scale if scale != 0 else zero
+    return errors
+
+
+def _with(**switches: Any) -> Call:
+    return lambda loss, grad, params, eps=1e-5: check_gradients_plainly(loss, grad, params, eps, **switches)
+
+
+def _itself(loss: Any, grad: Any, params: Any, eps: float = 1e-5) -> Any:
+    a, again = grad(params), grad(params)
+    return {name: float(np.abs(a[name] - again[name]).max()) for name in params}
+
+
+CHECKER_MISCONCEPTIONS = (
+    Misconception(
+        "no_dict",
+        "gradient_check must return a dict with one error for each parameter, by its name.",
+        lambda *arguments: max(check_gradients_plainly(*arguments).values()),
+        ("One number cannot say which parameter is wrong. What should the caller be able to look up?",),
+    ),
+    Misconception(
+        "truth_value",
+        "gradient_check returns a truth value; the error itself is asked for, as a number.",
+        lambda *arguments: {name: error < 1e-5 for name, error in check_gradients_plainly(*arguments).items()},
+        ("Leave the comparison with a threshold to the caller.",),
+    ),
+    Misconception(
+        "skips_parameter",
+        "A parameter is left out.",
+        _with(names=lambda names: names[:-1]),
+        ("Compare the keys of your result with the keys of params.", "Is a return inside the loop?"),
+    ),
+    Misconception(
+        "skips_entries",
+        "Not every entry of every parameter is moved, so that a wrong number elsewhere is not seen.",
+        _with(every=2),
+        ("How many entries has Wx, and how many did you move?", "Go through the flat array: array.flat[k] for each k."),
+    ),
+    Misconception(
+        "loss_not_called",
+        "The loss is never evaluated, so there is no numerical gradient to compare with.",
+        _itself,
+        ("Where does your numerical gradient come from?", "It needs the loss at two points for each entry."),
+    ),
+    Misconception(
+        "never_moved",
+        "The loss is always evaluated at the very same parameters.",
+        lambda loss, grad, params, eps=1e-5: check_gradients_plainly(lambda _: loss(params), grad, params, eps),
+        ("Print one entry inside the loss's arguments: does it change?", "Do you move a copy, and pass the original?"),
+    ),
+    Misconception(
+        "one_sided",
+        "The difference is one-sided: (loss(w + eps) - loss(w)) / eps is too inexact for this test.",
+        _with(backward_step=False, divisor=1.0),
+        ("How does your error change when eps is halved?", "A centred difference has an error of the order eps**2."),
+    ),
+    Misconception(
+        "wrong_divisor",
+        "The numerical gradient is off by a constant factor: look at what the difference is divided by.",
+        _with(divisor=1.0),
+        ("Try it on the loss w**2 at w = 3 and print the numerical gradient.", "How far apart are your two points?"),
+    ),
+    Misconception(
+        "not_restored",
+        "An entry that was moved is not put back, so that all later differences are taken at another point.",
+        _with(restore=False),
+        ("Compare params before and after the call.", "What is the value of the entry after its two evaluations?"),
+    ),
+    Misconception(
+        "absolute_error",
+        "The error is absolute; it must be relative, or a large gradient looks wrong and a small one right.",
+        _with(denominator=lambda a, n: 1.0),
+        ("Multiply the loss by 1000: your errors must not change.", "By what is the difference divided?"),
+    ),
+    Misconception(
+        "no_absolute_value",
+        "Errors come out negative: differences of opposite sign cancel, or no absolute value is taken.",
+        _with(numerator=lambda a, n: np.sum(a - n)),
+        ("Can a distance be negative?", "Take the norm, or the largest absolute value, of the difference."),
+    ),
+    Misconception(
+        "zero_by_zero",
+        "Where both gradients are zero, zero is divided by zero.",
+        _with(zero=float("nan")),
+        ("A parameter may have no effect on the loss. What is your error then?", "Two zeros agree."),
+    ),
+    Misconception(
+        "gradient_moved",
+        "The analytic gradient is taken at parameters that are moved.",
+        _with(gradient_first=False),
+        ("At which parameters do you call grad?", "Call grad once, before anything is moved."),
+    ),
+    Misconception(
+        "single_precision",
+        "The parameters are turned into float32, in which a step of 1e-5 is lost in rounding.",
+        _with(dtype=np.float32),
+        ("Print the dtype of the arrays that you pass to loss.",),
+    ),
+)

@@ -1,0 +1,295 @@
+"""The public checks of the problem set lstm-bptt.
+
+The judge asks the same questions with more cases (solutions/lstm-bptt/checks.py). No case has T = 1 or a zero state alone:
+a third of all mistakes in backpropagation through time are silent there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.random import Generator
+
+from lstm_ref import zoo
+from lstm_ref.cell import StepCache, lstm_step, lstm_step_backward
+from lstm_ref.errors import Array
+from lstm_ref.practice.gradient_checkers import CHECKER_MISCONCEPTIONS, examine_checker
+from lstm_ref.sequence import SequenceCache, lstm_backward, lstm_forward
+from lstm_ref.zoo import plain
+from verdict import Case, Check, Misconception, Status
+
+BLOCKS = {"4H": ("i", "f", "g", "o")}
+AXES = {
+    "h": "N T H",
+    "hT": "N H",
+    "cT": "N H",
+    "dx": "N T D",
+    "dh0": "N H",
+    "dc0": "N H",
+    "dWx": "D 4H",
+    "dWh": "H 4H",
+    "db": "4H",
+}
+STEP_AXES = {**AXES, "h": "N H", "c": "N H", "dx": "N D", "dh_prev": "N H", "dc_prev": "N H"}
+GRADS = ("dx", "dh0", "dc0", "dWx", "dWh", "db")
+STEP_GRADS = ("dx", "dh_prev", "dc_prev", "dWx", "dWh", "db")
+
+# label, (N, T, D, H). Sizes that differ, so that no exchanged axis goes unnoticed; then the sizes that are 1.
+SIZES = (
+    ("", (3, 5, 4, 2)),
+    ("other sizes", (2, 4, 5, 3)),
+    ("one example, N = 1", (1, 4, 3, 2)),
+    ("one time step, T = 1", (2, 1, 4, 3)),
+    ("one hidden unit, H = 1", (2, 3, 4, 1)),
+)
+STEP_SIZES = tuple((label, sizes) for label, sizes in SIZES if "T = 1" not in label)
+
+
+def draw(
+    rng: Generator, sizes: tuple[int, int, int, int], *, weights: float = 0.5, state: float = 1.0
+) -> tuple[Array, Array, Array, Array, Array, Array]:
+    """Arguments of `lstm_forward`: x (N, T, D), h0, c0 (N, H), Wx (D, 4H), Wh (H, 4H), b (4H,)."""
+    N, T, D, H = sizes
+    return (
+        rng.normal(size=(N, T, D)),
+        rng.normal(scale=state, size=(N, H)),
+        rng.normal(scale=state, size=(N, H)),
+        rng.normal(scale=weights, size=(D, 4 * H)),
+        rng.normal(scale=weights, size=(H, 4 * H)),
+        rng.normal(scale=weights, size=4 * H),
+    )
+
+
+def step_case(rng: Generator, label: str, sizes: tuple[int, int, int, int], **scales: float) -> Case:
+    """A call of lstm_step."""
+    x, h0, c0, Wx, Wh, b = draw(rng, sizes, **scales)
+    return Case(label, (x[:, 0], h0, c0, Wx, Wh, b))
+
+
+def forward_case(rng: Generator, label: str, sizes: tuple[int, int, int, int], **scales: float) -> Case:
+    """A call of lstm_forward."""
+    return Case(label, draw(rng, sizes, **scales))
+
+
+def step_backward_case(rng: Generator, label: str, sizes: tuple[int, int, int, int], **scales: float) -> Case:
+    """A call of lstm_step_backward, with the cache of a right step."""
+    x, h0, c0, Wx, Wh, b = draw(rng, sizes, **scales)
+    h, c, cache = lstm_step(x[:, 0], h0, c0, Wx, Wh, b)
+    return Case(label, (rng.normal(size=h.shape), rng.normal(size=c.shape), tuple(cache)))
+
+
+def backward_case(
+    rng: Generator, label: str, sizes: tuple[int, int, int, int], *, dcT: bool = True, **scales: float
+) -> Case:
+    """A call of lstm_backward, with the caches of a right forward pass; with or without its last argument."""
+    x, h0, c0, Wx, Wh, b = draw(rng, sizes, **scales)
+    h, (_, cT), cache = lstm_forward(x, h0, c0, Wx, Wh, b)
+    arguments = (rng.normal(size=h.shape), zoo.step_caches(cache), rng.normal(size=cT.shape))
+    return Case(label, arguments if dcT else arguments[:2])
+
+
+def end_to_end_case(rng: Generator, label: str, sizes: tuple[int, int, int, int], **scales: float) -> Case:
+    """A call of end_to_end."""
+    arguments = draw(rng, sizes, **scales)
+    N, T, _, H = sizes
+    return Case(label, (*arguments, rng.normal(size=(N, T, H)), rng.normal(size=(N, H))))
+
+
+def expected_step_backward(dh: Array, dc: Array, cache: tuple[Array, ...]) -> Any:
+    """The reference, from a cache as the student has it."""
+    return lstm_step_backward(dh, dc, StepCache(*cache))
+
+
+def expected_backward(dh: Array, cache: Sequence[tuple[Array, ...]], dcT: Array | None = None) -> Any:
+    """The reference, from a list of caches as the student has it."""
+    steps = [StepCache(*step) for step in cache]
+    return lstm_backward(
+        dh,
+        SequenceCache(
+            x=np.stack([step.x for step in steps]),
+            h=np.stack([*(step.h_prev for step in steps), steps[-1].o * np.tanh(steps[-1].c)]),
+            c=np.stack([*(step.c_prev for step in steps), steps[-1].c]),
+            gates=np.stack([np.concatenate([step.i, step.f, step.g, step.o], axis=1) for step in steps]),
+            Wx=steps[0].Wx,
+            Wh=steps[0].Wh,
+        ),
+        dcT,
+    )
+
+
+def expected_end_to_end(x: Array, h0: Array, c0: Array, Wx: Array, Wh: Array, b: Array, dh: Array, dcT: Array) -> Any:
+    """The reference, forward and backward."""
+    return lstm_backward(dh, lstm_forward(x, h0, c0, Wx, Wh, b)[2], dcT)
+
+
+def known(function: str) -> tuple[Misconception, ...]:
+    """What the zoo knows about a function; a mistake in a step is known in the sequence that repeats it, too."""
+    step = {"lstm_forward": "lstm_step", "lstm_backward": "lstm_step_backward"}.get(function, "")
+    found = []
+    for bug in zoo.BUGS:
+        # In a sequence, a step that ignores its dc returns the same numbers as a loop that does not carry it.
+        if bug.function not in (function, step) or (function == "lstm_backward" and bug.id == "dc_ignored"):
+            continue
+        title = bug.title if bug.function == function else f"{bug.title} (This is in every step of the sequence.)"
+        status = Status.CONVENTION if bug.convention else Status.WRONG
+        found.append(Misconception(bug.id, title, getattr(bug, function), bug.hints, status))
+    return tuple(found)
+
+
+def _with_wrong_cache(wrong: Callable[[list[tuple[Any, ...]]], list[tuple[Any, ...]]]) -> Callable[..., Any]:
+    def end_to_end(x: Any, h0: Any, c0: Any, Wx: Any, Wh: Any, b: Any, dh: Any, dcT: Any) -> Any:
+        return plain.lstm_backward(dh, wrong(plain.lstm_forward(x, h0, c0, Wx, Wh, b)[2]), dcT)
+
+    return end_to_end
+
+
+def _replace(step: tuple[Any, ...], **values: Any) -> tuple[Any, ...]:
+    return tuple(StepCache(*step)._replace(**values))
+
+
+CACHE_MISTAKES = (
+    Misconception(
+        "cache_new_h",
+        "The cache of a step holds its new hidden state where h_prev belongs.",
+        _with_wrong_cache(lambda steps: [_replace(s, h_prev=s[6] * np.tanh(s[7])) for s in steps]),
+        ("Compare cache[0] with the arguments of the first step.", "Is h overwritten before the cache is made?"),
+    ),
+    Misconception(
+        "cache_new_c",
+        "The cache of a step holds its new cell state where c_prev belongs.",
+        _with_wrong_cache(lambda steps: [_replace(s, c_prev=s[7]) for s in steps]),
+        ("Compare cache[0] with the arguments of the first step.", "Is c overwritten before the cache is made?"),
+    ),
+    Misconception(
+        "cache_old_c",
+        "The cache of a step holds c_prev where the new cell state belongs.",
+        _with_wrong_cache(lambda steps: [_replace(s, c=s[2]) for s in steps]),
+        ("Compare the cell states in cache[0] and cache[1].", "The cache needs both cell states of a step."),
+    ),
+    Misconception(
+        "cache_reversed",
+        "The list of caches runs from the last time step to the first.",
+        _with_wrong_cache(lambda steps: steps[::-1]),
+        ("Compare cache[0] with the first time step of x.", "Where in the list do you put a new cache?"),
+    ),
+    Misconception(
+        "cache_overwritten",
+        "All entries of the list of caches hold the last time step.",
+        _with_wrong_cache(lambda steps: [steps[-1]] * len(steps)),
+        ("Compare cache[0] with cache[1].", "Are the arrays in the cache written into in the next step?"),
+    ),
+    Misconception(
+        "cache_states_overwritten",
+        "The old states in all caches are those of the last time step: one array is written into in every step.",
+        _with_wrong_cache(lambda steps: [_replace(s, h_prev=steps[-1][1], c_prev=steps[-1][2]) for s in steps]),
+        ("Compare h_prev in cache[0] and in cache[1].", "Are the arrays in the cache written into in the next step?"),
+    ),
+)
+
+LINE_BY_LINE = (
+    "Take N = D = H = 1 and numbers that you can follow by hand, and print every line.",
+    "Compare your lines with the equations above, one by one.",
+)
+
+# What the student's gradient checker is tried on here; the judge has more.
+PUBLIC_WRONG_GRADIENTS = ("no_dh_carry", "dc_prev_without_f", "dWh_uses_new_h", "db_mean")
+
+
+def _cases(make: Callable[..., Case], sizes: Sequence[tuple[str, Any]]) -> Callable[[Generator], list[Case]]:
+    return lambda rng: [make(rng, label, size) for label, size in sizes]
+
+
+def _backward_cases(rng: Generator) -> list[Case]:
+    first, *others = SIZES
+    return [
+        backward_case(rng, *first),
+        backward_case(rng, "without dcT", first[1], dcT=False),
+        *(backward_case(rng, *size) for size in others),
+    ]
+
+
+CHECKS = (
+    Check(
+        name="lstm_step",
+        title="One step forward gives the right h and c.",
+        function="lstm_step",
+        points=4,
+        cases=_cases(step_case, STEP_SIZES),
+        expected=lstm_step,
+        outputs=("h", "c", None),
+        axes=STEP_AXES,
+        blocks=BLOCKS,
+        misconceptions=known("lstm_step"),
+        hints=LINE_BY_LINE,
+    ),
+    Check(
+        name="lstm_forward",
+        title="A whole sequence forward gives the right h at every step and the right last state.",
+        function="lstm_forward",
+        points=3,
+        cases=_cases(forward_case, SIZES),
+        expected=lstm_forward,
+        outputs=("h", ("hT", "cT"), None),
+        axes=AXES,
+        blocks=BLOCKS,
+        misconceptions=known("lstm_forward"),
+        hints=("Compare your first time step with lstm_step.", "Then your second: what does it start from?"),
+    ),
+    Check(
+        name="lstm_step_backward",
+        title="One step backward gives the right gradient of every argument.",
+        function="lstm_step_backward",
+        points=5,
+        cases=_cases(step_backward_case, STEP_SIZES),
+        expected=expected_step_backward,
+        outputs=STEP_GRADS,
+        axes=STEP_AXES,
+        blocks=BLOCKS,
+        misconceptions=known("lstm_step_backward"),
+        hints=("Which of your six results are right? Only lines after them can be wrong.", *LINE_BY_LINE),
+    ),
+    Check(
+        name="lstm_backward",
+        title="A whole sequence backward gives the right gradient of every argument.",
+        function="lstm_backward",
+        points=5,
+        cases=_backward_cases,
+        expected=expected_backward,
+        outputs=GRADS,
+        axes=AXES,
+        blocks=BLOCKS,
+        misconceptions=known("lstm_backward"),
+        hints=(
+            "With T = 1 it must return what lstm_step_backward returns. Does it?",
+            "Then with T = 2: what does the first step get from the second?",
+        ),
+    ),
+    Check(
+        name="end_to_end",
+        title="Your forward pass and your backward pass fit together.",
+        function="end_to_end",
+        points=1,
+        cases=_cases(end_to_end_case, SIZES),
+        expected=expected_end_to_end,
+        outputs=GRADS,
+        axes=AXES,
+        blocks=BLOCKS,
+        needs=("lstm_forward", "lstm_backward"),
+        misconceptions=CACHE_MISTAKES,
+        hints=(
+            "The numbers of both functions are right, so look at what one hands to the other: the cache.",
+            "Compare each part of cache[0] with the list in the text above: the order, and old against new states.",
+        ),
+    ),
+    Check(
+        name="gradient_check",
+        title="Your gradient checker accepts right gradients and finds wrong ones.",
+        function="gradient_check",
+        points=2,
+        misconceptions=CHECKER_MISCONCEPTIONS,
+        time_limit=60.0,
+        examine=examine_checker(PUBLIC_WRONG_GRADIENTS),
+    ),
+)
