@@ -1,0 +1,285 @@
+"""The judge: asks the checks of a problem set of one student's cells, and writes down what came of it.
+
+It runs outside the sandbox. Only inputs go in and only answers come out; what is expected, how it is compared and which
+mistakes are known stays here. The inputs are drawn from the seed and the check's name: nobody can foresee them, and a grade can
+be looked into again.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import hmac
+import json
+import re
+import sys
+import time
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.random import Generator
+
+from autograder.errors import ProtocolError, WorkerError, WorkerTimeout
+from autograder.problem_set import ProblemSet
+from autograder.record import CheckRecord, Record
+from autograder.sandbox import Isolation, Limits
+from autograder.session import MissingFunction, Session, StudentFailure, describe_loss
+from verdict import Check, Status, StudentError, Verdict, classify, examine
+
+MAX_MESSAGE = 3000  # characters of one message in a record: an exception of the student's may say anything
+
+
+def grade(
+    cells: Sequence[str],
+    problem_set: ProblemSet,
+    *,
+    seed: str,
+    isolation: Isolation,
+    student: str = "",
+    limits: Limits | None = None,
+    load_limit: float = 120.0,
+) -> Record:
+    """Grade one student's cells.
+
+    Parameters
+    ----------
+    cells : sources of the code cells, in the order of the notebook
+    problem_set : what to ask
+    seed : of the inputs; nobody who writes cells may know it beforehand
+    isolation : where the cells run, from `sandbox.choose`
+    student : name, for the record
+    limits : what the cells may use
+    load_limit : seconds for running the cells
+
+    Returns
+    -------
+    Record : whatever the cells do; a check that cannot be answered gets no points and says why
+
+    Raises
+    ------
+    IsolationError : the sandbox cannot be started; this says nothing about the student
+    """
+    began = time.monotonic()
+    with Session(cells, isolation, problem_set.packages, limits or Limits(), load_limit) as session:
+        judge = _Judge(problem_set, session, seed)
+        trouble = judge.load()
+        loaded = time.monotonic()
+        verdicts: dict[str, Verdict] = {}
+        for check in problem_set.in_order_of_need():
+            verdicts[check.name] = trouble or judge.put(check, verdicts)
+        asked = time.monotonic()
+    ended = time.monotonic()
+    return Record(
+        problem_set=problem_set.name,
+        student=student,
+        seed=seed,
+        isolation=isolation.level,
+        content_hash=content_hash(cells, problem_set),
+        checks=tuple(_record(check, verdicts[check.name]) for check in problem_set.checks),
+        notes=tuple(map(_clean, judge.notes)),
+        output=_clean(session.printed, len(session.printed)),
+        seconds={"load": loaded - began, "checks": asked - loaded, "end": ended - asked, "all": ended - began},
+        versions={"python": ".".join(map(str, sys.version_info[:3])), "numpy": np.__version__},
+    )
+
+
+def content_hash(cells: Sequence[str], problem_set: ProblemSet) -> str:
+    """SHA-256 of the cells and the checks: where it is the same, a record that is there already still holds."""
+    text = json.dumps([problem_set.name, problem_set.digest, list(cells)])
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def generator(seed: str, name: str) -> Generator:
+    """Source of a check's inputs: the same for the same seed and name, whatever other checks there are.
+
+    >>> generator("a", "step").integers(1000) == generator("a", "step").integers(1000)
+    np.True_
+    """
+    digest = hmac.new(seed.encode(), name.encode(), hashlib.sha256).digest()
+    return np.random.default_rng(int.from_bytes(digest, "little"))
+
+
+@dataclass
+class _Judge:
+    """One student's session and the problem set that is put to it."""
+
+    problem_set: ProblemSet
+    session: Session
+    seed: str
+
+    def __post_init__(self) -> None:
+        self.notes: list[str] = []
+
+    def load(self) -> Verdict | None:
+        """Run the cells; a verdict for all checks where not even that can be done."""
+        try:
+            self.session.start()
+        except WorkerError as error:
+            if not self.session.read and not isinstance(error, ProtocolError):
+                raise  # the worker did not get as far as the student's code
+            return self._lost_while_loading(error)
+        finally:
+            self._note_cells()
+        return None
+
+    def _lost_while_loading(self, error: WorkerError) -> Verdict:
+        if not self.session.read:
+            return Verdict(Status.CRASHED, f"The cells cannot be read: {error}.")
+        status = Status.TIMEOUT if isinstance(error, WorkerTimeout) else Status.CRASHED
+        what = describe_loss(error, self.session.load_limit)
+        return Verdict(status, f"The cells could not be run to their end: {what}")
+
+    def _note_cells(self) -> None:
+        """What went wrong in the cells; it costs nothing unless a check needs what is then missing."""
+        for c, cell in enumerate(self.session.read):
+            if cell.error is not None:
+                self.notes.append(f"Code cell {c + 1} is not Python and was left out. {cell.error}")
+            if cell.note:
+                self.notes.append(f"Code cell {c + 1}: {cell.note}.")
+        for (c, s), failure in self.session.failures.items():
+            line = self.session.read[c].statements[s].line
+            self.notes.append(f"Code cell {c + 1}, the statement in line {line} failed: {failure}")
+        for (c, s), error in self.session.lost.items():
+            line = self.session.read[c].statements[s].line
+            self.notes.append(
+                f"Code cell {c + 1}, the statement in line {line} was left out: {describe_loss(error, 20)}"
+            )
+
+    def put(self, check: Check, verdicts: dict[str, Verdict]) -> Verdict:
+        """Put a check to the student's code."""
+        if missing := [need for need in check.needs if verdicts[need].status is not Status.PASSED]:
+            titles = {c.name: c.title for c in self.problem_set.checks}
+            which = " and ".join(f"“{titles[need]}”" for need in missing)
+            return Verdict(Status.SKIPPED, f"Not asked: it says nothing as long as {which} is not passed.")
+        if used := self._forbidden(check):
+            return Verdict(
+                Status.FORBIDDEN,
+                f"The code uses {' and '.join(used)}, which this task rules out: write it yourself. "
+                "A mention in a comment or a text does not count.",
+                hints=check.hints,
+            )
+        try:
+            self.session.forget()
+            self.session.start()
+        except WorkerError as error:
+            return self._lost_while_loading(error)
+        self.session.deadline = time.monotonic() + check.time_limit
+        try:
+            with np.errstate(all="ignore"), warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                return examine(
+                    check, self._function(check), generator(self.seed, f"{self.problem_set.name}/{check.name}")
+                )
+        except Exception as error:
+            # The check itself failed over what came back. That may be the student's doing or the instructor's.
+            self.notes.append(
+                f"For the instructor: the check {check.name} failed itself. {type(error).__name__}: {error}"
+            )
+            return Verdict(Status.ERROR, f"What {check.function} returned could not be read.", hints=check.hints)
+
+    def _forbidden(self, check: Check) -> list[str]:
+        """Names that the check rules out and the cells use; ``np.gradient`` also rules out ``from numpy import gradient``."""
+        used = frozenset[str]().union(*(cell.uses for cell in self.session.read))
+        full = {"np": "numpy", "plt": "matplotlib.pyplot", "tf": "tensorflow"}
+        found = []
+        for name in check.forbids:
+            head, _, rest = name.partition(".")
+            if name in used or ".".join(filter(None, (full.get(head, head), rest))) in used:
+                found.append(name)
+        return found
+
+    def _function(self, check: Check) -> Any:
+        """Return the student's function as the check calls it: gives values, raises StudentError and nothing else."""
+
+        def call(*args: Any) -> Any:
+            try:
+                return self.session.call(check.function, args)
+            except StudentFailure as failure:
+                raise self._student_error(failure) from None
+            except MissingFunction:
+                raise self._missing(check.function) from None
+            except WorkerError as error:
+                status = Status.TIMEOUT if isinstance(error, WorkerTimeout) else Status.CRASHED
+                what = describe_loss(error, check.time_limit)
+                raise StudentError(status, f"{check.function} gave no answer: {what}") from None
+
+        return call
+
+    def _student_error(self, failure: StudentFailure) -> StudentError:
+        if failure.kind == "TooLarge":
+            return StudentError(Status.ERROR, f"What the function returned cannot be taken: {failure.text}.")
+        if cause := self._failed_import(failure):
+            return StudentError(
+                *_explained(cause, f"{failure.kind}: {failure.text}{failure.place}. The cause lies above: ")
+            )
+        return StudentError(*_explained(failure))
+
+    def _failed_import(self, failure: StudentFailure) -> StudentFailure | None:
+        """Failure of the statement that would have bound the name that is missing, if it was an import."""
+        name = re.search(r"name '(\w+)'", failure.text)
+        if failure.kind != "NameError" or not name:
+            return None
+        for (c, s), cause in self.session.failures.items():
+            bound = self.session.read[c].statements[s].binds
+            if name.group(1) in bound and cause.kind in ("ImportError", "ModuleNotFoundError"):
+                return cause
+        return None
+
+    def _missing(self, function: str) -> StudentError:
+        """Why there is no such function: its statement failed, its cell is no Python, or nobody wrote it."""
+        for c, cell in reversed(list(enumerate(self.session.read))):
+            for s, statement in reversed(list(enumerate(cell.statements))):
+                if function not in statement.binds:
+                    continue
+                place = f"code cell {c + 1}, line {statement.line}"
+                where = f"There is no function {function}: the statement that defines it ({place})"
+                if (c, s) in self.session.failures:
+                    failure = self.session.failures[c, s]
+                    return StudentError(*_explained(self._failed_import(failure) or failure, f"{where} failed. "))
+                if (c, s) in self.session.lost:
+                    lost = describe_loss(self.session.lost[c, s], 20)
+                    return StudentError(Status.CRASHED, f"{where} did not end well: {lost}")
+                return StudentError(
+                    Status.ERROR, f"{function} is not a function any more: something else was given that name."
+                )
+        if broken := [
+            c for c, cell in enumerate(self.session.read) if cell.error and function in self.session.cells[c]
+        ]:
+            error = self.session.read[broken[-1]].error
+            return StudentError(
+                Status.ERROR,
+                f"There is no function {function}: code cell {broken[-1] + 1}, which names it, is not Python. {error}",
+            )
+        bound = {name for cell in self.session.read for statement in cell.statements for name in statement.binds}
+        near = difflib.get_close_matches(function, bound, n=1)
+        hint = f" There is {near[0]}; is it the one?" if near else ""
+        return StudentError(Status.UNFINISHED, f"There is no function {function} in the notebook.{hint}")
+
+
+def _explained(failure: StudentFailure, before: str = "") -> tuple[Status, str]:
+    status, sentence = classify(failure.kind, failure.text)
+    return status, f"{before}{sentence}{failure.place}"
+
+
+def _record(check: Check, verdict: Verdict) -> CheckRecord:
+    credit = min(max(float(verdict.credit), 0.0), 1.0)
+    return CheckRecord(
+        name=check.name,
+        title=check.title,
+        points=check.points,
+        score=round(check.points * credit, 4),
+        status=verdict.status.value,
+        message=_clean(verdict.message),
+        misconception=verdict.misconception,
+        hints=verdict.hints,
+        warnings=tuple(map(_clean, verdict.warnings)),
+    )
+
+
+def _clean(text: str, length: int = MAX_MESSAGE) -> str:
+    """Text without control characters, which could write anything on an instructor's terminal, and not too long."""
+    shown = "".join(c if c.isprintable() or c in "\n\t" else "�" for c in text)
+    return shown if len(shown) <= length else f"{shown[:length]} [...]"

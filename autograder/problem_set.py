@@ -1,0 +1,192 @@
+"""A problem set as the judge sees it: the checks of ``solutions/<name>/checks.py``, found, imported and looked over."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import sys
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
+from importlib.metadata import PackageNotFoundError, distribution
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from autograder.errors import ProblemSetError
+from verdict import Check
+from verdict.compare import copy_tree, flatten, relative_error
+
+
+@dataclass(frozen=True)
+class ProblemSet:
+    """Checks and what belongs to them.
+
+    Parameters
+    ----------
+    name : of its folder under ``solutions/``
+    checks : in the order in which a student meets them
+    packages : distributions that the student's code may import
+    folder : ``solutions/<name>``
+    digest : SHA-256 of ``checks.py``; another digest means that older records may no longer hold
+    """
+
+    name: str
+    checks: tuple[Check, ...]
+    packages: tuple[str, ...]
+    folder: Path
+    digest: str
+
+    @property
+    def release(self) -> Path:
+        """The notebook that students get."""
+        return self.folder.parent.parent / "exercises" / self.name / f"{self.name}.ipynb"
+
+    def in_order_of_need(self) -> list[Check]:
+        """Checks, each after those that it needs; otherwise as they stand."""
+        checks = {check.name: check for check in self.checks}
+        graph = {check.name: check.needs for check in self.checks}
+        return [checks[name] for name in TopologicalSorter(graph).static_order()]
+
+
+def load(name: str | Path, root: Path | None = None) -> ProblemSet:
+    """Find a problem set, import its checks and look them over.
+
+    Parameters
+    ----------
+    name : of a folder under ``solutions/``, or a path to such a folder
+    root : of the course, where ``solutions/`` and ``exercises/`` are; the current directory when left out
+
+    Raises
+    ------
+    ProblemSetError : there is none of that name, or its checks contradict themselves; says which and how
+    """
+    solutions = (root or Path.cwd()) / "solutions"
+    folder = Path(name) if Path(name).name != str(name) else solutions / name
+    source = folder / "checks.py"
+    if not source.is_file():
+        there = sorted(path.parent.name for path in folder.parent.glob("*/checks.py"))
+        raise ProblemSetError(
+            f"no problem set {folder.name!r}: {source} does not exist; "
+            + (f"there are {', '.join(there)}" if there else f"{folder.parent} holds none; run from the course's root")
+        )
+    folder = folder.resolve()
+    module = _import(folder.name, source)
+    problem_set = ProblemSet(
+        name=folder.name,
+        checks=tuple(_attribute(module, "CHECKS", source)),
+        packages=tuple(_attribute(module, "PACKAGES", source)),
+        folder=folder,
+        digest=hashlib.sha256(source.read_bytes()).hexdigest(),
+    )
+    validate(problem_set)
+    return problem_set
+
+
+def _import(name: str, source: Path) -> ModuleType:
+    # A name of its own: two problem sets may both have a checks.py, and none may shadow a package called so.
+    private = "_autograder_checks_" + "".join(c if c.isalnum() else "_" for c in name)
+    spec = importlib.util.spec_from_file_location(private, source)
+    assert spec is not None and spec.loader is not None, f"{source} is no Python file"
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[private] = module  # dataclasses look their own module up there
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        del sys.modules[private]
+        raise ProblemSetError(f"{source} cannot be imported: {type(error).__name__}: {error}") from error
+    return module
+
+
+def _attribute(module: ModuleType, name: str, source: Path) -> Sequence[Any]:
+    value = getattr(module, name, None)
+    if not isinstance(value, list | tuple):
+        raise ProblemSetError(f"{source} must define {name} as a list or a tuple, got {type(value).__name__}")
+    return value
+
+
+def validate(problem_set: ProblemSet) -> None:
+    """Look the checks over.
+
+    Raises
+    ------
+    ProblemSetError : names and points that cannot be, needs that lead nowhere or in a circle, packages that are not installed,
+        known mistakes that cannot be told apart
+    """
+    name, checks = problem_set.name, problem_set.checks
+    if not checks:
+        raise ProblemSetError(f"{name}: CHECKS is empty")
+    for check in checks:
+        if not isinstance(check, Check):
+            raise ProblemSetError(f"{name}: CHECKS must hold verdict.Check objects, got {type(check).__name__}")
+    names = [check.name for check in checks]
+    for twice in sorted({n for n in names if names.count(n) > 1}):
+        raise ProblemSetError(f"{name}: {names.count(twice)} checks are called {twice!r}; a name must be unique")
+    for package in problem_set.packages:
+        try:
+            distribution(package)
+        except PackageNotFoundError:
+            raise ProblemSetError(f"{name}: PACKAGES names {package!r}, which is not installed here") from None
+    for check in checks:
+        _validate_check(f"{name}: check {check.name!r}", check, names)
+    try:
+        problem_set.in_order_of_need()
+    except CycleError as error:
+        raise ProblemSetError(f"{name}: checks need each other in a circle: {' -> '.join(error.args[1])}") from None
+
+
+def _validate_check(where: str, check: Check, names: list[str]) -> None:
+    if not check.points > 0:
+        raise ProblemSetError(f"{where}: points must be above 0, got {check.points}")
+    if not check.time_limit > 0:
+        raise ProblemSetError(f"{where}: time_limit must be above 0 seconds, got {check.time_limit}")
+    if missing := [need for need in check.needs if need not in names]:
+        raise ProblemSetError(f"{where}: needs {missing[0]!r}, and there is no such check")
+    if check.examine is None and (check.cases is None or check.expected is None):
+        raise ProblemSetError(f"{where}: give cases and expected, or examine")
+    ids = [mistake.id for mistake in check.misconceptions]
+    for twice in sorted({i for i in ids if ids.count(i) > 1}):
+        raise ProblemSetError(f"{where}: the misconception {twice!r} stands there {ids.count(twice)} times")
+    if check.examine is None:
+        _validate_misconceptions(where, check)
+
+
+def _validate_misconceptions(where: str, check: Check) -> None:
+    """Every known mistake must give other numbers than the reference and than every other, or it cannot be named."""
+    assert check.cases is not None and check.expected is not None
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        cases = check.cases(np.random.default_rng(0))
+        if not cases:
+            raise ProblemSetError(f"{where}: cases gives no case")
+        answers: dict[str, list[Any]] = {"the reference": [check.expected(*copy_tree(case.args)) for case in cases]}
+        for mistake in check.misconceptions:
+            answers[mistake.id] = [_attempt(mistake.function, copy_tree(case.args)) for case in cases]
+            if all(isinstance(answer, Exception) for answer in answers[mistake.id]):
+                error = answers[mistake.id][0]
+                raise ProblemSetError(f"{where}: the misconception {mistake.id!r} fails in every case: {error!r}")
+    outputs = {
+        who: [None if isinstance(a, Exception) else flatten(check.outputs, a, who) for a in given]
+        for who, given in answers.items()
+    }
+    ids = list(outputs)
+    for k, first in enumerate(ids):
+        for second in ids[k + 1 :]:
+            if all(_same(a, b, check.tolerance) for a, b in zip(outputs[first], outputs[second], strict=True)):
+                raise ProblemSetError(f"{where}: {second!r} gives the same numbers as {first!r} in every case")
+
+
+def _attempt(function: Any, args: tuple[Any, ...]) -> Any:
+    try:
+        return function(*args)
+    except Exception as error:  # a wrong version may fail on an edge case
+        return error
+
+
+def _same(a: dict[str, Any] | None, b: dict[str, Any] | None, tolerance: float) -> bool:
+    if a is None or b is None:
+        return a is b
+    return all(a[n].shape == b[n].shape and relative_error(a[n], b[n]) <= tolerance for n in a)

@@ -1,0 +1,280 @@
+"""One worker with one student's cells in it, seen from the judge: read them, run them, call what they define.
+
+The worker may die, hang, or send anything at any time. Then it is killed, and the next call starts a new one and runs the cells
+again, without the statement at which an earlier one ended.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from autograder.errors import OutOfMemory, ProtocolError, WorkerDied, WorkerError, WorkerTimeout
+from autograder.protocol import PREFIX_SIZE, Decoder, Encoder, Remote, sizes
+from autograder.sandbox import Box, Isolation, Limits
+
+READ_LIMIT = 60.0  # seconds to start a worker and to read the cells; none of the student's code runs in them
+STATEMENT_LIMIT = 20.0  # seconds for one statement of a cell
+MAX_LOST = 3  # statements at which a worker is lost, before only definitions are run
+MAX_NESTED = 8  # calls of the student's code from within what it asked of the judge
+
+
+@dataclass(eq=False)
+class StudentFailure(Exception):
+    """An exception in the student's code: class, text, and the line of the student's at which it happened (0: none)."""
+
+    kind: str
+    text: str
+    line: int = 0
+    source: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.kind}: {self.text}{self.place}"
+
+    @property
+    def place(self) -> str:
+        """Where it happened, as the end of a sentence."""
+        return f" (line {self.line}: {self.source})" if self.line and self.source else ""
+
+
+class MissingFunction(Exception):
+    """The student's code defines no function of that name."""
+
+
+@dataclass(frozen=True)
+class Statement:
+    """One statement of a cell: where it starts, names that it binds, and whether it does no more than define or import."""
+
+    line: int
+    binds: frozenset[str]
+    defines: bool
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What a cell holds, read before any of the student's code ran."""
+
+    error: StudentFailure | None
+    note: str
+    statements: tuple[Statement, ...]
+    uses: frozenset[str]
+
+
+@dataclass
+class Session:
+    """A student's cells, and the worker in which they run.
+
+    Parameters
+    ----------
+    cells : sources, in the order of the notebook
+    isolation, packages, limits : what the worker is started with
+    load_limit : seconds for running the cells, all runs together
+    max_restarts : how often a new worker is started after one was lost
+
+    Attributes
+    ----------
+    deadline : when the calls of the present check must be over, by ``time.monotonic()``; loading does not count towards it
+    read : what the cells hold
+    failures : (cell, statement), from 0 -> what the statement raised
+    lost : (cell, statement), from 0 -> how the worker was lost while it ran
+    printed : end of what the code printed
+    """
+
+    cells: Sequence[str]
+    isolation: Isolation
+    packages: tuple[str, ...]
+    limits: Limits
+    load_limit: float = 120.0
+    max_restarts: int = 24
+    deadline: float = float("inf")
+    read: tuple[Cell, ...] = ()
+    failures: dict[tuple[int, int], StudentFailure] = field(default_factory=dict)
+    lost: dict[tuple[int, int], WorkerError] = field(default_factory=dict)
+    printed: str = ""
+    _starts: int = 0
+    _load_left: float = field(init=False)
+    _box: Box | None = None
+    _functions: list[dict[int, Callable[..., Any]]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._load_left = self.load_limit
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """End the worker, if one runs."""
+        if self._box is not None:
+            box, self._box = self._box, None
+            box.close()
+            # What is still in the pipe was printed before; nobody writes to it any more.
+            self.printed = (self.printed + box.printed())[-self.limits.output :]
+
+    def start(self) -> None:
+        """Have a worker with the cells in it: the one that runs, or a new one.
+
+        Raises
+        ------
+        WorkerError : no worker could be brought to take the cells
+        """
+        began = time.monotonic()
+        while self._box is None:
+            if self._starts > self.max_restarts:
+                raise WorkerDied(f"it was started {self._starts} times, and is not started again")
+            self._starts += 1
+            self._box = self.isolation.start(self.packages, self.limits)
+            try:
+                self._read_cells()
+                self._run_cells()
+            except WorkerError:
+                self.stop()
+                if not self.read or self._load_left <= 0:
+                    raise
+        self.deadline += time.monotonic() - began
+
+    def _read_cells(self) -> None:
+        answer = self._exchange(("read", list(self.cells)), time.monotonic() + READ_LIMIT)
+        # A fresh worker has run none of the student's code: this answer, and only this one, can be believed.
+        self.read = tuple(
+            Cell(
+                error=None if cell["error"] is None else StudentFailure(*cell["error"]),
+                note=cell["note"],
+                statements=tuple(Statement(s["line"], frozenset(s["binds"]), s["defines"]) for s in cell["statements"]),
+                uses=frozenset(cell["uses"]),
+            )
+            for cell in answer[1]
+        )
+
+    def _run_cells(self) -> None:
+        """Run statement by statement, so that one that fails, hangs or kills costs no other."""
+        self.failures.clear()
+        for c, cell in enumerate(self.read):
+            for s, statement in enumerate(cell.statements):
+                at = (c, s)
+                # After a few losses only definitions are run: what remains to be graded, without what goes wrong around it.
+                if at in self.lost or (len(self.lost) > MAX_LOST and not statement.defines):
+                    continue
+                began = time.monotonic()
+                try:
+                    answer = self._exchange(("run", c, s), began + min(STATEMENT_LIMIT, self._load_left))
+                    if answer[0] == "error":
+                        self.failures[at] = _failure(answer)
+                except WorkerError as error:
+                    self.lost[at] = error
+                    raise
+                finally:
+                    self._load_left -= time.monotonic() - began
+
+    def call(self, function: str | Remote, args: tuple[Any, ...]) -> Any:
+        """Call a function of the student's, by name or as it came from the worker.
+
+        Raises
+        ------
+        StudentFailure : it raised
+        MissingFunction : there is none of that name
+        WorkerError : no answer came; the worker is gone, and the next call starts another
+        """
+        self.start()
+        if len(self._functions) >= MAX_NESTED:
+            raise StudentFailure(
+                "RecursionError", "the function and the function it was given call each other without an end"
+            )
+        self._functions.append({})
+        try:
+            answer = self._exchange(("call", function, args))
+        except WorkerError:
+            self.stop()
+            raise
+        finally:
+            self._functions.pop()
+        if answer[0] == "missing":
+            raise MissingFunction(str(function))
+        if answer[0] == "error":
+            raise _failure(answer)
+        return answer[1]
+
+    def forget(self) -> None:
+        """Let the worker drop the objects that it keeps for the judge; called between checks."""
+        if self._box is not None:
+            try:
+                self._exchange(("forget",), time.monotonic() + READ_LIMIT)
+            except WorkerError:
+                self.stop()
+
+    def _exchange(self, message: tuple[Any, ...], deadline: float | None = None) -> tuple[Any, ...]:
+        """Send a request and return its reply; in between, answer what the student's code asks of the functions it was given."""
+        deadline = self.deadline if deadline is None else deadline
+        self._send(message, deadline)
+        while True:
+            answer = self._receive(deadline)
+            match answer:
+                case ("ask", int(ref), tuple(args)) if self._functions and ref in self._functions[-1]:
+                    self._send(self._answer(self._functions[-1][ref], args), deadline)
+                case ("value", _) | ("missing",) if message[0] == "call":
+                    return answer
+                case ("error", str(), str(), int(), str()) if message[0] in ("call", "run"):
+                    return answer
+                case ("done",) if message[0] in ("run", "forget"):
+                    return answer
+                case ("read", list(cells)) if message[0] == "read" and len(cells) == len(self.cells):
+                    return answer
+                case _:
+                    raise ProtocolError("the worker sent something that is no answer to what was asked")
+
+    def _answer(self, function: Callable[..., Any], args: tuple[Any, ...]) -> tuple[Any, ...]:
+        """Message with what a function of the judge's gives for the student's arguments."""
+        try:
+            return "value", function(*args)
+        except WorkerError:
+            raise  # it called back into the student's code, and the worker was lost with that
+        except Exception as error:
+            return "error", type(error).__name__, str(error)[:500]
+
+    def _send(self, message: tuple[Any, ...], deadline: float) -> None:
+        assert self._box is not None
+        self._box.send(Encoder(self._keep).encode(message), deadline)
+
+    def _receive(self, deadline: float) -> tuple[Any, ...]:
+        assert self._box is not None
+        header, payload = sizes(self._box.read(PREFIX_SIZE, deadline))
+        data = self._box.read(header + payload, deadline)
+        value = Decoder(self._remote).decode(data[:header], data[header:])
+        if not isinstance(value, tuple):
+            raise ProtocolError("the worker sent something that is no message")
+        return tuple(value)
+
+    def _keep(self, value: Any) -> int | None:
+        """Functions that the judge gives are kept as long as the call lasts; nothing else stays on this side."""
+        if not self._functions or not callable(value):
+            return None
+        self._functions[-1][id(value)] = value
+        return id(value)
+
+    def _remote(self, ref: int, kind: str, is_callable: bool) -> Remote:
+        # A class of its own, so that a message about the type names the student's: "got generator".
+        name = re.sub(r"\W", "", kind) or "object"
+        stand_in: type[Remote] = type(name, (Remote,), {})
+        remote = stand_in(ref, name, (lambda *args: self.call(remote, args)) if is_callable else None)
+        return remote
+
+
+def _failure(answer: tuple[Any, ...]) -> StudentFailure:
+    return StudentFailure(*answer[1:5])
+
+
+def describe_loss(error: WorkerError, seconds: float) -> str:
+    """Why there is no answer, for the student."""
+    match error:
+        case WorkerTimeout():
+            return f"no answer within {seconds:g} seconds. Is there a loop without an end?"
+        case OutOfMemory():
+            return f"the code took more memory than the task allows ({error})."
+        case ProtocolError():
+            return f"the code wrote to the judge's own connection, or answered with more than it can take ({error})."
+    return f"the code ended its own process ({error})."

@@ -1,0 +1,349 @@
+"""The process in which the student's code runs. It is started inside the sandbox and needs NumPy and the standard library only.
+
+Requests come on file descriptor 0 and replies go to 1; both are moved away before any of the student's code runs, and 1 and 2
+become the student's output. A request is a tuple; each gets one reply, and while a call runs the worker may ask back:
+
+    ("read", cells)                 -> ("read", [cell])         look at the cells, run nothing
+    ("run", cell, statement)        -> ("done",) or ("error", kind, text, line, source)
+    ("call", name or function, args) -> ("value", value) or ("missing",) or ("error", ...)
+    ("call", ...) meanwhile         <- ("ask", function's number, args); the judge answers ("value", ...) or ("error", ...)
+    ("forget",)                     -> ("done",)                let go of the objects kept for the judge
+
+Everything here can be reached and changed by the student's code. That is no matter: the worker knows no expected value, and
+the judge takes what comes back as the student's answer, whoever wrote it.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import json
+import linecache
+import os
+import re
+import resource
+import sys
+import traceback
+from types import CodeType, ModuleType
+from typing import Any, BinaryIO
+
+CELL = "<cell {}>"
+MAX_TEXT = 2000  # characters of an error's text
+MAGIC = re.compile(r"\s*(%|!|\?|.*\?\s*$|\w[\w., ]*=\s*[%!])")
+RUN_CELL_MAGICS = ("%%time", "%%timeit", "%%capture", "%%prun")  # the rest of the cell is Python; other magics' is not
+
+
+def main(settings: dict[str, Any]) -> None:
+    """Give up rights, take the descriptors away, answer requests until the judge closes the pipe."""
+    give_up_rights(settings)
+    requests, replies = take_descriptors()
+    sys.path += settings["path"]
+    Worker(requests, replies).serve()
+
+
+def give_up_rights(settings: dict[str, Any]) -> None:
+    """Set the limits and become the user that the sandbox chose; where the judge is root, only this makes RLIMIT_NPROC hold."""
+    os.umask(0o077)
+    for name, value in settings["limits"].items():
+        limit = getattr(resource, f"RLIMIT_{name}")
+        hard = resource.getrlimit(limit)[1]
+        value = value if hard == resource.RLIM_INFINITY else min(value, hard)
+        resource.setrlimit(limit, (value, value))
+    if (uid := settings["uid"]) is not None:
+        os.setgroups([])
+        os.setresgid(uid, uid, uid)
+        os.setresuid(uid, uid, uid)
+
+
+def take_descriptors() -> tuple[BinaryIO, BinaryIO]:
+    """Requests and replies on descriptors of their own; the student reads nothing and prints to the third pipe."""
+    requests, replies = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb", buffering=0)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    os.dup2(2, 1)
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(line_buffering=True, errors="backslashreplace")  # type: ignore[union-attr]
+    return requests, replies
+
+
+# --- reading cells -------------------------------------------------------------------------------------------------------
+
+
+def read_cell(number: int, source: str) -> tuple[dict[str, Any], list[CodeType]]:
+    """What a cell holds, and its statements, compiled one by one.
+
+    The first is a dict: "error" is None or (kind, text, line, source) for a cell that is no Python; "note" says what was left
+    out; "statements" are dicts with "line", "binds" (names that the statement gives a value) and "defines" (whether it only
+    defines or imports); "uses" are the names that the cell uses, dotted where it reads attributes.
+    """
+    name = CELL.format(number)
+    source, note = without_magics(source)
+    linecache.cache[name] = (len(source), None, source.splitlines(keepends=True), name)
+    cell: dict[str, Any] = {"error": None, "note": note, "statements": [], "uses": []}
+    try:
+        tree = ast.parse(source, name)
+        codes = [compile(ast.Module([node], []), name, "exec", dont_inherit=True) for node in tree.body]
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        line = getattr(error, "lineno", None) or 0
+        text = getattr(error, "msg", None) or str(error)
+        cell["error"] = (type(error).__name__, text[:MAX_TEXT], line, line_of(number, line))
+        return cell, []
+    aliases = imported_names(tree)
+    cell["uses"] = sorted(used_names(tree, aliases))[:5000]
+    for node in tree.body:
+        defines = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Import | ast.ImportFrom)
+        cell["statements"].append({"line": node.lineno, "binds": sorted(bound_names(node))[:500], "defines": defines})
+    return cell, codes
+
+
+def without_magics(source: str) -> tuple[str, str]:
+    """Cell without IPython's magics and shell lines, with as many lines as before; and what was left out, in words.
+
+    Only a line at which Python itself gives up is looked at, so that a ``%`` that continues an expression, or stands in a text,
+    stays what it is.
+    """
+    lines = source.splitlines()
+    first = next((k for k, line in enumerate(lines) if line.strip()), 0)
+    if lines and lines[first].startswith("%%"):
+        magic = lines[first].split()[0]
+        if magic not in RUN_CELL_MAGICS:
+            return "", f"{magic} cells are not run"
+        lines[first] = ""
+    left_out = []
+    for _ in range(len(lines)):
+        try:
+            ast.parse("\n".join(lines))
+            break
+        except SyntaxError as error:
+            at = (error.lineno or 0) - 1
+            if not 0 <= at < len(lines) or not MAGIC.match(lines[at]):
+                break
+            left_out.append(lines[at].strip())
+            indent = lines[at][: len(lines[at]) - len(lines[at].lstrip())]
+            lines[at] = f"{indent}pass"
+        except (ValueError, RecursionError, MemoryError):
+            break
+    return "\n".join(lines), f"left out: {'; '.join(left_out)[:500]}" if left_out else ""
+
+
+def imported_names(tree: ast.AST) -> dict[str, str]:
+    """Local name -> dotted name of what it was imported as: ``import numpy as np`` gives np -> numpy."""
+    names = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                names[alias.asname or alias.name.split(".")[0]] = (
+                    alias.name if alias.asname else alias.name.split(".")[0]
+                )
+        elif isinstance(node, ast.ImportFrom):
+            for alias in node.names:
+                names[alias.asname or alias.name] = f"{node.module or ''}.{alias.name}"
+    return names
+
+
+def used_names(tree: ast.AST, aliases: dict[str, str]) -> set[str]:
+    """Names that the code uses, as written and as imported: ``np.gradient`` gives np, np.gradient, numpy, numpy.gradient."""
+    names = {*aliases.values()}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        if isinstance(node, ast.ImportFrom) and node.module:
+            names.add(node.module)
+        dotted = dotted_name(node)
+        if dotted:
+            head, _, rest = dotted.partition(".")
+            names.add(dotted)
+            names.add(".".join(filter(None, (aliases.get(head, head), rest))))
+    return {".".join(name.split(".")[:k]) for name in names for k in range(1, name.count(".") + 2)}
+
+
+def dotted_name(node: ast.AST) -> str:
+    """``a.b.c`` of a chain of attributes that starts with a name; empty for anything else."""
+    parts: list[str] = []
+    while isinstance(node, ast.Attribute):
+        parts.append(node.attr)
+        node = node.value
+    return ".".join([node.id, *reversed(parts)]) if isinstance(node, ast.Name) else ""
+
+
+def bound_names(node: ast.stmt) -> set[str]:
+    """Names at the level of the module to which a statement gives a value."""
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        return {node.name}
+    names = set(imported_names(node))
+    return names | {n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+
+
+def line_of(cell: int, line: int) -> str:
+    """Text of a line of a cell, without its indentation."""
+    return linecache.getline(CELL.format(cell), line).strip()[:200]
+
+
+# --- serving -------------------------------------------------------------------------------------------------------------
+
+
+class Worker:
+    """Runs statements and calls functions on request; all of the student's names live in one module, as in a notebook."""
+
+    def __init__(self, requests: BinaryIO, replies: BinaryIO) -> None:
+        # Only now: the limits are set, and the packages' folders are on the path.
+        from autograder import errors, protocol
+
+        self.protocol = protocol
+        self.too_large = errors.ProtocolError
+        self.requests = requests
+        self.replies = replies
+        self.codes: list[list[CodeType]] = []
+        self.kept: dict[int, Any] = {}
+        self.keeps_containers = True
+        self.encoder = protocol.Encoder(self._keep)
+        self.decoder = protocol.Decoder(self._judges_function, self._own)
+        self.module = ModuleType("__main__")
+        self.module.__dict__["__builtins__"] = builtins
+        sys.modules["__main__"] = self.module
+
+    def serve(self, until_answer: bool = False) -> Any:
+        """Answer requests; with ``until_answer``, until the judge has answered what the student's code asked of it."""
+        while True:
+            message = self._read()
+            if message is None:
+                os._exit(0)  # the judge closed the pipe; the student's atexit functions have no say
+            kind, *rest = message
+            if kind == "value" and until_answer:
+                return rest[0]
+            if kind == "error" and until_answer:
+                exception = getattr(builtins, rest[0], None)
+                raise (exception if exception in (ValueError, TypeError) else RuntimeError)(rest[1])
+            self._reply(*getattr(self, f"do_{kind}")(*rest))
+
+    def do_read(self, cells: list[str]) -> tuple[Any, ...]:
+        """Look at all cells."""
+        answers = [read_cell(number, source) for number, source in enumerate(cells, 1)]
+        self.codes = [codes for _, codes in answers]
+        return "read", [cell for cell, _ in answers]
+
+    def do_run(self, cell: int, statement: int) -> tuple[Any, ...]:
+        """Run one statement, numbers from 0."""
+        try:
+            exec(self.codes[cell][statement], self.module.__dict__)
+        except BaseException as error:
+            return describe(error)
+        return ("done",)
+
+    def do_call(self, function: Any, args: tuple[Any, ...]) -> tuple[Any, ...]:
+        """Call a function of the student's, by name or by reference."""
+        if isinstance(function, str):
+            function = self.module.__dict__.get(function)
+        if not callable(function):
+            return ("missing",)
+        try:
+            return "value", presentable(function(*args))
+        except BaseException as error:
+            return describe(error)
+
+    def do_forget(self) -> tuple[Any, ...]:
+        """Let go of what was kept."""
+        self.kept.clear()
+        return ("done",)
+
+    def _keep(self, value: Any) -> int | None:
+        if isinstance(value, list | tuple | dict) and not self.keeps_containers:
+            return None
+        # id is unique as long as the object lives, and it lives because it is kept.
+        self.kept[id(value)] = value
+        return id(value)
+
+    def _own(self, ref: int) -> Any:
+        return self.kept[ref]
+
+    def _judges_function(self, ref: int, kind: str, is_callable: bool) -> Any:
+        def ask(*args: Any) -> Any:
+            # The judge only reads these; kept, the parameters of thousands of calls would fill the memory.
+            self.keeps_containers = False
+            self._reply("ask", ref, tuple(presentable(arg) for arg in args))
+            self.keeps_containers = True
+            return self.serve(until_answer=True)
+
+        ask.__name__ = ask.__qualname__ = kind
+        return ask
+
+    def _read(self) -> Any:
+        prefix = self.requests.read(self.protocol.PREFIX_SIZE)
+        if len(prefix) < self.protocol.PREFIX_SIZE:
+            return None
+        header, payload = self.protocol.sizes(prefix)
+        return self.decoder.decode(self.requests.read(header), self.requests.read(payload))
+
+    def _reply(self, *message: Any) -> None:
+        try:
+            data = self.encoder.encode(message)
+        except self.too_large as error:
+            data = self.encoder.encode(("error", "TooLarge", str(error), 0, ""))
+        view = memoryview(data)
+        while view:
+            view = view[self.replies.write(view) :]
+
+
+def presentable(value: Any, depth: int = 0) -> Any:
+    """Value with arrays where the student's types stand for arrays: long lists of numbers, objects with ``__array__``."""
+    import numpy as np
+
+    if depth > 16 or value is None or isinstance(value, str | bytes | int | float | np.generic):
+        return value
+    if isinstance(value, np.ndarray):
+        return numeric(np.asarray(value), value) if value.dtype.kind == "O" else value
+    if isinstance(value, list) and is_number_list(value):
+        return numeric(np.asarray(value), value) if len(value) * _width(value) > 256 else value
+    if type(value) in (list, tuple):
+        items = [presentable(item, depth + 1) for item in value]
+        changed = any(new is not old for new, old in zip(items, value, strict=True))
+        return type(value)(items) if changed else value
+    if type(value) is dict:
+        return {key: presentable(item, depth + 1) for key, item in value.items()}
+    if hasattr(type(value), "__array__"):
+        return numeric(np.asarray(value), value)
+    return value
+
+
+def numeric(array: Any, value: Any) -> Any:
+    """Array of numbers; the value itself where it holds something else."""
+    if array.dtype.kind != "O":
+        return array
+    try:
+        return array.astype("float64")
+    except (TypeError, ValueError):
+        return value
+
+
+def is_number_list(value: list[Any]) -> bool:
+    """Whether it is a list of numbers, or of such lists of one length."""
+    import numpy as np
+
+    if all(isinstance(item, int | float | np.number) for item in value):
+        return True
+    same = all(isinstance(item, list) and len(item) == len(value[0]) for item in value)
+    return same and all(is_number_list(item) for item in value)
+
+
+def _width(value: list[Any]) -> int:
+    return len(value[0]) * _width(value[0]) if value and isinstance(value[0], list) else 1
+
+
+def describe(error: BaseException) -> tuple[Any, ...]:
+    """("error", kind, text, line, source) of an exception, at the last line of the student's that it passed."""
+    try:
+        text = str(error)[:MAX_TEXT]
+    except Exception:  # the student's own class may fail to say what it is
+        text = ""
+    number, line = 0, 0
+    for frame, at in traceback.walk_tb(error.__traceback__):
+        if match := re.fullmatch(r"<cell (\d+)>", frame.f_code.co_filename):
+            number, line = int(match.group(1)), at
+    return "error", type(error).__name__[:100], text, line, line_of(number, line) if line else ""
+
+
+if __name__ == "__main__":
+    _settings = json.loads(sys.argv[1])
+    sys.path.insert(0, _settings["code"])
+    main(_settings)
