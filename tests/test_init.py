@@ -1,0 +1,121 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lstm_ref import ArgumentError, DTypeError, glorot_uniform, init_affine, init_lstm, orthogonal
+
+sizes = st.integers(1, 8)
+
+
+@given(n_in=sizes, n_out=sizes)
+def test_orthogonal_keeps_lengths(n_in, n_out):
+    W = orthogonal(np.random.default_rng(0), (n_in, n_out))
+    assert W.shape == (n_in, n_out)
+    product = W @ W.T if n_in <= n_out else W.T @ W
+    np.testing.assert_allclose(product, np.eye(min(n_in, n_out)), atol=1e-14)
+
+
+def test_orthogonal_prefers_no_sign():
+    rng = np.random.default_rng(0)
+    corners = np.array([orthogonal(rng, (3, 3))[0, 0] for _ in range(2000)])
+    # One coordinate of an even draw from the sphere has mean 0 and variance 1/3; five standard errors of the mean.
+    assert abs(corners.mean()) < 5 * np.sqrt(1 / 3 / 2000)
+    assert corners.var() == pytest.approx(1 / 3, rel=0.1)
+
+
+def test_glorot_fills_its_interval_evenly():
+    W = glorot_uniform(np.random.default_rng(0), (200, 400))
+    limit = np.sqrt(6 / 600)
+    assert limit * 0.999 < np.abs(W).max() <= limit
+    assert W.var() == pytest.approx(2 / 600, rel=0.02)
+
+
+def test_lstm_draws_each_gate_as_a_map_of_its_own():
+    params = init_lstm(np.random.default_rng(0), D=30, H=20, forget_bias=2.5)
+    assert {name: p.shape for name, p in params.items()} == {"Wx": (30, 80), "Wh": (20, 80), "b": (80,)}
+    blocks = np.split(params["Wh"], 4, axis=1)
+    for block in blocks:
+        np.testing.assert_allclose(block @ block.T, np.eye(20), atol=1e-14)
+    assert not np.allclose(blocks[0], blocks[1])
+    for block in np.split(params["Wx"], 4, axis=1):
+        assert 0.95 * np.sqrt(6 / 50) < np.abs(block).max() <= np.sqrt(6 / 50)
+
+
+def test_forget_bias_opens_the_forget_gate_and_no_other():
+    from lstm_ref import lstm_step
+
+    params = init_lstm(np.random.default_rng(0), D=3, H=2, forget_bias=30.0)
+    _, _, cache = lstm_step(np.zeros((1, 3)), np.zeros((1, 2)), np.zeros((1, 2)), **params)
+    assert (cache.f > 0.999).all() and (cache.i == 0.5).all() and (cache.o == 0.5).all() and (cache.g == 0).all()
+
+
+def test_affine_starts_without_bias():
+    params = init_affine(np.random.default_rng(0), 4, 6)
+    assert params["W"].shape == (4, 6) and np.abs(params["W"]).max() <= np.sqrt(6 / 10)
+    np.testing.assert_array_equal(params["b"], np.zeros(6))
+
+
+@pytest.mark.parametrize("init", [init_lstm, init_affine])
+def test_same_seed_gives_the_same_weights_in_both_precisions(init):
+    first, again, small = (
+        init(np.random.default_rng(3), 4, 5, dtype=dtype) for dtype in (np.float64, np.float64, np.float32)
+    )
+    for name, p in first.items():
+        np.testing.assert_array_equal(again[name], p)
+        assert small[name].dtype == np.float32
+        np.testing.assert_array_equal(small[name], p.astype(np.float32))
+    assert not np.array_equal(
+        init(np.random.default_rng(4), 4, 5)["Wx" if "Wx" in first else "W"], list(first.values())[0]
+    )
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (
+            lambda: init_lstm(0, 3, 2),
+            ArgumentError,
+            "init_lstm: rng must be a numpy.random.Generator, got int; use np.random.default_rng(seed)",
+        ),
+        (
+            lambda: init_lstm(np.random.default_rng(0), 0, 2),
+            ArgumentError,
+            "init_lstm: D must be an integer of at least 1, got 0",
+        ),
+        (
+            lambda: init_lstm(np.random.default_rng(0), 3, 2.0),
+            ArgumentError,
+            "init_lstm: H must be an integer of at least 1, got 2.0",
+        ),
+        (
+            lambda: init_lstm(np.random.default_rng(0), 3, 2, dtype=np.float16),
+            DTypeError,
+            "init_lstm: dtype must be float32 or float64, got float16",
+        ),
+        (
+            lambda: init_lstm(np.random.default_rng(0), 3, 2, forget_bias=float("nan")),
+            ArgumentError,
+            "init_lstm: forget_bias must be finite, got nan",
+        ),
+        (
+            lambda: init_affine(np.random.default_rng(0), 3, -1),
+            ArgumentError,
+            "init_affine: n_out must be an integer of at least 1, got -1",
+        ),
+        (
+            lambda: orthogonal(np.random.default_rng(0), (0, 3)),
+            ArgumentError,
+            "orthogonal: n_in must be an integer of at least 1, got 0",
+        ),
+        (
+            lambda: glorot_uniform(np.random.RandomState(0), (2, 3)),
+            ArgumentError,
+            "glorot_uniform: rng must be a numpy.random.Generator, got RandomState; use np.random.default_rng(seed)",
+        ),
+    ],
+)
+def test_what_does_not_fit_is_named(call, error, message):
+    with pytest.raises(error) as caught:
+        call()
+    assert str(caught.value) == message
