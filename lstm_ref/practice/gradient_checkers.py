@@ -100,14 +100,14 @@ class Pair:
 def right_pairs(rng: Generator) -> list[Pair]:
     """Losses with their right gradients."""
     loss, grad, params = _lstm(rng, None)
-    bent = {"v": rng.uniform(0.5, 1.0, size=(2, 1, 3)), "s": np.array(rng.uniform(0.5, 1.0))}
+    bent = {"v": rng.uniform(0.5, 1.0, size=(2, 1, 3)), "s": rng.uniform(0.5, 1.0, size=1)}
     return [
         Pair("an LSTM and its right gradient", params, loss, grad, right=True),
         Pair(
-            "a loss with strong curvature, a parameter with three axes and one with none",
+            "a loss with strong curvature, a parameter with three axes and one with a single entry",
             bent,
-            lambda p: float(np.exp(4 * p["v"]).sum() + np.exp(4 * p["s"])),
-            lambda p: {"v": 4 * np.exp(4 * p["v"]), "s": np.asarray(4 * np.exp(4 * p["s"]))},
+            lambda p: float(sum(np.exp(4 * array).sum() for array in p.values())),
+            lambda p: {name: 4 * np.exp(4 * array) for name, array in p.items()},
             right=True,
             eps=1e-5,
         ),
@@ -303,7 +303,9 @@ def _diagnose(pairs: list[Pair], results: list[dict[str, float]], alarms: list[P
         return "zero_by_zero"
     sizes = {"a very large loss and its right gradient", "a very small loss, its gradient with the wrong sign"}
     labels = {pair.label for pair in (*alarms, *missed)}
-    if labels and labels <= sizes | {"a loss with strong curvature, a parameter with three axes and one with none"}:
+    if labels and labels <= sizes | {
+        "a loss with strong curvature, a parameter with three axes and one with a single entry"
+    }:
         return "absolute_error"
     return None
 
