@@ -5,7 +5,6 @@ Whatever a student did to test cells, tags and metadata has no effect, because n
 
 from __future__ import annotations
 
-import ast
 import json
 import os
 import re
@@ -26,7 +25,6 @@ MAX_FILE = 32 * 2**20  # bytes; a notebook full of plots has 10 MB
 MAX_CODE = 2**20  # characters in all cells together; a long notebook has 100 thousand
 MAX_CELLS = 5000
 LOCAL = "local"  # tag of a cell that is for the student's eyes and is not run when graded
-PYTHON_MAGICS = ("time", "timeit", "capture", "prun")  # cell magics whose cell is Python all the same
 
 
 class SubmissionError(AutograderError, ValueError):
@@ -173,7 +171,7 @@ def rebuild(release: NotebookNode, submission: Mapping[str, Any]) -> Rebuilt:
 def cells_to_run(notebook: NotebookNode) -> list[str]:
     """Sources of a rebuilt notebook that are executed: code cells that neither test nor are tagged ``local``."""
     return [
-        plain_python(cell.source)
+        cell.source
         for cell in notebook.cells
         if cell.cell_type == "code" and not _is_test(cell) and LOCAL not in cell.metadata.get("tags", [])
     ]
@@ -190,36 +188,6 @@ def mark_unjudged(cell: NotebookNode) -> None:
         new_output("stream", name="stdout", text="Not judged.\n"),
         new_output("execute_result", data={"text/plain": "0.0"}, execution_count=None),
     ]
-
-
-def plain_python(source: str) -> str:
-    r"""Source without IPython's magics and shell lines, which mean nothing outside a notebook.
-
-    Examples
-    --------
-    >>> plain_python("%matplotlib inline\nx = 1")
-    'pass  # %matplotlib inline\nx = 1'
-    """
-    if _parses(source):
-        return source
-    lines = source.split("\n")
-    first = next((k for k, line in enumerate(lines) if line.strip()), 0)
-    magic = re.match(r"%%(\w+)", lines[first])
-    if magic:
-        if magic.group(1) not in PYTHON_MAGICS:
-            return "\n".join("# " + line for line in lines)
-        lines[first] = "# " + lines[first]
-    lines = [re.sub(r"^(\s*)(?=[%!?]|[\w.]+\?{1,2}\s*$)", r"\1pass  # ", line) for line in lines]
-    plain = "\n".join(lines)
-    return plain if _parses(plain) else source
-
-
-def _parses(source: str) -> bool:
-    try:
-        ast.parse(source)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return False
-    return True
 
 
 def _cells(notebook: Mapping[str, Any]) -> Iterator[_Cell]:

@@ -1,0 +1,24 @@
+# nbgrader's settings for this course. Run nbgrader, and formgrader, in the folder of this file.
+#
+# What is graded is the released notebook with the student's code in it, and the judge asks from outside a sandbox:
+# nothing is executed here. A list that is changed so that this no longer holds is refused when grading starts.
+
+c = get_config()
+
+c.CourseDirectory.course_id = "inside-the-lstm"
+c.CourseDirectory.source_directory = "build/source"  # made from solutions/ by `make exercises`
+c.CourseDirectory.release_directory = "exercises"
+
+c.Autograde.exporter_class = "autograder.nbgrader_plugin.JudgedNotebook"
+c.Autograde.sanitize_preprocessors = [
+    "autograder.nbgrader_plugin.RebuildFromRelease",
+    "nbgrader.preprocessors.OverwriteCells",
+    "nbgrader.preprocessors.CheckCellMetadata",
+]
+c.Autograde.autograde_preprocessors = [
+    "autograder.nbgrader_plugin.Judge",
+    "nbgrader.preprocessors.SaveAutoGrades",
+    "autograder.nbgrader_plugin.SaveFindings",
+    "nbgrader.preprocessors.AssignLatePenalties",
+    "nbgrader.preprocessors.CheckCellMetadata",
+]
