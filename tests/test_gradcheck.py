@@ -1,0 +1,258 @@
+import re
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lstm_ref import (
+    ArgumentError,
+    DTypeError,
+    GradientError,
+    LSTMError,
+    NotFiniteError,
+    ShapeError,
+    check_gradients,
+    lstm_backward,
+    lstm_forward,
+    numerical_gradient,
+)
+
+GATES = ["input gate", "forget gate", "candidate", "output gate"]
+
+
+@pytest.fixture(scope="module")
+def problem(draw):
+    """Sizes -> (loss, params, grads) of one LSTM layer, right to the last bit."""
+
+    def problem(N=3, T=5, D=2, H=4, seed=0, scale=0.5):
+        layer = draw(N, T, D, H, seed, scale)
+        dh = np.random.default_rng(seed + 1).normal(size=(N, T, H))
+        _, _, cache = lstm_forward(**layer)
+        grads = dict(zip(layer, lstm_backward(dh, cache), strict=True))
+        return (lambda params: np.sum(lstm_forward(**params)[0] * dh)), layer, grads
+
+    return problem
+
+
+def failure(loss, params, grads, **options):
+    with pytest.raises(GradientError) as caught:
+        check_gradients(loss, params, grads, **options)
+    return caught.value
+
+
+def parts_named(error):
+    """The gates and time steps that a message names, by parameter."""
+    return [match.groups() for match in re.finditer(r"^  d(\w+), ([\w ]+): analytic", str(error), re.MULTILINE)]
+
+
+@given(st.integers(1, 4), st.integers(1, 6), st.integers(1, 4), st.integers(1, 4), st.integers(0, 50))
+def test_right_gradients_lie_far_below_the_tolerance(problem, N, T, D, H, seed):
+    errors = check_gradients(*problem(N, T, D, H, seed), rng=np.random.default_rng(seed))
+    assert set(errors) == {"x", "h0", "c0", "Wx", "Wh", "b"}
+    assert max(errors.values()) < 1e-7
+
+
+def test_it_takes_two_evaluations_a_parameter(problem):
+    loss, params, grads = problem()
+    calls = []
+    check_gradients(lambda p: calls.append(1) or loss(p), params, grads)
+    assert len(calls) == 2 * len(params)
+
+
+@pytest.mark.parametrize("name", ["x", "h0", "c0", "Wx", "Wh", "b"])
+def test_one_wrong_entry_is_enough(problem, name):
+    loss, params, grads = problem()
+    wrong = grads[name].copy()
+    wrong.flat[-1] += 1e-4 * np.linalg.norm(wrong)
+    error = failure(loss, params, grads | {name: wrong})
+    assert "1 of 6 gradients is not the derivative of the loss" in str(error)
+    assert error.errors[name] > 1e-6 and all(e < 1e-6 for other, e in error.errors.items() if other != name)
+
+
+@pytest.mark.parametrize(("block", "gate"), list(enumerate(GATES)))
+def test_message_names_the_gate(problem, block, gate):
+    loss, params, grads = problem(H=4)
+    columns = slice(4 * block, 4 * block + 4)
+    wrong = {name: grads[name].copy() for name in ("Wx", "Wh", "b")}
+    for array in wrong.values():
+        array[..., columns] *= 0.5
+    error = failure(loss, params, grads | wrong)
+    assert parts_named(error) == [("Wx", gate), ("Wh", gate), ("b", gate)]
+
+
+def test_message_names_the_time_steps(problem):
+    loss, params, grads = problem(T=5)
+    wrong = grads["x"].copy()
+    wrong[:, [1, 3]] *= -1
+    assert parts_named(failure(loss, params, grads | {"x": wrong})) == [("x", "time step 1"), ("x", "time step 3")]
+
+
+def test_axes_can_be_declared_for_other_names():
+    params = {"inputs": np.ones((2, 3)), "kernel": np.ones((2, 8))}
+    grads = {"inputs": np.ones((2, 3)), "kernel": np.ones((2, 8))}
+    grads["inputs"][:, 2] = grads["kernel"][:, 4:6] = 0
+
+    def loss(p):
+        return p["inputs"].sum() + p["kernel"].sum()
+
+    assert parts_named(failure(loss, params, grads)) == []
+    error = failure(loss, params, grads, axes={"inputs": "N T", "kernel": "D 4H"})
+    assert parts_named(error) == [("inputs", "time step 2"), ("kernel", "candidate")]
+
+
+def test_message_holds_both_numbers():
+    error = failure(lambda p: 3 * p["w"].sum(), {"w": np.ones(1)}, {"w": np.array([6.0])})
+    analytic, numerical = (float(n) for n in re.findall(r"(?:analytic|numerical) (-?[\d.]+)", str(error)))
+    assert analytic == pytest.approx(2 * numerical, rel=1e-3)
+    assert "relative error 5e-01 (at most 1e-06 is right)" in str(error)
+    assert error.errors["w"] == pytest.approx(0.5, rel=1e-6)
+    assert isinstance(error, AssertionError) and isinstance(error, LSTMError)
+
+
+def test_gradient_of_zero_passes_and_a_small_wrong_one_does_not():
+    params = {"w": np.ones(3)}
+
+    def loss(p):
+        return 100.0 + 0 * p["w"].sum()
+
+    assert check_gradients(loss, params, {"w": np.zeros(3)})["w"] == 0
+    failure(loss, params, {"w": np.full(3, 1e-4)})
+
+
+def test_loss_far_from_zero_is_no_mistake(problem):
+    # The rounding of a loss of 1e4 is much larger than that of the loss itself.
+    loss, params, grads = problem()
+    check_gradients(lambda p: loss(p) + 1e4, params, grads)
+    failure(lambda p: loss(p) + 1e4, params, grads | {"Wh": 1.01 * grads["Wh"]})
+
+
+def test_strongly_curved_loss_is_no_mistake():
+    def loss(p):
+        return float(np.sin(1e4 * p["w"]).sum())
+
+    w = np.array([0.3])
+    assert check_gradients(loss, {"w": w}, {"w": 1e4 * np.cos(1e4 * w)})["w"] < 1e-6
+    failure(loss, {"w": w}, {"w": 1.001e4 * np.cos(1e4 * w)})
+
+
+def test_directions_repeat_unless_a_generator_is_given(problem):
+    first, again, other = (check_gradients(*problem(), rng=rng) for rng in (None, None, np.random.default_rng(9)))
+    assert first == again != other
+
+
+def test_loss_that_changes_its_arguments_spoils_only_its_own_copies():
+    params = {"w": np.arange(3.0), "v": np.ones(2)}
+
+    def loss(p):
+        value = float((p["w"] ** 2).sum() + p["v"].sum())
+        for array in p.values():
+            array[:] = 1e9
+        return value
+
+    check_gradients(loss, params, {"w": 2 * np.arange(3.0), "v": np.ones(2)})
+    np.testing.assert_array_equal(params["w"], np.arange(3.0))
+    np.testing.assert_array_equal(params["v"], np.ones(2))
+
+
+def test_numerical_gradient_is_the_backward_pass(problem):
+    loss, params, grads = problem(N=2, T=3, D=2, H=2)
+    for name, array in params.items():
+        array.flags.writeable = False
+
+        def along(changed, name=name):
+            return loss(params | {name: changed})
+
+        np.testing.assert_allclose(numerical_gradient(along, array), grads[name], rtol=0, atol=1e-8)
+
+
+def test_numerical_gradient_of_one_number():
+    assert numerical_gradient(lambda a: float(a) ** 3, np.array(2.0)) == pytest.approx(12.0, rel=1e-8)
+
+
+def good():
+    return {"w": np.ones(3)}
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (
+            lambda: check_gradients(lambda p: 0.0, {"w": np.ones(3, np.float32)}, good()),
+            DTypeError,
+            r'check_gradients: params\["w"\] must be float64, got float32: .*astype\(np.float64\)',
+        ),
+        (
+            lambda: check_gradients(lambda p: np.float32(0), good(), good()),
+            DTypeError,
+            "f must compute in float64, got a loss of float32",
+        ),
+        (
+            lambda: check_gradients(lambda p: p["w"], good(), good()),
+            ArgumentError,
+            r"f must return one number, the loss, got an array of shape \(3,\)",
+        ),
+        (
+            lambda: check_gradients(lambda p: None, good(), good()),
+            ArgumentError,
+            "f must return one number, the loss, got NoneType",
+        ),
+        (
+            lambda: check_gradients(lambda p: float("nan"), good(), good()),
+            NotFiniteError,
+            "f must return a finite loss, got nan near the given w",
+        ),
+        (
+            lambda: check_gradients(lambda p: 0.0, good(), {"dw": np.ones(3)}),
+            ArgumentError,
+            "grads must have the names w; missing: w; too many: dw",
+        ),
+        (
+            lambda: check_gradients(lambda p: 0.0, good(), {"w": np.ones((3, 1))}),
+            ShapeError,
+            r'grads\["w"\] must have the shape of params\["w"\] = \(3,\), got \(3, 1\)',
+        ),
+        (
+            lambda: check_gradients(lambda p: 0.0, good(), {"w": np.full(3, np.nan)}),
+            NotFiniteError,
+            r'grads\["w"\] must be finite, got nan at index \(0,\)',
+        ),
+        (
+            lambda: check_gradients(lambda p: 0.0, good(), good(), eps=0),
+            ArgumentError,
+            "eps must be a number above 0, got 0",
+        ),
+        (
+            lambda: numerical_gradient(lambda a: 0.0, np.ones(3, np.float32)),
+            DTypeError,
+            "numerical_gradient: array must be float64, got float32",
+        ),
+        (
+            lambda: numerical_gradient(lambda a: a, np.ones(3)),
+            ArgumentError,
+            "numerical_gradient: f must return one number",
+        ),
+    ],
+)
+def test_what_does_not_fit_is_named(call, error, message):
+    with pytest.raises(error, match=message):
+        call()
+
+
+def test_every_wrong_backward_pass_of_the_zoo_is_refused(draw):
+    from lstm_ref import zoo
+
+    layer = draw(N=3, T=4, D=5, H=2)
+    rng = np.random.default_rng(1)
+    dh, dcT = rng.normal(size=(3, 4, 2)), rng.normal(size=(3, 2))
+    _, _, cache = lstm_forward(**layer)
+
+    def loss(params):
+        h, (_, cT), _ = lstm_forward(**params)
+        return np.sum(h * dh) + np.sum(cT * dcT)
+
+    for bug in zoo.backward_bugs():
+        wrong = bug.lstm_backward(dh, zoo.step_caches(cache), dcT)
+        with pytest.raises((GradientError, ShapeError)):
+            check_gradients(loss, layer, dict(zip(layer, wrong, strict=True)))
+            pytest.fail(bug.id)
