@@ -22,13 +22,14 @@ from typing import Any
 import numpy as np
 from numpy.random import Generator
 
-from autograder.errors import ProtocolError, WorkerError, WorkerTimeout
+from autograder.errors import WorkerError, WorkerTimeout
 from autograder.problem_set import ProblemSet
 from autograder.record import CheckRecord, Record
 from autograder.sandbox import Isolation, Limits
 from autograder.session import MissingFunction, Session, StudentFailure, describe_loss
 from verdict import Check, Status, StudentError, Verdict, classify, examine
 
+MAX_NOTES = 100
 MAX_MESSAGE = 3000  # characters of one message in a record: an exception of the student's may say anything
 
 
@@ -52,7 +53,7 @@ def grade(
     isolation : where the cells run, from `sandbox.choose`
     student : name, for the record
     limits : what the cells may use
-    load_limit : seconds for running the cells
+    load_limit : seconds for running the cells; a sixth of it for one statement
 
     Returns
     -------
@@ -79,7 +80,7 @@ def grade(
         isolation=isolation.level,
         content_hash=content_hash(cells, problem_set),
         checks=tuple(_record(check, verdicts[check.name]) for check in problem_set.checks),
-        notes=tuple(map(_clean, judge.notes)),
+        notes=tuple(map(_clean, judge.notes[:MAX_NOTES])),
         output=_clean(session.printed, len(session.printed)),
         seconds={"load": loaded - began, "checks": asked - loaded, "end": ended - asked, "all": ended - began},
         versions={"python": ".".join(map(str, sys.version_info[:3])), "numpy": np.__version__},
@@ -117,13 +118,11 @@ class _Judge:
         """Run the cells; a verdict for all checks where not even that can be done."""
         try:
             self.session.start()
+            return None
         except WorkerError as error:
-            if not self.session.read and not isinstance(error, ProtocolError):
-                raise  # the worker did not get as far as the student's code
             return self._lost_while_loading(error)
         finally:
             self._note_cells()
-        return None
 
     def _lost_while_loading(self, error: WorkerError) -> Verdict:
         if not self.session.read:
@@ -144,9 +143,8 @@ class _Judge:
             self.notes.append(f"Code cell {c + 1}, the statement in line {line} failed: {failure}")
         for (c, s), error in self.session.lost.items():
             line = self.session.read[c].statements[s].line
-            self.notes.append(
-                f"Code cell {c + 1}, the statement in line {line} was left out: {describe_loss(error, 20)}"
-            )
+            lost = describe_loss(error, self.session.statement_limit)
+            self.notes.append(f"Code cell {c + 1}, the statement in line {line} was left out: {lost}")
 
     def put(self, check: Check, verdicts: dict[str, Verdict]) -> Verdict:
         """Put a check to the student's code."""
@@ -240,7 +238,7 @@ class _Judge:
                     failure = self.session.failures[c, s]
                     return StudentError(*_explained(self._failed_import(failure) or failure, f"{where} failed. "))
                 if (c, s) in self.session.lost:
-                    lost = describe_loss(self.session.lost[c, s], 20)
+                    lost = describe_loss(self.session.lost[c, s], self.session.statement_limit)
                     return StudentError(Status.CRASHED, f"{where} did not end well: {lost}")
                 return StudentError(
                     Status.ERROR, f"{function} is not a function any more: something else was given that name."

@@ -17,10 +17,10 @@ ProtocolError. Only NumPy and the standard library are used here, and no other m
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from json import dumps, loads
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -31,7 +31,7 @@ PREFIX_SIZE = 16
 MAX_HEADER = 1 << 22  # bytes of JSON
 MAX_PAYLOAD = 1 << 25  # bytes of arrays
 MAX_DEPTH = 16  # of nested containers
-MAX_LEAVES = 20_000  # values in one tree, containers included
+MAX_LEAVES = 100_000  # values in one tree, containers included
 MAX_TEXT = 1 << 20  # characters of one string
 MAX_NDIM = 8
 DTYPES = frozenset(
@@ -102,7 +102,7 @@ class Encoder:
         self._payload: list[bytes] = []
         self._size = 0
         self._leaves = 0
-        header = json.dumps(self._tree(value, 0), separators=(",", ":")).encode()
+        header = dumps(self._tree(value, 0), separators=(",", ":")).encode()
         if len(header) > MAX_HEADER:
             raise ProtocolError(f"a value of {len(header):,} bytes of text is too large; {MAX_HEADER:,} are allowed")
         return frame(header, b"".join(self._payload))
@@ -183,7 +183,7 @@ class Decoder:
         ProtocolError : the bytes are no frame within the limits
         """
         try:
-            tree = json.loads(header)
+            tree = loads(header)
         except (ValueError, RecursionError) as error:
             raise ProtocolError(f"the header of a frame is no JSON: {type(error).__name__}") from None
         self._payload = payload

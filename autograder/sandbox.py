@@ -186,10 +186,16 @@ class Box:
         return total
 
     def _last_words(self) -> str:
-        """How the process ended, for the judge's notes."""
+        """How the process ended, in words."""
         with suppress(subprocess.TimeoutExpired):
             self.process.wait(timeout=5)
-        return f"exit status {self.process.returncode}"
+        status = self.process.returncode
+        if status is None:
+            return "it closed its connection"
+        number = status - 128 if status > 128 else -status  # of the signal; bubblewrap reports it as a shell does
+        if number in set(signal.Signals):
+            return f"signal {signal.Signals(number).name}"
+        return f"exit status {status}"
 
     def printed(self) -> str:
         """End of what the student's code printed so far."""
@@ -200,6 +206,8 @@ class Box:
         if self.first is not None:
             with suppress(ProcessLookupError):
                 signal.pidfd_send_signal(self.first, signal.SIGKILL)
+            # bubblewrap itself may end a moment earlier, when the worker ended by itself.
+            select.select([self.first], [], [], 10)
             os.close(self.first)
             self.first = None
         elif self.process.poll() is None:

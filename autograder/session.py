@@ -7,17 +7,18 @@ again, without the statement at which an earlier one ended.
 from __future__ import annotations
 
 import re
+import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from autograder.errors import OutOfMemory, ProtocolError, WorkerDied, WorkerError, WorkerTimeout
+from autograder.errors import IsolationError, OutOfMemory, ProtocolError, WorkerDied, WorkerError, WorkerTimeout
 from autograder.protocol import PREFIX_SIZE, Decoder, Encoder, Remote, sizes
 from autograder.sandbox import Box, Isolation, Limits
 
 READ_LIMIT = 60.0  # seconds to start a worker and to read the cells; none of the student's code runs in them
-STATEMENT_LIMIT = 20.0  # seconds for one statement of a cell
+STATEMENT_SHARE = 1 / 6  # of the time for running the cells, for one statement
 MAX_LOST = 3  # statements at which a worker is lost, before only definitions are run
 MAX_NESTED = 8  # calls of the student's code from within what it asked of the judge
 
@@ -102,6 +103,11 @@ class Session:
     def __post_init__(self) -> None:
         self._load_left = self.load_limit
 
+    @property
+    def statement_limit(self) -> float:
+        """Seconds for one statement of a cell."""
+        return self.load_limit * STATEMENT_SHARE
+
     def __enter__(self) -> Session:
         return self
 
@@ -121,6 +127,7 @@ class Session:
 
         Raises
         ------
+        IsolationError : the worker did not come up; it has not seen the cells yet, so this is no student's doing
         WorkerError : no worker could be brought to take the cells
         """
         began = time.monotonic()
@@ -129,6 +136,7 @@ class Session:
                 raise WorkerDied(f"it was started {self._starts} times, and is not started again")
             self._starts += 1
             self._box = self.isolation.start(self.packages, self.limits)
+            self._greet()
             try:
                 self._read_cells()
                 self._run_cells()
@@ -137,6 +145,17 @@ class Session:
                 if not self.read or self._load_left <= 0:
                     raise
         self.deadline += time.monotonic() - began
+
+    def _greet(self) -> None:
+        """Have an answer from a new worker, so that what goes wrong later is due to the cells."""
+        try:
+            self._exchange(("forget",), time.monotonic() + READ_LIMIT)
+        except WorkerError as error:
+            self.stop()
+            raise IsolationError(
+                f"The worker does not start in the sandbox: {error}. {self.printed.strip()}",
+                f"Can everybody read {sys.base_prefix} and the packages {', '.join(self.packages)} in this environment?",
+            ) from None
 
     def _read_cells(self) -> None:
         answer = self._exchange(("read", list(self.cells)), time.monotonic() + READ_LIMIT)
@@ -162,7 +181,7 @@ class Session:
                     continue
                 began = time.monotonic()
                 try:
-                    answer = self._exchange(("run", c, s), began + min(STATEMENT_LIMIT, self._load_left))
+                    answer = self._exchange(("run", c, s), began + min(self.statement_limit, self._load_left))
                     if answer[0] == "error":
                         self.failures[at] = _failure(answer)
                 except WorkerError as error:

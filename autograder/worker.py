@@ -111,7 +111,7 @@ def without_magics(source: str) -> tuple[str, str]:
             return "", f"{magic} cells are not run"
         lines[first] = ""
     left_out = []
-    for _ in range(len(lines)):
+    for _ in range(200):
         try:
             ast.parse("\n".join(lines))
             break
@@ -316,14 +316,16 @@ def numeric(array: Any, value: Any) -> Any:
         return value
 
 
-def is_number_list(value: list[Any]) -> bool:
+def is_number_list(value: list[Any], depth: int = 0) -> bool:
     """Whether it is a list of numbers, or of such lists of one length."""
     import numpy as np
 
+    if depth > 16:
+        return False
     if all(isinstance(item, int | float | np.number) for item in value):
         return True
     same = all(isinstance(item, list) and len(item) == len(value[0]) for item in value)
-    return same and all(is_number_list(item) for item in value)
+    return same and all(is_number_list(item, depth + 1) for item in value)
 
 
 def _width(value: list[Any]) -> int:

@@ -1,0 +1,174 @@
+"""What hostile cells try, and that it gains nothing: under bubblewrap, by doing it.
+
+Each file in ``tests/hostile`` is a cell that runs after the honest one. Its head says what it tries and which points must remain.
+The files end in .cell, so that nothing imports them by accident.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import socket
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+import pytest
+
+from autograder import problem_set, sandbox
+from autograder.judge import grade
+from autograder.sandbox import Box, Bubblewrap, Limits
+
+FOLDER = Path(__file__).parent / "hostile"
+NAMES = sorted(path.stem for path in FOLDER.glob("*.cell"))
+HONEST = (FOLDER / "honest.cell").read_text()
+LIMITS = Limits(memory=1 << 30)
+
+
+def head(name: str, word: str, default: str = "") -> str:
+    """Value of a line ``# word: value`` at the head of a cell."""
+    found = re.search(rf"^# {word}: (.*)$", (FOLDER / f"{name}.cell").read_text(), re.MULTILINE)
+    return found.group(1) if found else default
+
+
+@dataclass
+class Watched:
+    """Bubblewrap that takes down the process namespace of every box it makes."""
+
+    inner: Bubblewrap
+    level: str = "bubblewrap"
+    namespaces: list[int] = field(
+        default_factory=list
+    )  # open, so that their numbers are not given to other boxes meanwhile
+
+    def start(self, packages: tuple[str, ...], limits: Limits) -> Box:
+        """Start a worker."""
+        box = self.inner.start(packages, limits)
+        about = Path(f"/proc/self/fdinfo/{box.first}").read_text()
+        first = re.search(r"^Pid:\s+(\d+)$", about, re.MULTILINE)
+        assert first
+        self.namespaces.append(os.open(f"/proc/{first.group(1)}/ns/pid", os.O_RDONLY))
+        return box
+
+    def survivors(self) -> list[int]:
+        """Processes that are still in one of the boxes."""
+        found, numbers = [], {os.fstat(namespace).st_ino for namespace in self.namespaces}
+        for pid in psutil.pids():
+            try:
+                if os.stat(f"/proc/{pid}/ns/pid").st_ino in numbers:
+                    found.append(pid)
+            except OSError:  # it ended meanwhile, or belongs to somebody else
+                continue
+        return found
+
+    def close(self) -> None:
+        """Let go of the namespaces."""
+        for namespace in self.namespaces:
+            os.close(namespace)
+
+
+@dataclass
+class World:
+    """What a hostile cell must leave alone: listeners that nobody may reach and files that nobody may touch."""
+
+    tcp: socket.socket
+    unix: socket.socket
+    abstract: str
+    canary: Path
+    checks: Path
+    secret: str
+
+    def facts(self) -> str:
+        """Return a cell that tells a hostile one all it could hope to find out by itself."""
+        known = {
+            "PORT": self.tcp.getsockname()[1],
+            "ABSTRACT": self.abstract,
+            "CANARY": str(self.canary),
+            "CHECKS": str(self.checks),
+            "SECRET": self.secret,
+            "JUDGE": os.getpid(),
+            "ROOT": str(Path(__file__).parent.parent),
+            "SITE": next((p for p in sys.path if p.endswith("-packages")), ""),
+        }
+        return "\n".join(f"{name} = {value!r}" for name, value in known.items())
+
+    def reached(self) -> list[str]:
+        """Listeners at which somebody knocked."""
+        knocked = []
+        for listener in (self.tcp, self.unix):
+            try:
+                listener.accept()[0].close()
+                knocked.append(str(listener))
+            except BlockingIOError:
+                pass
+        return knocked
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    secret = secrets.token_hex()
+    monkeypatch.setenv("AUTOGRADER_TEST_SECRET", secret)
+    home = os.path.expanduser("~")
+    abstract = f"autograder-{secret}"
+    with (
+        tempfile.TemporaryDirectory(prefix=".autograder-", dir=home if os.access(home, os.W_OK) else None) as folder,
+        socket.create_server(("127.0.0.1", 0)) as tcp,
+        socket.socket(socket.AF_UNIX) as unix,
+    ):
+        unix.bind("\0" + abstract)
+        unix.listen()
+        tcp.setblocking(False)
+        unix.setblocking(False)
+        canary, checks = Path(folder, "canary"), Path(folder, "checks.py")
+        canary.write_text("untouched")
+        checks.write_text((FOLDER / "checks.py").read_text())
+        yield World(tcp, unix, abstract, canary, checks, secret)
+
+
+@pytest.fixture
+def watched() -> Iterator[Watched]:
+    boxes = Watched(sandbox.bubblewrap())
+    yield boxes
+    boxes.close()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_hostile_cell_earns_what_its_honest_part_is_worth_and_harms_nothing(
+    name: str, world: World, watched: Watched
+) -> None:
+    cells = [HONEST, world.facts(), (FOLDER / f"{name}.cell").read_text()]
+    record = grade(
+        cells,
+        problem_set.load(FOLDER),
+        seed=world.secret,
+        isolation=watched,  # type: ignore[arg-type]
+        limits=LIMITS,
+        load_limit=float(head(name, "load_limit", "120")),
+    )
+    assert record.score == float(head(name, "earns")), record.to_json()
+    assert "BREACH" not in record.output, record.output
+    assert world.reached() == []
+    assert world.canary.read_text() == "untouched"
+    assert world.checks.read_text() == (FOLDER / "checks.py").read_text()
+    assert watched.namespaces and watched.survivors() == []
+    text = record.to_json()
+    assert "\x1b" not in text and "\\u001b" not in text and len(text) < 100_000
+    assert len(text.encode()) > 0  # half characters would fail here
+
+
+def test_every_hostile_cell_says_what_it_tries() -> None:
+    assert len(NAMES) > 30
+    for name in NAMES:
+        assert len(head(name, "tries")) > 20 or name == "honest", name
+        assert 0 <= float(head(name, "earns")) <= 8, name
+
+
+def test_the_watch_sees_a_process_that_lives(watched: Watched) -> None:
+    box = watched.start(("numpy",), LIMITS)
+    assert watched.survivors()
+    box.close()
+    assert not watched.survivors()
