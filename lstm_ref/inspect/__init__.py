@@ -3,8 +3,38 @@
 Matplotlib, PyTorch, Keras and anywidget are imported when something that needs them is used.
 """
 
+from typing import TYPE_CHECKING, Any
+
 from lstm_ref.inspect.figure import Figure, figure
 from lstm_ref.inspect.palette import COLOURS, LINE_STYLES, PALETTES, Palette
 from lstm_ref.inspect.trace import GateTrace, trace
 
-__all__ = ["COLOURS", "LINE_STYLES", "PALETTES", "Figure", "GateTrace", "Palette", "figure", "trace"]
+if TYPE_CHECKING:
+    from lstm_ref.inspect.gate_explorer import GateExplorer
+    from lstm_ref.inspect.sequence_inspector import SequenceInspector
+
+__all__ = [
+    "COLOURS",
+    "LINE_STYLES",
+    "PALETTES",
+    "Figure",
+    "GateExplorer",
+    "GateTrace",
+    "Palette",
+    "SequenceInspector",
+    "figure",
+    "trace",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """The widgets are classes of anywidget, so that they can only be made once that is imported."""
+    if name == "GateExplorer":
+        from lstm_ref.inspect.gate_explorer import GateExplorer
+
+        return GateExplorer
+    if name == "SequenceInspector":
+        from lstm_ref.inspect.sequence_inspector import SequenceInspector
+
+        return SequenceInspector
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,366 @@
+// What every gate of every unit did while a model read a text: a heat map to point at, and the text it belongs to.
+// The same module runs in a live notebook (anywidget) and in a page from disk; `model` is all it knows of either.
+
+const NS = "http://www.w3.org/2000/svg";
+const ARRAYS = ["i", "f", "g", "o", "c", "h"];
+const GATES = ["i", "f", "o"]; // from 0 to 1; the others have a sign
+const SORTS = ["memory", "variance", "index"];
+const CHART = 84; // height of the chart in pixels
+const PAGE = 10; // rows that Page Up and Page Down move
+
+const TEXT = {
+  title: "Sequence inspector: gates and states over a text",
+  arrays: "Array",
+  sort: "Units by",
+  array: { i: "input gate", f: "forget gate", g: "candidate", o: "output gate", c: "cell state", h: "hidden state" },
+  sorts: { memory: "memory", variance: "variance", index: "number" },
+  sortHint: {
+    memory: "The unit with the largest mean forget gate first: it keeps longest",
+    variance: "The unit whose shown values vary most first",
+    index: "In the model's own order",
+  },
+  where: (t, T, token, unit, mean) => `Step ${t} of ${T}, “${token}” · unit ${unit}, mean f ${mean}`,
+  spoken: (t, token, unit, name, value) => `step ${t}, ${token}, unit ${unit}: ${name} ${value}`,
+  map: (name, H, T) =>
+    `Heat map of the ${name}: ${H} units by ${T} steps. The arrow keys read a number, Enter picks the unit.`,
+  roleMap: "heat map",
+  hint: "Point at a number to read it; click, or press Enter, to pick its unit.",
+  chart: (name, unit, low, high) => `${name} of unit ${unit} over the text, between ${low} and ${high}`,
+  caption: (letter, unit) => [`The text by `, letter, ` of unit ${unit}`],
+  unit: "unit",
+  space: "space",
+  newline: "new line",
+};
+
+function html(tag, attributes = {}, ...children) {
+  const node = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
+  node.append(...children);
+  return node;
+}
+
+function svg(tag, attributes = {}) {
+  const node = document.createElementNS(NS, tag);
+  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
+  return node;
+}
+
+const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
+const exact = (value) => value.toPrecision(4).replace("-", "−"); // the page carries four digits
+const visible = (token) => token.replace(/\n/g, "↵").replace(/\t/g, "⇥").replace(/ /g, "␣");
+const spoken = (token) => (token === " " ? TEXT.space : token === "\n" ? TEXT.newline : token);
+
+function rgb(colour) {
+  const hex = colour.trim();
+  return [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16));
+}
+
+// Black or white, whichever can be read on the colour (WCAG 2.1 relative luminance)
+function ink(colour) {
+  const [r, g, b] = colour.map((v) => (v / 255 <= 0.04045 ? v / 255 / 12.92 : ((v / 255 + 0.055) / 1.055) ** 2.4));
+  return 0.2126 * r + 0.7152 * g + 0.0722 * b > 0.179 ? "#000" : "#fff";
+}
+
+function render({ model, el }) {
+  const cleanups = [];
+  const listen = (target, event, handler, options) => {
+    target.addEventListener(event, handler, options);
+    cleanups.push(() => target.removeEventListener(event, handler, options));
+  };
+  const set = (name, value) => {
+    model.set(name, value);
+    model.save_changes();
+    update();
+  };
+  const tokens = model.get("tokens"), arrays = model.get("arrays"), orders = model.get("orders"), means = model.get("means");
+  const T = tokens.length, H = means.length;
+  const words = tokens.some((token) => [...token].length > 2);
+  const largest = Math.max(...arrays.c.flat().map(Math.abs)) || 1;
+  const range = (name) => (name === "c" ? largest : 1); // g and h lie between -1 and 1, as tanh does
+  const units = () => {
+    const sort = model.get("sort");
+    if (sort === "memory") return orders.memory;
+    return sort === "variance" ? orders[`variance_${model.get("array")}`] : Array.from({ length: H }, (_, unit) => unit);
+  };
+
+  el.classList.add("lstm-widget", "lw-inspector");
+  el.setAttribute("role", "group");
+  el.setAttribute("aria-label", TEXT.title);
+
+  // Choices. A radio group needs a name of its own, so that two inspectors on one page stay apart.
+  const choices = (name, label, options, text, hint) => {
+    const own = `lw-${name}-${Math.random().toString(36).slice(2)}`;
+    const inputs = {};
+    const group = html("div", { class: "lw-choice", role: "radiogroup", "aria-label": label }, html("span", { class: "lw-muted" }, label));
+    for (const option of options) {
+      const input = html("input", { type: "radio", name: own, value: option });
+      listen(input, "change", () => set(name, option));
+      inputs[option] = input;
+      group.append(html("label", { title: hint(option) }, input, html("span", { class: "lw-chip" }, ...text(option))));
+    }
+    return { group, inputs };
+  };
+  const swatch = (name) => html("span", { class: "lw-swatch", style: `background:var(--lw-${name})` });
+  const arrayChoice = choices(
+    "array",
+    TEXT.arrays,
+    ARRAYS,
+    (name) => [swatch(name), html("i", {}, name), html("span", { class: "lw-long" }, ` ${TEXT.array[name]}`)],
+    (name) => TEXT.array[name],
+  );
+  const sortChoice = choices("sort", TEXT.sort, SORTS, (name) => [TEXT.sorts[name]], (name) => TEXT.sortHint[name]);
+
+  // Numbers under the pointer
+  const where = html("div", { class: "lw-where" });
+  const live = html("div", { class: "lw-unseen", "aria-live": "polite" });
+  const outs = {};
+  const values = html("div", { class: "lw-values" });
+  for (const name of ARRAYS) {
+    outs[name] = html("b", { "data-out": name });
+    values.append(html("span", { class: "lw-value", "data-array": name }, swatch(name), html("i", {}, name), " ", outs[name]));
+  }
+
+  // Heat map: one pixel for one number, enlarged by the browser; tokens and chart stand under it in the same columns.
+  const canvas = html("canvas", {
+    class: "lw-map", width: T, height: H, tabindex: "0", role: "application", "aria-roledescription": TEXT.roleMap,
+  });
+  const axis = html("div", { class: words ? "lw-axis lw-words" : "lw-axis", "aria-hidden": "true" });
+  for (const token of tokens) axis.append(html("span", {}, visible(token)));
+  axis.style.setProperty("--lw-longest", Math.min(12, Math.max(...tokens.map((token) => [...token].length))));
+  const chart = svg("svg", { class: "lw-chart", role: "img", height: CHART, preserveAspectRatio: "none" });
+  const zero = svg("path", { class: "lw-zero", "vector-effect": "non-scaling-stroke" });
+  const curve = svg("path", { class: "lw-curve", "vector-effect": "non-scaling-stroke" });
+  chart.append(zero, curve);
+  const rowMark = html("div", { class: "lw-mark lw-row" });
+  const columnMark = html("div", { class: "lw-mark lw-column" });
+  const cellMark = html("div", { class: "lw-mark lw-spot" });
+  const sheet = html("div", { class: "lw-sheet" }, canvas, axis, chart, rowMark, columnMark, cellMark);
+  const scroll = html("div", { class: "lw-scroll" }, sheet);
+  const labels = html("div", { class: "lw-labels", "aria-hidden": "true" });
+  const high = html("span"), low = html("span"), middle = html("span");
+  const scale = html("div", { class: "lw-scale", "aria-hidden": "true" }, html("span"), html("i"), html("span"));
+
+  // The text
+  const caption = html("div", { class: "lw-muted lw-caption" });
+  const text = html("div", { class: words ? "lw-text lw-prose" : "lw-text" });
+  const spans = tokens.map((token, t) => html("span", { "data-t": t }, token === "\n" ? "↵\n" : token));
+  spans.forEach((span, t) => text.append(...(words && t ? [" ", span] : [span])));
+
+  el.append(
+    html("div", { class: "lw-bar" }, arrayChoice.group, sortChoice.group),
+    html("div", { class: "lw-readout" }, where, values),
+    live,
+    html("div", { class: "lw-plot" }, labels, scroll),
+    html("div", { class: "lw-foot" }, html("span", { class: "lw-muted" }, TEXT.hint), scale),
+    caption,
+    text,
+  );
+
+  let columnWidth = 12, rowHeight = 10;
+  let at = { t: model.get("step"), unit: model.get("unit") }; // what is read out; a pointer moves it, a click keeps it
+  let rowOf = []; // unit -> row
+  let ramp = null;
+
+  const readRamp = () => {
+    const style = getComputedStyle(el);
+    ramp = Object.fromEntries(["negative", "zero", "positive"].map((end) => [end, rgb(style.getPropertyValue(`--lw-${end}`))]));
+  };
+  const colour = (name, value) => {
+    const share = clamp(value / range(name), -1, 1);
+    const end = share < 0 ? ramp.negative : ramp.positive;
+    return ramp.zero.map((from, k) => Math.round(from + (end[k] - from) * Math.abs(share)));
+  };
+
+  function paint() {
+    const name = model.get("array");
+    const order = units();
+    const context = canvas.getContext("2d");
+    const image = context.createImageData(T, H);
+    for (let t = 0; t < T; t++) {
+      const step = arrays[name][t];
+      order.forEach((unit, row) => image.data.set([...colour(name, step[unit]), 255], 4 * (row * T + t)));
+    }
+    context.putImageData(image, 0, 0);
+    rowOf = [];
+    order.forEach((unit, row) => (rowOf[unit] = row));
+    const [from, gradient, to] = scale.children;
+    const span = range(name);
+    from.textContent = GATES.includes(name) ? "0" : `−${Number(span.toPrecision(3))}`;
+    to.textContent = String(Number(span.toPrecision(3)));
+    gradient.className = GATES.includes(name) ? "lw-one" : "lw-two";
+    canvas.setAttribute("aria-label", TEXT.map(`${TEXT.array[name]} ${name}`, H, T));
+  }
+
+  function drawUnit() {
+    const name = model.get("array"), unit = model.get("unit");
+    const course = arrays[name].map((step) => step[unit]);
+    const span = range(name), bottom = GATES.includes(name) ? 0 : -span;
+    const y = (value) => (CHART - 5 - ((value - bottom) / (span - bottom)) * (CHART - 10)).toFixed(1);
+    chart.setAttribute("viewBox", `0 0 ${T} ${CHART}`);
+    curve.setAttribute("d", course.map((value, t) => `${t ? "L" : "M"}${t + 0.5} ${y(value)}`).join(""));
+    curve.style.stroke = `var(--lw-${name})`;
+    zero.setAttribute("d", `M0 ${y(0)}H${T}`);
+    chart.setAttribute("aria-label", TEXT.chart(TEXT.array[name], unit, exact(Math.min(...course)), exact(Math.max(...course))));
+    [high.textContent, low.textContent] = [scale.lastChild.textContent, scale.firstChild.textContent];
+    middle.replaceChildren(html("i", {}, name), ` ${unit}`);
+    spans.forEach((node, t) => {
+      const background = colour(name, course[t]);
+      node.style.backgroundColor = `rgb(${background})`;
+      node.style.color = ink(background);
+    });
+    const [before, letter, after] = TEXT.caption(name, unit);
+    caption.replaceChildren(before, html("i", {}, letter), after);
+  }
+
+  function place() {
+    const room = el.clientWidth - labels.offsetWidth - 2;
+    if (room <= 0) return; // not on the page yet, or hidden: the observer calls again
+    columnWidth = clamp(Math.floor(room / T), words ? 18 : 11, 30);
+    rowHeight = clamp(Math.floor(300 / H), 4, 22);
+    sheet.style.width = `${columnWidth * T}px`;
+    sheet.style.setProperty("--lw-column", `${columnWidth}px`);
+    canvas.style.height = `${rowHeight * H}px`;
+    drawLabels();
+    mark();
+  }
+
+  function drawLabels() {
+    const order = units();
+    const every = rowHeight >= 12 ? order : [model.get("unit")]; // where rows are thin, only the picked unit has room
+    const nodes = every.map((unit) => {
+      const top = (rowOf[unit] + 0.5) * rowHeight;
+      return html("span", { class: unit === model.get("unit") ? "lw-label lw-picked" : "lw-label", style: `top:${top}px`, "data-unit": unit }, String(unit));
+    });
+    high.className = low.className = middle.className = "lw-label";
+    const foot = canvas.offsetHeight + axis.offsetHeight;
+    [[high, 8], [middle, CHART / 2], [low, CHART - 8]].forEach(([node, down]) => (node.style.top = `${foot + down}px`));
+    labels.replaceChildren(...nodes, high, middle, low);
+  }
+
+  function mark() {
+    const height = rowHeight * H;
+    const box = (node, left, top, width, tall) =>
+      Object.assign(node.style, { left: `${left}px`, top: `${top}px`, width: `${width}px`, height: `${tall}px` });
+    box(rowMark, 0, rowOf[model.get("unit")] * rowHeight, columnWidth * T, rowHeight);
+    box(columnMark, at.t * columnWidth, height, columnWidth, axis.offsetHeight + CHART); // not over the colours
+    box(cellMark, at.t * columnWidth, rowOf[at.unit] * rowHeight, columnWidth, rowHeight);
+    spans.forEach((node, t) => node.classList.toggle("lw-at", t === at.t));
+    const name = model.get("array");
+    where.textContent = TEXT.where(at.t, T, visible(tokens[at.t]), at.unit, exact(means[at.unit]));
+    for (const other of ARRAYS) {
+      outs[other].textContent = exact(arrays[other][at.t][at.unit]);
+      outs[other].parentNode.classList.toggle("lw-shown", other === name);
+    }
+  }
+
+  function update() {
+    for (const [name, { inputs }] of [["array", arrayChoice], ["sort", sortChoice]]) {
+      for (const [option, input] of Object.entries(inputs)) input.checked = option === model.get(name);
+    }
+    el.dataset.units = units().join(" ");
+    paint();
+    drawUnit();
+    place();
+  }
+
+  // Pointer: a mouse reads as it moves; a click or a tap keeps the step and picks the unit.
+  const under = (event) => {
+    const box = canvas.getBoundingClientRect();
+    const t = clamp(Math.floor(((event.clientX - box.left) / box.width) * T), 0, T - 1);
+    const row = clamp(Math.floor(((event.clientY - box.top) / box.height) * H), 0, H - 1);
+    return { t, unit: units()[row] };
+  };
+  const keep = () => {
+    at = { t: model.get("step"), unit: model.get("unit") };
+    mark();
+  };
+  const pick = ({ t, unit }) => {
+    at = { t, unit };
+    model.set("step", t);
+    set("unit", unit);
+  };
+  listen(canvas, "pointermove", (event) => {
+    if (event.pointerType === "touch") return;
+    at = under(event);
+    mark();
+  });
+  listen(canvas, "pointerleave", keep);
+  listen(canvas, "click", (event) => pick(under(event)));
+  listen(canvas, "keydown", (event) => {
+    const row = rowOf[at.unit];
+    const [t, to] =
+      {
+        ArrowLeft: [at.t - 1, row], ArrowRight: [at.t + 1, row], ArrowUp: [at.t, row - 1], ArrowDown: [at.t, row + 1],
+        Home: [0, row], End: [T - 1, row], PageUp: [at.t, row - PAGE], PageDown: [at.t, row + PAGE],
+        Enter: [at.t, row], " ": [at.t, row],
+      }[event.key] ?? [];
+    if (t === undefined || event.ctrlKey || event.metaKey || event.altKey) return;
+    event.preventDefault();
+    const next = { t: clamp(t, 0, T - 1), unit: units()[clamp(to, 0, H - 1)] };
+    if (event.key === "Enter" || event.key === " ") return pick(next);
+    at = next;
+    if (model.get("step") !== at.t) {
+      model.set("step", at.t);
+      model.save_changes();
+    }
+    mark();
+    const left = at.t * columnWidth;
+    if (left < scroll.scrollLeft) scroll.scrollLeft = left;
+    if (left + columnWidth > scroll.scrollLeft + scroll.clientWidth) scroll.scrollLeft = left + columnWidth - scroll.clientWidth;
+    const name = model.get("array");
+    live.textContent = TEXT.spoken(at.t, spoken(tokens[at.t]), at.unit, name, exact(arrays[name][at.t][at.unit]));
+  });
+  const stepOf = (event) => event.target.closest?.("[data-t]")?.dataset.t;
+  listen(text, "pointerover", (event) => {
+    if (event.pointerType === "touch" || stepOf(event) === undefined) return;
+    at = { t: Number(stepOf(event)), unit: model.get("unit") };
+    mark();
+  });
+  listen(text, "pointerleave", keep);
+  listen(text, "click", (event) => {
+    if (stepOf(event) !== undefined) pick({ t: Number(stepOf(event)), unit: model.get("unit") });
+  });
+  listen(labels, "click", (event) => {
+    const unit = event.target.closest?.("[data-unit]")?.dataset.unit;
+    if (unit !== undefined) pick({ t: at.t, unit: Number(unit) });
+  });
+
+  // Changes from elsewhere: from Python, from the width of the page, from light to dark.
+  for (const name of ["array", "sort", "unit", "step"]) {
+    const changed = () => {
+      if (name === "unit") at = { ...at, unit: model.get("unit") };
+      if (name === "step") at = { ...at, t: model.get("step") };
+      update();
+    };
+    model.on(`change:${name}`, changed);
+    cleanups.push(() => model.off(`change:${name}`, changed));
+  }
+  const recolour = () => {
+    const before = String(Object.values(ramp));
+    readRamp();
+    if (String(Object.values(ramp)) !== before) update();
+  };
+  const themes = new MutationObserver(recolour);
+  for (const node of [document.documentElement, document.body]) {
+    themes.observe(node, { attributes: true, attributeFilter: ["data-theme", "data-jp-theme-light", "theme", "class"] });
+  }
+  listen(matchMedia("(prefers-color-scheme: dark)"), "change", recolour);
+  let width = 0;
+  const sizes = new ResizeObserver(() => {
+    if (el.clientWidth === width) return; // the height is our own doing
+    width = el.clientWidth;
+    recolour(); // a live notebook styles the element only after it is in the page
+    place();
+  });
+  sizes.observe(el);
+  cleanups.push(() => themes.disconnect(), () => sizes.disconnect());
+
+  readRamp();
+  update();
+  return () => {
+    for (const undo of cleanups) undo();
+    el.replaceChildren();
+  };
+}
+
+export default { render };
