@@ -59,9 +59,10 @@ class Watched:
         found, numbers = [], {os.fstat(namespace).st_ino for namespace in self.namespaces}
         for pid in psutil.pids():
             try:
-                if os.stat(f"/proc/{pid}/ns/pid").st_ino in numbers:
+                ended = psutil.Process(pid).status() == psutil.STATUS_ZOMBIE  # and not yet collected by the system
+                if os.stat(f"/proc/{pid}/ns/pid").st_ino in numbers and not ended:
                     found.append(pid)
-            except OSError:  # it ended meanwhile, or belongs to somebody else
+            except (OSError, psutil.Error):  # it ended meanwhile, or belongs to somebody else
                 continue
         return found
 
