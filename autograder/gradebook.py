@@ -1,0 +1,322 @@
+"""What is known of a course, and nbgrader's gradebook: one writer, one connection, the rows that nbgrader itself would write."""
+
+from __future__ import annotations
+
+import os
+import sysconfig
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from copy import deepcopy
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from nbformat import NotebookNode
+from nbformat.v4 import new_code_cell, new_output
+from nbgrader.api import Gradebook, MissingEntry
+from nbgrader.coursedir import CourseDirectory
+from nbgrader.preprocessors import AssignLatePenalties, SaveCells
+from nbgrader.utils import compute_checksum, determine_grade, is_grade, is_solution, is_task
+from sqlalchemy.exc import OperationalError
+from traitlets.config import Config
+from traitlets.config.loader import ConfigFileNotFound, PyFileConfigLoader
+
+from autograder.errors import AutograderError, ProblemSetError
+from autograder.problem_set import ProblemSet
+from autograder.record import CheckRecord, Record
+
+SETTINGS = "nbgrader_config.py"
+TIMESTAMP = "timestamp.txt"  # nbgrader's; says when something was handed in
+
+
+class GradebookError(AutograderError, RuntimeError):
+    """nbgrader's gradebook cannot be written; says why and what to do."""
+
+
+class CourseError(AutograderError, ValueError):
+    """A folder is no course."""
+
+
+@dataclass(frozen=True)
+class Course:
+    """Where things are in a course, as nbgrader's own settings say.
+
+    Parameters
+    ----------
+    directory : nbgrader's view of the course: folders, address of the gradebook
+    config : all of nbgrader's settings
+    """
+
+    directory: CourseDirectory
+    config: Config
+
+    @classmethod
+    def load(cls, root: Path | None = None) -> Course:
+        """Course in a folder; the current one when left out.
+
+        Raises
+        ------
+        CourseError : the folder has no settings of nbgrader's
+        """
+        root = (root or Path.cwd()).resolve()
+        try:
+            config = PyFileConfigLoader(SETTINGS, path=[str(root)]).load_config()
+        except ConfigFileNotFound:
+            raise CourseError(f"{root} has no {SETTINGS}; run this from the course's root") from None
+        config.CourseDirectory.setdefault("root", str(root))
+        return cls(CourseDirectory(config=config), config)
+
+    @property
+    def root(self) -> Path:
+        """Folder of the course."""
+        return Path(self.directory.root)
+
+    @property
+    def records(self) -> Path:
+        """Folder of what the judge found, and of the course's key."""
+        return self.root / "records"
+
+    def submission(self, student: str, problem_set: str) -> Path:
+        """Folder of what a student handed in."""
+        return Path(self.directory.format_path(self.directory.submitted_directory, student, problem_set))
+
+    def autograded(self, student: str, problem_set: str) -> Path:
+        """Folder of the notebook that was graded."""
+        return Path(self.directory.format_path(self.directory.autograded_directory, student, problem_set))
+
+    def students(self, problem_set: str) -> list[str]:
+        """Names of those who handed something in, sorted."""
+        before, after = self.directory.format_path(self.directory.submitted_directory, "\0", problem_set).split("\0")
+        folders = (path for path in Path(before).glob("*") if not path.name.startswith("."))
+        return sorted(path.name for path in folders if Path(f"{path}{after}").is_dir())
+
+
+@contextmanager
+def open_gradebook(directory: CourseDirectory) -> Iterator[Gradebook]:
+    """Open the gradebook, which is made when there is none.
+
+    Raises
+    ------
+    GradebookError : it is locked, older than this nbgrader, or out of reach
+    """
+    path = os.environ.get("PATH", "")
+    # nbgrader asks the program alembic for the version of a new gradebook; it lies beside this Python, which need not be on PATH.
+    os.environ["PATH"] = os.pathsep.join([sysconfig.get_path("scripts"), path])
+    try:
+        with explained(directory):
+            gradebook = Gradebook(directory.db_url, directory.course_id)
+    finally:
+        os.environ["PATH"] = path
+    try:
+        yield gradebook
+    finally:
+        gradebook.close()
+
+
+@contextmanager
+def explained(directory: CourseDirectory) -> Iterator[None]:
+    """Turn what SQLAlchemy says about the gradebook into one sentence and a remedy."""
+    try:
+        yield
+    except OperationalError as error:
+        where = f"The gradebook {directory.db_url}"
+        if "locked" in str(error.orig):
+            reason = (
+                f"{where} is locked: another program is writing to it. Close formgrader or wait for nbgrader to end, "
+                "then run the same command again."
+            )
+        elif "no such column" in str(error.orig) or "no such table" in str(error.orig):
+            reason = (
+                f"{where} was made by another version of nbgrader: make a copy of it, then run `nbgrader db upgrade`."
+            )
+        else:
+            reason = f"{where} cannot be used: {error.orig}."
+        raise GradebookError(reason) from error
+
+
+def read_release(problem_set: ProblemSet) -> NotebookNode:
+    """Notebook that students got.
+
+    Raises
+    ------
+    ProblemSetError : it was not made yet, or its test cells are not the checks of the problem set
+    """
+    path = problem_set.release
+    if not path.is_file():
+        raise ProblemSetError(f"{path} does not exist; run `autograder exercises` first")
+    release = nbformat.read(path, as_version=4)
+    tests = {cell.metadata.nbgrader["grade_id"]: cell.metadata.nbgrader["points"] for cell in test_cells(release)}
+    checks = {check.name: check.points for check in problem_set.checks}
+    for name in {**tests, **checks}:
+        if tests.get(name) != checks.get(name):
+            cell = f"{tests[name]:g} points" if name in tests else "no such cell"
+            check = f"{checks[name]:g} points" if name in checks else "no such check"
+            raise ProblemSetError(
+                f"{path.name} and {problem_set.folder.name}/checks.py disagree about {name!r}: {cell} in the notebook, "
+                f"{check} in checks.py"
+            )
+    return release
+
+
+def test_cells(notebook: NotebookNode) -> list[NotebookNode]:
+    """Cells that carry the points of a check."""
+    return [cell for cell in notebook.cells if is_grade(cell) and not is_solution(cell) and cell.cell_type == "code"]
+
+
+def register(gradebook: Gradebook, directory: CourseDirectory, problem_set: str, release: NotebookNode) -> None:
+    """Tell the gradebook of a problem set, as ``nbgrader generate_assignment`` would; nothing happens where it knows.
+
+    Raises
+    ------
+    GradebookError : there are submissions, and the cells that carry points are others now
+    """
+    known = _known(gradebook, problem_set)
+    wanted = {
+        cell.metadata.nbgrader["grade_id"]: (
+            cell.source,
+            cell.metadata.nbgrader.get("checksum"),
+            float(cell.metadata.nbgrader["points"]) if is_grade(cell) else None,
+        )
+        for cell in release.cells
+        if "nbgrader" in cell.metadata
+    }
+    if known == wanted:
+        return
+    gradebook.update_or_create_assignment(problem_set)
+    resources = {"nbgrader": {"notebook": problem_set, "assignment": problem_set, "db_url": directory.db_url}}
+    try:
+        SaveCells().preprocess(deepcopy(release), resources)
+    except RuntimeError:
+        raise GradebookError(
+            f"The released notebook of {problem_set} has other cells than the gradebook knows, and there are submissions. "
+            f"Release the former cells again; or copy the gradebook, run `nbgrader db assignment remove {problem_set} --force`, "
+            "which forgets the scores of this problem set, and grade it anew."
+        ) from None
+    gradebook.db.expire_all()
+
+
+def _known(gradebook: Gradebook, problem_set: str) -> dict[str, Any] | None:
+    try:
+        notebook = gradebook.find_notebook(problem_set, problem_set)
+    except MissingEntry:
+        return None
+    points = {cell.name: cell.max_score for cell in (*notebook.grade_cells, *notebook.task_cells)}
+    return {cell.name: (cell.source, cell.checksum, points.get(cell.name)) for cell in notebook.source_cells}
+
+
+def finding(check: CheckRecord) -> str:
+    """What a student reads about one check: no expected value stands in it."""
+    lines = [f"{check.score:g} of {check.points:g} points ({check.status}): {check.title}", check.message]
+    lines += [f"Hint: {hint}" for hint in check.hints[:1]]
+    lines += [f"Note: {warning}" for warning in check.warnings]
+    return "\n".join(lines) + "\n"
+
+
+def fill(notebook: NotebookNode, record: Record) -> None:
+    """Write what the judge found into the test cells, in the form from which nbgrader reads a score; notes go to the end.
+
+    Everything is plain text of an output, which no viewer takes for Markdown or HTML: a message may quote the student.
+    """
+    for cell in test_cells(notebook):
+        check = record.check(cell.metadata.nbgrader["grade_id"])
+        cell.outputs = [
+            new_output("stream", name="stdout", text=finding(check)),
+            new_output("execute_result", data={"text/plain": repr(float(check.score))}, execution_count=None),
+        ]
+    notes = list(record.notes)
+    if record.isolation != "bubblewrap":
+        notes.insert(0, f"For the instructor: graded without a sandbox ({record.isolation}).")
+    if notes:
+        text = "".join(f"- {note}\n" for note in notes)
+        outputs = [new_output("stream", name="stdout", text=text)]
+        notebook.cells.append(new_code_cell("# Notes of the judge", id="notes-of-the-judge", outputs=outputs))
+
+
+def comments(problem_set: ProblemSet, record: Record) -> dict[str, str]:
+    """Solution cell by grade_id -> what is said of the checks of its function that were not passed."""
+    said: dict[str, list[str]] = {}
+    for check in problem_set.checks:
+        result = record.check(check.name)
+        if result.status != "passed":
+            said.setdefault(f"{check.function}_code", []).append(f"{check.name}: {result.message}")
+    return {cell: "\n".join(lines) for cell, lines in said.items()}
+
+
+def comment_on(cell: NotebookNode, said: Mapping[str, str]) -> str | None:
+    """Comment on a solution cell: nbgrader's own where nothing was written, else what the judge found."""
+    if cell.metadata.nbgrader.get("checksum") == compute_checksum(cell) and not is_task(cell):
+        return "No response."
+    return said.get(cell.metadata.nbgrader["grade_id"])
+
+
+class Writer:
+    """Writes what became of submissions into one gradebook. Manual scores and comments are never touched.
+
+    Parameters
+    ----------
+    gradebook : from `open_gradebook`
+    course : whose it is
+    problem_set : which must be registered
+    """
+
+    def __init__(self, gradebook: Gradebook, course: Course, problem_set: ProblemSet) -> None:
+        self.gradebook, self.course, self.problem_set = gradebook, course, problem_set
+        self.late = AssignLatePenalties(config=course.config)
+        self.late.init_plugin()
+
+    def enter(self, student: str) -> Any:
+        """Enter a student and the submission, without any score.
+
+        Raises
+        ------
+        GradebookError : the gradebook is locked; what was not written can be written later
+        """
+        with self._transaction():
+            self.gradebook.update_or_create_student(student)
+            folder = self.course.submission(student, self.problem_set.name)
+            linked = (folder / TIMESTAMP).is_symlink()  # links in a submission are not followed
+            timestamp = None if linked else self.course.directory.get_existing_timestamp(str(folder))
+            when = {"timestamp": timestamp} if timestamp else {}
+            return self.gradebook.update_or_create_submission(self.problem_set.name, student, **when)
+
+    def save(self, student: str, notebook: NotebookNode, record: Record) -> None:
+        """Enter a student with the scores and comments of a graded notebook.
+
+        Raises
+        ------
+        GradebookError : the gradebook is locked; what was not written can be written later
+        """
+        submission = self.enter(student)
+        with self._transaction():
+            (row,) = (row for row in submission.notebooks if row.name == self.problem_set.name)
+            grades = {grade.name: grade for grade in row.grades}
+            remarks = {comment.name: comment for comment in row.comments}
+            said = comments(self.problem_set, record)
+            for cell in notebook.cells:
+                if is_grade(cell):
+                    grade = grades[cell.metadata.nbgrader["grade_id"]]
+                    grade.auto_score, _ = determine_grade(cell)
+                    grade.needs_manual_grade = grade.manual_score is not None or grade.auto_score is None
+                if is_solution(cell) or is_task(cell):
+                    remarks[cell.metadata.nbgrader["grade_id"]].auto_comment = comment_on(cell, said)
+            self.gradebook.db.commit()
+            row.late_submission_penalty = self._penalty(student, submission, row)
+            self.gradebook.db.commit()
+
+    def _penalty(self, student: str, submission: Any, row: Any) -> float | None:
+        """Points lost for being late, as nbgrader's plug-in for that says; never more than there are."""
+        late = submission.total_seconds_late
+        if late <= 0:
+            return None
+        penalty = self.late.plugin_inst.late_submission_penalty(student, row.score, late)
+        return None if penalty is None else float(min(max(penalty, 0), row.score))
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        try:
+            with explained(self.course.directory):
+                yield
+        except BaseException:
+            self.gradebook.db.rollback()
+            raise
