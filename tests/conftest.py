@@ -26,3 +26,32 @@ def draw():
         return {name: (scale * rng.normal(size=shape)).astype(dtype) for name, shape in shapes.items()}
 
     return draw
+
+
+@pytest.fixture(scope="session")
+def numpy_answer():
+    """Layer -> what the reference makes of it, by name, and the gradients dh, dcT that were sent back."""
+
+    def numpy_answer(layer):
+        from lstm_ref import lstm_backward, lstm_forward
+
+        h, (hT, cT), cache = lstm_forward(**layer)
+        rng = np.random.default_rng(1)
+        dh, dcT = (rng.normal(size=a.shape).astype(a.dtype) for a in (h, cT))
+        return {"h": h, "hT": hT, "cT": cT, **lstm_backward(dh, cache, dcT)._asdict()}, dh, dcT
+
+    return numpy_answer
+
+
+@pytest.fixture(scope="session")
+def assert_same():
+    """Assert that all arrays of two dicts agree, relative to the largest number of each."""
+
+    def assert_same(got, expected, tolerance):
+        assert set(got) == set(expected)
+        for name, right in expected.items():
+            array = np.asarray(got[name])
+            assert array.shape == right.shape and array.dtype == right.dtype, name
+            np.testing.assert_allclose(array, right, rtol=0, atol=tolerance * max(1, np.abs(right).max()), err_msg=name)
+
+    return assert_same

@@ -1,0 +1,133 @@
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lstm_ref import ArgumentError, DTypeError, ShapeError, lstm_forward
+from lstm_ref.keras_twin import keras_lstm, lstm_forward_keras, lstm_step_keras, params_from_keras
+
+WEIGHTS = ("Wx", "Wh", "b")
+sizes = st.integers(1, 5)
+
+
+def from_scratch(layer, dh, dcT):
+    leaves = {name: tf.Variable(array) for name, array in layer.items()}
+    with tf.GradientTape() as tape:
+        h, (hT, cT) = lstm_forward_keras(**{name: leaf.value() for name, leaf in leaves.items()})
+    grads = tape.gradient([h, cT], list(leaves.values()), output_gradients=[tf.constant(dh), tf.constant(dcT)])
+    return {"h": h, "hT": hT, "cT": cT, **{f"d{name}": grad for name, grad in zip(leaves, grads, strict=True)}}
+
+
+def framework(layer, dh, dcT):
+    lstm = keras_lstm({name: layer[name] for name in WEIGHTS})
+    x, h0, c0 = (tf.constant(layer[name]) for name in ("x", "h0", "c0"))
+    with tf.GradientTape() as tape:
+        tape.watch([x, h0, c0])
+        h, hT, cT = lstm(x, initial_state=[h0, c0])
+    sources = [x, h0, c0, *(weight.value for weight in lstm.trainable_weights)]
+    grads = tape.gradient([h, cT], sources, output_gradients=[tf.constant(dh), tf.constant(dcT)])
+    names = ("dx", "dh0", "dc0", "dWx", "dWh", "db")
+    return {"h": h, "hT": hT, "cT": cT, **dict(zip(names, grads, strict=True))}
+
+
+@pytest.mark.parametrize("twin", [from_scratch, framework])
+@settings(max_examples=25)  # each builds a layer and traces it
+@given(N=sizes, T=sizes, D=sizes, H=sizes, seed=st.integers(0, 100))
+def test_keras_gives_the_numbers_of_numpy_forward_and_backward(draw, numpy_answer, assert_same, twin, N, T, D, H, seed):
+    layer = draw(N, T, D, H, seed)
+    expected, dh, dcT = numpy_answer(layer)
+    assert_same(twin(layer, dh, dcT), expected, 1e-12)
+
+
+@pytest.mark.parametrize("twin", [from_scratch, framework])
+def test_keras_gives_the_numbers_of_numpy_over_a_long_sequence(draw, numpy_answer, assert_same, twin):
+    layer = draw(N=4, T=100, D=8, H=16, scale=0.3)
+    expected, dh, dcT = numpy_answer(layer)
+    assert_same(twin(layer, dh, dcT), expected, 1e-10)
+
+
+@pytest.mark.parametrize("twin", [from_scratch, framework])
+def test_float32_agrees_to_its_precision(draw, numpy_answer, assert_same, twin):
+    layer = draw(3, 7, 4, 5, dtype=np.float32)
+    expected, dh, dcT = numpy_answer(layer)
+    assert_same(twin(layer, dh, dcT), expected, 1e-5)
+
+
+def test_step_is_a_sequence_of_one(draw):
+    layer = {name: tf.constant(array) for name, array in draw(3, 1, 4, 5).items()}
+    h, c = lstm_step_keras(layer["x"][:, 0], *list(layer.values())[1:])
+    _, (hT, cT) = lstm_forward_keras(**layer)
+    np.testing.assert_array_equal(h, hT)
+    np.testing.assert_array_equal(c, cT)
+
+
+def test_weights_come_back_as_they_went(draw):
+    params = {name: draw(1, 1, 4, 5)[name] for name in WEIGHTS}
+    for name, array in params_from_keras(keras_lstm(params)).items():
+        np.testing.assert_array_equal(array, params[name])
+
+
+@pytest.mark.parametrize("use_bias", [True, False])
+def test_weights_of_any_built_layer_can_be_read(use_bias):
+    lstm = keras.layers.LSTM(5, use_bias=use_bias, return_sequences=True, dtype="float64")
+    x = np.random.default_rng(0).normal(size=(2, 3, 4))
+    expected = lstm(x)
+    zeros = np.zeros((2, 5))
+    h, _, _ = lstm_forward(x, zeros, zeros, **params_from_keras(lstm))
+    np.testing.assert_allclose(h, expected, rtol=0, atol=1e-14)
+
+
+def test_options_reach_the_layer_and_dtype_can_be_chosen(draw):
+    params = {name: draw(1, 1, 4, 5)[name] for name in WEIGHTS}
+    lstm = keras_lstm(params, "float32", return_state=False, return_sequences=False)
+    assert {weight.dtype for weight in lstm.weights} == {"float32"}
+    assert lstm(np.zeros((2, 3, 4), np.float32)).shape == (2, 5)
+    assert {weight.dtype for weight in keras_lstm(params).weights} == {"float64"}
+
+
+@pytest.mark.parametrize(
+    ("options", "received"),
+    [
+        ({"activation": "relu"}, "relu, sigmoid and False"),
+        ({"recurrent_activation": "hard_sigmoid"}, "tanh, hard_sigmoid and False"),
+        ({"go_backwards": True}, "tanh, sigmoid and True"),
+    ],
+)
+def test_layer_that_computes_something_else_is_refused(options, received):
+    lstm = keras.layers.LSTM(2, **options)
+    lstm.build((None, None, 3))
+    with pytest.raises(ArgumentError, match=f"^params_from_keras: lstm must have activation tanh.*got {received};"):
+        params_from_keras(lstm)
+
+
+def test_what_does_not_fit_is_named(draw, monkeypatch):
+    params = {name: draw(1, 1, 4, 5)[name] for name in WEIGHTS}
+    with pytest.raises(DTypeError, match='keras_lstm: dtype must be "float32" or "float64", got \'float16\''):
+        keras_lstm(params, "float16")
+    with pytest.raises(ShapeError, match=r"Wh must be \(H, 4H\) = \(5, 20\), got \(20, 5\)"):
+        keras_lstm(params | {"Wh": params["Wh"].T})
+    with pytest.raises(ArgumentError, match="lstm must be a keras.layers.LSTM, got GRU"):
+        params_from_keras(keras.layers.GRU(2))
+    with pytest.raises(ArgumentError, match="lstm must be built, it has no weights yet; call it on a batch first"):
+        params_from_keras(keras.layers.LSTM(2))
+    monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
+    with pytest.raises(
+        ArgumentError, match="Keras must run on TensorFlow, it runs on jax; set .* KERAS_BACKEND=tensorflow"
+    ):
+        keras_lstm(params)
+
+
+@pytest.mark.parametrize("package", ["tensorflow", "keras"])
+def test_without_tensorflow_the_message_says_what_to_install(package):
+    code = f"import sys; sys.modules['{package}'] = None; import lstm_ref.keras_twin"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert run.returncode == 1
+    assert run.stderr.strip().endswith(
+        "lstm_ref.errors.MissingPackageError: lstm_ref.keras_twin needs Keras on TensorFlow, which is not installed; "
+        "run: pip install 'inside-the-lstm[tensorflow]'"
+    )
