@@ -1,0 +1,101 @@
+"""The simulated class against the checks, without a sandbox: only those that attack nobody are run here."""
+
+import contextlib
+import importlib.util
+import io
+import re
+import warnings
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from autograder.exercises import release_text, solution_cells
+from lstm_ref.practice import examine_in
+from verdict import Status
+
+ROOT = Path(__file__).parent.parent
+SOURCE = ROOT / "solutions" / "lstm-bptt" / "lstm-bptt.md"
+
+
+def load(name):
+    spec = importlib.util.spec_from_file_location(f"_{name}", SOURCE.parent / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+students, checks = load("students"), load("checks")
+PEACEFUL = [student for student in students.STUDENTS if not student.hostile]
+HOSTILE = [student for student in students.STUDENTS if student.hostile]
+
+
+@pytest.fixture(scope="module")
+def release():
+    return release_text(SOURCE)
+
+
+@pytest.fixture(scope="module")
+def solutions():
+    return solution_cells(SOURCE)
+
+
+def run(notebook):
+    """Namespace after all cells that are graded, in the order of the release; a cell that fails leaves nothing behind."""
+    namespace = {"__name__": "notebook"}
+    cells = [c for c in notebook.cells if c.cell_type == "code" and "local" not in c.metadata.get("tags", [])]
+    if cells and "lstm_step" not in "".join(
+        c.source for c in cells[:3]
+    ):  # the reversed notebook; the judge puts it right
+        cells.reverse()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for cell in cells:
+            with contextlib.suppress(Exception):
+                exec(cell.source, namespace)
+    return namespace
+
+
+@pytest.mark.parametrize("student", PEACEFUL, ids=lambda student: student.name)
+def test_each_gets_its_points_and_its_mistake_is_named(student, release, solutions):
+    notebook = student.edit(nbformat.reads(release, as_version=4), solutions)
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        namespace = run(notebook)
+        verdicts = {}
+        for check in checks.CHECKS:
+            if any(verdicts[need].status is not Status.PASSED for need in check.needs):
+                verdicts[check.name] = None
+                continue
+            verdicts[check.name] = examine_in(namespace, check, seed=11)
+    scores = {c.name: round(c.points * verdicts[c.name].credit, 4) if verdicts[c.name] else 0 for c in checks.CHECKS}
+    assert scores == dict(student.scores), {name: v and v.message for name, v in verdicts.items()}
+    named = {name: v.misconception for name, v in verdicts.items() if v and v.misconception}
+    assert named == dict(student.mistakes)
+
+
+def test_there_are_enough_of_each_kind_and_all_names_differ():
+    assert len(PEACEFUL) >= 30
+    assert len(HOSTILE) >= 10
+    names = [student.name for student in students.STUDENTS]
+    assert len(set(names)) == len(names)
+    for student in students.STUDENTS:
+        assert set(student.scores) == {check.name for check in checks.CHECKS}
+        assert re.fullmatch(r"\w+", student.name)
+        for check in checks.CHECKS:
+            assert 0 <= student.scores[check.name] <= check.points
+
+
+@pytest.mark.parametrize("student", HOSTILE, ids=lambda student: student.name)
+def test_what_is_hostile_is_a_notebook_and_differs_from_the_release(student, release, solutions):
+    notebook = student.edit(nbformat.reads(release, as_version=4), solutions)
+    assert nbformat.writes(notebook) != nbformat.writes(nbformat.reads(release, as_version=4))
+
+
+def test_points_are_those_of_the_notebook(release):
+    cells = nbformat.reads(release, as_version=4).cells
+    marks = {
+        c.metadata.nbgrader.grade_id: c.metadata.nbgrader.points
+        for c in cells
+        if c.metadata.get("nbgrader", {}).get("grade")
+    }
+    assert marks == {check.name: check.points for check in checks.CHECKS} == students.FULL
