@@ -321,14 +321,18 @@ class UnsafeLocal:
         """Start a worker in a temporary folder."""
         install = installation(tuple(packages))
         folder = Path(tempfile.mkdtemp(prefix="autograder-"))
-        (folder / "packages").mkdir()
+        code, packages_folder = folder / "worker", folder / "packages"
+        (code / "autograder").mkdir(parents=True)
+        for name in SHIPPED:
+            shutil.copyfile(PACKAGE / name, code / "autograder" / name)
+        packages_folder.mkdir()
         for path in install.packages:
-            (folder / "packages" / path.name).symlink_to(path)
+            (packages_folder / path.name).symlink_to(path)
         # Not NPROC: it would count every process of the person who grades.
         numbers = {name: value for name, value in limits.for_worker().items() if name != "NPROC"}
-        settings = {"code": str(PACKAGE.parent), "path": [str(folder / "packages")], "limits": numbers, "uid": None}
+        settings = {"code": str(code), "path": [str(packages_folder)], "limits": numbers, "uid": None}
         process = subprocess.Popen(
-            [str(install.python), "-I", "-S", str(PACKAGE / "worker.py"), json.dumps(settings)],
+            [str(install.python), "-I", "-S", str(code / "autograder/worker.py"), json.dumps(settings)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -625,6 +629,10 @@ def _files(install: Installation, limits: Limits) -> list[str]:
         folder(target.parent)
         rules.extend(["--ro-bind", str(source), str(target)])
 
+    # First: Python or its packages may lie below /tmp.
+    for name in ("/tmp", "/box"):
+        rules.extend(["--perms", "1777", "--size", str(limits.scratch), "--tmpfs", name])
+    made.add(Path("/tmp"))
     for path in install.system:
         bind(path, path)
     for name in ("lib", "lib64"):
@@ -642,8 +650,6 @@ def _files(install: Installation, limits: Limits) -> list[str]:
     for name in SHIPPED:
         bind(PACKAGE / name, CODE / "autograder" / name)
     rules.extend(["--dev", "/dev", "--remount-ro", "/dev"])
-    for name in ("/tmp", "/box"):
-        rules.extend(["--perms", "1777", "--size", str(limits.scratch), "--tmpfs", name])
     # Last: an ordinary user's box would otherwise have a root folder that can be filled without a limit.
     return [*rules, "--remount-ro", "/", "--chdir", "/box"]
 

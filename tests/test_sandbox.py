@@ -1,0 +1,244 @@
+"""The box holds, says why when it cannot be made, and is never replaced by a weaker one in silence."""
+
+from __future__ import annotations
+
+import os
+import select
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from autograder import sandbox, seccomp
+from autograder.errors import IsolationError, WorkerDied, WorkerTimeout
+from autograder.protocol import PREFIX_SIZE, Decoder, Encoder, sizes
+from autograder.sandbox import Box, Bubblewrap, Limits
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def ask(box: Box, *message: object) -> tuple[object, ...]:
+    """Send a message to a worker and return its reply."""
+    deadline = time.monotonic() + 60
+    box.send(Encoder().encode(message), deadline)
+    header, payload = sizes(box.read(PREFIX_SIZE, deadline))
+    answer = Decoder().decode(box.read(header, deadline), box.read(payload, deadline))
+    assert isinstance(answer, tuple)
+    return answer
+
+
+def run(box: Box, source: str) -> tuple[object, ...]:
+    """Run one statement in a worker."""
+    ask(box, "read", [source])
+    return ask(box, "run", 0, 0)
+
+
+@pytest.fixture(params=["bubblewrap", "unsafe-local"])
+def box(request: pytest.FixtureRequest) -> Iterator[Box]:
+    isolation = sandbox.choose(unsafe_local=request.param == "unsafe-local")
+    assert isolation.level == request.param
+    started = isolation.start(("numpy",), Limits())
+    yield started
+    started.close()
+
+
+def test_every_attempt_of_the_probe_fails_in_the_box() -> None:
+    findings = sandbox.probe()
+    assert len(findings) == 12
+    assert [f for f in findings if not f.holds] == []
+
+
+def test_a_box_that_leaks_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    namespaces = Bubblewrap._namespaces
+    monkeypatch.setattr(Bubblewrap, "_namespaces", lambda self: [r for r in namespaces(self) if r != "--unshare-net"])
+    assert [f.question for f in sandbox.probe() if not f.holds] == ["Does it reach the network of this machine?"]
+    with pytest.raises(IsolationError, match="--unsafe-local"):
+        sandbox.choose()
+
+
+def test_a_box_without_limits_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    files = sandbox._files
+    shown = ["--ro-bind", "/etc", "/etc"]
+    monkeypatch.setattr(sandbox, "_files", lambda *args: [*shown, *files(*args)])
+    found = [f.question for f in sandbox.probe() if not f.holds]
+    assert found == ["Can it read the list of users?"]
+
+
+def test_a_worker_answers_with_arrays(box: Box) -> None:
+    run(box, "def double(x): return 2 * x")
+    answer = ask(box, "call", "double", (np.arange(3.0),))
+    assert answer[0] == "value"
+    np.testing.assert_array_equal(answer[1], [0.0, 2.0, 4.0])
+
+
+def test_only_the_allowed_packages_can_be_imported(box: Box) -> None:
+    assert run(box, "import numpy") == ("done",)
+    for name in ("psutil", "pytest", "verdict", "lstm_ref", "autograder.judge"):
+        answer = run(box, f"import {name}")
+        assert answer[:2] == ("error", "ModuleNotFoundError"), name
+
+
+def test_what_is_printed_is_kept_to_its_last_words(box: Box) -> None:
+    run(box, "for k in range(100_000): print('line', k)")
+    run(box, "import sys; print('to the other stream', file=sys.stderr)")
+    box.close()
+    assert box.printed().endswith("line 99999\nto the other stream\n") or "line 99999" in box.printed()
+    assert len(box.printed()) <= Limits().output
+
+
+def test_the_environment_of_the_judge_stays_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AUTOGRADER_TEST_SECRET", "hidden")
+    for isolation in (sandbox.choose(), sandbox.choose(unsafe_local=True)):
+        box = isolation.start(("numpy",), Limits())
+        answer = run(box, "import os; assert 'AUTOGRADER_TEST_SECRET' not in os.environ")
+        box.close()
+        assert answer == ("done",)
+
+
+def test_a_worker_that_ends_is_reported_with_how_it_ended(box: Box) -> None:
+    with pytest.raises(WorkerDied, match="exit status 7"):
+        run(box, "__import__('os')._exit(7)")
+
+
+def test_a_worker_that_a_signal_ends_is_reported_with_its_name(box: Box) -> None:
+    with pytest.raises(WorkerDied, match="SIGSEGV"):
+        run(box, "__import__('os').kill(__import__('os').getpid(), 11)")
+
+
+def test_a_worker_that_does_not_answer_is_given_up_at_the_deadline(box: Box) -> None:
+    with pytest.raises(WorkerTimeout):
+        box.read(1, time.monotonic() + 0.2)
+
+
+def test_closing_ends_processes_that_left_the_group() -> None:
+    box = sandbox.choose().start(("numpy",), Limits())
+    source = "import os, time\nif os.fork() == 0:\n    os.setsid()\n    time.sleep(60)\n    os._exit(0)"
+    ask(box, "read", [source])
+    assert ask(box, "run", 0, 0) == ("done",)
+    assert ask(box, "run", 0, 1) == ("done",)
+    assert box.first is not None
+    watch = os.dup(box.first)
+    box.close()
+    # A pidfd can be read when its process has ended; the kernel ends the first process of a namespace after all others.
+    assert select.select([watch], [], [], 0)[0]
+    os.close(watch)
+
+
+def test_a_box_ends_with_the_judge() -> None:
+    code = (
+        f"import sys, time; sys.path[:0] = {sys.path!r}\n"
+        "from autograder import sandbox\n"
+        "box = sandbox.bubblewrap().start(('numpy',), sandbox.Limits())\n"
+        "about = open(f'/proc/self/fdinfo/{box.first}').read()\n"
+        "print(about.split('Pid:')[1].split()[0], flush=True)\n"
+        "time.sleep(60)"
+    )
+    judge = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    assert judge.stdout is not None
+    first = os.pidfd_open(int(judge.stdout.readline()))
+    judge.kill()
+    judge.communicate()
+    assert select.select([first], [], [], 60)[0], "the box outlived the judge"
+    os.close(first)
+
+
+def test_without_bubblewrap_it_refuses_and_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "which", lambda *args, **kwargs: None)
+    with pytest.raises(IsolationError, match="not installed") as caught:
+        sandbox.choose()
+    assert "apt-get install bubblewrap" in caught.value.remedy
+    assert "--unsafe-local" in caught.value.remedy
+
+
+def fake_bubblewrap(folder: Path, options: str, complaint: str) -> str:
+    """Program that knows the options and then complains."""
+    program = folder / "bwrap"
+    program.write_text(f'#!/bin/sh\n[ "$1" = --help ] && echo "{options}" && exit 0\necho "{complaint}" >&2\nexit 1\n')
+    program.chmod(0o755)
+    return str(program)
+
+
+def test_an_old_bubblewrap_is_refused_by_what_it_lacks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = fake_bubblewrap(tmp_path, "--args --info-fd --perms", "")
+    monkeypatch.setattr(shutil, "which", lambda *args, **kwargs: program)
+    with pytest.raises(IsolationError, match="has no --size"):
+        sandbox.choose()
+
+
+def test_forbidden_user_namespaces_are_refused_with_the_remedy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    complaint = "bwrap: setting up uid map: Permission denied"
+    program = fake_bubblewrap(tmp_path, "--args --info-fd --perms --size", complaint)
+    monkeypatch.setattr(shutil, "which", lambda *args, **kwargs: program)
+    with pytest.raises(IsolationError, match="Permission denied") as caught:
+        sandbox.choose()
+    assert "apparmor_restrict_unprivileged_userns" in caught.value.remedy
+    assert "Docker" in caught.value.remedy
+
+
+def test_only_unsafe_local_is_unsafe(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "which", lambda *args, **kwargs: None)
+    assert sandbox.choose(unsafe_local=True).level == "unsafe-local"
+
+
+def test_a_package_that_is_not_there_cannot_be_allowed() -> None:
+    with pytest.raises(Exception, match="no-such-package"):
+        sandbox.choose().start(("no-such-package",), Limits())
+
+
+def test_the_filter_of_system_calls_is_known_for_the_usual_machines_only() -> None:
+    for machine in ("x86_64", "aarch64"):
+        program = seccomp.build(machine)
+        assert program is not None and len(program) % 8 == 0 and len(program) // 8 < 4096
+    assert seccomp.build("pdp11") is None
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="every other test here already runs as an ordinary user")
+def test_the_box_holds_hostile_cells_for_an_ordinary_user_too(tmp_path: Path) -> None:
+    # Python, its packages and this folder are shown at places that every user can read, in a mount namespace of its own.
+    folder = Path(tempfile.mkdtemp(prefix="autograder-"))
+    folder.chmod(0o755)
+    sources = {"python": Path(sys.base_prefix).resolve(), "root": ROOT}
+    sources["site"] = next(Path(p) for p in sys.path if p.endswith("-packages"))
+    mounts = []
+    for name, source in sources.items():
+        (folder / name).mkdir()
+        mounts.append(f"mount --bind '{source}' '{folder / name}'")
+    python = folder / "python" / Path(sys.executable).resolve().relative_to(sources["python"])
+    tests = [f"{folder}/root/tests/{name}" for name in ("test_hostile.py", "test_sandbox.py")]
+    arguments = [
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "--rootdir",
+        f"{folder}/root",
+        "-c",
+        f"{folder}/root/pyproject.toml",
+        *tests,
+    ]
+    code = (
+        f"import os, sys; sys.path[:0] = ['{folder}/root', '{folder}/site']; assert os.getuid() == 1879050000\n"
+        f"import pytest; sys.exit(pytest.main({arguments!r}))"
+    )
+    become = "setpriv --reuid=1879050000 --regid=1879050000 --clear-groups env -i PATH=/usr/bin:/bin HOME=/nonexistent"
+    script = " && ".join([*mounts, f"exec {become} '{python}' -I -B -c \"$1\""])
+    try:
+        done = subprocess.run(
+            ["unshare", "--mount", "sh", "-c", script, "sh", code],
+            capture_output=True,
+            text=True,
+            cwd=folder,
+            timeout=500,
+            check=False,
+        )
+    finally:
+        for name in sources:  # empty here: the mounts were seen in that namespace only. Never remove what is in them
+            (folder / name).rmdir()
+        folder.rmdir()
+    assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-5000:]
+    assert "passed" in done.stdout and "failed" not in done.stdout
