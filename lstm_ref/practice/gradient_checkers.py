@@ -172,7 +172,7 @@ def wrong_pairs(rng: Generator, bugs: Sequence[str]) -> list[Pair]:
 
 def _lstm(rng: Generator, bug: zoo.Bug | None) -> tuple[Callable[[Params], float], Callable[[Params], Params], Params]:
     """A small LSTM, a loss that looks at every h and at the last c, and its gradient with or without a mistake."""
-    N, T, D, H = 2, 3, 1, 2
+    N, T, D, H = 2, 3, 2, 1
     x, dh, dcT = rng.normal(size=(N, T, D)), rng.normal(size=(N, T, H)), rng.normal(size=(N, H))
     shapes = {"h0": (N, H), "c0": (N, H), "Wx": (D, 4 * H), "Wh": (H, 4 * H), "b": (4 * H,)}
     params = {name: rng.normal(scale=1.0 if name in ("h0", "c0") else 0.5, size=size) for name, size in shapes.items()}

@@ -653,9 +653,9 @@ WRONG = (
     ),
     Student(
         "old_state_in_cache",
-        "each function is right, but the cache holds the new h",
+        "each function is right, but the cache holds the new h, which spoils dWh",
         hand_in({"lstm_step_code": zoo.source_of("lstm_step").replace("(x, h_prev, c_prev, i", "(x, h, c_prev, i")}),
-        points(end_to_end=0),
+        points(end_to_end=0.8333),
         mistakes={"end_to_end": "cache_new_h"},
     ),
     Student(
