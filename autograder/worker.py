@@ -286,15 +286,16 @@ class Worker:
 
 
 def presentable(value: Any, depth: int = 0) -> Any:
-    """Value with arrays where the student's types stand for arrays: long lists of numbers, objects with ``__array__``."""
+    """Value with arrays where the student's types stand for arrays: long rows of numbers, objects with ``__array__``."""
     import numpy as np
 
     if depth > 16 or value is None or isinstance(value, str | bytes | int | float | np.generic):
         return value
     if isinstance(value, np.ndarray):
         return numeric(np.asarray(value), value) if value.dtype.kind == "O" else value
-    if isinstance(value, list) and is_number_list(value):
-        return numeric(np.asarray(value), value) if len(value) * _width(value) > 256 else value
+    # A long row of numbers, not a whole table: a function may return a short list of tables where a tuple was asked for.
+    if type(value) is list and len(value) > 16 and all(isinstance(item, int | float | np.number) for item in value):
+        return numeric(np.asarray(value), value)
     if type(value) in (list, tuple):
         items = [presentable(item, depth + 1) for item in value]
         changed = any(new is not old for new, old in zip(items, value, strict=True))
@@ -314,22 +315,6 @@ def numeric(array: Any, value: Any) -> Any:
         return array.astype("float64")
     except (TypeError, ValueError):
         return value
-
-
-def is_number_list(value: list[Any], depth: int = 0) -> bool:
-    """Whether it is a list of numbers, or of such lists of one length."""
-    import numpy as np
-
-    if depth > 16:
-        return False
-    if all(isinstance(item, int | float | np.number) for item in value):
-        return True
-    same = all(isinstance(item, list) and len(item) == len(value[0]) for item in value)
-    return same and all(is_number_list(item, depth + 1) for item in value)
-
-
-def _width(value: list[Any]) -> int:
-    return len(value[0]) * _width(value[0]) if value and isinstance(value[0], list) else 1
 
 
 def describe(error: BaseException) -> tuple[Any, ...]:
