@@ -134,7 +134,8 @@ class Widget(Base):  # type: ignore[misc]  # anywidget has no types
         Path : the file written
         """
         path = Path(path)
-        path.write_text(_PAGE.format(title=html.escape(type(self).__name__), widget=self.html()), encoding="utf-8")
+        pages = {mode: palette.page for mode, palette in PALETTES.items()}
+        path.write_text(_PAGE.format(title=type(self).__name__, widget=self.html(), **pages), encoding="utf-8")
         return path
 
 
@@ -163,7 +164,8 @@ _PAGE = """\
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{title}</title>
 <style>
-:root {{ color-scheme: light dark; }}
+:root {{ color-scheme: light dark; background: {light}; }}
+@media (prefers-color-scheme: dark) {{ :root {{ background: {dark}; }} }}
 body {{ margin: 0 auto; padding: 16px; max-width: 1000px; font-family: system-ui, sans-serif; }}
 </style>
 </head>

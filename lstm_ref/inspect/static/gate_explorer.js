@@ -95,7 +95,7 @@ const BOX = { width: 92, height: 62 };
 const STUB = 26; // the lines into a gate stand this far from its middle
 
 function drawCell() {
-  const root = svg("svg", { viewBox: "0 28 540 344", role: "img", class: "lw-cell" });
+  const root = svg("svg", { viewBox: "-8 28 552 344", role: "img", class: "lw-cell" });
   const values = {}, lines = {}, fills = {};
   root.append(svg("rect", { class: "lw-body", x: 66, y: 34, width: 398, height: 278, rx: 16 }));
 
@@ -176,20 +176,20 @@ function drawCell() {
   }
 
   root.append(
-    svgSymbol("c_prev", { x: 4, y: Y.c - 7, "data-lit": "c" }),
-    svgSymbol("h_prev", { x: 4, y: Y.h - 14, "data-lit": "i f g o" }),
-    svgSymbol("x", { x: 4, y: Y.x + 10, "data-lit": "i f g o" }),
-    svgSymbol("c", { x: X.end + 8, y: Y.c - 4, "data-lit": "c h" }),
-    svgSymbol("h", { x: X.end + 8, y: Y.read - 4, "data-lit": "h" }),
+    svgSymbol("c_prev", { x: -6, y: Y.c - 7, "data-lit": "c" }),
+    svgSymbol("h_prev", { x: -6, y: Y.h - 14, "data-lit": "i f g o" }),
+    svgSymbol("x", { x: -6, y: Y.x + 10, "data-lit": "i f g o" }),
+    svgSymbol("c", { x: X.end + 54, y: Y.c - 6, "text-anchor": "end", "data-lit": "c h" }),
+    svgSymbol("h", { x: X.end + 54, y: Y.read - 6, "text-anchor": "end", "data-lit": "h" }),
   );
-  number("c_prev", 4, Y.c + 17, "c", "start");
-  number("h_prev", 4, Y.h + 8, "i f g o", "start");
-  number("x", 20, Y.x + 10, "i f g o", "start");
+  number("c_prev", -6, Y.c + 17, "c", "start");
+  number("h_prev", -6, Y.h + 8, "i f g o", "start");
+  number("x", 10, Y.x + 10, "i f g o", "start");
   number("kept", (X.f + X.product) / 2, Y.c - 12, "c", "middle", TEXT.kept);
   number("written", X.product - 11, (Y.c + Y.product) / 2 + 5, "c", "end", TEXT.written);
   number("tanh", X.o - 34, Y.tanh + 5, "h", "end");
-  number("c", X.end + 8, Y.c + 15, "c h", "start");
-  number("h", X.end + 8, Y.read + 15, "h", "start");
+  number("c", X.end + 56, Y.c + 21, "c h", "end");
+  number("h", X.end + 56, Y.read + 21, "h", "end");
   return { root, values, lines, fills };
 }
 

@@ -19,7 +19,7 @@ const TEXT = {
     variance: "The unit whose shown values vary most first",
     index: "In the model's own order",
   },
-  where: (t, T, token, unit, mean) => `Step ${t} of ${T}, “${token}” · unit ${unit}, mean f ${mean}`,
+  where: (t, T, token, unit, mean) => `Step ${t} (T = ${T}), “${token}” · unit ${unit}, mean f ${mean}`,
   spoken: (t, token, unit, name, value) => `step ${t}, ${token}, unit ${unit}: ${name} ${value}`,
   map: (name, H, T) =>
     `Heat map of the ${name}: ${H} units by ${T} steps. The arrow keys read a number, Enter picks the unit.`,
