@@ -24,10 +24,10 @@ from nbformat import NotebookNode
 
 from autograder import problem_set as problem_sets
 from autograder.errors import AutograderError, IsolationError
-from autograder.gradebook import TIMESTAMP, Course, GradebookError, Writer, fill, open_gradebook, read_release, register
+from autograder.gradebook import TIMESTAMP, Course, GradebookError, Writer, fill, open_gradebook, register
 from autograder.judge import content_hash, grade
 from autograder.problem_set import ProblemSet
-from autograder.rebuild import SubmissionError, cells_to_run, notes_of, read_notebook, rebuild
+from autograder.rebuild import SubmissionError, cells_to_run, notes_of, read_notebook, read_release, rebuild
 from autograder.record import Record
 from autograder.sandbox import Isolation, choose
 

@@ -2,9 +2,25 @@
 
 from __future__ import annotations
 
+import importlib.util
+import shutil
+import sys
 from collections.abc import Callable, Mapping
+from copy import deepcopy
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import nbformat
+from rich.console import Console
+from rich.table import Table
+
+from autograder.errors import AutograderError, ProblemSetError
+
+if TYPE_CHECKING:
+    from autograder.batch import Outcome
+
+MARKER = ".demo-course"  # stands in a folder that may be emptied, because this module made it
 
 
 @dataclass(frozen=True)
@@ -28,3 +44,147 @@ class Student:
     scores: Mapping[str, float]
     hostile: bool = False
     mistakes: Mapping[str, str] | None = None
+
+
+@dataclass(frozen=True)
+class Result:
+    """A simulated student and what became of the submission."""
+
+    student: Student
+    outcome: Outcome
+
+    @property
+    def scores(self) -> dict[str, float]:
+        """Points by check; empty where the submission could not be graded."""
+        return {check.name: check.score for check in self.outcome.record.checks} if self.outcome.record else {}
+
+    @property
+    def mistakes(self) -> dict[str, str]:
+        """Check -> misconception that was named."""
+        checks = self.outcome.record.checks if self.outcome.record else ()
+        return {check.name: check.misconception for check in checks if check.misconception}
+
+    @property
+    def as_expected(self) -> bool:
+        """Whether points and named mistakes are those that the student must get."""
+        # A score is rounded to four digits when it is recorded.
+        scores = {name: round(float(points), 4) for name, points in self.student.scores.items()}
+        right = not any(scores.values()) if self.outcome.record is None else self.scores == scores
+        return right and (self.student.mistakes is None or self.mistakes == dict(self.student.mistakes))
+
+
+def students(source: Path) -> list[Student]:
+    """``STUDENTS`` of a problem set's ``students.py``.
+
+    Raises
+    ------
+    ProblemSetError : there is no such file, or not this list in it, or two students have one name
+    """
+    if not source.is_file():
+        raise ProblemSetError(f"{source} does not exist: this problem set has no simulated students")
+    name = "_simulated_" + "".join(c if c.isalnum() else "_" for c in source.parent.name)
+    spec = importlib.util.spec_from_file_location(name, source)
+    assert spec is not None and spec.loader is not None, f"{source} is no Python file"
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # dataclasses look their own module up there
+    spec.loader.exec_module(module)
+    found = getattr(module, "STUDENTS", None)
+    if not isinstance(found, list | tuple) or not all(isinstance(student, Student) for student in found):
+        raise ProblemSetError(f"{source} must define STUDENTS as a list of autograder.demo.Student")
+    names = [student.name for student in found]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise ProblemSetError(f"{source}: two students are called {twice[0]!r}")
+    return list(found)
+
+
+def make_course(root: Path, folder: Path, problem_set: str) -> list[Student]:
+    """Make a course in a folder, with what each simulated student hands in.
+
+    Parameters
+    ----------
+    root : of the course that the problem set is taken from
+    folder : where to; emptied first when an earlier call made it
+
+    Raises
+    ------
+    AutograderError : the folder holds something else
+    """
+    from autograder import exercises, gradebook
+
+    source = root / "solutions" / problem_set
+    everybody = students(source / "students.py")
+    if folder.exists() and any(folder.iterdir()) and not (folder / MARKER).exists():
+        raise AutograderError(f"{folder} is not empty and was not made by this command; name another folder")
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(source, folder / "solutions" / problem_set, ignore=shutil.ignore_patterns("__pycache__"))
+    (folder / MARKER).touch()
+    for settings in (gradebook.SETTINGS, "_config.yml"):
+        if (root / settings).is_file():
+            shutil.copy(root / settings, folder)
+    (released,) = exercises.write(folder)
+    release = nbformat.read(released, as_version=4)
+    solutions = exercises.solution_cells(source / f"{problem_set}.md")
+    for student in everybody:
+        handed_in = student.edit(deepcopy(release), dict(solutions))
+        target = folder / "submitted" / student.name / problem_set / f"{problem_set}.ipynb"
+        target.parent.mkdir(parents=True)
+        # Not nbformat.writes: it puts right what some of these students make wrong.
+        text = handed_in if isinstance(handed_in, str) else nbformat.v4.writes_json(handed_in)
+        target.write_text(text, encoding="utf-8")
+    return everybody
+
+
+def run(
+    root: Path,
+    folder: Path,
+    problem_set: str,
+    *,
+    jobs: int = 0,
+    progress: Callable[[Outcome, int], None] = lambda outcome, total: None,
+) -> list[Result]:
+    """Make the course, grade it as `autograder run` does, and write nbgrader's feedback.
+
+    Parameters
+    ----------
+    root, folder, problem_set : see `make_course`
+    jobs : submissions at one time; 0 for one per core
+    progress : called after each submission with the number of all
+
+    Returns
+    -------
+    one result per student, in the order of ``students.py``
+    """
+    from autograder import batch, gradebook
+
+    everybody = make_course(root, folder, problem_set)
+    course = gradebook.Course.load(folder)
+    grading = batch.Grading.prepare(course, problem_set)
+    names = [student.name for student in everybody]
+    outcomes = batch.run(grading, names, jobs=jobs, progress=lambda outcome: progress(outcome, len(names)))
+    gradebook.write_feedback(course, problem_set)
+    by_name = {outcome.student: outcome for outcome in outcomes}
+    return [Result(student, by_name[student.name]) for student in everybody]
+
+
+def show(results: list[Result], console: Console) -> None:
+    """Print the table: who, what, points, points expected, named mistakes."""
+    table = Table("student", "what was handed in", "points", "expected", "named mistakes", "")
+    for result in results:
+        table.add_row(
+            result.student.name,
+            result.student.what,
+            f"{sum(result.scores.values()):g}" if result.outcome.record else "not graded",
+            f"{sum(result.student.scores.values()):g}",
+            ", ".join(result.mistakes.values()),
+            "ok" if result.as_expected else "DIFFERS",
+        )
+    console.print(table)
+    differing = [result for result in results if not result.as_expected]
+    for result in differing:
+        console.print(f"{result.student.name}: expected {dict(result.student.scores)} {result.student.mistakes or ''}")
+        console.print(f"{result.student.name}: got      {result.scores} {result.mistakes} {result.outcome.problem}")
+    hostile = sum(result.student.hostile for result in results)
+    console.print(
+        f"{len(results)} students, {hostile} of them hostile: {len(results) - len(differing)} as expected, "
+        f"{len(differing)} not."
+    )

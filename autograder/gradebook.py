@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sysconfig
 from collections.abc import Iterator, Mapping
@@ -11,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import nbformat
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_output
 from nbgrader.api import Gradebook, MissingEntry
+from nbgrader.converters import GenerateFeedback, NbGraderException
 from nbgrader.coursedir import CourseDirectory
 from nbgrader.preprocessors import AssignLatePenalties, SaveCells
 from nbgrader.utils import compute_checksum, determine_grade, is_grade, is_solution, is_task
@@ -22,8 +23,9 @@ from sqlalchemy.exc import OperationalError
 from traitlets.config import Config
 from traitlets.config.loader import ConfigFileNotFound, PyFileConfigLoader
 
-from autograder.errors import AutograderError, ProblemSetError
+from autograder.errors import AutograderError
 from autograder.problem_set import ProblemSet
+from autograder.rebuild import test_cells
 from autograder.record import CheckRecord, Record
 
 SETTINGS = "nbgrader_config.py"
@@ -133,35 +135,6 @@ def explained(directory: CourseDirectory) -> Iterator[None]:
         else:
             reason = f"{where} cannot be used: {error.orig}."
         raise GradebookError(reason) from error
-
-
-def read_release(problem_set: ProblemSet) -> NotebookNode:
-    """Notebook that students got.
-
-    Raises
-    ------
-    ProblemSetError : it was not made yet, or its test cells are not the checks of the problem set
-    """
-    path = problem_set.release
-    if not path.is_file():
-        raise ProblemSetError(f"{path} does not exist; run `autograder exercises` first")
-    release = nbformat.read(path, as_version=4)
-    tests = {cell.metadata.nbgrader["grade_id"]: cell.metadata.nbgrader["points"] for cell in test_cells(release)}
-    checks = {check.name: check.points for check in problem_set.checks}
-    for name in {**tests, **checks}:
-        if tests.get(name) != checks.get(name):
-            cell = f"{tests[name]:g} points" if name in tests else "no such cell"
-            check = f"{checks[name]:g} points" if name in checks else "no such check"
-            raise ProblemSetError(
-                f"{path.name} and {problem_set.folder.name}/checks.py disagree about {name!r}: {cell} in the notebook, "
-                f"{check} in checks.py"
-            )
-    return release
-
-
-def test_cells(notebook: NotebookNode) -> list[NotebookNode]:
-    """Cells that carry the points of a check."""
-    return [cell for cell in notebook.cells if is_grade(cell) and not is_solution(cell) and cell.cell_type == "code"]
 
 
 def register(gradebook: Gradebook, directory: CourseDirectory, problem_set: str, release: NotebookNode) -> None:
@@ -320,3 +293,21 @@ class Writer:
         except BaseException:
             self.gradebook.db.rollback()
             raise
+
+
+def write_feedback(course: Course, problem_set: str) -> None:
+    """Write the feedback pages, as ``nbgrader generate_feedback`` does.
+
+    Raises
+    ------
+    GradebookError : nbgrader cannot write one of them
+    """
+    directory = CourseDirectory(config=course.config, assignment_id=problem_set)
+    log = logging.Logger("feedback", logging.ERROR)
+    converter = GenerateFeedback(coursedir=directory, config=course.config, log=log, force=True)
+    try:
+        converter.start()
+    except NbGraderException as error:
+        raise GradebookError(
+            f"The feedback could not be written: {error}; `nbgrader generate_feedback {problem_set}` says why"
+        ) from None

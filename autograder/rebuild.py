@@ -19,7 +19,8 @@ import nbformat
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_output
 
-from autograder.errors import AutograderError
+from autograder.errors import AutograderError, ProblemSetError
+from autograder.problem_set import ProblemSet
 
 MAX_FILE = 32 * 2**20  # bytes; a notebook full of plots has 10 MB
 MAX_CODE = 2**20  # characters in all cells together; a long notebook has 100 thousand
@@ -166,6 +167,35 @@ def rebuild(release: NotebookNode, submission: Mapping[str, Any]) -> Rebuilt:
         notebook.cells.extend(_own_cells(added.get(index, []), ids))
     notebook.metadata["autograder"] = {"notes": notes}
     return Rebuilt(notebook, cells_to_run(notebook), notes)
+
+
+def read_release(problem_set: ProblemSet) -> NotebookNode:
+    """Notebook that students got.
+
+    Raises
+    ------
+    ProblemSetError : it was not made yet, or its test cells are not the checks of the problem set
+    """
+    path = problem_set.release
+    if not path.is_file():
+        raise ProblemSetError(f"{path} does not exist; run `autograder exercises` first")
+    release = nbformat.read(path, as_version=4)
+    tests = {cell.metadata.nbgrader["grade_id"]: cell.metadata.nbgrader["points"] for cell in test_cells(release)}
+    checks = {check.name: check.points for check in problem_set.checks}
+    for name in {**tests, **checks}:
+        if tests.get(name) != checks.get(name):
+            cell = f"{tests[name]:g} points" if name in tests else "no such cell"
+            check = f"{checks[name]:g} points" if name in checks else "no such check"
+            raise ProblemSetError(
+                f"{path.name} and {problem_set.folder.name}/checks.py disagree about {name!r}: {cell} in the notebook, "
+                f"{check} in checks.py"
+            )
+    return release
+
+
+def test_cells(notebook: NotebookNode) -> list[NotebookNode]:
+    """Cells that carry the points of a check."""
+    return [cell for cell in notebook.cells if _is_test(cell)]
 
 
 def cells_to_run(notebook: NotebookNode) -> list[str]:

@@ -1,0 +1,244 @@
+"""The command line. Exit codes: 0 all graded, 1 something could not be graded or is not as it should be, 2 wrong use.
+
+What is slow to import is imported by the command that needs it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from collections.abc import Iterable
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+from autograder.errors import AutograderError, ProblemSetError
+
+if TYPE_CHECKING:
+    from autograder.batch import Outcome
+    from autograder.record import CheckRecord, Record
+
+STYLES = {"passed": "green", "convention": "yellow", "unfinished": "dim", "skipped": "dim"}
+UNSAFE = click.option(
+    "--unsafe-local",
+    is_flag=True,
+    help="Run the students' code as yourself, with no sandbox. It is written in every record.",
+)
+
+
+class _Commands(click.Group):
+    """Turns what the autograder refuses into one sentence on stderr."""
+
+    def invoke(self, context: click.Context) -> Any:
+        try:
+            return super().invoke(context)
+        except AutograderError as error:
+            Console(stderr=True).print(Text(f"autograder: {error}"), soft_wrap=True)
+            context.exit(2 if isinstance(error, ValueError) else 1)
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+def main() -> None:
+    """Grade notebooks with a judge that the students' code cannot reach. Run it in the course's root."""
+
+
+@main.command()
+@click.argument("problem_set")
+@click.option(
+    "--student", "students", multiple=True, metavar="ID", help="Only this student; may be given several times."
+)
+@click.option("--jobs", type=click.IntRange(min=1), help="Submissions at one time; one per core when left out.")
+@click.option("--force", is_flag=True, help="Also those that are graded and have not changed.")
+@click.option("--json", "as_json", is_flag=True, help="Records as JSON on stdout, in place of the table.")
+@UNSAFE
+@click.pass_context
+def run(
+    context: click.Context,
+    problem_set: str,
+    students: tuple[str, ...],
+    jobs: int | None,
+    force: bool,
+    as_json: bool,
+    unsafe_local: bool,
+) -> None:
+    """Grade what was handed in for PROBLEM_SET and enter it into nbgrader's gradebook.
+
+    What is graded and has not changed is not graded again: a run that was stopped goes on where it ended.
+    """
+    from autograder import batch, gradebook
+
+    course = gradebook.Course.load()
+    grading = batch.Grading.prepare(course, problem_set, unsafe_local)
+    there = course.students(grading.problem_set.name)
+    if unknown := sorted(set(students) - set(there)):
+        raise gradebook.CourseError(
+            f"{', '.join(unknown)}: nothing was handed in for {problem_set}; "
+            f"expected is the folder {course.submission(unknown[0], problem_set)}"
+        )
+    if not there:
+        raise gradebook.CourseError(
+            f"nothing was handed in for {problem_set}: put the notebooks in {course.submission('STUDENT', problem_set)}"
+        )
+    chosen = sorted(set(students)) or there
+    with _progress(quiet=as_json) as progress:
+        task = progress.add_task("Grading", total=len(chosen))
+        outcomes = batch.run(
+            grading, chosen, jobs=jobs or 0, force=force, progress=lambda outcome: progress.advance(task)
+        )
+    if as_json:
+        click.echo(json.dumps([_as_json(outcome) for outcome in outcomes], indent=1))
+    else:
+        _show_class(outcomes)
+    context.exit(1 if any(outcome.problem for outcome in outcomes) else 0)
+
+
+@main.command()
+@click.argument("notebook", type=click.Path(path_type=Path))
+@click.option("--problem-set", metavar="PS", help="The one it belongs to; found by the notebook's cells when left out.")
+@UNSAFE
+def check(notebook: Path, problem_set: str | None, unsafe_local: bool) -> None:
+    """Judge one NOTEBOOK and show the verdict. Nothing is stored."""
+    from autograder import judge, sandbox
+    from autograder import problem_set as problem_sets
+    from autograder.rebuild import SubmissionError, read_notebook, read_release, rebuild
+
+    submission = read_notebook(notebook)
+    found = (
+        [problem_set] if problem_set else [path.parent.name for path in sorted(Path("solutions").glob("*/checks.py"))]
+    )
+    refusals = []
+    for name in sorted(found, key=lambda name: name != notebook.stem):
+        chosen = problem_sets.load(name, Path.cwd())
+        try:
+            rebuilt = rebuild(read_release(chosen), submission)
+        except SubmissionError as error:
+            refusals.append(f"{name}: {error}")
+            continue
+        isolation = sandbox.choose(unsafe_local)
+        record = judge.grade(rebuilt.cells, chosen, seed=secrets.token_hex(32), isolation=isolation)
+        _show_verdict(record, rebuilt.notes)
+        return
+    if not found:
+        raise ProblemSetError(f"{Path.cwd() / 'solutions'} has no problem set; run this from the course's root")
+    raise SubmissionError(f"{notebook} belongs to no problem set of this course. {' '.join(refusals)}")
+
+
+@main.command()
+@click.pass_context
+def doctor(context: click.Context) -> None:
+    """Try out how this machine can hold the students' code apart."""
+    from autograder import sandbox
+
+    findings = sandbox.probe()
+    console = Console()
+    for finding in findings:
+        mark = Text("  holds  ", "green") if finding.holds else Text("  FAILS  ", "bold red")
+        console.print(mark + Text(f"{finding.question} {finding.answer}", ""), soft_wrap=True)
+        if not finding.holds and finding.remedy:
+            console.print(Text(f"         {finding.remedy}"), soft_wrap=True)
+    holds = all(finding.holds for finding in findings)
+    said = "Submissions can be graded here" if holds else "Submissions are not graded here"
+    console.print(Text(f"{said}, {os.cpu_count()} at one time." if holds else f"{said} until that is put right."))
+    context.exit(0 if holds else 1)
+
+
+@main.command()
+@click.option(
+    "--check", "only_check", is_flag=True, help="Write nothing; fail when a notebook is not what its source gives."
+)
+@click.pass_context
+def exercises(context: click.Context, only_check: bool) -> None:
+    """Make the students' notebooks in exercises/ from solutions/."""
+    from autograder import exercises as made
+
+    if not only_check:
+        for path in made.write(Path.cwd()):
+            click.echo(f"wrote {path.relative_to(Path.cwd())}")
+    elif report := made.stale(Path.cwd()):
+        click.echo("\n".join([*report, "Run `make exercises` and commit what it writes."]), err=True)
+        context.exit(1)
+
+
+@main.command()
+@click.argument("folder", type=click.Path(path_type=Path), default=Path("build/demo-course"))
+@click.option("--problem-set", default="lstm-bptt", show_default=True, metavar="PS", help="Whose students.py to take.")
+@click.option("--jobs", type=click.IntRange(min=1), help="Submissions at one time; one per core when left out.")
+@click.pass_context
+def demo(context: click.Context, folder: Path, problem_set: str, jobs: int | None) -> None:
+    """Make a course in FOLDER with a class of simulated students, grade it, and compare with what each must get."""
+    from autograder import demo as simulated
+
+    with _progress() as progress:
+        task = progress.add_task("Grading", total=None)
+
+        def advance(outcome: Outcome, total: int) -> None:
+            progress.update(task, advance=1, total=total)
+
+        results = simulated.run(Path.cwd(), folder, problem_set, jobs=jobs or 0, progress=advance)
+    simulated.show(results, Console())
+    click.echo(f"The course is in {folder}: gradebook.db, feedback/, records/.")
+    context.exit(0 if all(result.as_expected for result in results) else 1)
+
+
+def _progress(quiet: bool = False) -> Progress:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    return Progress(*columns, console=Console(stderr=True), disable=quiet, transient=True)
+
+
+def _as_json(outcome: Outcome) -> dict[str, Any]:
+    if outcome.record is None:
+        return {"student": outcome.student, "problem": outcome.problem}
+    return asdict(outcome.record) | {"student": outcome.student, "judged": outcome.judged}
+
+
+def named(checks: Iterable[CheckRecord]) -> str:
+    """Mistakes that were named, in the order of the checks."""
+    return ", ".join(check.misconception for check in checks if check.misconception)
+
+
+def plain(text: str) -> Text:
+    """Text for the terminal, without control characters and without a meaning for rich."""
+    return Text("".join(c if c.isprintable() else "�" for c in text))
+
+
+def _show_class(outcomes: list[Outcome]) -> None:
+    console = Console()
+    table = Table("student", "points", "not passed", "named mistakes")
+    for outcome in outcomes:
+        if (record := outcome.record) is not None:
+            points = f"{record.score:g} of {record.max_score:g}"
+            open_checks = ", ".join(f"{c.name} ({c.status})" for c in record.checks if c.status != "passed")
+            table.add_row(plain(outcome.student), points, open_checks, named(record.checks))
+    if table.row_count:
+        console.print(table)
+    failed = [outcome for outcome in outcomes if outcome.problem]
+    judged = sum(outcome.judged for outcome in outcomes)
+    console.print(
+        f"{judged} judged, {len(outcomes) - judged - len(failed)} unchanged, {len(failed)} could not be graded."
+    )
+    for outcome in failed:
+        console.print(plain(f"{outcome.student}: {outcome.problem}"), soft_wrap=True)
+
+
+def _show_verdict(record: Record, notes: list[str]) -> None:
+    console = Console()
+    for result in record.checks:
+        console.print(
+            Text(f"{result.status:>11} ", STYLES.get(result.status, "red")),
+            Text(f"{result.name}: {result.score:g} of {result.points:g} points. {result.title}"),
+            soft_wrap=True,
+        )
+        if result.status != "passed":
+            console.print(Text(f"            {result.message}"), soft_wrap=True)
+        for line in (*(f"Hint: {hint}" for hint in result.hints[:1]), *result.warnings):
+            console.print(Text(f"            {line}"), soft_wrap=True)
+    for note in (*notes, *record.notes):
+        console.print(Text(f"       note {note}"), soft_wrap=True)
+    console.print(f"{record.score:g} of {record.max_score:g} points. Isolation: {record.isolation}.")
