@@ -79,6 +79,6 @@ def _no_such_numpy_name(name: str) -> tuple[Status, str]:
         return Status.ENVIRONMENT, (
             f"NumPy no longer has np.{name}. Write {instead} instead. It says nothing about your mathematics."
         )
-    similar = difflib.get_close_matches(name, dir(np), n=1)
-    advice = f" Did you mean np.{similar[0]}?" if similar else " Look it up in the NumPy documentation."
+    similar = " or ".join(f"np.{found}" for found in difflib.get_close_matches(name, dir(np), n=2))
+    advice = f" Did you mean {similar}?" if similar else " Look it up in the NumPy documentation."
     return Status.ERROR, f"NumPy has no np.{name}.{advice}"

@@ -1,0 +1,324 @@
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+
+from verdict import Case, Check, Misconception, Status, StudentError, Verdict, examine
+from verdict.compare import CONVENTION_CREDIT, SINGLE_PRECISION, copy_tree, flatten, relative_error, spell
+
+X, Y = np.arange(1.0, 13.0).reshape(3, 4), np.linspace(-1, 1, 8)
+
+
+def right(x, y):
+    return 2 * x, (y + 1, -y), "cache"
+
+
+def swapped(x, y):
+    return 2 * x, (-y, y + 1), "cache"
+
+
+def thrice(x, y):
+    return 3 * x, (y + 1, -y), "cache"
+
+
+def other_layout(x, y):
+    return 2 * x[:, ::-1], (y + 1, -y), "cache"
+
+
+CHECK = Check(
+    name="double",
+    title="It doubles.",
+    function="f",
+    points=3,
+    cases=lambda rng: [Case("", (X, Y)), Case("one row", (X[:1], Y))],
+    expected=right,
+    outputs=("p", ("q", "r"), None),
+    axes={"p": "N T", "q": "4H", "r": "4H"},
+    blocks={"4H": ("i", "f", "g", "o")},
+    misconceptions=(
+        Misconception("swapped", "The pair is swapped.", swapped, ("Look at the pair.",)),
+        Misconception("thrice", "It triples.", thrice),
+        Misconception("layout", "The columns run backward.", other_layout, status=Status.CONVENTION),
+    ),
+    hints=("Think.",),
+)
+
+
+def ask(function, check=CHECK):
+    return examine(check, function, np.random.default_rng(0))
+
+
+def returning(p=lambda p: p, q=lambda q: q, r=lambda r: r):
+    def function(x, y):
+        p_, (q_, r_), cache = right(x, y)
+        return p(p_), (q(q_), r(r_)), cache
+
+    return function
+
+
+class Named(NamedTuple):
+    p: object
+    pair: object
+    cache: object
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        right,
+        lambda x, y: list(right(x, y)),
+        lambda x, y: Named(*right(x, y)),
+        returning(lambda p: p.tolist(), tuple, np.float64),
+        returning(lambda p: p.view(np.matrix), q=np.ma.array),
+        returning(np.asfortranarray, r=lambda r: r[::-1][::-1]),
+        returning(lambda p: p.astype(int)),
+        returning(lambda p: p.astype(np.longdouble)),
+        lambda x, y: (x.__imul__(2), (y + 1, -y), None),
+    ],
+    ids=["tuple", "list", "named", "lists", "matrix", "strides", "integers", "longdouble", "in place"],
+)
+def test_a_right_answer_passes_whatever_it_is_made_of(function):
+    verdict = ask(function)
+    assert (verdict.status, verdict.credit, verdict.misconception) == (Status.PASSED, 1.0, None)
+    assert not verdict.warnings
+
+
+@pytest.mark.parametrize(("error", "passes", "warns"), [(1e-9, True, False), (3e-5, True, True), (3e-4, False, False)])
+def test_tolerance_has_two_tiers(error, passes, warns):
+    verdict = ask(returning(lambda p: p + error * p.max()))
+    assert (verdict.status is Status.PASSED) == passes
+    assert bool(verdict.warnings) == warns
+    if warns:
+        assert verdict.warnings == (
+            "p: right, but only to the precision of float32; float64 was given. Counted as right.",
+        )
+
+
+def test_one_warning_names_all_outputs_of_single_precision():
+    verdict = ask(returning(q=lambda q: q * (1 + 2e-6), r=lambda r: r * (1 - 5e-6)))
+    assert verdict.status is Status.PASSED
+    assert len(verdict.warnings) == 1
+    assert verdict.warnings[0].startswith("q, r: right, but only")
+
+
+def test_what_should_be_zero_may_be_a_rounding_error():
+    check = Check("zero", "", "f", 1, lambda rng: [Case("", (X,))], lambda x: 0 * x, "p")
+    assert ask(lambda x: 0 * x + 1e-17, check).status is Status.PASSED
+    assert ask(lambda x: 0 * x + 1e-6, check).status is Status.WRONG
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf, 1.7e308])
+def test_numbers_that_are_none_are_wrong(bad):
+    def spoil(p):
+        p = p.copy()
+        p[0, 1] = bad
+        return p
+
+    verdict = ask(returning(spoil))
+    assert verdict.status is Status.WRONG and verdict.misconception is None
+    if not np.isfinite(bad):
+        assert "p holds NaN or infinity." in verdict.message
+    assert np.isnan(relative_error(np.array([bad]), np.ones(1))) == (not np.isfinite(bad))
+
+
+def test_axes_of_length_one_may_be_missing_or_added():
+    verdict = ask(returning(q=lambda q: q[None]))
+    assert verdict.status is Status.PASSED
+    assert verdict.warnings == ("q has the shape (1, 8); (8,) was asked for. Counted as right.",)
+
+
+def test_a_wrong_output_gets_no_warning_that_calls_it_right():
+    verdict = ask(returning(lambda p: p[:, ::-1] if len(p) > 1 else p.ravel()))
+    assert verdict.status is Status.WRONG
+    assert verdict.warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        (lambda p: p.T, "p has the wrong shape: (3, 4) = (N, T) was expected, got (4, 3); it is transposed."),
+        (lambda p: p[:, :2], "p has the wrong shape: (3, 4) = (N, T) was expected, got (3, 2)."),
+        (lambda p: p.ravel(), "p has the wrong shape: (3, 4) = (N, T) was expected, got (12,)."),
+        (lambda p: p[:0], "p has the wrong shape: (3, 4) = (N, T) was expected, got (0, 4)."),
+        (lambda p: p[0, 0], "p has the wrong shape: (3, 4) = (N, T) was expected, got ()."),
+    ],
+)
+def test_a_wrong_shape_is_told_with_its_axes(change, text):
+    assert text in ask(returning(change)).message
+
+
+def test_exchanged_axes_of_three_are_told():
+    check = Check("s", "", "f", 1, lambda rng: [Case("", (np.ones((2, 3, 4)),))], lambda x: x, "h", {"h": "N T H"})
+    verdict = ask(lambda x: x.swapaxes(0, 1), check)
+    assert "(2, 3, 4) = (N, T, H) was expected, got (3, 2, 4); its first two axes are exchanged." in verdict.message
+
+
+def spoil_at(*index):
+    def change(array):
+        array = array.copy()
+        if array.shape != (1, 4):  # the case of one row has no such places
+            array[index] += 1
+        return array
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("function", "text"),
+    [
+        (returning(spoil_at(slice(None), slice(2, None))), "p is wrong, at time steps 2, 3 of 0 to 3."),
+        (returning(spoil_at(1, 2)), "p is wrong, at example 1 of 0 to 2, at time step 2 of 0 to 3."),
+        (returning(q=spoil_at(slice(2, 6))), "q is wrong, only in the block of f and g."),
+        (returning(r=spoil_at(slice(None))), "r is wrong. The"),
+    ],
+)
+def test_it_says_where_the_numbers_are_wrong(function, text):
+    assert text in ask(function).message
+
+
+def test_a_mistake_in_one_case_only_names_the_case():
+    verdict = ask(lambda x, y: right(x, y) if len(x) > 1 else thrice(x, y))
+    assert "p is wrong (one row)." in verdict.message
+    assert verdict.misconception is None  # it does not explain the other case
+
+
+@pytest.mark.parametrize("mistake", CHECK.misconceptions, ids=lambda mistake: mistake.id)
+def test_a_known_mistake_is_named_with_its_hints(mistake):
+    verdict = ask(mistake.function)
+    assert (verdict.status, verdict.misconception, verdict.hints) == (mistake.status, mistake.id, mistake.hints)
+    assert verdict.message.startswith(mistake.title)
+
+
+def test_a_known_mistake_is_named_in_single_precision_too():
+    assert ask(lambda x, y: thrice(x.astype(np.float32), y.astype(np.float32))).misconception == "thrice"
+
+
+def test_an_unknown_mistake_is_not_named():
+    verdict = ask(returning(lambda p: 1.1 * p))
+    assert verdict.misconception is None and verdict.hints == CHECK.hints
+    assert verdict.message.endswith("The mistake is not one of those that are known here.")
+
+
+def test_of_two_mistakes_that_explain_it_none_is_named():
+    twin = Misconception("twin", "The same again.", thrice)
+    check = Check(**{**vars(CHECK), "misconceptions": (*CHECK.misconceptions, twin)})
+    assert ask(thrice, check).misconception is None
+    assert ask(swapped, check).misconception == "swapped"
+
+
+@pytest.mark.parametrize("broken", [lambda x, y: 1 / 0, lambda x, y: x, lambda x, y: (x, "y", None), lambda: None])
+def test_a_known_mistake_that_cannot_be_computed_is_not_what_the_student_did(broken):
+    check = Check(**{**vars(CHECK), "misconceptions": (Misconception("broken", "", broken),)})
+    assert ask(thrice, check).misconception is None
+
+
+def test_credit_is_the_share_of_right_outputs_and_half_for_a_convention():
+    assert ask(thrice).credit == pytest.approx(2 / 3)
+    assert ask(swapped).credit == pytest.approx(1 / 3)
+    assert ask(other_layout).credit == pytest.approx(2 / 3)
+    single = Check("s", "", "f", 1, CHECK.cases, lambda x, y: x, "p", misconceptions=(
+        Misconception("layout", "Backward.", lambda x, y: x[:, ::-1], status=Status.CONVENTION),
+    ))  # fmt: skip
+    assert ask(lambda x, y: x[:, ::-1], single).credit == CONVENTION_CREDIT
+    assert ask(lambda x, y: -x, single).credit == 0
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (None, "f returned None; it must return p, (q, r), cache. Is there a return at the end?"),
+        (X, "f must return p, (q, r), cache, got an array of shape (3, 4)."),
+        ((X, (Y, Y)), "f must return p, (q, r), cache: 3 things, got 2."),
+        ((X, Y, None), "f must return p, (q, r), cache, got an array of shape (8,)."),
+        ((X, (Y, None), None), "f returned None for r; it must be an array."),
+        ((X, (Y, "no"), None), "f must return an array of numbers for r, got str."),
+        ((X, (Y, X.astype(object)), None), "got an array of shape (3, 4) and dtype object."),
+        ((X, (Y, X + 1j), None), "got an array of shape (3, 4) and dtype complex128."),
+        ((X, (Y, [[1], [1, 2]]), None), "f must return an array of numbers for r, got list."),
+        ({"p": X}, "f must return p, (q, r), cache, got dict."),
+    ],
+)
+def test_a_return_value_of_another_form_is_an_error_that_says_what_was_expected(value, text):
+    verdict = ask(lambda x, y: value)
+    assert verdict.status is Status.ERROR and verdict.credit == 0
+    assert text in verdict.message
+
+
+def test_an_object_that_raises_when_it_is_read_is_an_error():
+    class Trap:
+        def __array__(self, dtype=None, copy=None):
+            raise RuntimeError("trap")
+
+    verdict = ask(lambda x, y: (Trap(), (y, y), None))
+    assert "f must return an array of numbers for p, got Trap." in verdict.message
+
+
+def failing(status, when):
+    def function(x, y):
+        calls.append(1)
+        if when(x):
+            raise StudentError(status, "It stopped.")
+        return right(x, y)
+
+    calls = []
+    return function, calls
+
+
+def test_work_that_fails_for_one_size_keeps_the_points_of_the_others():
+    function, calls = failing(Status.ERROR, lambda x: len(x) == 1)
+    verdict = ask(function)
+    assert (verdict.status, verdict.credit) == (Status.ERROR, 0.5)
+    assert verdict.message == "It stopped. (case: one row)"
+
+
+def test_a_function_that_fails_at_once_is_not_called_again():
+    function, calls = failing(Status.ERROR, lambda x: True)
+    assert ask(function).credit == 0
+    assert len(calls) == 1
+
+
+def test_after_a_timeout_no_further_case_is_tried():
+    check = Check(**{**vars(CHECK), "cases": lambda rng: [Case("", (X, Y)), Case("b", (X[:1], Y)), Case("c", (X, Y))]})
+    function, calls = failing(Status.TIMEOUT, lambda x: len(x) == 1)
+    verdict = ask(function, check)
+    assert (verdict.status, verdict.credit) == (Status.TIMEOUT, pytest.approx(1 / 3))
+    assert len(calls) == 2
+
+
+def test_an_examination_of_its_own_is_asked_instead():
+    verdict = Verdict(Status.PASSED, "Fine.", 1.0)
+    check = Check("own", "", "f", 1, examine=lambda call, rng: verdict)
+    assert ask(right, check) is verdict
+
+    def raises(call, rng):
+        raise StudentError(Status.TIMEOUT, "Too slow.")
+
+    assert ask(right, Check("own", "", "f", 1, examine=raises)).status is Status.TIMEOUT
+
+
+def test_each_call_gets_copies_of_its_own():
+    def spoils(x, y):
+        result = right(x.copy(), y.copy())
+        x[:], y[:] = 0, 0
+        return result
+
+    assert ask(spoils).status is Status.PASSED
+    assert X.max() == 12  # the case's own array is untouched
+    tree = {"a": [X, (Y, Named(X, 1, None))]}
+    copy = copy_tree(tree)
+    copy["a"][1][1].p[:] = 0
+    assert isinstance(copy["a"][1][1], Named) and X.max() == 12
+
+
+def test_same_generator_same_verdict():
+    check = Check(**{**vars(CHECK), "cases": lambda rng: [Case("", (rng.normal(size=(3, 4)), rng.normal(size=8)))]})
+    seen = []
+    for _ in range(2):
+        examine(check, lambda x, y: seen.append(x) or right(x, y), np.random.default_rng(5))
+    np.testing.assert_array_equal(*seen)
+
+
+def test_patterns_are_flattened_and_spelled():
+    assert list(flatten(CHECK.outputs, right(X, Y), "f")) == ["p", "q", "r"]
+    assert spell(CHECK.outputs) == "p, (q, r), cache"
+    assert SINGLE_PRECISION > CHECK.tolerance
