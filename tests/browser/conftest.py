@@ -61,7 +61,12 @@ def page_for(book: Path, browser: Browser) -> Iterator[Callable[..., Page]]:
             route.abort()
 
     def open_page(name: str, viewport: str = "desktop", colour_scheme: str = "light") -> Page:
-        context = browser.new_context(viewport=VIEWPORTS[viewport], color_scheme=colour_scheme, offline=True)
+        context = browser.new_context(
+            viewport=VIEWPORTS[viewport],
+            color_scheme=colour_scheme,
+            reduced_motion="reduce",  # nothing is looked at while it moves
+            offline=True,
+        )
         contexts.append(context)
         page = context.new_page()
         page.route("**/*", only_local)

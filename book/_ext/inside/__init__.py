@@ -4,6 +4,7 @@ execution   what a page's code runs with, and when it runs again
 formulas    KaTeX at build: a page needs no script and no network for its maths
 notebooks   each page with code as a notebook to download, and to launch when the repository has an address
 answers     folded answers
+sources     the list of sources of a page
 entrance    index.html, which also works from disk
 """
 
@@ -11,13 +12,13 @@ from typing import Any
 
 from sphinx.application import Sphinx
 
-from inside import answers, entrance, execution, formulas, notebooks
+from inside import answers, entrance, execution, formulas, notebooks, sources
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
     """Register everything with Sphinx."""
     # Jupyter Book sets this value even where the extension that knows it is not loaded.
     app.add_config_value("comments_config", {}, "")
-    for module in (execution, formulas, answers, notebooks, entrance):
+    for module in (execution, formulas, answers, sources, notebooks, entrance):
         module.setup(app)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": False}

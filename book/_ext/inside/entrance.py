@@ -11,7 +11,6 @@ PAGE = """<!DOCTYPE html>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta http-equiv="refresh" content="0; url={first}">
-<link rel="icon" href="_static/favicon.svg">
 <title>{title}</title>
 </head>
 <body>

@@ -1,0 +1,172 @@
+"""What every page of the book holds in a real browser, from disk, without a network.
+
+Beyond what each test says, `page_for` fails a test whose page asked for anything outside the disk or wrote an error.
+"""
+
+from pathlib import Path
+
+import pytest
+import yaml
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect
+
+TOC = yaml.safe_load((Path(__file__).parents[2] / "_toc.yml").read_text())
+PAGES = [TOC["root"], *(chapter["file"] for part in TOC["parts"] for chapter in part["chapters"])]
+MODES = [("desktop", "light"), ("desktop", "dark"), ("phone", "light"), ("phone", "dark")]
+
+
+@pytest.mark.parametrize("name", [*PAGES, "search"])
+def test_page_loads_from_disk_without_an_error(page_for, name):
+    page = page_for(name)
+    expect(page.locator("article h1").first).to_be_visible()
+    page.wait_for_load_state("networkidle")
+
+
+def test_index_leads_to_the_first_page(page_for):
+    page = page_for("index")
+    page.wait_for_url(f"**/{TOC['root']}.html")
+
+
+@pytest.mark.parametrize(("viewport", "colour_scheme"), MODES)
+@pytest.mark.parametrize("name", PAGES)
+def test_page_does_not_scroll_sideways(page_for, name, viewport, colour_scheme):
+    page = page_for(name, viewport, colour_scheme)
+    page.evaluate("document.querySelectorAll('details').forEach((details) => (details.open = true))")
+    too_wide = page.evaluate(
+        """() => {
+            const room = document.documentElement.clientWidth;
+            const scrolls = (box) => box && (["auto", "scroll", "hidden"].includes(getComputedStyle(box).overflowX)
+                || scrolls(box.parentElement));
+            return [...document.querySelectorAll("article *")]
+                .filter((box) => box.getBoundingClientRect().right > room + 1 && !scrolls(box.parentElement))
+                .map((box) => box.outerHTML.slice(0, 200));
+        }"""
+    )
+    width, room = page.evaluate("[document.scrollingElement.scrollWidth, document.documentElement.clientWidth]")
+    assert width <= room, f"the page is {width} pixels wide, the window {room}: {too_wide}"
+    assert not too_wide
+
+
+@pytest.mark.parametrize(("viewport", "colour_scheme"), MODES)
+@pytest.mark.parametrize("name", [*PAGES, "search"])
+def test_page_is_accessible(page_for, name, viewport, colour_scheme):
+    page = page_for(name, viewport, colour_scheme)
+    page.evaluate("document.querySelectorAll('details').forEach((details) => (details.open = true))")
+    # Without "preload", axe does not try to read style sheets in a way that a page from disk may not.
+    result = Axe().run(page, options={"resultTypes": ["violations"], "preload": False})
+    grave = [
+        f"{violation['id']} ({violation['impact']}): {violation['help']}\n  "
+        + "\n  ".join(node["html"][:200] + " | " + node["failureSummary"] for node in violation["nodes"][:5])
+        for violation in result.response["violations"]
+        if violation["impact"] in ("serious", "critical")
+    ]
+    assert not grave, "\n".join(grave)
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_every_image_says_what_it_shows(page_for, name):
+    page = page_for(name)
+    nameless = page.eval_on_selector_all(
+        "article img", "all => all.filter((i) => !i.alt.trim()).map((i) => i.outerHTML)"
+    )
+    assert nameless == []
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_formulas_have_their_fonts_and_a_form_for_screen_readers(page_for, name):
+    page = page_for(name)
+    if page.locator(".katex").count() == 0:
+        assert name == TOC["root"], "a chapter without a formula: were they rendered?"
+        return
+    page.evaluate("document.fonts.ready")
+    fonts = page.evaluate("[...document.fonts].filter((f) => f.status === 'loaded').map((f) => f.family)")
+    assert any("KaTeX_Math" in font for font in fonts)
+    assert page.locator("article .katex").count() == page.locator("article .katex-mathml math").count()
+
+
+def test_wide_formula_can_be_scrolled_by_keyboard(page_for):
+    page = page_for("book/bptt", "phone")
+    wide = page.locator("div.math[tabindex='0']").first
+    expect(wide).to_be_attached()
+    wide.focus()
+    page.keyboard.press("ArrowRight")
+    page.wait_for_function("document.activeElement.scrollLeft > 0")
+
+
+def test_search_finds_a_word_and_leads_to_its_page(page_for):
+    page = page_for("book/lstm-cell")
+    box = page.locator(".bd-sidebar-primary input[name='q']")
+    if not box.is_visible():
+        page.locator(".bd-sidebar-primary button.search-button-field").click()
+        box = page.locator("#pst-search-dialog input[name='q']")
+    box.fill("backpropagation")
+    box.press("Enter")
+    hit = page.locator("#search-results li a", has_text="Backpropagation through time").first
+    expect(hit).to_be_visible()
+    hit.click()
+    page.wait_for_url("**/book/bptt.html*")
+
+
+def test_reader_can_switch_between_light_and_dark(page_for):
+    page = page_for("book/lstm-cell")
+    root = page.locator("html")
+    expect(root).to_have_attribute("data-theme", "light")
+    light, dark = page.locator(".lstm-figure img.only-light").first, page.locator(".lstm-figure img.only-dark").first
+    expect(light).to_be_visible()
+    expect(dark).to_be_hidden()
+    background = "getComputedStyle(document.body).backgroundColor"
+    before = page.evaluate(background)
+    for _ in range(3):  # auto, light, dark: in the order of the theme
+        if root.get_attribute("data-theme") != "dark":
+            page.locator("button.theme-switch-button").first.click()
+    expect(root).to_have_attribute("data-theme", "dark")
+    expect(dark).to_be_visible()
+    expect(light).to_be_hidden()
+    assert page.evaluate(background) != before
+
+
+@pytest.mark.parametrize("key", ["Enter", "Space"])
+def test_answer_unfolds_by_keyboard(page_for, key):
+    page = page_for("book/bptt")
+    answer = page.locator("details.admonition.dropdown").first
+    expect(answer.locator(":scope > :not(summary)").first).to_be_hidden()
+    answer.locator("summary").focus()
+    page.keyboard.press(key)
+    expect(answer.locator(":scope > :not(summary)").first).to_be_visible()
+
+
+def test_answer_unfolds_and_folds_by_mouse(page_for):
+    page = page_for("book/lstm-cell", "phone")
+    answer = page.locator("details.admonition.dropdown").first
+    answer.locator("summary").click()
+    expect(answer.locator(":scope > :not(summary)").first).to_be_visible()
+    answer.locator("summary").click()
+    expect(answer.locator(":scope > :not(summary)").first).to_be_hidden()
+
+
+def test_answers_are_open_on_paper(page_for):
+    page = page_for("book/lstm-cell")
+    folded = page.locator("article details:not([open])")
+    number = folded.count()
+    assert number > 0
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    expect(folded).to_have_count(0)
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+    expect(folded).to_have_count(number)
+
+
+def test_notebook_is_downloaded_from_the_page(page_for):
+    page = page_for("book/lstm-cell")
+    page.locator(".dropdown-download-buttons > button").click()
+    with page.expect_download() as download:
+        page.locator("a.btn-download-notebook-button").click()
+    assert download.value.suggested_filename == "lstm-cell.ipynb"
+    assert '"nbformat"' in Path(download.value.path()).read_text()
+
+
+def test_mobile_menu_opens(page_for):
+    page = page_for("book/lstm-cell", "phone")
+    link = page.locator(".bd-sidebar-primary a", has_text="Backpropagation through time").first
+    expect(link).not_to_be_in_viewport()
+    page.locator("button.primary-toggle").first.click()
+    expect(link).to_be_in_viewport()

@@ -1,0 +1,162 @@
+"""What the files of the built book hold, without a browser."""
+
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import nbformat
+import pytest
+
+ROOT = Path(__file__).parents[1]
+HTML = ROOT / "_build" / "html"
+NOTEBOOKS = ["lstm-cell", "bptt", "first-lstm"]
+
+
+class Names(HTMLParser):
+    """Collects what a page links to, what it loads, and the names that it can be linked by."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.links: list[str] = []
+        self.loads: list[str] = []
+        self.ids: set[str] = set()
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        values = {name: value or "" for name, value in attrs}
+        if "id" in values:
+            self.ids.add(values["id"])
+        if tag == "a" and "href" in values:
+            self.links.append(values["href"])
+        elif "href" in values:
+            self.loads.append(values["href"])
+        if "src" in values:
+            self.loads.append(values["src"])
+
+
+@pytest.fixture(scope="module")
+def pages() -> dict[Path, Names]:
+    if not (HTML / "index.html").is_file():
+        pytest.fail(f"There is no built book in {HTML}. Run `make book` first (`make test` does).", pytrace=False)
+    files = [file for file in HTML.rglob("*.html") if "_static" not in file.parts]
+    return {file: Names(file.read_text(encoding="utf-8")) for file in files}
+
+
+def test_every_link_within_the_book_leads_somewhere(pages):
+    dead = []
+    for file, names in pages.items():
+        for link in [*names.links, *names.loads]:
+            address = urlsplit(link)
+            if address.scheme or address.netloc or link == "#":
+                continue
+            target = (file.parent / unquote(address.path)).resolve() if address.path else file
+            if not target.is_file():
+                dead.append(f"{file.name}: {link}")
+            elif address.fragment and target in pages and unquote(address.fragment) not in pages[target].ids:
+                dead.append(f"{file.name}: {link} (no such name in {target.name})")
+    assert dead == []
+
+
+def test_no_page_loads_anything_from_elsewhere(pages):
+    remote = [
+        f"{file.name}: {load}"
+        for file, names in pages.items()
+        for load in names.loads
+        if load.startswith("//") or urlsplit(load).scheme not in ("", "data")
+    ]
+    assert remote == []
+
+
+def test_no_page_names_a_content_delivery_network(pages):
+    found = [
+        f"{file.name}: {word}"
+        for file in pages
+        for word in re.findall(
+            r"(?i)mathjax|thebe|unpkg|cdnjs|jsdelivr|fonts\.googleapis", file.read_text(encoding="utf-8")
+        )
+    ]
+    assert found == []
+
+
+def test_style_sheets_load_nothing_from_elsewhere_and_nothing_that_is_missing(pages):
+    wrong = []
+    for sheet in (HTML / "_static").rglob("*.css"):
+        for address in re.findall(r"url\(\s*['\"]?([^'\")]+)", sheet.read_text(encoding="utf-8")):
+            if address.startswith(("data:", "#")):
+                continue
+            if "//" in address or not (sheet.parent / urlsplit(address).path).is_file():
+                wrong.append(f"{sheet.name}: {address}")
+    assert wrong == []
+
+
+def test_no_formula_is_left_unrendered(pages):
+    for file in pages:
+        text = re.sub(
+            r"<(script|style|annotation|pre|code)\b.*?</\1>", "", file.read_text(encoding="utf-8"), flags=re.DOTALL
+        )
+        assert "katex-error" not in text, file.name
+        assert not re.search(r"\\\(|\\\[|\$\$|\\(?:frac|begin|odot|sigma)\b", re.sub(r'="[^"]*"', "", text)), file.name
+
+
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_each_page_with_code_offers_its_notebook(pages, name):
+    page = pages[HTML / "book" / f"{name}.html"]
+    assert f"../_sources/book/{name}.ipynb" in page.links
+    path = HTML / "_sources" / "book" / f"{name}.ipynb"
+    notebook = nbformat.read(path, as_version=4)
+    nbformat.validate(notebook)
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    assert code and notebook.metadata.kernelspec.name == "python3"
+    assert all(cell.outputs == [] and cell.execution_count is None for cell in code)
+
+
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_notebook_holds_no_myst_that_other_programs_show_raw(pages, name):
+    notebook = nbformat.read(HTML / "_sources" / "book" / f"{name}.ipynb", as_version=4)
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            outside_code = re.sub(r"```.*?```|`[^`\n]*`", "", cell.source, flags=re.DOTALL)
+            assert not re.search(r"^\s*(:{3,}|`{3,}\{)|^\(\S+\)=$", outside_code, re.MULTILINE), cell.source
+            assert not re.search(r"(?<!`)\{[a-z:]+\}`", cell.source), cell.source
+
+
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_notebook_has_the_code_of_its_page_in_order(pages, name):
+    source = (ROOT / "book" / f"{name}.md").read_text(encoding="utf-8")
+    cells = re.findall(r"^```\{code-cell\}[^\n]*\n(.*?)^```$", source, re.DOTALL | re.MULTILINE)
+    notebook = nbformat.read(HTML / "_sources" / "book" / f"{name}.ipynb", as_version=4)
+    code = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
+    assert len(code) == len(cells) > 0
+    for text, cell in zip(code, cells, strict=True):
+        assert cell.strip().endswith(text.strip())
+
+
+def test_without_a_repository_there_is_no_launch_button(pages):
+    assert re.search(r'^  url: ""$', (ROOT / "_config.yml").read_text(), re.MULTILINE), (
+        "the rest of this test needs it empty"
+    )
+    for file, names in pages.items():
+        assert not [link for link in names.links if "colab" in link or "mybinder" in link], file.name
+
+
+def test_index_names_the_book_and_its_first_page(pages):
+    text = (HTML / "index.html").read_text(encoding="utf-8")
+    assert "<title>Inside the LSTM</title>" in text
+    assert 'http-equiv="refresh" content="0; url=book/start.html"' in text
+    assert pages[HTML / "index.html"].links == ["book/start.html"]
+
+
+def test_each_page_names_authors_and_licences(pages):
+    for name in ["start", *NOTEBOOKS]:
+        text = (HTML / "book" / f"{name}.html").read_text(encoding="utf-8")
+        assert "The Inside the LSTM authors" in text and "CC BY 4.0" in text and "Code: MIT" in text
+
+
+def test_citations_lead_to_the_list_of_their_own_page(pages):
+    for name in NOTEBOOKS:
+        text = (HTML / "book" / f"{name}.html").read_text(encoding="utf-8")
+        cited = re.findall(r'class="bibtex-citation">.*?</span>', text, re.DOTALL)
+        for citation in cited:
+            targets = re.findall(r'href="([^"]+)"', citation)
+            assert targets and all(target.startswith("#") for target in targets), f"{name}: {citation}"
