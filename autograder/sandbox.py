@@ -107,7 +107,7 @@ class Box:
     folder: Path | None = None  # to be removed at the end
     output: bytearray = field(default_factory=bytearray)
     _unread: bytearray = field(default_factory=bytearray)
-    _watched: float = 0.0  # when the memory was looked at last
+    _watched: float = field(default_factory=time.monotonic)  # when the memory was looked at last
 
     def __post_init__(self) -> None:
         for stream in (self.process.stdin, self.process.stdout, self.process.stderr):
@@ -153,15 +153,19 @@ class Box:
         left = deadline - time.monotonic()
         if left <= 0:
             raise WorkerTimeout("no answer in time")
-        writable = [self._requests] if writing else []
-        readable, writable, _ = select.select(self._open, writable, [], min(left, 0.5))
-        for fd in readable:
+        poll = select.poll()  # not select.select, which knows only the first 1024 descriptors of a process
+        for fd in self._open:
+            poll.register(fd, select.POLLIN)
+        if writing:
+            poll.register(self._requests, select.POLLOUT)
+        ready = [fd for fd, _ in poll.poll(1000 * min(left, 0.5))]
+        for fd in self._open.intersection(ready):
             self._take(fd)
         if time.monotonic() > self._watched + 0.5:
             self._watched = time.monotonic()
             if self._memory() > self.limits.memory:
                 raise OutOfMemory(f"more than {self.limits.memory >> 20} MiB")
-        return bool(writable)
+        return self._requests in ready
 
     def _take(self, fd: int) -> None:
         """Take in what has come on one of the two pipes."""
@@ -207,7 +211,9 @@ class Box:
             with suppress(ProcessLookupError):
                 signal.pidfd_send_signal(self.first, signal.SIGKILL)
             # bubblewrap itself may end a moment earlier, when the worker ended by itself.
-            select.select([self.first], [], [], 10)
+            end = select.poll()
+            end.register(self.first, select.POLLIN)
+            end.poll(10_000)
             os.close(self.first)
             self.first = None
         elif self.process.poll() is None:
@@ -592,7 +598,6 @@ def installation(packages: tuple[str, ...]) -> Installation:
         for pattern in ("site-packages", "dist-packages", "python3*/site-packages", "python3*/dist-packages")
         for path in root.glob(pattern)
     }
-    hidden |= set(Path("/usr/lib/python3").glob("dist-packages"))
     found = [path for name in packages for path in _package_files(name)]
     return Installation(python, tuple(system), tuple(sorted(hidden)), tuple(dict.fromkeys(found)))
 
