@@ -1,0 +1,243 @@
+import warnings
+
+import nbformat
+import numpy as np
+import pytest
+from nbclient import NotebookClient
+
+from lstm_ref import practice, zoo
+from lstm_ref.zoo import plain
+
+
+@pytest.fixture(autouse=True)
+def no_hints_given():
+    practice._given.clear()
+
+
+def say(capsys, call='check("lstm_step", seed=1)', **names):
+    """What check prints in a notebook with these names."""
+    namespace = {"np": np, "sigmoid": plain.sigmoid, "check": practice.check, **names}
+    exec(call, namespace)
+    return capsys.readouterr().out
+
+
+def student(source, **names):
+    """Functions that a notebook's cell defines."""
+    namespace = {"np": np, "sigmoid": plain.sigmoid, "check": practice.check, **names}
+    exec(compile(source, "<cell>", "exec"), namespace)
+    return namespace
+
+
+def test_right_work_is_told_so(capsys):
+    names = {name: getattr(plain, name) for name in zoo.FUNCTIONS}
+    assert say(capsys, **names) == "lstm_step: passed\nOne step forward gives the right h and c.\n"
+    assert say(capsys, 'check("lstm_backward")', **names).startswith("lstm_backward: passed\n")
+
+
+def test_a_known_mistake_is_named_and_each_call_gives_the_next_hint(capsys):
+    bug = zoo.find("no_forget_gate")
+    texts = [say(capsys, lstm_step=bug.lstm_step) for _ in range(4)]
+    assert texts[0] == (
+        "lstm_step: not right yet\n"
+        "The forget gate is missing: the old cell state is kept whole. h is wrong. c is wrong.\n"
+        "Hint 1 of 2: Look at the line that makes c. (call check again for the next one)\n"
+        'The inputs are random; check("lstm_step", seed=1) asks with the same ones.\n'
+    )
+    assert "Hint 2 of 2: Which gate says how much of c_prev stays? Do you use it?\n" in texts[1]
+    assert texts[2] == texts[3] == texts[1]
+
+
+def test_hints_start_anew_when_the_mistake_changes_and_when_it_passes(capsys):
+    gate, bias = zoo.find("no_forget_gate").lstm_step, zoo.find("no_bias").lstm_step
+    said = [say(capsys, lstm_step=f) for f in (gate, gate, bias, gate, gate, plain.lstm_step, gate)]
+    numbers = [next((line[5] for line in text.split("\n") if line.startswith("Hint")), "") for text in said]
+    assert numbers == ["1", "2", "1", "1", "2", "", "1"]
+
+
+def test_hints_of_one_function_do_not_use_up_those_of_another(capsys):
+    step, sequence = zoo.find("no_bias").lstm_step, zoo.find("zero_start").lstm_forward
+    assert "Hint 1" in say(capsys, lstm_step=step)
+    assert "Hint 1" in say(capsys, 'check("lstm_forward")', lstm_forward=sequence)
+    assert "Hint 2" in say(capsys, lstm_step=step)
+
+
+def test_another_gate_order_is_a_convention(capsys):
+    text = say(capsys, lstm_step=zoo.find("order_iofg").lstm_step)
+    assert text.startswith(
+        "lstm_step: right, in another convention\nThis is an LSTM with its blocks in the order i o f g;"
+    )
+    assert "this costs a part of the points" in text
+
+
+def test_an_unknown_name_lists_those_that_there_are(capsys):
+    assert say(capsys, 'check("lstm_stop")') == (
+        "There is no check named 'lstm_stop'. There are: lstm_step, lstm_forward, lstm_step_backward, lstm_backward, "
+        "end_to_end, gradient_check.\n"
+    )
+
+
+def test_a_function_that_is_not_there_is_said_to_be(capsys):
+    text = say(capsys)
+    assert text == (
+        "lstm_step: not written yet\nThere is no lstm_step here yet. Run the cell that defines it, then this one.\n"
+    )
+    assert "lstm_step is not a function but int." in say(capsys, lstm_step=3)
+
+
+def test_an_unwritten_function_is_unfinished(capsys):
+    def lstm_step(*arguments):
+        raise NotImplementedError()
+
+    text = say(capsys, lstm_step=lstm_step)
+    assert text.startswith("lstm_step: not written yet\nThe function still raises NotImplementedError")
+    assert "random" not in text and "Hint" not in text
+
+
+def test_an_error_is_shown_with_the_students_own_line(capsys, tmp_path):
+    source = "def lstm_step(x, h_prev, c_prev, Wx, Wh, b):\n    a = x @ Wx\n    return np.split(a @ Wh, 5)\n"
+    file = tmp_path / "cell.py"
+    file.write_text(source)
+    namespace = {"np": np, "check": practice.check}
+    exec(compile(source + 'check("lstm_step", seed=1)', str(file), "exec"), namespace)
+    text = capsys.readouterr().out
+    assert text.startswith("lstm_step: stopped with an error\nValueError: matmul")
+    assert "\nIn lstm_step, line 3 of its cell: return np.split(a @ Wh, 5)\n" in text
+
+
+@pytest.mark.parametrize(
+    ("body", "head"),
+    [
+        ("import a_package_that_is_not_there", "stopped by something outside the mathematics"),
+        ("return x.astype(np.float_)", "stopped by something outside the mathematics"),
+        ("return hprev", "stopped with an error"),
+        ("raise SystemExit", "stopped with an error"),
+        ("raise MemoryError", "ran out of memory"),
+        ("return lstm_step(x, h_prev, c_prev, Wx, Wh, b)", "stopped with an error"),
+    ],
+)
+def test_errors_of_the_environment_are_told_from_those_of_the_work(capsys, body, head):
+    names = student(f"def lstm_step(x, h_prev, c_prev, Wx, Wh, b):\n    {body}\n")
+    text = say(capsys, lstm_step=names["lstm_step"])
+    assert text.startswith(f"lstm_step: {head}\n")
+    assert ("nothing about your mathematics" in text) == (head == "stopped by something outside the mathematics")
+
+
+class Trap:
+    """Raises whatever is done to it."""
+
+    def __getattribute__(self, name):
+        raise RuntimeError("trap")
+
+    def __iter__(self):
+        raise RuntimeError("trap")
+
+
+class EvilTuple(tuple):
+    def __len__(self):
+        raise RuntimeError("trap")
+
+
+class EvilError(Exception):
+    def __str__(self):
+        raise RuntimeError("trap")
+
+
+def raises_evil(*arguments):
+    raise EvilError
+
+
+@pytest.mark.parametrize("name", [check.name for check in practice.CHECKS])
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda *a: None,
+        lambda *a: Trap(),
+        lambda *a: EvilTuple((1, 2, 3)),
+        lambda *a: (Trap(),) * len(a),
+        lambda *a: "text",
+        lambda *a: {"h": Trap()},
+        lambda *a: [[], [[], []], []],
+        lambda *a: (np.nan, (np.nan, np.inf), None),
+        lambda *a: (x for x in a),
+        lambda *a: (a, a, a, a, a, a),
+        lambda *a: (np.array([None]), np.array("x"), np.array([1j])),
+        lambda *a: NotImplemented,
+        lambda: 1,
+        raises_evil,
+        int,
+        Trap,
+    ],
+)
+def test_nothing_that_a_student_returns_breaks_it(capsys, name, function):
+    needed = {"lstm_forward": plain.lstm_forward, "lstm_backward": plain.lstm_backward}
+    text = say(capsys, f'check("{name}", seed=3)', **{**needed, name: function})
+    assert text.startswith(f"{name}: ") and "passed" not in text
+
+
+def test_prints_are_shown_and_a_warning_is_told_once_and_costs_nothing(capsys):
+    def lstm_step(x, h_prev, c_prev, Wx, Wh, b):
+        print("hello")
+        warnings.warn("odd", stacklevel=1)
+        return plain.lstm_step(x, h_prev, c_prev, Wx, Wh, b)
+
+    text = say(capsys, lstm_step=lstm_step)
+    assert text.startswith("hello\n")
+    assert text.endswith(
+        "lstm_step: passed\nOne step forward gives the right h and c.\nYour code gives a warning: UserWarning: odd\n"
+    )
+
+
+def test_what_a_check_needs_is_asked_first(capsys):
+    source = zoo.source_of("lstm_step") + "\n\n" + zoo.source_of("lstm_forward")
+    names = student(source, lstm_backward=zoo.find("no_carry").lstm_backward, end_to_end=lambda *a: None)
+    exec('check("end_to_end")', names)
+    assert capsys.readouterr().out == (
+        'end_to_end: not asked yet\nThis needs lstm_backward. First make check("lstm_backward") pass.\n'
+    )
+
+
+def test_the_seed_repeats_the_inputs_and_without_one_they_differ(capsys):
+    seen = []
+
+    def lstm_step(x, *others):
+        seen.append(x.copy())
+        return plain.lstm_step(x, *others)
+
+    for call in ('check("lstm_step", seed=7)', 'check("lstm_step", seed=7)', 'check("lstm_step")'):
+        say(capsys, call, lstm_step=lstm_step)
+    count = len(seen) // 3
+    np.testing.assert_array_equal(seen[0], seen[count])
+    assert not np.array_equal(seen[0], seen[2 * count])
+
+
+def test_the_students_own_random_numbers_are_left_alone(capsys):
+    np.random.seed(0)
+    expected = np.random.random()
+    np.random.seed(0)
+    say(capsys, lstm_step=plain.lstm_step)
+    assert np.random.random() == expected
+
+
+def run_notebook(tmp_path, *sources):
+    cells = [nbformat.v4.new_code_cell(source) for source in sources]
+    notebook = nbformat.v4.new_notebook(cells=cells)
+    NotebookClient(notebook, timeout=120, resources={"metadata": {"path": str(tmp_path)}}).execute()
+    return [cell.outputs for cell in notebook.cells]
+
+
+def test_in_a_notebook_it_shows_html_with_the_same_text_and_the_line_of_the_cell(tmp_path):
+    _, right, wrong, broken = run_notebook(
+        tmp_path,
+        "import numpy as np\nfrom lstm_ref.practice import check\nfrom lstm_ref.zoo.plain import *\n"
+        "from lstm_ref.zoo.plain import sigmoid",
+        'check("lstm_step")',
+        zoo.find("no_tanh_in_h").source_of("lstm_step") + '\n\ncheck("lstm_step", seed=5)',
+        "def lstm_step(x, h_prev, c_prev, Wx, Wh, b):\n    # <b>\n    return x < Wx\n\n" + 'check("lstm_step", seed=5)',
+    )
+    assert right[0].data["text/plain"] == "lstm_step: passed\nOne step forward gives the right h and c."
+    assert "✓ lstm_step: passed</strong><div>One step forward" in right[0].data["text/html"]
+    assert wrong[0].data["text/plain"].split("\n")[1] == "h is made from c itself; the tanh is missing. h is wrong."
+    assert "✗ lstm_step: not right yet" in wrong[0].data["text/html"]
+    assert "In lstm_step, line 3 of its cell: return x < Wx" in broken[0].data["text/plain"]
+    assert "return x &lt; Wx" in broken[0].data["text/html"]
+    assert len(right) == len(wrong) == len(broken) == 1  # nothing but the verdict is shown
