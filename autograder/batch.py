@@ -13,11 +13,12 @@ import os
 import secrets
 import shutil
 import stat
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import suppress
+from collections.abc import Callable, Generator, Iterable, Sequence
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeAlias
 
 import nbformat
 from nbformat import NotebookNode
@@ -26,10 +27,13 @@ from autograder import problem_set as problem_sets
 from autograder.errors import AutograderError, IsolationError
 from autograder.gradebook import TIMESTAMP, Course, GradebookError, Writer, fill, open_gradebook, register
 from autograder.judge import content_hash, grade
+from autograder.pool import Judges, Stopped
 from autograder.problem_set import ProblemSet
 from autograder.rebuild import SubmissionError, cells_to_run, notes_of, read_notebook, read_release, rebuild
 from autograder.record import Record
 from autograder.sandbox import Isolation, choose
+
+Ask: TypeAlias = Callable[[Sequence[str], str, str], Record]
 
 
 @dataclass(frozen=True)
@@ -81,10 +85,16 @@ class Grading:
         release = read_release(problem_set)
         return cls(course, problem_set, release, choose(unsafe_local), course_key(course.records))
 
-    def grade(self, student: str, force: bool = False) -> Outcome:
+    def grade(self, student: str, ask: Ask | None = None, force: bool = False) -> Outcome:
         """Grade what a student handed in, or take the record that still holds.
 
         A submission that cannot be graded is an outcome as well. The record is written before this returns.
+
+        Parameters
+        ----------
+        student : whose submission
+        ask : (cells, seed, student) -> record; the judge in this process when left out
+        force : ask also where the record still holds
 
         Raises
         ------
@@ -98,11 +108,13 @@ class Grading:
         except SubmissionError as error:
             self.refuse(student, str(error))
             return Outcome(student, problem=str(error))
-        record, judged = self.judge(student, notebook, force)
+        record, judged = self.judge(student, notebook, ask, force)
         fill(notebook, record)
         return Outcome(student, record, notebook, judged=judged)
 
-    def judge(self, student: str, notebook: NotebookNode, force: bool = True) -> tuple[Record, bool]:
+    def judge(
+        self, student: str, notebook: NotebookNode, ask: Ask | None = None, force: bool = True
+    ) -> tuple[Record, bool]:
         """Ask the judge about a rebuilt notebook, unless a record still holds.
 
         Returns
@@ -113,12 +125,13 @@ class Grading:
         known = None if force else self.read(student)
         if known is not None and self._holds(known, cells, notes):
             return known, False
-        record = grade(
-            cells, self.problem_set, seed=self.seed(student, cells), isolation=self.isolation, student=student
-        )
+        record = (ask or self._ask)(cells, self.seed(student, cells), student)
         record = replace(record, notes=(*notes, *record.notes))
         self._write(student, record.to_json())
         return record, True
+
+    def _ask(self, cells: Sequence[str], seed: str, student: str) -> Record:
+        return grade(cells, self.problem_set, seed=seed, isolation=self.isolation, student=student)
 
     def refuse(self, student: str, problem: str) -> None:
         """Write down that a submission could not be graded, and why."""
@@ -216,22 +229,28 @@ def run(
     with open_gradebook(grading.course.directory) as gradebook:
         register(gradebook, grading.course.directory, grading.problem_set.name, grading.release)
         writer = Writer(gradebook, grading.course, grading.problem_set)
-        for outcome in _graded(grading, list(students), jobs or os.cpu_count() or 1, force):
-            try:
-                outcome = _save(writer, outcome)
-            except GradebookError:
-                unwritten.append(outcome)  # perhaps the lock is gone when all are judged
-            outcomes.append(outcome)
-            progress(outcome)
+        with closing(_graded(grading, list(students), jobs or cores(), force)) as graded:
+            for outcome in graded:
+                try:
+                    outcome = _save(writer, outcome)
+                except GradebookError:
+                    unwritten.append(outcome)  # perhaps the lock is gone when all are judged
+                outcomes.append(outcome)
+                progress(outcome)
         for outcome in unwritten:
             _save(writer, outcome)
     return sorted(outcomes, key=lambda outcome: outcome.student)
 
 
-def _graded(grading: Grading, students: list[str], jobs: int, force: bool) -> Iterator[Outcome]:
-    """Outcomes as they come. Threads are enough: the students' code runs in processes of its own, one per judge."""
-    with ThreadPoolExecutor(jobs) as pool:
-        waiting: set[Future[Outcome]] = {pool.submit(_grade_one, grading, student, force) for student in students}
+def cores() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _graded(grading: Grading, students: list[str], jobs: int, force: bool) -> Generator[Outcome]:
+    """Outcomes as they come. When this is left early, nobody waits for the judges: they are ended."""
+    with ThreadPoolExecutor(jobs) as pool, Judges(grading.problem_set.folder, grading.isolation) as judges:
+        waiting = {pool.submit(_grade_one, grading, judges.ask, student, force) for student in students}
         try:
             while waiting:
                 done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
@@ -242,12 +261,12 @@ def _graded(grading: Grading, students: list[str], jobs: int, force: bool) -> It
                 future.cancel()
 
 
-def _grade_one(grading: Grading, student: str, force: bool) -> Outcome:
+def _grade_one(grading: Grading, ask: Ask, student: str, force: bool) -> Outcome:
     if not student.isprintable() or not _is_text(student):
         return Outcome(student, problem="the folder's name holds characters that cannot be written; rename it")
     try:
-        return grading.grade(student, force)
-    except IsolationError:
+        return grading.grade(student, ask, force)
+    except (IsolationError, Stopped):
         raise
     except Exception as error:  # whatever one submission brings about, the others are graded
         problem = f"the grading itself failed: {type(error).__name__}: {error}"

@@ -199,8 +199,8 @@ def _as_json(outcome: Outcome) -> dict[str, Any]:
 
 
 def named(checks: Iterable[CheckRecord]) -> str:
-    """Mistakes that were named, in the order of the checks."""
-    return ", ".join(check.misconception for check in checks if check.misconception)
+    """Mistakes that were named, each once, in the order of the checks."""
+    return ", ".join(dict.fromkeys(check.misconception for check in checks if check.misconception))
 
 
 def plain(text: str) -> Text:
@@ -213,7 +213,7 @@ def _show_class(outcomes: list[Outcome]) -> None:
     table = Table("student", "points", "not passed", "named mistakes")
     for outcome in outcomes:
         if (record := outcome.record) is not None:
-            points = f"{record.score:g} of {record.max_score:g}"
+            points = f"{round(record.score, 2):g} of {record.max_score:g}"
             open_checks = ", ".join(f"{c.name} ({c.status})" for c in record.checks if c.status != "passed")
             table.add_row(plain(outcome.student), points, open_checks, named(record.checks))
     if table.row_count:

@@ -173,9 +173,9 @@ def show(results: list[Result], console: Console) -> None:
         table.add_row(
             result.student.name,
             result.student.what,
-            f"{sum(result.scores.values()):g}" if result.outcome.record else "not graded",
-            f"{sum(result.student.scores.values()):g}",
-            ", ".join(result.mistakes.values()),
+            f"{round(sum(result.scores.values()), 2):g}" if result.outcome.record else "not graded",
+            f"{round(sum(result.student.scores.values()), 2):g}",
+            ", ".join(dict.fromkeys(result.mistakes.values())),
             "ok" if result.as_expected else "DIFFERS",
         )
     console.print(table)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sysconfig
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from copy import deepcopy
@@ -19,7 +20,7 @@ from nbgrader.converters import GenerateFeedback, NbGraderException
 from nbgrader.coursedir import CourseDirectory
 from nbgrader.preprocessors import AssignLatePenalties, SaveCells
 from nbgrader.utils import compute_checksum, determine_grade, is_grade, is_solution, is_task
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import OperationalError, SAWarning
 from traitlets.config import Config
 from traitlets.config.loader import ConfigFileNotFound, PyFileConfigLoader
 
@@ -30,6 +31,8 @@ from autograder.record import CheckRecord, Record
 
 SETTINGS = "nbgrader_config.py"
 TIMESTAMP = "timestamp.txt"  # nbgrader's; says when something was handed in
+# nbgrader 0.9.6 makes SQLAlchemy warn whenever it enters a submission; the rows are right.
+NBGRADERS_OWN: dict[str, Any] = {"message": "Object of type <Submitted", "category": SAWarning}
 
 
 class GradebookError(AutograderError, RuntimeError):
@@ -251,7 +254,9 @@ class Writer:
             linked = (folder / TIMESTAMP).is_symlink()  # links in a submission are not followed
             timestamp = None if linked else self.course.directory.get_existing_timestamp(str(folder))
             when = {"timestamp": timestamp} if timestamp else {}
-            return self.gradebook.update_or_create_submission(self.problem_set.name, student, **when)
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", **NBGRADERS_OWN)
+                return self.gradebook.update_or_create_submission(self.problem_set.name, student, **when)
 
     def save(self, student: str, notebook: NotebookNode, record: Record) -> None:
         """Enter a student with the scores and comments of a graded notebook.

@@ -9,6 +9,7 @@ from __future__ import annotations
 import glob
 import os
 import stat
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ from traitlets.utils.importstring import import_item
 
 from autograder.batch import Grading
 from autograder.errors import AutograderError
-from autograder.gradebook import Course, comment_on, comments, fill, open_gradebook, register
+from autograder.gradebook import NBGRADERS_OWN, Course, comment_on, comments, fill, open_gradebook, register
 from autograder.rebuild import SubmissionError, read_notebook, rebuild
 
 Resources = dict[str, Any]
@@ -41,6 +42,7 @@ class JudgedNotebook(NotebookExporter):  # type: ignore[misc]
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
+        warnings.filterwarnings("ignore", **NBGRADERS_OWN)
         try:
             self.grading = self._prepare()
         except AutograderError as error:
