@@ -14,6 +14,17 @@
   const watch = new ResizeObserver((entries) => entries.forEach(({ target }) => mark(target)));
   document.querySelectorAll("div.math").forEach((box) => watch.observe(box));
 
+  // The notebook is downloaded. From disk a browser would show the file instead, so there it gets the page's own copy.
+  const link = document.querySelector("a.btn-download-notebook-button");
+  const held = document.getElementById("page-notebook");
+  if (link && held) {
+    link.download = link.pathname.split("/").pop();
+    link.removeAttribute("target");
+    if (location.protocol === "file:") {
+      link.href = URL.createObjectURL(new Blob([held.textContent], { type: "application/x-ipynb+json" }));
+    }
+  }
+
   // On paper nothing can be unfolded.
   let folded = [];
   addEventListener("beforeprint", () => {

@@ -34,8 +34,8 @@ def prepare(app: Sphinx, config: Config) -> None:
 
 def warn_of_live_widgets(app: Sphinx, doctree: nodes.document, docname: str) -> None:
     """Report a widget that only a running kernel can show: a reader of the page would see nothing."""
-    for node in doctree.findall(nodes.Element):
-        if node.get("mime_type") == WIDGET_VIEW:
+    for node in doctree.findall(nodes.raw):
+        if WIDGET_VIEW in node.astext():
             logger.warning(
                 "this output is a live widget, which a built page cannot show; give it an HTML form "
                 "(lstm_ref.inspect does so where LSTM_REF_STATIC is set)",

@@ -110,8 +110,12 @@ def offer_notebook(
     if app.builder.name == "html" and is_notebook(app, pagename):
         path = Path(app.outdir, "_sources", f"{pagename}.ipynb")
         path.parent.mkdir(parents=True, exist_ok=True)
-        nbformat.write(notebook_of(app, pagename), path)
+        text = nbformat.writes(notebook_of(app, pagename)) + "\n"
+        path.write_text(text, encoding="utf-8")
         context["ipynb_source"] = f"{pagename}.ipynb"
+        # A browser does not download from disk, it shows the file. custom.js makes a download of this copy there.
+        held = text.replace("</", "<\\/")  # the same JSON, and nothing in it ends the element
+        context["body"] += f'<script type="application/x-ipynb+json" id="page-notebook">{held}</script>\n'
 
 
 def offer_launch(

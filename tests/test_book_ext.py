@@ -1,0 +1,309 @@
+"""The book's own Sphinx extension: tried on small books, with and without a repository, right and wrong."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+import yaml
+from sphinx.errors import ConfigError, ExtensionError
+
+ROOT = Path(__file__).parents[1]
+sys.path.append(str(ROOT / "book" / "_ext"))
+
+from inside.execution import code_digest  # noqa: E402
+from inside.formulas import FormulaError, Renderer, katex_package  # noqa: E402
+from inside.notebooks import install_cell, launch_links  # noqa: E402
+from inside.plain_markdown import plain  # noqa: E402
+
+HEAD = """---
+jupytext:
+  text_representation:
+    extension: .md
+    format_name: myst
+kernelspec:
+  display_name: Python 3
+  language: python
+  name: python3
+---
+"""
+PAGE = (
+    HEAD
+    + r"""(top)=
+# A page
+
+% a remark for authors
+Read {cite}`gers2000`, {cite:t}`greff2017` and [the start](start.md). By {eq}`state`, $c$ is kept; `{eq}` is code.
+
+$$
+c_t = f_t c_{t-1}
+$$ (state)
+
+:::{admonition} Predict
+:class: tip
+What is $f$?
+:::
+
+:::{admonition} Answer
+:class: dropdown
+A gate.
+:::
+
+```{code-cell} ipython3
+:tags: [hide-input]
+
+1 + 1
+```
+
+## Sources
+
+```{bibliography}
+:filter: docname in docnames
+```
+"""
+)
+
+
+@pytest.fixture(scope="module")
+def katex() -> Path:
+    return katex_package(ROOT, ROOT / "_build")
+
+
+def small_book(
+    folder: Path, katex: Path, pages: dict[str, str], url: str = "", execute: str = "off"
+) -> subprocess.CompletedProcess[str]:
+    """Build ``pages`` (the first is the start) with the course's own configuration."""
+    config = yaml.safe_load((ROOT / "_config.yml").read_text())
+    config["repository"]["url"] = url
+    config["execute"]["execute_notebooks"] = execute
+    (folder / "_config.yml").write_text(yaml.safe_dump(config))
+    first, *others = pages
+    toc = {"format": "jb-book", "root": f"book/{first}"}
+    if others:
+        toc["chapters"] = [{"file": f"book/{name}"} for name in others]
+    (folder / "_toc.yml").write_text(yaml.safe_dump(toc))
+    for part in ("_ext", "_static"):
+        shutil.copytree(ROOT / "book" / part, folder / "book" / part, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copyfile(ROOT / "book" / "references.bib", folder / "book" / "references.bib")
+    for name in ("package.json", "package-lock.json"):
+        shutil.copyfile(ROOT / name, folder / name)
+    shutil.copytree(katex.parents[2], folder / "_build" / "npm")
+    for name, text in pages.items():
+        (folder / "book" / f"{name}.md").write_text(text)
+    command = [str(Path(sys.executable).with_name("jupyter-book")), "build", ".", "-n", "-W", "--keep-going"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300)
+    # What the terminal would show, without colours and line breaks that depend on its width.
+    done.stderr = re.sub(r"\x1b\[[0-9;]*m", "", done.stderr)
+    return done
+
+
+@pytest.fixture(scope="module")
+def launched(tmp_path_factory, katex) -> Path:
+    """A small book whose repository has an address."""
+    folder = tmp_path_factory.mktemp("launched")
+    done = small_book(
+        folder, katex, {"start": "# Start\n\nHello.\n", "page": PAGE}, "https://github.com/someone/course"
+    )
+    assert done.returncode == 0, done.stderr
+    return folder / "_build" / "html"
+
+
+@pytest.fixture(scope="module")
+def unlaunched(tmp_path_factory, katex) -> Path:
+    """The same without an address."""
+    folder = tmp_path_factory.mktemp("unlaunched")
+    done = small_book(folder, katex, {"start": "# Start\n\nHello.\n", "page": PAGE})
+    assert done.returncode == 0, done.stderr
+    return folder / "_build" / "html"
+
+
+def links(file: Path) -> list[str]:
+    return [link.replace("&amp;", "&") for link in re.findall(r'href="([^"]+)"', file.read_text())]
+
+
+def test_with_a_repository_each_notebook_page_has_exact_launch_links(launched):
+    found = [link for link in links(launched / "book" / "page.html") if "colab" in link or "mybinder" in link]
+    assert found == [
+        "https://colab.research.google.com/github/someone/course/blob/gh-pages/_sources/book/page.ipynb",
+        "https://mybinder.org/v2/gh/someone/course/main?urlpath=notebooks%2Fbook%2Fpage.md",
+    ]
+    # Colab opens a file that is there: the gh-pages branch holds the built book.
+    assert (launched / "_sources" / "book" / "page.ipynb").is_file()
+
+
+def test_a_page_without_code_has_neither_notebook_nor_launch_links(launched):
+    found = links(launched / "book" / "start.html")
+    assert not [link for link in found if "colab" in link or "mybinder" in link or link.endswith(".ipynb")]
+
+
+def test_without_a_repository_there_is_no_launch_link(unlaunched):
+    for page in unlaunched.rglob("*.html"):
+        assert not re.search("colab|mybinder", page.read_text()), page
+
+
+def test_notebook_installs_the_course_only_where_it_has_an_address(launched, unlaunched):
+    with_address = nbformat.read(launched / "_sources" / "book" / "page.ipynb", as_version=4)
+    without = nbformat.read(unlaunched / "_sources" / "book" / "page.ipynb", as_version=4)
+    assert "git+https://github.com/someone/course" in with_address.cells[1].source
+    assert with_address.cells[1].cell_type == "code"
+    assert without.cells[1].cell_type == "markdown" and "pip install -e ." in without.cells[1].source
+
+
+def test_notebook_reads_well_in_plain_markdown(unlaunched):
+    notebook = nbformat.read(unlaunched / "_sources" / "book" / "page.ipynb", as_version=4)
+    title, _, code, sources = notebook.cells
+    assert title.source == (
+        "# A page\n\n"
+        "Read [Gers et al., 2000], Greff et al. [2017] and the start. By (1), $c$ is kept; `{eq}` is code.\n\n"
+        "$$\nc_t = f_t c_{t-1}\\tag{1}$$\n\n"
+        "> **Predict**\n>\n> What is $f$?\n\n"
+        "<details>\n<summary>Answer</summary>\n\nA gate.\n\n</details>"
+    )
+    assert code.source == "1 + 1" and code.metadata["jupyter"]["source_hidden"]
+    assert sources.source.startswith(
+        "## Sources\n\n- Felix A. Gers, Jürgen Schmidhuber, and Fred Cummins. Learning to forget"
+    )
+    assert "https://doi.org/10.1109/TNNLS.2016.2582924" in sources.source
+
+
+def test_page_keeps_a_copy_of_its_notebook_for_readers_from_disk(unlaunched):
+    text = (unlaunched / "book" / "page.html").read_text()
+    held = re.search(r'<script type="application/x-ipynb\+json" id="page-notebook">(.*?)</script>', text, re.DOTALL)
+    assert held and json.loads(held[1]) == json.loads((unlaunched / "_sources" / "book" / "page.ipynb").read_text())
+
+
+def test_folded_answer_is_a_details_element(unlaunched):
+    text = (unlaunched / "book" / "page.html").read_text()
+    assert re.search(r"<details class=\"[^\"]*dropdown[^\"]*\">\s*<summary[^>]*>\s*Answer</summary>", text)
+    assert "togglebutton" not in text
+
+
+def test_index_leads_to_the_start(unlaunched):
+    text = (unlaunched / "index.html").read_text()
+    assert "url=book/start.html" in text and '<a href="book/start.html">' in text
+
+
+def test_mistakes_of_a_page_fail_the_build_and_are_named(tmp_path, katex):
+    page = (
+        HEAD
+        + "# Wrong\n\nA formula: $\\frac{1$ and on.\n\n"
+        + "```{code-cell} ipython3\nimport ipywidgets\nipywidgets.IntSlider()\n```\n\n"
+        + "```{code-cell} ipython3\nimport sys\nprint('a complaint', file=sys.stderr)\n```\n"
+    )
+    done = small_book(tmp_path, katex, {"start": page}, execute="force")
+    assert done.returncode == 1
+    assert re.search(r"start\.md:1[34]: WARNING: KaTeX does not understand this formula: .*\\frac", done.stderr)
+    assert re.search(r"start\.md.*: WARNING: this output is a live widget", done.stderr)
+    assert re.search(r"start\.md.*: WARNING: stderr was found", done.stderr)
+
+
+@pytest.mark.parametrize(
+    ("repository", "expected"),
+    [
+        ("https://github.com/a/b/", "https://mybinder.org/v2/gh/a/b/main?urlpath=notebooks%2Fbook%2Fx.md"),
+        ("https://github.com/a/b.git", "https://mybinder.org/v2/gh/a/b/main?urlpath=notebooks%2Fbook%2Fx.md"),
+        (
+            "https://gitlab.com/a/b",
+            "https://mybinder.org/v2/git/https%3A%2F%2Fgitlab.com%2Fa%2Fb/main?urlpath=notebooks%2Fbook%2Fx.md",
+        ),
+    ],
+)
+def test_binder_opens_any_repository_and_colab_those_on_github(repository, expected):
+    found = launch_links(repository, "main", "book/x", "book/x.md")
+    assert found["Binder"] == expected
+    assert ("Colab" in found) == ("github.com" in repository)
+
+
+@pytest.mark.parametrize(
+    "repository", ["someone/course", "https://github.com/someone", "git@github.com:a/b.git", "https://"]
+)
+def test_an_address_that_is_none_is_refused_with_an_example(repository):
+    with pytest.raises(
+        ConfigError, match=r"repository\.url in _config\.yml must look like https://github\.com/OWNER/NAME"
+    ):
+        launch_links(repository, "main", "book/x", "book/x.md")
+
+
+def test_install_cell_is_code_that_compiles():
+    source = install_cell("https://github.com/someone/course").source
+    compile(source.replace("%pip", "# pip\n    pass #"), "cell", "exec")
+
+
+class NoPage:
+    """A page whose text refers to nothing."""
+
+    def __getattr__(self, name):
+        raise AssertionError(f"asked for {name}")
+
+
+@pytest.mark.parametrize(
+    ("myst", "expected"),
+    [
+        ("```python\n{eq}`x`\n```", "```python\n{eq}`x`\n```"),
+        ("`{eq}` and `b`", "`{eq}` and `b`"),
+        ("{math}`x^2`", "$x^2$"),
+        (
+            "::::{note}\nOuter.\n\n:::{tip}\nInner.\n:::\n::::",
+            "> **Note**\n>\n> Outer.\n>\n> > **Tip**\n> >\n> > Inner.",
+        ),
+        ("```{note} On the first line.\n```", "> **Note**\n>\n> On the first line."),
+        ("```{math}\na = b\n```", "$$\na = b\n$$"),
+        ("(name)=\n## Title", "## Title"),
+        ("[site](https://example.org)", "[site](https://example.org)"),
+        ("```{toctree}\nx\n```\nText", "Text"),
+    ],
+)
+def test_plain_markdown(myst, expected):
+    assert plain(myst, NoPage()) == expected
+
+
+def test_formula_is_rendered_with_its_form_for_screen_readers(katex):
+    renderer = Renderer(katex / "katex.min.js")
+    html = renderer.render(r"c_t = f_t \odot c_{t-1}", display=True)
+    assert 'class="katex-display"' in html and "<math" in html and "⊙" in html
+    with pytest.raises(FormulaError, match=r"expected '\}'"):
+        renderer.render(r"\frac{1", display=False)
+    inline = renderer.render("x", display=False)  # a mistake in one formula does not end the process
+    assert 'class="katex"' in inline and "katex-display" not in inline
+    renderer.close()
+
+
+def test_renderer_that_cannot_start_says_so(tmp_path):
+    renderer = Renderer(tmp_path / "missing.js")
+    with pytest.raises(ExtensionError, match="Node.js, which renders the formulas, has ended"):
+        renderer.render("x", display=False)
+    renderer.close()
+
+
+def test_katex_is_the_pinned_one(katex):
+    pinned = json.loads((ROOT / "package-lock.json").read_text())["packages"]["node_modules/katex"]["version"]
+    assert pinned == json.loads((ROOT / "package.json").read_text())["dependencies"]["katex"]
+    assert f'version="{pinned}"' in (katex / "katex.min.js").read_text().replace("version:", "version=")
+
+
+def test_lock_names_no_registry():
+    assert "resolved" not in (ROOT / "package-lock.json").read_text()
+
+
+def test_without_network_and_cache_the_build_says_what_is_missing(tmp_path, monkeypatch):
+    monkeypatch.setenv("npm_config_registry", "http://127.0.0.1:9/")  # nothing listens there
+    monkeypatch.setenv("npm_config_cache", str(tmp_path / "cache"))
+    monkeypatch.setenv("npm_config_fetch_retries", "0")
+    with pytest.raises(ExtensionError, match="npm could not install it. Build once with a network to the npm registry"):
+        katex_package(ROOT, tmp_path)
+
+
+def test_pages_run_again_when_the_code_that_they_import_changes(tmp_path):
+    module = tmp_path / "lstm_ref" / "cell.py"
+    module.parent.mkdir()
+    module.write_text("x = 1")
+    before = code_digest(tmp_path)
+    os.utime(module)
+    assert code_digest(tmp_path) == before
+    module.write_text("x = 2")
+    assert code_digest(tmp_path) != before
