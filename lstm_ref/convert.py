@@ -69,7 +69,7 @@ class Blocked:
         """Our weights -> this dialect's."""
         Wx, Wh, b = _reorder(params, HERE, self.order).values()
         if self.transposed:
-            Wx, Wh = Wx.T.copy(), Wh.T.copy()
+            Wx, Wh = Wx.T, Wh.T
         if self.directions:
             return {self.input: Wx[None], self.recurrent: Wh[None], self.biases[0]: np.r_[b, np.zeros_like(b)][None]}
         others = {name: np.zeros_like(b) for name in self.biases[1:]}
@@ -100,11 +100,11 @@ class Separate:
         W = np.concatenate([params[self.weight.format(letter)].T for letter in letters], axis=1)  # (H+D, 4H)
         b = np.concatenate([params[self.bias.format(letter)].reshape(-1) for letter in letters])
         H = len(b) // 4
-        if len(W) == H:
+        if len(W) <= H:
             raise ShapeError(
-                f"convert: weights must be (H, H+D) with D at least 1, got {(H, H)}; there is no part for x"
+                f"convert: weights must be (H, H+D) with D at least 1, got {(H, len(W))}; there is no part for x"
             )
-        return {"Wx": W[H:].copy(), "Wh": W[:H].copy(), "b": b}
+        return {"Wx": W[H:], "Wh": W[:H], "b": b}
 
     def write(self, params: Params) -> Params:
         """Our weights -> this dialect's."""
@@ -113,10 +113,8 @@ class Separate:
         biases = dict(zip(HERE, np.split(params["b"], 4), strict=True))
         converted: Params = {}
         for gate, letter in self.letters.items():
-            converted[self.weight.format(letter)] = blocks[gate].T.copy()
-            converted[self.bias.format(letter)] = (
-                biases[gate].reshape(-1, 1).copy() if self.column else biases[gate].copy()
-            )
+            converted[self.weight.format(letter)] = blocks[gate].T
+            converted[self.bias.format(letter)] = biases[gate].reshape(-1, 1) if self.column else biases[gate]
         return converted
 
 
@@ -174,11 +172,14 @@ def convert(params: Mapping[str, Array] | Sequence[Array], source: str, target: 
         params = dict(zip(shapes, params, strict=True))
     check_same_names(f"convert from {source}", shapes, params=params)
     check_arrays(f"convert from {source}", {}, **{name: (params[name], axes) for name, axes in shapes.items()})
-    return DIALECTS[target].write(DIALECTS[source].read(params))
+    converted = DIALECTS[target].write(DIALECTS[source].read(params))
+    return {
+        name: np.ascontiguousarray(array) for name, array in converted.items()
+    }  # no transposed views: row after row
 
 
 def _reorder(params: Params, source: str, target: str) -> Params:
-    """Copies of arrays whose last axis has four blocks, with the blocks in the target's order."""
+    """New arrays, with the four blocks of the last axis in the target's order."""
     converted = {}
     for name, array in params.items():
         blocks = dict(zip(source, np.split(array, 4, axis=-1), strict=True))

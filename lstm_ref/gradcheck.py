@@ -33,8 +33,8 @@ Arrays = Mapping[str, Array]
 EPS = 1e-6
 # The smallest error of a known mistake (hidden state not carried, weights of 0.01) is above 1e-3.
 TOLERANCE = 1e-6
-# Rounding in the two losses, in units of u * loss / eps: a few dozen operations in a row, added up. Differences below this
-# mean nothing; without it, a gradient that is truly zero would be refused for the noise it is compared with.
+# Rounding of a loss, relative to it: a few dozen operations in a row. Differences of two losses below this mean nothing;
+# without it, a gradient that is truly zero would be refused for the noise that it is compared with.
 NOISE = 64 * np.finfo(np.float64).eps
 
 # Axes of the names that the whole course uses. "4H" is taken apart into gates, "T" into time steps.

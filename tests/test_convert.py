@@ -157,8 +157,9 @@ def test_second_bias_is_written_as_zeros(step):
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
-def test_float32_stays_float32_and_nothing_is_shared_or_changed(step, dialect):
-    _, _, _, params = step(D=1, H=1, dtype=np.float32)  # with sizes of 1, a transposed view looks like a copy
+@pytest.mark.parametrize(("D", "H"), [(4, 2), (1, 1)])  # with sizes of 1, a transposed view looks like a copy
+def test_float32_stays_float32_and_nothing_is_shared_or_changed(step, dialect, D, H):
+    _, _, _, params = step(D=D, H=H, dtype=np.float32)
     for array in params.values():
         array.flags.writeable = False
     written = convert(params, "here", dialect)
@@ -273,7 +274,14 @@ def bad(dialect, name, value):
             "convert from seed: W_C must be (H, H+D) = (2, 6), got (2, 2)",
         ),
         (
-            {name: np.zeros((H, H)) if name[0] == "W" else np.zeros(H) for name in bad("seed", "b_f", np.zeros(H))},
+            {name: np.zeros((H, 1)) if name[0] == "W" else np.zeros(H) for name in DIALECTS["seed"].shapes},
+            "seed",
+            "here",
+            ShapeError,
+            "convert: weights must be (H, H+D) with D at least 1, got (2, 1); there is no part for x",
+        ),
+        (
+            {name: np.zeros((H, H)) if name[0] == "W" else np.zeros(H) for name in DIALECTS["seed"].shapes},
             "seed",
             "here",
             ShapeError,

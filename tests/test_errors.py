@@ -44,6 +44,11 @@ def test_sizes_that_are_known_win_over_the_majority():
         check_arrays("f", {"H": 5}, a=(np.zeros((2, 3)), "N H"), b=(np.zeros((2, 3)), "N H"))
 
 
+def test_size_that_is_known_is_expected_even_of_a_single_array():
+    with pytest.raises(ShapeError, match=r"^f: dh must be \(N, T\) = \(2, 5\), got \(5, 2\); did you pass dh.T\?$"):
+        check_arrays("f", {"N": 2, "T": 5}, dh=(np.zeros((5, 2)), "N T"))
+
+
 def test_size_that_only_one_array_knows_may_be_anything():
     sizes = {}
     check_arrays("f", sizes, x=(np.zeros((2, 7, 3)), "N T D"), h=(np.zeros((2, 4)), "N H"))

@@ -120,6 +120,15 @@ def test_gradient_of_zero_passes_and_a_small_wrong_one_does_not():
     failure(loss, params, {"w": np.full(3, 1e-4)})
 
 
+def test_rounding_of_the_loss_is_no_gradient():
+    def loss(p):
+        return 1e3 * np.prod(np.exp(p["w"]) * np.exp(-p["w"]))  # a constant, but for rounding
+
+    params = {"w": np.linspace(1, 2, 50)}
+    assert loss({"w": params["w"] + 1e-3}) != loss(params)
+    check_gradients(loss, params, {"w": np.zeros(50)})
+
+
 def test_loss_far_from_zero_is_no_mistake(problem):
     # The rounding of a loss of 1e4 is much larger than that of the loss itself.
     loss, params, grads = problem()
