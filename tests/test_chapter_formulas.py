@@ -233,7 +233,10 @@ def total_and_immediate(r):
 
 @shows(
     "bptt",
-    r"\frac{ds}{da} = \frac{e^{-a}}{(1 + e^{-a})^2} = \frac{1}{1 + e^{-a}} \cdot \frac{e^{-a}}{1 + e^{-a}} = s\,(1 - s)",
+    r"""\begin{aligned}
+    \frac{ds}{da} &= \frac{e^{-a}}{(1 + e^{-a})^2} \\
+    &= \frac{1}{1 + e^{-a}} \cdot \frac{e^{-a}}{1 + e^{-a}} = s\,(1 - s)
+    \end{aligned}""",
 )
 def sigmoid_prime(r):
     a = torch.linspace(-4, 4, 9, dtype=torch.float64, requires_grad=True)
@@ -252,8 +255,10 @@ def tanh_prime(r):
 
 @shows(
     "bptt",
-    r"\bar W_{dk} = \sum_n \bar a_{nk}\, \frac{\partial a_{nk}}{\partial W_{dk}} = \sum_n x_{nd}\, \bar a_{nk} "
-    r"\quad\Longrightarrow\quad \bar W = x^\top \bar a",
+    r"""\begin{aligned}
+    \bar W_{dk} &= \sum_n \bar a_{nk}\, \frac{\partial a_{nk}}{\partial W_{dk}} = \sum_n x_{nd}\, \bar a_{nk} \\
+    \bar W &= x^\top \bar a
+    \end{aligned}""",
 )
 def product_by_weights(r):
     x, W = r.x[1].detach(), r.packed["Wx"].detach().requires_grad_()
@@ -265,8 +270,10 @@ def product_by_weights(r):
 
 @shows(
     "bptt",
-    r"\bar x_{nd} = \sum_k \bar a_{nk}\, \frac{\partial a_{nk}}{\partial x_{nd}} = \sum_k \bar a_{nk}\, W_{dk} "
-    r"\quad\Longrightarrow\quad \bar x = \bar a\, W^\top",
+    r"""\begin{aligned}
+    \bar x_{nd} &= \sum_k \bar a_{nk}\, \frac{\partial a_{nk}}{\partial x_{nd}} = \sum_k \bar a_{nk}\, W_{dk} \\
+    \bar x &= \bar a\, W^\top
+    \end{aligned}""",
 )
 def product_by_input(r):
     W, bar_a = r.packed["Wx"].detach(), r.da[1]
@@ -291,8 +298,10 @@ def cell_state(r):
 
 @shows(
     "bptt",
-    r"""\bar i_t = \bar c_t \odot g_t, \qquad \bar g_t = \bar c_t \odot i_t, \qquad \bar f_t = \bar c_t \odot c_{t-1}, \qquad
-    \bar c_{t-1}^{\,\text{next}} = \bar c_t \odot f_t""",
+    r"""\begin{aligned}
+    \bar i_t &= \bar c_t \odot g_t & \bar f_t &= \bar c_t \odot c_{t-1} \\
+    \bar g_t &= \bar c_t \odot i_t & \bar c_{t-1}^{\,\text{next}} &= \bar c_t \odot f_t
+    \end{aligned}""",
 )
 def products(r):
     for t in range(1, T + 1):
@@ -318,8 +327,10 @@ def activations(r):
 
 @shows(
     "bptt",
-    r"\bar x_t = \bar a_t W_x^\top, \qquad \bar W_x = x_t^\top \bar a_t, \qquad \bar W_h = h_{t-1}^\top \bar a_t, "
-    r"\qquad \bar b = \sum_n \bar a_{t,n}",
+    r"""\begin{aligned}
+    \bar x_t &= \bar a_t W_x^\top & \bar W_x &= x_t^\top \bar a_t \\
+    \bar b &= \sum_n \bar a_{t,n} & \bar W_h &= h_{t-1}^\top \bar a_t
+    \end{aligned}""",
 )
 def affine(r):
     assert all(same(r.x[t].grad, r.da[t] @ r.packed["Wx"].T) for t in range(1, T + 1))
@@ -332,8 +343,11 @@ def affine(r):
 
 @shows(
     "bptt",
-    r"""\bar W_x = \sum_{t=1}^{T} x_t^\top\, \bar a_t, \qquad \bar W_h = \sum_{t=1}^{T} h_{t-1}^\top\, \bar a_t, \qquad
-    \bar b = \sum_{t=1}^{T} \sum_n \bar a_{t,n}""",
+    r"""\begin{aligned}
+    \bar W_x &= \sum_{t=1}^{T} x_t^\top\, \bar a_t \\
+    \bar W_h &= \sum_{t=1}^{T} h_{t-1}^\top\, \bar a_t \\
+    \bar b &= \sum_{t=1}^{T} \sum_n \bar a_{t,n}
+    \end{aligned}""",
 )
 def sums_over_time(r):
     steps = range(1, T + 1)
@@ -354,13 +368,28 @@ def taylor(r):
 
 @shows(
     "bptt",
-    r"\text{error} \;\approx\; \frac{\varepsilon^2}{6}\, |L'''| + \frac{u\, |L|}{\varepsilon}, \qquad "
-    r"\text{smallest at } \varepsilon = \sqrt[3]{\frac{3\, u\, |L|}{|L'''|}}",
+    r"""\text{error} \;\approx\; \frac{\varepsilon^2}{6}\, |L'''| + \frac{u\, |L|}{\varepsilon}""",
+)
+def error_of_the_quotient(r):
+    # L = 1 + p**3 / 6 at p = 0: L' = 0 and the third derivative is 1, so what the quotient says is its error.
+    for eps in (0.1, 0.3):
+        quotient = ((1 + eps**3 / 6) - (1 - eps**3 / 6)) / (2 * eps)
+        assert np.isclose(quotient, eps**2 / 6)
+    eps, u = 1e-9, np.finfo(float).eps / 2  # here the first part is far below the rounding of L, which is near 1
+    errors = [((1 + p) - (1 - p)) / 2 / eps - p / eps for p in eps * np.random.default_rng(0).uniform(0.5, 1.5, 200)]
+    assert 0.1 * u / eps < np.sqrt(np.mean(np.square(errors))) < 10 * u / eps
+
+
+@shows(
+    "bptt",
+    r"\frac{\varepsilon}{3}\, |L'''| = \frac{u\, |L|}{\varepsilon^2}, \qquad "
+    r"\varepsilon = \sqrt[3]{\frac{3\, u\, |L|}{|L'''|}}",
 )
 def best_step(r):
     u, L, third = 1.1e-16, 3.0, 20.0
     error = lambda eps: eps**2 / 6 * third + u * L / eps  # noqa: E731
     best = np.cbrt(3 * u * L / third)
+    assert np.isclose(best / 3 * third, u * L / best**2)
     assert error(best) < min(error(0.99 * best), error(1.01 * best))
 
 
