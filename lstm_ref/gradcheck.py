@@ -71,7 +71,7 @@ def check_gradients(
     params : name -> array, float64. Whatever can be differentiated: weights, but also x, h0, c0
     grads : name -> gradient at ``params``, with the same names and shapes
     axes : name -> its axes by letter, as ``{"x": "N T D"}``; an axis ``4H`` is taken apart into the gates i, f, g, o and an axis
-        ``T`` into time steps when the gradient is wrong. The names of the course (`AXES`) are known already
+        ``T`` into time steps when the gradient is wrong. The names of the course (`AXES`) are known already, b beside a Wh only
     eps : length of the step to each side; a tenth of it is tried where the gradient seems wrong
     tolerance : largest relative error
     rng : source of the directions; None means always the same ones
@@ -93,7 +93,7 @@ def check_gradients(
     True
     >>> b = np.ones(8)
     >>> wrong = np.array([2.0, 2, 2, 2, 2, 2, 1, 1])
-    >>> check_gradients(lambda p: np.sum(p["b"] ** 2), {"b": b}, {"b": wrong})
+    >>> check_gradients(lambda p: np.sum(p["b"] ** 2), {"b": b}, {"b": wrong}, axes={"b": "4H"})
     Traceback (most recent call last):
         ...
     lstm_ref.errors.GradientError: check_gradients: 1 of 1 gradients is not the derivative of the loss
@@ -103,7 +103,7 @@ def check_gradients(
     _check("check_gradients", params, grads)
     _check_eps("check_gradients", eps)
     rng = np.random.default_rng(0) if rng is None else rng
-    patterns = {**AXES, **(axes or {})}
+    patterns = _patterns(params, axes or {})
 
     def project(name: str, direction: Array, step: float) -> _Projection:
         high, low = (_loss_beside(f, params, name, side * direction) for side in (step, -step))
@@ -187,13 +187,31 @@ def _loss_beside(f: Callable[[dict[str, Array]], float], params: Arrays, name: s
     return _number("check_gradients", f(changed), name)
 
 
-def _parts(p: Array, pattern: str) -> list[tuple[str, Array]]:
-    """Name and mask of each gate and of each time step, as far as the axes are known and fit the array."""
+def _patterns(params: Arrays, declared: Mapping[str, str]) -> dict[str, str]:
+    """Name -> axes, where they are known: those that were declared, and those of the course that fit."""
+    for name, pattern in declared.items():
+        if name not in params:
+            raise ArgumentError(f"check_gradients: axes must name parameters, {', '.join(params)}; got {name!r}")
+        if not _fits(params[name], pattern):
+            raise ShapeError(
+                f'check_gradients: params["{name}"] must be ({pattern}) as declared, got {params[name].shape}'
+            )
+    # An output layer has a b too, and no gates in it.
+    known = {name: pattern for name, pattern in AXES.items() if name != "b" or "Wh" in params}
+    return {name: pattern for name, pattern in known.items() if name in params and _fits(params[name], pattern)} | dict(
+        declared
+    )
+
+
+def _fits(p: Array, pattern: str) -> bool:
     axes = pattern.split()
+    return len(axes) == p.ndim and all(n % 4 == 0 for n, axis in zip(p.shape, axes, strict=True) if axis == "4H")
+
+
+def _parts(p: Array, pattern: str) -> list[tuple[str, Array]]:
+    """Name and mask of each gate and of each time step, as far as the axes are known."""
     parts: list[tuple[str, Array]] = []
-    if len(axes) != p.ndim:
-        return parts
-    for axis, letter in enumerate(axes):
+    for axis, letter in enumerate(pattern.split()):
         if letter == "4H":
             labels = np.repeat(range(4), p.shape[axis] // 4)
             names = list(GATES)
@@ -227,6 +245,8 @@ def _number(operation: str, loss: object, name: str) -> float:
 
 
 def _check(operation: str, params: Arrays, grads: Arrays) -> None:
+    if not params:
+        raise ArgumentError(f"{operation}: params must hold at least one array, got none: there is nothing to check")
     check_same_names(operation, params, grads=grads)
     for argument, arrays in (("params", params), ("grads", grads)):
         _check_float64(operation, {f'{argument}["{name}"]': array for name, array in arrays.items()})

@@ -101,6 +101,24 @@ def test_axes_can_be_declared_for_other_names():
     assert parts_named(error) == [("inputs", "time step 2"), ("kernel", "candidate")]
 
 
+@pytest.mark.parametrize("size", [6, 8])
+def test_bias_of_another_layer_has_no_gates(size):
+    error = failure(lambda p: p["b"].sum(), {"b": np.ones(size)}, {"b": np.zeros(size)})
+    assert "db: analytic 0" in str(error) and parts_named(error) == []
+
+
+def test_axes_that_do_not_fit_are_named():
+    def check(axes):
+        check_gradients(lambda p: 0.0, {"w": np.ones((2, 6))}, {"w": np.zeros((2, 6))}, axes=axes)
+
+    with pytest.raises(ShapeError, match=r'params\["w"\] must be \(N T D\) as declared, got \(2, 6\)'):
+        check({"w": "N T D"})
+    with pytest.raises(ShapeError, match=r'params\["w"\] must be \(D 4H\) as declared, got \(2, 6\)'):
+        check({"w": "D 4H"})
+    with pytest.raises(ArgumentError, match="axes must name parameters, w; got 'v'"):
+        check({"v": "N"})
+
+
 def test_message_holds_both_numbers():
     error = failure(lambda p: 3 * p["w"].sum(), {"w": np.ones(1)}, {"w": np.array([6.0])})
     analytic, numerical = (float(n) for n in re.findall(r"(?:analytic|numerical) (-?[\d.]+)", str(error)))
