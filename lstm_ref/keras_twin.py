@@ -136,6 +136,8 @@ def params_from_keras(lstm: keras.layers.LSTM) -> dict[str, Array]:
     Raises
     ------
     ArgumentError : another layer, or one that is not built yet
+    DTypeError : weights that are neither float32 nor float64
+    NotFiniteError : weights that hold NaN or infinity
 
     Examples
     --------

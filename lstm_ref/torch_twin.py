@@ -136,6 +136,8 @@ def params_from_torch(lstm: nn.LSTM) -> dict[str, Array]:
     Raises
     ------
     ArgumentError : a layer of another make
+    DTypeError : weights that are neither float32 nor float64
+    NotFiniteError : weights that hold NaN or infinity
 
     Examples
     --------
@@ -149,6 +151,11 @@ def params_from_torch(lstm: nn.LSTM) -> dict[str, Array]:
             "params_from_torch: lstm must have one layer, one direction and no projection, got "
             f"num_layers={lstm.num_layers}, bidirectional={lstm.bidirectional}, proj_size={lstm.proj_size}"
         )
+    for name, tensor in lstm.named_parameters():
+        if tensor.dtype not in (torch.float32, torch.float64):  # NumPy has no bfloat16
+            raise DTypeError(
+                f"params_from_torch: {name} must be float32 or float64, got {tensor.dtype}; use lstm.float()"
+            )
     weights = {name: tensor.detach().cpu().numpy() for name, tensor in lstm.named_parameters()}
     if not lstm.bias:
         zeros = np.zeros(4 * lstm.hidden_size, weights["weight_ih_l0"].dtype)

@@ -105,6 +105,14 @@ def test_layer_that_computes_something_else_is_refused(options, received):
         params_from_keras(lstm)
 
 
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+def test_weights_of_another_precision_are_named(dtype):
+    lstm = keras.layers.LSTM(2, dtype=dtype, recurrent_initializer="zeros")  # no orthogonal draw in bfloat16
+    lstm.build((None, None, 3))
+    with pytest.raises(DTypeError, match=f"kernel must be float32 or float64, got {dtype}"):
+        params_from_keras(lstm)
+
+
 def test_what_does_not_fit_is_named(draw, monkeypatch):
     params = {name: draw(1, 1, 4, 5)[name] for name in WEIGHTS}
     with pytest.raises(DTypeError, match='keras_lstm: dtype must be "float32" or "float64", got \'float16\''):

@@ -140,6 +140,12 @@ def test_layer_of_another_make_is_refused(layer, message):
         params_from_torch(layer)
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_weights_of_another_precision_are_named(dtype):
+    with pytest.raises(DTypeError, match=f"weight_ih_l0 must be float32 or float64, got {dtype}; use lstm.float()"):
+        params_from_torch(torch.nn.LSTM(3, 2, dtype=dtype))
+
+
 def test_what_does_not_fit_is_named(draw):
     params = {name: draw(1, 1, 4, 5)[name] for name in WEIGHTS}
     with pytest.raises(DTypeError, match="torch_lstm: dtype must be torch.float32 or torch.float64, got torch.float16"):
