@@ -1,6 +1,7 @@
 """What hostile cells try, and that it gains nothing: under bubblewrap, by doing it.
 
-Each file in ``tests/hostile`` is a cell that runs after the honest one. Its head says what it tries and which points must remain.
+Each file in ``tests/hostile`` is a cell that runs after the honest one. Its head says what it
+tries, which points must remain, and where it matters what the student must be told (says) and what must be printed (prints).
 The files end in .cell, so that nothing imports them by accident.
 """
 
@@ -26,7 +27,7 @@ from autograder.sandbox import Box, Bubblewrap, Limits
 FOLDER = Path(__file__).parent / "hostile"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.cell"))
 HONEST = (FOLDER / "honest.cell").read_text()
-LIMITS = Limits(memory=1 << 30)
+LIMITS = Limits(memory=512 << 20)
 
 
 def head(name: str, word: str, default: str = "") -> str:
@@ -151,7 +152,9 @@ def test_a_hostile_cell_earns_what_its_honest_part_is_worth_and_harms_nothing(
         load_limit=float(head(name, "load_limit", "120")),
     )
     assert record.score == float(head(name, "earns")), record.to_json()
+    assert head(name, "says") in " ".join(check.message for check in record.checks), record.to_json()
     assert "BREACH" not in record.output, record.output
+    assert head(name, "prints") in record.output, record.output
     assert world.reached() == []
     assert world.canary.read_text() == "untouched"
     assert world.checks.read_text() == (FOLDER / "checks.py").read_text()

@@ -158,6 +158,15 @@ def test_impossible_sizes_are_refused_before_anything_is_read(prefix: bytes) -> 
         sizes(prefix)
 
 
+def nested(depth: int) -> Any:
+    """Tree of a header with lists nested so deep."""
+    return ["l", None, [nested(depth - 1)] if depth else []]
+
+
+def test_the_greatest_depth_is_read() -> None:
+    assert Decoder().decode(json.dumps(nested(protocol.MAX_DEPTH)).encode(), b"") == deep(protocol.MAX_DEPTH)
+
+
 @pytest.mark.parametrize(
     ("tree", "payload"),
     [
@@ -188,6 +197,8 @@ def test_impossible_sizes_are_refused_before_anything_is_read(prefix: bytes) -> 
         (["r", 1, "x" * 101, False], b""),
         (["r", 1, "x", 1], b""),
         (["x", None, []], b""),
+        (nested(protocol.MAX_DEPTH + 1), b""),
+        (["l", None, [None] * protocol.MAX_LEAVES], b""),
         ([], b""),
         ({}, b""),
         ({"a": 1}, b""),

@@ -131,10 +131,14 @@ def test_closing_ends_processes_that_left_the_group() -> None:
 
 
 def test_a_box_ends_with_the_judge() -> None:
+    # The worker is kept from noticing by itself that nobody asks it any more.
     code = (
-        f"import sys, time; sys.path[:0] = {sys.path!r}\n"
-        "from autograder import sandbox\n"
-        "box = sandbox.bubblewrap().start(('numpy',), sandbox.Limits())\n"
+        f"import sys, time; sys.path[:0] = {[str(ROOT / 'tests'), *sys.path]!r}\n"
+        "from test_sandbox import Encoder, Limits, ask, sandbox\n"
+        "box = sandbox.bubblewrap().start(('numpy',), Limits())\n"
+        "ask(box, 'read', ['import time; time.sleep(60)'])\n"
+        "ask(box, 'run', 0, 0)\n"
+        "box.send(Encoder().encode(('run', 0, 1)), time.monotonic() + 60)\n"
         "about = open(f'/proc/self/fdinfo/{box.first}').read()\n"
         "print(about.split('Pid:')[1].split()[0], flush=True)\n"
         "time.sleep(60)"
@@ -144,8 +148,16 @@ def test_a_box_ends_with_the_judge() -> None:
     first = os.pidfd_open(int(judge.stdout.readline()))
     judge.kill()
     judge.communicate()
-    assert select.select([first], [], [], 60)[0], "the box outlived the judge"
+    assert select.select([first], [], [], 30)[0], "the box outlived the judge"
     os.close(first)
+
+
+def test_a_process_cannot_take_more_memory_than_allowed() -> None:
+    box = sandbox.choose().start(("numpy",), Limits(memory=512 << 20))
+    assert run(box, "small = bytearray(1 << 20)") == ("done",)
+    answer = run(box, "large = bytearray(1 << 30)")  # asked for, and never touched: the kernel refuses, not the watch
+    box.close()
+    assert answer[:2] == ("error", "MemoryError")
 
 
 def test_without_bubblewrap_it_refuses_and_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

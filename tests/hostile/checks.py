@@ -60,7 +60,7 @@ CHECKS = [
         cases=_double_cases,
         expected=lambda x: 2 * x,
         outputs="y",
-        time_limit=5.0,
+        time_limit=8.0,
         misconceptions=(Misconception("squares", "It squares instead of doubling.", lambda x: x**2, ("Try 3.",)),),
         hints=("What is twice 3?",),
     ),
@@ -72,7 +72,7 @@ CHECKS = [
         cases=_affine_cases,
         expected=_affine,
         outputs=("y", "WT"),
-        time_limit=5.0,
+        time_limit=8.0,
     ),
     Check(
         name="recur",
@@ -84,7 +84,7 @@ CHECKS = [
         outputs="h",
         needs=("affine",),
         forbids=("scipy", "np.convolve"),
-        time_limit=5.0,
+        time_limit=8.0,
     ),
     Check(
         name="derivative",
@@ -92,6 +92,6 @@ CHECKS = [
         function="derivative",
         points=2,
         examine=_examine_derivative,
-        time_limit=5.0,
+        time_limit=8.0,
     ),
 ]
