@@ -213,7 +213,11 @@ def _regions(cell: NotebookNode) -> Iterator[str]:
 
 
 def _check_leaks(source: Path, notebook: NotebookNode, release: NotebookNode) -> None:
-    """Refuse a release that still holds a marker, a line of a solution, or a solved function outside its solution cell."""
+    """Refuse a marker out of place, and a release with a line of a solution or a solved function outside its solution cell."""
+    for cell in notebook.cells:
+        found = re.findall(f"{BEGIN}|{END}", cell.source)
+        if found != [BEGIN, END] * (len(found) // 2):
+            raise ProblemSetError(f"{source}: cell {cell.id}: a solution marker is out of place")
     solutions = [cell for cell in notebook.cells if cell.metadata.get("nbgrader", {}).get("solution")]
     # Short lines (`h = h0`, `return dx`) stand everywhere and give nothing away.
     secret = {line.strip() for cell in solutions for line in _regions(cell) if len(line.strip()) >= 20}
@@ -222,8 +226,6 @@ def _check_leaks(source: Path, notebook: NotebookNode, release: NotebookNode) ->
     for cell in release.cells:
         where = f"{source}: cell {cell.id}"
         for line in cell.source.split("\n"):
-            if BEGIN in line or END in line:
-                raise ProblemSetError(f"{where}: a solution marker would be handed out: {line.strip()!r}")
             if line.strip() in secret:
                 raise ProblemSetError(f"{where}: a line of a solution would be handed out: {line.strip()!r}")
         if cell.cell_type == "code" and not cell.metadata.get("nbgrader", {}).get("solution"):

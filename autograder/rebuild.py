@@ -86,9 +86,10 @@ def read_notebook(path: Path) -> NotebookNode:
                 f"{path.name} is a symbolic link, and links are not followed; hand in the file itself"
             ) from None
         raise SubmissionError(f"{path.name} cannot be read: {error.strerror}") from None
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise SubmissionError(f"{path.name} is no regular file; hand in the notebook file itself")
     with open(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise SubmissionError(f"{path.name} is no regular file; hand in the notebook file itself")
         content = file.read(MAX_FILE + 1)
     if len(content) > MAX_FILE:
         raise SubmissionError(

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from textwrap import dedent
+from typing import Any
 
+import nbformat
 import pytest
+from nbformat import NotebookNode
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -102,7 +105,7 @@ CHECKS = [
         expected=lambda x, a: a * x,
         outputs="y",
         misconceptions=(
-            Misconception("adds", "It adds a instead of multiplying by it.", lambda x, a: a + x, hints=("Which sign stands there?",)),
+            Misconception("adds", "It adds a instead of multiplying.", lambda x, a: a + x, hints=("Which sign stands there?",)),
         ),
         hints=("Try it with a = 2.",),
     ),
@@ -119,21 +122,67 @@ CHECKS = [
 '''
 
 
+RIGHT = {"scale_code": "def scale(x, a):\n    return a * x", "total_code": "def total(x):\n    return x.sum()"}
+ADDS = RIGHT | {"scale_code": "def scale(x, a):\n    return a + x"}
+
+
+def tiny_release(root: Path) -> NotebookNode:
+    """Notebook that students of the small course get."""
+    return nbformat.read(root / "exercises" / "tiny" / "tiny.ipynb", as_version=4)
+
+
+def filled_in(root: Path, sources: Mapping[str, str]) -> NotebookNode:
+    """The released notebook with sources by grade_id put in."""
+    notebook = tiny_release(root)
+    for cell in notebook.cells:
+        cell.source = sources.get(cell.metadata.get("nbgrader", {}).get("grade_id"), cell.source)
+    return notebook
+
+
+def hand_in(
+    root: Path, student: str, sources: Mapping[str, str], edit: Callable[[NotebookNode], Any] = lambda notebook: None
+) -> Path:
+    """Put a notebook of a student's where submissions are; ``edit`` changes it first."""
+    notebook = filled_in(root, sources)
+    edit(notebook)
+    return hand_in_text(root, student, nbformat.v4.writes_json(notebook))
+
+
+def hand_in_text(root: Path, student: str, text: str) -> Path:
+    """Put a file of a student's where submissions are, whatever stands in it."""
+    path = root / "submitted" / student / "tiny" / "tiny.ipynb"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    return path
+
+
 @pytest.fixture(scope="session")
-def _tiny_course(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def made_tiny_course(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from autograder import exercises
 
     root = tmp_path_factory.mktemp("tiny")
     folder = root / "solutions" / "tiny"
     folder.mkdir(parents=True)
     (folder / "tiny.md").write_text(SOURCE)
-    (folder / "checks.py").write_text(dedent(CHECKS))
+    (folder / "checks.py").write_text(CHECKS)
     shutil.copy(ROOT / "nbgrader_config.py", root)
     exercises.write(root)
     return root
 
 
 @pytest.fixture
-def tiny_course(_tiny_course: Path, tmp_path: Path) -> Path:
+def tiny_course(made_tiny_course: Path, tmp_path: Path) -> Path:
     """Root of a fresh copy of the small course: solutions, released exercises, nbgrader's settings."""
-    return Path(shutil.copytree(_tiny_course, tmp_path / "course"))
+    return Path(shutil.copytree(made_tiny_course, tmp_path / "course"))
+
+
+@pytest.fixture(scope="session")
+def empty_gradebook(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A gradebook with nothing in it, to be copied: nbgrader takes seconds to make one."""
+    from nbgrader.coursedir import CourseDirectory
+
+    from autograder.gradebook import open_gradebook
+
+    root = tmp_path_factory.mktemp("gradebook")
+    with open_gradebook(CourseDirectory(root=str(root), course_id="inside-the-lstm")):
+        return root / "gradebook.db"

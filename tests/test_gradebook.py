@@ -1,0 +1,272 @@
+# ruff: noqa: F811 - a test asks for a fixture by an argument of the same name
+import datetime
+import shutil
+import sqlite3
+from copy import deepcopy
+
+import nbformat
+import pytest
+from nbgrader.api import Gradebook
+from nbgrader.converters import GenerateAssignment
+from nbgrader.coursedir import CourseDirectory
+from nbgrader.plugins import LateSubmissionPlugin
+from nbgrader.utils import determine_grade
+
+from autograder import problem_set
+from autograder.gradebook import (
+    Course,
+    CourseError,
+    GradebookError,
+    Writer,
+    comments,
+    fill,
+    finding,
+    open_gradebook,
+    register,
+)
+from autograder.rebuild import read_release, rebuild, test_cells
+from autograder.record import CheckRecord, Record
+from tests.tiny_course import (  # noqa: F401
+    RIGHT,
+    empty_gradebook,
+    filled_in,
+    hand_in,
+    made_tiny_course,
+    tiny_course,
+    tiny_release,
+)
+
+test_cells.__test__ = False  # not a test, in spite of its name
+
+
+def record(scale=2.0, total=1.0, **more):
+    status = {2.0: "passed", 1.0: "passed"}
+    return Record(
+        problem_set="tiny",
+        student="ann",
+        seed="0",
+        isolation=more.pop("isolation", "bubblewrap"),
+        content_hash="0",
+        checks=(
+            CheckRecord("scale", "It multiplies.", 2, scale, status.get(scale, "wrong"), "y is <b>wrong</b>.", "adds", ("Look.",)),
+            CheckRecord("total", "total adds up.", 1, total, status.get(total, "wrong"), "s is wrong."),
+        ),
+        **more,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def course(tiny_course, empty_gradebook):
+    shutil.copy(empty_gradebook, tiny_course / "gradebook.db")
+    return Course.load(tiny_course)
+
+
+@pytest.fixture
+def tiny(course):
+    return problem_set.load("tiny", course.root)
+
+
+@pytest.fixture
+def gradebook(course, tiny):
+    with open_gradebook(course.directory) as gradebook:
+        register(gradebook, course.directory, "tiny", read_release(tiny))
+        yield gradebook
+
+
+@pytest.fixture
+def graded(course):
+    """A notebook with a right scale and an empty total, as the judge leaves it for a record."""
+
+    def graded(record):
+        submission = filled_in(course.root, {"scale_code": RIGHT["scale_code"]})
+        notebook = rebuild(tiny_release(course.root), submission).notebook
+        fill(notebook, record)
+        return notebook
+
+    return graded
+
+
+def grades(gradebook, student="ann"):
+    submission = gradebook.find_submission("tiny", student)
+    return {g.name: (g.auto_score, g.manual_score, g.needs_manual_grade) for g in submission.notebooks[0].grades}
+
+
+def remarks(gradebook, student="ann"):
+    submission = gradebook.find_submission("tiny", student)
+    return {c.name: (c.auto_comment, c.manual_comment) for c in submission.notebooks[0].comments}
+
+
+def rows(course):
+    """All rows of the gradebook but for nbgrader's random keys."""
+    database = sqlite3.connect(course.root / "gradebook.db")
+    tables = [name for (name,) in database.execute("select name from sqlite_master where type = 'table' order by name")]
+    found = {name: sorted(map(repr, database.execute(f"select * from {name}"))) for name in tables}
+    database.close()
+    return found
+
+
+def test_a_course_says_where_things_are(course, tiny_course):
+    assert course.submission("ann", "tiny") == tiny_course / "submitted" / "ann" / "tiny"
+    assert course.autograded("ann", "tiny") == tiny_course / "autograded" / "ann" / "tiny"
+    assert course.directory.release_directory == "exercises"
+    assert course.students("tiny") == []
+    hand_in(tiny_course, "zoe", {})
+    hand_in(tiny_course, "Ann B.", {})
+    hand_in(tiny_course, ".hidden", {})
+    (tiny_course / "submitted" / "bob" / "other").mkdir(parents=True)
+    assert course.students("tiny") == ["Ann B.", "zoe"]
+
+
+def test_a_folder_without_nbgraders_settings_is_no_course(tmp_path):
+    with pytest.raises(CourseError, match="has no nbgrader_config.py; run this from the course's root"):
+        Course.load(tmp_path)
+
+
+def test_registering_enters_what_nbgraders_own_step_enters(gradebook, course, tmp_path, empty_gradebook):
+    directory = CourseDirectory(config=course.config, assignment_id="tiny", db_url=f"sqlite:///{tmp_path}/other.db")
+    shutil.copy(empty_gradebook, tmp_path / "other.db")
+    GenerateAssignment(coursedir=directory, config=course.config, force=True).start()
+
+    def known(gradebook):
+        notebook = gradebook.find_notebook("tiny", "tiny")
+        return (
+            notebook.kernelspec,
+            [cell.to_dict() | {"id": 0} for cell in sorted(notebook.source_cells, key=lambda cell: cell.name)],
+            {cell.name: (cell.max_score, cell.cell_type) for cell in notebook.grade_cells},
+            {cell.name for cell in notebook.solution_cells},
+        )
+
+    with Gradebook(directory.db_url, directory.course_id) as other:
+        assert known(other) == known(gradebook)
+
+
+def test_registering_again_changes_nothing_and_new_points_are_taken_over(gradebook, course, tiny):
+    before = rows(course)
+    release = read_release(tiny)
+    register(gradebook, course.directory, "tiny", release)
+    assert rows(course) == before
+    Writer(gradebook, course, tiny).enter("ann")
+    next(cell for cell in release.cells if cell.id == "scale").metadata.nbgrader["points"] = 5
+    register(gradebook, course.directory, "tiny", release)
+    assert gradebook.find_notebook("tiny", "tiny").max_score == 6
+    assert "ann" in {student.id for student in gradebook.students}
+
+
+def test_other_cells_are_refused_once_there_are_submissions(gradebook, course, tiny):
+    Writer(gradebook, course, tiny).enter("ann")
+    release = read_release(tiny)
+    release.cells.append(deepcopy(release.cells[-1]))
+    release.cells[-1].metadata.nbgrader["grade_id"] = "new"
+    with pytest.raises(
+        GradebookError, match="has other cells than the gradebook knows.*nbgrader db assignment remove tiny"
+    ):
+        register(gradebook, course.directory, "tiny", release)
+
+
+def test_scores_and_comments_are_entered(gradebook, course, tiny, graded):
+    Writer(gradebook, course, tiny).save("ann", graded(record(scale=0.5)), record(scale=0.5))
+    assert grades(gradebook) == {"scale": (0.5, None, False), "total": (1.0, None, False)}
+    assert remarks(gradebook) == {
+        "scale_code": ("scale: y is <b>wrong</b>.", None),
+        "total_code": ("No response.", None),
+    }
+    assert gradebook.find_submission("tiny", "ann").score == 1.5
+
+
+def test_saving_twice_changes_nothing(gradebook, course, tiny, graded):
+    writer = Writer(gradebook, course, tiny)
+    writer.save("ann", graded(record(scale=0.5)), record(scale=0.5))
+    before = rows(course)
+    writer.save("ann", graded(record(scale=0.5)), record(scale=0.5))
+    assert rows(course) == before
+
+
+def test_manual_scores_and_comments_are_never_touched(gradebook, course, tiny, graded):
+    writer = Writer(gradebook, course, tiny)
+    writer.save("ann", graded(record()), record())
+    gradebook.find_grade("scale", "tiny", "tiny", "ann").manual_score = 1.25
+    gradebook.find_grade("scale", "tiny", "tiny", "ann").extra_credit = 0.5
+    gradebook.find_comment("scale_code", "tiny", "tiny", "ann").manual_comment = "Well written."
+    gradebook.db.commit()
+    writer.save("ann", graded(record(scale=0.0)), record(scale=0.0))
+    assert grades(gradebook)["scale"] == (0.0, 1.25, True)
+    assert gradebook.find_grade("scale", "tiny", "tiny", "ann").extra_credit == 0.5
+    assert remarks(gradebook)["scale_code"][1] == "Well written."
+
+
+def test_a_late_submission_loses_what_nbgraders_plugin_says(gradebook, course, tiny, graded):
+    class Halving(LateSubmissionPlugin):
+        def late_submission_penalty(self, student_id, score, total_seconds_late):
+            assert (student_id, score, total_seconds_late) == ("ann", 3.0, 3600.0)
+            return 100.0
+
+    hand_in(course.root, "ann", RIGHT)
+    (course.submission("ann", "tiny") / "timestamp.txt").write_text("2026-03-01 11:00:00 UTC")
+    gradebook.find_assignment("tiny").duedate = datetime.datetime(2026, 3, 1, 10)
+    gradebook.db.commit()
+    course.config.AssignLatePenalties.plugin_class = Halving
+    Writer(gradebook, course, tiny).save("ann", graded(record()), record())
+    submission = gradebook.find_submission("tiny", "ann")
+    assert submission.timestamp == datetime.datetime(2026, 3, 1, 11)
+    assert submission.late_submission_penalty == 3.0  # never more than there are points
+
+
+def test_a_linked_time_stamp_is_not_read(gradebook, course, tiny):
+    hand_in(course.root, "ann", RIGHT)
+    (course.submission("ann", "tiny") / "timestamp.txt").symlink_to("/dev/zero")
+    Writer(gradebook, course, tiny).enter("ann")
+    assert gradebook.find_submission("tiny", "ann").timestamp is None
+
+
+def test_a_locked_gradebook_is_named_and_nothing_is_half_written(course, tiny, graded):
+    course.directory.db_url = f"sqlite:///{course.root}/gradebook.db?timeout=0.1"
+    with open_gradebook(course.directory) as gradebook:
+        register(gradebook, course.directory, "tiny", read_release(tiny))
+        writer = Writer(gradebook, course, tiny)
+        lock = sqlite3.connect(course.root / "gradebook.db")
+        lock.execute("begin exclusive")
+        with pytest.raises(GradebookError, match="is locked: another program.*then run the same command again"):
+            writer.save("ann", graded(record()), record())
+        lock.rollback()
+        lock.close()
+        writer.save("ann", graded(record()), record())
+        assert grades(gradebook)["scale"][0] == 2.0
+
+
+def test_what_is_no_gradebook_is_named(course):
+    (course.root / "gradebook.db").unlink()
+    (course.root / "gradebook.db").mkdir()
+    with (
+        pytest.raises(GradebookError, match="cannot be used: unable to open database file"),
+        open_gradebook(course.directory),
+    ):
+        pass
+
+
+def test_nbgrader_reads_the_score_that_the_judge_gave(graded):
+    notebook = graded(record(scale=0.3333))
+    assert [determine_grade(cell) for cell in test_cells(notebook)] == [(0.3333, 2.0), (1.0, 1.0)]
+    nbformat.validate(notebook)
+
+
+def test_a_finding_shows_the_message_the_first_hint_and_the_warnings():
+    check = CheckRecord("a", "It adds.", 2, 0.5, "wrong", "s is wrong.", None, ("Look.", "Look again."), ("float32.",))
+    assert finding(check) == "0.5 of 2 points (wrong): It adds.\ns is wrong.\nHint: Look.\nNote: float32.\n"
+
+
+def test_notes_and_missing_isolation_stand_at_the_end_as_plain_output(graded):
+    notebook = graded(record(notes=("Cell <script>1</script> failed.",), isolation="unsafe-local"))
+    last = notebook.cells[-1]
+    assert last.cell_type == "code"
+    assert last.outputs[0].output_type == "stream"
+    assert "without a sandbox (unsafe-local)" in last.outputs[0].text
+    assert "<script>" in last.outputs[0].text
+    assert len(graded(record()).cells) == len(notebook.cells) - 1
+
+
+def test_comments_gather_all_checks_of_a_function_that_were_not_passed(tiny):
+    assert comments(tiny, record()) == {}
+    assert comments(tiny, record(scale=0.5, total=0.0)) == {
+        "scale_code": "scale: y is <b>wrong</b>.",
+        "total_code": "total: s is wrong.",
+    }
