@@ -160,7 +160,7 @@ _CSS = (
     ".lstm-figure img { display: block; max-width: 100%; height: auto; padding: 0 !important; filter: none;"
     " background: var(--pst-color-background, var(--jp-layout-color0, #fff)) !important; }\n"
     ".lstm-figure img.only-dark { display: none !important;"
-    " background: var(--pst-color-background, var(--jp-layout-color0, #14181e)) !important; }\n"
+    " background: var(--pst-color-background, var(--jp-layout-color0, #121212)) !important; }\n"
     ".lstm-figure figcaption { display: block !important; margin-top: .4rem; font-size: .9em; opacity: .85; }\n"
     + dark_css(".lstm-figure img.only-dark", "display: block !important;")
     + dark_css(".lstm-figure img.only-light", "display: none !important;")

@@ -78,7 +78,7 @@ RAMPS: dict[Mode, dict[str, str]] = {
 
 PALETTES: dict[Mode, Palette] = {
     "light": Palette("light", fg="#222832", bg="none", page="#FFFFFF", muted="#5A6675", grid="#D8DCE1"),
-    "dark": Palette("dark", fg="#E6E9EE", bg="none", page="#14181E", muted="#9AA5B3", grid="#39424E"),
+    "dark": Palette("dark", fg="#E6E9EE", bg="none", page="#121212", muted="#9AA5B3", grid="#39424E"),
 }
 
 # What tells a page that it is dark: pydata-sphinx-theme, JupyterLab, VS Code and Colab, in this order.

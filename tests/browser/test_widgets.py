@@ -632,6 +632,16 @@ def test_live_a_view_that_is_closed_leaves_nothing_behind(open_page, which):
     page.evaluate("live.cleanup = null; document.getElementById('place').style.width = '300px'")
 
 
+@pytest.mark.parametrize("which", [0, 1], ids=["explorer", "inspector"])
+def test_live_what_answers_to_the_arrow_keys_keeps_them_from_jupyterlab(open_page, which):
+    """In command mode JupyterLab takes the arrow keys from any element that has the focus and does not bear this mark."""
+    page = open_page(live_page(both()[which]))
+    marks = page.eval_on_selector_all(
+        "input, canvas, [role=option]", "all => all.map(node => node.hasAttribute('data-lm-suppress-shortcuts'))"
+    )
+    assert len(marks) == [15 + 6, 6 + 3 + 1][which] and all(marks)
+
+
 # In the built book
 
 

@@ -44,6 +44,9 @@ const EXAMPLES = [
   ["Hide", "c is kept and the output gate is shut: h is 0, and still nothing is lost.", { ...BASE, b_i: -6, b_f: 6, b_o: -6 }],
 ];
 
+// JupyterLab takes the arrow keys for its cells, unless the very element that has the focus asks it not to.
+const KEYS = { "data-lm-suppress-shortcuts": "true" };
+
 const sigmoid = (a) => 0.5 * Math.tanh(0.5 * a) + 0.5; // as in lstm_ref.cell: tanh cannot overflow
 
 function step(v) {
@@ -263,7 +266,7 @@ function render({ model, el }) {
     const result = html("b", { "data-eq": k });
     const row = html(
       "li",
-      { role: "option", tabindex: k === "i" ? "0" : "-1", "data-part": k, style: `--lw-own:var(--lw-${k})` },
+      { role: "option", tabindex: k === "i" ? "0" : "-1", "data-part": k, style: `--lw-own:var(--lw-${k})`, ...KEYS },
       html("span", { class: "lw-tag" }, html("span", {}, TEXT.gate[k]), ...(TEXT.role[k] ? [html("b", {}, TEXT.role[k])] : [])),
       formula,
       html("div", { class: "lw-numbers" }, numbers, result),
@@ -276,7 +279,7 @@ function render({ model, el }) {
   const sliders = {};
   const controls = html("div", { class: "lw-controls", role: "group", "aria-label": TEXT.controls });
   const slider = (name, range, label) => {
-    const input = html("input", { type: "range", min: -range, max: range, step: range > 3 ? 0.1 : 0.05, "aria-label": label, "data-name": name });
+    const input = html("input", { type: "range", min: -range, max: range, step: range > 3 ? 0.1 : 0.05, "aria-label": label, "data-name": name, ...KEYS });
     const shown = html("output", {});
     listen(input, "input", () => {
       write({ [name]: Number(input.value) });
@@ -317,9 +320,10 @@ function render({ model, el }) {
       cell.root,
       html("p", { class: "lw-legend" }, TEXT.legend),
       html("div", { class: "lw-time" }, next, html("div", { class: "lw-strip" }, strip, courseText), stepLabel),
+      summary,
     ),
     controls,
-    html("div", { class: "lw-right" }, equations, summary),
+    html("div", { class: "lw-right" }, equations),
   );
   el.append(body);
 

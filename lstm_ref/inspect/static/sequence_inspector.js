@@ -8,6 +8,9 @@ const SORTS = ["memory", "variance", "index"];
 const CHART = 84; // height of the chart in pixels
 const PAGE = 10; // rows that Page Up and Page Down move
 
+// JupyterLab takes the arrow keys for its cells, unless the very element that has the focus asks it not to.
+const KEYS = { "data-lm-suppress-shortcuts": "true" };
+
 const TEXT = {
   title: "Sequence inspector: gates and states over a text",
   arrays: "Array",
@@ -93,7 +96,7 @@ function render({ model, el }) {
     const inputs = {};
     const group = html("div", { class: "lw-choice", role: "radiogroup", "aria-label": label }, html("span", { class: "lw-muted" }, label));
     for (const option of options) {
-      const input = html("input", { type: "radio", name: own, value: option });
+      const input = html("input", { type: "radio", name: own, value: option, ...KEYS });
       listen(input, "change", () => set(name, option));
       inputs[option] = input;
       group.append(html("label", { title: hint(option) }, input, html("span", { class: "lw-chip" }, ...text(option))));
@@ -122,7 +125,7 @@ function render({ model, el }) {
 
   // Heat map: one pixel for one number, enlarged by the browser; tokens and chart stand under it in the same columns.
   const canvas = html("canvas", {
-    class: "lw-map", width: T, height: H, tabindex: "0", role: "application", "aria-roledescription": TEXT.roleMap,
+    class: "lw-map", width: T, height: H, tabindex: "0", role: "application", "aria-roledescription": TEXT.roleMap, ...KEYS,
   });
   const axis = html("div", { class: words ? "lw-axis lw-words" : "lw-axis", "aria-hidden": "true" });
   for (const token of tokens) axis.append(html("span", {}, visible(token)));
