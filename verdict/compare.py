@@ -59,7 +59,7 @@ def examine(check: Check, call: Call, rng: Generator) -> Verdict:
         try:
             return check.examine(call, rng)
         except StudentError as error:
-            return Verdict(error.status, str(error), hints=check.hints)
+            return Verdict(error.status, str(error))
     assert check.cases is not None and check.expected is not None, f"check {check.name} has neither cases nor examine"
     cases = check.cases(rng)
     answers: list[_Answer] = []
@@ -69,7 +69,8 @@ def examine(check: Check, call: Call, rng: Generator) -> Verdict:
         try:
             got = flatten(check.outputs, call(*copy_tree(case.args)), check.function)
         except StudentError as error:
-            failure = failure or Verdict(error.status, _with_label(str(error), case), hints=check.hints)
+            # Without the check's hints: they are for numbers that are wrong, and here there are none.
+            failure = failure or Verdict(error.status, _with_label(str(error), case))
             # A function that fails at once fails again; one that died or hangs must not cost its time once more.
             if not answers or error.status is not Status.ERROR:
                 break
@@ -112,7 +113,7 @@ def _judge(check: Check, answers: list[_Answer]) -> Verdict:
     if not wrong:
         return Verdict(Status.PASSED, "Right.", credit=1.0, warnings=tuple(warnings))
     credit = 1 - len(wrong) / len(names)
-    where = " ".join(_describe(check, name, answer) for name, answer in wrong.items())
+    where = _sentences(check, wrong, [name for name in names if name not in wrong])
     mistake = _recognise(check, answers)
     if mistake is None:
         message = f"{where} The mistake is not one of those that are known here."
@@ -228,22 +229,42 @@ def copy_tree(value: Any) -> Any:
     return value
 
 
-def _describe(check: Check, name: str, answer: _Answer) -> str:
+def _sentences(check: Check, wrong: dict[str, _Answer], right: list[str]) -> str:
+    """What is wrong with which outputs, those of which the same is to be said together; and which are right."""
+    same: dict[tuple[str, str], list[str]] = {}
+    for name, answer in wrong.items():
+        same.setdefault(_describe(check, name, answer), []).append(name)
+    sentences = [
+        f"{_and(names)} {verb if len(names) == 1 else _PLURAL[verb]} {rest}." for (verb, rest), names in same.items()
+    ]
+    if right:
+        sentences.append(f"{_and(right)} {'is' if len(right) == 1 else 'are'} right.")
+    return " ".join(sentences)
+
+
+_PLURAL = {"is": "are", "has": "have", "holds": "hold"}
+
+
+def _describe(check: Check, name: str, answer: _Answer) -> tuple[str, str]:
+    """Verb and what follows it: ("is", "wrong, only in the block of f")."""
     got, expected = answer.got[name], answer.expected[name]
     label = f" ({answer.case.label})" if answer.case.label else ""
     if _without_ones(got.shape) != _without_ones(expected.shape):
         axes = check.axes.get(name)
         letters = f" = {_tuple(axes.split())}" if axes else ""
-        return (
-            f"{name} has the wrong shape{label}: {expected.shape}{letters} was expected, "
-            f"got {got.shape}{_exchanged(got, expected)}."
+        return "has", (
+            f"the wrong shape{label}: {expected.shape}{letters} was expected, got {got.shape}{_exchanged(got, expected)}"
         )
     got = got.reshape(expected.shape)
     if not np.isfinite(got).all():
-        return f"{name} holds NaN or infinity{label}."
+        return "holds", f"NaN or infinity{label}"
     with np.errstate(over="ignore"):
         bad = np.abs(got - expected) > SINGLE_PRECISION * max(np.abs(expected).max(), SMALLEST_SCALE)
-    return f"{name} is wrong{label}{_where(check, name, bad)}."
+    return "is", f"wrong{label}{_where(check, name, bad)}"
+
+
+def _and(names: list[str]) -> str:
+    return f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else names[0]
 
 
 def _exchanged(got: Array, expected: Array) -> str:
@@ -263,11 +284,11 @@ def _where(check: Check, name: str, bad: Array) -> str:
             blocks = check.blocks[letter]
             wrong = [block for block, b in zip(blocks, np.split(along, len(blocks)), strict=True) if b.any()]
             if len(wrong) < len(blocks):
-                parts.append(f"only in the block of {' and '.join(wrong)}")
+                parts.append(f"only in the block{'s' if len(wrong) > 1 else ''} of {_and(wrong)}")
         elif letter in _COUNTED and not along.all():
             numbers = [str(k) for k in np.flatnonzero(along)]
             word = _COUNTED[letter] + ("s" if len(numbers) > 1 else "")
-            parts.append(f"at {word} {', '.join(numbers)} of 0 to {len(along) - 1}")
+            parts.append(f"at {word} {_and(numbers)} of 0 to {len(along) - 1}")
     return ", " + ", ".join(parts) if parts else ""
 
 
