@@ -161,6 +161,8 @@ class Box:
         ready = [fd for fd, _ in poll.poll(1000 * min(left, 0.5))]
         for fd in self._open.intersection(ready):
             self._take(fd)
+        if not ready and self.process.poll() is not None:
+            self._open.clear()  # it ended, though somebody else still holds the other end of a pipe
         if time.monotonic() > self._watched + 0.5:
             self._watched = time.monotonic()
             if self._memory() > self.limits.memory:
@@ -692,8 +694,10 @@ def _memory_file(data: bytes) -> int:
 
 def _first_process(info: int) -> int | None:
     """Return a pidfd of the first process in the box, from what bubblewrap says on ``--info-fd``; None when it made no box."""
-    with os.fdopen(info, "rb") as stream:
-        text = stream.read()  # ends when bubblewrap closes its end, or ends
+    text = b""
+    with os.fdopen(info, "rb", buffering=0) as stream:
+        while not text.rstrip().endswith(b"}") and (more := stream.read(1000)):
+            text += more
     try:
         return os.pidfd_open(json.loads(text)["child-pid"])
     except (ValueError, KeyError, ProcessLookupError):

@@ -53,6 +53,12 @@ ARCHITECTURES = {"x86_64": (0xC000003E, 0), "aarch64": (0xC00000B7, 1)}  # audit
 CLONE = (56, 220)
 CLONE3 = (435, 435)
 IOCTL = (16, 29)
+SOCKET = (41, 198)
+FAMILIES = (
+    1,
+    2,
+    10,
+)  # AF_UNIX, AF_INET, AF_INET6. Others, as AF_VSOCK to a machine's host, no network namespace holds back
 NAMESPACE_FLAGS = 0x7E020000  # CLONE_NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET
 TERMINAL_REQUESTS = (0x5412, 0x541C)  # TIOCSTI and TIOCLINUX: they type into a terminal
 
@@ -81,6 +87,11 @@ def build(machine: str | None = None) -> bytes | None:
     # Its flags lie in memory, where a filter cannot look; libc falls back to clone when the kernel seems not to have it.
     program += [_op(JUMP_EQUAL, CLONE3[column], 0, 1), _op(RETURN, ERRNO | errno.ENOSYS)]
     program += [
+        _op(JUMP_EQUAL, SOCKET[column], 0, 3 + len(FAMILIES)),
+        _op(LOAD, ARGUMENT_0),
+        *(_op(JUMP_EQUAL, family, len(FAMILIES) - k, 0) for k, family in enumerate(FAMILIES)),
+        _op(RETURN, refuse),
+        _op(RETURN, ALLOW),
         _op(JUMP_EQUAL, CLONE[column], 0, 4),
         _op(LOAD, ARGUMENT_0),
         _op(JUMP_ANY_BIT, NAMESPACE_FLAGS, 0, 1),

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from autograder import sandbox, seccomp
+from autograder import sandbox
 from autograder.errors import IsolationError, WorkerDied, WorkerTimeout
 from autograder.protocol import PREFIX_SIZE, Decoder, Encoder, sizes
 from autograder.sandbox import Box, Bubblewrap, Limits
@@ -201,13 +201,6 @@ def test_only_unsafe_local_is_unsafe(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_package_that_is_not_there_cannot_be_allowed() -> None:
     with pytest.raises(Exception, match="no-such-package"):
         sandbox.choose().start(("no-such-package",), Limits())
-
-
-def test_the_filter_of_system_calls_is_known_for_the_usual_machines_only() -> None:
-    for machine in ("x86_64", "aarch64"):
-        program = seccomp.build(machine)
-        assert program is not None and len(program) % 8 == 0 and len(program) // 8 < 4096
-    assert seccomp.build("pdp11") is None
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="every other test here already runs as an ordinary user")
