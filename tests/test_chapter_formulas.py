@@ -114,8 +114,10 @@ def forget_and_write(r):
 
 @shows(
     "lstm-cell",
-    r"g_t = \tanh(\text{something computed from } x_t \text{ and from the output at } t-1), "
-    r"\qquad c_t = f_t\, c_{t-1} + i_t\, g_t",
+    r"""\begin{aligned}
+    g_t &= \tanh(\text{something computed from } x_t \text{ and } h_{t-1}) \\
+    c_t &= f_t\, c_{t-1} + i_t\, g_t
+    \end{aligned}""",
 )
 def candidate(r):
     assert all(same(ours(r, t)[1], r.f[t] * r.c[t - 1] + r.i[t] * r.g[t]) and (r.g[t].abs() < 1).all() for t in (1, 2))
@@ -134,12 +136,12 @@ def logistic(r):
 @shows(
     "lstm-cell",
     r"""\begin{aligned}
-    i_t &= \sigma(x_t W_{xi} + h_{t-1} W_{hi} + b_i) && \text{write: input gate} \\
-    f_t &= \sigma(x_t W_{xf} + h_{t-1} W_{hf} + b_f) && \text{keep: forget gate} \\
-    g_t &= \tanh(x_t W_{xg} + h_{t-1} W_{hg} + b_g) && \text{propose: candidate} \\
-    o_t &= \sigma(x_t W_{xo} + h_{t-1} W_{ho} + b_o) && \text{read: output gate} \\
-    c_t &= f_t \odot c_{t-1} + i_t \odot g_t && \text{cell state} \\
-    h_t &= o_t \odot \tanh(c_t) && \text{hidden state}
+    i_t &= \sigma(x_t W_{xi} + h_{t-1} W_{hi} + b_i) \quad \text{(write)} \\
+    f_t &= \sigma(x_t W_{xf} + h_{t-1} W_{hf} + b_f) \quad \text{(keep)} \\
+    g_t &= \tanh(x_t W_{xg} + h_{t-1} W_{hg} + b_g) \quad \text{(propose)} \\
+    o_t &= \sigma(x_t W_{xo} + h_{t-1} W_{ho} + b_o) \quad \text{(read)} \\
+    c_t &= f_t \odot c_{t-1} + i_t \odot g_t \\
+    h_t &= o_t \odot \tanh(c_t)
     \end{aligned}""",
 )
 def six_equations(r):
@@ -149,7 +151,13 @@ def six_equations(r):
         assert all(same(getattr(cache, gate), getattr(r, gate)[t]) for gate in "ifgo")
 
 
-@shows("lstm-cell", r"a_t = x_t W_x + h_{t-1} W_h + b, \qquad a_t = [\,a_i \mid a_f \mid a_g \mid a_o\,]")
+@shows(
+    "lstm-cell",
+    r"""\begin{aligned}
+    a_t &= x_t W_x + h_{t-1} W_h + b \\
+    a_t &= [\,a_i \mid a_f \mid a_g \mid a_o\,]
+    \end{aligned}""",
+)
 def one_product(r):
     a = r.x[2] @ r.packed["Wx"] + r.h[1] @ r.packed["Wh"] + r.packed["b"]
     assert all(same(part, r.a[2][gate]) for part, gate in zip(torch.split(a, H, dim=1), "ifgo", strict=True))
@@ -183,8 +191,10 @@ def seed_notation(r):
 
 @shows(
     "lstm-cell",
-    r"W_f \cdot [h_{t-1}, x_t] = \big(h_{t-1} W_{hf} + x_t W_{xf}\big)^\top, \qquad "
-    r"W_f = \begin{bmatrix} W_{hf} \\ W_{xf} \end{bmatrix}^{\!\top}",
+    r"""\begin{aligned}
+    W_f \cdot [h_{t-1}, x_t] &= \big(h_{t-1} W_{hf} + x_t W_{xf}\big)^\top \\
+    W_f &= \begin{bmatrix} W_{hf} \\ W_{xf} \end{bmatrix}^{\!\top}
+    \end{aligned}""",
 )
 def stacked_matrix(r):
     columns = torch.cat([r.h[0], r.x[1]], dim=1).T  # one example is one column
@@ -195,8 +205,8 @@ def stacked_matrix(r):
 
 @shows(
     "lstm-cell",
-    r"\frac{c_k}{c_0} = \sigma(b_f)^k, \qquad \text{half of it after} \quad "
-    r"k_{1/2} = \frac{\ln 2}{-\ln \sigma(b_f)} \ \text{steps}",
+    r"""\frac{c_k}{c_0} = \sigma(b_f)^k = \frac12
+    \quad \text{for} \quad k = \frac{\ln 2}{-\ln \sigma(b_f)}""",
 )
 def half_life(r):
     b_f = np.log(0.9 / 0.1)  # f = 0.9
