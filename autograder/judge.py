@@ -22,10 +22,11 @@ from typing import Any
 import numpy as np
 from numpy.random import Generator
 
+from autograder.box import Limits
 from autograder.errors import WorkerError, WorkerTimeout
 from autograder.problem_set import ProblemSet
 from autograder.record import CheckRecord, Record
-from autograder.sandbox import Isolation, Limits
+from autograder.sandbox import Isolation
 from autograder.session import MissingFunction, Session, StudentFailure, describe_loss
 from verdict import Check, Status, StudentError, Verdict, classify, examine
 

@@ -13,9 +13,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from autograder.box import Box, Limits
 from autograder.errors import IsolationError, OutOfMemory, ProtocolError, WorkerDied, WorkerError, WorkerTimeout
 from autograder.protocol import PREFIX_SIZE, Decoder, Encoder, Remote, sizes
-from autograder.sandbox import Box, Isolation, Limits
+from autograder.sandbox import Isolation
 
 READ_LIMIT = 60.0  # seconds to start a worker and to read the cells; none of the student's code runs in them
 STATEMENT_SHARE = 1 / 6  # of the time for running the cells, for one statement

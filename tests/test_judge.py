@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from autograder import judge, problem_set, sandbox
+from autograder import judge, layout, problem_set, sandbox
 from autograder.errors import IsolationError
 from autograder.problem_set import ProblemSet
 from autograder.record import CheckRecord, Record
@@ -315,7 +315,7 @@ def test_functions_can_be_handed_to_and_fro_and_objects_stay_themselves(question
 def test_a_sandbox_that_cannot_start_is_no_fault_of_the_student(
     questions: ProblemSet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sandbox, "SHIPPED", ("__init__.py", "worker.py"))
+    monkeypatch.setattr(layout, "SHIPPED", ("__init__.py", "worker.py"))
     with pytest.raises(IsolationError, match="does not start"):
         judge.grade([HONEST], questions, seed="s", isolation=sandbox.bubblewrap())
 

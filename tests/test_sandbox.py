@@ -62,10 +62,10 @@ def test_a_box_that_leaks_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
         sandbox.choose()
 
 
-def test_a_box_without_limits_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    files = sandbox._files
+def test_a_box_that_shows_too_much_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    files = sandbox.rules_for
     shown = ["--ro-bind", "/etc", "/etc"]
-    monkeypatch.setattr(sandbox, "_files", lambda *args: [*shown, *files(*args)])
+    monkeypatch.setattr(sandbox, "rules_for", lambda *args: [*shown, *files(*args)])
     found = [f.question for f in sandbox.probe() if not f.holds]
     assert found == ["Can it read the list of users?"]
 

@@ -158,7 +158,7 @@ def test_a_list_that_holds_itself_comes_back_at_all() -> None:
 
 
 def test_the_worker_imports_only_what_is_shipped_with_it(tmp_path: Path) -> None:
-    from autograder.sandbox import PACKAGE, SHIPPED
+    from autograder.layout import PACKAGE, SHIPPED
 
     (tmp_path / "autograder").mkdir()
     for name in SHIPPED:

@@ -1,0 +1,199 @@
+"""A worker that runs in a box: bytes in, bytes out, what it prints, and its end."""
+
+from __future__ import annotations
+
+import os
+import select
+import shutil
+import signal
+import subprocess
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+
+from autograder.errors import OutOfMemory, ProtocolError, WorkerDied, WorkerTimeout
+from autograder.protocol import MAX_HEADER, MAX_PAYLOAD, PREFIX_SIZE
+
+MAX_UNREAD = PREFIX_SIZE + MAX_HEADER + MAX_PAYLOAD  # bytes of replies that are held for reading: one frame
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What the student's code may use.
+
+    Parameters
+    ----------
+    memory : bytes, for each process and for all together
+    processes : processes and threads at one time
+    scratch : bytes in each of the two writable folders, and in one file
+    open_files : at one time, per process
+    cpu_seconds : per process
+    output : characters of what the code prints that are kept, the last ones
+    """
+
+    memory: int = 2 << 30
+    processes: int = 64
+    scratch: int = 64 << 20
+    open_files: int = 128
+    cpu_seconds: int = 600
+    output: int = 10_000
+
+    def for_worker(self) -> dict[str, int]:
+        """By the names of ``resource.RLIMIT_*``."""
+        return {
+            "AS": self.memory,
+            "NPROC": self.processes,
+            "FSIZE": self.scratch,
+            "NOFILE": self.open_files,
+            "CPU": self.cpu_seconds,
+            "CORE": 0,
+        }
+
+
+@dataclass
+class Box:
+    """A worker that runs: bytes in, bytes out, and what it prints.
+
+    Nothing here waits longer than the deadline it is given, and nothing the worker prints, however much, can stop it or fill
+    the judge's memory.
+    """
+
+    process: subprocess.Popen[bytes]
+    limits: Limits
+    first: int | None = None  # pidfd of the first process in the namespace, whose end is the end of all others
+    folder: Path | None = None  # to be removed at the end
+    output: bytearray = field(default_factory=bytearray)
+    _unread: bytearray = field(default_factory=bytearray)
+    _watched: float = field(default_factory=time.monotonic)  # when the memory was looked at last
+
+    def __post_init__(self) -> None:
+        for stream in (self.process.stdin, self.process.stdout, self.process.stderr):
+            assert stream is not None
+            os.set_blocking(stream.fileno(), False)
+        self._requests, self._replies, self._printed = (
+            stream.fileno() for stream in (self.process.stdin, self.process.stdout, self.process.stderr) if stream
+        )
+        self._open = {self._replies, self._printed}
+
+    def send(self, data: bytes, deadline: float) -> None:
+        """Send all of ``data``, while reading what comes.
+
+        Raises
+        ------
+        WorkerDied, WorkerTimeout, OutOfMemory
+        """
+        view = memoryview(data)
+        while view:
+            if self._wait(deadline, writing=True):
+                try:
+                    view = view[os.write(self._requests, view) :]
+                except BrokenPipeError:
+                    raise WorkerDied(self._last_words()) from None
+
+    def read(self, size: int, deadline: float) -> bytes:
+        """Exactly ``size`` bytes of what the worker replies.
+
+        Raises
+        ------
+        WorkerDied, WorkerTimeout, OutOfMemory
+        """
+        while len(self._unread) < size:
+            if self._replies not in self._open:
+                raise WorkerDied(self._last_words())
+            self._wait(deadline)
+        data = bytes(self._unread[:size])
+        del self._unread[:size]
+        return data
+
+    def _wait(self, deadline: float, writing: bool = False) -> bool:
+        """Take in what has come; whether the worker can be written to. Returns at least twice a second."""
+        left = deadline - time.monotonic()
+        if left <= 0:
+            raise WorkerTimeout("no answer in time")
+        poll = select.poll()  # not select.select, which knows only the first 1024 descriptors of a process
+        for fd in self._open:
+            poll.register(fd, select.POLLIN)
+        if writing:
+            poll.register(self._requests, select.POLLOUT)
+        ready = [fd for fd, _ in poll.poll(1000 * min(left, 0.5))]
+        for fd in self._open.intersection(ready):
+            self._take(fd)
+        if not ready and self.process.poll() is not None:
+            self._open.clear()  # it ended, though somebody else still holds the other end of a pipe
+        if time.monotonic() > self._watched + 0.5:
+            self._watched = time.monotonic()
+            if self._memory() > self.limits.memory:
+                raise OutOfMemory(f"more than {self.limits.memory >> 20} MiB")
+        return self._requests in ready
+
+    def _take(self, fd: int) -> None:
+        """Take in what has come on one of the two pipes."""
+        data = os.read(fd, 1 << 16)
+        if not data:
+            self._open.discard(fd)
+        elif fd == self._printed:
+            self.output += data
+            del self.output[: -4 * self.limits.output]  # a character takes at most four bytes
+        elif len(self._unread) > MAX_UNREAD:
+            raise ProtocolError("the worker sends without being asked")
+        else:
+            self._unread += data
+
+    def _memory(self) -> int:
+        """Bytes of memory that the worker and its processes take together."""
+        total = 0
+        with suppress(psutil.Error):
+            for process in psutil.Process(self.process.pid).children(recursive=True):
+                with suppress(psutil.Error):
+                    total += process.memory_info().rss
+        return total
+
+    def _last_words(self) -> str:
+        """How the process ended, in words."""
+        with suppress(subprocess.TimeoutExpired):
+            self.process.wait(timeout=5)
+        status = self.process.returncode
+        if status is None:
+            return "it closed its connection"
+        number = status - 128 if status > 128 else -status  # of the signal; bubblewrap reports it as a shell does
+        if number in set(signal.Signals):
+            return f"signal {signal.Signals(number).name}"
+        return f"exit status {status}"
+
+    def printed(self) -> str:
+        """End of what the student's code printed so far."""
+        return self.output.decode(errors="replace")[-self.limits.output :]
+
+    def close(self) -> None:
+        """Kill everything in the box and wait until it is gone."""
+        if self.first is not None:
+            with suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self.first, signal.SIGKILL)
+            # bubblewrap itself may end a moment earlier, when the worker ended by itself.
+            end = select.poll()
+            end.register(self.first, select.POLLIN)
+            end.poll(10_000)
+            os.close(self.first)
+            self.first = None
+        elif self.process.poll() is None:
+            # Without a namespace only the process group can be reached; a process that left it survives: unsafe indeed.
+            with suppress(ProcessLookupError):
+                os.killpg(self.process.pid, signal.SIGKILL)
+        try:
+            self.process.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        # What was printed just before the end; bounded, for without a namespace a survivor might go on printing.
+        for _ in range(64):
+            with suppress(BlockingIOError):
+                if self._printed in self._open:
+                    self._take(self._printed)
+        for stream in (self.process.stdin, self.process.stdout, self.process.stderr):
+            if stream is not None:
+                stream.close()
+        if self.folder is not None:
+            shutil.rmtree(self.folder, ignore_errors=True)

@@ -1,0 +1,125 @@
+"""What a box holds: Python, its library, the allowed packages, a few variables, and nothing else of this machine."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import distribution
+from pathlib import Path
+
+from autograder.box import Limits
+from autograder.errors import IsolationError
+
+PACKAGE = Path(__file__).resolve().parent
+SHIPPED = ("__init__.py", "errors.py", "protocol.py", "worker.py")  # all of this package that enters the box
+CODE = Path("/worker")
+ENVIRONMENT = {
+    "PATH": "/usr/bin:/bin",
+    "HOME": "/box",
+    "USER": "student",
+    "LOGNAME": "student",
+    "TMPDIR": "/tmp",
+    "LANG": "C.UTF-8",
+    # One thread each: as many students are graded at once as there are cores.
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "NUMEXPR_NUM_THREADS": "1",
+}
+
+
+@dataclass(frozen=True)
+class Installation:
+    """The Python that runs this and the allowed packages: what a box must hold of the machine's files, at the same paths.
+
+    At the same paths, because shared libraries find each other relative to where they lie.
+    """
+
+    python: Path
+    system: tuple[Path, ...]  # folders and files that are bound
+    hidden: tuple[Path, ...]  # folders of other packages inside them
+    packages: tuple[Path, ...]  # files and folders of the allowed packages
+
+    @property
+    def package_folders(self) -> tuple[Path, ...]:
+        """Where they lie: entries for sys.path."""
+        return tuple(dict.fromkeys(path.parent for path in self.packages))
+
+
+@cache
+def installation(packages: tuple[str, ...]) -> Installation:
+    """What of this machine's files a box with these distributions must hold."""
+    python = Path(sys.executable).resolve()
+    prefix = Path(sys.base_prefix).resolve()
+    system = [Path("/usr/lib"), Path("/usr/lib64"), Path("/usr/lib32"), prefix / "lib", prefix / "lib64", python]
+    system += [Path(f"/{name}") for name in ("lib", "lib64") if not Path(f"/{name}").is_symlink()]
+    system += [Path("/etc/ld.so.cache"), Path("/etc/alternatives")]
+    system = [path for path in dict.fromkeys(system) if path.exists()]
+    roots = {prefix / "lib", prefix / "lib64", Path("/usr/lib"), Path("/usr/lib64")}
+    hidden = {
+        path
+        for root in roots
+        for pattern in ("site-packages", "dist-packages", "python3*/site-packages", "python3*/dist-packages")
+        for path in root.glob(pattern)
+    }
+    found = [path for name in packages for path in _package_files(name)]
+    return Installation(python, tuple(system), tuple(sorted(hidden)), tuple(dict.fromkeys(found)))
+
+
+def _package_files(name: str) -> list[Path]:
+    """Top-level files and folders of a distribution."""
+    files = distribution(name).files or []
+    tops = {
+        (distribution(name).locate_file(""), file.parts[0])
+        for file in files
+        if file.parts[0] not in ("..", "__pycache__")
+    }
+    paths = sorted(Path(str(folder)).resolve() / top for folder, top in tops)
+    if not paths:
+        raise IsolationError(
+            f"{name} is installed, but not as files of its own.", f"pip install --force-reinstall {name}"
+        )
+    return paths
+
+
+def rules_for(install: Installation, limits: Limits) -> list[str]:
+    """Rules that lay out the box's files."""
+    rules: list[str] = []
+    made: set[Path] = set()
+
+    def folder(path: Path) -> None:
+        # bubblewrap would make them for its own user only, and the worker may be another.
+        for part in [*reversed(path.parents), path]:
+            if part not in made and part != Path("/"):
+                made.add(part)
+                rules.extend(["--perms", "0755", "--dir", str(part)])
+
+    def bind(source: Path, target: Path) -> None:
+        folder(target.parent)
+        rules.extend(["--ro-bind", str(source), str(target)])
+
+    # First: Python or its packages may lie below /tmp.
+    for name in ("/tmp", "/box"):
+        rules.extend(["--perms", "1777", "--size", str(limits.scratch), "--tmpfs", name])
+    made.add(Path("/tmp"))
+    for path in install.system:
+        bind(path, path)
+    for name in ("lib", "lib64"):
+        if Path(f"/{name}").is_symlink():
+            rules.extend(["--symlink", os.readlink(f"/{name}"), f"/{name}"])
+    for path in install.hidden:
+        rules.extend(["--perms", "0755", "--size", "65536", "--tmpfs", str(path)])
+    made.update(install.hidden)
+    for path in install.packages:
+        if not any(path.is_relative_to(hidden) for hidden in install.hidden):
+            folder(path.parent)
+        rules.extend(["--ro-bind", str(path), str(path)])
+    for path in install.hidden:
+        rules.extend(["--remount-ro", str(path)])
+    for name in SHIPPED:
+        bind(PACKAGE / name, CODE / "autograder" / name)
+    rules.extend(["--dev", "/dev", "--remount-ro", "/dev"])
+    # Last: an ordinary user's box would otherwise have a root folder that can be filled without a limit.
+    return [*rules, "--remount-ro", "/", "--chdir", "/box"]

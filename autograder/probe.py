@@ -1,0 +1,161 @@
+"""Try a box out by doing what it must prevent, instead of trusting versions."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import sys
+import sysconfig
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from autograder.box import Box, Limits
+from autograder.errors import IsolationError, WorkerDied, WorkerTimeout
+from autograder.layout import ENVIRONMENT, installation
+
+if TYPE_CHECKING:
+    from autograder.sandbox import Bubblewrap
+
+
+FAULT = "The box does not hold. Report it, with the versions of bubblewrap and of the kernel, and do not grade here."
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was tried from inside a box: what, whether the box holds, what came of it, what to do."""
+
+    question: str
+    holds: bool
+    answer: str
+    remedy: str = ""
+
+
+# Runs in the box. Every attempt is bounded: should the box not hold, it does no harm.
+PROBE = r"""
+import json, os, socket, sys, time
+port, canary, uid = json.loads(sys.argv[1])
+import resource
+resource.setrlimit(resource.RLIMIT_NPROC, (16, 16))
+if uid is not None:
+    os.setgroups([]); os.setresgid(uid, uid, uid); os.setresuid(uid, uid, uid)
+def attempt(action):
+    try:
+        return f"yes: {action()}"[:200]
+    except OSError as error:
+        return f"no: {type(error).__name__}: {error}"[:200]
+def connect():
+    with socket.create_connection(("127.0.0.1", port), timeout=2):
+        return "connected"
+def fork():
+    children = []
+    try:
+        for _ in range(32):
+            pid = os.fork()
+            if pid == 0:
+                time.sleep(2)
+                os._exit(0)
+            children.append(pid)
+    finally:
+        for pid in children:
+            os.kill(pid, 9)
+            os.waitpid(pid, 0)
+    return f"{len(children)} processes with a limit of 16"
+def write(path):
+    with open(path, "a") as file:
+        return file.write("written from inside the box")
+def fill():
+    with open("/tmp/fill", "wb") as file:
+        return sum(file.write(bytes(1 << 20)) for _ in range(8))
+def become_root():
+    os.setuid(0)
+    return "root"
+print(json.dumps({
+    "socket": attempt(connect),
+    "write": attempt(lambda: write(canary)),
+    "write /": attempt(lambda: write("/usr/lib/autograder-probe")),
+    "read": attempt(lambda: open(canary).read()),
+    "users": attempt(lambda: open("/etc/passwd").readline()),
+    "fork": attempt(fork),
+    "fill": attempt(fill),
+    "root": attempt(become_root) if uid is not None else "no",
+    "pid": os.getpid(),
+    "environment": sorted(os.environ),
+}))
+"""
+
+
+def try_out(isolation: Bubblewrap) -> list[Finding]:
+    """Try the isolation out by doing what it must prevent, on things of our own that it would not hurt to lose.
+
+    Returns
+    -------
+    one finding per attempt; the first that does not hold says why this machine cannot grade untrusted code
+    """
+    # In the home folder, where there is one: /tmp is another one in the box in any case.
+    home = os.path.expanduser("~")
+    where = home if os.access(home, os.W_OK) else None
+    with (
+        tempfile.TemporaryDirectory(prefix=".autograder-", dir=where) as folder,
+        socket.create_server(("127.0.0.1", 0)) as listener,
+    ):
+        listener.setblocking(False)
+        canary = Path(folder) / "canary"
+        canary.write_text("untouched")
+        given = json.dumps([listener.getsockname()[1], str(canary), isolation.uid()])
+        install = installation(())
+        try:
+            box = isolation.run([str(install.python), "-I", "-S", "-c", PROBE, given], install, Limits(scratch=4 << 20))
+        except IsolationError as error:
+            return [Finding("Does it make a box?", False, error.reason, error.remedy)]
+        saw = _answers(box)
+        try:
+            listener.accept()[0].close()
+            reached = True
+        except BlockingIOError:
+            reached = False
+        untouched = canary.read_text() == "untouched"
+    if saw is None:
+        answer = f"No: Python does not run in it: {box.printed().strip()[-500:] or box.process.returncode}"
+        readable = f"Can everybody read {sys.base_prefix} and the packages in {sysconfig.get_path('purelib')}?"
+        return [Finding("Does it make a box?", False, answer, readable)]
+    return [Finding("Does it make a box?", True, "Yes."), *_findings(saw, reached, untouched)]
+
+
+def _findings(saw: dict[str, Any], reached: bool, untouched: bool) -> list[Finding]:
+    """What was seen from inside, beside what was seen from outside: whether a listener was reached, a file untouched."""
+
+    def finding(question: str, key: str, holds: bool | None = None) -> Finding:
+        denied = str(saw[key]).startswith("no")
+        return Finding(question, denied if holds is None else denied and holds, f"{saw[key]}.", FAULT)
+
+    few = {*ENVIRONMENT, "PWD", "LC_CTYPE"}  # the last two are set by the system and by Python
+    return [
+        finding("Does it reach the network of this machine?", "socket", not reached),
+        finding("Can it write to a file of yours?", "write", untouched),
+        finding("Can it write to the system?", "write /"),
+        finding("Can it read a file of yours?", "read"),
+        finding("Can it read the list of users?", "users"),
+        finding("Can it fork without end?", "fork"),
+        finding("Can it fill the memory with files?", "fill"),
+        finding("Can it become root?", "root"),
+        Finding("Does it see other processes?", saw["pid"] < 10, f"Its own has the number {saw['pid']}.", FAULT),
+        Finding("Does it see your environment?", set(saw["environment"]) <= few, ", ".join(saw["environment"]), FAULT),
+    ]
+
+
+def _answers(box: Box) -> dict[str, Any] | None:
+    deadline = time.monotonic() + 60
+    text = b""
+    try:
+        while not text.endswith(b"\n"):
+            text += box.read(1, deadline)
+        answers: dict[str, Any] = json.loads(text)
+        return answers
+    except (WorkerDied, WorkerTimeout):
+        return None
+    finally:
+        box.close()
