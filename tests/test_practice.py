@@ -64,7 +64,7 @@ def test_hints_of_one_function_do_not_use_up_those_of_another(capsys):
 def test_another_gate_order_is_a_convention(capsys):
     text = say(capsys, lstm_step=zoo.find("order_iofg").lstm_step)
     assert text.startswith(
-        "lstm_step: right, in another convention\nThis is an LSTM with its blocks in the order i o f g;"
+        "lstm_step: right, in another convention\nThis is an LSTM with its gates in the order i o f g;"
     )
     assert "this costs a part of the points" in text
 
@@ -239,7 +239,10 @@ def test_in_a_notebook_it_shows_html_with_the_same_text_and_the_line_of_the_cell
     )
     assert right[0].data["text/plain"] == "lstm_step: passed\nOne step forward gives the right h and c."
     assert "✓ lstm_step: passed</strong><div>One step forward" in right[0].data["text/html"]
-    assert wrong[0].data["text/plain"].split("\n")[1] == "h is made from c itself; the tanh is missing. h is wrong. c is right."
+    assert (
+        wrong[0].data["text/plain"].split("\n")[1]
+        == "h is made from c itself; the tanh is missing. h is wrong. c is right."
+    )
     assert "✗ lstm_step: not right yet" in wrong[0].data["text/html"]
     assert "In lstm_step, line 3 of its cell: return x < Wx" in broken[0].data["text/plain"]
     assert "return x &lt; Wx" in broken[0].data["text/html"]

@@ -1,5 +1,6 @@
 """The simulated class against the checks, without a sandbox: only those that attack nobody are run here."""
 
+import ast
 import contextlib
 import importlib.util
 import io
@@ -89,6 +90,19 @@ def test_there_are_enough_of_each_kind_and_all_names_differ():
 def test_what_is_hostile_is_a_notebook_and_differs_from_the_release(student, release, solutions):
     notebook = student.edit(nbformat.reads(release, as_version=4), solutions)
     assert nbformat.writes(notebook) != nbformat.writes(nbformat.reads(release, as_version=4))
+
+
+def test_what_is_hostile_is_bounded():
+    """No loop without an end, and no wait or allocation beyond a few seconds and gigabytes, even where no sandbox holds it."""
+    tree = ast.parse((SOURCE.parent / "students.py").read_text(encoding="utf-8"))
+    texts = [node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)]
+    codes = [text for text in texts if re.search(r"^(def|import|for|class) ", text, re.MULTILINE) and "\n" in text]
+    assert len(codes) > 20
+    for code in codes:
+        assert not re.search(r"while (True|1)\b|itertools\.(count|cycle|repeat)|iter\(int", code), code
+        assert all(int(n.replace("_", "")) <= 200 for n in re.findall(r"range\(([\d_]+)\)", code)), code
+        assert all(float(n) <= 5 for n in re.findall(r"sleep\(([\d.]+)\)", code)), code
+    assert "until = time.monotonic() + 120" in "".join(codes) and "megabytes = 200" in "".join(codes)
 
 
 def test_points_are_those_of_the_notebook(release):

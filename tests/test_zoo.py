@@ -103,6 +103,39 @@ def test_silent_at_one_step_is_measured(bug):
     assert cases == [bug.silent_at_one_step] * 3
 
 
+def test_a_symptom_that_speaks_of_one_step_is_measured_so():
+    said = {bug.id for bug in zoo.BUGS if bug.symptom.startswith("One step")}
+    assert len(said) > 10
+    assert said <= {bug.id for bug in zoo.BUGS if bug.silent_at_one_step}
+
+
+def gradient_error(bug, seed, T=6):
+    """Relative error of dWx, dWh and db, the worst; weights of order 0.5, random state."""
+    x, h0, c0, Wx, Wh, b = arguments(seed, T)
+    h, _, cache = lstm_ref.lstm_forward(x, h0, c0, Wx, Wh, b)
+    dh = np.random.default_rng(seed).normal(size=h.shape)
+    good, got = lstm_ref.lstm_backward(dh, cache), bug.lstm_backward(dh, cache)
+    norm = np.linalg.norm
+    return max(
+        norm(getattr(got, name) - getattr(good, name)) / (norm(getattr(got, name)) + norm(getattr(good, name)))
+        for name in ("dWx", "dWh", "db")
+    )
+
+
+@pytest.mark.parametrize(
+    ("id", "low", "high"),
+    [
+        ("no_dh_carry", 0.05, 0.2),  # "about a tenth off"
+        ("dh_prev_without_g", 0.05, 0.2),
+        ("dc_ignored", 0.2, 0.4),  # "a fifth off or more"
+        ("no_dc_carry", 0.2, 0.4),
+        ("do_uses_c", 0.01, 0.1),  # "by a few per cent"
+    ],
+)
+def test_sizes_of_errors_that_symptoms_state_are_measured(id, low, high):
+    assert low < np.median([gradient_error(zoo.find(id), seed) for seed in range(9)]) < high
+
+
 def test_a_mistake_in_the_step_is_in_the_sequence_too():
     bug = zoo.find("no_forget_gate")
     x, h0, c0, Wx, Wh, b = arguments(0)

@@ -15,6 +15,7 @@ import sys
 import traceback
 import warnings
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -87,7 +88,7 @@ def examine_in(namespace: Mapping[str, Any], check: Check, seed: int) -> Verdict
                 Status.ERROR, f"What {check.function} returned cannot be read as numbers ({type(error).__name__})."
             )
     said = dict.fromkeys(f"Your code gives a warning: {w.category.__name__}: {w.message}" for w in caught)
-    return Verdict(**{**vars(verdict), "warnings": (*verdict.warnings, *said)})
+    return replace(verdict, warnings=(*verdict.warnings, *said))
 
 
 def _guarded(function: Callable[..., Any], namespace: Mapping[str, Any]) -> Callable[..., Any]:

@@ -12,23 +12,27 @@ _C = "c = f * c_prev + i * g"
 _H = "h = o * np.tanh(c)"
 
 
-def _order(id: str, order: str, source: str, split: str | None = None) -> Bug:
-    names = ", ".join(f"a_{gate}" for gate in order)
+def _order(id: str, layout: str, split: str, source: str) -> Bug:
     return Bug(
         id=id,
         function="lstm_step",
-        title=f"This is an LSTM with its blocks in the order {' '.join(order)}; this task asks for i f g o.",
-        changes=(Change(_SPLIT, split or f"{names} = np.split(a, 4, axis=1)"),),
+        title=f"This is an LSTM with its gates {layout}; this task asks for four blocks in the order i f g o.",
+        changes=(Change(_SPLIT, split),),
         symptom="It trains as well as any other; weights from another program give other numbers.",
-        cause="Each framework and each course has its own order of the four blocks, and none is more right than another.",
+        cause="Each framework and each course has its own order of the gates, and none is more right than another.",
         fix="Take the blocks of a in the order i, f, g, o, here and in the backward pass.",
         hints=(
-            "Your equations are right. Which block of H columns of Wx do you give to which gate?",
+            "Your equations are right. Which columns of Wx do you give to which gate?",
             "The columns stand in the order input gate, forget gate, candidate, output gate.",
         ),
         source=source,
         convention=True,
     )
+
+
+def _blocks(order: str, source: str) -> Bug:
+    split = f"{', '.join(f'a_{gate}' for gate in order)} = np.split(a, 4, axis=1)"
+    return _order(f"order_{order}", f"in the order {' '.join(order)}", split, source)
 
 
 _STEP = (
@@ -238,17 +242,15 @@ _STEP = (
         fix="Multiply Wh with h_prev.",
         hints=("Change each argument in turn: which one has no effect on your h?", "What does Wh multiply?"),
     ),
-    _order("order_ifog", "ifog", "Stanford CS231n and Karpathy's gist use this order."),
-    _order("order_iofg", "iofg", "ONNX uses this order (it calls the candidate c)."),
-    _order(
-        "order_figo", "figo", "The order in which many texts introduce the gates: forget, input, candidate, output."
-    ),
-    _order("order_fgio", "fgio", "Deep Learning from Scratch 2 uses this order."),
+    _blocks("ifog", "Stanford CS231n and Karpathy's gist use this order."),
+    _blocks("iofg", "ONNX uses this order (it calls the candidate c)."),
+    _blocks("figo", "The order in which many texts introduce the gates: forget, input, candidate, output."),
+    _blocks("fgio", "Deep Learning from Scratch 2 uses this order."),
     _order(
         "order_interleaved",
-        "ifgo",
+        "interleaved, all four of one unit side by side",
+        "a_i, a_f, a_g, a_o = (a[:, k::4] for k in range(4))",
         "Chainer interleaves the gates in this way (in its own order).",
-        split="a_i, a_f, a_g, a_o = (a[:, k::4] for k in range(4))",
     ),
 )
 
