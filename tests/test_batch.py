@@ -1,0 +1,291 @@
+# ruff: noqa: F811 - a test asks for a fixture by an argument of the same name
+import contextlib
+import json
+import os
+import shutil
+import sqlite3
+import stat
+import subprocess
+import sys
+import time
+
+import nbformat
+import pytest
+
+from autograder import batch, pool, sandbox
+from autograder.batch import Grading, course_key
+from autograder.errors import AutograderError, IsolationError
+from autograder.gradebook import Course, GradebookError, open_gradebook
+from autograder.rebuild import read_notebook, rebuild
+from tests.tiny_course import (  # noqa: F401
+    ADDS,
+    RIGHT,
+    empty_gradebook,
+    hand_in,
+    hand_in_text,
+    made_tiny_course,
+    tiny_course,
+)
+
+
+@pytest.fixture
+def course(tiny_course, empty_gradebook):
+    shutil.copy(empty_gradebook, tiny_course / "gradebook.db")
+    return Course.load(tiny_course)
+
+
+@pytest.fixture
+def grading(course):
+    return Grading.prepare(course, "tiny")
+
+
+def scores(course):
+    with open_gradebook(course.directory) as gradebook:
+        found = gradebook.assignment_submissions("tiny")
+        return {
+            submission.student.id: {grade.name: grade.auto_score for grade in submission.notebooks[0].grades}
+            for submission in found
+        }
+
+
+def records(course):
+    return {path.stem: json.loads(path.read_text()) for path in (course.records / "tiny").glob("*.json")}
+
+
+def test_all_are_graded_and_a_broken_one_stops_nobody(course, grading):
+    hand_in(course.root, "ann", RIGHT)
+    hand_in(course.root, "bob", ADDS)
+    hand_in_text(course.root, "cay", "{")
+    hand_in(course.root, "dan", {})
+    hand_in(course.root, "eve", RIGHT).rename(course.submission("eve", "tiny") / "final.ipynb")
+    hand_in(course.root, "fay", RIGHT).unlink()
+    course.submission("fay", "tiny").joinpath("tiny.ipynb").symlink_to(course.submission("ann", "tiny") / "tiny.ipynb")
+    seen = []
+    outcomes = batch.run(grading, course.students("tiny"), jobs=2, progress=seen.append)
+    assert [outcome.student for outcome in outcomes] == ["ann", "bob", "cay", "dan", "eve", "fay"]
+    assert sorted(outcome.student for outcome in seen) == [outcome.student for outcome in outcomes]
+    ann, bob, cay, dan, eve, fay = outcomes
+    assert [outcome.record.score for outcome in (ann, bob, dan)] == [3, 1, 0]
+    assert bob.record.check("scale").misconception == "adds"
+    assert "cannot be read as JSON" in cay.problem
+    assert eve.problem == "tiny.ipynb was not handed in; there is final.ipynb; give it that name"
+    assert "symbolic link" in fay.problem
+    nothing = {"scale": None, "total": None}
+    assert scores(course) == {
+        "ann": {"scale": 2.0, "total": 1.0},
+        "bob": {"scale": 0.0, "total": 1.0},
+        "dan": {"scale": 0.0, "total": 0.0},
+        "cay": nothing,
+        "eve": nothing,
+        "fay": nothing,
+    }
+    assert records(course)["cay"] == {"problem_set": "tiny", "student": "cay", "problem": cay.problem}
+    graded = nbformat.read(course.autograded("bob", "tiny") / "tiny.ipynb", as_version=4)
+    assert "It adds a instead of multiplying" in nbformat.writes(graded)
+    assert not course.autograded("cay", "tiny").exists()
+
+
+def test_only_what_changed_is_judged_again(course, grading, monkeypatch):
+    hand_in(course.root, "ann", RIGHT)
+    bob = hand_in(course.root, "bob", RIGHT)
+
+    def judged(grading, **options):
+        return [outcome.student for outcome in batch.run(grading, ["ann", "bob"], **options) if outcome.judged]
+
+    assert judged(grading) == ["ann", "bob"]
+    assert judged(grading) == []
+    bob.write_text(bob.read_text().replace("x.sum()", "x.mean()"))
+    assert judged(grading) == ["bob"]
+    assert scores(course)["bob"] == {"scale": 2.0, "total": 0.0}
+    assert judged(grading, force=True) == ["ann", "bob"]
+    checks = course.root / "solutions" / "tiny" / "checks.py"
+    checks.write_text(checks.read_text() + "\n# another version\n")
+    assert judged(Grading.prepare(course, "tiny")) == ["ann", "bob"]
+    assert judged(Grading.prepare(course, "tiny", unsafe_local=True)) == ["ann", "bob"]
+    assert records(course)["ann"]["isolation"] == "unsafe-local"
+
+
+def test_a_damaged_record_is_made_anew(course, grading):
+    hand_in(course.root, "ann", RIGHT)
+    batch.run(grading, ["ann"])
+    (course.records / "tiny" / "ann.json").write_text('{"problem_set": "tiny", "che')
+    (outcome,) = batch.run(grading, ["ann"])
+    assert outcome.judged
+    assert records(course)["ann"]["checks"][0]["score"] == 2
+
+
+def test_notes_on_the_submission_are_in_the_record_and_the_notebook(course, grading):
+    def skip(notebook):
+        for cell in notebook.cells:
+            cell.metadata["tags"] = ["skip-execution"]
+
+    hand_in(course.root, "ann", {}, skip)
+    (outcome,) = batch.run(grading, ["ann"])
+    assert outcome.record.score == 0
+    assert "Tags of cell scale were changed; they are not read." in outcome.record.notes
+    assert "Tags of cell scale were changed" in outcome.notebook.cells[-1].outputs[0].text
+    assert not batch.run(grading, ["ann"])[0].judged
+
+
+def test_the_graded_notebook_lies_where_nbgrader_looks_with_the_time_stamp_and_nothing_else(course, grading):
+    folder = hand_in(course.root, "ann", RIGHT).parent
+    (folder / "timestamp.txt").write_text("2026-03-01 11:00:00 UTC")
+    (folder / "data.csv").write_text("1,2")
+    (folder / "passwords").symlink_to("/etc/passwd")
+    batch.run(grading, ["ann"])
+    files = {path.name: stat.S_IMODE(path.stat().st_mode) for path in course.autograded("ann", "tiny").iterdir()}
+    assert files == {"tiny.ipynb": 0o444, "timestamp.txt": 0o444}
+    with open_gradebook(course.directory) as gradebook:
+        assert str(gradebook.find_submission("tiny", "ann").timestamp) == "2026-03-01 11:00:00"
+
+
+def test_a_time_stamp_that_is_none_costs_only_its_own_submission(course, grading):
+    for name in ("ann", "bob"):
+        hand_in(course.root, name, RIGHT)
+    (course.submission("ann", "tiny") / "timestamp.txt").write_text("yesterday or so")
+    ann, bob = batch.run(grading, ["ann", "bob"])
+    assert "it could not be entered" in ann.problem
+    assert bob.record.score == 3
+
+
+def test_a_folder_name_that_is_no_text_is_named_and_stops_nobody(course, grading):
+    os.makedirs(os.fsencode(course.root / "submitted") + b"/\xff\xfe/tiny")
+    hand_in(course.root, "ann", RIGHT)
+    outcomes = batch.run(grading, course.students("tiny"))
+    assert sorted(bool(outcome.problem) for outcome in outcomes) == [False, True]
+
+
+def test_seeds_differ_by_student_and_work_and_come_from_the_key(grading):
+    cells = ["x = 1"]
+    seeds = {grading.seed("ann", cells), grading.seed("bob", cells), grading.seed("ann", ["x = 2"])}
+    assert len(seeds) == 3
+    assert grading.seed("ann", cells) in seeds
+    other = Grading(grading.course, grading.problem_set, grading.release, grading.isolation, key=b"another key of 16")
+    assert other.seed("ann", cells) not in seeds
+
+
+def test_the_seed_in_a_record_is_the_one_that_the_key_gives(course, grading):
+    path = hand_in(course.root, "ann", RIGHT)
+    (outcome,) = batch.run(grading, ["ann"])
+    cells = rebuild(grading.release, read_notebook(path)).cells
+    assert outcome.record.seed == records(course)["ann"]["seed"] == grading.seed("ann", cells)
+
+
+def test_the_key_is_made_once_and_readable_by_its_owner_only(tmp_path):
+    key = course_key(tmp_path / "records")
+    assert len(key) == 32
+    assert course_key(tmp_path / "records") == key
+    assert stat.S_IMODE((tmp_path / "records" / "course.key").stat().st_mode) == 0o600
+    assert [path.name for path in (tmp_path / "records").iterdir()] == ["course.key"]
+    assert course_key(tmp_path / "others") != key
+
+
+def test_a_file_that_holds_no_key_is_named(tmp_path):
+    (tmp_path / "course.key").write_text("")
+    with pytest.raises(AutograderError, match="course.key holds no key. Restore it"):
+        course_key(tmp_path)
+
+
+def test_a_locked_gradebook_loses_no_verdict(course, grading):
+    hand_in(course.root, "ann", RIGHT)
+    course.directory.db_url = f"sqlite:///{course.root}/gradebook.db?timeout=0.1"
+    batch.run(grading, [])  # registers the problem set
+    lock = sqlite3.connect(course.root / "gradebook.db")
+    lock.execute("begin immediate")  # others may read
+    with pytest.raises(GradebookError, match="is locked"):
+        batch.run(grading, ["ann"])
+    lock.rollback()
+    lock.close()
+    assert records(course)["ann"]["checks"][0]["score"] == 2
+    (outcome,) = batch.run(grading, ["ann"])
+    assert not outcome.judged
+    assert scores(course)["ann"] == {"scale": 2.0, "total": 1.0}
+
+
+ENDLESS = RIGHT | {"total_code": "import time\ndef total(x):\n    time.sleep(600)"}
+
+
+def test_a_run_that_was_killed_goes_on_where_it_ended(course, grading):
+    hand_in(course.root, "ann", RIGHT)
+    hand_in(course.root, "bob", ENDLESS)
+    hand_in(course.root, "cay", ADDS)
+    command = [sys.executable, "-m", "autograder", "run", "tiny", "--jobs", "1"]
+    process = subprocess.Popen(command, cwd=course.root, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    first = course.records / "tiny" / "ann.json"
+    while not first.exists() and process.poll() is None:
+        time.sleep(0.05)
+    process.kill()  # while bob's code sleeps
+    process.wait()
+    written = first.stat().st_mtime_ns
+    hand_in(course.root, "bob", RIGHT)
+    outcomes = batch.run(grading, ["ann", "bob", "cay"])
+    assert [outcome.record.score for outcome in outcomes] == [3, 3, 1]
+    assert [outcome.student for outcome in outcomes if not outcome.judged] == ["ann"]
+    assert first.stat().st_mtime_ns == written
+    assert set(scores(course)) == {"ann", "bob", "cay"}
+
+
+def test_a_judge_that_dies_costs_one_submission_and_is_replaced(grading):
+    cells = ["def scale(x, a):\n    return a * x"]
+    with pool.Judges(grading.problem_set.folder, grading.isolation) as judges:
+        first = judges.ask(cells, "seed", "ann")
+        ((process, _),) = judges._all
+        process.kill()
+        with pytest.raises(pool.JudgeError, match="process ended .exit code -9"):
+            judges.ask(cells, "seed", "ann")
+        assert judges.ask(cells, "seed", "ann").checks == first.checks
+    assert not any(process.is_alive() for process, _ in judges._all)
+
+
+def test_judges_that_were_stopped_take_nothing_more(grading):
+    judges = pool.Judges(grading.problem_set.folder, grading.isolation)
+    with judges:
+        pass
+    with pytest.raises(pool.Stopped):
+        judges.ask([], "seed", "ann")
+
+
+def test_what_fails_in_the_grading_itself_is_an_outcome_and_is_written_down(course, grading, monkeypatch):
+    hand_in(course.root, "ann", RIGHT)
+
+    def broken(*arguments):
+        raise ZeroDivisionError("oh")
+
+    monkeypatch.setattr(pool.Judges, "ask", broken)
+    (outcome,) = batch.run(grading, ["ann"])
+    assert outcome.problem == "the grading itself failed: ZeroDivisionError: oh"
+    assert records(course)["ann"]["problem"] == outcome.problem
+
+
+def test_a_sandbox_that_fails_stops_the_run_and_writes_nothing(course, grading, monkeypatch):
+    hand_in(course.root, "ann", RIGHT)
+
+    def broken(*arguments):
+        raise IsolationError("No sandbox.", "Install one.")
+
+    monkeypatch.setattr(pool.Judges, "ask", broken)
+    with pytest.raises(IsolationError, match="No sandbox"):
+        batch.run(grading, ["ann"])
+    assert records(course) == {}
+
+
+def test_stopping_in_the_middle_ends_the_judges_and_writes_nothing_half(course, grading):
+    hand_in(course.root, "ann", RIGHT)
+    for name in ("yan", "zoe"):
+        hand_in(course.root, name, ENDLESS)
+
+    def stop(outcome):
+        raise KeyboardInterrupt
+
+    with contextlib.suppress(KeyboardInterrupt):
+        batch.run(grading, ["ann", "yan", "zoe"], jobs=3, progress=stop)
+    assert set(records(course)) == {"ann"}
+    (ann,) = batch.run(grading, ["ann"])
+    assert not ann.judged
+
+
+def test_preparing_needs_isolation(course, monkeypatch):
+    finding = sandbox.Finding("Is bubblewrap there?", False, "No.", "Install it.")
+    monkeypatch.setattr(sandbox, "probe", lambda: [finding])
+    with pytest.raises(IsolationError, match="Install it"):
+        Grading.prepare(course, "tiny")

@@ -1,0 +1,239 @@
+# ruff: noqa: F811 - a test asks for a fixture by an argument of the same name
+import os
+import shutil
+import sqlite3
+import subprocess
+import sysconfig
+
+import nbformat
+import pytest
+from nbgrader.converters import Autograde, NbGraderException
+from nbgrader.coursedir import CourseDirectory
+from traitlets import TraitError
+from traitlets.config import Config
+
+from autograder import batch, nbgrader_plugin
+from autograder.errors import AutograderError, IsolationError
+from autograder.gradebook import Course, open_gradebook
+from autograder.nbgrader_plugin import Judge, JudgedNotebook, RebuildFromRelease, check_lists, without_links
+from tests.tiny_course import (  # noqa: F401
+    ADDS,
+    RIGHT,
+    empty_gradebook,
+    hand_in,
+    hand_in_text,
+    made_tiny_course,
+    tiny_course,
+)
+
+REBUILD = "autograder.nbgrader_plugin.RebuildFromRelease"
+JUDGE = "autograder.nbgrader_plugin.Judge"
+SAVE = "nbgrader.preprocessors.SaveAutoGrades"
+
+
+def nbgrader(course, *arguments, **variables):
+    """Run nbgrader's own command; returns the finished process."""
+    scripts = sysconfig.get_path("scripts")
+    environment = os.environ | {"PATH": f"{scripts}{os.pathsep}{os.environ['PATH']}"} | variables
+    command = [f"{scripts}/nbgrader", *arguments]
+    return subprocess.run(command, cwd=course, env=environment, capture_output=True, text=True, check=False)
+
+
+def everything(course):
+    """All that the gradebook says of scores and comments, and the graded notebooks."""
+    with open_gradebook(Course.load(course).directory) as gradebook:
+        rows = []
+        for submission in gradebook.assignment_submissions("tiny"):
+            (notebook,) = submission.notebooks
+            rows.append(
+                (submission.student.id, str(submission.timestamp), submission.score, notebook.late_submission_penalty)
+            )
+            for kind in (notebook.grades, notebook.comments):
+                rows += [
+                    (submission.student.id, {**row.to_dict(), "id": 0})
+                    for row in sorted(kind, key=lambda row: row.name)
+                ]
+    notebooks = {str(path.relative_to(course)): path.read_text() for path in course.glob("autograded/*/*/*")}
+    return sorted(rows, key=repr), notebooks
+
+
+def skipping(notebook):
+    for cell in notebook.cells:
+        cell.metadata["tags"] = ["skip-execution"]
+
+
+def fill_class(course):
+    hand_in(course, "ann", RIGHT)
+    hand_in(course, "bob", ADDS)
+    hand_in(course, "cay", {}, skipping)
+    hand_in_text(course, "dan", "{")
+    (course / "submitted" / "ann" / "tiny" / "timestamp.txt").write_text("2026-03-01 11:00:00 UTC")
+    (course / "submitted" / "bob" / "tiny" / "data").symlink_to("/dev/zero")  # would be copied without end
+
+
+def test_nbgraders_own_commands_and_ours_give_the_same_gradebook_and_notebooks(tiny_course, tmp_path):
+    fill_class(tiny_course)
+    (tiny_course / "records").mkdir()
+    (tiny_course / "records" / "course.key").write_text("11" * 32)
+    other = shutil.copytree(tiny_course, tmp_path / "other", symlinks=True)
+
+    # From nothing: no gradebook, no assignment in it. Twice, the second time with --force.
+    process = nbgrader(tiny_course, "autograde", "tiny")
+    assert process.returncode == 1, process.stderr  # dan's cannot be read
+    assert "There was an error processing assignment 'tiny' for student 'dan'" in process.stderr
+    assert "SAWarning" not in process.stderr
+    process = nbgrader(tiny_course, "autograde", "tiny", "--force")
+    assert process.stderr.count("There was an error processing assignment 'tiny'") == 1
+
+    batch.run(batch.Grading.prepare(Course.load(other), "tiny"), ["ann", "bob", "cay", "dan"])
+    rows, notebooks = everything(tiny_course)
+    assert (rows, notebooks) == everything(other)
+    assert [row[:3] for row in rows if len(row) == 4] == [
+        ("ann", "2026-03-01 11:00:00", 3.0),
+        ("bob", "None", 1.0),
+        ("cay", "None", 0.0),
+        ("dan", "None", 0.0),
+    ]
+
+    process = nbgrader(tiny_course, "generate_feedback", "tiny")
+    assert process.returncode == 0, process.stderr
+    pages = {path.parent.parent.name: path.read_text() for path in tiny_course.glob("feedback/*/*/*.html")}
+    assert set(pages) == {"ann", "bob", "cay"}
+    assert "It adds a instead of multiplying." in pages["bob"]
+    assert "Which sign stands there?" in pages["bob"]
+    assert "Tags of cell scale were changed" in pages["cay"]
+    for page in pages.values():
+        assert "rng.normal" not in page and "np.multiply" not in page  # neither checks nor solutions
+
+
+def autograde(course, **settings):
+    """Nbgrader's Autograde as its command makes it, in this process."""
+    loaded = Course.load(course)
+    config = Config(loaded.config)
+    for name, value in settings.items():
+        section, trait = name.split("__")
+        config[section][trait] = value
+    directory = CourseDirectory(config=config, assignment_id="tiny")
+    return Autograde(coursedir=directory, config=config)
+
+
+@pytest.fixture
+def course(tiny_course, empty_gradebook):
+    shutil.copy(empty_gradebook, tiny_course / "gradebook.db")
+    hand_in(tiny_course, "ann", RIGHT)
+    return tiny_course
+
+
+def nothing_was_graded(course):
+    with sqlite3.connect(course / "gradebook.db") as database:
+        (count,) = database.execute("select count(*) from submitted_assignment").fetchone()
+    database.close()
+    return count == 0 and not (course / "autograded").exists() and not (course / "records" / "tiny").exists()
+
+
+def test_without_isolation_nothing_is_graded_and_the_reason_is_given(course, monkeypatch, caplog):
+    def none(unsafe_local):
+        assert not unsafe_local
+        raise IsolationError("No bubblewrap.", "Install it.")
+
+    monkeypatch.setattr(batch, "choose", none)
+    converter = autograde(course)
+    with pytest.raises(NbGraderException, match="No bubblewrap.\nInstall it."):
+        converter.start()
+    assert nothing_was_graded(course)
+
+
+def test_when_the_plugin_cannot_be_imported_nothing_is_executed(course, tmp_path):
+    canary = tmp_path / "executed"
+    hand_in(course, "ann", {"scale_code": f"open({str(canary)!r}, 'w').close()"})
+    (tmp_path / "shadow" / "autograder").mkdir(parents=True)
+    (tmp_path / "shadow" / "autograder" / "__init__.py").write_text("raise ImportError('broken on purpose')")
+    process = nbgrader(course, "autograde", "tiny", PYTHONPATH=str(tmp_path / "shadow"))
+    assert process.returncode != 0
+    assert not canary.exists()
+    assert nothing_was_graded(course)
+
+
+@pytest.mark.parametrize(
+    ("sanitize", "then", "reason"),
+    [
+        ([REBUILD], ["nbgrader.preprocessors.Execute", JUDGE, SAVE], "a step that executes notebooks"),
+        ([REBUILD, "nbconvert.preprocessors.ExecutePreprocessor"], [JUDGE, SAVE], "a step that executes notebooks"),
+        (["nbgrader.preprocessors.OverwriteCells"], [JUDGE, SAVE], "must begin with RebuildFromRelease"),
+        ([], [JUDGE, SAVE], "must begin with RebuildFromRelease"),
+        ([REBUILD], [SAVE], "must have Judge before SaveAutoGrades"),
+        ([REBUILD], [SAVE, JUDGE], "must have Judge before SaveAutoGrades"),
+    ],
+)
+def test_settings_under_which_a_score_could_come_from_elsewhere_are_refused(sanitize, then, reason):
+    with pytest.raises(AutograderError, match=reason):
+        check_lists(sanitize, then)
+
+
+def test_our_own_settings_are_accepted(made_tiny_course):
+    settings = Course.load(made_tiny_course).config.Autograde
+    check_lists(settings.sanitize_preprocessors, settings.autograde_preprocessors)
+
+
+def test_settings_that_execute_are_refused_when_grading_starts(course):
+    steps = ["nbgrader.preprocessors.Execute", SAVE]
+    with pytest.raises(NbGraderException, match="a step that executes notebooks"):
+        autograde(course, Autograde__autograde_preprocessors=steps).start()
+    assert nothing_was_graded(course)
+
+
+@pytest.mark.parametrize("step", [Judge, RebuildFromRelease])
+def test_a_step_of_ours_cannot_be_switched_off(step):
+    assert step().enabled
+    with pytest.raises(TraitError):
+        step(enabled=False)
+    assert step(config=Config({step.__name__: {"enabled": False}})).enabled
+
+
+def test_a_step_of_ours_fails_where_the_reader_is_not_ours(course):
+    settings = {"Autograde__exporter_class": "nbconvert.exporters.NotebookExporter"}
+    with pytest.raises(NbGraderException):
+        autograde(course, **settings).start()
+    assert not list(course.glob("autograded/*/*/*.ipynb"))
+    assert not (course / "records" / "tiny").exists()
+
+
+def test_a_notebook_that_was_not_judged_gets_no_points(course, monkeypatch):
+    monkeypatch.setattr(Judge, "preprocess", lambda self, nb, resources: (nb, resources))
+    monkeypatch.setattr(nbgrader_plugin.SaveFindings, "preprocess", lambda self, nb, resources: (nb, resources))
+    autograde(course).start()
+    with open_gradebook(Course.load(course).directory) as gradebook:
+        assert gradebook.find_submission("tiny", "ann").score == 0
+
+
+def test_formgraders_way_of_asking_works_and_leaves_its_settings_alone(course):
+    """Formgrader keeps one course directory for all that it does."""
+    (course / "submitted" / "ann" / "tiny" / "link").symlink_to("/etc/passwd")
+    converter = autograde(course)
+    before = converter.coursedir
+    ignored = list(before.ignore)
+    converter.force = True
+    converter.start()
+    assert before.ignore == ignored
+    assert sorted(path.name for path in course.glob("autograded/ann/tiny/*")) == ["tiny.ipynb"]
+    with open_gradebook(Course.load(course).directory) as gradebook:
+        assert gradebook.find_submission("tiny", "ann").score == 3
+    notebook = nbformat.read(course / "autograded" / "ann" / "tiny" / "tiny.ipynb", as_version=4)
+    assert "2 of 2 points (passed)" in nbformat.writes(notebook)
+
+
+def test_links_are_left_out_and_other_files_are_not(tmp_path):
+    (tmp_path / "file[1].txt").touch()
+    (tmp_path / "link[1].txt").symlink_to("/dev/zero")
+    os.mkfifo(tmp_path / "pipe")
+    directory = CourseDirectory(root=str(tmp_path), course_id="one")
+    assert without_links(directory, []) is directory
+    less = without_links(directory, [str(tmp_path)])
+    assert (less.root, less.course_id) == (directory.root, "one")
+    assert less.ignore == [*directory.ignore, "link[[]1].txt", "pipe"]
+
+
+def test_the_reader_is_the_one_that_nbgraders_settings_name(made_tiny_course):
+    assert (
+        Course.load(made_tiny_course).config.Autograde.exporter_class == f"{JudgedNotebook.__module__}.JudgedNotebook"
+    )
