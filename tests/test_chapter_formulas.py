@@ -115,7 +115,7 @@ def forget_and_write(r):
 @shows(
     "lstm-cell",
     r"""\begin{aligned}
-    g_t &= \tanh(\text{something computed from } x_t \text{ and } h_{t-1}) \\
+    g_t &= \tanh(\text{something from } x_t \text{ and } h_{t-1}) \\
     c_t &= f_t\, c_{t-1} + i_t\, g_t
     \end{aligned}""",
 )
