@@ -378,12 +378,15 @@ def test_pointing_at_the_text_reads_the_picked_unit_there(open_page):
 
 def test_a_long_text_scrolls_with_the_arrow_keys_and_not_the_page(open_page):
     page = open_page(SequenceInspector(gates(T=300, H=40), "x" * 300), PHONE)
+    page.evaluate("document.body.style.minHeight = '3000px'")
     page.locator("canvas").focus()
-    page.keyboard.press("End")
+    for key in ["PageDown", "End"]:
+        page.keyboard.press(key)
     left, room, width = page.locator(".lw-scroll").evaluate("s => [s.scrollLeft, s.clientWidth, s.scrollWidth]")
     assert width > room and left == pytest.approx(width - room, abs=1)
     page.keyboard.press("Home")
     assert page.locator(".lw-scroll").evaluate("s => s.scrollLeft") == 0
+    assert page.evaluate("scrollY") == 0
     assert page.evaluate("document.documentElement.scrollWidth") == PHONE["width"]
 
 
