@@ -130,7 +130,7 @@ def test_with_a_repository_each_notebook_page_has_exact_launch_links(launched):
     found = [link for link in links(launched / "book" / "page.html") if "colab" in link or "mybinder" in link]
     assert found == [
         "https://colab.research.google.com/github/someone/course/blob/gh-pages/_sources/book/page.ipynb",
-        "https://mybinder.org/v2/gh/someone/course/main?urlpath=notebooks%2Fbook%2Fpage.md",
+        "https://mybinder.org/v2/gh/someone/course/main?urlpath=notebooks%2Fbook%2Fpage.md%3Ffactory%3DNotebook",
     ]
     # Colab opens a file that is there: the gh-pages branch holds the built book.
     assert (launched / "_sources" / "book" / "page.ipynb").is_file()
@@ -205,11 +205,17 @@ def test_mistakes_of_a_page_fail_the_build_and_are_named(tmp_path, katex):
 @pytest.mark.parametrize(
     ("repository", "expected"),
     [
-        ("https://github.com/a/b/", "https://mybinder.org/v2/gh/a/b/main?urlpath=notebooks%2Fbook%2Fx.md"),
-        ("https://github.com/a/b.git", "https://mybinder.org/v2/gh/a/b/main?urlpath=notebooks%2Fbook%2Fx.md"),
+        (
+            "https://github.com/a/b/",
+            "https://mybinder.org/v2/gh/a/b/main?urlpath=notebooks%2Fbook%2Fx.md%3Ffactory%3DNotebook",
+        ),
+        (
+            "https://github.com/a/b.git",
+            "https://mybinder.org/v2/gh/a/b/main?urlpath=notebooks%2Fbook%2Fx.md%3Ffactory%3DNotebook",
+        ),
         (
             "https://gitlab.com/a/b",
-            "https://mybinder.org/v2/git/https%3A%2F%2Fgitlab.com%2Fa%2Fb/main?urlpath=notebooks%2Fbook%2Fx.md",
+            "https://mybinder.org/v2/git/https%3A%2F%2Fgitlab.com%2Fa%2Fb/main?urlpath=notebooks%2Fbook%2Fx.md%3Ffactory%3DNotebook",
         ),
     ],
 )

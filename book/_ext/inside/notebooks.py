@@ -91,8 +91,8 @@ def launch_links(repository: str, branch: str, docname: str, source: str) -> dic
             f"repository.url in _config.yml must look like https://github.com/OWNER/NAME, got {repository!r}; "
             "leave it empty to show no launch buttons"
         )
-    # Notebook 7 opens a MyST file as a notebook through jupytext; JupyterLab would open it as text.
-    urlpath = quote(f"notebooks/{source}", safe="")
+    # With this factory, Notebook 7 opens a MyST file as a notebook, through jupytext; without, as text.
+    urlpath = quote(f"notebooks/{source}?factory=Notebook", safe="")
     if address.netloc == "github.com" and len(parts) == 2:
         owner, name = parts
         return {
