@@ -7,7 +7,7 @@ import sys
 
 import numpy as np
 import pytest
-from traitlets import HasTraits, Int, TraitError, link
+from traitlets import TraitError
 
 from lstm_ref import lstm_step
 from lstm_ref.errors import ArgumentError, NotFiniteError, ShapeError
@@ -72,15 +72,14 @@ def test_a_number_that_is_refused_later_leaves_the_explorer_as_it_was():
     assert explorer.h_prev == 0.5
 
 
-def test_a_slider_of_ones_own_can_be_linked_both_ways():
-    class Slider(HasTraits):
-        value = Int(0)
+def test_a_slider_of_ones_own_can_be_linked_both_ways(live):
+    from ipywidgets import FloatSlider, link
 
-    explorer, slider = GateExplorer(b_f=4.0), Slider()
-    link((explorer, "b_f"), (slider, "value"), transform=(int, float))
+    explorer, slider = GateExplorer(b_f=4.0), FloatSlider(min=-8, max=8)
+    link((explorer, "b_f"), (slider, "value"))
     assert slider.value == 4
-    slider.value = -2
-    assert explorer.b_f == -2.0
+    slider.value = -2.5
+    assert explorer.b_f == -2.5 and explorer.values["f"] < 0.5
 
 
 def test_the_inspector_carries_the_sample_with_four_digits():
@@ -174,8 +173,11 @@ def test_live_form_is_a_widget_that_sends_the_same_module_and_the_same_state(liv
         assert {key: state[key] for key in widget.module_traits()} == widget.module_state
 
 
-def test_static_form_opens_no_connection(static):
-    assert all(widget.comm is None for widget in both())
+def test_static_form_opens_no_connection_and_stays_static(static, monkeypatch):
+    widgets = both()
+    assert all(widget.comm is None for widget in widgets)
+    monkeypatch.delenv("LSTM_REF_STATIC")
+    assert all(set(widget._repr_mimebundle_()) == {"text/html", "text/plain"} for widget in widgets)
 
 
 def test_a_change_from_the_browser_reaches_python(live):
