@@ -11,8 +11,9 @@
       box.removeAttribute("aria-label");
     }
   };
-  const watch = new ResizeObserver((entries) => entries.forEach(({ target }) => mark(target)));
-  document.querySelectorAll("div.math").forEach((box) => watch.observe(box));
+  // The box changes with the window, what is in it when the fonts have come.
+  const watch = new ResizeObserver((entries) => entries.forEach(({ target }) => mark(target.closest("div.math"))));
+  document.querySelectorAll("div.math, div.math > .katex-display").forEach((box) => watch.observe(box));
 
   // The notebook is downloaded. From disk a browser would show the file instead, so there it gets the page's own copy.
   const link = document.querySelector("a.btn-download-notebook-button");
