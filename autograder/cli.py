@@ -231,7 +231,7 @@ def _show_verdict(record: Record, notes: list[str]) -> None:
     console = Console()
     for result in record.checks:
         console.print(
-            Text(f"{result.status:>11} ", STYLES.get(result.status, "red")),
+            Text(f"{result.status:>11}", STYLES.get(result.status, "red")),
             Text(f"{result.name}: {result.score:g} of {result.points:g} points. {result.title}"),
             soft_wrap=True,
         )

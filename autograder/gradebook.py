@@ -15,7 +15,7 @@ from typing import Any
 
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_output
-from nbgrader.api import Gradebook, MissingEntry
+from nbgrader.api import Gradebook, InvalidEntry, MissingEntry
 from nbgrader.converters import GenerateFeedback, NbGraderException
 from nbgrader.coursedir import CourseDirectory
 from nbgrader.preprocessors import AssignLatePenalties, SaveCells
@@ -122,22 +122,30 @@ def open_gradebook(directory: CourseDirectory) -> Iterator[Gradebook]:
 @contextmanager
 def explained(directory: CourseDirectory) -> Iterator[None]:
     """Turn what SQLAlchemy says about the gradebook into one sentence and a remedy."""
+    # nbgrader logs a traceback before it raises; what is raised here says the same in a sentence.
+    silenced = logging.getLogger("tornado.application")
+    before, silenced.disabled = silenced.disabled, True
     try:
         yield
-    except OperationalError as error:
-        where = f"The gradebook {directory.db_url}"
-        if "locked" in str(error.orig):
-            reason = (
-                f"{where} is locked: another program is writing to it. Close formgrader or wait for nbgrader to end, "
-                "then run the same command again."
-            )
-        elif "no such column" in str(error.orig) or "no such table" in str(error.orig):
-            reason = (
-                f"{where} was made by another version of nbgrader: make a copy of it, then run `nbgrader db upgrade`."
-            )
-        else:
-            reason = f"{where} cannot be used: {error.orig}."
-        raise GradebookError(reason) from error
+    except (OperationalError, InvalidEntry) as error:
+        cause = error if isinstance(error, OperationalError) else error.__context__
+        if not isinstance(cause, OperationalError):
+            raise
+        raise GradebookError(_reason(directory.db_url, str(cause.orig))) from error
+    finally:
+        silenced.disabled = before
+
+
+def _reason(address: str, said: str) -> str:
+    where = f"The gradebook {address}"
+    if "locked" in said:
+        return (
+            f"{where} is locked: another program is writing to it. Close formgrader or wait for nbgrader to end, "
+            "then run the same command again."
+        )
+    if "no such column" in said or "no such table" in said:
+        return f"{where} was made by another version of nbgrader: make a copy of it, then run `nbgrader db upgrade`."
+    return f"{where} cannot be used: {said}."
 
 
 def register(gradebook: Gradebook, directory: CourseDirectory, problem_set: str, release: NotebookNode) -> None:

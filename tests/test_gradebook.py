@@ -218,19 +218,21 @@ def test_a_linked_time_stamp_is_not_read(gradebook, course, tiny):
     assert gradebook.find_submission("tiny", "ann").timestamp is None
 
 
-def test_a_locked_gradebook_is_named_and_nothing_is_half_written(course, tiny, graded):
+@pytest.mark.parametrize("lock", ["exclusive", "immediate"])  # others may not even read; others may read
+def test_a_locked_gradebook_is_named_and_nothing_is_half_written(course, tiny, graded, capfd, lock):
     course.directory.db_url = f"sqlite:///{course.root}/gradebook.db?timeout=0.1"
     with open_gradebook(course.directory) as gradebook:
         register(gradebook, course.directory, "tiny", read_release(tiny))
         writer = Writer(gradebook, course, tiny)
-        lock = sqlite3.connect(course.root / "gradebook.db")
-        lock.execute("begin exclusive")
+        other = sqlite3.connect(course.root / "gradebook.db")
+        other.execute(f"begin {lock}")
         with pytest.raises(GradebookError, match="is locked: another program.*then run the same command again"):
             writer.save("ann", graded(record()), record())
-        lock.rollback()
-        lock.close()
+        other.rollback()
+        other.close()
         writer.save("ann", graded(record()), record())
         assert grades(gradebook)["scale"][0] == 2.0
+    assert "Traceback" not in "".join(capfd.readouterr())
 
 
 def test_what_is_no_gradebook_is_named(course):
@@ -270,3 +272,15 @@ def test_comments_gather_all_checks_of_a_function_that_were_not_passed(tiny):
         "scale_code": "scale: y is <b>wrong</b>.",
         "total_code": "total: s is wrong.",
     }
+
+
+def test_a_gradebook_of_another_version_is_named(course, tiny):
+    with sqlite3.connect(course.root / "gradebook.db") as database:
+        database.execute("alter table student drop column lms_user_id")
+    database.close()
+    with open_gradebook(course.directory) as gradebook:
+        register(gradebook, course.directory, "tiny", read_release(tiny))
+        with pytest.raises(
+            GradebookError, match="another version of nbgrader: make a copy of it, then run `nbgrader db upgrade`"
+        ):
+            Writer(gradebook, course, tiny).enter("ann")
