@@ -6,6 +6,7 @@ import pytest
 from nbclient import NotebookClient
 
 from lstm_ref import practice, zoo
+from lstm_ref.practice.gradient_checkers import check_gradients_plainly
 from lstm_ref.zoo import plain
 
 
@@ -211,6 +212,18 @@ def test_the_seed_repeats_the_inputs_and_without_one_they_differ(capsys):
     count = len(seen) // 3
     np.testing.assert_array_equal(seen[0], seen[count])
     assert not np.array_equal(seen[0], seen[2 * count])
+
+
+@pytest.mark.parametrize("check", practice.CHECKS, ids=lambda check: check.name)
+def test_a_student_who_turns_numpys_warnings_into_errors_is_graded_alike(capsys, check):
+    source = "\n\n".join(zoo.source_of(name) for name in zoo.FUNCTIONS)
+    names = student(source, end_to_end=check.expected, gradient_check=check_gradients_plainly)
+    with np.errstate(all="raise"):
+        exec(f'check("{check.name}")', names)
+        assert capsys.readouterr().out.startswith(f"{check.name}: passed\n")
+        names["lstm_step"] = lambda x, h, c, *weights: (np.full_like(h, 1e308), np.full_like(c, -1e308), None)
+        exec('check("lstm_step", seed=1)', names)
+        assert "h and c are wrong. The mistake is not one of those" in capsys.readouterr().out
 
 
 def test_the_students_own_random_numbers_are_left_alone(capsys):

@@ -61,11 +61,12 @@ def examine(check: Check, call: Call, rng: Generator) -> Verdict:
         except StudentError as error:
             return Verdict(error.status, str(error))
     assert check.cases is not None and check.expected is not None, f"check {check.name} has neither cases nor examine"
-    cases = check.cases(rng)
+    with np.errstate(all="ignore"):  # the student's own settings are for the student's own code
+        cases = check.cases(rng)
+        right = [flatten(check.outputs, check.expected(*copy_tree(case.args)), "the reference") for case in cases]
     answers: list[_Answer] = []
     failure: Verdict | None = None
-    for case in cases:
-        expected = flatten(check.outputs, check.expected(*copy_tree(case.args)), "the reference")
+    for case, expected in zip(cases, right, strict=True):
         try:
             got = flatten(check.outputs, call(*copy_tree(case.args)), check.function)
         except StudentError as error:
@@ -144,7 +145,7 @@ def relative_error(got: Array, expected: Array) -> float:
     """Largest absolute difference over the largest expected number; NaN where ``got`` is not finite."""
     if not np.isfinite(got).all():
         return float("nan")
-    with np.errstate(over="ignore"):
+    with np.errstate(all="ignore"):
         return float(np.abs(got - expected).max() / max(np.abs(expected).max(), SMALLEST_SCALE))
 
 
@@ -199,7 +200,7 @@ def _as_array(value: Any, name: str, function: str) -> Array:
         array = np.asarray(value)
         if array.dtype.kind not in "biuf":
             raise TypeError
-        with np.errstate(over="ignore"):
+        with np.errstate(all="ignore"):
             return array.astype(np.float64)
     except Exception:  # np.asarray calls the object's own __array__, which may raise anything
         raise WrongReturn(f"{function} must return an array of numbers for {name}, got {_kind(value)}.") from None
@@ -258,7 +259,7 @@ def _describe(check: Check, name: str, answer: _Answer) -> tuple[str, str]:
     got = got.reshape(expected.shape)
     if not np.isfinite(got).all():
         return "holds", f"NaN or infinity{label}"
-    with np.errstate(over="ignore"):
+    with np.errstate(all="ignore"):
         bad = np.abs(got - expected) > SINGLE_PRECISION * max(np.abs(expected).max(), SMALLEST_SCALE)
     return "is", f"wrong{label}{_where(check, name, bad)}"
 

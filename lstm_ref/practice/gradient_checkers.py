@@ -51,16 +51,18 @@ class Pair:
         values = self._read("loss", params)
         if values is None:
             return float("nan")
-        self.moved.append(self._difference(values))
-        return float(self.true_loss(values))
+        with np.errstate(all="ignore"):  # the student's own settings are for the student's own code
+            self.moved.append(self._difference(values))
+            return float(self.true_loss(values))
 
     def grad(self, params: Any) -> Params:
         """Gradient at these parameters, as the checker sees it."""
         values = self._read("grad", params)
         if values is None:
             return {name: np.full(array.shape, np.nan) for name, array in self.params.items()}
-        self.grad_moved = self.grad_moved or bool(self._difference(values))
-        return {name: np.array(array) for name, array in self.true_grad(values).items()}
+        with np.errstate(all="ignore"):
+            self.grad_moved = self.grad_moved or bool(self._difference(values))
+            return {name: np.array(array) for name, array in self.true_grad(values).items()}
 
     def covers_every_entry(self) -> bool:
         """Whether the loss was evaluated with each single entry moved, or with many moved together."""
