@@ -103,7 +103,8 @@ class Widget(Base):  # type: ignore[misc]  # anywidget has no types
         return [key for key in cls.class_traits(sync=True) if key not in inherited and not key.startswith("_")]
 
     def _repr_mimebundle_(self, **options: Any) -> Any:
-        if is_static() or getattr(self, "comm", None) is None:  # made in static form: there is no connection to show it by
+        # A widget that was made in static form has no connection by which it could be shown live.
+        if is_static() or getattr(self, "comm", None) is None:
             return {"text/html": self.html(), "text/plain": repr(self)}
         return super()._repr_mimebundle_(**options)
 
