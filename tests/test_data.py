@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lstm_ref.data import UNKNOWN, DataError, Split, Vocabulary, about, batches, load, split_text
-from lstm_ref.errors import LSTMError
+from lstm_ref.data import UNKNOWN, Split, Vocabulary, about, batches, load, split_text
+from lstm_ref.errors import ArgumentError, LSTMError, MissingPackageError
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +70,7 @@ def test_topics_are_taken_in_alphabetical_order_whatever_the_order_of_the_dictio
 def test_unknown_name_lists_what_there_is():
     for function in (load, about):
         with pytest.raises(
-            DataError, match=rf"{function.__name__}: there is no data set 'tinyshakespear'.*python-reference"
+            ArgumentError, match=rf"{function.__name__}: there is no data set 'tinyshakespear'.*python-reference"
         ):
             function("tinyshakespear")
     with pytest.raises(LSTMError):
@@ -86,7 +86,7 @@ def test_a_python_without_its_topics_is_told_what_is_missing(monkeypatch):
         return real(name, *arguments, **keywords)
 
     monkeypatch.setattr(builtins, "__import__", without_topics)
-    with pytest.raises(DataError, match="no pydoc_data.topics.*install the full standard library"):
+    with pytest.raises(MissingPackageError, match="no pydoc_data.topics.*install the full standard library"):
         load("python-reference")
 
 
@@ -122,14 +122,14 @@ def test_split_of_the_reference_shares_no_paragraph(reference):
 
 @pytest.mark.parametrize("shares", [(-0.1, 0.1), (0.5, 0.5), (0.2, -0.1), (1.0, 0.0), (float("nan"), 0.1)])
 def test_split_refuses_shares_that_do_not_fit(shares):
-    with pytest.raises(DataError, match=r"together less than 1, got validation="):
+    with pytest.raises(ArgumentError, match=r"together less than 1, got validation="):
         split_text("abc" * 100, *shares)
 
 
 def test_split_refuses_a_text_that_is_too_short_for_its_pieces():
-    with pytest.raises(DataError, match="a text of 3 characters leaves nothing for validation"):
+    with pytest.raises(ArgumentError, match="a text of 3 characters leaves nothing for validation"):
         split_text("abc")
-    with pytest.raises(DataError, match="a text of 0 characters leaves nothing for train"):
+    with pytest.raises(ArgumentError, match="a text of 0 characters leaves nothing for train"):
         split_text("", 0, 0)
     assert split_text("abc", 0, 0) == Split("abc", "", "")
 
@@ -178,11 +178,11 @@ def test_empty_text_and_empty_ids():
 
 
 def test_vocabulary_refuses_a_text_that_gives_no_character():
-    with pytest.raises(DataError, match="no character occurs 1 times or more in a training text of 0 characters"):
+    with pytest.raises(ArgumentError, match="no character occurs 1 times or more in a training text of 0 characters"):
         Vocabulary("")
-    with pytest.raises(DataError, match="no character occurs 5 times .* a smaller min_count"):
+    with pytest.raises(ArgumentError, match="no character occurs 5 times .* a smaller min_count"):
         Vocabulary("abc", min_count=5)
-    with pytest.raises(DataError, match="min_count must be 1 or more, got 0"):
+    with pytest.raises(ArgumentError, match="min_count must be 1 or more, got 0"):
         Vocabulary("abc", min_count=0)
 
 
@@ -196,7 +196,7 @@ def test_vocabulary_refuses_a_text_that_gives_no_character():
     ],
 )
 def test_decode_refuses_what_is_not_a_list_of_ids(ids, message):
-    with pytest.raises(DataError, match=message):
+    with pytest.raises(ArgumentError, match=message):
         Vocabulary("ab").decode(ids)
 
 
@@ -241,7 +241,7 @@ def test_batches_are_copies():
 
 def test_batches_refuse_too_short_a_text_before_the_first_batch_is_asked_for():
     assert len(list(batches(np.arange(13), 3, 4))) == 1
-    with pytest.raises(DataError, match="N=3 lanes of T=4 characters and one last target need 13 ids, got 12"):
+    with pytest.raises(ArgumentError, match="N=3 lanes of T=4 characters and one last target need 13 ids, got 12"):
         batches(np.arange(12), 3, 4)
 
 
@@ -255,5 +255,5 @@ def test_batches_refuse_too_short_a_text_before_the_first_batch_is_asked_for():
     ],
 )
 def test_batches_refuse_what_they_cannot_cut(ids, N, T, message):
-    with pytest.raises(DataError, match=message):
+    with pytest.raises(ArgumentError, match=message):
         batches(ids, N, T)

@@ -2,6 +2,5 @@
 
 from lstm_ref.data.catalogue import About, about, load
 from lstm_ref.data.characters import UNKNOWN, Split, Vocabulary, batches, split_text
-from lstm_ref.data.errors import DataError
 
-__all__ = ["UNKNOWN", "About", "DataError", "Split", "Vocabulary", "about", "batches", "load", "split_text"]
+__all__ = ["UNKNOWN", "About", "Split", "Vocabulary", "about", "batches", "load", "split_text"]

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from lstm_ref.data import python_reference
-from lstm_ref.data.errors import DataError
+from lstm_ref.errors import ArgumentError
 
 
 class About(NamedTuple):
@@ -47,7 +47,8 @@ def load(name: str) -> str:
 
     Raises
     ------
-    DataError : no data set of that name (the message lists those that exist), or its files are not on this machine
+    ArgumentError : no data set of that name; the message lists those that exist
+    MissingPackageError : this Python comes without its help topics
 
     Examples
     --------
@@ -63,7 +64,7 @@ def about(name: str) -> About:
 
     Raises
     ------
-    DataError : no data set of that name
+    ArgumentError : no data set of that name
 
     Examples
     --------
@@ -76,5 +77,5 @@ def about(name: str) -> About:
 
 def _find(operation: str, name: str) -> _DataSet:
     if name not in _DATA_SETS:
-        raise DataError(f"{operation}: there is no data set {name!r}; there are: {', '.join(sorted(_DATA_SETS))}")
+        raise ArgumentError(f"{operation}: there is no data set {name!r}; there are: {', '.join(sorted(_DATA_SETS))}")
     return _DATA_SETS[name]

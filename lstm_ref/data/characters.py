@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from lstm_ref.data.errors import DataError
+from lstm_ref.errors import ArgumentError
 
 Ids = NDArray[np.int64]
 
@@ -41,7 +41,7 @@ def split_text(text: str, validation: float = 0.1, test: float = 0.1) -> Split:
 
     Raises
     ------
-    DataError : shares that do not fit, or a piece that should hold something and would be empty
+    ArgumentError : shares that do not fit, or a piece that should hold something and would be empty
 
     Examples
     --------
@@ -49,7 +49,7 @@ def split_text(text: str, validation: float = 0.1, test: float = 0.1) -> Split:
     Split(train='abcdefg', validation='hi', test='j')
     """
     if not (validation >= 0 and test >= 0 and validation + test < 1):
-        raise DataError(
+        raise ArgumentError(
             "split_text: validation and test must be 0 or more and together less than 1, "
             f"got validation={validation}, test={test}"
         )
@@ -62,7 +62,7 @@ def split_text(text: str, validation: float = 0.1, test: float = 0.1) -> Split:
         ("test", test, n_test),
     ):
         if share > 0 and length < 1:
-            raise DataError(
+            raise ArgumentError(
                 f"split_text: a text of {len(text)} characters leaves nothing for {name}; give a longer one"
             )
     return Split(text[:n_train], text[n_train : n_train + n_validation], text[n_train + n_validation :])
@@ -82,7 +82,7 @@ class Vocabulary:
 
     Raises
     ------
-    DataError : an empty text, a min_count below 1, or one that leaves no character
+    ArgumentError : an empty text, a min_count below 1, or one that leaves no character
 
     Examples
     --------
@@ -97,11 +97,11 @@ class Vocabulary:
 
     def __init__(self, training_text: str, min_count: int = 1) -> None:
         if min_count < 1:
-            raise DataError(f"Vocabulary: min_count must be 1 or more, got {min_count}")
+            raise ArgumentError(f"Vocabulary: min_count must be 1 or more, got {min_count}")
         counts = Counter(training_text)
         known = sorted(c for c, count in counts.items() if count >= min_count and c != UNKNOWN)
         if not known:
-            raise DataError(
+            raise ArgumentError(
                 f"Vocabulary: no character occurs {min_count} times or more in a training text of {len(training_text)} "
                 "characters; give a longer text or a smaller min_count"
             )
@@ -129,16 +129,18 @@ class Vocabulary:
 
         Raises
         ------
-        DataError : an id that is not in 0 ... V-1, not an integer, or not one axis
+        ArgumentError : an id that is not in 0 ... V-1, not an integer, or not one axis
         """
         array = np.asarray(ids)
         if array.size == 0:
             return ""
         if array.ndim != 1 or array.dtype.kind not in "iu":
-            raise DataError(f"decode: ids must be integers with one axis, got {array.dtype} with shape {array.shape}")
+            raise ArgumentError(
+                f"decode: ids must be integers with one axis, got {array.dtype} with shape {array.shape}"
+            )
         outside = array[(array < 0) | (array >= len(self))]
         if outside.size:
-            raise DataError(
+            raise ArgumentError(
                 f"decode: an id must be in 0 ... {len(self) - 1}, got {outside[0]}; is it another vocabulary's?"
             )
         return "".join(self.characters[k] for k in array)
@@ -165,7 +167,7 @@ def batches(ids: Ids, N: int, T: int) -> Iterator[tuple[Ids, Ids]]:
 
     Raises
     ------
-    DataError : N or T below 1, ids that are not integers with one axis, or fewer than N T + 1 of them
+    ArgumentError : N or T below 1, ids that are not integers with one axis, or fewer than N T + 1 of them
 
     Examples
     --------
@@ -176,14 +178,14 @@ def batches(ids: Ids, N: int, T: int) -> Iterator[tuple[Ids, Ids]]:
     """
     array = np.asarray(ids)
     if N < 1 or T < 1:
-        raise DataError(f"batches: N and T must be 1 or more, got N={N}, T={T}")
+        raise ArgumentError(f"batches: N and T must be 1 or more, got N={N}, T={T}")
     if array.ndim != 1 or array.dtype.kind not in "iu":
-        raise DataError(
+        raise ArgumentError(
             f"batches: ids must be integers with one axis, got {array.dtype} with shape {array.shape}; "
             "use Vocabulary.encode(text)"
         )
     if len(array) < N * T + 1:
-        raise DataError(
+        raise ArgumentError(
             f"batches: N={N} lanes of T={T} characters and one last target need {N * T + 1} ids, got {len(array)}; "
             "make N or T smaller, or give a longer text"
         )

@@ -8,7 +8,7 @@ from __future__ import annotations
 import platform
 import re
 
-from lstm_ref.data.errors import DataError
+from lstm_ref.errors import MissingPackageError
 
 
 def text() -> str:
@@ -24,7 +24,7 @@ def text() -> str:
     try:
         from pydoc_data.topics import topics
     except ImportError as error:
-        raise DataError(
+        raise MissingPackageError(
             "load: this Python has no pydoc_data.topics, a part of the standard library that some small installations "
             "leave out; install the full standard library (on Debian and Ubuntu: the package libpython3-stdlib)"
         ) from error
