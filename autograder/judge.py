@@ -169,9 +169,11 @@ class _Judge:
         try:
             with np.errstate(all="ignore"), warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                return examine(
-                    check, self._function(check), generator(self.seed, f"{self.problem_set.name}/{check.name}")
-                )
+                rng = generator(self.seed, f"{self.problem_set.name}/{check.name}")
+                verdict = examine(check, self._function(check), rng)
+                if not isinstance(verdict, Verdict):
+                    raise TypeError(f"it gave a {type(verdict).__name__} and no Verdict")
+                return verdict
         except Exception as error:
             # The check itself failed over what came back. That may be the student's doing or the instructor's.
             self.notes.append(
@@ -264,7 +266,7 @@ def _explained(failure: StudentFailure, before: str = "") -> tuple[Status, str]:
 
 
 def _record(check: Check, verdict: Verdict) -> CheckRecord:
-    credit = min(max(float(verdict.credit), 0.0), 1.0)
+    credit = min(float(verdict.credit), 1.0) if verdict.credit > 0 else 0.0  # 0 for NaN too
     return CheckRecord(
         name=check.name,
         title=check.title,
@@ -273,7 +275,7 @@ def _record(check: Check, verdict: Verdict) -> CheckRecord:
         status=verdict.status.value,
         message=_clean(verdict.message),
         misconception=verdict.misconception,
-        hints=verdict.hints,
+        hints=tuple(verdict.hints),
         warnings=tuple(map(_clean, verdict.warnings)),
     )
 
