@@ -29,6 +29,7 @@ def load(name):
 students, checks = load("students"), load("checks")
 PEACEFUL = [student for student in students.STUDENTS if not student.hostile]
 HOSTILE = [student for student in students.STUDENTS if student.hostile]
+REFERENCE_CHECKER = {}  # the verdict on it, once it is there
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +68,12 @@ def test_each_gets_its_points_and_its_mistake_is_named(student, release, solutio
             if any(verdicts[need].status is not Status.PASSED for need in check.needs):
                 verdicts[check.name] = None
                 continue
-            verdicts[check.name] = examine_in(namespace, check, seed=11)
+            # Nearly all hand in the same gradient checker, and to examine it takes longer than all else.
+            source = next((c.source for c in notebook.cells if c.id == f"{check.name}_code"), "")
+            same = check.name == "gradient_check" and source == solutions["gradient_check_code"]
+            if same and "verdict" not in REFERENCE_CHECKER:
+                REFERENCE_CHECKER["verdict"] = examine_in(namespace, check, seed=11)
+            verdicts[check.name] = REFERENCE_CHECKER["verdict"] if same else examine_in(namespace, check, seed=11)
     scores = {c.name: round(c.points * verdicts[c.name].credit, 4) if verdicts[c.name] else 0 for c in checks.CHECKS}
     assert scores == dict(student.scores), {name: v and v.message for name, v in verdicts.items()}
     named = {name: v.misconception for name, v in verdicts.items() if v and v.misconception}
