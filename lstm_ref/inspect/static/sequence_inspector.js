@@ -219,7 +219,7 @@ function render({ model, el }) {
     const room = el.clientWidth - labels.offsetWidth - 2;
     if (room <= 0) return; // not on the page yet, or hidden: the observer calls again
     columnWidth = clamp(Math.floor(room / T), words ? 18 : 11, 30);
-    rowHeight = clamp(Math.floor(300 / H), 4, 22);
+    rowHeight = clamp(Math.floor(320 / H), 3, 22); // 128 units stay shorter than a telephone
     sheet.style.width = `${columnWidth * T}px`;
     sheet.style.setProperty("--lw-column", `${columnWidth}px`);
     canvas.style.height = `${rowHeight * H}px`;
