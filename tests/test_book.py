@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 HTML = ROOT / "_build" / "html"
-NOTEBOOKS = ["lstm-cell", "bptt", "first-lstm"]
+NOTEBOOKS = ["start", "lstm-cell", "bptt", "first-lstm"]
 
 
 class Names(HTMLParser):
@@ -148,7 +148,7 @@ def test_index_names_the_book_and_its_first_page(pages):
 
 
 def test_each_page_names_authors_and_licences(pages):
-    for name in ["start", *NOTEBOOKS]:
+    for name in NOTEBOOKS:
         text = (HTML / "book" / f"{name}.html").read_text(encoding="utf-8")
         assert "The Inside the LSTM authors" in text and "CC BY 4.0" in text and "Code: MIT" in text
 
