@@ -159,7 +159,7 @@ def affine_forward(x: Array, W: Array, b: Array) -> tuple[Array, AffineCache]:
     >>> out.shape, out[0, 0, 0]
     ((2, 5, 4), np.float64(3.0))
     """
-    check_arrays("affine_forward", {}, x=(x, _rows(x, "n_in")), W=(W, "n_in n_out"), b=(b, "n_out"))
+    check_arrays("affine_forward", {}, x=(x, _rows(x, "n_in")), b=(b, "n_out"), W=(W, "n_in n_out"))
     return x @ W + b, AffineCache(x.copy(), W)
 
 
