@@ -16,8 +16,8 @@ A mask (N, T) says which time steps hold data: True for a valid step, False for 
     the output  is 0, so that a sum over all steps counts no padding
     x           is never read, and its gradient is 0
 
-The padding may stand after the data, before it, or within it. PyTorch's packed sequences and Keras with
-``zero_output_for_mask=True`` give the same numbers; Keras's default differs in the output only: it repeats the last valid one.
+The padding may stand after the data, before it, or within it. PyTorch's packed sequences (padding after the data only) and Keras
+with ``zero_output_for_mask=True`` give the same numbers; Keras's default differs in the output only: it repeats the last one.
 """
 
 from __future__ import annotations
