@@ -14,7 +14,7 @@ A mask (N, T) says which time steps hold data: True for a valid step, False for 
 
     h and c     stay what they were, so that the last state is that of the last valid step
     the output  is 0, so that a sum over all steps counts no padding
-    x           is never read, and its gradient is 0
+    x           is not used, and its gradient is 0
 
 The padding may stand after the data, before it, or within it. PyTorch's packed sequences (padding after the data only) and Keras
 with ``zero_output_for_mask=True`` give the same numbers; Keras's default differs in the output only: it repeats the last one.
