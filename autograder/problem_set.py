@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import importlib.util
 import sys
@@ -9,7 +10,7 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
-from importlib.metadata import PackageNotFoundError, distribution
+from importlib.metadata import PackageNotFoundError, distribution, packages_distributions
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -31,7 +32,7 @@ class ProblemSet:
     checks : in the order in which a student meets them
     packages : distributions that the student's code may import
     folder : ``solutions/<name>``
-    digest : SHA-256 of ``checks.py``; another digest means that older records may no longer hold
+    digest : SHA-256 of ``checks.py`` and of what it imports; another digest means that older records may no longer hold
     """
 
     name: str
@@ -80,7 +81,7 @@ def load(name: str | Path, root: Path | None = None) -> ProblemSet:
         checks=tuple(_attribute(module, "CHECKS", source)),
         packages=tuple(_attribute(module, "PACKAGES", source)),
         folder=folder,
-        digest=hashlib.sha256(source.read_bytes()).hexdigest(),
+        digest=_digest(source),
     )
     validate(problem_set)
     return problem_set
@@ -99,6 +100,37 @@ def _import(name: str, source: Path) -> ModuleType:
         del sys.modules[private]
         raise ProblemSetError(f"{source} cannot be imported: {type(error).__name__}: {error}") from error
     return module
+
+
+def _digest(source: Path) -> str:
+    """Digest of a file and of the packages that it imports: of their sources where they are worked on, else of their versions.
+
+    The comparison and the known mistakes decide a score as much as the checks do, so a change there must grade anew, too.
+    """
+    digest = hashlib.sha256(source.read_bytes())
+    for name in sorted({"verdict"} | _imported_packages(source)):
+        spec = importlib.util.find_spec(name)
+        if spec is None or spec.origin is None:
+            continue  # built into Python: its version is in every record
+        folder = Path(spec.origin).parent
+        if "site-packages" in folder.parts:
+            versions = [f"{dist}=={distribution(dist).version}" for dist in packages_distributions().get(name, ())]
+            digest.update(f"{name} {versions}".encode())
+        elif name not in sys.stdlib_module_names:
+            for file in sorted(folder.rglob("*.py")):
+                digest.update(file.relative_to(folder).as_posix().encode() + b"\0" + file.read_bytes() + b"\0")
+    return digest.hexdigest()
+
+
+def _imported_packages(source: Path) -> set[str]:
+    """Top-level names of what a file imports."""
+    names = set()
+    for node in ast.walk(ast.parse(source.read_bytes())):
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names.add(node.module)
+    return {name.partition(".")[0] for name in names}
 
 
 def _attribute(module: ModuleType, name: str, source: Path) -> Sequence[Any]:

@@ -48,6 +48,21 @@ def test_a_change_of_the_checks_changes_the_digest(tmp_path: Path) -> None:
     assert problem_set.load("first", root).digest != before
 
 
+def test_a_change_of_a_package_that_the_checks_import_changes_the_digest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "packages" / "known_mistakes_for_the_digest"
+    (package / "deeper").mkdir(parents=True)
+    (package / "__init__.py").write_text("")
+    (package / "deeper" / "forward.py").write_text("BUGS = 1\n")
+    monkeypatch.syspath_prepend(str(package.parent))
+    root = write(tmp_path, source="import known_mistakes_for_the_digest\n" + SOURCE)
+    before = problem_set.load("first", root).digest
+    assert problem_set.load("first", root).digest == before
+    (package / "deeper" / "forward.py").write_text("BUGS = 2\n")
+    assert problem_set.load("first", root).digest != before
+
+
 def test_a_name_that_is_not_there_is_answered_with_those_that_are(tmp_path: Path) -> None:
     root = write(write(tmp_path), "second-one")
     with pytest.raises(ProblemSetError, match="no problem set 'third'.* there are first, second-one"):
