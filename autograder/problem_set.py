@@ -124,7 +124,7 @@ def _digest(source: Path) -> str:
 
 def _imported_packages(source: Path) -> set[str]:
     """Top-level names of what a file imports."""
-    names = set()
+    names: set[str] = set()
     for node in ast.walk(ast.parse(source.read_bytes())):
         if isinstance(node, ast.Import):
             names.update(alias.name for alias in node.names)
