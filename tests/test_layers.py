@@ -213,7 +213,9 @@ def test_gradient_of_dropout_is_its_derivative(variational, N, T, D, rate, seed)
     check_gradients(lambda p: np.sum(forward(p["x"])[0] * dout), {"x": x}, {"x": dropout_backward(dout, forward(x)[1])})
 
 
-@pytest.mark.parametrize(("rate", "rng", "training"), [(0.9, None, False), (0.9, 1, False), (0.0, None, True), (0.0, 1, True)])
+@pytest.mark.parametrize(
+    ("rate", "rng", "training"), [(0.9, None, False), (0.9, 1, False), (0.0, None, True), (0.0, 1, True)]
+)
 def test_dropout_in_evaluation_or_at_rate_0_changes_nothing_and_draws_nothing(rate, rng, training):
     rng = np.random.default_rng(rng) if rng else None
     x = normal(2, 3, 4)
