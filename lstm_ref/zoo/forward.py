@@ -22,7 +22,7 @@ def _order(id: str, layout: str, split: str, source: str) -> Bug:
         cause="Each framework and each course has its own order of the gates, and none is more right than another.",
         fix="Take the blocks of a in the order i, f, g, o, here and in the backward pass.",
         hints=(
-            "Your equations are right. Which columns of Wx do you give to which gate?",
+            "Your equations are right, up to the names of the gates. Which columns of Wx do you give to which gate?",
             "The columns stand in the order input gate, forget gate, candidate, output gate.",
         ),
         source=source,
