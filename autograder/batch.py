@@ -46,6 +46,7 @@ class Outcome:
     record, notebook : what the judge found, and the graded notebook; None where it could not be graded
     problem : why it could not be graded; else empty
     judged : whether the judge was asked now; False where an earlier record still holds
+    refused : whether it is the submission that cannot be graded; then no earlier score stands for it either
     """
 
     student: str
@@ -53,6 +54,7 @@ class Outcome:
     notebook: NotebookNode | None = None
     problem: str = ""
     judged: bool = False
+    refused: bool = False
 
 
 @dataclass(frozen=True)
@@ -107,7 +109,7 @@ class Grading:
             notebook = rebuild(self.release, read_notebook(path)).notebook
         except SubmissionError as error:
             self.refuse(student, str(error))
-            return Outcome(student, problem=str(error))
+            return Outcome(student, problem=str(error), refused=True)
         record, judged = self.judge(student, notebook, ask, force)
         fill(notebook, record)
         return Outcome(student, record, notebook, judged=judged)
@@ -287,7 +289,10 @@ def _save(writer: Writer, outcome: Outcome) -> Outcome:
     if not _is_text(outcome.student):
         return outcome
     try:
-        if outcome.record is None or outcome.notebook is None:
+        if outcome.refused:
+            remove_autograded(writer.course, writer.problem_set.name, outcome.student)
+            writer.refuse(outcome.student)
+        elif outcome.record is None or outcome.notebook is None:
             writer.enter(outcome.student)
         else:
             write_autograded(writer.course, writer.problem_set.name, outcome.student, outcome.notebook)
@@ -304,9 +309,8 @@ def write_autograded(course: Course, problem_set: str, student: str, notebook: N
 
     Of the other files that were handed in only the time stamp goes with it: nothing is executed there.
     """
+    remove_autograded(course, problem_set, student)
     target = course.autograded(student, problem_set)
-    if target.exists():
-        shutil.rmtree(target)
     target.mkdir(parents=True)
     files = {f"{problem_set}.ipynb": nbformat.writes(notebook) + "\n"}
     stamp = course.submission(student, problem_set) / TIMESTAMP
@@ -318,6 +322,13 @@ def write_autograded(course: Course, problem_set: str, student: str, notebook: N
         (target / name).chmod(mode)
     if course.directory.groupshared:
         target.chmod(stat.S_IMODE(target.stat().st_mode) | 0o2770)
+
+
+def remove_autograded(course: Course, problem_set: str, student: str) -> None:
+    """Remove the graded notebook of an earlier submission, as nbgrader does before it grades."""
+    target = course.autograded(student, problem_set)
+    if target.exists():
+        shutil.rmtree(target)
 
 
 def _missing(path: Path) -> str:

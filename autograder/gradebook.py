@@ -266,6 +266,23 @@ class Writer:
                 warnings.filterwarnings("ignore", **NBGRADERS_OWN)
                 return self.gradebook.update_or_create_submission(self.problem_set.name, student, **when)
 
+    def refuse(self, student: str) -> None:
+        """Enter a student whose submission cannot be graded: a score that an earlier one got does not stand for it.
+
+        Raises
+        ------
+        GradebookError : the gradebook is locked; what was not written can be written later
+        """
+        submission = self.enter(student)
+        with self._transaction():
+            (row,) = (row for row in submission.notebooks if row.name == self.problem_set.name)
+            for grade in row.grades:
+                grade.auto_score, grade.needs_manual_grade = None, True  # as in a submission that was never graded
+            for comment in row.comments:
+                comment.auto_comment = None
+            row.late_submission_penalty = None
+            self.gradebook.db.commit()
+
     def save(self, student: str, notebook: NotebookNode, record: Record) -> None:
         """Enter a student with the scores and comments of a graded notebook.
 

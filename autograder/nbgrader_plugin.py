@@ -27,7 +27,7 @@ from traitlets.utils.importstring import import_item
 
 from autograder.batch import Grading
 from autograder.errors import AutograderError
-from autograder.gradebook import NBGRADERS_OWN, Course, comment_on, comments, fill, open_gradebook, register
+from autograder.gradebook import NBGRADERS_OWN, Course, Writer, comment_on, comments, fill, open_gradebook, register
 from autograder.rebuild import SubmissionError, read_notebook, rebuild
 
 Resources = dict[str, Any]
@@ -68,6 +68,9 @@ class JudgedNotebook(NotebookExporter):  # type: ignore[misc]
             return self.from_notebook_node(read_notebook(Path(filename)), resources, **options)
         except SubmissionError as error:
             self.grading.refuse(student, str(error))
+            course = self.grading.course
+            with open_gradebook(course.directory) as gradebook:
+                Writer(gradebook, course, self.grading.problem_set).refuse(student)
             raise
 
 

@@ -105,6 +105,34 @@ def test_only_what_changed_is_judged_again(course, grading, monkeypatch):
     assert records(course)["ann"]["isolation"] == "unsafe-local"
 
 
+def test_a_submission_that_cannot_be_graded_keeps_no_score_of_an_earlier_one(course, grading):
+    path = hand_in(course.root, "ann", RIGHT)
+    batch.run(grading, ["ann"])
+    with open_gradebook(course.directory) as gradebook:
+        gradebook.find_grade("total", "tiny", "tiny", "ann").manual_score = 0.5
+        gradebook.db.commit()
+    path.write_text("{")
+    (ann,) = batch.run(grading, ["ann"])
+    assert ann.refused and "cannot be read as JSON" in ann.problem
+    assert scores(course) == {"ann": {"scale": None, "total": None}}
+    assert not course.autograded("ann", "tiny").exists()
+    with open_gradebook(course.directory) as gradebook:
+        submission = gradebook.find_submission("tiny", "ann")
+        assert (submission.score, submission.needs_manual_grade) == (0.5, True)  # the instructor's own is kept
+    hand_in(course.root, "ann", RIGHT)
+    batch.run(grading, ["ann"])
+    assert scores(course) == {"ann": {"scale": 2.0, "total": 1.0}}
+
+
+def test_a_judge_that_fails_leaves_the_earlier_score(course, grading, monkeypatch):
+    hand_in(course.root, "ann", RIGHT)
+    batch.run(grading, ["ann"])
+    monkeypatch.setattr(pool.Judges, "ask", lambda self, *asked: 1 / 0)
+    (ann,) = batch.run(grading, ["ann"], force=True)
+    assert "the grading itself failed" in ann.problem and not ann.refused
+    assert scores(course) == {"ann": {"scale": 2.0, "total": 1.0}}
+
+
 def test_a_damaged_record_is_made_anew(course, grading):
     hand_in(course.root, "ann", RIGHT)
     batch.run(grading, ["ann"])

@@ -106,6 +106,22 @@ def test_nbgraders_own_commands_and_ours_give_the_same_gradebook_and_notebooks(t
         assert "rng.normal" not in page and "np.multiply" not in page  # neither checks nor solutions
 
 
+def test_both_take_an_earlier_score_from_a_submission_that_cannot_be_graded(course, tmp_path):
+    hand_in(course, "bob", ADDS)
+    loaded = Course.load(course)
+    batch.run(batch.Grading.prepare(loaded, "tiny"), ["ann", "bob"])
+    hand_in_text(course, "bob", "{")
+    other = shutil.copytree(course, tmp_path / "other")
+    with pytest.raises(NbGraderException):
+        autograde(course, Autograde__force=True).start()
+    batch.run(batch.Grading.prepare(Course.load(other), "tiny"), ["ann", "bob"])
+    assert everything(course) == everything(other)
+    with open_gradebook(loaded.directory) as gradebook:
+        assert gradebook.find_grade("total", "tiny", "tiny", "bob").auto_score is None
+        assert gradebook.find_comment("scale_code", "tiny", "tiny", "bob").auto_comment is None
+        assert gradebook.find_submission("tiny", "ann").score == 3
+
+
 def autograde(course, **settings):
     """Nbgrader's Autograde as its command makes it, in this process."""
     loaded = Course.load(course)
