@@ -21,9 +21,13 @@ from verdict.check import Call
 
 Params = dict[str, Array]
 
-# Centred differences at eps = 1e-5 agree with a right gradient to 1e-8 or better; every wrong gradient here is off by 1e-2.
 RIGHT_BELOW = 1e-6
 WRONG_ABOVE = 1e-4
+# A right checker must not fail by the luck of the draw, by whichever relative error it measures. Centred differences at
+# eps = 1e-5 are off by about 1e-10 here, so that even a single number of this size agrees to 1e-7; and a wrong gradient is off
+# by at least this much.
+SMALLEST_NUMBER = 1e-3
+SMALLEST_MISTAKE = 1e-2
 
 
 @dataclass
@@ -115,7 +119,7 @@ def right_pairs(rng: Generator) -> list[Pair]:
         ),
         Pair(
             "a parameter that the loss does not depend on",
-            {"w": rng.normal(size=3), "idle": rng.normal(size=2)},
+            {"w": rng.uniform(0.5, 1.5, size=3), "idle": rng.normal(size=2)},
             lambda p: float((p["w"] ** 2).sum()),
             lambda p: {"w": 2 * p["w"], "idle": np.zeros(2)},
             right=True,
@@ -173,12 +177,28 @@ def wrong_pairs(rng: Generator, bugs: Sequence[str]) -> list[Pair]:
 
 
 def _lstm(rng: Generator, bug: zoo.Bug | None) -> tuple[Callable[[Params], float], Callable[[Params], Params], Params]:
-    """A small LSTM, a loss that looks at every h and at the last c, and its gradient with or without a mistake."""
-    N, T, D, H = 2, 3, 2, 1
-    x, dh, dcT = rng.normal(size=(N, T, D)), rng.normal(size=(N, T, H)), rng.normal(size=(N, H))
-    shapes = {"h0": (N, H), "c0": (N, H), "Wx": (D, 4 * H), "Wh": (H, 4 * H), "b": (4 * H,)}
-    params = {name: rng.normal(scale=1.0 if name in ("h0", "c0") else 0.5, size=size) for name, size in shapes.items()}
+    """A small LSTM, a loss that looks at every h and at the last c, and its gradient with or without a mistake.
 
+    Drawn anew until it is fit to judge by. About one draw in a hundred has a number in its right gradient that is nearly zero, or
+    a wrong gradient that is nearly right, and a right checker would be blamed for the draw.
+    """
+    N, T, D, H = 2, 3, 2, 1
+    shapes = {"h0": (N, H), "c0": (N, H), "Wx": (D, 4 * H), "Wh": (H, 4 * H), "b": (4 * H,)}
+    for _ in range(1000):
+        x, dh, dcT = rng.normal(size=(N, T, D)), rng.normal(size=(N, T, H)), rng.normal(size=(N, H))
+        params = {
+            name: rng.normal(scale=1.0 if name in ("h0", "c0") else 0.5, size=size) for name, size in shapes.items()
+        }
+        loss, right = _loss_and_gradient(x, dh, dcT, lstm_backward)
+        grad = right if bug is None else _loss_and_gradient(x, dh, dcT, bug.lstm_backward)[1]
+        if _fit_to_judge_by(right(params), None if bug is None else grad(params)):
+            return loss, grad, params
+    raise AssertionError(f"no LSTM was drawn on which {'every number counts' if bug is None else bug.id} shows clearly")
+
+
+def _loss_and_gradient(
+    x: Array, dh: Array, dcT: Array, backward: Call
+) -> tuple[Callable[[Params], float], Callable[[Params], Params]]:
     def forward(p: Params) -> Any:
         return lstm_forward(x, p["h0"], p["c0"], p["Wx"], p["Wh"], p["b"])
 
@@ -187,12 +207,24 @@ def _lstm(rng: Generator, bug: zoo.Bug | None) -> tuple[Callable[[Params], float
         return float((h * dh).sum() + (cT * dcT).sum())
 
     def grad(p: Params) -> Params:
-        backward = lstm_backward if bug is None else bug.lstm_backward
         with np.errstate(all="ignore"):
             grads = backward(dh, forward(p)[2], dcT)
         return {name: np.array(getattr(grads, f"d{name}")) for name in p}
 
-    return loss, grad, params
+    return loss, grad
+
+
+def _fit_to_judge_by(right: Params, wrong: Params | None) -> bool:
+    """Whether every number of the right gradient is well above rounding, and the wrong gradient clearly another one."""
+    if min(float(np.abs(array).min()) for array in right.values()) < SMALLEST_NUMBER:
+        return False
+    if wrong is None:
+        return True
+    norm = np.linalg.norm
+    return any(
+        norm(wrong[name] - array) > SMALLEST_MISTAKE * (norm(wrong[name]) + norm(array))
+        for name, array in right.items()
+    )
 
 
 def examine_checker(bugs: Sequence[str]) -> Callable[[Call, Generator], Verdict]:
