@@ -50,7 +50,8 @@ def test_an_import_that_fails_is_the_environment():
     [
         ("raise NotImplementedError", Status.UNFINISHED, "still raises NotImplementedError"),
         ("np.ones(2) @ np.ones(3)", Status.ERROR, "ValueError: matmul"),
-        ("undefined_name", Status.ERROR, "NameError: undefined_name is not defined."),
+        ("undefined_name", Status.ERROR, "NameError: undefined_name is not defined. Is it spelled"),
+        ("tanh(1)", Status.ERROR, "NameError: tanh is not defined. Did you mean np.tanh? If not: is it spelled"),
         ("def f():\n    f()\nf()", Status.ERROR, "calls itself without an end"),
         ("raise MemoryError", Status.CRASHED, "more memory"),
         ("x = 1\nx.shape", Status.ERROR, "AttributeError: 'int' object has no attribute 'shape'"),

@@ -66,9 +66,10 @@ def classify(kind: str, text: str, packages: Sequence[str] = ("numpy",)) -> tupl
         return Status.ERROR, "RecursionError: the function calls itself without an end."
     if kind == "NameError" and "name '" in text:
         name = text.split("name '", 1)[1].split("'", 1)[0]
+        of_numpy = f"Did you mean np.{name}? If not: is" if name in dir(np) else "Is"
         return Status.ERROR, (
-            f"NameError: {name} is not defined. Is it spelled as in the function's arguments, and is the cell that defines it "
-            "above this one and still there?"
+            f"NameError: {name} is not defined. {of_numpy} it spelled as in the function's arguments, and is the cell that "
+            "defines it above this one and still there?"
         )
     return Status.ERROR, f"{kind}: {text}" if text else kind
 

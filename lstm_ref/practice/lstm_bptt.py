@@ -248,7 +248,10 @@ CHECKS = (
         axes=STEP_AXES,
         blocks=BLOCKS,
         misconceptions=known("lstm_step_backward"),
-        hints=("Which of your six results are right? Only lines after them can be wrong.", *LINE_BY_LINE),
+        hints=(
+            "Which of your six results are right? The lines that they are made from are right, too: look at the others.",
+            *LINE_BY_LINE,
+        ),
     ),
     Check(
         name="lstm_backward",
