@@ -71,7 +71,8 @@ def check_gradients(
     params : name -> array, float64. Whatever can be differentiated: weights, but also x, h0, c0
     grads : name -> gradient at ``params``, with the same names and shapes
     axes : name -> its axes by letter, as ``{"x": "N T D"}``; an axis ``4H`` is taken apart into the gates i, f, g, o and an axis
-        ``T`` into time steps when the gradient is wrong. The names of the course (`AXES`) are known already, b beside a Wh only
+        ``T`` into time steps when the gradient is wrong. The names of the course (`AXES`) are known already, those with
+        gates beside a Wh of shape (H, 4H) only
     eps : length of the step to each side; a tenth of it is tried where the gradient seems wrong
     tolerance : largest relative error
     rng : source of the directions; None means always the same ones
@@ -196,8 +197,10 @@ def _patterns(params: Arrays, declared: Mapping[str, str]) -> dict[str, str]:
             raise ShapeError(
                 f'check_gradients: params["{name}"] must be ({pattern}) as declared, got {params[name].shape}'
             )
-    # An output layer has a b too, and no gates in it.
-    known = {name: pattern for name, pattern in AXES.items() if name != "b" or "Wh" in params}
+    # An output layer has a b too, and a plain RNN or a GRU a Wx: only a Wh of shape (H, 4H) says that there are four gates.
+    Wh = params.get("Wh")
+    gated = Wh is not None and Wh.ndim == 2 and Wh.shape[1] == 4 * Wh.shape[0]
+    known = {name: pattern for name, pattern in AXES.items() if gated or "4H" not in pattern}
     return {name: pattern for name, pattern in known.items() if name in params and _fits(params[name], pattern)} | dict(
         declared
     )

@@ -283,3 +283,16 @@ def test_every_wrong_backward_pass_of_the_zoo_is_refused(draw):
         with pytest.raises((GradientError, ShapeError)):
             check_gradients(loss, layer, dict(zip(layer, wrong, strict=True)))
             pytest.fail(bug.id)
+
+
+def test_a_plain_rnn_has_no_gates_even_with_four_units():
+    rng = np.random.default_rng(0)
+    params = {"Wx": rng.normal(size=(3, 4)), "Wh": rng.normal(size=(4, 4)), "b": rng.normal(size=4)}
+
+    def loss(p):
+        return float(np.sum([np.sum(array**2) for array in p.values()]))
+
+    wrong = {name: 3 * array for name, array in params.items()}
+    with pytest.raises(GradientError) as caught:
+        check_gradients(loss, params, wrong)
+    assert "dWh" in str(caught.value) and "gate" not in str(caught.value)
