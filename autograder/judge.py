@@ -151,8 +151,9 @@ class _Judge:
         """Put a check to the student's code."""
         if missing := [need for need in check.needs if verdicts[need].status is not Status.PASSED]:
             titles = {c.name: c.title for c in self.problem_set.checks}
-            which = " and ".join(f"“{titles[need]}”" for need in missing)
-            return Verdict(Status.SKIPPED, f"Not asked: it says nothing as long as {which} is not passed.")
+            which = " and ".join(f"“{titles[need].removesuffix('.')}”" for need in missing)
+            verb = "is" if len(missing) == 1 else "are"
+            return Verdict(Status.SKIPPED, f"Not asked: it says nothing as long as {which} {verb} not passed.")
         if used := self._forbidden(check):
             return Verdict(
                 Status.FORBIDDEN,

@@ -135,12 +135,22 @@ def test_a_known_mistake_is_named_with_its_hints(grade: Any) -> None:
     assert "squares instead of doubling" in check.message
 
 
+def test_two_checks_that_are_not_passed_are_both_named(questions: ProblemSet) -> None:
+    one, two, *_ = questions.checks
+    needy = dataclasses.replace(one, name="needy", needs=(one.name, two.name))
+    failed = Verdict(Status.WRONG, "No.")
+    asker = judge._Judge(dataclasses.replace(questions, checks=(one, two, needy)), None, "")  # type: ignore[arg-type]
+    message = asker.put(needy, {one.name: failed, two.name: failed}).message
+    first, second = (check.title.rstrip(".") for check in (one, two))
+    assert message == f"Not asked: it says nothing as long as “{first}” and “{second}” are not passed."
+
+
 def test_one_right_output_of_two_earns_half_and_leaves_what_needs_both_unasked(grade: Any) -> None:
     record = grade(HONEST, "def affine(x, W, b):\n    return x @ W, W.T")
     assert record.check("affine").score == 1 and record.check("affine").status == "wrong"
     skipped = record.check("recur")
     assert (skipped.status, skipped.score) == ("skipped", 0)
-    assert "“affine maps x, and returns W transposed.”" in skipped.message
+    assert skipped.message.endswith("as long as “affine maps x, and returns W transposed” is not passed.")
     assert record.score == 1 + 1 + 2
 
 
