@@ -25,7 +25,16 @@ from nbformat import NotebookNode
 
 from autograder import problem_set as problem_sets
 from autograder.errors import AutograderError, IsolationError
-from autograder.gradebook import TIMESTAMP, Course, GradebookError, Writer, fill, open_gradebook, register
+from autograder.gradebook import (
+    TIMESTAMP,
+    Course,
+    GradebookError,
+    Writer,
+    fill,
+    open_gradebook,
+    read_timestamp,
+    register,
+)
 from autograder.judge import content_hash, grade
 from autograder.pool import Judges, Stopped
 from autograder.problem_set import ProblemSet
@@ -106,6 +115,7 @@ class Grading:
         try:
             if not path.exists() and not path.is_symlink():
                 raise SubmissionError(_missing(path))
+            read_timestamp(path.with_name(TIMESTAMP))  # one that says nothing must not pass for "in time"
             notebook = rebuild(self.release, read_notebook(path)).notebook
         except SubmissionError as error:
             self.refuse(student, str(error))

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from autograder.errors import AutograderError, ProblemSetError
@@ -42,6 +42,11 @@ class _Commands(click.Group):
         except AutograderError as error:
             Console(stderr=True).print(Text(f"autograder: {error}"), soft_wrap=True)
             context.exit(2 if isinstance(error, ValueError) else 1)
+        except OSError as error:
+            if error.filename is None or error.strerror is None:
+                raise
+            Console(stderr=True).print(Text(f"autograder: {error.filename}: {error.strerror}"), soft_wrap=True)
+            context.exit(1)
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -76,7 +81,8 @@ def run(
 
     course = gradebook.Course.load()
     grading = batch.Grading.prepare(course, problem_set, unsafe_local)
-    there = course.students(grading.problem_set.name)
+    problem_set = grading.problem_set.name
+    there = course.students(problem_set)
     if unknown := sorted(set(students) - set(there)):
         raise gradebook.CourseError(
             f"{', '.join(unknown)}: nothing was handed in for {problem_set}; "
@@ -96,6 +102,9 @@ def run(
         click.echo(json.dumps([_as_json(outcome) for outcome in outcomes], indent=1))
     else:
         _show_class(outcomes)
+        if not students and (others := course.others(problem_set)):
+            names = plain(", ".join(others))
+            Console().print(Text(f"Not in a folder submitted/<student>/{problem_set}: ") + names + ".", soft_wrap=True)
     context.exit(1 if any(outcome.problem for outcome in outcomes) else 0)
 
 
@@ -210,7 +219,7 @@ def plain(text: str) -> Text:
 
 def _show_class(outcomes: list[Outcome]) -> None:
     console = Console()
-    table = Table("student", "points", "not passed", "named mistakes")
+    table = Table(Column("student", overflow="fold"), "points", "not passed", Column("named mistakes", overflow="fold"))
     for outcome in outcomes:
         if (record := outcome.record) is not None:
             points = f"{round(record.score, 2):g} of {record.max_score:g}"
@@ -223,6 +232,10 @@ def _show_class(outcomes: list[Outcome]) -> None:
     console.print(
         f"{judged} judged, {len(outcomes) - judged - len(failed)} unchanged, {len(failed)} could not be graded."
     )
+    if any(outcome.record and outcome.record.isolation != "bubblewrap" for outcome in outcomes):
+        console.print(
+            "Graded without a sandbox: the students' code could read and write whatever you can.", soft_wrap=True
+        )
     for outcome in failed:
         console.print(plain(f"{outcome.student}: {outcome.problem}"), soft_wrap=True)
 

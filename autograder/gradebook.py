@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import datetime
 import logging
 import os
+import stat
 import sysconfig
+import textwrap
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,14 +22,14 @@ from nbgrader.api import Gradebook, InvalidEntry, MissingEntry
 from nbgrader.converters import GenerateFeedback, NbGraderException
 from nbgrader.coursedir import CourseDirectory
 from nbgrader.preprocessors import AssignLatePenalties, SaveCells
-from nbgrader.utils import compute_checksum, determine_grade, is_grade, is_solution, is_task
-from sqlalchemy.exc import OperationalError, SAWarning
+from nbgrader.utils import compute_checksum, determine_grade, is_grade, is_solution, is_task, parse_utc
+from sqlalchemy.exc import DatabaseError, SAWarning
 from traitlets.config import Config
 from traitlets.config.loader import ConfigFileNotFound, PyFileConfigLoader
 
 from autograder.errors import AutograderError
 from autograder.problem_set import ProblemSet
-from autograder.rebuild import test_cells
+from autograder.rebuild import SubmissionError, test_cells
 from autograder.record import CheckRecord, Record
 
 SETTINGS = "nbgrader_config.py"
@@ -62,15 +65,17 @@ class Course:
 
         Raises
         ------
-        CourseError : the folder has no settings of nbgrader's
+        CourseError : the folder has no settings of nbgrader's, or they cannot be used
         """
         root = (root or Path.cwd()).resolve()
         try:
             config = PyFileConfigLoader(SETTINGS, path=[str(root)]).load_config()
+            config.CourseDirectory.setdefault("root", str(root))
+            return cls(CourseDirectory(config=config), config)
         except ConfigFileNotFound:
             raise CourseError(f"{root} has no {SETTINGS}; run this from the course's root") from None
-        config.CourseDirectory.setdefault("root", str(root))
-        return cls(CourseDirectory(config=config), config)
+        except Exception as error:  # the file is a program, and may fail in any way
+            raise CourseError(f"{root / SETTINGS} cannot be used: {type(error).__name__}: {error}") from error
 
     @property
     def root(self) -> Path:
@@ -92,9 +97,16 @@ class Course:
 
     def students(self, problem_set: str) -> list[str]:
         """Names of those who handed something in, sorted."""
+        return sorted(name for name, handed_in in self._submitted(problem_set).items() if handed_in)
+
+    def others(self, problem_set: str) -> list[str]:
+        """Names of what stands beside them and holds nothing for this problem set, sorted: perhaps a folder has a wrong name."""
+        return sorted(name for name, handed_in in self._submitted(problem_set).items() if not handed_in)
+
+    def _submitted(self, problem_set: str) -> dict[str, bool]:
         before, after = self.directory.format_path(self.directory.submitted_directory, "\0", problem_set).split("\0")
         folders = (path for path in Path(before).glob("*") if not path.name.startswith("."))
-        return sorted(path.name for path in folders if Path(f"{path}{after}").is_dir())
+        return {path.name: Path(f"{path}{after}").is_dir() for path in folders}
 
 
 @contextmanager
@@ -127,9 +139,9 @@ def explained(directory: CourseDirectory) -> Iterator[None]:
     before, silenced.disabled = silenced.disabled, True
     try:
         yield
-    except (OperationalError, InvalidEntry) as error:
-        cause = error if isinstance(error, OperationalError) else error.__context__
-        if not isinstance(cause, OperationalError):
+    except (DatabaseError, InvalidEntry) as error:
+        cause = error if isinstance(error, DatabaseError) else error.__context__
+        if not isinstance(cause, DatabaseError):
             raise
         raise GradebookError(_reason(directory.db_url, str(cause.orig))) from error
     finally:
@@ -145,6 +157,11 @@ def _reason(address: str, said: str) -> str:
         )
     if "no such column" in said or "no such table" in said:
         return f"{where} was made by another version of nbgrader: make a copy of it, then run `nbgrader db upgrade`."
+    if "not a database" in said or "malformed" in said:
+        return (
+            f"{where} is damaged, or another file ({said}). Restore it from a copy; or move it away and run the same command "
+            "again, which enters all scores that the judge gave, but none that were given by hand."
+        )
     return f"{where} cannot be used: {said}."
 
 
@@ -194,7 +211,13 @@ def finding(check: CheckRecord) -> str:
     lines = [f"{check.score:g} of {check.points:g} points ({check.status}): {check.title}", check.message]
     lines += [f"Hint: {hint}" for hint in check.hints[:1]]
     lines += [f"Note: {warning}" for warning in check.warnings]
-    return "\n".join(lines) + "\n"
+    return wrapped("\n".join(lines))
+
+
+def wrapped(text: str) -> str:
+    """Text in lines that a feedback page shows in full: it does not break lines of an output."""
+    filled = (textwrap.fill(line, 88, break_long_words=False, break_on_hyphens=False) for line in text.splitlines())
+    return "".join(f"{line}\n" for line in filled)
 
 
 def fill(notebook: NotebookNode, record: Record) -> None:
@@ -212,7 +235,7 @@ def fill(notebook: NotebookNode, record: Record) -> None:
     if record.isolation != "bubblewrap":
         notes.insert(0, f"For the instructor: graded without a sandbox ({record.isolation}).")
     if notes:
-        text = "".join(f"- {note}\n" for note in notes)
+        text = wrapped("\n".join(f"- {note}" for note in notes))
         outputs = [new_output("stream", name="stdout", text=text)]
         notebook.cells.append(new_code_cell("# Notes of the judge", id="notes-of-the-judge", outputs=outputs))
 
@@ -256,12 +279,12 @@ class Writer:
         ------
         GradebookError : the gradebook is locked; what was not written can be written later
         """
+        when = {}
+        with suppress(SubmissionError):  # whoever grades has refused it by then, and has said why
+            if timestamp := read_timestamp(self.course.submission(student, self.problem_set.name) / TIMESTAMP):
+                when["timestamp"] = timestamp
         with self._transaction():
             self.gradebook.update_or_create_student(student)
-            folder = self.course.submission(student, self.problem_set.name)
-            linked = (folder / TIMESTAMP).is_symlink()  # links in a submission are not followed
-            timestamp = None if linked else self.course.directory.get_existing_timestamp(str(folder))
-            when = {"timestamp": timestamp} if timestamp else {}
             with warnings.catch_warnings():
                 warnings.filterwarnings("ignore", **NBGRADERS_OWN)
                 return self.gradebook.update_or_create_submission(self.problem_set.name, student, **when)
@@ -323,6 +346,29 @@ class Writer:
         except BaseException:
             self.gradebook.db.rollback()
             raise
+
+
+def read_timestamp(path: Path) -> datetime.datetime | None:
+    """When something was handed in; None where no file says so. Links and pipes in a submission are left alone.
+
+    Raises
+    ------
+    SubmissionError : the file cannot be read, or holds no time
+    """
+    try:
+        if not stat.S_ISREG(path.lstat().st_mode):
+            return None
+        with path.open(encoding="utf-8") as file:
+            text = file.read(200).strip()
+        return parse_utc(text) if text else None
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise SubmissionError(f"{path.name} cannot be read: {error.strerror}") from None
+    except (ValueError, OverflowError):
+        raise SubmissionError(
+            f"{path.name} holds no time such as 2026-03-01 11:00:00 UTC; mend it, or remove it"
+        ) from None
 
 
 def write_feedback(course: Course, problem_set: str) -> None:

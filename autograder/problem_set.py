@@ -66,13 +66,13 @@ def load(name: str | Path, root: Path | None = None) -> ProblemSet:
     ProblemSetError : there is none of that name, or its checks contradict themselves; says which and how
     """
     solutions = (root or Path.cwd()) / "solutions"
-    folder = Path(name) if Path(name).name != str(name) else solutions / name
+    folder = solutions / name if len(Path(name).parts) == 1 else Path(name)
     source = folder / "checks.py"
     if not source.is_file():
-        there = sorted(path.parent.name for path in folder.parent.glob("*/checks.py"))
+        there = sorted(path.parent.name for path in solutions.glob("*/checks.py"))
         raise ProblemSetError(
-            f"no problem set {folder.name!r}: {source} does not exist; "
-            + (f"there are {', '.join(there)}" if there else f"{folder.parent} holds none; run from the course's root")
+            f"no problem set {str(name)!r}: {source} does not exist; "
+            + (f"there are {', '.join(there)}" if there else f"{solutions} holds none; run from the course's root")
         )
     folder = folder.resolve()
     module = _import(folder.name, source)

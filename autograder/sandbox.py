@@ -34,7 +34,8 @@ __all__ = ["Box", "Bubblewrap", "Finding", "Isolation", "Limits", "UnsafeLocal",
 
 INSTALL = "Install it: sudo apt-get install bubblewrap (Debian, Ubuntu), sudo dnf install bubblewrap (Fedora)."
 UNSAFE = (
-    "To grade without any isolation, and only code that you trust, say --unsafe-local; it is written in every record."
+    "To grade without any isolation, and only code that you trust: `autograder run --unsafe-local`; "
+    "it is written in every record."
 )
 
 

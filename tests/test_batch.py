@@ -172,8 +172,9 @@ def test_a_time_stamp_that_is_none_costs_only_its_own_submission(course, grading
         hand_in(course.root, name, RIGHT)
     (course.submission("ann", "tiny") / "timestamp.txt").write_text("yesterday or so")
     ann, bob = batch.run(grading, ["ann", "bob"])
-    assert "it could not be entered" in ann.problem
+    assert ann.problem == "timestamp.txt holds no time such as 2026-03-01 11:00:00 UTC; mend it, or remove it"
     assert bob.record.score == 3
+    assert scores(course) == {"ann": {"scale": None, "total": None}, "bob": {"scale": 2.0, "total": 1.0}}
 
 
 def test_a_folder_name_that_is_no_text_is_named_and_stops_nobody(course, grading):

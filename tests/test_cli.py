@@ -1,4 +1,5 @@
 # ruff: noqa: F811 - a test asks for a fixture by an argument of the same name
+import errno
 import json
 import shutil
 
@@ -62,6 +63,33 @@ def test_run_names_what_could_not_be_graded_and_ends_with_1(call, tiny_course):
     assert bob["problem"].startswith("tiny.ipynb is no notebook")
 
 
+def test_run_names_what_stands_in_no_folder_of_this_problem_set(call, tiny_course):
+    hand_in(tiny_course, "ann", RIGHT)
+    hand_in(tiny_course, "bob", RIGHT).parent.rename(tiny_course / "submitted" / "bob" / "Tiny")
+    (tiny_course / "submitted" / "cay.ipynb").touch()
+    assert "Not in a folder submitted/<student>/tiny: bob, cay.ipynb." in call("run", "tiny").stdout
+    assert "Not in a folder" not in call("run", "tiny", "--student", "ann").stdout
+
+
+def test_a_name_that_the_shell_completed_with_a_slash_is_that_name(call, tiny_course):
+    hand_in(tiny_course, "ann", RIGHT)
+    assert "1 judged" in call("run", "tiny/").stdout
+    assert "there are tiny" in call("run", "exercises/tiny").stderr
+
+
+@pytest.mark.parametrize("command", [["run", "tiny"], ["check", "submitted/ann/tiny/tiny.ipynb"]])
+def test_a_file_that_cannot_be_opened_is_named_in_a_sentence(call, tiny_course, monkeypatch, command):
+    hand_in(tiny_course, "ann", RIGHT)
+
+    def refuse(path, **options):
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(nbformat, "read", refuse)
+    result = call(*command)
+    assert result.exit_code == 1
+    assert result.stderr.strip().endswith("exercises/tiny/tiny.ipynb: Permission denied")
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -103,7 +131,9 @@ def test_without_a_sandbox_nothing_is_graded_unless_asked_for_by_name(call, tiny
     assert result.exit_code == 1
     assert "FAILS  Is bubblewrap there? No." in result.stdout
     assert "Submissions are not graded here until that is put right." in result.stdout
-    assert call("run", "tiny", "--unsafe-local").exit_code == 0
+    result = call("run", "tiny", "--unsafe-local")
+    assert result.exit_code == 0
+    assert "Graded without a sandbox" in result.stdout
     record = json.loads((tiny_course / "records" / "tiny" / "ann.json").read_text())
     assert record["isolation"] == "unsafe-local"
     assert "Isolation: unsafe-local." in call("check", str(path), "--unsafe-local").stdout

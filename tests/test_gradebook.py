@@ -1,5 +1,6 @@
 # ruff: noqa: F811 - a test asks for a fixture by an argument of the same name
 import datetime
+import os
 import shutil
 import sqlite3
 from copy import deepcopy
@@ -22,9 +23,10 @@ from autograder.gradebook import (
     fill,
     finding,
     open_gradebook,
+    read_timestamp,
     register,
 )
-from autograder.rebuild import read_release, rebuild, test_cells
+from autograder.rebuild import SubmissionError, read_release, rebuild, test_cells
 from autograder.record import CheckRecord, Record
 from tests.tiny_course import (  # noqa: F401
     RIGHT,
@@ -115,6 +117,15 @@ def test_a_course_says_where_things_are(course, tiny_course):
     hand_in(tiny_course, ".hidden", {})
     (tiny_course / "submitted" / "bob" / "other").mkdir(parents=True)
     assert course.students("tiny") == ["Ann B.", "zoe"]
+
+
+@pytest.mark.parametrize(
+    "text", ["c = (", "import nothing_of_that_name", "c = get_config()\nc.CourseDirectory.root = 3"]
+)
+def test_settings_that_cannot_be_used_are_named(tmp_path, text):
+    (tmp_path / "nbgrader_config.py").write_text(text)
+    with pytest.raises(CourseError, match=r"nbgrader_config.py cannot be used: \w+Error: "):
+        Course.load(tmp_path)
 
 
 def test_a_folder_without_nbgraders_settings_is_no_course(tmp_path):
@@ -218,6 +229,31 @@ def test_a_linked_time_stamp_is_not_read(gradebook, course, tiny):
     assert gradebook.find_submission("tiny", "ann").timestamp is None
 
 
+def test_a_pipe_for_a_time_stamp_is_not_waited_for(gradebook, course, tiny):
+    hand_in(course.root, "ann", RIGHT)
+    os.mkfifo(course.submission("ann", "tiny") / "timestamp.txt")
+    Writer(gradebook, course, tiny).enter("ann")
+    assert gradebook.find_submission("tiny", "ann").timestamp is None
+
+
+@pytest.mark.parametrize(
+    ("said", "read"), [("", None), ("2026-03-01 11:00:00 UTC\n", datetime.datetime(2026, 3, 1, 11))]
+)
+def test_a_time_stamp_is_read_as_nbgrader_reads_it(tmp_path, said, read):
+    path = tmp_path / "timestamp.txt"
+    assert read_timestamp(path) is None
+    path.write_text(said)
+    assert read_timestamp(path) == read == CourseDirectory().get_existing_timestamp(str(tmp_path))
+
+
+@pytest.mark.parametrize("text", [b"yesterday", b"\xff", b"9" * 300])
+def test_what_is_no_time_is_named(tmp_path, text):
+    path = tmp_path / "timestamp.txt"
+    path.write_bytes(text)
+    with pytest.raises(SubmissionError, match="timestamp.txt holds no time such as"):
+        read_timestamp(path)
+
+
 @pytest.mark.parametrize("lock", ["exclusive", "immediate"])  # others may not even read; others may read
 def test_a_locked_gradebook_is_named_and_nothing_is_half_written(course, tiny, graded, capfd, lock):
     course.directory.db_url = f"sqlite:///{course.root}/gradebook.db?timeout=0.1"
@@ -245,6 +281,15 @@ def test_what_is_no_gradebook_is_named(course):
         pass
 
 
+def test_a_damaged_gradebook_is_named_and_the_way_out(course):
+    (course.root / "gradebook.db").write_text("no database" * 100)
+    with (
+        pytest.raises(GradebookError, match="is damaged, or another file.*move it away"),
+        open_gradebook(course.directory),
+    ):
+        pass
+
+
 def test_nbgrader_reads_the_score_that_the_judge_gave(graded):
     notebook = graded(record(scale=0.3333))
     assert [determine_grade(cell) for cell in test_cells(notebook)] == [(0.3333, 2.0), (1.0, 1.0)]
@@ -254,6 +299,14 @@ def test_nbgrader_reads_the_score_that_the_judge_gave(graded):
 def test_a_finding_shows_the_message_the_first_hint_and_the_warnings():
     check = CheckRecord("a", "It adds.", 2, 0.5, "wrong", "s is wrong.", None, ("Look.", "Look again."), ("float32.",))
     assert finding(check) == "0.5 of 2 points (wrong): It adds.\ns is wrong.\nHint: Look.\nNote: float32.\n"
+
+
+def test_a_long_finding_is_broken_into_lines_and_loses_no_word():
+    message = "dWx and dWh are wrong, only in the block of f. " * 8 + "x" * 100 + "\n    kept = where_it_was"
+    lines = finding(CheckRecord("a", "It adds.", 2, 0.5, "wrong", message)).splitlines()
+    assert " ".join(lines).split() == f"0.5 of 2 points (wrong): It adds. {message}".split()
+    assert max(map(len, lines)) == 100 and sorted(map(len, lines))[-2] <= 88
+    assert lines[-1] == "    kept = where_it_was"
 
 
 def test_notes_and_missing_isolation_stand_at_the_end_as_plain_output(graded):
