@@ -30,7 +30,7 @@ from traitlets.config.loader import ConfigFileNotFound, PyFileConfigLoader
 from autograder.errors import AutograderError
 from autograder.problem_set import ProblemSet
 from autograder.rebuild import SubmissionError, test_cells
-from autograder.record import CheckRecord, Record
+from autograder.record import FOR_INSTRUCTOR, CheckRecord, Record
 
 SETTINGS = "nbgrader_config.py"
 TIMESTAMP = "timestamp.txt"  # nbgrader's; says when something was handed in
@@ -231,9 +231,9 @@ def fill(notebook: NotebookNode, record: Record) -> None:
             new_output("stream", name="stdout", text=finding(check)),
             new_output("execute_result", data={"text/plain": repr(float(check.score))}, execution_count=None),
         ]
-    notes = list(record.notes)
+    notes = [note for note in record.notes if not note.startswith(FOR_INSTRUCTOR)]
     if record.isolation != "bubblewrap":
-        notes.insert(0, f"For the instructor: graded without a sandbox ({record.isolation}).")
+        notes.insert(0, f"Graded without a sandbox ({record.isolation}).")
     if notes:
         text = wrapped("\n".join(f"- {note}" for note in notes))
         outputs = [new_output("stream", name="stdout", text=text)]

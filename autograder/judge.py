@@ -25,7 +25,7 @@ from numpy.random import Generator
 from autograder.box import Limits
 from autograder.errors import WorkerError, WorkerTimeout
 from autograder.problem_set import ProblemSet
-from autograder.record import CheckRecord, Record
+from autograder.record import FOR_INSTRUCTOR, CheckRecord, Record
 from autograder.sandbox import Isolation
 from autograder.session import MissingFunction, Session, StudentFailure, describe_loss
 from verdict import Check, Status, StudentError, Verdict, classify, examine
@@ -177,9 +177,7 @@ class _Judge:
                 return verdict
         except Exception as error:
             # The check itself failed over what came back. That may be the student's doing or the instructor's.
-            self.notes.append(
-                f"For the instructor: the check {check.name} failed itself. {type(error).__name__}: {error}"
-            )
+            self.notes.append(f"{FOR_INSTRUCTOR}the check {check.name} failed itself. {type(error).__name__}: {error}")
             return Verdict(Status.ERROR, f"What {check.function} returned could not be read.", hints=check.hints)
 
     def _forbidden(self, check: Check) -> list[str]:

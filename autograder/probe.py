@@ -143,7 +143,12 @@ def _findings(saw: dict[str, Any], reached: bool, untouched: bool) -> list[Findi
         finding("Can it fill the memory with files?", "fill"),
         finding("Can it become root?", "root"),
         Finding("Does it see other processes?", saw["pid"] < 10, f"Its own has the number {saw['pid']}.", FAULT),
-        Finding("Does it see your environment?", set(saw["environment"]) <= few, ", ".join(saw["environment"]), FAULT),
+        Finding(
+            "Does it see your environment?",
+            set(saw["environment"]) <= few,
+            "It sees " + ", ".join(saw["environment"]),
+            FAULT,
+        ),
     ]
 
 

@@ -7,6 +7,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+# How a note begins that quotes the inside of a check: it stays in the record and never reaches a page that a student may see.
+FOR_INSTRUCTOR = "For the instructor: "
+
 
 @dataclass(frozen=True)
 class CheckRecord:

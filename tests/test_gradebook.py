@@ -27,7 +27,7 @@ from autograder.gradebook import (
     register,
 )
 from autograder.rebuild import SubmissionError, read_release, rebuild, test_cells
-from autograder.record import CheckRecord, Record
+from autograder.record import FOR_INSTRUCTOR, CheckRecord, Record
 from tests.tiny_course import (  # noqa: F401
     RIGHT,
     empty_gradebook,
@@ -337,3 +337,11 @@ def test_a_gradebook_of_another_version_is_named(course, tiny):
             GradebookError, match="another version of nbgrader: make a copy of it, then run `nbgrader db upgrade`"
         ):
             Writer(gradebook, course, tiny).enter("ann")
+
+
+def test_what_quotes_the_inside_of_a_check_stays_out_of_the_graded_notebook(graded):
+    inside = FOR_INSTRUCTOR + "the check scale failed itself. ValueError: expected 3.25"
+    notebook = graded(record(notes=(inside, "Code cell 2: left out: %matplotlib inline.")))
+    shown = nbformat.writes(notebook)
+    assert "left out: %matplotlib" in shown
+    assert "3.25" not in shown
