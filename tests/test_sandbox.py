@@ -208,26 +208,26 @@ def test_the_box_holds_hostile_cells_for_an_ordinary_user_too(tmp_path: Path) ->
     # Python, its packages and this folder are shown at places that every user can read, in a mount namespace of its own.
     folder = Path(tempfile.mkdtemp(prefix="autograder-"))
     folder.chmod(0o755)
-    sources = {"python": Path(sys.base_prefix).resolve(), "root": ROOT}
+    sources = {"python": Path(sys.base_prefix).resolve(), "course": ROOT}
     sources["site"] = next(Path(p) for p in sys.path if p.endswith("-packages"))
     mounts = []
     for name, source in sources.items():
         (folder / name).mkdir()
         mounts.append(f"mount --bind '{source}' '{folder / name}'")
     python = folder / "python" / Path(sys.executable).resolve().relative_to(sources["python"])
-    tests = [f"{folder}/root/tests/{name}" for name in ("test_hostile.py", "test_sandbox.py")]
+    tests = [f"{folder}/course/tests/{name}" for name in ("test_hostile.py", "test_sandbox.py")]
     arguments = [
         "-q",
         "-p",
         "no:cacheprovider",
         "--rootdir",
-        f"{folder}/root",
+        f"{folder}/course",
         "-c",
-        f"{folder}/root/pyproject.toml",
+        f"{folder}/course/pyproject.toml",
         *tests,
     ]
     code = (
-        f"import os, sys; sys.path[:0] = ['{folder}/root', '{folder}/site']; assert os.getuid() == 1879050000\n"
+        f"import os, sys; sys.path[:0] = ['{folder}/course', '{folder}/site']; assert os.getuid() == 1879050000\n"
         f"import pytest; sys.exit(pytest.main({arguments!r}))"
     )
     become = "setpriv --reuid=1879050000 --regid=1879050000 --clear-groups env -i PATH=/usr/bin:/bin HOME=/nonexistent"
