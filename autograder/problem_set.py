@@ -114,12 +114,20 @@ def _digest(source: Path) -> str:
             continue  # built into Python: its version is in every record
         folder = Path(spec.origin).parent
         if "site-packages" in folder.parts:
-            versions = [f"{dist}=={distribution(dist).version}" for dist in packages_distributions().get(name, ())]
-            digest.update(f"{name} {versions}".encode())
+            digest.update(f"{name} {_versions(name)}".encode())
         elif name not in sys.stdlib_module_names:
             for file in sorted(folder.rglob("*.py")):
                 digest.update(file.relative_to(folder).as_posix().encode() + b"\0" + file.read_bytes() + b"\0")
     return digest.hexdigest()
+
+
+def _versions(name: str) -> list[str]:
+    """Distributions that a package comes from, with their versions."""
+    try:
+        # Most bear the name of their package. To ask all of them takes longer than all else that `load` does.
+        return [f"{name}=={distribution(name).version}"]
+    except PackageNotFoundError:
+        return [f"{dist}=={distribution(dist).version}" for dist in packages_distributions().get(name, ())]
 
 
 def _imported_packages(source: Path) -> set[str]:

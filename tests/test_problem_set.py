@@ -63,6 +63,24 @@ def test_a_change_of_a_package_that_the_checks_import_changes_the_digest(
     assert problem_set.load("first", root).digest != before
 
 
+@pytest.mark.parametrize("package", ["numpy", "yaml"])  # yaml comes from a distribution of another name, pyyaml
+def test_another_version_of_a_package_that_the_checks_import_changes_the_digest(
+    package: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = write(tmp_path, source=f"import {package}\n" + SOURCE)
+    before = problem_set.load("first", root).digest
+    real = problem_set.distribution
+
+    class Newer:
+        version = "1000"
+
+    def newer(name: str) -> Any:
+        return Newer if name.lower() in (package, f"py{package}") and real(name) else real(name)
+
+    monkeypatch.setattr(problem_set, "distribution", newer)
+    assert problem_set.load("first", root).digest != before
+
+
 def test_a_name_that_is_not_there_is_answered_with_those_that_are(tmp_path: Path) -> None:
     root = write(write(tmp_path), "second-one")
     with pytest.raises(ProblemSetError, match="no problem set 'third'.* there are first, second-one"):
