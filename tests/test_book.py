@@ -7,10 +7,17 @@ from urllib.parse import unquote, urlsplit
 
 import nbformat
 import pytest
+import yaml
 
 ROOT = Path(__file__).parents[1]
 HTML = ROOT / "_build" / "html"
-NOTEBOOKS = ["start", "lstm-cell", "bptt", "first-lstm"]
+TOC = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
+PAGES = [TOC["root"], *(chapter["file"] for part in TOC["parts"] for chapter in part["chapters"])]
+NOTEBOOKS = [
+    page.removeprefix("book/")
+    for page in PAGES
+    if "```{code-cell}" in (ROOT / f"{page}.md").read_text(encoding="utf-8")
+]
 
 
 class Names(HTMLParser):
