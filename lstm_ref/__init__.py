@@ -7,6 +7,7 @@ from lstm_ref.cell import StepCache, StepGrads, lstm_step, lstm_step_backward, s
 from lstm_ref.convert import DIALECTS, convert
 from lstm_ref.errors import (
     ArgumentError,
+    DataError,
     DTypeError,
     GradientError,
     LSTMError,
@@ -25,7 +26,7 @@ from lstm_ref.gru import (
     gru_step,
     gru_step_backward,
 )
-from lstm_ref.init import glorot_uniform, init_affine, init_lstm, orthogonal
+from lstm_ref.init import glorot_uniform, init_affine, init_lstm, init_variant, orthogonal
 from lstm_ref.layers import (
     affine_backward,
     affine_forward,
@@ -55,6 +56,15 @@ from lstm_ref.rnn import (
     rnn_step_backward,
 )
 from lstm_ref.sequence import SequenceCache, SequenceGrads, lstm_backward, lstm_forward
+from lstm_ref.variants import (
+    VARIANTS,
+    Variant,
+    VariantCache,
+    VariantGrads,
+    VariantStep,
+    variant_backward,
+    variant_forward,
+)
 
 __version__ = "0.1.0"
 
@@ -63,6 +73,7 @@ __all__ = [
     "ArgumentError",
     "DIALECTS",
     "DTypeError",
+    "DataError",
     "GRUCache",
     "GRUGrads",
     "GRUStepCache",
@@ -80,6 +91,11 @@ __all__ = [
     "ShapeError",
     "StepCache",
     "StepGrads",
+    "VARIANTS",
+    "Variant",
+    "VariantCache",
+    "VariantGrads",
+    "VariantStep",
     "adam",
     "adam_init",
     "affine_backward",
@@ -101,6 +117,7 @@ __all__ = [
     "gru_step_backward",
     "init_affine",
     "init_lstm",
+    "init_variant",
     "lstm_backward",
     "lstm_forward",
     "lstm_step",
@@ -120,4 +137,6 @@ __all__ = [
     "sigmoid",
     "stacked_backward",
     "stacked_forward",
+    "variant_backward",
+    "variant_forward",
 ]

@@ -9,6 +9,7 @@ from numpy.random import Generator
 from numpy.typing import DTypeLike
 
 from lstm_ref.errors import ArgumentError, Array, DTypeError
+from lstm_ref.variants import Variant, check_variant
 
 
 def glorot_uniform(rng: Generator, shape: tuple[int, int]) -> Array:
@@ -111,13 +112,70 @@ def init_lstm(
     """
     _check("init_lstm", rng, D=D, H=H)
     kind = _float_type("init_lstm", dtype)
-    if not np.isfinite(forget_bias):
-        raise ArgumentError(f"init_lstm: forget_bias must be finite, got {forget_bias}")
+    _check_finite("init_lstm", forget_bias=forget_bias)
     Wx = np.concatenate([glorot_uniform(rng, (D, H)) for _ in "ifgo"], axis=1)
     Wh = np.concatenate([orthogonal(rng, (H, H)) for _ in "ifgo"], axis=1)
     zeros = np.zeros(H)
     b = np.concatenate([zeros, zeros + forget_bias, zeros, zeros])  # i, f, g, o
     return {"Wx": Wx.astype(kind), "Wh": Wh.astype(kind), "b": b.astype(kind)}
+
+
+def init_variant(
+    rng: Generator,
+    D: int,
+    H: int,
+    variant: str | Variant = "standard",
+    *,
+    R: int | None = None,
+    forget_bias: float = 1.0,
+    dtype: DTypeLike = np.float64,
+) -> dict[str, Array]:
+    """Weights of a variant of the LSTM, as `init_lstm` has those of the standard one, and the same numbers for that.
+
+    Peepholes start at 0, a projection P as Glorot has it, normalisation with gains of 1 and a shift of 0.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+    D, H : input and hidden size
+    variant : a name of `lstm_ref.variants.VARIANTS`, or a Variant
+    R : size of the hidden state after a projection; None for a variant without one
+    forget_bias : bias of the forget gate, where the variant has one
+    dtype : float32 or float64
+
+    Returns
+    -------
+    params : name -> array, as `variant_forward` takes them
+
+    Raises
+    ------
+    ArgumentError, DTypeError : an argument that does not fit, by name
+
+    Examples
+    --------
+    >>> params = init_variant(np.random.default_rng(0), D=3, H=2, variant="coupled")  # blocks f, g, o
+    >>> params["Wx"].shape, params["Wh"].shape, params["b"]
+    ((3, 6), (2, 6), array([1., 1., 0., 0., 0., 0.]))
+    """
+    v = check_variant("init_variant", variant)
+    if v.projection != (R is not None):
+        needed = "an integer, the size after the projection" if v.projection else "None where nothing is projected"
+        raise ArgumentError(f"init_variant: R must be {needed}, got {R!r}")
+    R = H if R is None else R
+    _check("init_variant", rng, D=D, H=H, R=R)
+    kind = _float_type("init_variant", dtype)
+    _check_finite("init_variant", forget_bias=forget_bias)
+    params = {
+        "Wx": np.concatenate([glorot_uniform(rng, (D, H)) for _ in v.blocks], axis=1),
+        "Wh": np.concatenate([orthogonal(rng, (R, H)) for _ in v.blocks], axis=1),
+        "b": np.repeat([float(forget_bias) if letter == "f" else 0.0 for letter in v.blocks], H),
+    }
+    if v.projection:
+        params["P"] = glorot_uniform(rng, (H, R))
+    lengths = {"H": H, f"{len(v.blocks)}H": len(v.blocks) * H}
+    for name in v.axes.keys() - params.keys():
+        params[name] = np.full(lengths[v.axes[name]], 1.0 if name.startswith("gain") else 0.0)
+    return {name: params[name].astype(kind) for name in v.axes}
 
 
 def init_affine(rng: Generator, n_in: int, n_out: int, dtype: DTypeLike = np.float64) -> dict[str, Array]:
@@ -155,6 +213,12 @@ def _check(operation: str, rng: Any, **sizes: Any) -> None:
     for name, size in sizes.items():
         if not isinstance(size, int | np.integer) or size < 1:
             raise ArgumentError(f"{operation}: {name} must be an integer of at least 1, got {size!r}")
+
+
+def _check_finite(operation: str, **numbers: float) -> None:
+    for name, number in numbers.items():
+        if not np.isfinite(number):
+            raise ArgumentError(f"{operation}: {name} must be finite, got {number}")
 
 
 def _float_type(operation: str, dtype: DTypeLike) -> np.dtype[Any]:

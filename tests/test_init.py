@@ -3,7 +3,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lstm_ref import ArgumentError, DTypeError, glorot_uniform, init_affine, init_lstm, orthogonal
+from lstm_ref import (
+    VARIANTS,
+    ArgumentError,
+    DTypeError,
+    glorot_uniform,
+    init_affine,
+    init_lstm,
+    init_variant,
+    orthogonal,
+    variant_forward,
+)
 
 sizes = st.integers(1, 8)
 
@@ -119,3 +129,35 @@ def test_what_does_not_fit_is_named(call, error, message):
     with pytest.raises(error) as caught:
         call()
     assert str(caught.value) == message
+
+
+def test_variants_start_as_the_standard_cell_does():
+    params = init_variant(np.random.default_rng(3), 4, 5)
+    for name, array in init_lstm(np.random.default_rng(3), 4, 5).items():
+        np.testing.assert_array_equal(params[name], array)
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_weights_of_every_variant_fit_it(name):
+    R = 3 if VARIANTS[name].projection else None
+    params = init_variant(np.random.default_rng(0), 4, 5, name, R=R, forget_bias=2.0, dtype=np.float32)
+    x, state = np.ones((2, 6, 4), np.float32), np.zeros((2, 5), np.float32)
+    h, _, _ = variant_forward(x, state[:, :R], state, **params, variant=name)
+    assert h.shape == (2, 6, R or 5) and h.dtype == np.float32
+    assert params["b"].sum() == (10 if "f" in VARIANTS[name].blocks else 0)
+    assert all((params[gain] == 1).all() for gain in params if gain.startswith("gain"))
+    assert not any(params[name].any() for name in params if name.startswith(("p_", "shift")))
+
+
+def test_size_of_a_projection_is_asked_for_where_there_is_one():
+    rng = np.random.default_rng(0)
+    with pytest.raises(
+        ArgumentError, match="^init_variant: R must be an integer, the size after the projection, got None"
+    ):
+        init_variant(rng, 4, 5, "projection")
+    with pytest.raises(ArgumentError, match="^init_variant: R must be None where nothing is projected, got 3"):
+        init_variant(rng, 4, 5, "coupled", R=3)
+    with pytest.raises(ArgumentError, match="^init_variant: R must be an integer of at least 1, got 0"):
+        init_variant(rng, 4, 5, "projection", R=0)
+    with pytest.raises(ArgumentError, match="^init_variant: forget_bias must be finite, got inf"):
+        init_variant(rng, 4, 5, forget_bias=np.inf)
