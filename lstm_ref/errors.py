@@ -6,7 +6,8 @@ LSTMError
  ├─ NotFiniteError      (also a ValueError)      an array or a loss holds NaN or infinity
  ├─ ArgumentError       (also a ValueError)      anything else that an argument can be and must not
  ├─ GradientError       (also an AssertionError) a gradient is not the derivative of the loss
- └─ MissingPackageError (also an ImportError)    an optional package is not installed
+ ├─ MissingPackageError (also an ImportError)    an optional package is not installed
+ └─ DataError           (also an OSError)        a data file cannot be had, or is not the file that it should be
 """
 
 from __future__ import annotations
@@ -55,6 +56,10 @@ class GradientError(LSTMError, AssertionError):
 
 class MissingPackageError(LSTMError, ImportError):
     """An optional package is not installed."""
+
+
+class DataError(LSTMError, OSError):
+    """A data file cannot be had, or is not the file that it should be."""
 
 
 def check_arrays(operation: str, sizes: dict[str, int], **arguments: tuple[Any, str]) -> None:

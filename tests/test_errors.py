@@ -6,6 +6,7 @@ import pytest
 from lstm_ref import errors
 from lstm_ref.errors import (
     ArgumentError,
+    DataError,
     DTypeError,
     GradientError,
     LSTMError,
@@ -26,6 +27,7 @@ from lstm_ref.errors import (
         (ArgumentError, ValueError),
         (GradientError, AssertionError),
         (MissingPackageError, ImportError),
+        (DataError, OSError),
     ],
 )
 def test_each_error_is_also_the_builtin_that_people_catch(error, builtin):

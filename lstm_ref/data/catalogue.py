@@ -3,28 +3,46 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, Literal, NamedTuple, overload
 
-from lstm_ref.data import python_reference
+from lstm_ref.data import english_french, film_reviews, forecasting, python_reference, shakespeare, spoken_digits
+from lstm_ref.data.tasks import Pairs, Recordings, Sentences, Series
 from lstm_ref.errors import ArgumentError
+
+Characters = Literal["python-reference", "tinyshakespeare"]
+Forecasting = Literal["co2", "sunspots", "el-nino", "seattle-weather", "stocks"]
+Sentiment = Literal["rt-polarity"]
+Translation = Literal["eng-fra"]
+Speech = Literal["fsdd"]
 
 
 class About(NamedTuple):
-    """Where a data set comes from. Print it beside a result: the same name may mean another version on another machine."""
+    """Where a data set comes from. Print it beside a result: the same name may mean another version on another machine.
+
+    ``offline_twin`` names the data set for the same task that needs no network; empty where this one needs none.
+    """
 
     name: str
     what: str
     version: str
     licence: str
     source: str
+    citation: str = ""
+    offline_twin: str = ""
 
 
 class _DataSet(NamedTuple):
-    load: Callable[[], str]
+    load: Callable[[], Any]
     version: Callable[[], str]
     what: str
     licence: str
     source: str
+    citation: str = ""
+    offline_twin: str = ""
+
+
+def _commit(commit: str) -> Callable[[], str]:
+    return lambda: f"commit {commit[:10]}"
 
 
 _DATA_SETS = {
@@ -35,26 +53,133 @@ _DATA_SETS = {
         licence="PSF License Agreement; the code examples also under 0BSD",
         source="pydoc_data.topics in Python's standard library",
     ),
+    "tinyshakespeare": _DataSet(
+        load=shakespeare.text,
+        version=_commit(shakespeare.COMMIT),
+        what="1.1 MB out of Shakespeare's plays",
+        licence="public domain",
+        source=shakespeare.TEXT.url,
+        citation="Karpathy (2015), The unreasonable effectiveness of recurrent neural networks",
+        offline_twin="python-reference",
+    ),
+    "co2": _DataSet(
+        load=forecasting.co2,
+        version=lambda: forecasting.package_version("statsmodels"),
+        what="weekly CO2 in the air over Mauna Loa, 1958 to 2001",
+        licence="public domain",
+        source="statsmodels.datasets.co2",
+        citation="Keeling and Whorf (2004), in Trends: A Compendium of Data on Global Change, CDIAC, Oak Ridge",
+    ),
+    "sunspots": _DataSet(
+        load=forecasting.sunspots,
+        version=lambda: forecasting.package_version("statsmodels"),
+        what="yearly number of sunspots, 1700 to 2008",
+        licence="public domain",
+        source="statsmodels.datasets.sunspots",
+        citation="NOAA, National Geophysical Data Center",
+    ),
+    "el-nino": _DataSet(
+        load=forecasting.el_nino,
+        version=lambda: forecasting.package_version("statsmodels"),
+        what="monthly temperature of the sea in the region Nino 1+2, 1950 to 2010",
+        licence="public domain",
+        source="statsmodels.datasets.elnino",
+        citation="NOAA, National Weather Service, Climate Prediction Center: ERSST.v3b",
+    ),
+    "seattle-weather": _DataSet(
+        load=forecasting.seattle_weather,
+        version=lambda: forecasting.package_version("vega_datasets"),
+        what="daily rain, highest and lowest temperature and wind in Seattle, 2012 to 2015",
+        licence="public domain",
+        source="vega_datasets.data.seattle_weather",
+        citation="NOAA, National Climatic Data Center",
+    ),
+    "stocks": _DataSet(
+        load=forecasting.stocks,
+        version=lambda: forecasting.package_version("vega_datasets"),
+        what="monthly prices of the shares AAPL, AMZN, GOOG, IBM and MSFT, 2000 to 2010",
+        licence="not stated; distributed with vega_datasets",
+        source="vega_datasets.data.stocks",
+    ),
+    "rt-polarity": _DataSet(
+        load=film_reviews.sentences,
+        version=_commit(film_reviews.COMMIT),
+        what="5,331 sentences against and 5,331 sentences for a film, out of reviews",
+        licence="for research; cite the paper",
+        source=film_reviews.POSITIVE.url.removesuffix(".pos"),
+        citation="Pang and Lee (2005), Seeing stars, ACL 2005, https://doi.org/10.3115/1219840.1219855",
+        offline_twin="review-grammar",
+    ),
+    "eng-fra": _DataSet(
+        load=english_french.pairs,
+        version=_commit(english_french.COMMIT),
+        what="5,000 short English sentences and their French translations",
+        licence="CC BY 2.0 FR; name the authors of what you show (Pairs.attribution)",
+        source=english_french.PAIRS.url,
+        citation="tatoeba.org",
+        offline_twin="numbers-in-words",
+    ),
+    "fsdd": _DataSet(
+        load=spoken_digits.recordings,
+        version=_commit(spoken_digits.COMMIT),
+        what="3,000 recordings of spoken digits, 6 speakers, 8,000 samples a second",
+        licence="CC BY-SA 4.0",
+        source=spoken_digits.ARCHIVE.url,
+        citation="Jackson (2016), Free Spoken Digit Dataset, https://github.com/Jakobovski/free-spoken-digit-dataset",
+        offline_twin="synthetic-digits",
+    ),
 }
 
 
-def load(name: str) -> str:
-    """Text of a data set.
+@overload
+def load(name: Characters) -> str: ...
+@overload
+def load(name: Forecasting) -> Series: ...
+@overload
+def load(name: Sentiment) -> Sentences: ...
+@overload
+def load(name: Translation) -> Pairs: ...
+@overload
+def load(name: Speech) -> Recordings: ...
+@overload
+def load(name: str) -> Any: ...
+def load(name: str) -> Any:
+    """Data set of that name.
+
+    What does not come with an installed package is looked for in this order, and nothing else is ever put in its place:
+
+    1. the folder that the environment variable LSTM_DATA_DIR names;
+    2. the cache: the folder that LSTM_CACHE_DIR names, else the user's own cache folder;
+    3. the network, with a progress bar.
+
+    Every file must have the SHA-256 that stands in this package.
 
     Parameters
     ----------
-    name : "python-reference", which every Python brings along: no download, no network
+    name : `about` says what each one is. Those after the bar have to be downloaded once.
+        Characters: "python-reference" | "tinyshakespeare".
+        Forecasting: "co2", "sunspots", "el-nino", "seattle-weather", "stocks".
+        Sentiment: | "rt-polarity".
+        Translation: | "eng-fra".
+        Speech: | "fsdd".
+
+    Returns
+    -------
+    str, Series, Sentences, Pairs or Recordings, as the task needs it
 
     Raises
     ------
     ArgumentError : no data set of that name; the message lists those that exist
-    MissingPackageError : this Python comes without its help topics
+    MissingPackageError : a package that the data lie in, or that downloads them, is not installed
+    DataError : the file cannot be had, or it is another one; the message names the data set to use without a network
 
     Examples
     --------
     >>> text = load("python-reference")
     >>> print(text[: text.index(chr(10))])
     The "assert" statement
+    >>> load("el-nino").values.shape
+    (732, 1)
     """
     return _find("load", name).load()
 
@@ -70,12 +195,19 @@ def about(name: str) -> About:
     --------
     >>> about("python-reference").source
     "pydoc_data.topics in Python's standard library"
+    >>> about("tinyshakespeare").offline_twin
+    'python-reference'
     """
     found = _find("about", name)
-    return About(name, found.what, found.version(), found.licence, found.source)
+    return About(name, found.what, found.version(), *found[3:])
+
+
+def names() -> tuple[str, ...]:
+    """Names of all data sets, in alphabetical order."""
+    return tuple(sorted(_DATA_SETS))
 
 
 def _find(operation: str, name: str) -> _DataSet:
     if name not in _DATA_SETS:
-        raise ArgumentError(f"{operation}: there is no data set {name!r}; there are: {', '.join(sorted(_DATA_SETS))}")
+        raise ArgumentError(f"{operation}: there is no data set {name!r}; there are: {', '.join(names())}")
     return _DATA_SETS[name]

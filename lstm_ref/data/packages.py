@@ -1,0 +1,33 @@
+"""Optional packages, asked for where they are used."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+from lstm_ref.errors import MissingPackageError
+
+
+def need(operation: str, module: str) -> Any:
+    """Module of an optional package.
+
+    Parameters
+    ----------
+    operation : name of the function that needs it, put first in the message
+    module : "pooch", "statsmodels.datasets"
+
+    Raises
+    ------
+    MissingPackageError : it is not installed; the message says how to install it
+
+    Examples
+    --------
+    >>> need("load", "numpy").__name__
+    'numpy'
+    """
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as missing:
+        raise MissingPackageError(
+            f"{operation}: needs {missing.name}, which is not installed; run: pip install 'inside-the-lstm[data]'"
+        ) from missing
