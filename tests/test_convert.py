@@ -1,12 +1,11 @@
-import itertools
-
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
-from lstm_ref import ArgumentError, DTypeError, NotFiniteError, ShapeError, convert, lstm_step
-from lstm_ref.convert import DIALECTS
+from lstm_ref import ArgumentError, DTypeError, NotFiniteError, ShapeError, gru_step, lstm_step, rnn_step
+from lstm_ref.convert import DIALECTS, GRU_AFTER_DIALECTS, GRU_BEFORE_DIALECTS, RNN_DIALECTS, convert, convert_model
 
 sizes = st.integers(1, 5)
 N, D, H = 3, 4, 2
@@ -70,6 +69,22 @@ def cs231n_step(x, prev_h, prev_c, p):
     return o * np.tanh(next_c), next_c
 
 
+def dlfs2_step(x, h_prev, c_prev, p):
+    H = h_prev.shape[1]
+    A = x @ p["Wx"] + h_prev @ p["Wh"] + p["b"]
+    f, g = sigmoid(A[:, :H]), np.tanh(A[:, H : 2 * H])
+    i, o = sigmoid(A[:, 2 * H : 3 * H]), sigmoid(A[:, 3 * H :])
+    c_next = f * c_prev + g * i
+    return o * np.tanh(c_next), c_next
+
+
+def chainer_step(x, h, c, p):
+    lstm_in = x @ p["upward.W"].T + p["upward.b"] + h @ p["lateral.W"].T
+    a, i, f, o = lstm_in.reshape(len(x), h.shape[1], 4).transpose(2, 0, 1)  # unit by unit
+    c_next = np.tanh(a) * sigmoid(i) + sigmoid(f) * c
+    return sigmoid(o) * np.tanh(c_next), c_next
+
+
 def coursera_step(x, h, c, p):
     xt, a_prev, c_prev = x.T, h.T, c.T  # columns are examples
     concat = np.concatenate((a_prev, xt), axis=0)
@@ -101,6 +116,8 @@ STEPS = {
     "keras": keras_step,
     "onnx": onnx_step,
     "cs231n": cs231n_step,
+    "dlfs2": dlfs2_step,
+    "chainer": chainer_step,
     "coursera": coursera_step,
     "seed": seed_step,
 }
@@ -120,17 +137,152 @@ def test_step_in_the_words_of_the_dialect_gives_the_same_numbers(step, dialect, 
         np.testing.assert_allclose(result, right, rtol=0, atol=1e-14)
 
 
-@pytest.mark.parametrize(("first", "second"), list(itertools.product(DIALECTS, repeat=2)))
-def test_there_and_back_is_exact(step, first, second):
-    _, _, _, params = step()
-    start = convert(params, "here", first)
-    there = convert(start, first, second)
-    back = convert(there, second, first)
-    assert list(back) == list(start)
-    for name, array in start.items():
-        np.testing.assert_array_equal(back[name], array)
-    for name, array in convert(there, second, "here").items():
-        np.testing.assert_array_equal(array, params[name])
+# --- GRU and plain RNN: the same for them ---------------------------------------------------------------------------------
+
+
+def torch_gru(x, h, p):
+    H = h.shape[1]
+    gi, gh = x @ p["weight_ih_l0"].T + p["bias_ih_l0"], h @ p["weight_hh_l0"].T + p["bias_hh_l0"]
+    r, z = sigmoid(gi[:, :H] + gh[:, :H]), sigmoid(gi[:, H : 2 * H] + gh[:, H : 2 * H])
+    n = np.tanh(gi[:, 2 * H :] + r * gh[:, 2 * H :])
+    return (1 - z) * n + z * h
+
+
+def keras_gru_after(x, h, p):
+    units = h.shape[1]
+    matrix_x, matrix_inner = x @ p["kernel"] + p["bias"][0], h @ p["recurrent_kernel"] + p["bias"][1]
+    z = sigmoid(matrix_x[:, :units] + matrix_inner[:, :units])
+    r = sigmoid(matrix_x[:, units : 2 * units] + matrix_inner[:, units : 2 * units])
+    hh = np.tanh(matrix_x[:, 2 * units :] + r * matrix_inner[:, 2 * units :])
+    return z * h + (1 - z) * hh
+
+
+def keras_gru_before(x, h, p):
+    units = h.shape[1]
+    matrix_x, U = x @ p["kernel"] + p["bias"], p["recurrent_kernel"]
+    z = sigmoid(matrix_x[:, :units] + h @ U[:, :units])
+    r = sigmoid(matrix_x[:, units : 2 * units] + h @ U[:, units : 2 * units])
+    hh = np.tanh(matrix_x[:, 2 * units :] + (r * h) @ U[:, 2 * units :])
+    return z * h + (1 - z) * hh
+
+
+def onnx_gru(linear_before_reset):
+    # "W[zrh]", "R[zrh]" and "concatenation of [Wb[zrh], Rb[zrh]]", each with num_directions first
+    def step(X, H_prev, p):
+        (Wz, Wr, Wh), (Rz, Rr, Rh) = np.split(p["W"][0], 3), np.split(p["R"][0], 3)
+        Wbz, Wbr, Wbh, Rbz, Rbr, Rbh = np.split(p["B"][0], 6)
+        zt = sigmoid(X @ Wz.T + H_prev @ Rz.T + Wbz + Rbz)
+        rt = sigmoid(X @ Wr.T + H_prev @ Rr.T + Wbr + Rbr)
+        if linear_before_reset:
+            ht = np.tanh(X @ Wh.T + (rt * (H_prev @ Rh.T + Rbh)) + Wbh)
+        else:
+            ht = np.tanh(X @ Wh.T + (rt * H_prev) @ Rh.T + Rbh + Wbh)
+        return (1 - zt) * ht + zt * H_prev
+
+    return step
+
+
+def here_gru(reset):
+    return lambda x, h, p: gru_step(x, h, **p, reset=reset)[0]
+
+
+OTHERS = {
+    ("gru", "after"): {
+        "here": here_gru("after"),
+        "pytorch": torch_gru,
+        "keras": keras_gru_after,
+        "onnx": onnx_gru(1),
+    },
+    ("gru", "before"): {"here": here_gru("before"), "keras": keras_gru_before, "onnx": onnx_gru(0)},
+    ("rnn", "after"): {
+        "here": lambda x, h, p: rnn_step(x, h, **p)[0],
+        "pytorch": lambda x, h, p: np.tanh(
+            x @ p["weight_ih_l0"].T + p["bias_ih_l0"] + h @ p["weight_hh_l0"].T + p["bias_hh_l0"]
+        ),
+        "keras": lambda x, h, p: np.tanh(x @ p["kernel"] + p["bias"] + h @ p["recurrent_kernel"]),
+        "onnx": lambda x, h, p: np.tanh(x @ p["W"][0].T + h @ p["R"][0].T + sum(np.split(p["B"][0], 2))),
+        "cs231n": lambda x, h, p: np.tanh(x @ p["Wx"] + h @ p["Wh"] + p["b"]),
+    },
+}
+TABLES = {("gru", "after"): GRU_AFTER_DIALECTS, ("gru", "before"): GRU_BEFORE_DIALECTS, ("rnn", "after"): RNN_DIALECTS}
+
+
+def other_params(cell, reset, D, H, seed=0):
+    rng, k = np.random.default_rng(seed), {"gru": 3, "rnn": 1}[cell]
+    shapes = {"Wx": (D, k * H), "Wh": (H, k * H), "b": (k * H,)} | (
+        {"bh": (H,)} if (cell, reset) == ("gru", "after") else {}
+    )
+    return {name: rng.normal(size=shape) for name, shape in shapes.items()}
+
+
+@pytest.mark.parametrize(("cell", "reset"), OTHERS)
+@given(N=sizes, D=sizes, H=sizes)
+def test_step_of_a_gru_and_of_a_plain_layer_gives_the_same_numbers_in_every_dialect(cell, reset, N, D, H):
+    steps = OTHERS[cell, reset]
+    assert set(steps) == set(TABLES[cell, reset])
+    params, rng = other_params(cell, reset, D, H), np.random.default_rng(1)
+    x, h = rng.normal(size=(N, D)), rng.normal(size=(N, H))
+    expected = steps["here"](x, h, params)
+    for dialect, step in steps.items():
+        written = convert(params, "here", dialect, cell=cell, reset=reset)
+        np.testing.assert_allclose(step(x, h, written), expected, rtol=0, atol=1e-14, err_msg=dialect)
+        for (
+            name,
+            bias,
+        ) in written.items():  # both biases in use: reading may add them only where the sum is all that counts
+            if "b" in name.lower() and dialect not in ("here", "cs231n"):
+                written[name] = bias + rng.normal(size=bias.shape)
+        read = convert(written, dialect, "here", cell=cell, reset=reset)
+        np.testing.assert_allclose(steps["here"](x, h, read), step(x, h, written), rtol=0, atol=1e-14, err_msg=dialect)
+
+
+# --- There and back -------------------------------------------------------------------------------------------------------
+
+# Any finite number, -0.0 and the smallest included, and so small that no sum of two overflows.
+numbers = st.floats(-1e300, 1e300, allow_subnormal=True)
+TABLE_OF = {("lstm", "after"): DIALECTS, **TABLES}
+
+
+@st.composite
+def models(draw_value, cell, reset):
+    """A model as it is here: one to three layers, of one direction or two."""
+    directions, k = draw_value(st.integers(1, 2)), {"lstm": 4, "gru": 3, "rnn": 1}[cell]
+    D, layers = draw_value(sizes), []
+    for _ in range(draw_value(st.integers(1, 3))):
+        H = draw_value(sizes)
+        shapes = {"Wx": (D, k * H), "Wh": (H, k * H), "b": (k * H,)}
+        shapes |= {"bh": (H,)} if (cell, reset) == ("gru", "after") else {}
+        layer = [{name: draw_value(arrays(float, shape, elements=numbers)) for name, shape in shapes.items()}]
+        layer += [{name: array[::-1].copy() for name, array in layer[0].items()}] if directions == 2 else []
+        layers.append(layer if directions == 2 else layer[0])
+        D = directions * H
+    return layers
+
+
+def bits(model):
+    """All arrays of a model with their places, as bytes: -0.0 is not 0.0 here."""
+    if isinstance(model, np.ndarray):
+        return model.shape, model.dtype, model.tobytes()
+    items = model.items() if isinstance(model, dict) else enumerate(model)
+    return [(place, bits(part)) for place, part in items]
+
+
+@pytest.mark.parametrize(("cell", "reset"), TABLE_OF)
+@settings(max_examples=40)
+@given(data=st.data())
+def test_there_and_back_is_exact_to_the_bit_for_every_pair_of_dialects(cell, reset, data):
+    model, options = data.draw(models(cell, reset)), {"cell": cell, "reset": reset}
+    table = TABLE_OF[cell, reset]
+    first = data.draw(st.sampled_from(list(table)))
+    start = convert_model(model, "here", first, **options)
+    for second in table:
+        there = convert_model(start, first, second, **options)
+        assert bits(convert_model(there, second, first, **options)) == bits(start)
+        assert bits(convert_model(there, second, "here", **options)) == bits(model)
+    if isinstance(model[0], dict):  # one layer of one direction: the dict of convert
+        assert bits(convert(model[0], "here", first, **options)) == bits(
+            convert(convert(model[0], "here", second, **options), second, first, **options)
+        )
 
 
 @pytest.mark.parametrize("dialect", ["pytorch", "onnx"])
@@ -178,20 +330,128 @@ def test_list_is_taken_in_the_order_of_the_table(step, dialect):
         np.testing.assert_array_equal(array, params[name])
 
 
-def test_names_are_those_that_the_frameworks_use(step):
+def shapes_of(weights):
+    return [(name, tuple(array.shape)) for name, array in weights.items()]
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
+def test_names_and_order_are_those_that_the_frameworks_use(step, cell):
     import keras
     import torch
 
-    _, _, _, params = step()
-    lstm = torch.nn.LSTM(D, H)
-    assert {name: tuple(p.shape) for name, p in lstm.named_parameters()} == {
-        name: array.shape for name, array in convert(params, "here", "pytorch").items()
-    }
-    layer = keras.layers.LSTM(H)
+    params = step()[3] if cell == "lstm" else other_params(cell, "after", D, H)
+    upper = step(D=2 * H)[3] if cell == "lstm" else other_params(cell, "after", 2 * H, H)
+    model = [[params, params], [upper, upper]]
+    modules = {"lstm": torch.nn.LSTM, "gru": torch.nn.GRU, "rnn": torch.nn.RNN}
+    module = modules[cell](D, H, num_layers=2, bidirectional=True)
+    assert shapes_of(convert_model(model, "here", "pytorch", cell=cell)) == shapes_of(module.state_dict())
+    layers = {"lstm": keras.layers.LSTM, "gru": keras.layers.GRU, "rnn": keras.layers.SimpleRNN}
+    layer = layers[cell](H)
     layer.build((None, None, D))
-    assert [(w.name, tuple(w.shape)) for w in layer.weights] == [
-        (name, array.shape) for name, array in convert(params, "here", "keras").items()
-    ]
+    assert [(w.name, tuple(w.shape)) for w in layer.weights] == shapes_of(convert(params, "here", "keras", cell=cell))
+    both = keras.layers.Bidirectional(layers[cell](H))
+    both.build((None, None, D))
+    both.set_weights(convert_model(model, "here", "keras", cell=cell)[0])
+
+
+def deep(dialect, change):
+    """Two bidirectional layers of 2 units over 4 inputs in a dialect, with something changed."""
+    rng = np.random.default_rng(0)
+
+    def layer(D):
+        shapes = {"Wx": (D, 4 * H), "Wh": (H, 4 * H), "b": (4 * H,)}
+        return [{name: rng.normal(size=shape) for name, shape in shapes.items()} for _ in range(2)]
+
+    model = convert_model([layer(D), layer(2 * H)], "here", dialect)
+    change(model)
+    return model
+
+
+@pytest.mark.parametrize(
+    ("dialect", "change", "target", "error", "message"),
+    [
+        (
+            "pytorch",
+            lambda m: m.pop("weight_hh_l1_reverse"),
+            "here",
+            ArgumentError,
+            "convert_model: layer 1, reverse from pytorch: params must have the names weight_ih_l0, weight_hh_l0, "
+            "bias_ih_l0, bias_hh_l0; missing: weight_hh_l0",
+        ),
+        (
+            "pytorch",
+            lambda m: [m.pop(name) for name in list(m) if "_l0" in name],
+            "here",
+            ArgumentError,
+            "convert_model from pytorch: layers must be counted from 0 without a gap, _l0 is missing",
+        ),
+        (
+            "pytorch",
+            lambda m: m.update(weight_hr_l0=np.zeros((1, 2))),
+            "here",
+            ArgumentError,
+            "convert_model from pytorch: names must be those of a recurrent layer without projection, such as weight_ih_l0 "
+            "or bias_hh_l1_reverse, got 'weight_hr_l0'",
+        ),
+        (
+            "keras",
+            lambda m: m[1].pop(),
+            "here",
+            ArgumentError,
+            "convert_model from keras: layer 1 must be a list of 3 arrays, kernel, recurrent_kernel, bias, or of 6 of a "
+            "Bidirectional, got 5; for a layer without bias, add zeros",
+        ),
+        (
+            "onnx",
+            lambda m: m[0].update(B=m[0]["B"][:1]),
+            "here",
+            ShapeError,
+            "convert_model from onnx: the first axis of all arrays of layer 0 must be the directions, 1 or 2, got "
+            "W (2, 8, 4), R (2, 8, 2), B (1, 16)",
+        ),
+        (
+            "here",
+            lambda m: m[1][1].update(Wx=np.zeros((2, 8))),
+            "onnx",
+            ShapeError,
+            "convert_model: layer 1, reverse must read D = 4, got 2; from the second layer on, D is the H of the layer "
+            "below, or 2H where that has two directions",
+        ),
+        (
+            "here",
+            lambda m: m[1].pop(),
+            "pytorch",
+            ArgumentError,
+            "convert_model: all layers of a PyTorch module have as many directions, got [2, 1]; make one module of each",
+        ),
+        (
+            "here",
+            lambda m: m.clear(),
+            "keras",
+            ArgumentError,
+            "convert_model: every layer must have 1 or 2 directions, got no layer",
+        ),
+    ],
+)
+def test_what_does_not_fit_in_a_model_is_named_by_its_layer(dialect, change, target, error, message):
+    with pytest.raises(error) as caught:
+        convert_model(deep(dialect, change), dialect, target)
+    assert str(caught.value) == message
+
+
+def test_a_cell_that_a_dialect_does_not_have_is_named():
+    params = other_params("gru", "before", D, H)
+    with pytest.raises(
+        ArgumentError,
+        match="^convert: target must be one of here, keras, onnx for a GRU with reset=\"before\", got 'pytorch'$",
+    ):
+        convert(params, "here", "pytorch", cell="gru", reset="before")
+    with pytest.raises(ArgumentError, match="target must be one of here, .*, cs231n for a plain RNN, got 'seed'"):
+        convert(other_params("rnn", "after", D, H), "here", "seed", cell="rnn")
+    with pytest.raises(ArgumentError, match='cell must be "lstm", "gru" or "rnn", got \'GRU\''):
+        convert(params, "here", "keras", cell="GRU")
+    with pytest.raises(ArgumentError, match='reset must be "after" or "before", got True'):
+        convert(params, "here", "keras", cell="gru", reset=True)
 
 
 def bad(dialect, name, value):
@@ -213,14 +473,14 @@ def bad(dialect, name, value):
             "tensorflow",
             "here",
             ArgumentError,
-            "convert: source must be one of here, pytorch, keras, onnx, cs231n, coursera, seed, got 'tensorflow'",
+            "convert: source must be one of here, pytorch, keras, onnx, cs231n, dlfs2, chainer, coursera, seed, got 'tensorflow'",
         ),
         (
             {},
             "here",
             "jax",
             ArgumentError,
-            "convert: target must be one of here, pytorch, keras, onnx, cs231n, coursera, seed, got 'jax'",
+            "convert: target must be one of here, pytorch, keras, onnx, cs231n, dlfs2, chainer, coursera, seed, got 'jax'",
         ),
         (
             bad("pytorch", "bias_hh_l0", None),
