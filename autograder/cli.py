@@ -140,6 +140,87 @@ def check(notebook: Path, problem_set: str | None, unsafe_local: bool) -> None:
 
 
 @main.command()
+@click.argument("problem_set")
+@click.option(
+    "--out", type=click.Path(path_type=Path, dir_okay=False), help="The file; reports/PROBLEM_SET.html when left out."
+)
+def report(problem_set: str, out: Path | None) -> None:
+    """Write what became of a class for PROBLEM_SET as one HTML page, to read offline or to print.
+
+    It names students and mistakes: it is for instructors.
+    """
+    from autograder import gradebook
+    from autograder import problem_set as problem_sets
+    from autograder import report as reports
+
+    course = gradebook.Course.load()
+    chosen = problem_sets.load(problem_set, course.root)
+    found = reports.read_class(course, chosen)
+    path = out or course.root / "reports" / f"{chosen.name}.html"
+    reports.write(found, path)
+    said = f"{len(found.records)} graded, {len(found.failures)} not, {len(found.waiting)} waiting"
+    click.echo(f"wrote {path} ({said})")
+
+
+@main.command()
+@click.argument("form", type=click.Choice(["csv", "canvas", "moodle"]))
+@click.argument("problem_set")
+@click.option(
+    "--worksheet",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="The file that the platform exported; needed for canvas and moodle.",
+)
+@click.option("--column", metavar="HEADING", help="Column of the worksheet for the scores; found when left out.")
+@click.option("--key", metavar="HEADING", help="Column with the names of the students' folders; found when left out.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="The file; exports/PROBLEM_SET-FORM.csv when left out.",
+)
+@click.pass_context
+def export(
+    context: click.Context,
+    form: str,
+    problem_set: str,
+    worksheet: Path | None,
+    column: str | None,
+    key: str | None,
+    out: Path | None,
+) -> None:
+    """Write final scores for PROBLEM_SET: as a table (csv), or into the worksheet that Canvas or Moodle exported.
+
+    Scores given by hand count, and what is lost for being late is taken off. Ends with 1 when a student with a score has no
+    row in the worksheet: the names are listed.
+    """
+    from autograder import export as exports
+    from autograder import gradebook
+    from autograder import problem_set as problem_sets
+
+    course = gradebook.Course.load()
+    name = problem_sets.load(problem_set, course.root).name
+    path = out or course.root / "exports" / f"{name}-{form}.csv"
+    if form == "csv":
+        found = exports.scores(course, name)
+        text, unmatched = exports.as_csv(name, found), []
+        click.echo(f"{len(found)} scores, into {path}")
+    else:
+        if worksheet is None:
+            raise click.UsageError(f"--worksheet is missing: the file that {form.capitalize()} exported")
+        fill = exports.fill_canvas if form == "canvas" else exports.fill_moodle
+        filled = fill(exports.read_worksheet(worksheet), name, exports.scores(course, name), column, key)
+        text, unmatched = filled.text, list(filled.unmatched)
+        click.echo(f"{len(filled.entered)} scores, into {path}")
+        for said, names in (("without a row", unmatched), ("rows without a score", filled.without)):
+            if names:
+                Console().print(plain(f"{said}: {', '.join(names)}"), soft_wrap=True)
+        for note in filled.notes:
+            Console().print(plain(note), soft_wrap=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8", newline="")
+    context.exit(1 if unmatched else 0)
+
+
+@main.command()
 @click.pass_context
 def doctor(context: click.Context) -> None:
     """Try out how this machine can hold the students' code apart."""

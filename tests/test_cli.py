@@ -99,7 +99,7 @@ def test_a_file_that_cannot_be_opened_is_named_in_a_sentence(call, tiny_course, 
         (["run", "tiny", "--jobs", "0"], "0 is not in the range"),
         (["run"], "Missing argument"),
         (["check", "none.ipynb"], "none.ipynb cannot be read: No such file"),
-        (["report", "tiny"], "No such command 'report'"),
+        (["repart", "tiny"], "No such command 'repart'"),
         (["demo", "--problem-set", "tiny"], "this problem set has no simulated students"),
     ],
 )

@@ -1,0 +1,341 @@
+"""Final scores for other programs: a table of our own, or the worksheet that Canvas or Moodle exported, filled in.
+
+A learning platform knows its students by numbers of its own and finds a column by a heading that differs from site to site.
+So its worksheet is taken as it is: only the scores are put in, and every other byte of a field stays what it was.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from nbgrader.api import MissingEntry
+
+from autograder.errors import AutograderError
+from autograder.gradebook import Course, open_gradebook
+
+# Columns that may hold the name of a student's folder, most specific first.
+CANVAS_KEYS = ("SIS Login ID", "SIS User ID", "ID", "Integration ID")
+MOODLE_KEYS = ("Identifier", "ID number", "Email address", "Username")
+POINTS_POSSIBLE = "Points Possible"
+
+
+class ExportError(AutograderError, ValueError):
+    """Scores cannot be put into what was given; says why, and what to do."""
+
+
+@dataclass(frozen=True)
+class Score:
+    """Final score of one student: manual scores count, points for being late are taken off.
+
+    Parameters
+    ----------
+    student : name of the folder under ``submitted/``, which is nbgrader's student id
+    score, max_score : points
+    complete : False where a part still needs a score by hand, or could not be graded
+    """
+
+    student: str
+    score: float
+    max_score: float
+    late_penalty: float = 0.0
+    complete: bool = True
+    timestamp: str = ""
+
+
+@dataclass(frozen=True)
+class Filled:
+    """A worksheet with scores in it.
+
+    Parameters
+    ----------
+    text : the worksheet, in the form it came in
+    entered : students whose score was put in
+    unmatched : students who have a score and no row
+    without : rows that got no score, by what the worksheet calls them
+    notes : what else should be known
+    """
+
+    text: str
+    entered: Sequence[str]
+    unmatched: Sequence[str]
+    without: Sequence[str]
+    notes: Sequence[str] = field(default_factory=tuple)
+
+
+def scores(course: Course, problem_set: str) -> list[Score]:
+    """Final scores from nbgrader's gradebook, by student.
+
+    Raises
+    ------
+    ExportError : the gradebook does not know the problem set, or has no submission of it
+    GradebookError : the gradebook cannot be read
+    """
+    with open_gradebook(course.directory) as gradebook:
+        try:
+            submissions = gradebook.assignment_submissions(problem_set)
+        except MissingEntry:
+            submissions = []
+        found = [
+            Score(
+                student=submission.student_id,
+                score=max(0.0, submission.score - (submission.late_submission_penalty or 0.0)),
+                max_score=submission.max_score,
+                late_penalty=submission.late_submission_penalty or 0.0,
+                complete=not submission.needs_manual_grade,
+                timestamp="" if submission.timestamp is None else submission.timestamp.isoformat(" "),
+            )
+            for submission in submissions
+        ]
+    if not found:
+        raise ExportError(f"the gradebook holds no score for {problem_set}; run `autograder run {problem_set}` first")
+    return sorted(found, key=lambda score: score.student)
+
+
+def as_csv(problem_set: str, found: Iterable[Score]) -> str:
+    """Table of scores: one row a student, quoted where a name needs it.
+
+    Examples
+    --------
+    >>> print(as_csv("lstm-bptt", [Score("Doe, Ann", 15.5, 20.0)]), end="")
+    assignment,student_id,score,max_score,late_submission_penalty,complete,timestamp
+    lstm-bptt,"Doe, Ann",15.5,20,0,yes,
+    """
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(
+        ["assignment", "student_id", "score", "max_score", "late_submission_penalty", "complete", "timestamp"]
+    )
+    for s in found:
+        numbers = [_number(value) for value in (s.score, s.max_score, s.late_penalty)]
+        writer.writerow([problem_set, s.student, *numbers, "yes" if s.complete else "no", s.timestamp])
+    return out.getvalue()
+
+
+def fill_canvas(
+    worksheet: str, problem_set: str, found: Sequence[Score], column: str | None = None, key: str | None = None
+) -> Filled:
+    """Put scores into the gradebook that Canvas exported.
+
+    Parameters
+    ----------
+    worksheet : text of the CSV file
+    problem_set : whose scores
+    found : from `scores`
+    column : heading of the assignment, with or without Canvas's number in parentheses; the problem set's name when left out
+    key : heading of the column that holds the names of the students' folders; found when left out
+
+    Raises
+    ------
+    ExportError : the file is no export of Canvas, or the column or the key is not in it, or one row fits two students
+    """
+    table = _Table.read(worksheet)
+    for needed in ("Student", "ID"):
+        if needed not in table.heads:
+            raise ExportError(
+                f"this is no gradebook of Canvas: it has no column {needed!r}, but {_listed(table.heads)}; "
+                "export it in Canvas with Grades > Export"
+            )
+    wanted = column or problem_set
+    titles = {head: re.sub(r"\s*\(\d+\)$", "", head).strip() for head in table.heads}
+    target = _one_column(table, wanted, [h for h in table.heads if wanted in (h, titles[h])])
+    # Before the students stand rows that are about the columns: "Points Possible", and sometimes one on manual posting.
+    first = next((k for k, row in enumerate(table.rows) if table.cell(row, "ID").strip()), len(table.rows))
+    notes = []
+    for row in table.rows[:first]:
+        if POINTS_POSSIBLE in table.cell(row, "Student"):
+            notes += _other_maximum(table.cell(row, target), found, "Canvas")
+    return _fill(
+        table, table.rows[first:], target, found, key, CANVAS_KEYS, notes, lambda row: table.cell(row, "Student")
+    )
+
+
+def fill_moodle(
+    worksheet: str, problem_set: str, found: Sequence[Score], column: str | None = None, key: str | None = None
+) -> Filled:
+    """Put scores into the grading worksheet of a Moodle assignment.
+
+    Parameters
+    ----------
+    worksheet : text of the CSV file
+    problem_set : whose scores; named in messages only, since a worksheet belongs to one assignment
+    found : from `scores`
+    column : heading of the column for the grade, where Moodle speaks another language than English
+    key : heading of the column that holds the names of the students' folders; found when left out. "Participant 123" in it
+        fits a folder of that name and a folder 123
+
+    Raises
+    ------
+    ExportError : the file is no such worksheet, or the column or the key is not in it, or one row fits two students
+    """
+    table = _Table.read(worksheet)
+    wanted = column or "Grade"
+    target = _one_column(table, wanted, [head for head in table.heads if head == wanted])
+    notes: list[str] = []
+    if "Maximum Grade" in table.heads and table.rows:
+        notes += _other_maximum(table.cell(table.rows[0], "Maximum Grade"), found, "Moodle")
+    name = next((head for head in ("Full name", "Identifier") if head in table.heads), table.heads[0])
+    return _fill(table, table.rows, target, found, key, MOODLE_KEYS, notes, lambda row: table.cell(row, name))
+
+
+def read_worksheet(path: Path) -> str:
+    """Text of a worksheet, whichever way the platform and a spreadsheet have encoded it.
+
+    Raises
+    ------
+    ExportError : it is no text in UTF-8 or UTF-16
+    """
+    content = path.read_bytes()
+    encoding = "utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8"
+    try:
+        return content.decode(encoding)
+    except UnicodeDecodeError as error:
+        raise ExportError(
+            f"{path} is not encoded in UTF-8 (byte {error.start}); take the file as the platform exported it, or save it as "
+            "CSV UTF-8"
+        ) from None
+
+
+@dataclass
+class _Table:
+    """A CSV file that can be written again in the form it came in."""
+
+    heads: list[str]
+    rows: list[list[str]]
+    delimiter: str
+    newline: str
+    mark: str  # the byte order mark by which Excel knows UTF-8
+
+    @classmethod
+    def read(cls, text: str) -> _Table:
+        mark = "\ufeff" if text.startswith("\ufeff") else ""
+        text = text.removeprefix(mark)
+        newline = "\r\n" if "\r\n" in text else "\n"
+        first = text.split("\n", 1)[0]
+        delimiter = max(",;\t", key=first.count)
+        try:
+            rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True))
+        except csv.Error as error:
+            raise ExportError(f"the worksheet is no CSV file: {error}") from None
+        rows = [row for row in rows if row]
+        if not rows:
+            raise ExportError("the worksheet is empty; export it again")
+        heads = [head.strip() for head in rows[0]]
+        # Short rows are filled up, so that each has a cell for each heading.
+        body = [row + [""] * (len(heads) - len(row)) for row in rows[1:]]
+        return cls(heads, body, delimiter, newline, mark)
+
+    def cell(self, row: Sequence[str], head: str) -> str:
+        return row[self.heads.index(head)]
+
+    def write(self) -> str:
+        out = io.StringIO()
+        writer = csv.writer(out, delimiter=self.delimiter, lineterminator=self.newline)
+        writer.writerows([self.heads, *self.rows])
+        return self.mark + out.getvalue()
+
+
+def _one_column(table: _Table, wanted: str, fitting: Sequence[str]) -> str:
+    if len(fitting) == 1 and table.heads.count(fitting[0]) == 1:
+        return fitting[0]
+    if fitting:
+        raise ExportError(
+            f"the worksheet has {len(fitting)} columns for {wanted!r}: {_listed(fitting)}; name one whole"
+        )
+    raise ExportError(
+        f"the worksheet has no column {wanted!r}, but {_listed(table.heads)}; name the one for the scores with --column"
+    )
+
+
+def _fill(
+    table: _Table,
+    rows: Sequence[list[str]],
+    target: str,
+    found: Sequence[Score],
+    key: str | None,
+    keys: Sequence[str],
+    notes: Sequence[str],
+    called: Callable[[Sequence[str]], str],
+) -> Filled:
+    by_name = {_folded(score.student): score for score in found}
+    place = _key_column(table, rows, by_name, key, keys)
+    column = table.heads.index(target)
+    entered: dict[str, None] = {}
+    without = []
+    for row in rows:
+        if not any(cell.strip() for cell in row):
+            continue
+        fitting = [by_name[name] for name in _names_in(table.cell(row, place)) if name in by_name]
+        if not fitting:
+            without.append(called(row))
+        elif fitting[0].student in entered:
+            raise ExportError(
+                f"two rows of the worksheet fit {fitting[0].student!r} by their {place!r}; name another --key"
+            )
+        else:
+            row[column] = _number(fitting[0].score)
+            entered[fitting[0].student] = None
+    incomplete = [score.student for score in found if score.student in entered and not score.complete]
+    if incomplete:
+        notes = [*notes, f"not all parts have a score yet: {', '.join(incomplete)}"]
+    unmatched = [score.student for score in found if score.student not in entered]
+    return Filled(table.write(), list(entered), unmatched, without, tuple(notes))
+
+
+def _key_column(
+    table: _Table, rows: Sequence[list[str]], by_name: Mapping[str, Score], key: str | None, keys: Sequence[str]
+) -> str:
+    if key is not None:
+        if key not in table.heads:
+            raise ExportError(f"the worksheet has no column {key!r}, but {_listed(table.heads)}")
+        return key
+    there = [head for head in keys if head in table.heads]
+    hits = {
+        head: sum(any(name in by_name for name in _names_in(table.cell(row, head))) for row in rows) for head in there
+    }
+    best = max(there, key=lambda head: hits[head], default=None)  # the first of those that fit as many
+    if best is None or not hits[best]:
+        some = ", ".join(repr(score.student) for score in list(by_name.values())[:3])
+        raise ExportError(
+            f"no row fits a student of the gradebook ({some} ...) by {_listed(there) or 'any known column'}; name the column "
+            f"that holds the names of the folders under submitted/ with --key. There are {_listed(table.heads)}"
+        )
+    return best
+
+
+def _names_in(cell: str) -> list[str]:
+    """Names that a cell may stand for: itself, and the number in Moodle's "Participant 123", whatever the language."""
+    name = _folded(cell)
+    number = re.fullmatch(r"\D+\s(\d+)", name)
+    return [name, number.group(1)] if number else [name]
+
+
+def _folded(name: str) -> str:
+    """A name without what platforms change in it: space around it, and the case of its letters."""
+    return name.strip().casefold()
+
+
+def _other_maximum(said: str, found: Sequence[Score], platform: str) -> list[str]:
+    try:
+        theirs = float(said.replace(",", "."))
+    except ValueError:
+        return []
+    ours = max(score.max_score for score in found)
+    if theirs == ours:
+        return []
+    return [
+        f"{platform} gives at most {_number(theirs)} points, this problem set {_number(ours)}: the scores were not scaled"
+    ]
+
+
+def _number(value: float) -> str:
+    """At most two digits behind the point: more, and Canvas rounds by itself."""
+    return f"{round(value, 2):.10g}"
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(repr(name) for name in names)
