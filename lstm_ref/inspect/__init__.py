@@ -11,6 +11,7 @@ from lstm_ref.inspect.trace import GateTrace, trace
 
 if TYPE_CHECKING:
     from lstm_ref.inspect.gate_explorer import GateExplorer
+    from lstm_ref.inspect.gradient_lens import GradientLens
     from lstm_ref.inspect.sequence_inspector import SequenceInspector
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "Figure",
     "GateExplorer",
     "GateTrace",
+    "GradientLens",
     "Palette",
     "SequenceInspector",
     "figure",
@@ -33,6 +35,10 @@ def __getattr__(name: str) -> Any:
         from lstm_ref.inspect.gate_explorer import GateExplorer
 
         return GateExplorer
+    if name == "GradientLens":
+        from lstm_ref.inspect.gradient_lens import GradientLens
+
+        return GradientLens
     if name == "SequenceInspector":
         from lstm_ref.inspect.sequence_inspector import SequenceInspector
 

@@ -1,0 +1,207 @@
+"""The gradient lens in a real browser: computed in the page, compared with the reference's numbers in NumPy."""
+
+import numpy as np
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+
+from lstm_ref.inspect import GradientLens
+from lstm_ref.inspect.gradient_lens import SERIES
+
+DESKTOP, PHONE = {"width": 1000, "height": 900}, {"width": 390, "height": 844}
+
+
+@pytest.fixture
+def open_page(browser, tmp_path, monkeypatch):
+    """Write a widget, or HTML, to disk and open it offline; what goes wrong on any page fails the test when it ends."""
+    monkeypatch.setenv("LSTM_REF_STATIC", "1")
+    contexts, trouble = [], []
+
+    def open_page(content, viewport=DESKTOP, **options):
+        path = tmp_path / f"page-{len(contexts)}.html"
+        if isinstance(content, str):
+            path.write_text(f'<!doctype html><meta charset="utf-8">{content}', encoding="utf-8")
+        else:
+            content.to_html(path)
+        contexts.append(browser.new_context(viewport=viewport, offline=True, **options))
+        page = contexts[-1].new_page()
+        page.on("request", lambda request: None if request.url.startswith("file:") else trouble.append(request.url))
+        page.on("pageerror", lambda error: trouble.append(str(error)))
+        page.on("console", lambda line: trouble.append(line.text) if line.type in ("error", "warning") else None)
+        page.goto(path.as_uri())
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert trouble == []
+
+
+def slider(page, name):
+    return page.locator(f'input[data-name="{name}"]')
+
+
+def move(page, name, value):
+    """As a reader does: the slider gets the number and says so."""
+    slider(page, name).evaluate(
+        "(input, value) => { input.value = value; input.dispatchEvent(new Event('input', { bubbles: true })); }", value
+    )
+
+
+def all_numbers(page):
+    """Every number of the table, with all its digits: series -> (T+1,)."""
+    if page.locator("details[open]").count() == 0:
+        page.locator("summary").click()
+        page.locator(".lw-everything tbody tr").first.wait_for()
+    rows = page.locator(".lw-everything tbody tr").evaluate_all(
+        "all => all.map(row => [...row.querySelectorAll('data')].map(data => Number(data.value)))"
+    )
+    return dict(zip(SERIES, np.array(rows).T, strict=True))
+
+
+def picked(page):
+    """The small table: series -> [at lag k, at lag T]."""
+    return {
+        name: page.locator(f'tr[data-row="{name}"] data').evaluate_all("all => all.map(data => Number(data.value))")
+        for name in SERIES
+    }
+
+
+def assert_numpy_agrees(page, lens):
+    want, shown = lens.values, all_numbers(page)
+    for name in SERIES:
+        assert shown[name].shape == want[name].shape
+        np.testing.assert_allclose(shown[name], want[name], rtol=1e-6, err_msg=name)
+
+
+def test_the_page_computes_what_the_reference_gives_wherever_the_sliders_stand(open_page):
+    page = open_page(GradientLens())
+    assert_numpy_agrees(page, GradientLens())
+    for numbers in (
+        {"forget_bias": 0.0, "scale": 1.0, "T": 100},
+        {"forget_bias": -2.0, "scale": 0.3, "T": 40},
+        {"forget_bias": 5.0, "scale": 0.5, "T": 80},
+        {"forget_bias": 3.0, "scale": 2.0, "T": 60},  # explodes
+        {"forget_bias": 1.0, "scale": 3.0, "T": 25},
+        {"forget_bias": 1.0, "scale": 0.0, "T": 30},  # the plain RNN has nothing after one step
+        {"forget_bias": 6.0, "scale": 1.45, "T": 1},
+    ):
+        for name, value in numbers.items():
+            move(page, name, value)
+        assert_numpy_agrees(page, GradientLens(**numbers))
+    page.get_by_role("button", name="Draw again").click()
+    move(page, "T", 50)
+    assert_numpy_agrees(page, GradientLens(forget_bias=6.0, scale=1.45, T=50, seed=2))
+
+
+def test_a_given_seed_and_given_numbers_are_where_the_page_starts(open_page):
+    lens = GradientLens(forget_bias=2.5, scale=0.7, T=35, lag=12, seed=2_147_483_647)
+    page = open_page(lens)
+    assert_numpy_agrees(page, lens)
+    assert {name: float(slider(page, name).input_value()) for name in ("forget_bias", "scale", "T", "lag")} == {
+        "forget_bias": 2.5,
+        "scale": 0.7,
+        "T": 35,
+        "lag": 12,
+    }
+    want = lens.values
+    for name, numbers in picked(page).items():
+        np.testing.assert_allclose(numbers, [want[name][12], want[name][35]], rtol=1e-6)
+    page.get_by_role("button", name="Draw again").click()  # the last seed is followed by the first
+    assert_numpy_agrees(page, GradientLens(forget_bias=2.5, scale=0.7, T=35, seed=1))
+
+
+def test_every_slider_is_reached_and_moved_by_the_keyboard_and_the_curves_follow(open_page):
+    page = open_page(GradientLens(T=40, lag=20))
+    page.get_by_role("button", name="Draw again").focus()
+    before = {}
+    for name, step in {"forget_bias": 0.1, "scale": 0.05, "T": 1, "lag": 1}.items():
+        page.keyboard.press("Tab")
+        assert page.evaluate("document.activeElement.dataset.name") == name
+        value = float(slider(page, name).input_value())
+        for key in ("ArrowRight", "ArrowRight", "ArrowLeft"):
+            page.keyboard.press(key)
+        assert float(slider(page, name).input_value()) == pytest.approx(value + step)
+        state = page.locator(".lw-lens").evaluate(
+            "el => [...el.querySelectorAll('[data-series], .lw-cursor')].map(path => path.getAttribute('d')).join()"
+        )
+        assert state != before
+        before = state
+    assert_numpy_agrees(page, GradientLens(forget_bias=1.1, scale=1.05, T=41))
+    spoken = slider(page, "lag").get_attribute("aria-valuetext")
+    assert spoken.startswith("21: RNN, h ") and spoken.count(";") == len(SERIES) - 1
+
+
+def test_the_curves_stand_where_their_numbers_are(open_page):
+    page = open_page(GradientLens(T=40))
+    labels = page.locator(".lw-chart g text:not(.lw-axis)").evaluate_all(
+        "all => all.map(text => [text.textContent, Number(text.getAttribute('y')), Number(text.getAttribute('x'))])"
+    )
+    digits = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-")
+    height = {0.0 if text == "1" else float(text[2:].translate(digits)): y - 4 for text, y, x in labels if x < 45}
+    places = np.array(sorted(height.items()))
+    assert len(places) >= 3
+    want = GradientLens(T=40).values
+    for name in SERIES:
+        d = page.locator(f'[data-series="{name}"]').get_attribute("d")
+        points = np.array([pair.split() for pair in d[1:].split("L")], dtype=float)
+        assert len(points) == 41 and np.ptp(np.diff(points[:, 0])) < 0.25
+        exponents = np.interp(-points[:, 1], -places[:, 1], places[:, 0])
+        np.testing.assert_allclose(exponents, np.log10(want[name]), atol=0.05)
+
+
+def test_the_chart_reads_where_it_is_pressed_also_by_finger(open_page):
+    lens = GradientLens(T=50)
+    page = open_page(lens)
+    box = page.locator(".lw-chart").bounding_box()
+    page.mouse.move(box["x"] + 46 + 0.6 * (box["width"] - 58), box["y"] + 100)
+    page.mouse.down()
+    page.mouse.up()
+    assert slider(page, "lag").input_value() == "30"
+    assert picked(page)["gru_h"][0] == pytest.approx(lens.values["gru_h"][30], rel=1e-6)
+    phone = open_page(lens, PHONE, has_touch=True, is_mobile=True)
+    phone.locator(".lw-chart").scroll_into_view_if_needed()
+    box = phone.locator(".lw-chart").bounding_box()
+    phone.touchscreen.tap(box["x"] + 46 + 0.2 * (box["width"] - 58), box["y"] + 50)
+    assert slider(phone, "lag").input_value() == "10"
+
+
+def test_an_example_shows_what_it_says(open_page):
+    page = open_page(GradientLens())
+
+    def last(example):
+        button = page.get_by_role("button", name=example)
+        button.click()
+        assert page.locator('[aria-pressed="true"]').all_inner_texts() == [example]
+        return {name: numbers[1] for name, numbers in picked(page).items()}
+
+    half = last("b = 0")
+    assert max(half["gru_h"], half["lstm_h"]) < half["rnn_h"]
+    kept = last("Gates open")
+    assert kept["rnn_h"] < 1e-6 < 0.1 < min(kept["gru_h"], kept["lstm_h"])
+    alone = last("No recurrence")
+    assert alone["rnn_h"] == 0 and alone["lstm_c"] == pytest.approx(alone["lstm_f"], rel=1e-12)
+    assert page.locator('tr[data-row="rnn_h"]').inner_text().split("\t")[2:] == ["0", "–"]
+    large = last("Large weights")
+    assert max(large["rnn_h"], large["lstm_h"]) > 10
+    slider(page, "scale").press("ArrowLeft")
+    assert page.locator('[aria-pressed="true"]').count() == 0
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_the_lens_is_accessible_and_fits(open_page, viewport, theme):
+    page = open_page(GradientLens(), viewport, color_scheme=theme)
+    all_numbers(page)  # the long table is part of it
+    broken = [v for v in Axe().run(page).response["violations"] if v["impact"] in ("serious", "critical")]
+    assert [(v["id"], v["help"], [n["html"][:150] + n["failureSummary"] for n in v["nodes"][:3]]) for v in broken] == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= viewport["width"]
+    assert "is left in the RNN" in page.locator(".lw-chart").get_attribute("aria-label")
+
+
+def test_two_lenses_on_one_page_do_not_touch_each_other(open_page):
+    page = open_page(GradientLens().html() + GradientLens().html())
+    one, two = page.locator(".lw-lens").all()
+    one.locator('input[data-name="T"]').press("Home")
+    assert one.locator('input[data-name="T"]').input_value() == "1"
+    assert two.locator('input[data-name="T"]').input_value() == "50"
+    assert page.evaluate("Object.keys(window)") == open_page("").evaluate("Object.keys(window)")
