@@ -257,6 +257,39 @@ def exercises(context: click.Context, only_check: bool) -> None:
 
 
 @main.command()
+@click.argument("name")
+def new(name: str) -> None:
+    """Begin a problem set NAME: a small one that works, to be changed into yours."""
+    from autograder import lint as linting
+
+    for path in linting.new(Path.cwd(), name):
+        click.echo(f"wrote {path.relative_to(Path.cwd())}")
+    click.echo(f"Change them, then: autograder exercises; autograder lint {name}")
+
+
+@main.command()
+@click.argument("problem_set")
+@UNSAFE
+@click.pass_context
+def lint(context: click.Context, problem_set: str, unsafe_local: bool) -> None:
+    """Tell what is wrong with PROBLEM_SET before a class meets it.
+
+    The solution must get every point, the notebook as students get it must get none, and nothing of checks.py may be in it.
+    """
+    from autograder import lint as linting
+    from autograder import sandbox
+
+    name = problem_set.rstrip("/")
+    troubles = linting.lint(Path.cwd(), name, sandbox.choose(unsafe_local))
+    console = Console()
+    for trouble in troubles:
+        console.print(Text("  wrong  ", "bold red") + plain(trouble.what), soft_wrap=True)
+        console.print(plain(f"         {trouble.remedy}"), soft_wrap=True)
+    console.print(plain(f"{name}: " + (f"{len(troubles)} to mend." if troubles else "nothing wrong was found.")))
+    context.exit(1 if troubles else 0)
+
+
+@main.command()
 @click.argument("folder", type=click.Path(path_type=Path), default=Path("build/demo-course"))
 @click.option("--problem-set", default="lstm-bptt", show_default=True, metavar="PS", help="Whose students.py to take.")
 @click.option("--jobs", type=click.IntRange(min=1), help="Submissions at one time; one per core when left out.")
