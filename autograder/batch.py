@@ -15,16 +15,16 @@ import shutil
 import stat
 from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
-from contextlib import closing, suppress
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import nbformat
 from nbformat import NotebookNode
 
 from autograder import problem_set as problem_sets
-from autograder.errors import AutograderError, IsolationError
+from autograder.errors import AutograderError, ClusterError, IsolationError
 from autograder.gradebook import (
     TIMESTAMP,
     Course,
@@ -41,6 +41,12 @@ from autograder.problem_set import ProblemSet
 from autograder.rebuild import SubmissionError, cells_to_run, notes_of, read_notebook, read_release, rebuild
 from autograder.record import Record
 from autograder.sandbox import Isolation, choose
+
+if TYPE_CHECKING:
+    from autograder.cluster import Cluster
+
+# Submissions that wait at a cluster's scheduler: enough that no worker waits for this machine, also one that joins later.
+AHEAD, MOST_AHEAD = 64, 512
 
 Ask: TypeAlias = Callable[[Sequence[str], str, str], Record]
 
@@ -215,6 +221,7 @@ def run(
     *,
     jobs: int = 0,
     force: bool = False,
+    scheduler: str = "",
     progress: Callable[[Outcome], None] = lambda outcome: None,
 ) -> list[Outcome]:
     """Grade submissions and enter them into the gradebook.
@@ -223,8 +230,9 @@ def run(
     ----------
     grading : from `Grading.prepare`
     students : whose submissions
-    jobs : how many at once; 0 for one per core
+    jobs : how many at once; 0 for one per core, and for more than the workers can take where a cluster grades
     force : also those whose record still holds
+    scheduler : address of a Dask cluster that grades; empty for this machine
     progress : called after each
 
     Returns
@@ -235,13 +243,14 @@ def run(
     ------
     GradebookError : the gradebook cannot be written. The records are there: the same command goes on where this one ended
     IsolationError : the sandbox can no longer be started
+    ClusterError : the cluster cannot be reached, or is gone
     """
     outcomes: list[Outcome] = []
     unwritten: list[Outcome] = []
     with open_gradebook(grading.course.directory) as gradebook:
         register(gradebook, grading.course.directory, grading.problem_set.name, grading.release)
         writer = Writer(gradebook, grading.course, grading.problem_set)
-        with closing(_graded(grading, list(students), jobs or cores(), force)) as graded:
+        with closing(_graded(grading, list(students), jobs, force, scheduler)) as graded:
             for outcome in graded:
                 try:
                     outcome = _save(writer, outcome)
@@ -259,9 +268,20 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _graded(grading: Grading, students: list[str], jobs: int, force: bool) -> Generator[Outcome]:
+def _graded(grading: Grading, students: list[str], jobs: int, force: bool, scheduler: str) -> Generator[Outcome]:
     """Outcomes as they come. When this is left early, nobody waits for the judges: they are ended."""
-    with ThreadPoolExecutor(jobs) as pool, Judges(grading.problem_set.folder, grading.isolation) as judges:
+    with ExitStack() as stack:
+        judges: Judges | Cluster
+        if scheduler:
+            from autograder.cluster import Cluster  # Dask takes a second to import
+
+            judges = Cluster(scheduler, grading.problem_set, grading.isolation)
+            jobs = jobs or min(max(2 * judges.slots, AHEAD), MOST_AHEAD)
+        else:
+            judges = Judges(grading.problem_set.folder, grading.isolation)
+        # Entered first, so left last: leaving waits for the threads, which wait for the judges.
+        pool = stack.enter_context(ThreadPoolExecutor(jobs or cores()))
+        stack.enter_context(judges)
         waiting = {pool.submit(_grade_one, grading, judges.ask, student, force) for student in students}
         try:
             while waiting:
@@ -278,7 +298,7 @@ def _grade_one(grading: Grading, ask: Ask, student: str, force: bool) -> Outcome
         return Outcome(student, problem="the folder's name holds characters that cannot be written; rename it")
     try:
         return grading.grade(student, ask, force)
-    except (IsolationError, Stopped):
+    except (IsolationError, ClusterError, Stopped):
         raise
     except Exception as error:  # whatever one submission brings about, the others are graded
         problem = f"the grading itself failed: {type(error).__name__}: {error}"

@@ -62,6 +62,9 @@ def main() -> None:
 @click.option("--jobs", type=click.IntRange(min=1), help="Submissions at one time; one per core when left out.")
 @click.option("--force", is_flag=True, help="Also those that are graded and have not changed.")
 @click.option("--json", "as_json", is_flag=True, help="Records as JSON on stdout, in place of the table.")
+@click.option(
+    "--scheduler", default="", metavar="ADDRESS", help="Grade on the Dask cluster with this scheduler, tcp://host:8786."
+)
 @UNSAFE
 @click.pass_context
 def run(
@@ -71,6 +74,7 @@ def run(
     jobs: int | None,
     force: bool,
     as_json: bool,
+    scheduler: str,
     unsafe_local: bool,
 ) -> None:
     """Grade what was handed in for PROBLEM_SET and enter it into nbgrader's gradebook.
@@ -96,7 +100,12 @@ def run(
     with _progress(quiet=as_json) as progress:
         task = progress.add_task("Grading", total=len(chosen))
         outcomes = batch.run(
-            grading, chosen, jobs=jobs or 0, force=force, progress=lambda outcome: progress.advance(task)
+            grading,
+            chosen,
+            jobs=jobs or 0,
+            force=force,
+            scheduler=scheduler,
+            progress=lambda outcome: progress.advance(task),
         )
     if as_json:
         click.echo(json.dumps([_as_json(outcome) for outcome in outcomes], indent=1))

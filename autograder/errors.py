@@ -2,6 +2,7 @@
 
 AutograderError
  ├─ ProblemSetError  (also a ValueError)    a problem set is missing or contradicts itself
+ ├─ ClusterError     (also a RuntimeError)  no cluster answers, or it has another version of the course
  ├─ IsolationError   (also a RuntimeError)  this machine cannot hold the student's code apart; says what to install
  └─ WorkerError      (also a RuntimeError)  the worker gave no answer
      ├─ WorkerDied     its process ended
@@ -19,6 +20,10 @@ class AutograderError(Exception):
 
 class ProblemSetError(AutograderError, ValueError):
     """A problem set is missing or contradicts itself."""
+
+
+class ClusterError(AutograderError, RuntimeError):
+    """The cluster that is to grade does not answer, or cannot; says what to do."""
 
 
 class IsolationError(AutograderError, RuntimeError):
