@@ -129,10 +129,14 @@ def test_layer_can_be_saved_and_loaded_as_any_other(draw):
 @pytest.mark.parametrize(
     ("layer", "message"),
     [
-        (torch.nn.LSTM(3, 2, num_layers=2), "got num_layers=2, bidirectional=False, proj_size=0"),
-        (torch.nn.LSTM(3, 2, bidirectional=True), "got num_layers=1, bidirectional=True, proj_size=0"),
-        (torch.nn.LSTM(3, 2, proj_size=1), "got num_layers=1, bidirectional=False, proj_size=1"),
-        (torch.nn.GRU(3, 2), "lstm must be a torch.nn.LSTM, got GRU"),
+        (
+            torch.nn.LSTM(3, 2, proj_size=1),
+            "must have no projection and tanh, got proj_size=1; that is another recurrence",
+        ),
+        (torch.nn.RNN(3, 2, nonlinearity="relu"), "must have no projection and tanh, got nonlinearity='relu'"),
+        (torch.nn.Linear(3, 2), "must be a torch.nn.LSTM, GRU or RNN itself, got Linear, with no torch.nn.LSTM in it"),
+        (torch.nn.Sequential(torch.nn.LSTM(3, 2)), r"itself, got Sequential; pass model\.0"),
+        ({}, "layer must be a torch.nn.LSTM, GRU or RNN, got dict"),
     ],
 )
 def test_layer_of_another_make_is_refused(layer, message):
@@ -142,7 +146,7 @@ def test_layer_of_another_make_is_refused(layer, message):
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 def test_weights_of_another_precision_are_named(dtype):
-    with pytest.raises(DTypeError, match=f"weight_ih_l0 must be float32 or float64, got {dtype}; use lstm.float()"):
+    with pytest.raises(DTypeError, match=f"weight_ih_l0 must be float32 or float64, got {dtype}; use .float()"):
         params_from_torch(torch.nn.LSTM(3, 2, dtype=dtype))
 
 
