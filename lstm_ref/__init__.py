@@ -60,6 +60,7 @@ from lstm_ref.rnn import (
     rnn_step_backward,
 )
 from lstm_ref.sequence import SequenceCache, SequenceGrads, lstm_backward, lstm_forward
+from lstm_ref.truncated import segments, truncated_backward, truncated_forward
 from lstm_ref.variants import (
     VARIANTS,
     Variant,
@@ -141,10 +142,13 @@ __all__ = [
     "rnn_forward",
     "rnn_step",
     "rnn_step_backward",
+    "segments",
     "sgd",
     "sigmoid",
     "stacked_backward",
     "stacked_forward",
+    "truncated_backward",
+    "truncated_forward",
     "variant_backward",
     "variant_forward",
 ]

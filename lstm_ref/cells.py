@@ -6,7 +6,7 @@ blocks the weights have, what the state is, and which pair of functions does the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from lstm_ref.errors import ArgumentError, Array, check_same_names
@@ -71,6 +71,11 @@ CELLS = {
     "gru": Cell(("h",), "3", _gru_forward, _gru_backward),
     "rnn": Cell(("h",), "", _rnn_forward, _rnn_backward),
 }
+
+
+def state_pair(state: Sequence[Array]) -> tuple[Array, Array | None]:
+    """(h, c), or (h, None) where the cell has no cell state."""
+    return (state[0], state[1]) if len(state) == 2 else (state[0], None)
 
 
 def check_cell(operation: str, cell: str, c0: Array | None) -> Cell:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.random import Generator
 
 from lstm_ref.arguments import check_mask
-from lstm_ref.cells import CELLS, Cell, Params, check_cell, check_weights
+from lstm_ref.cells import CELLS, Cell, Params, check_cell, check_weights, state_pair
 from lstm_ref.dropout import DropoutCache, check_dropout, dropout_backward, dropout_forward
 from lstm_ref.errors import ArgumentError, Array, check_arrays, check_cache
 from lstm_ref.masked import MaskedCache, backward_masked, forward_masked
@@ -89,7 +89,7 @@ def bidirectional_forward(
     h_there, last_there, there = forward_masked(cell, x, [s[0] for s in states], directions[0], mask)
     h_back, last_back, back = forward_masked(cell, x, [s[1] for s in states], directions[1], mask, reverse=True)
     last = [np.stack(pair) for pair in zip(last_there, last_back, strict=True)]
-    return np.concatenate([h_there, h_back], axis=2), _pair(last), BidirectionalCache(there, back)
+    return np.concatenate([h_there, h_back], axis=2), state_pair(last), BidirectionalCache(there, back)
 
 
 def bidirectional_backward(
@@ -117,7 +117,7 @@ def bidirectional_backward(
     H = len(there.weights["Wh"])
     dx_there, first_there, dw_there = backward_masked(dh[:, :, :H], there, [part[0] for part in dlast])
     dx_back, first_back, dw_back = backward_masked(dh[:, :, H:], back, [part[1] for part in dlast])
-    dh0, dc0 = _pair([np.stack(pair) for pair in zip(first_there, first_back, strict=True)])
+    dh0, dc0 = state_pair([np.stack(pair) for pair in zip(first_there, first_back, strict=True)])
     return BidirectionalGrads(dx_there + dx_back, dh0, dc0, (dw_there, dw_back))
 
 
@@ -205,7 +205,7 @@ def stacked_forward(
         lasts.append(last)
         caches.append(cache)
     last = tuple(np.stack(parts) for parts in zip(*lasts, strict=True))
-    return h, _pair(last), StackedCache(tuple(caches), tuple(dropouts))
+    return h, state_pair(last), StackedCache(tuple(caches), tuple(dropouts))
 
 
 def stacked_backward(
@@ -237,16 +237,11 @@ def stacked_backward(
         grads.append(dw)
         if k > 0:
             dh = dropout_backward(dh, dropouts[k - 1])
-    dh0, dc0 = _pair([np.stack(parts[::-1]) for parts in zip(*firsts, strict=True)])
+    dh0, dc0 = state_pair([np.stack(parts[::-1]) for parts in zip(*firsts, strict=True)])
     return StackedGrads(dh, dh0, dc0, tuple(grads[::-1]))
 
 
 # --- Checks of arguments ------------------------------------------------------------------------------------------------
-
-
-def _pair(state: Sequence[Array]) -> tuple[Array, Array | None]:
-    """(h, c), or (h, None) where the cell has no cell state."""
-    return (state[0], state[1]) if len(state) == 2 else (state[0], None)
 
 
 def _check_list(operation: str, cell: Cell, argument: str, weights: Sequence[Params], count: int) -> None:
