@@ -91,7 +91,7 @@ def test_good_file_is_downloaded_once_with_a_bar_and_then_taken_from_the_cache(g
     assert path == cache / "folder" / "text.txt"
     assert path.read_bytes() == GOOD
     told = capfd.readouterr()
-    assert "100%" in told.err and "known_hash" not in told.err + told.out
+    assert "text.txt: 100%" in told.err and "known_hash" not in told.err + told.out
     assert get("/good") == path and get.asked == []
     assert capfd.readouterr() == ("", "")
     assert leftovers(cache) == [path]

@@ -5,15 +5,29 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Literal, NamedTuple, overload
 
-from lstm_ref.data import english_french, film_reviews, forecasting, python_reference, shakespeare, spoken_digits
-from lstm_ref.data.tasks import Pairs, Recordings, Sentences, Series
+from lstm_ref import __version__
+from lstm_ref.data import (
+    digit_sounds,
+    docstrings,
+    english_french,
+    exact_translations,
+    film_reviews,
+    forecasting,
+    python_reference,
+    review_grammar,
+    shakespeare,
+    spoken_digits,
+)
+from lstm_ref.data.packages import package_version
+from lstm_ref.data.tasks import Pairs, Recordings, Sentences, Series, Summaries
 from lstm_ref.errors import ArgumentError
 
 Characters = Literal["python-reference", "tinyshakespeare"]
 Forecasting = Literal["co2", "sunspots", "el-nino", "seattle-weather", "stocks"]
-Sentiment = Literal["rt-polarity"]
-Translation = Literal["eng-fra"]
-Speech = Literal["fsdd"]
+Sentiment = Literal["review-grammar", "rt-polarity"]
+Translation = Literal["numbers-in-words", "dates", "eng-fra"]
+Summarising = Literal["docstrings"]
+Speech = Literal["synthetic-digits", "fsdd"]
 
 
 class About(NamedTuple):
@@ -64,7 +78,7 @@ _DATA_SETS = {
     ),
     "co2": _DataSet(
         load=forecasting.co2,
-        version=lambda: forecasting.package_version("statsmodels"),
+        version=lambda: package_version("statsmodels"),
         what="weekly CO2 in the air over Mauna Loa, 1958 to 2001",
         licence="public domain",
         source="statsmodels.datasets.co2",
@@ -72,7 +86,7 @@ _DATA_SETS = {
     ),
     "sunspots": _DataSet(
         load=forecasting.sunspots,
-        version=lambda: forecasting.package_version("statsmodels"),
+        version=lambda: package_version("statsmodels"),
         what="yearly number of sunspots, 1700 to 2008",
         licence="public domain",
         source="statsmodels.datasets.sunspots",
@@ -80,7 +94,7 @@ _DATA_SETS = {
     ),
     "el-nino": _DataSet(
         load=forecasting.el_nino,
-        version=lambda: forecasting.package_version("statsmodels"),
+        version=lambda: package_version("statsmodels"),
         what="monthly temperature of the sea in the region Nino 1+2, 1950 to 2010",
         licence="public domain",
         source="statsmodels.datasets.elnino",
@@ -88,7 +102,7 @@ _DATA_SETS = {
     ),
     "seattle-weather": _DataSet(
         load=forecasting.seattle_weather,
-        version=lambda: forecasting.package_version("vega_datasets"),
+        version=lambda: package_version("vega_datasets"),
         what="daily rain, highest and lowest temperature and wind in Seattle, 2012 to 2015",
         licence="public domain",
         source="vega_datasets.data.seattle_weather",
@@ -96,10 +110,17 @@ _DATA_SETS = {
     ),
     "stocks": _DataSet(
         load=forecasting.stocks,
-        version=lambda: forecasting.package_version("vega_datasets"),
+        version=lambda: package_version("vega_datasets"),
         what="monthly prices of the shares AAPL, AMZN, GOOG, IBM and MSFT, 2000 to 2010",
         licence="not stated; distributed with vega_datasets",
         source="vega_datasets.data.stocks",
+    ),
+    "review-grammar": _DataSet(
+        load=review_grammar.reviews,
+        version=lambda: f"lstm_ref {__version__}",
+        what="4,000 sentences that praise or do not, with negation and contrast; all different, labels known by construction",
+        licence="MIT, as the code that makes them",
+        source="lstm_ref.data.reviews()",
     ),
     "rt-polarity": _DataSet(
         load=film_reviews.sentences,
@@ -110,6 +131,20 @@ _DATA_SETS = {
         citation="Pang and Lee (2005), Seeing stars, ACL 2005, https://doi.org/10.3115/1219840.1219855",
         offline_twin="review-grammar",
     ),
+    "numbers-in-words": _DataSet(
+        load=exact_translations.number_pairs,
+        version=lambda: package_version("num2words"),
+        what="the numbers from 0 to 9999 in English and French words",
+        licence="none on what it says; num2words is under LGPL 2.1",
+        source="lstm_ref.data.number_pairs()",
+    ),
+    "dates": _DataSet(
+        load=exact_translations.date_pairs,
+        version=lambda: package_version("babel"),
+        what="the days from 2000 to 2019 as written in English and in French",
+        licence="Unicode License (CLDR)",
+        source="lstm_ref.data.date_pairs()",
+    ),
     "eng-fra": _DataSet(
         load=english_french.pairs,
         version=_commit(english_french.COMMIT),
@@ -118,6 +153,20 @@ _DATA_SETS = {
         source=english_french.PAIRS.url,
         citation="tatoeba.org",
         offline_twin="numbers-in-words",
+    ),
+    "docstrings": _DataSet(
+        load=docstrings.docstring_summaries,
+        version=lambda: package_version("numpy", "scikit-learn", "statsmodels"),
+        what="docstrings of NumPy, scikit-learn and statsmodels, and their first lines as summaries",
+        licence="BSD 3-Clause, each of the three",
+        source="lstm_ref.data.docstring_summaries()",
+    ),
+    "synthetic-digits": _DataSet(
+        load=digit_sounds.digit_sounds,
+        version=lambda: f"lstm_ref {__version__}",
+        what="600 synthesised digit sounds, 6 speakers, 8,000 samples a second",
+        licence="MIT, as the code that makes them",
+        source="lstm_ref.data.digit_sounds()",
     ),
     "fsdd": _DataSet(
         load=spoken_digits.recordings,
@@ -140,6 +189,8 @@ def load(name: Sentiment) -> Sentences: ...
 @overload
 def load(name: Translation) -> Pairs: ...
 @overload
+def load(name: Summarising) -> Summaries: ...
+@overload
 def load(name: Speech) -> Recordings: ...
 @overload
 def load(name: str) -> Any: ...
@@ -159,13 +210,15 @@ def load(name: str) -> Any:
     name : `about` says what each one is. Those after the bar have to be downloaded once.
         Characters: "python-reference" | "tinyshakespeare".
         Forecasting: "co2", "sunspots", "el-nino", "seattle-weather", "stocks".
-        Sentiment: | "rt-polarity".
-        Translation: | "eng-fra".
-        Speech: | "fsdd".
+        Sentiment: "review-grammar" | "rt-polarity".
+        Translation: "numbers-in-words", "dates" | "eng-fra".
+        Summaries: "docstrings".
+        Speech: "synthetic-digits" | "fsdd".
 
     Returns
     -------
-    str, Series, Sentences, Pairs or Recordings, as the task needs it
+    str, Series, Sentences, Pairs, Summaries or Recordings, as the task needs it. The generated ones have functions of their own
+        that make more of them, or others: `reviews`, `number_pairs`, `date_pairs`, `docstring_summaries`, `digit_sounds`.
 
     Raises
     ------

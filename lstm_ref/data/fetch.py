@@ -108,10 +108,11 @@ def _own_file(folder: Path, remote: Remote, data_set: str) -> Path | None:
 
 def _download(remote: Remote, path: Path) -> None:
     pooch = need("load", "pooch")
-    need("load", "tqdm")
-    responses: list[Any] = []  # pooch leaves the connection open when a download fails
+    # Both are closed here, for pooch leaves them open when a download fails.
+    responses: list[Any] = []
+    bar = need("load", "tqdm").tqdm(desc=path.name, total=1, unit="B", unit_scale=True)  # pooch sets the total
     get = pooch.HTTPDownloader(
-        progressbar=True, chunk_size=2**16, timeout=TIMEOUT, hooks={"response": lambda r, *_, **__: responses.append(r)}
+        progressbar=bar, chunk_size=2**16, timeout=TIMEOUT, hooks={"response": lambda r, *_, **__: responses.append(r)}
     )
 
     def get_and_check(url: str, output: Any, caller: Any) -> None:
@@ -126,6 +127,7 @@ def _download(remote: Remote, path: Path) -> None:
         with _quiet(pooch.get_logger()):
             pooch.retrieve(remote.url, None, fname=path.name, path=path.parent, downloader=get_and_check)
     finally:
+        bar.close()
         for response in responses:
             response.close()
 

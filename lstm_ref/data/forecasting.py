@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.metadata import PackageNotFoundError, version
-
 import numpy as np
 
 from lstm_ref.data.packages import need
@@ -44,17 +42,6 @@ def stocks() -> Series:
     """Monthly prices of five shares, 2000 to 2010. NaN before a share was sold in public (GOOG: until August 2004)."""
     table = need("load", "vega_datasets").data.stocks().pivot(index="date", columns="symbol", values="price")
     return Series(_days(table.index), _numbers(table), tuple(map(str, table.columns)), "US dollars", 1)
-
-
-def package_version(*packages: str) -> str:
-    """Version of the packages that the data lie in, "not installed" for one that is not there."""
-    told = []
-    for package in packages:
-        try:
-            told.append(f"{package} {version(package)}")
-        except PackageNotFoundError:
-            told.append(f"{package}: not installed")
-    return ", ".join(told)
 
 
 def _days(index: object) -> np.ndarray:

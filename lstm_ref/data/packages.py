@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from lstm_ref.errors import MissingPackageError
@@ -31,3 +32,14 @@ def need(operation: str, module: str) -> Any:
         raise MissingPackageError(
             f"{operation}: needs {missing.name}, which is not installed; run: pip install 'inside-the-lstm[data]'"
         ) from missing
+
+
+def package_version(*packages: str) -> str:
+    """Versions of the packages that the data lie in; one that is not there is told, for `about` needs none of them."""
+    told = []
+    for package in packages:
+        try:
+            told.append(f"{package} {version(package)}")
+        except PackageNotFoundError:
+            told.append(f"{package}: not installed")
+    return ", ".join(told)
