@@ -3,6 +3,12 @@
 Only NumPy is needed to import it. The twins, the widgets and the data sets ask for their packages when they are used.
 """
 
+from lstm_ref.attention import (
+    additive_attention_backward,
+    additive_attention_forward,
+    dot_attention_backward,
+    dot_attention_forward,
+)
 from lstm_ref.cell import StepCache, StepGrads, lstm_step, lstm_step_backward, sigmoid
 from lstm_ref.convert import DIALECTS, convert
 from lstm_ref.errors import (
@@ -103,6 +109,8 @@ __all__ = [
     "VariantStep",
     "adam",
     "adam_init",
+    "additive_attention_backward",
+    "additive_attention_forward",
     "affine_backward",
     "affine_forward",
     "bidirectional_backward",
@@ -111,6 +119,8 @@ __all__ = [
     "clip_by_norm",
     "convert",
     "cross_entropy",
+    "dot_attention_backward",
+    "dot_attention_forward",
     "dropout_backward",
     "dropout_forward",
     "embedding_backward",

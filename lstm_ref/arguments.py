@@ -33,7 +33,7 @@ def check_integers(operation: str, name: str, array: Any) -> None:
 
 
 def check_mask(
-    operation: str, mask: Array | None, shape: tuple[int, int], name: str = "mask", axes: str = "N, T"
+    operation: str, mask: Array | None, shape: tuple[int, ...], name: str = "mask", axes: str = "N, T"
 ) -> Array:
     """Check a mask, which says True where there is data; give it back, or one that says True everywhere for None.
 

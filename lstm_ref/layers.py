@@ -9,6 +9,7 @@ cache, and returns the gradient of each argument.
     masked_lstm_forward(..., mask)      sequences of different lengths; _gru_ and _rnn_ too    lstm_ref.masked
     bidirectional_forward(...)          one layer in each direction                            lstm_ref.deep
     stacked_forward(...)                one layer on another, with dropout between             lstm_ref.deep
+    dot_attention_forward(...)          a weighted mean over another sequence; additive_ too   lstm_ref.attention
 """
 
 from __future__ import annotations
@@ -18,6 +19,12 @@ from typing import NamedTuple
 import numpy as np
 
 from lstm_ref.arguments import batch_axes, check_integers
+from lstm_ref.attention import (
+    additive_attention_backward,
+    additive_attention_forward,
+    dot_attention_backward,
+    dot_attention_forward,
+)
 from lstm_ref.deep import (
     BidirectionalCache,
     BidirectionalGrads,
@@ -52,10 +59,14 @@ __all__ = [
     "MaskedCache",
     "StackedCache",
     "StackedGrads",
+    "additive_attention_backward",
+    "additive_attention_forward",
     "affine_backward",
     "affine_forward",
     "bidirectional_backward",
     "bidirectional_forward",
+    "dot_attention_backward",
+    "dot_attention_forward",
     "dropout_backward",
     "dropout_forward",
     "embedding_backward",
