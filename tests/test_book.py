@@ -167,3 +167,16 @@ def test_citations_lead_to_the_list_of_their_own_page(pages):
         for citation in cited:
             targets = re.findall(r'href="([^"]+)"', citation)
             assert targets and all(target.startswith("#") for target in targets), f"{name}: {citation}"
+
+
+def test_every_term_of_the_glossary_has_its_chinese_word_and_its_place_in_the_index():
+    text = (HTML / "book" / "glossary.html").read_text(encoding="utf-8")
+    entries = re.findall(r'<dt id="([^"]+)">(.*?)</dt><dd>(.*?)</dd>', text, re.DOTALL)
+    assert len(entries) >= 50
+    index = (HTML / "genindex.html").read_text(encoding="utf-8")
+    for name, _, definition in entries:
+        assert re.search(r'<span lang="zh">[^<]*[\u4e00-\u9fffa-z][^<]*</span></p>', definition), name
+        assert definition.count(". ") <= 1, f"{name}: one sentence"
+        assert f"book/glossary.html#{name}" in index
+    # What the chapters mark is found there, too.
+    assert "book/lstm-cell.html#index-" in index and "book/bptt.html#index-" in index

@@ -262,6 +262,13 @@ class NoPage:
         ("(name)=\n## Title", "## Title"),
         ("[site](https://example.org)", "[site](https://example.org)"),
         ("```{toctree}\nx\n```\nText", "Text"),
+        ("```{index} forget bias, half-life\n```\n\nText", "Text"),
+        ("the **{index}`forget gate`** and {term}`gates <gate>`", "the **forget gate** and gates"),
+        (
+            "::::{tab-set}\n:::{tab-item} PyTorch\nOne.\n:::\n:::{tab-item} Keras\nOther.\n:::\n::::",
+            "**PyTorch**\n\nOne.\n\n**Keras**\n\nOther.",
+        ),
+        ("::::{grid} 1 1 2 2\n:::{grid-item}\nOne.\n:::\n::::", "One."),
     ],
 )
 def test_plain_markdown(myst, expected):

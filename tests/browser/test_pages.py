@@ -4,19 +4,21 @@ Beyond what each test says, `page_for` fails a test whose page asked for anythin
 """
 
 import json
+from io import BytesIO
 from pathlib import Path
 
 import pytest
 import yaml
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
+from pypdf import PdfReader
 
 TOC = yaml.safe_load((Path(__file__).parents[2] / "_toc.yml").read_text())
 PAGES = [TOC["root"], *(chapter["file"] for part in TOC["parts"] for chapter in part["chapters"])]
 MODES = [("desktop", "light"), ("desktop", "dark"), ("phone", "light"), ("phone", "dark")]
 
 
-@pytest.mark.parametrize("name", [*PAGES, "search"])
+@pytest.mark.parametrize("name", [*PAGES, "search", "genindex"])
 def test_page_loads_from_disk_without_an_error(page_for, name):
     page = page_for(name)
     expect(page.locator("main h1:visible").first).to_be_visible()
@@ -49,7 +51,7 @@ def test_page_does_not_scroll_sideways(page_for, name, viewport, colour_scheme):
 
 
 @pytest.mark.parametrize(("viewport", "colour_scheme"), MODES)
-@pytest.mark.parametrize("name", [*PAGES, "search"])
+@pytest.mark.parametrize("name", [*PAGES, "search", "genindex"])
 def test_page_is_accessible(page_for, name, viewport, colour_scheme):
     page = page_for(name, viewport, colour_scheme)
     page.evaluate("document.querySelectorAll('details').forEach((details) => (details.open = true))")
@@ -154,6 +156,15 @@ def test_answers_are_open_on_paper(page_for):
     expect(folded).to_have_count(0)
     page.evaluate("dispatchEvent(new Event('afterprint'))")
     expect(folded).to_have_count(number)
+
+
+def test_cheat_sheet_fits_on_one_page_of_paper(page_for):
+    page = page_for("book/cheat-sheet")
+    printed = PdfReader(BytesIO(page.pdf(prefer_css_page_size=True)))
+    width, height = (float(side) for side in printed.pages[0].mediabox[2:])
+    assert len(printed.pages) == 1 and (round(width), round(height)) == (595, 842)  # A4 in points
+    text = printed.pages[0].extract_text()
+    assert "Cheat sheet" in text and "forget bias" in text and "Without a baseline" in text
 
 
 def test_notebook_is_downloaded_from_the_page(page_for, book):

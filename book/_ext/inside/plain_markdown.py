@@ -28,6 +28,7 @@ LINK = re.compile(r"(?<!!)\[(?P<text>[^\]]*)\]\((?P<to>[^()\s]+)\)")
 EXPLICIT = re.compile(r"^(?P<text>.*?)\s*<(?P<to>[^<>]+)>$", re.DOTALL)
 
 WITH_TITLE = ("note", "tip", "hint", "important", "warning", "caution", "danger", "attention", "error", "seealso")
+WITHOUT_TITLE = ("grid", "grid-item", "tab-set")
 LEFT_OUT = ("contents", "tableofcontents", "toctree", "raw", "only", "eval-rst", "index")
 
 
@@ -165,6 +166,8 @@ def _directive(name: str, argument: str, body: list[str], page: Page) -> str:
         )
         box = f"**{plain(title, page)}**\n\n{inner}"
         return "\n" + "\n".join(f"> {line}".rstrip() for line in box.splitlines()) + "\n"
+    if name in WITHOUT_TITLE:
+        argument = ""  # a number of columns
     return f"\n{f'**{plain(argument, page)}**' if argument and inner else ''}\n\n{inner}\n"
 
 
@@ -200,6 +203,11 @@ def _links(text: str, page: Page) -> str:
     return LINK.sub(replaced, text)
 
 
+def _shown(text: str) -> str:
+    """What a reader sees of ``text <target>``."""
+    return explicit["text"] if (explicit := EXPLICIT.match(text)) else text
+
+
 def _role(role: str, text: str, page: Page) -> str:
     if role.startswith("cite"):
         return page.cite(text, role)
@@ -208,5 +216,7 @@ def _role(role: str, text: str, page: Page) -> str:
         "math": lambda: f"${text}$",
         "code": lambda: f"`{text}`",
         "kbd": lambda: f"`{text}`",
+        "index": lambda: _shown(text),
+        "term": lambda: _shown(text),
     }
     return plain_roles.get(role, lambda: page.reference(role, text))()
