@@ -11,6 +11,7 @@ from lstm_ref.attention import (
 )
 from lstm_ref.cell import StepCache, StepGrads, lstm_step, lstm_step_backward, sigmoid
 from lstm_ref.convert import DIALECTS, convert
+from lstm_ref.ctc import ctc_greedy, ctc_loss
 from lstm_ref.errors import (
     ArgumentError,
     DataError,
@@ -119,6 +120,8 @@ __all__ = [
     "clip_by_norm",
     "convert",
     "cross_entropy",
+    "ctc_greedy",
+    "ctc_loss",
     "dot_attention_backward",
     "dot_attention_forward",
     "dropout_backward",
