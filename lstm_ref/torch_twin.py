@@ -100,8 +100,13 @@ def lstm_forward_torch(
 
 
 def deep_forward_torch(
-    x: Tensor, h0: Tensor, c0: Tensor, layers: Sequence[Any], *, mask: Tensor | None = None
-) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+    x: Tensor,
+    h0: Tensor,
+    c0: Tensor | None,
+    layers: Sequence[Any],
+    *,
+    mask: Tensor | None = None,
+) -> tuple[Tensor, tuple[Tensor, Tensor | None]]:
     """Several layers, one on another, each of one direction or of two: `lstm_ref.stacked_forward` and `bidirectional_forward`.
 
     Parameters
@@ -109,13 +114,15 @@ def deep_forward_torch(
     x : (N, T, D)
     h0, c0 : (S, N, H), one state for each layer and direction, in the order of nn.LSTM: first layer forward, first layer
         reverse, second layer forward, ...
-    layers : for each layer, the lowest first, a dict of tensors {"Wx", "Wh", "b"}, or a list of two, forward and reverse
+        c0 is None where the layers are GRUs
+    layers : for each layer, the lowest first, a dict of tensors {"Wx", "Wh", "b"}, or a list of two, forward and reverse; with a
+        "bh" for a GRU whose reset gate acts after the product
     mask : (N, T) of bool, True at valid steps
 
     Returns
     -------
     h : (N, T, H) or, where the last layer has two directions, (N, T, 2H)
-    (hT, cT) : each (S, N, H)
+    (hT, cT) : each (S, N, H); cT is None where c0 is
 
     Examples
     --------
@@ -125,15 +132,22 @@ def deep_forward_torch(
     >>> h.shape, hT.shape
     (torch.Size([1, 5, 4]), torch.Size([2, 1, 2]))
     """
-    states: list[tuple[Tensor, Tensor]] = []
+    states: list[Any] = []
     for layer in layers:
         outputs = []
         for side, params in enumerate([layer] if isinstance(layer, Mapping) else layer):
-            k = len(states)
-            out, state = lstm_forward_torch(x, h0[k], c0[k], **params, mask=mask, reverse=side == 1)
+            k, reverse = len(states), side == 1
+            state: Any
+            if c0 is None:
+                reset = "after" if "bh" in params else "before"
+                out, state = gru_forward_torch(x, h0[k], **params, reset=reset, mask=mask, reverse=reverse)
+            else:
+                out, state = lstm_forward_torch(x, h0[k], c0[k], **params, mask=mask, reverse=reverse)
             outputs.append(out)
             states.append(state)
         x = torch.cat(outputs, dim=2)
+    if c0 is None:
+        return x, (torch.stack(states), None)
     hT, cT = (torch.stack(parts) for parts in zip(*states, strict=True))
     return x, (hT, cT)
 
