@@ -50,7 +50,7 @@ def by_autograd(lens):
 
 @pytest.mark.parametrize(
     "numbers",
-    [{}, {"forget_bias": 4.0, "scale": 2.0, "T": 30, "seed": 3}, {"forget_bias": -1.5, "scale": 0.4, "T": 7}, {"T": 1}],
+    [{}, {"forget_bias": 4.0, "scale": 2.0, "T": 30, "seed": 9}, {"forget_bias": -1.5, "scale": 0.4, "T": 7}, {"T": 1}],
 )
 def test_the_lens_measures_what_autograd_gives_at_every_lag(numbers):
     lens = GradientLens(**numbers)
@@ -97,7 +97,7 @@ def test_the_lens_refuses_what_it_cannot_show(numbers, message):
 
 def test_the_static_form_carries_its_numbers_and_nothing_else_to_load():
     lens = GradientLens(forget_bias=2.0, T=12)
-    assert lens.module_state == {"forget_bias": 2.0, "scale": 1.0, "T": 12, "lag": 20, "seed": 1}
+    assert lens.module_state == {"forget_bias": 2.0, "scale": 1.0, "T": 12, "lag": 20, "seed": 3}
     page = lens.html()
     assert page.count("<script") == 1 and "//" not in page.replace("// ", "").replace("http://www.w3.org/2000/svg", "")
     assert len(page) < 40_000  # the weights are drawn in the page, not carried by it

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -63,7 +64,7 @@ class GradientLens(Widget):
     scale = Float(1.0).tag(sync=True)
     T = Int(50).tag(sync=True)
     lag = Int(20).tag(sync=True)
-    seed = Int(1).tag(sync=True)
+    seed = Int(3).tag(sync=True)
 
     def __init__(self, **numbers: float) -> None:
         unknown = [name for name in numbers if name not in _LIMITS]
@@ -143,19 +144,29 @@ class GradientLens(Widget):
 
     def _draw(self) -> tuple[dict[str, dict[str, Array]], Array, Array]:
         """Weights, x for T_MAX steps (T_MAX, N, D), and the direction dhT (N, H): the same for every T, scale and bias."""
-        draw = _uniform(self.seed)
+        weights, x, dhT = _drawn(self.seed)
+        deviations = {"Wx": INPUT / math.sqrt(D), "Wh": self.scale / math.sqrt(H)}
+        scaled = {
+            network: {name: deviations[name] * array for name, array in arrays.items()}
+            for network, arrays in weights.items()
+        }
+        return scaled, x, dhT / np.linalg.norm(dhT)
 
-        def array(*shape: int, deviation: float) -> Array:
-            return np.array([deviation * next(draw) for _ in range(math.prod(shape))]).reshape(shape)
 
-        weights = {}
-        for network, blocks in {"rnn": 1, "gru": 3, "lstm": 4}.items():
-            Wx = array(D, blocks * H, deviation=INPUT / math.sqrt(D))
-            Wh = array(H, blocks * H, deviation=self.scale / math.sqrt(H))
-            weights[network] = {"Wx": Wx, "Wh": Wh}
-        x = array(T_MAX, N, D, deviation=1.0)
-        dhT = array(N, H, deviation=1.0)
-        return weights, x, dhT / np.linalg.norm(dhT)
+@lru_cache(maxsize=32)
+def _drawn(seed: int) -> tuple[dict[str, dict[str, Array]], Array, Array]:
+    """All numbers with deviation 1, in the order in which the page draws them."""
+    draw = _uniform(seed)
+
+    def array(*shape: int) -> Array:
+        numbers = np.array([next(draw) for _ in range(math.prod(shape))]).reshape(shape)
+        numbers.flags.writeable = False  # the next lens with this seed gets the same array
+        return numbers
+
+    weights = {}
+    for network, blocks in {"rnn": 1, "gru": 3, "lstm": 4}.items():
+        weights[network] = {"Wx": array(D, blocks * H), "Wh": array(H, blocks * H)}
+    return weights, array(T_MAX, N, D), array(N, H)
 
 
 def _uniform(seed: int) -> Iterator[float]:

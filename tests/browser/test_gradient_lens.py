@@ -90,7 +90,7 @@ def test_the_page_computes_what_the_reference_gives_wherever_the_sliders_stand(o
         assert_numpy_agrees(page, GradientLens(**numbers))
     page.get_by_role("button", name="Draw again").click()
     move(page, "T", 50)
-    assert_numpy_agrees(page, GradientLens(forget_bias=6.0, scale=1.45, T=50, seed=2))
+    assert_numpy_agrees(page, GradientLens(forget_bias=6.0, scale=1.45, T=50, seed=4))
 
 
 def test_a_given_seed_and_given_numbers_are_where_the_page_starts(open_page):
@@ -182,7 +182,7 @@ def test_an_example_shows_what_it_says(open_page):
     assert alone["rnn_h"] == 0 and alone["lstm_c"] == pytest.approx(alone["lstm_f"], rel=1e-12)
     assert page.locator('tr[data-row="rnn_h"]').inner_text().split("\t")[2:] == ["0", "–"]
     large = last("Large weights")
-    assert max(large["rnn_h"], large["lstm_h"]) > 10
+    assert large["rnn_h"] > 1e5 > 1e3 > large["lstm_h"] > 1
     slider(page, "scale").press("ArrowLeft")
     assert page.locator('[aria-pressed="true"]').count() == 0
 
