@@ -8,8 +8,18 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lstm_ref import ArgumentError, DTypeError, ShapeError, lstm_forward
-from lstm_ref.keras_twin import keras_lstm, lstm_forward_keras, lstm_step_keras, params_from_keras
+from benchmarks.parity import draw as draw_case
+from benchmarks.parity import numpy_answer as numpy_answer_of
+from lstm_ref import ArgumentError, DTypeError, ShapeError, gru_forward, lstm_forward, rnn_forward
+from lstm_ref.keras_twin import (
+    gru_step_keras,
+    keras_gru,
+    keras_lstm,
+    lstm_forward_keras,
+    lstm_step_keras,
+    params_from_keras,
+    run_keras,
+)
 
 WEIGHTS = ("Wx", "Wh", "b")
 sizes = st.integers(1, 5)
@@ -143,3 +153,82 @@ def test_without_tensorflow_the_message_says_what_to_install(package):
         "lstm_ref.errors.MissingPackageError: lstm_ref.keras_twin needs Keras on TensorFlow, which is not installed; "
         "run: pip install 'inside-the-lstm[tensorflow]'"
     )
+
+
+# --- Stacks, directions, GRUs, masks, mixed precision: their numbers are held by test_parity.py -----------------------------
+
+
+def flat(model):
+    """All arrays of a model, whatever its form."""
+    if isinstance(model, np.ndarray):
+        return [model]
+    return [array for part in (model.values() if isinstance(model, dict) else model) for array in flat(part)]
+
+
+@pytest.mark.parametrize(("cell", "reset"), [("lstm", "after"), ("gru", "after"), ("gru", "before")])
+@pytest.mark.parametrize("directions", [1, 2])
+def test_models_come_back_as_they_went(cell, reset, directions):
+    model = draw_case(1, 1, 3, 4, layers=2, directions=directions, cell=cell, reset=reset).model
+    layers = keras_lstm(model) if cell == "lstm" else keras_gru(model, reset=reset)
+    for got, right in zip(flat(params_from_keras(layers)), flat(model), strict=True):
+        np.testing.assert_array_equal(got, right)
+    for got, right in zip(flat(params_from_keras(layers[0])), flat(model[0]), strict=True):
+        np.testing.assert_array_equal(got, right)
+
+
+@pytest.mark.parametrize("use_bias", [True, False])
+@pytest.mark.parametrize(("kind", "options"), [("SimpleRNN", {}), ("GRU", {}), ("GRU", {"reset_after": False})])
+def test_weights_of_other_layers_can_be_read(kind, options, use_bias):
+    layer = getattr(keras.layers, kind)(4, use_bias=use_bias, return_sequences=True, dtype="float64", **options)
+    x = np.random.default_rng(0).normal(size=(2, 3, 5))
+    right = layer(x)
+    params = params_from_keras(layer)
+    assert ("bh" in params) == (kind == "GRU" and not options)
+    if kind == "GRU":
+        h, _, _ = gru_forward(x, np.zeros((2, 4)), **params, reset="before" if options else "after")
+    else:
+        h, _, _ = rnn_forward(x, np.zeros((2, 4)), **params)
+    np.testing.assert_allclose(h, right, rtol=0, atol=1e-14)
+
+
+@pytest.mark.parametrize(("policy", "digits"), [("mixed_bfloat16", 0.03), ("mixed_float16", 0.004)])
+def test_mixed_precision_is_near_and_keeps_its_weights_in_float32(policy, digits):
+    case = draw_case(3, 6, 3, 4, layers=2, directions=2, dtype=np.float32)
+    layers = keras_lstm(case.model, policy)
+    h, _ = run_keras(layers, tf.constant(case.x), (tf.constant(case.h0), tf.constant(case.c0)))
+    assert h.dtype == policy.removeprefix("mixed_") and {w.dtype for layer in layers for w in layer.weights} == {
+        "float32"
+    }
+    assert 0 < np.abs(tf.cast(h, "float32") - numpy_answer_of(case)["h"]).max() <= digits
+
+
+def test_output_at_masked_steps_is_zero_whatever_the_layer_says_and_states_start_from_zeros():
+    case = draw_case(2, 3, 3, 4)
+    mask = np.array([[True, True, True], [False, True, False]])
+    layer = keras_lstm(case.model[0], zero_output_for_mask=False)
+    h, _ = run_keras(layer, tf.constant(case.x), mask=tf.constant(mask))
+    zeros = np.zeros((1, 2, 4))
+    expected = numpy_answer_of(case._replace(h0=zeros, c0=zeros, mask=mask))["h"]
+    np.testing.assert_allclose(h, expected, rtol=0, atol=1e-14)
+
+
+def test_what_cannot_run_is_named():
+    case = draw_case(2, 3, 3, 4, layers=2, directions=2)
+    x, state = tf.constant(case.x), tf.constant(case.h0)
+    with pytest.raises(
+        ShapeError, match=r"^run_keras: state must be 2 tensors \(4, N, H\), .* got \(2, 2, 4\), \(2, 2, 4\)"
+    ):
+        run_keras(keras_lstm(case.model), x, (state[:2], state[:2]))
+    with pytest.raises(
+        ArgumentError, match="^run_keras: layers must be recurrent, with return_sequences and return_state, got LSTM"
+    ):
+        run_keras(keras_lstm(case.model[0][0], return_state=False), x)
+    with pytest.raises(ArgumentError, match="^run_keras: .* got Dense"):
+        run_keras([keras.layers.Dense(3)], x)
+    with pytest.raises(ArgumentError, match='gru_step_keras: bh must be there with reset="after" and only then'):
+        gru_step_keras(*tf.zeros((5, 1, 3)))
+    with pytest.raises(ArgumentError, match="^params_from_keras: all layers must be of one kind"):
+        layers = [keras.layers.LSTM(3), keras.layers.GRU(3)]
+        for layer in layers:
+            layer.build((None, None, 3))
+        params_from_keras(layers)

@@ -7,9 +7,33 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lstm_ref import ArgumentError, DTypeError, ShapeError, adam, adam_init, clip_by_norm, lstm_backward, lstm_forward
+from benchmarks.parity import draw as draw_case
+from benchmarks.parity import numpy_answer as numpy_answer_of
+from lstm_ref import (
+    ArgumentError,
+    DTypeError,
+    ShapeError,
+    adam,
+    adam_init,
+    clip_by_norm,
+    gru_backward,
+    gru_forward,
+    lstm_backward,
+    lstm_forward,
+    rnn_forward,
+)
 from lstm_ref.convert import convert
-from lstm_ref.torch_twin import best_device, lstm_forward_torch, lstm_step_torch, params_from_torch, torch_lstm
+from lstm_ref.torch_twin import (
+    best_device,
+    deep_forward_torch,
+    gru_step_torch,
+    lstm_forward_torch,
+    lstm_step_torch,
+    params_from_torch,
+    run_torch,
+    torch_gru,
+    torch_lstm,
+)
 
 WEIGHTS = ("Wx", "Wh", "b")
 sizes = st.integers(1, 6)
@@ -181,3 +205,149 @@ def test_without_torch_the_message_says_what_to_install():
         "lstm_ref.errors.MissingPackageError: lstm_ref.torch_twin needs PyTorch, which is not installed; "
         "run: pip install 'inside-the-lstm[torch]'"
     )
+
+
+# --- Stacks, directions, GRUs, masks, mixed precision: their numbers are held by test_parity.py -----------------------------
+
+
+def model_of(cell="lstm", layers=2, directions=2, D=3, H=4, dtype=np.float64):
+    """A model as convert_model has it here."""
+    rng = np.random.default_rng(0)
+    k = {"lstm": 4, "gru": 3}[cell]
+
+    def weights(width):
+        shapes = {"Wx": (width, k * H), "Wh": (H, k * H), "b": (k * H,)} | ({"bh": (H,)} if cell == "gru" else {})
+        return {name: (0.5 * rng.normal(size=shape)).astype(dtype) for name, shape in shapes.items()}
+
+    pairs = [[weights(directions * H if layer else D) for _ in range(directions)] for layer in range(layers)]
+    return [pair if directions == 2 else pair[0] for pair in pairs]
+
+
+def flat(model):
+    """All arrays of a model, whatever its form."""
+    if isinstance(model, np.ndarray):
+        return [model]
+    return [array for part in (model.values() if isinstance(model, dict) else model) for array in flat(part)]
+
+
+@pytest.mark.parametrize(("cell", "make"), [("lstm", torch_lstm), ("gru", torch_gru)])
+@pytest.mark.parametrize(("layers", "directions"), [(1, 1), (1, 2), (3, 1), (2, 2)])
+def test_models_come_back_as_they_went(cell, make, layers, directions):
+    model = model_of(cell, layers, directions)
+    model = model[0] if layers == directions == 1 else model
+    back = params_from_torch(make(model))
+    assert type(back) is type(model)
+    for got, right in zip(flat(back), flat(model), strict=True):
+        np.testing.assert_array_equal(got, right)
+
+
+def test_plain_layer_of_torch_is_read_too():
+    layer = torch.nn.RNN(3, 4, batch_first=True, dtype=torch.float64)
+    x = torch.ones(2, 5, 3, dtype=torch.float64)
+    h, _, _ = rnn_forward(x.numpy(), np.zeros((2, 4)), **params_from_torch(layer))
+    np.testing.assert_allclose(h, layer(x)[0].detach().numpy(), rtol=0, atol=1e-14)
+
+
+def test_second_bias_of_a_gru_is_trained_where_it_counts_and_nowhere_else():
+    """Three steps of SGD in NumPy and in PyTorch: the weights stay together, and so does the half of the bias that stays zero."""
+    (params,), rng = model_of("gru", 1, 1), np.random.default_rng(1)
+    x, h0, gru = rng.normal(size=(3, 5, 3)), rng.normal(size=(3, 4)), torch_gru(params)
+    optimizer = torch.optim.SGD(gru.parameters(), lr=0.1)
+    for _ in range(3):
+        h, _, cache = gru_forward(x, h0, **params)
+        grads = gru_backward(h, cache)
+        params = {name: array - 0.1 * getattr(grads, f"d{name}") for name, array in params.items()}
+        optimizer.zero_grad()
+        (0.5 * gru(torch.from_numpy(x), torch.from_numpy(h0)[None])[0].square().sum()).backward()
+        optimizer.step()
+    assert not gru.bias_hh_l0[:8].any() and gru.bias_hh_l0[8:].all()
+    for name, array in params_from_torch(gru).items():
+        np.testing.assert_allclose(array, params[name], rtol=0, atol=1e-13)
+
+
+def test_dropout_acts_between_layers_and_in_training_only():
+    lstm = torch_lstm(model_of(), dropout=0.5)
+    x = torch.ones(2, 5, 3, dtype=torch.float64)
+    assert not torch.equal(run_torch(lstm, x)[0], run_torch(lstm, x)[0])
+    lstm.eval()
+    assert torch.equal(run_torch(lstm, x)[0], run_torch(torch_lstm(model_of()), x)[0])
+
+
+@pytest.mark.parametrize("padded", [False, True])
+def test_mixed_precision_is_near_and_keeps_weights_and_gradients_in_float32(padded):
+    exact, mixed = (torch_lstm(model_of(dtype=np.float32)) for _ in range(2))
+    x = torch.randn(3, 6, 3, generator=torch.Generator().manual_seed(0))
+    mask = torch.arange(6) < torch.tensor([6, 2, 4])[:, None] if padded else None
+    right, _ = run_torch(exact, x, mask=mask)
+    h, _ = run_torch(mixed, x, mask=mask, autocast=torch.bfloat16)
+    right.sum().backward()
+    h.float().sum().backward()
+    difference = (h.float() - right).abs().max().item()
+    assert difference <= 0.03  # bfloat16 has 8 bits
+    assert padded or difference > 0 and h.dtype == torch.bfloat16  # on the CPU, packed sequences stay what they were
+    for name, parameter in mixed.named_parameters():
+        assert parameter.dtype == torch.float32
+        if parameter.requires_grad:
+            expected = exact.get_parameter(name).grad
+            assert parameter.grad.dtype == torch.float32
+            assert (parameter.grad - expected).abs().max() <= 0.05 * max(1, expected.abs().max())
+
+
+def test_equations_run_in_mixed_precision_too():
+    model = [{name: torch.from_numpy(array) for name, array in model_of("lstm", 1, 1, dtype=np.float32)[0].items()}]
+    x, state = torch.ones(2, 5, 3), torch.zeros(1, 2, 4)
+    right, _ = deep_forward_torch(x, state, state, model)
+    with torch.autocast("cpu", torch.bfloat16):
+        h, (_, cT) = deep_forward_torch(x, state, state, model)
+    assert cT.dtype == torch.float32  # the cell state, a sum over time, keeps its precision
+    assert 0 < (h.float() - right).abs().max() <= 0.03
+
+
+def test_what_cannot_run_is_named():
+    lstm, x = torch_lstm(model_of()), torch.zeros(2, 3, 3, dtype=torch.float64)
+    mask = torch.tensor([[True, True, False], [True, False, False]])
+    with pytest.raises(
+        ArgumentError, match="^run_torch: mask must be True up to the length .* deep_forward_torch takes any"
+    ):
+        run_torch(lstm, x, mask=mask.flip(1))
+    with pytest.raises(ArgumentError, match="^run_torch: every sequence must have a valid step"):
+        run_torch(lstm, x, mask=torch.tensor([[True] * 3, [False] * 3]))
+    with pytest.raises(ShapeError, match=r"^run_torch: mask must be \(N, T\) = \(2, 3\), got \(3, 2\)"):
+        run_torch(lstm, x, mask=mask.T)
+    with pytest.raises(DTypeError, match=r"^run_torch: mask must be a tensor of bool, .* got torch\.int64"):
+        run_torch(lstm, x, mask=mask.long())
+    with pytest.raises(ArgumentError, match="with batch_first=True, got LSTM without it"):
+        run_torch(torch.nn.LSTM(3, 4), x)
+    with pytest.raises(ArgumentError, match="with batch_first=True, got Linear$"):
+        run_torch(torch.nn.Linear(3, 4), x)
+    with pytest.raises(
+        DTypeError, match=r"mixed precision keeps weights in float32, the layer has torch\.float64; use \.float"
+    ):
+        run_torch(lstm, x, autocast=torch.bfloat16)
+    with pytest.raises(
+        DTypeError, match=r"autocast must be torch\.bfloat16, torch\.float16 or None, got torch\.float32"
+    ):
+        run_torch(lstm, x, autocast=torch.float32)
+    with pytest.raises(ArgumentError, match=r"^torch_lstm: all layers must have one H, got \[2, 4\]"):
+        torch_lstm([model_of(layers=1, directions=1)[0], model_of(layers=1, directions=1, D=4, H=2)[0]])
+    with pytest.raises(ArgumentError, match="must have the names Wx, Wh, b; too many: bh"):
+        torch_lstm(model_of("gru"))
+    with pytest.raises(ArgumentError, match='gru_step_torch: bh must be there with reset="after" and only then'):
+        gru_step_torch(*torch.zeros(5, 1, 3).unbind())
+
+
+@pytest.mark.parametrize("kind", ["lstm", "gru"])
+def test_twins_run_on_the_best_device(kind):
+    """On the GPU where there is one, against NumPy; on the CPU elsewhere."""
+    device = best_device()
+    model = model_of(kind)
+    case = draw_case(3, 5, 3, 4, layers=2, directions=2, cell=kind)._replace(model=model)
+    expected = numpy_answer_of(case)["h"]
+    make = {"lstm": torch_lstm, "gru": torch_gru}[kind]
+    x, h0 = (torch.from_numpy(array).to(device) for array in (case.x, case.h0))
+    c0 = None if case.c0 is None else torch.from_numpy(case.c0).to(device)
+    h, _ = run_torch(make(model, device=device), x, h0 if c0 is None else (h0, c0))
+    np.testing.assert_allclose(h.detach().cpu().numpy(), expected, rtol=0, atol=1e-10)
+    on_device = [[{n: torch.from_numpy(a).to(device) for n, a in part.items()} for part in layer] for layer in model]
+    h, _ = deep_forward_torch(x, h0, c0, on_device)
+    np.testing.assert_allclose(h.cpu().numpy(), expected, rtol=0, atol=1e-10)
