@@ -1,11 +1,15 @@
 """The book's own Sphinx extension: tried on small books, with and without a repository, right and wrong."""
 
+import base64
 import json
 import os
 import re
 import shutil
 import subprocess
 import sys
+import zlib
+from html import unescape
+from html.parser import HTMLParser
 from pathlib import Path
 
 import nbformat
@@ -20,6 +24,7 @@ from inside.execution import code_digest  # noqa: E402
 from inside.formulas import FormulaError, Renderer, katex_package  # noqa: E402
 from inside.notebooks import install_cell, launch_links  # noqa: E402
 from inside.plain_markdown import plain  # noqa: E402
+from inside.weight import PLAIN_TOKENS, light_code, light_formula  # noqa: E402
 
 HEAD = """---
 jupytext:
@@ -174,7 +179,9 @@ def test_notebook_reads_well_in_plain_markdown(unlaunched):
 def test_page_keeps_a_copy_of_its_notebook_for_readers_from_disk(unlaunched):
     text = (unlaunched / "book" / "page.html").read_text()
     held = re.search(r'<script type="application/x-ipynb\+json" id="page-notebook">(.*?)</script>', text, re.DOTALL)
-    assert held and json.loads(held[1]) == json.loads((unlaunched / "_sources" / "book" / "page.ipynb").read_text())
+    assert held
+    notebook = zlib.decompress(base64.b64decode(held[1])).decode()
+    assert json.loads(notebook) == json.loads((unlaunched / "_sources" / "book" / "page.ipynb").read_text())
 
 
 def test_folded_answer_is_a_details_element(unlaunched):
@@ -320,3 +327,65 @@ def test_pages_run_again_when_the_code_that_they_import_changes(tmp_path):
     assert code_digest(tmp_path) == before
     module.write_text("x = 2")
     assert code_digest(tmp_path) != before
+
+
+class Seen(HTMLParser):
+    """What a browser makes of a piece of HTML: each text, with the classes and styles of all that is around it."""
+
+    def __init__(self, html: str, without: tuple[str, ...] = ()) -> None:
+        super().__init__()
+        self.without, self.around, self.texts = without, [], []
+        self.feed(html)
+
+    def handle_starttag(self, tag, attrs):
+        values = dict(attrs)
+        style = {part for part in (values.get("style") or "").split(";") if part and not part.endswith("in-left:0em")}
+        kept = tuple(sorted((values.get("class") or "").split())), frozenset(style - {"margin-right:0em"})
+        self.around.append(None if kept[0] in {(name,) for name in self.without} else (tag, *kept))
+
+    def handle_endtag(self, tag):
+        self.around.pop()
+
+    def handle_data(self, data):
+        around = tuple(part for part in self.around if part and part[0] != "semantics")
+        if self.texts and self.texts[-1][1] == around:
+            data = self.texts.pop()[0] + data
+        if "annotation" not in {part[0] for part in around}:
+            self.texts.append((data, around))
+
+
+def test_lighter_formula_shows_the_same(katex):
+    renderer = Renderer(katex / "katex.min.js")
+    for latex in (
+        r"c_t = f_t \odot c_{t-1}",
+        r"\frac{\partial L}{\partial h_t} \quad \bar W_{dk} = \sum_n x_{nd}",
+        r"\sqrt[3]{a < b}",
+    ):
+        html = renderer.render(latex, display=True)
+        light = light_formula(html)
+        assert len(light) < 0.92 * len(html)
+        assert Seen(light).texts == Seen(html).texts
+    renderer.close()
+
+
+def test_lighter_code_shows_the_same():
+    from pygments import highlight
+    from pygments.formatters import HtmlFormatter
+    from pygments.lexers import PythonLexer
+
+    source = 'def step(x, h):\n    """A < B."""\n    return np.tanh(x @ Wx + h @ Wh)  # (N, H)\n'
+    html = highlight(source, PythonLexer(), HtmlFormatter())
+    light = light_code(html)
+    assert len(light) < 0.8 * len(html) and "class=" in light
+    assert Seen(light).texts == Seen(html, without=PLAIN_TOKENS).texts
+    assert unescape(re.sub("<[^>]+>", "", light)) == unescape(re.sub("<[^>]+>", "", html))
+    outside = '<p><span class="n">x</span></p>'
+    assert light_code(outside) == outside
+
+
+def test_tokens_that_lose_their_markup_have_the_colour_of_the_text_around_them(unlaunched):
+    sheet = (unlaunched / "_static" / "pygments.css").read_text()
+    for mode in ("light", "dark"):
+        rules = dict(re.findall(rf'html\[data-theme="{mode}"\] \.highlight ?(\.\w+)? \{{ ([^}}]*) \}}', sheet))
+        around = re.search(r"(?<!-)color: (#\w+)", rules[""])[1]
+        assert all(rules.get(f".{token}", f"color: {around}") == f"color: {around}" for token in PLAIN_TOKENS), rules

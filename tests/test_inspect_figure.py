@@ -11,6 +11,7 @@ import pytest
 
 from lstm_ref.errors import ArgumentError
 from lstm_ref.inspect import COLOURS, LINE_STYLES, PALETTES, figure
+from lstm_ref.inspect.svg import short_path
 
 ALT = "The cell state halves every 7 steps."
 
@@ -56,22 +57,56 @@ def test_a_figure_without_a_description_is_refused(alt):
         figure(lines)
 
 
-def test_one_drawing_becomes_a_light_and_a_dark_image_with_the_same_description():
-    page = figure(lines, alt='A "quoted" <finding>\n over two lines', caption="f < 1")._repr_html_()
-    images = re.findall(r'<img class="only-(\w+)" alt="([^"]*)" src="data:image/svg\+xml;base64,([^"]+)">', page)
-    assert [(mode, alt) for mode, alt, _ in images] == [
-        ("light", "A &quot;quoted&quot; &lt;finding&gt; over two lines"),
-        ("dark", "A &quot;quoted&quot; &lt;finding&gt; over two lines"),
-    ]
+def test_one_drawing_becomes_one_svg_whose_colours_follow_the_page():
+    drawn = figure(lines, alt='A "quoted" <finding>\n over two lines', caption="f < 1")
+    page = drawn._repr_html_()
+    assert page.count("<svg") == 1 and "<img" not in page
+    assert re.findall(r'<svg id="(\w+)" role="img" aria-label="([^"]*)"', page)[0][1] == (
+        "A &quot;quoted&quot; &lt;finding&gt; over two lines"
+    )
     assert "<figcaption>f &lt; 1</figcaption>" in page
-    for mode, _, data in images:
-        svg = base64.b64decode(data).decode().lower()
-        assert (
-            PALETTES[mode].fg.lower() in svg
-            and PALETTES[{"light": "dark", "dark": "light"}[mode]].fg.lower() not in svg
-        )
-        assert all(colour.lower() in svg for colour in COLOURS.values())
-        assert "<text" not in svg  # outlines: no font is asked for
+    assert len(page) < 0.5 * sum(map(len, drawn.svg.values()))
+    svg = page[page.index("<svg") :].lower()
+    assert all(colour.lower() in svg for colour in COLOURS.values())  # the same in both modes
+    assert (
+        "<text" not in svg and "<style" not in svg
+    )  # outlines: no font is asked for; no style sheet that reaches the page
+    for mode in PALETTES:
+        assert PALETTES[mode].fg.lower() not in svg  # a variable stands for it
+        assert f": {PALETTES[mode].fg.lower()};" in page
+    assert "<script" not in page and "http:" not in re.sub(r'xmlns(:xlink)?="[^"]+"', "", page)
+
+
+def test_ids_of_two_figures_stay_apart_and_all_that_is_used_is_there():
+    pages = [figure(lines, alt=alt)._repr_html_() for alt in ("one", "other")]
+    ids = [set(re.findall(r'\bid="([^"]+)"', page)) for page in pages]
+    assert not ids[0] & ids[1]
+    for page, names in zip(pages, ids, strict=True):
+        used = re.findall(r'href="#([^"]+)"|url\(#([^)]+)\)', page)
+        assert len(used) > 10 and {one or other for one, other in used} <= names
+        assert len(names) == len(re.findall(r'\bid="', page))
+
+
+def test_paths_keep_their_places():
+    """Walk along the relative path and meet every point of Matplotlib's, to a hundredth of a point."""
+    rng = np.random.default_rng(0)
+    points = rng.uniform(-300, 300, size=(400, 2))
+    path = "M" + "L".join(f" {x:.6f} {y:.6f} \n" for x, y in points)
+    numbers = re.findall(r"-?\d*\.?\d+", short_path(path))
+    walked = np.cumsum(np.array(numbers, float).reshape(-1, 2), axis=0)
+    np.testing.assert_allclose(walked, points, rtol=0, atol=0.0051)
+    curve = short_path("M 0 0 C 1 0 2 0 3 0 Q 4 1 5 0 z L 1 1")
+    assert curve == "m0 0c1 0 2 0 3 0q1 1 2 0zl1 1"  # all of a curve's points from where it starts; z goes back there
+
+
+def test_drawings_that_differ_in_more_than_colours_stay_two_images():
+    def other(ax, palette):
+        ax.plot([0, 1 if palette.mode == "light" else 2])
+
+    page = figure(other, alt=ALT)._repr_html_()
+    images = re.findall(r'<img class="only-(\w+)" alt="([^"]*)" src="data:image/svg\+xml;base64,([^"]+)">', page)
+    assert [(mode, alt) for mode, alt, _ in images] == [("light", ALT), ("dark", ALT)]
+    assert all("<svg" in base64.b64decode(data).decode() for *_, data in images)
 
 
 def test_the_same_drawing_gives_the_same_bytes_and_leaves_matplotlib_as_it_was():
@@ -94,6 +129,9 @@ def test_several_axes_are_handed_over_as_an_array_and_images_have_a_colour_map_i
     assert seen == [("light", (2,)), ("dark", (2,))]
     low, middle, high = PALETTES["dark"].colormap("diverging")([0.0, 0.5, 1.0])[:, :3]
     assert low[0] > low[2] and high[2] > high[0] and middle.max() < 0.25  # orange, the page, blue
+    page = figure(maps, alt=ALT, columns=2)._repr_html_()
+    assert page.count("<svg") == 1
+    assert re.findall(r'<image class="only-(\w+)"', page) == ["light", "dark", "light", "dark"]
 
 
 def test_a_name_that_has_no_colour_is_refused():

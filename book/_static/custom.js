@@ -22,7 +22,11 @@
     link.download = link.pathname.split("/").pop();
     link.removeAttribute("target");
     if (location.protocol === "file:") {
-      link.href = URL.createObjectURL(new Blob([held.textContent], { type: "application/x-ipynb+json" }));
+      const bytes = Uint8Array.from(atob(held.textContent), (letter) => letter.charCodeAt(0));
+      const text = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
+      new Response(text).blob().then((notebook) => {
+        link.href = URL.createObjectURL(new Blob([notebook], { type: "application/x-ipynb+json" }));
+      });
     }
   }
 

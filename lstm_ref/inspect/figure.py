@@ -1,8 +1,9 @@
-"""Figures for a page that may be light or dark: drawn once for each, described in words."""
+"""Figures for a page that may be light or dark: drawn once for each, shown as one SVG, described in words."""
 
 from __future__ import annotations
 
 import base64
+import hashlib
 import html
 import io
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from typing import Any
 
 from lstm_ref.errors import ArgumentError, MissingPackageError
 from lstm_ref.inspect.palette import COLOURS, LINE_STYLES, PALETTES, PLAIN_OUTPUT_CSS, Mode, Palette, dark_css
+from lstm_ref.inspect.svg import merged
 
 
 class Figure:
@@ -26,14 +28,30 @@ class Figure:
         self.svg, self.alt, self.caption = svg, alt, caption
 
     def _repr_html_(self) -> str:
-        images = "".join(
-            f'<img class="only-{mode}" alt="{html.escape(self.alt)}" '
-            f'src="data:image/svg+xml;base64,{base64.b64encode(source.encode()).decode()}">'
-            for mode, source in self.svg.items()
-        )
-        # The theme hides a caption that follows an image of the other mode: the images stand in a box of their own.
         caption = f"<figcaption>{html.escape(self.caption)}</figcaption>" if self.caption else ""
-        return f'<style>{_CSS}</style><figure class="lstm-figure"><div>{images}</div>{caption}</figure>'
+        style, drawing = self._drawing()
+        # The theme hides a caption that follows an image of the other mode: the images stand in a box of their own.
+        return f'<style>{_CSS}{style}</style><figure class="lstm-figure"><div>{drawing}</div>{caption}</figure>'
+
+    def _drawing(self) -> tuple[str, str]:
+        """Style sheet of this figure alone, and one SVG for both modes; or two images where they differ in what is drawn."""
+        alt = html.escape(self.alt)
+        # The same figure has the same name, and two figures on a page have two.
+        name = (
+            "lf"
+            + hashlib.sha256("\0".join([*self.svg.values(), self.alt, self.caption or ""]).encode()).hexdigest()[:6]
+        )
+        if (one := merged(self.svg["light"], self.svg["dark"], f"{name}-")) is None:
+            images = "".join(
+                f'<img class="only-{mode}" alt="{alt}" '
+                f'src="data:image/svg+xml;base64,{base64.b64encode(source.encode()).decode()}">'
+                for mode, source in self.svg.items()
+            )
+            return "", images
+        drawing, light, dark = one
+        colours = [" ".join(f"{name}: {value};" for name, value in colours.items()) for colours in (light, dark)]
+        style = f"#{name} {{ {colours[0]} }}\n" + dark_css(f"#{name}", colours[1]) if light else ""
+        return style, drawing.replace("<svg ", f'<svg id="{name}" role="img" aria-label="{alt}" ', 1)
 
     def __repr__(self) -> str:
         return f"<figure: {self.alt}>"
@@ -61,7 +79,7 @@ def figure(
 
     Returns
     -------
-    Figure : a notebook shows it as HTML, with the light SVG on light pages and the dark one on dark pages
+    Figure : a notebook shows it as HTML, one SVG whose colours follow the page
 
     Raises
     ------
@@ -118,7 +136,7 @@ def _style(palette: Palette) -> dict[str, Any]:
     fg, muted, grid = palette.fg, palette.muted, palette.grid
     return {
         "backend": "svg",
-        # Glyphs as outlines: an image cannot load the page's font, and a font that is missing would move every label.
+        # Glyphs as outlines: a font that is missing on the reader's machine would move every label.
         "svg.fonttype": "path",
         "svg.hashsalt": "inside-the-lstm",  # the same drawing gives the same bytes
         # 6.4 inches are 614 pixels; on a telephone of 390 pixels these 12 points are still 9 pixels high.
@@ -159,10 +177,11 @@ _CSS = (
     ".lstm-figure { margin: 1rem 0; }\n"
     ".lstm-figure img { display: block; max-width: 100%; height: auto; padding: 0 !important; filter: none;"
     " background: var(--pst-color-background, var(--jp-layout-color0, #fff)) !important; }\n"
-    ".lstm-figure img.only-dark { display: none !important;"
+    ".lstm-figure svg { display: block; max-width: 100%; height: auto; }\n"
+    ".lstm-figure .only-dark { display: none !important;"
     " background: var(--pst-color-background, var(--jp-layout-color0, #121212)) !important; }\n"
     ".lstm-figure figcaption { display: block !important; margin-top: .4rem; font-size: .9em; opacity: .85; }\n"
-    + dark_css(".lstm-figure img.only-dark", "display: block !important;")
-    + dark_css(".lstm-figure img.only-light", "display: none !important;")
+    + dark_css(".lstm-figure .only-dark", "display: block !important;")
+    + dark_css(".lstm-figure .only-light", "display: none !important;")
     + PLAIN_OUTPUT_CSS
 )

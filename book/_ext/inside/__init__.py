@@ -6,19 +6,20 @@ notebooks   each page with code as a notebook to download, and to launch when th
 answers     folded answers
 sources     the list of sources of a page
 entrance    index.html, which also works from disk
+weight      the same page in fewer bytes
 """
 
 from typing import Any
 
 from sphinx.application import Sphinx
 
-from inside import answers, entrance, execution, formulas, notebooks, sources
+from inside import answers, entrance, execution, formulas, notebooks, sources, weight
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
     """Register everything with Sphinx."""
     # Jupyter Book sets this value even where the extension that knows it is not loaded.
     app.add_config_value("comments_config", {}, "")
-    for module in (execution, formulas, answers, sources, notebooks, entrance):
+    for module in (execution, formulas, answers, sources, notebooks, entrance, weight):
         module.setup(app)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": False}

@@ -21,6 +21,8 @@ from sphinx.util import logging
 from sphinx.util.math import get_node_equation_number
 from sphinx.writers.html5 import HTML5Translator
 
+from inside.weight import light_formula
+
 logger = logging.getLogger(__name__)
 
 PACKAGE_FILES = ("package.json", "package-lock.json")
@@ -121,7 +123,8 @@ def finish(app: Sphinx, exception: Exception | None) -> None:
 
 def _render(translator: HTML5Translator, node: nodes.Element, display: bool) -> str:
     try:
-        return translator.builder.inside_formulas.render(node.astext(), display)  # type: ignore[attr-defined, no-any-return]
+        renderer: Renderer = translator.builder.inside_formulas  # type: ignore[attr-defined]
+        return light_formula(renderer.render(node.astext(), display))
     except FormulaError as error:
         logger.warning("KaTeX does not understand this formula: %s", error, location=node)
         return ""

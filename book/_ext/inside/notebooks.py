@@ -17,6 +17,7 @@ from sphinx.application import Sphinx
 from sphinx.errors import ConfigError
 
 from inside.plain_markdown import Page, plain
+from inside.weight import packed
 
 PUBLISHED = "gh-pages"  # where `make publish` puts the built book
 COLAB = "https://colab.research.google.com"
@@ -114,8 +115,7 @@ def offer_notebook(
         path.write_text(text, encoding="utf-8")
         context["ipynb_source"] = f"{pagename}.ipynb"
         # A browser does not download from disk, it shows the file. custom.js makes a download of this copy there.
-        held = text.replace("</", "<\\/")  # the same JSON, and nothing in it ends the element
-        context["body"] += f'<script type="application/x-ipynb+json" id="page-notebook">{held}</script>\n'
+        context["body"] += f'<script type="application/x-ipynb+json" id="page-notebook">{packed(text)}</script>\n'
 
 
 def offer_launch(

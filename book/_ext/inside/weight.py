@@ -1,0 +1,57 @@
+"""The same page in fewer bytes: what no reader sees and no program needs is left out of formulas, code and the notebook's copy.
+
+A page of this book is read from disk and from slow lines, and most of its bytes are markup around single letters.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+import zlib
+from typing import Any
+
+from docutils import nodes
+from sphinx.application import Sphinx
+
+# Names, punctuation and white space have the colour of the text around them in both styles; a test reads it from the style sheet.
+PLAIN_TOKENS = ("n", "nn", "p", "w", "x")
+_PLAIN_TOKEN = re.compile(rf'<span class="(?:{"|".join(PLAIN_TOKENS)})">([^<]*)</span>')
+_CODE = re.compile(r'(?<=<div class="highlight">)<pre>.*?</pre>', re.DOTALL)
+_QUOTED = re.compile(r""" (class|style)="([^"'=<>`\s]+)\"""")
+_NO_MARGIN = re.compile(r"margin-(?:left|right):0em;")
+_TEX = re.compile(r"<annotation encoding=\"application/x-tex\">.*?</annotation>", re.DOTALL)
+
+
+def light_formula(html: str) -> str:
+    """KaTeX's HTML without its LaTeX source, default margins, and quotes that HTML can do without."""
+    html = _TEX.sub("", html).replace("<semantics>", "").replace("</semantics>", "")
+    html = html.replace(' xmlns="http://www.w3.org/1998/Math/MathML"', "")
+    html = _NO_MARGIN.sub("", html).replace(';"', '"').replace(' style=""', "")
+    return _QUOTED.sub(r" \1=\2", html)
+
+
+def light_code(html: str) -> str:
+    """A page whose code is marked up only where a token has a colour of its own."""
+
+    def lighter(code: re.Match[str]) -> str:
+        return _QUOTED.sub(r" \1=\2", _PLAIN_TOKEN.sub(r"\1", code[0].replace("<span></span>", "")))
+
+    return _CODE.sub(lighter, html)
+
+
+def packed(text: str) -> str:
+    """A text as a script element can hold it: compressed, in base64; custom.js unpacks it."""
+    return base64.b64encode(zlib.compress(text.encode(), 9)).decode()
+
+
+def lighten(
+    app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: nodes.document | None
+) -> None:
+    """Make the code of a page lighter."""
+    if app.builder.name == "html" and "body" in context:
+        context["body"] = light_code(context["body"])
+
+
+def setup(app: Sphinx) -> None:
+    """Connect to Sphinx, after all that adds to the page."""
+    app.connect("html-page-context", lighten, priority=900)
