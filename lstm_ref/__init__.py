@@ -33,7 +33,17 @@ from lstm_ref.gru import (
     gru_step,
     gru_step_backward,
 )
-from lstm_ref.init import glorot_uniform, init_affine, init_lstm, init_variant, orthogonal
+from lstm_ref.init import (
+    chrono_bias,
+    glorot_uniform,
+    he_normal,
+    init_affine,
+    init_gru,
+    init_lstm,
+    init_rnn,
+    init_variant,
+    orthogonal,
+)
 from lstm_ref.layers import (
     affine_backward,
     affine_forward,
@@ -55,7 +65,21 @@ from lstm_ref.layers import (
     stacked_forward,
 )
 from lstm_ref.losses import cross_entropy, mean_squared_error
-from lstm_ref.optim import AdamState, adam, adam_init, clip_by_norm, sgd
+from lstm_ref.optim import (
+    AdamState,
+    adam,
+    adam_init,
+    adamw,
+    clip_by_norm,
+    clip_by_value,
+    l1_penalty,
+    l2_penalty,
+    momentum,
+    momentum_init,
+    rmsprop,
+    rmsprop_init,
+    sgd,
+)
 from lstm_ref.rnn import (
     RNNCache,
     RNNGrads,
@@ -66,6 +90,7 @@ from lstm_ref.rnn import (
     rnn_step,
     rnn_step_backward,
 )
+from lstm_ref.schedules import PlateauState, cosine, plateau, step_decay, warm_up
 from lstm_ref.sequence import SequenceCache, SequenceGrads, lstm_backward, lstm_forward
 from lstm_ref.truncated import segments, truncated_backward, truncated_forward
 from lstm_ref.variants import (
@@ -94,6 +119,7 @@ __all__ = [
     "LSTMError",
     "MissingPackageError",
     "NotFiniteError",
+    "PlateauState",
     "RNNCache",
     "RNNGrads",
     "RNNStepCache",
@@ -110,6 +136,7 @@ __all__ = [
     "VariantStep",
     "adam",
     "adam_init",
+    "adamw",
     "additive_attention_backward",
     "additive_attention_forward",
     "affine_backward",
@@ -117,8 +144,11 @@ __all__ = [
     "bidirectional_backward",
     "bidirectional_forward",
     "check_gradients",
+    "chrono_bias",
     "clip_by_norm",
+    "clip_by_value",
     "convert",
+    "cosine",
     "cross_entropy",
     "ctc_greedy",
     "ctc_loss",
@@ -133,9 +163,14 @@ __all__ = [
     "gru_forward",
     "gru_step",
     "gru_step_backward",
+    "he_normal",
     "init_affine",
+    "init_gru",
     "init_lstm",
+    "init_rnn",
     "init_variant",
+    "l1_penalty",
+    "l2_penalty",
     "lstm_backward",
     "lstm_forward",
     "lstm_step",
@@ -147,10 +182,15 @@ __all__ = [
     "masked_rnn_backward",
     "masked_rnn_forward",
     "mean_squared_error",
+    "momentum",
+    "momentum_init",
     "numerical_gradient",
     "orthogonal",
     "padding_mask",
+    "plateau",
     "reverse_sequences",
+    "rmsprop",
+    "rmsprop_init",
     "rnn_backward",
     "rnn_forward",
     "rnn_step",
@@ -160,8 +200,10 @@ __all__ = [
     "sigmoid",
     "stacked_backward",
     "stacked_forward",
+    "step_decay",
     "truncated_backward",
     "truncated_forward",
     "variant_backward",
     "variant_forward",
+    "warm_up",
 ]

@@ -43,6 +43,37 @@ def glorot_uniform(rng: Generator, shape: tuple[int, int]) -> Array:
     return rng.uniform(-limit, limit, shape)
 
 
+def he_normal(rng: Generator, shape: tuple[int, int]) -> Array:
+    """Normal with the variance 2 / n_in: in a layer whose units are zero half of the time (ReLU), signals keep their size.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+    shape : (n_in, n_out)
+
+    Returns
+    -------
+    W : (n_in, n_out), float64
+
+    Raises
+    ------
+    ArgumentError : an argument that does not fit, by name
+
+    Notes
+    -----
+    Source: He et al. (2015).
+
+    Examples
+    --------
+    >>> W = he_normal(np.random.default_rng(0), (200, 300))
+    >>> round(float(W.var()) * 200, 1)
+    2.0
+    """
+    _check("he_normal", rng, n_in=shape[0], n_out=shape[1])
+    W: Array = rng.standard_normal(shape) * np.sqrt(2 / shape[0])
+    return W
+
+
 def orthogonal(rng: Generator, shape: tuple[int, int]) -> Array:
     """Matrix drawn evenly from all matrices whose shorter side is orthonormal: the product keeps lengths.
 
@@ -113,11 +144,9 @@ def init_lstm(
     _check("init_lstm", rng, D=D, H=H)
     kind = _float_type("init_lstm", dtype)
     _check_finite("init_lstm", forget_bias=forget_bias)
-    Wx = np.concatenate([glorot_uniform(rng, (D, H)) for _ in "ifgo"], axis=1)
-    Wh = np.concatenate([orthogonal(rng, (H, H)) for _ in "ifgo"], axis=1)
-    zeros = np.zeros(H)
-    b = np.concatenate([zeros, zeros + forget_bias, zeros, zeros])  # i, f, g, o
-    return {"Wx": Wx.astype(kind), "Wh": Wh.astype(kind), "b": b.astype(kind)}
+    params = _blocks(rng, D, H, H, 4)
+    params["b"][H : 2 * H] = forget_bias  # i, f, g, o
+    return {name: array.astype(kind) for name, array in params.items()}
 
 
 def init_variant(
@@ -165,17 +194,114 @@ def init_variant(
     _check("init_variant", rng, D=D, H=H, R=R)
     kind = _float_type("init_variant", dtype)
     _check_finite("init_variant", forget_bias=forget_bias)
-    params = {
-        "Wx": np.concatenate([glorot_uniform(rng, (D, H)) for _ in v.blocks], axis=1),
-        "Wh": np.concatenate([orthogonal(rng, (R, H)) for _ in v.blocks], axis=1),
-        "b": np.repeat([float(forget_bias) if letter == "f" else 0.0 for letter in v.blocks], H),
-    }
+    params = _blocks(rng, D, H, R, len(v.blocks))
+    params["b"] = np.repeat([float(forget_bias) if letter == "f" else 0.0 for letter in v.blocks], H)
     if v.projection:
         params["P"] = glorot_uniform(rng, (H, R))
     lengths = {"H": H, f"{len(v.blocks)}H": len(v.blocks) * H}
     for name in v.axes.keys() - params.keys():
         params[name] = np.full(lengths[v.axes[name]], 1.0 if name.startswith("gain") else 0.0)
     return {name: params[name].astype(kind) for name in v.axes}
+
+
+def chrono_bias(rng: Generator, H: int, longest: int, dtype: DTypeLike = np.float64) -> Array:
+    """Bias of an LSTM whose units remember for times that are spread evenly from 1 to ``longest`` - 1 steps.
+
+        f  = log of a number drawn evenly from 1 to longest - 1       sigmoid(log u) = u / (1 + u): it forgets in about u steps
+        i  = -f                                                       so that it writes as little as it forgets
+        g, o = 0
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+    H : hidden size
+    longest : the longest time between a cause and its effect in the data, in steps; at least 2
+    dtype : float32 or float64
+
+    Returns
+    -------
+    b : (4H,), blocks in the order i, f, g, o; ``init_lstm(rng, D, H) | {"b": b}`` are the weights of a layer
+
+    Raises
+    ------
+    ArgumentError, DTypeError : an argument that does not fit, by name
+
+    Notes
+    -----
+    Source: Tallec and Ollivier (2018).
+
+    Examples
+    --------
+    >>> b = chrono_bias(np.random.default_rng(0), H=2, longest=100)
+    >>> i, f, g, o = b.reshape(4, 2)
+    >>> bool((f > 0).all() and (f < np.log(99)).all()), bool((i == -f).all())
+    (True, True)
+    """
+    _check("chrono_bias", rng, H=H, longest=longest)
+    if longest < 2:
+        raise ArgumentError(f"chrono_bias: longest must be an integer of at least 2, got {longest}")
+    f = np.log(rng.uniform(1, longest - 1, H))
+    return np.concatenate([-f, f, np.zeros(2 * H)]).astype(_float_type("chrono_bias", dtype))
+
+
+def init_gru(
+    rng: Generator, D: int, H: int, *, reset: str = "after", dtype: DTypeLike = np.float64
+) -> dict[str, Array]:
+    """Weights of one GRU layer: Wx Glorot, Wh orthogonal, block by block; all biases zero.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+    D, H : input and hidden size
+    reset : "after" or "before" the product; only "after" has a bh
+    dtype : float32 or float64
+
+    Returns
+    -------
+    params : {"Wx": (D, 3H), "Wh": (H, 3H), "b": (3H,), "bh": (H,)}, or without bh
+
+    Raises
+    ------
+    ArgumentError, DTypeError : an argument that does not fit, by name
+
+    Examples
+    --------
+    >>> {name: array.shape for name, array in init_gru(np.random.default_rng(0), D=3, H=2).items()}
+    {'Wx': (3, 6), 'Wh': (2, 6), 'b': (6,), 'bh': (2,)}
+    """
+    _check("init_gru", rng, D=D, H=H)
+    if reset not in ("after", "before"):
+        raise ArgumentError(f'init_gru: reset must be "after" or "before", got {reset!r}')
+    params = _blocks(rng, D, H, H, 3) | ({"bh": np.zeros(H)} if reset == "after" else {})
+    kind = _float_type("init_gru", dtype)
+    return {name: array.astype(kind) for name, array in params.items()}
+
+
+def init_rnn(rng: Generator, D: int, H: int, dtype: DTypeLike = np.float64) -> dict[str, Array]:
+    """Weights of one plain recurrent layer: Wx Glorot, Wh orthogonal, b zero.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+    D, H : input and hidden size
+    dtype : float32 or float64
+
+    Returns
+    -------
+    params : {"Wx": (D, H), "Wh": (H, H), "b": (H,)}
+
+    Raises
+    ------
+    ArgumentError, DTypeError : an argument that does not fit, by name
+
+    Examples
+    --------
+    >>> {name: array.shape for name, array in init_rnn(np.random.default_rng(0), D=3, H=2).items()}
+    {'Wx': (3, 2), 'Wh': (2, 2), 'b': (2,)}
+    """
+    _check("init_rnn", rng, D=D, H=H)
+    kind = _float_type("init_rnn", dtype)
+    return {name: array.astype(kind) for name, array in _blocks(rng, D, H, H, 1).items()}
 
 
 def init_affine(rng: Generator, n_in: int, n_out: int, dtype: DTypeLike = np.float64) -> dict[str, Array]:
@@ -203,6 +329,15 @@ def init_affine(rng: Generator, n_in: int, n_out: int, dtype: DTypeLike = np.flo
     _check("init_affine", rng, n_in=n_in, n_out=n_out)
     kind = _float_type("init_affine", dtype)
     return {"W": glorot_uniform(rng, (n_in, n_out)).astype(kind), "b": np.zeros(n_out, kind)}
+
+
+def _blocks(rng: Generator, D: int, H: int, R: int, count: int) -> dict[str, Array]:
+    """Each block of H columns drawn on its own, for each is an affine map of its own; R is the size of what comes back."""
+    return {
+        "Wx": np.concatenate([glorot_uniform(rng, (D, H)) for _ in range(count)], axis=1),
+        "Wh": np.concatenate([orthogonal(rng, (R, H)) for _ in range(count)], axis=1),
+        "b": np.zeros(count * H),
+    }
 
 
 def _check(operation: str, rng: Any, **sizes: Any) -> None:

@@ -7,11 +7,19 @@ from lstm_ref import (
     VARIANTS,
     ArgumentError,
     DTypeError,
+    chrono_bias,
     glorot_uniform,
+    gru_forward,
+    he_normal,
     init_affine,
+    init_gru,
     init_lstm,
+    init_rnn,
     init_variant,
+    lstm_forward,
     orthogonal,
+    rnn_forward,
+    sigmoid,
     variant_forward,
 )
 
@@ -161,3 +169,70 @@ def test_size_of_a_projection_is_asked_for_where_there_is_one():
         init_variant(rng, 4, 5, "projection", R=0)
     with pytest.raises(ArgumentError, match="^init_variant: forget_bias must be finite, got inf"):
         init_variant(rng, 4, 5, forget_bias=np.inf)
+
+
+def test_he_keeps_the_size_of_a_signal_through_many_relus():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(50, 400))
+    before = np.mean(x**2)
+    for _ in range(20):
+        x = np.maximum(x @ he_normal(rng, (400, 400)), 0)
+    # Half of each sum of squares is lost to the zeros; what is left of the 2 in the variance keeps it.
+    assert 0.3 < 0.5 * np.mean(x**2) / (0.5 * before) < 3
+
+
+def test_chrono_spreads_the_memory_of_the_units_evenly():
+    b = chrono_bias(np.random.default_rng(0), 2000, 101)
+    i, f, g, o = b.reshape(4, 2000)
+    steps = sigmoid(f) / (1 - sigmoid(f))  # a gate of u / (1 + u) forgets in about u steps
+    assert 1 <= steps.min() and steps.max() <= 100
+    assert steps.mean() == pytest.approx(50.5, abs=5 * 99 / np.sqrt(12 * 2000))
+    np.testing.assert_allclose(sigmoid(i), 1 - sigmoid(f), rtol=1e-12)
+    assert not g.any() and not o.any()
+
+
+def test_chrono_bias_makes_a_cell_keep_its_state_longer():
+    rng = np.random.default_rng(0)
+    params = init_lstm(rng, 3, 20) | {"Wh": np.zeros((20, 80))}  # so that only the bias opens and shuts the gates
+    zeros, ones = np.zeros((1, 20)), np.ones((1, 20))
+    kept = []
+    for b in (params["b"], chrono_bias(rng, 20, 200)):
+        _, (_, cT), _ = lstm_forward(np.zeros((1, 30, 3)), zeros, ones, **(params | {"b": b}))
+        kept.append(np.abs(cT).mean())
+    assert kept[1] > 10 * kept[0]
+
+
+@pytest.mark.parametrize("reset", ["after", "before"])
+def test_weights_of_the_other_cells_fit_them(reset):
+    rng = np.random.default_rng(0)
+    x, h0 = np.ones((2, 6, 3), np.float32), np.zeros((2, 5), np.float32)
+    gru = init_gru(rng, 3, 5, reset=reset, dtype=np.float32)
+    rnn = init_rnn(rng, 3, 5, np.float32)
+    assert gru_forward(x, h0, **gru, reset=reset)[0].dtype == rnn_forward(x, h0, **rnn)[0].dtype == np.float32
+    for block in np.split(gru["Wh"], 3, axis=1):
+        np.testing.assert_allclose(block @ block.T, np.eye(5), atol=1e-6)
+    np.testing.assert_allclose(rnn["Wh"] @ rnn["Wh"].T, np.eye(5), atol=1e-6)
+    assert not any(params[name].any() for params in (gru, rnn) for name in params if name.startswith("b"))
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (lambda rng: he_normal(rng, (0, 3)), ArgumentError, "he_normal: n_in must be an integer of at least 1, got 0"),
+        (
+            lambda rng: chrono_bias(rng, 3, 1),
+            ArgumentError,
+            "chrono_bias: longest must be an integer of at least 2, got 1",
+        ),
+        (
+            lambda rng: chrono_bias(rng, 3, 9, int),
+            DTypeError,
+            "chrono_bias: dtype must be float32 or float64, got int64",
+        ),
+        (lambda rng: init_gru(rng, 3, 5, reset="both"), ArgumentError, "init_gru: reset must be .*, got 'both'"),
+        (lambda rng: init_rnn(rng, 3, 0), ArgumentError, "init_rnn: H must be an integer of at least 1, got 0"),
+    ],
+)
+def test_what_does_not_fit_the_others_is_named(call, error, message):
+    with pytest.raises(error, match=f"^{message}"):
+        call(np.random.default_rng(0))

@@ -1,7 +1,25 @@
 import numpy as np
 import pytest
 
-from lstm_ref import ArgumentError, DTypeError, NotFiniteError, ShapeError, adam, adam_init, clip_by_norm, sgd
+from lstm_ref import (
+    ArgumentError,
+    DTypeError,
+    NotFiniteError,
+    ShapeError,
+    adam,
+    adam_init,
+    adamw,
+    check_gradients,
+    clip_by_norm,
+    clip_by_value,
+    l1_penalty,
+    l2_penalty,
+    momentum,
+    momentum_init,
+    rmsprop,
+    rmsprop_init,
+    sgd,
+)
 
 SHAPES = {"Wx": (3, 8), "Wh": (2, 8), "b": (8,)}
 
@@ -61,6 +79,81 @@ def test_adam_is_that_of_torch(options):
         np.testing.assert_allclose(p, leaves[name].detach().numpy(), rtol=1e-12)
 
 
+def follow_torch(step, state, make_optimizer):
+    """Twenty steps by step(params, grads, state) and by an optimiser of PyTorch, on gradients of all sizes."""
+    params = draw_dict(0)
+    leaves = torch_leaves(params)
+    optimizer = make_optimizer(leaves.values())
+    state = state(params)
+    for k in range(20):
+        grads = draw_dict(k + 1, scale=10.0 ** (k % 5 - 2))
+        params, state = step(params, grads, state)
+        run_torch(optimizer, leaves, grads)
+    for name, p in params.items():
+        np.testing.assert_allclose(p, leaves[name].detach().numpy(), rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("nesterov", [False, True])
+@pytest.mark.parametrize("decay", [0.5, 0.9])
+def test_momentum_is_that_of_torch(decay, nesterov):
+    import torch
+
+    follow_torch(
+        lambda p, g, v: momentum(p, g, v, 0.1, decay, nesterov=nesterov),
+        momentum_init,
+        lambda leaves: torch.optim.SGD(leaves, lr=0.1, momentum=decay, nesterov=nesterov),
+    )
+
+
+@pytest.mark.parametrize("options", [{}, {"lr": 0.1, "decay": 0.5, "eps": 1e-3}])
+def test_rmsprop_is_that_of_torch(options):
+    import torch
+
+    theirs = {{"decay": "alpha"}.get(name, name): number for name, number in options.items()}
+    follow_torch(
+        lambda p, g, s: rmsprop(p, g, s, **options), rmsprop_init, lambda leaves: torch.optim.RMSprop(leaves, **theirs)
+    )
+
+
+@pytest.mark.parametrize("options", [{}, {"lr": 0.1, "weight_decay": 0.5}, {"weight_decay": 0.0}])
+def test_adamw_is_that_of_torch(options):
+    import torch
+
+    follow_torch(
+        lambda p, g, s: adamw(p, g, s, **options), adam_init, lambda leaves: torch.optim.AdamW(leaves, **options)
+    )
+
+
+def test_l2_penalty_is_the_weight_decay_of_torch():
+    import torch
+
+    def step(params, grads, state):
+        _, penalty = l2_penalty(params, 0.3)
+        return sgd(params, {name: grads[name] + penalty[name] for name in grads}, 0.1), state
+
+    follow_torch(step, lambda params: None, lambda leaves: torch.optim.SGD(leaves, lr=0.1, weight_decay=0.3))
+
+
+@pytest.mark.parametrize("penalty", [l1_penalty, l2_penalty])
+def test_gradient_of_a_penalty_is_its_derivative(penalty):
+    params = draw_dict(0)
+    loss, grads = penalty(params, 0.7)
+    assert loss > 0
+    check_gradients(lambda p: penalty(p, 0.7)[0], params, grads)
+
+
+def test_clipping_by_value_is_that_of_torch():
+    import torch
+
+    grads = draw_dict(0)
+    leaves = torch_leaves(grads)
+    for name, leaf in leaves.items():
+        leaf.grad = torch.tensor(grads[name])
+    torch.nn.utils.clip_grad_value_(leaves.values(), 0.5)
+    for name, g in clip_by_value(grads, 0.5).items():
+        np.testing.assert_array_equal(g, leaves[name].grad.numpy())
+
+
 def test_first_step_of_adam_has_the_length_of_the_learning_rate():
     params = {"b": np.zeros(3)}
     new, _ = adam(params, {"b": np.array([1e-3, -1.0, 1e3])}, adam_init(params), lr=0.5)
@@ -110,7 +203,13 @@ def test_float32_stays_float32_even_when_the_rate_is_a_numpy_number():
     rate = np.float64(0.1)
     new, state = adam(params, grads, adam_init(params), rate, np.float64(0.9), np.float64(0.99), np.float64(1e-8))
     clipped, _ = clip_by_norm(grads, np.float64(0.1))
-    for arrays in (new, state.m, state.v, clipped, sgd(params, grads, rate)):
+    moved, velocity = momentum(params, grads, momentum_init(params), rate, rate)
+    scaled, squares = rmsprop(params, grads, rmsprop_init(params), rate, rate, rate)
+    decayed, _ = adamw(params, grads, adam_init(params), rate, weight_decay=rate)
+    penalties = l1_penalty(params, rate)[1], l2_penalty(params, rate)[1], clip_by_value(grads, rate)
+    for arrays in (new, state.m, state.v, clipped, sgd(params, grads, rate), moved, velocity, scaled, squares, decayed):
+        assert {array.dtype for array in arrays.values()} == {np.dtype(np.float32)}
+    for arrays in penalties:
         assert {array.dtype for array in arrays.values()} == {np.dtype(np.float32)}
 
 
@@ -122,13 +221,24 @@ def test_nothing_is_changed_in_place_and_nothing_is_shared():
         array.flags.writeable = False
     new, new_state = adam(params, grads, state)
     fresh = [new, new_state.m, new_state.v, sgd(params, grads, 0.1), clip_by_norm(grads, 0.1)[0]]
+    # All of these leave what they are given alone, the running means included; state.m stands for a velocity.
+    fresh += [*momentum(params, grads, state.m, 0.1), *rmsprop(params, grads, state.v), adamw(params, grads, state)[0]]
+    fresh += [clip_by_value(grads, 0.1), l1_penalty(params, 1.0)[1], l2_penalty(params, 1.0)[1]]
     for arrays in fresh:
         assert not any(np.shares_memory(array, other) for array in arrays.values() for other in old)
     assert state.t == 0
 
 
 @pytest.mark.parametrize(
-    "step", [lambda p, g: sgd(p, g, 0.1), lambda p, g: adam(p, g, adam_init(p))], ids=["sgd", "adam"]
+    "step",
+    [
+        lambda p, g: sgd(p, g, 0.1),
+        lambda p, g: momentum(p, g, momentum_init(p), 0.1),
+        lambda p, g: rmsprop(p, g, rmsprop_init(p)),
+        lambda p, g: adam(p, g, adam_init(p)),
+        lambda p, g: adamw(p, g, adam_init(p)),
+    ],
+    ids=["sgd", "momentum", "rmsprop", "adam", "adamw"],
 )
 def test_gradients_that_do_not_fit_are_named(step):
     params, grads = draw_dict(0), draw_dict(1)
@@ -158,6 +268,18 @@ def test_state_of_another_model_is_named():
         (lambda p: adam(p, p, adam_init(p), eps=0), "adam: eps must be a number above 0, got 0"),
         (lambda p: adam(p, p, adam_init(p), beta1=1), "adam: beta1 must be at least 0 and below 1, got 1"),
         (lambda p: adam(p, p, adam_init(p), beta2=-0.1), "adam: beta2 must be at least 0 and below 1, got -0.1"),
+        (lambda p: adamw(p, p, adam_init(p), lr=0), "adamw: lr must be a number above 0, got 0"),
+        (
+            lambda p: adamw(p, p, adam_init(p), weight_decay=-1),
+            "adamw: weight_decay must be a number of at least 0, got -1",
+        ),
+        (lambda p: momentum(p, p, p, 0.1, 1), "momentum: decay must be at least 0 and below 1, got 1"),
+        (lambda p: momentum(p, p, p, 0), "momentum: lr must be a number above 0, got 0"),
+        (lambda p: rmsprop(p, p, p, decay=-1), "rmsprop: decay must be at least 0 and below 1, got -1"),
+        (lambda p: rmsprop(p, p, p, eps=0), "rmsprop: eps must be a number above 0, got 0"),
+        (lambda p: l1_penalty(p, -1), "l1_penalty: strength must be a number of at least 0, got -1"),
+        (lambda p: l2_penalty(p, -1), "l2_penalty: strength must be a number of at least 0, got -1"),
+        (lambda p: clip_by_value(p, 0), "clip_by_value: limit must be a number above 0, got 0"),
         (lambda p: clip_by_norm(p, 0), "clip_by_norm: max_norm must be a number above 0, got 0"),
     ],
 )
