@@ -309,7 +309,7 @@ def test_rt_polarity():
     texts, labels, label_names = load("rt-polarity")
     assert len(texts) == len(labels) == 10_662 and labels.sum() == 5_331
     assert label_names[labels[0]] == "negative" and texts[0].startswith("simplistic , silly and tedious")
-    assert label_names[labels[-1]] == "positive"
+    assert label_names[labels[-1]] == "positive" and len(set(texts)) == len(texts)
     assert all(text == " ".join(text.split()) for text in texts)
 
 

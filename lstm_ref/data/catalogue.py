@@ -127,7 +127,7 @@ _DATA_SETS = {
         version=_commit(film_reviews.COMMIT),
         what="5,331 sentences against and 5,331 sentences for a film, out of reviews",
         licence="for research; cite the paper",
-        source=film_reviews.POSITIVE.url.removesuffix(".pos"),
+        source=f"{film_reviews.NEGATIVE.url} and {film_reviews.POSITIVE.url}",
         citation="Pang and Lee (2005), Seeing stars, ACL 2005, https://doi.org/10.3115/1219840.1219855",
         offline_twin="review-grammar",
     ),

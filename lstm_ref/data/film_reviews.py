@@ -22,7 +22,7 @@ NEGATIVE, POSITIVE = (
 def sentences() -> Sentences:
     """5,331 sentences against and as many for a film, in this order: shuffle before you cut (`split_stratified` does).
 
-    Words and punctuation are in lower case and apart by spaces, as the authors left them. A few sentences stand there twice.
+    Words and punctuation are in lower case and apart by spaces, as the authors left them. No two are equal.
     """
     negative, positive = (_lines(remote) for remote in (NEGATIVE, POSITIVE))
     return Sentences(
