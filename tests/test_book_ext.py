@@ -93,11 +93,16 @@ def small_book(
         toc["chapters"] = [{"file": f"book/{name}"} for name in others]
     (folder / "_toc.yml").write_text(yaml.safe_dump(toc))
     for part in ("_ext", "_static"):
-        shutil.copytree(ROOT / "book" / part, folder / "book" / part, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(
+            ROOT / "book" / part,
+            folder / "book" / part,
+            ignore=shutil.ignore_patterns("__pycache__"),
+            dirs_exist_ok=True,
+        )
     shutil.copyfile(ROOT / "book" / "references.bib", folder / "book" / "references.bib")
     for name in ("package.json", "package-lock.json"):
         shutil.copyfile(ROOT / name, folder / name)
-    shutil.copytree(katex.parents[2], folder / "_build" / "npm")
+    shutil.copytree(katex.parents[2], folder / "_build" / "npm", dirs_exist_ok=True)
     for name, text in pages.items():
         (folder / "book" / f"{name}.md").write_text(text)
     command = [str(Path(sys.executable).with_name("jupyter-book")), "build", ".", "-n", "-W", "--keep-going"]
@@ -318,15 +323,86 @@ def test_without_network_and_cache_the_build_says_what_is_missing(tmp_path, monk
         katex_package(ROOT, tmp_path)
 
 
-def test_pages_run_again_when_the_code_that_they_import_changes(tmp_path):
-    module = tmp_path / "lstm_ref" / "cell.py"
-    module.parent.mkdir()
-    module.write_text("x = 1")
-    before = code_digest(tmp_path)
-    os.utime(module)
-    assert code_digest(tmp_path) == before
-    module.write_text("x = 2")
-    assert code_digest(tmp_path) != before
+@pytest.fixture
+def packages(tmp_path):
+    """A small course: pages import `lstm_ref`, which imports `cell`; `lens` reads a file; nobody imports `doctor`."""
+    for name, text in {
+        "lstm_ref/__init__.py": "from lstm_ref.cell import lstm_step",
+        "lstm_ref/cell.py": "lstm_step = 1",
+        "lstm_ref/doctor.py": "from lstm_ref.cell import lstm_step",
+        "lstm_ref/tools.py": "def f():\n    import lstm_ref.inspect.lens",
+        "lstm_ref/inspect/__init__.py": "",
+        "lstm_ref/inspect/lens.py": "import verdict",
+        "lstm_ref/inspect/static/lens.js": "",
+        "verdict/__init__.py": "",
+    }.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    return tmp_path
+
+
+ALL = {
+    *("__init__.py", "cell.py", "doctor.py", "tools.py"),
+    *("inspect/__init__.py", "inspect/lens.py", "inspect/static/lens.js", "verdict"),
+}
+
+
+def cell(*lines: str) -> str:
+    return HEAD + "\n".join(["# A page", "", "```{code-cell} ipython3", *lines, "```", ""])
+
+
+@pytest.mark.parametrize(
+    ("code", "runs_again_with"),
+    [
+        ("import numpy", set()),
+        ("import lstm_ref", {"__init__.py", "cell.py"}),
+        ("from lstm_ref import lstm_step", {"__init__.py", "cell.py"}),
+        ("def f():\n    from lstm_ref.doctor import examine", {"__init__.py", "cell.py", "doctor.py"}),
+        (
+            "from lstm_ref import tools",
+            ALL - {"doctor.py"},
+        ),
+        ("%matplotlib inline", ALL),
+    ],
+)
+def test_pages_run_again_when_the_code_that_they_import_changes(packages, code, runs_again_with):
+    page = cell(code)
+    before = code_digest(packages, page)
+    for file in [file for file in packages.rglob("*") if file.is_file()]:
+        name = file.relative_to(packages).as_posix().replace("verdict/__init__.py", "verdict").removeprefix("lstm_ref/")
+        text = file.read_text()
+        os.utime(file, (0, 0))
+        assert code_digest(packages, page) == before
+        file.write_text(text + "\n# changed")
+        changed = code_digest(packages, page) != before
+        assert changed == (name in runs_again_with), name
+        file.write_text(text)
+    assert code_digest(packages, page) == before
+
+
+def test_only_the_pages_concerned_run_again(tmp_path, katex):
+    """Two builds; between them the module of one page changes. Each page writes down when it ran."""
+    log = tmp_path / "log"
+    (tmp_path / "lstm_ref").mkdir()
+    for name in ("one", "other"):
+        (tmp_path / "lstm_ref" / f"{name}.py").write_text("value = 1")
+    (tmp_path / "lstm_ref" / "__init__.py").write_text("")
+    pages = {
+        name: cell(
+            "import sys",
+            f"sys.path.insert(0, {str(tmp_path)!r})",
+            f"from lstm_ref.{name} import value",
+            f"with open({str(log)!r}, 'a') as file:",
+            f"    print({name!r}, value, file=file)",
+        )
+        for name in ("one", "other")
+    }
+    for expected in (["one 1", "other 1"], ["one 1", "one 2", "other 1"]):
+        if log.exists():
+            (tmp_path / "lstm_ref" / "one.py").write_text("value = 2")
+        done = small_book(tmp_path, katex, pages, execute="cache")
+        assert done.returncode == 0, done.stderr
+        assert sorted(log.read_text().splitlines()) == expected
 
 
 class Seen(HTMLParser):

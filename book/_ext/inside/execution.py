@@ -1,9 +1,13 @@
 """What a page's code runs with, and when it runs again."""
 
+import ast
 import hashlib
 import os
+import re
+from functools import cache
 from pathlib import Path
 
+import jupytext
 from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.config import Config
@@ -12,24 +16,83 @@ from sphinx.util import logging
 
 logger = logging.getLogger(__name__)
 
+PACKAGES = ("lstm_ref", "verdict")  # what a page may import, and what that imports
+KERNELSPEC = re.compile(r"(?<=\n)kernelspec:(?=\n)")
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 
 
-def code_digest(folder: Path) -> str:
-    """Digest of the code that pages import: one that changes with any file under ``folder``/lstm_ref."""
+def code_digest(folder: Path, page: str) -> str:
+    """Digest of the code that a page imports: one that changes with any file that an import of the page may run or read.
+
+    Parameters
+    ----------
+    folder : where the packages of the course lie
+    page : MyST source of the page
+
+    Notes
+    -----
+    Imports are followed wherever they stand, also inside of functions. A module stands for itself, a package below the
+    first level for its whole folder, with the files that its code may read. A page that is no plain Python stands for all.
+    """
+    cells = jupytext.reads(page, fmt="md:myst").cells
+    try:
+        todo = _imported("\n".join(cell.source for cell in cells if cell.cell_type == "code"))
+        files: set[Path] = set()
+        while todo:
+            new = set().union(*(_files(folder, name) for name in todo)) - files
+            files |= new
+            todo = frozenset().union(*(_imported(file.read_text("utf-8")) for file in new if file.suffix == ".py"))
+    except SyntaxError:
+        files = set().union(*(_below(folder / package) for package in PACKAGES))
     digest = hashlib.sha256()
-    for file in sorted((folder / "lstm_ref").rglob("*")):
-        if file.is_file() and "__pycache__" not in file.parts:
-            digest.update(file.relative_to(folder).as_posix().encode() + b"\0" + file.read_bytes() + b"\0")
+    for file in sorted(files):
+        digest.update(file.relative_to(folder).as_posix().encode() + b"\0" + file.read_bytes() + b"\0")
     return digest.hexdigest()[:16]
 
 
+@cache
+def _imported(code: str) -> frozenset[str]:
+    """Names of all modules of the course that some code imports; of objects in them, too, which lead nowhere."""
+    names = set()
+    for node in ast.walk(ast.parse(code)):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return frozenset(name for name in names if name.split(".")[0] in PACKAGES)
+
+
+def _files(folder: Path, name: str) -> set[Path]:
+    """Files of a module, and of the packages around it."""
+    top, *rest = name.split(".")
+    files = {folder / top / "__init__.py"}
+    if rest:
+        place = folder / top / rest[0]
+        files |= _below(place) if place.is_dir() else {place.with_suffix(".py")}
+    return {file for file in files if file.is_file()}
+
+
+def _below(place: Path) -> set[Path]:
+    return {file for file in place.rglob("*") if file.is_file() and "__pycache__" not in file.parts}
+
+
 def prepare(app: Sphinx, config: Config) -> None:
-    """Prepare the kernels, which inherit this process's environment, and the store of what they gave."""
+    """Prepare the kernels, which inherit this process's environment."""
     os.environ["LSTM_REF_STATIC"] = "1"  # widgets give HTML that needs no kernel
-    # The cache of executed pages looks at a page's own code only. A folder per state of lstm_ref makes it honest.
-    config.inside_code_digest = code_digest(Path(app.srcdir))
-    config.nb_execution_cache_path = str(Path(app.outdir).parent / ".jupyter_cache" / config.inside_code_digest)
+
+
+def mark(app: Sphinx, docname: str, source: list[str]) -> None:
+    """Write the digest into a page before it is read: the cache of executed pages looks at a page's code and its kernelspec."""
+    if KERNELSPEC.search(source[0]):
+        digest = code_digest(Path(app.srcdir), source[0])
+        source[0] = KERNELSPEC.sub(rf"\g<0>\n  inside_code: {digest}", source[0], count=1)
+        _digests(app.env)[docname] = digest
+
+
+def _digests(env: BuildEnvironment) -> dict[str, str]:
+    if not hasattr(env, "inside_code_digests"):
+        env.inside_code_digests = {}  # type: ignore[attr-defined]
+    return env.inside_code_digests  # type: ignore[attr-defined, no-any-return]
 
 
 def warn_of_live_widgets(app: Sphinx, doctree: nodes.document, docname: str) -> None:
@@ -44,14 +107,18 @@ def warn_of_live_widgets(app: Sphinx, doctree: nodes.document, docname: str) -> 
 
 
 def outdated(app: Sphinx, env: BuildEnvironment, added: set[str], changed: set[str], removed: set[str]) -> set[str]:
-    """Return every page when lstm_ref changed: Sphinx sees only that the page's own file did not."""
-    before, env.inside_code_digest = getattr(env, "inside_code_digest", None), app.config.inside_code_digest
-    return set() if before == app.config.inside_code_digest else set(env.found_docs)
+    """Return the pages whose code imports what has changed: Sphinx sees only that the page's own file did not."""
+    return {
+        docname
+        for docname, digest in _digests(env).items()
+        if docname in env.found_docs
+        and code_digest(Path(app.srcdir), Path(env.doc2path(docname)).read_text(encoding="utf-8")) != digest
+    }
 
 
 def setup(app: Sphinx) -> None:
     """Connect to Sphinx."""
-    app.add_config_value("inside_code_digest", "", "")
     app.connect("config-inited", prepare)
+    app.connect("source-read", mark)
     app.connect("env-get-outdated", outdated)
     app.connect("doctree-resolved", warn_of_live_widgets)
