@@ -22,7 +22,7 @@ from lstm_ref.errors import (
     NotFiniteError,
     ShapeError,
 )
-from lstm_ref.gradcheck import check_gradients, numerical_gradient
+from lstm_ref.gradcheck import check_backward, check_gradients, numerical_gradient
 from lstm_ref.gru import (
     GRUCache,
     GRUGrads,
@@ -143,6 +143,7 @@ __all__ = [
     "affine_forward",
     "bidirectional_backward",
     "bidirectional_forward",
+    "check_backward",
     "check_gradients",
     "chrono_bias",
     "clip_by_norm",

@@ -1,4 +1,5 @@
 import re
+from functools import partial
 
 import numpy as np
 import pytest
@@ -12,10 +13,20 @@ from lstm_ref import (
     LSTMError,
     NotFiniteError,
     ShapeError,
+    check_backward,
     check_gradients,
+    gru_backward,
+    gru_forward,
+    init_gru,
+    init_rnn,
+    init_variant,
     lstm_backward,
     lstm_forward,
     numerical_gradient,
+    rnn_backward,
+    rnn_forward,
+    variant_backward,
+    variant_forward,
 )
 
 GATES = ["input gate", "forget gate", "candidate", "output gate"]
@@ -296,3 +307,147 @@ def test_a_plain_rnn_has_no_gates_even_with_four_units():
     with pytest.raises(GradientError) as caught:
         check_gradients(loss, params, wrong)
     assert "dWh" in str(caught.value) and "gate" not in str(caught.value)
+
+
+# --- A layer over time ---------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def layer(draw):
+    return draw(N=3, T=5, D=4, H=2)
+
+
+def first_steps(backward, layer, forward=lstm_forward, **options):
+    """What the message says of each part that is wrong: {"dWh, forget gate": "first wrong at t = 1"}."""
+    with pytest.raises(GradientError) as caught:
+        check_backward(forward, backward, layer, **options)
+    found = re.findall(
+        r"^  (d\w+(?:, [a-z ]+ gate|, candidate)?), ((?:first )?wrong [\w =]+): analytic", str(caught.value), re.M
+    )
+    return dict(found)
+
+
+def sick(id):
+    from lstm_ref import zoo
+
+    bug = zoo.find(id)
+    return lambda dh, cache, dcT: bug.lstm_backward(dh, zoo.step_caches(cache), dcT)
+
+
+def test_right_backward_passes_are_right(layer):
+    rng = np.random.default_rng(0)
+    x, h0, c0 = (layer[name] for name in ("x", "h0", "c0"))
+    coupled = {"x": x, "h0": h0, "c0": c0, **init_variant(rng, 4, 2, "coupled")}
+    peepholes = {"x": x, "h0": h0, "c0": c0, **init_variant(rng, 4, 2, "peepholes")}
+    before = init_gru(rng, 4, 2, reset="before")
+    for forward, backward, params in (
+        (lstm_forward, lstm_backward, layer),
+        (gru_forward, gru_backward, {"x": x, "h0": h0, **init_gru(rng, 4, 2)}),
+        (partial(gru_forward, reset="before"), gru_backward, {"x": x, "h0": h0, **before}),
+        (rnn_forward, rnn_backward, {"x": x, "h0": h0, **init_rnn(rng, 4, 2)}),
+        (partial(variant_forward, variant="coupled"), variant_backward, coupled),
+        (partial(variant_forward, variant="peepholes"), variant_backward, peepholes),
+    ):
+        errors = check_backward(forward, backward, params)
+        assert set(errors) == set(params) and max(errors.values()) < 1e-7
+
+
+def test_every_wrong_backward_pass_of_the_zoo_is_refused_with_its_first_step(layer):
+    from lstm_ref import zoo
+
+    for bug in zoo.backward_bugs():
+        if bug.id == "dx_uses_Wh":
+            with pytest.raises(ShapeError, match=r'^check_backward: grads\["x"\] must have the shape'):
+                check_backward(lstm_forward, sick(bug.id), layer)
+        elif bug.id == "dx_reversed":
+            assert first_steps(sick(bug.id), layer) == {}  # the lines of x say the steps by themselves
+        else:
+            assert first_steps(sick(bug.id), layer), bug.id
+
+
+def test_mistake_within_a_step_is_wrong_from_the_first_step_on(layer):
+    found = first_steps(sick("no_tanh_prime_for_g"), layer)
+    assert found["dWx, candidate"] == found["db, candidate"] == "first wrong at t = 0"
+    # Of the other gates it spoils what comes by way of the candidate of the step after.
+    assert found["dWx, forget gate"] == "first wrong at t = 1"
+
+
+def test_mistake_between_the_steps_is_wrong_from_the_second_step_on(layer):
+    found = first_steps(sick("no_dh_carry"), layer)
+    assert found["dh0"] == found["dWh, output gate"] == "first wrong at t = 1"
+    found = first_steps(sick("no_dc_carry"), layer)
+    assert found["dWh, forget gate"] == found["dc0"] == "first wrong at t = 1"
+    # An output gate reaches the cell state only by way of h, one step later; so what is lost along c is lost later, too.
+    assert found["dWh, output gate"] == "first wrong at t = 2"
+
+
+def test_mistake_that_only_the_last_cell_state_shows_is_named(layer):
+    assert set(first_steps(sick("dcT_ignored"), layer).values()) == {"wrong for dcT alone"}
+
+
+def test_first_step_at_which_a_gate_goes_wrong_is_found(layer):
+    def late(dh, cache, dcT):
+        grads = lstm_backward(dh, cache, dcT)
+        grads.dWh[:, 2:4] *= 1 + 0.1 * dh[:, 3:].any()  # the forget gate, where the loss looks at step 3 or later
+        return grads
+
+    assert first_steps(late, layer) == {"dWh, forget gate": "first wrong at t = 3"}
+
+
+def test_mistake_that_no_step_alone_shows_is_told_so(layer):
+    def together(dh, cache, dcT):
+        grads = lstm_backward(dh, cache, dcT)
+        grads.dh0[:] *= 1 + dh.any(axis=(0, 2)).all()
+        return grads
+
+    assert first_steps(together, layer) == {"dh0": "wrong only where the loss looks at several steps"}
+
+
+def test_gates_of_other_cells_are_named(layer):
+    rng = np.random.default_rng(0)
+    gru = {"x": layer["x"], "h0": layer["h0"], **init_gru(rng, 4, 2)}
+
+    def no_update(dh, cache):
+        grads = gru_backward(dh, cache)
+        grads.dWx[:, 2:4] = 0
+        return grads
+
+    assert list(first_steps(no_update, gru, gru_forward)) == ["dWx, update gate"]
+
+    coupled = {name: layer[name] for name in ("x", "h0", "c0")} | init_variant(rng, 4, 2, "coupled")
+
+    def no_forget(dh, cache, dcT):
+        grads = variant_backward(dh, cache, dcT)
+        grads.dWx[:, :2] = 0
+        return grads
+
+    forward = partial(variant_forward, variant="coupled")
+    assert list(first_steps(no_forget, coupled, forward)) == ["dWx"]  # three blocks might be those of a GRU
+    options = {"axes": {"Wx": "D 3H"}, "gates": ("forget gate", "candidate", "output gate")}
+    assert list(first_steps(no_forget, coupled, forward, **options)) == ["dWx, forget gate"]
+
+
+def test_gradients_may_come_in_any_container_and_may_spoil_what_they_get(layer):
+    def as_dict(dh, cache, dcT):
+        grads = lstm_backward(dh, cache, dcT)._asdict()
+        for array in (dh, dcT, *cache):
+            array[...] = 99
+        return grads
+
+    assert check_backward(lstm_forward, as_dict, layer) == check_backward(lstm_forward, lstm_backward, layer)
+    check_backward(lstm_forward, lambda *a: list(lstm_backward(*a)), layer)
+    check_backward(lstm_forward, lambda *a: {n[1:]: g for n, g in lstm_backward(*a)._asdict().items()}, layer)
+
+
+@pytest.mark.parametrize(
+    ("backward", "params", "message"),
+    [
+        (lambda *a: [1, 2], None, "backward must return 6 gradients, of x, h0, c0, Wx, Wh, b, got 2"),
+        (lambda *a: None, None, "backward must return 6 gradients, .* got NoneType"),
+        (lambda *a: {"dx": 1}, None, "gradients must have the names dx, dh0, dc0, dWx, dWh, db; missing: dh0"),
+        (lstm_backward, {}, "params must hold at least one array"),
+    ],
+)
+def test_what_is_no_backward_pass_is_named(layer, backward, params, message):
+    with pytest.raises(ArgumentError, match=f"^check_backward: {message}"):
+        check_backward(lstm_forward, backward, layer if params is None else params)
