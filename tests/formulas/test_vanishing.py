@@ -188,7 +188,8 @@ def gelfand():
     "eq-vanishing-two-ways",
     r"""\begin{aligned}
     \bar c_{t-1} &= \underbrace{\bar c_t \odot f_t}_{\text{along the cell state}} \;+\;
-    \underbrace{\bar h_{t-1} \odot o_{t-1} \odot \big(1 - \tanh^2(c_{t-1})\big)}_{\text{through } h_{t-1} \text{ and the gates}} \\
+    \underbrace{\bar h_{t-1} \odot o_{t-1} \odot \big(1 - \tanh^2(c_{t-1})\big)}_{\text{through } h_{t-1}
+    \text{ and the gates}} \\
     \bar h_{t-1} &= \bar a_t\, W_h^\top
     \end{aligned}""",
 )
