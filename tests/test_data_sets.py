@@ -311,7 +311,8 @@ def test_docstrings_are_taken_by_the_rules_that_are_told(package):
             + function("again", "Comes from the first file.")
             + "def outer():\n"
             + textwrap.indent(function("inner", "Stands inside a function."), "    ")
-            + 'def alone():\n    """Has nothing below it."""\n',
+            + 'def alone():\n    """Has nothing below it."""\n'
+            + 'an_escape_that_python_warns_of = "\\d"\n',
             __tests__test_a=function("test_it", "Is a test, so dropped."),
         )
     )

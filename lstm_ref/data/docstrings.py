@@ -15,6 +15,7 @@ from __future__ import annotations
 import ast
 import importlib.util
 import re
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -73,7 +74,10 @@ def _docstrings(package: str) -> Iterator[tuple[str, str]]:
             parts = path.relative_to(root).with_suffix("").parts
             if not NOT_ITS_OWN.intersection(parts):
                 module = ".".join([package, *(part for part in parts if part != "__init__")])
-                for docstring in _public_docstrings(ast.parse(path.read_bytes())):
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore")  # about escapes such as \d in other people's strings
+                    tree = ast.parse(path.read_bytes())
+                for docstring in _public_docstrings(tree):
                     yield module, docstring
 
 
