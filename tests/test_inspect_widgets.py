@@ -16,7 +16,7 @@ from lstm_ref.inspect.sequence_inspector import LIMIT
 from lstm_ref.inspect.widget import STATIC
 
 T, H = 7, 5
-WIDGETS = ["gate_explorer", "sequence_inspector"]
+WIDGETS = ["gate_explorer", "gradient_lens", "sequence_inspector"]
 
 
 @pytest.fixture
