@@ -10,7 +10,7 @@ from lstm_ref.attention import (
     dot_attention_forward,
 )
 from lstm_ref.cell import StepCache, StepGrads, lstm_step, lstm_step_backward, sigmoid
-from lstm_ref.convert import DIALECTS, convert
+from lstm_ref.convert import DIALECTS, convert, convert_model
 from lstm_ref.ctc import ctc_greedy, ctc_loss
 from lstm_ref.errors import (
     ArgumentError,
@@ -149,6 +149,7 @@ __all__ = [
     "clip_by_norm",
     "clip_by_value",
     "convert",
+    "convert_model",
     "cosine",
     "cross_entropy",
     "ctc_greedy",

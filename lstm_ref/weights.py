@@ -62,10 +62,12 @@ def read_weights(operation: str, model: Any) -> Weights:
     ('lstm', 1, (3, 8))
     """
     torch, keras = sys.modules.get("torch"), sys.modules.get("keras")
+    if keras is not None and isinstance(
+        model, keras.layers.Layer
+    ):  # first: on the backend torch, it is an nn.Module, too
+        return read_keras(operation, model)
     if torch is not None and isinstance(model, torch.nn.Module):
         return read_torch(operation, model)
-    if keras is not None and isinstance(model, keras.layers.Layer):
-        return read_keras(operation, model)
     if isinstance(model, Mapping):
         return _read_dicts(operation, [model])
     if isinstance(model, Sequence) and not isinstance(model, str) and model:

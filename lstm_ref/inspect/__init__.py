@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from lstm_ref.inspect.figure import Figure, figure
 from lstm_ref.inspect.palette import COLOURS, LINE_STYLES, PALETTES, Palette
-from lstm_ref.inspect.trace import GateTrace, trace
+from lstm_ref.inspect.trace import GateTrace, GRUTrace, trace, trace_gru
 
 if TYPE_CHECKING:
     from lstm_ref.inspect.gate_explorer import GateExplorer
@@ -20,12 +20,14 @@ __all__ = [
     "PALETTES",
     "Figure",
     "GateExplorer",
+    "GRUTrace",
     "GateTrace",
     "GradientLens",
     "Palette",
     "SequenceInspector",
     "figure",
     "trace",
+    "trace_gru",
 ]
 
 
