@@ -33,7 +33,8 @@ def code_of(path):
     """The Python code of a module, or of all code cells of a page or notebook, with IPython's own syntax translated."""
     if path.suffix == ".py":
         return path.read_text(encoding="utf-8")
-    cells = [cell.source for cell in jupytext.read(path).cells if cell.cell_type == "code"]
+    fmt = "md:myst" if path.suffix == ".md" else None  # a page without code need not say that it is one
+    cells = [cell.source for cell in jupytext.read(path, fmt=fmt).cells if cell.cell_type == "code"]
     return "\n".join(TransformerManager().transform_cell(cell) for cell in cells)
 
 
