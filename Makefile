@@ -8,7 +8,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PYTHONNOUSERSITE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help environment pins system-packages book test lint exercises check-exercises serve lab demo-course bench publish clean
+.PHONY: help environment pins system-packages book test lint exercises check-exercises serve lab demo-course bench mutation publish clean
 
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | awk -F'\t' '{ printf "make %-16s %s\n", $$1, $$2 }'
@@ -53,6 +53,10 @@ demo-course: environment  ## a class of simulated students, graded end to end
 
 bench: environment  ## how fast lstm_ref is beside PyTorch, into benchmarks/results/
 	python benchmarks/sequence.py
+
+mutation: environment  ## change cell.py and sequence.py bit by bit: do the tests notice? (half an hour)
+	pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[mutation]'
+	python benchmarks/mutation.py
 
 publish: book  ## put _build/html on the gh-pages branch of origin
 	ghp-import --no-jekyll --push --force --message "Publish the book" _build/html

@@ -1,8 +1,8 @@
 """How fast is a sequence through one LSTM layer, forward and backward, beside what else one might use? Run by `make bench`.
 
 All run in one process, one after the other in each round, with the same weights, dtype and number of threads, so that what the
-machine does meanwhile hits all alike. What counts are the ratios. The GEMM bound is the time of the matrix products alone: no
-version that calls BLAS once for each of them can be faster.
+machine does meanwhile hits all alike. What counts are the ratios within a round. The GEMM bound is the time of the matrix
+products alone: no version that calls BLAS once for each of them can be faster.
 """
 
 from __future__ import annotations
@@ -11,84 +11,135 @@ import argparse
 import json
 import os
 import platform
+import re
 import statistics
+import subprocess
 import sys
 import time
-from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
+HERE = Path(__file__).parent
+SIZES = ["32,100,64,128", "64,200,128,256", "64,128,256,512", "1,1000,64,128"]  # N, T, D, H
 parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-parser.add_argument("--rounds", type=int, default=7, help="measurements of each, of which the median counts (7)")
-parser.add_argument("--threads", type=int, default=os.cpu_count() or 1, help="for BLAS and PyTorch alike (all cores)")
-parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "sequence.json")
+parser.add_argument("--rounds", type=int, default=9, help="measurements of each, of which the median counts (9)")
+parser.add_argument("--threads", type=int, default=1, help="for all libraries alike (1)")
+parser.add_argument("--sizes", nargs="+", default=SIZES, help="each N,T,D,H")
+parser.add_argument("--longest", type=int, default=800, help="the largest T for which growth is measured (800)")
+parser.add_argument("--widest", type=int, default=1024, help="the largest H for which growth is measured (1024)")
+parser.add_argument("--memory", nargs="*", help="contenders whose memory is measured (all)")
+parser.add_argument("--out", type=Path, default=HERE / "results" / "sequence.json")
 arguments = parser.parse_args()
-# BLAS reads these when it is loaded.
-for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-    os.environ[name] = str(arguments.threads)
+# Libraries read these when they are loaded, and the processes that measure memory inherit them.
+for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
+    os.environ[variable] = str(arguments.threads)
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 
-import numpy as np  # noqa: E402
+import threadpoolctl  # noqa: E402
 import torch  # noqa: E402
+from contenders import BOUND, OTHERS, OURS, compare, contender, missing  # noqa: E402
+from plot import plot  # noqa: E402
 
-from lstm_ref import init_lstm, lstm_backward, lstm_forward  # noqa: E402
-from lstm_ref.torch_twin import torch_lstm  # noqa: E402
-from lstm_ref.zoo import plain  # noqa: E402
+from lstm_ref.torch_twin import best_device  # noqa: E402
 
-SIZES = ((32, 100, 64, 128), (64, 200, 128, 256), (64, 128, 256, 512), (1, 1000, 64, 128))  # N, T, D, H
-Run = Callable[[], object]
-
-
-def contenders(N: int, T: int, D: int, H: int) -> dict[str, Run]:
-    """One forward and backward pass each, on the same numbers in float32."""
-    rng = np.random.default_rng(0)
-    params = init_lstm(rng, D, H, dtype=np.float32)
-    x, dh = rng.normal(size=(N, T, D)).astype(np.float32), rng.normal(size=(N, T, H)).astype(np.float32)
-    h0 = c0 = np.zeros((N, H), np.float32)
-    layer = torch_lstm(params, torch.float32)
-    x_torch, dh_torch = torch.from_numpy(x).requires_grad_(), torch.from_numpy(dh)
-    da = rng.normal(size=(T, N, 4 * H)).astype(np.float32)
-    x_rows, h_rows, da_rows = x.reshape(T * N, D), dh.reshape(T * N, H), da.reshape(T * N, 4 * H)
-    h_steps = np.ascontiguousarray(dh.swapaxes(0, 1))
-    Wx, Wh = params["Wx"], params["Wh"]
-
-    def reference() -> object:
-        return lstm_backward(dh, lstm_forward(x, h0, c0, **params)[2]).dWx
-
-    def plain_loop() -> object:
-        # The version that textbooks print: a Python loop that does everything at every step.
-        return plain.lstm_backward(dh, plain.lstm_forward(x, h0, c0, **params)[2])[3]  # dWx
-
-    def pytorch() -> object:
-        layer.zero_grad()
-        layer(x_torch)[0].backward(dh_torch)
-        return layer.weight_ih_l0.grad.numpy().T
-
-    def gemm() -> object:
-        products = [x_rows @ Wx, x_rows.T @ da_rows, da_rows @ Wx.T, h_rows.T @ da_rows]
-        for t in range(T):
-            products.append(h_steps[t] @ Wh)
-            products.append(da[t] @ Wh.T)
-        return products
-
-    return {"lstm_ref": reference, "plain loop": plain_loop, "PyTorch nn.LSTM": pytorch, "GEMM bound": gemm}
+GROWING = ("in-place", "PyTorch")
+Times = dict[str, list[float]]
 
 
-def compare(runs: dict[str, Run]) -> None:
-    """Stop unless all that compute the gradient of Wx compute the same one: nothing else may be timed side by side."""
-    expected, *others = (np.asarray(run()) for name, run in runs.items() if name != "GEMM bound")
-    for other in others:
-        np.testing.assert_allclose(other, expected, rtol=0, atol=1e-3 * np.abs(expected).max())
+def limit_threads(threads: int) -> None:
+    """The same number for every library, by its own switch where it has one."""
+    torch.set_num_threads(threads)
+    if not missing("Keras"):
+        import tensorflow as tf
+
+        tf.config.threading.set_intra_op_parallelism_threads(threads)
+        tf.config.threading.set_inter_op_parallelism_threads(1)
+    threadpoolctl.threadpool_limits(threads)
+    pools = {pool["filepath"]: pool["num_threads"] for pool in threadpoolctl.threadpool_info()}
+    if set(pools.values()) != {threads}:
+        raise RuntimeError(f"sequence.py: every pool must have {threads} threads, got {pools}")
 
 
-def measure(runs: dict[str, Run], rounds: int) -> dict[str, list[float]]:
-    """Seconds of each run, round by round, after one that does not count."""
-    seconds: dict[str, list[float]] = {name: [] for name in runs}
+def measure(runs: dict[str, Any], rounds: int) -> tuple[Times, Times]:
+    """Seconds by the clock and seconds of the processor for each run, round by round, after one that does not count."""
+    clock: Times = {name: [] for name in runs}
+    processor: Times = {name: [] for name in runs}
     for turn in range(rounds + 1):
         for name, run in runs.items():
-            start = time.perf_counter()
+            before = time.perf_counter(), time.process_time()
             run()
+            after = time.perf_counter(), time.process_time()
             if turn:
-                seconds[name].append(time.perf_counter() - start)
-    return seconds
+                clock[name].append(round(after[0] - before[0], 6))
+                processor[name].append(round(after[1] - before[1], 6))
+    return clock, processor
+
+
+def ratio(times: Times, name: str, to: str) -> float:
+    """Median over the rounds of the ratio within a round."""
+    return statistics.median(mine / other for mine, other in zip(times[name], times[to], strict=True))
+
+
+def peak_memory(name: str, size: tuple[int, ...]) -> int | None:
+    """Bytes, measured by memory.py in a process of its own; None where that cannot be done or was not asked for."""
+    if arguments.memory is not None and name not in arguments.memory:
+        return None
+    command = [sys.executable, str(HERE / "memory.py"), name, *map(str, size)]
+    run = subprocess.run(command, capture_output=True, text=True)
+    if run.returncode and not sys.platform.startswith("linux"):
+        return None
+    if run.returncode:
+        raise RuntimeError(f"sequence.py: memory.py {name} {size} failed:\n{run.stderr}")
+    return int(run.stdout.split()[-1])
+
+
+def side_by_side(size: tuple[int, ...], names: list[str], rounds: int) -> dict[str, Any]:
+    """One size: times of all, ratios to PyTorch and to the bound, memory."""
+    runs = {name: contender(name, *size) for name in names}
+    compare(runs)
+    clock, processor = measure(runs, rounds)
+    del runs
+    memory = {name: peak_memory(name, size) for name in names if name != BOUND}
+    print(f"\nN, T, D, H = {size}")
+    print(f"{'':>14} {'median ms':>10} {'of PyTorch':>10} {'(processor)':>11} {'of bound':>9} {'peak MB':>8}")
+    for name in names:
+        shown = memory.get(name)
+        print(
+            f"{name:>14} {1e3 * statistics.median(clock[name]):10.2f} {ratio(clock, name, 'PyTorch'):10.2f} "
+            f"{ratio(processor, name, 'PyTorch'):11.2f} {ratio(clock, name, BOUND):9.2f} "
+            f"{'' if shown is None else format(shown / 1e6, '.1f'):>8}",
+            flush=True,
+        )
+    return {
+        "N, T, D, H": size,
+        "of PyTorch": {name: round(ratio(clock, name, "PyTorch"), 3) for name in names},
+        "of PyTorch, processor time": {name: round(ratio(processor, name, "PyTorch"), 3) for name in names},
+        "of the GEMM bound": {name: round(ratio(clock, name, BOUND), 3) for name in names},
+        "seconds": clock,
+        "processor seconds": processor,
+        "peak bytes": memory,
+    }
+
+
+def growth(along: str, lengths: list[int], rounds: int) -> list[dict[str, Any]]:
+    """Median time and peak memory as T or H grows, all else as in the first size."""
+    results = []
+    for length in lengths:
+        size = tuple(
+            length if letter == along else fixed for letter, fixed in zip("NTDH", (32, 100, 64, 128), strict=True)
+        )
+        clock, _ = measure({name: contender(name, *size) for name in GROWING}, rounds)
+        results.append(
+            {
+                along: length,
+                "seconds": {name: statistics.median(times) for name, times in clock.items()},
+                "peak bytes": {name: peak_memory(name, size) for name in GROWING},
+            }
+        )
+        print(f"growth: {results[-1]}", flush=True)
+    return results
 
 
 def machine() -> dict[str, object]:
@@ -100,38 +151,69 @@ def machine() -> dict[str, object]:
             line.split(":", 1)[1].strip() for line in info.read_text().splitlines() if line.startswith("model name")
         ]
         processor = lines[0] if lines else processor
+    blas = {
+        f"{pool['internal_api']} {pool['version']}"
+        for pool in threadpoolctl.threadpool_info()
+        if "blas" in pool["user_api"]
+    }
+    packages = ("numpy", "numba", "torch", "keras", "tensorflow-cpu", "tensorflow", "autograd")
     return {
         "date": time.strftime("%Y-%m-%d"),
         "processor": processor,
         "cores": os.cpu_count(),
         "threads": arguments.threads,
+        "load": [round(load, 1) for load in os.getloadavg()] if hasattr(os, "getloadavg") else "unknown",
         "python": platform.python_version(),
-        "numpy": np.__version__,
-        "torch": torch.__version__,
+        "blas": sorted(blas),
+        **{name: installed for name in packages if (installed := version_of(name))},
         "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else "none",
     }
 
 
+def version_of(package: str) -> str:
+    """Its version, or nothing where it is not installed."""
+    try:
+        return version(package)
+    except ImportError:
+        return ""
+
+
+def write(report: dict[str, Any], path: Path) -> None:
+    """JSON, with each list of numbers in one line."""
+    text = re.sub(r"[\[{][^\[\]{}]*[\]}]", lambda row: re.sub(r"\s+", " ", row[0]), json.dumps(report, indent=1))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text + "\n")
+
+
 def main() -> None:
-    """Measure all sizes, print the table, write the file."""
-    torch.set_num_threads(arguments.threads)
-    results = []
-    print(f"{'N, T, D, H':>20} {'run':>16} {'median s':>9} {'of PyTorch':>10}")
-    for size in SIZES:
-        runs = contenders(*size)
-        compare(runs)
-        seconds = measure(runs, arguments.rounds)
-        medians = {name: statistics.median(times) for name, times in seconds.items()}
-        for name, median in medians.items():
-            print(f"{size!s:>20} {name:>16} {median:9.4f} {median / medians['PyTorch nn.LSTM']:10.2f}")
-            sys.stdout.flush()
-        rounded = {name: [round(t, 5) for t in times] for name, times in seconds.items()}
-        results.append({"N, T, D, H": size, "seconds": rounded})
-    arguments.out.parent.mkdir(exist_ok=True)
-    lines = ",\n  ".join(json.dumps(result) for result in results)
-    head = json.dumps({"machine": machine(), "dtype": "float32"}, indent=1)
-    arguments.out.write_text(f'{head[:-2]},\n "results": [\n  {lines}\n ]\n}}\n')
-    print(f"written to {arguments.out}")
+    """Measure all sizes, print the table, write the file and its pictures."""
+    limit_threads(arguments.threads)
+    names = []
+    for name in (*OURS, *OTHERS, BOUND):
+        if missing(name):
+            print(f"left out: {name}, {missing(name)}")
+        else:
+            names.append(name)
+    sizes = [tuple(int(number) for number in size.split(",")) for size in arguments.sizes]
+    report: dict[str, Any] = {"machine": machine(), "dtype": "float32", "rounds": arguments.rounds}
+    report["results"] = [side_by_side(size, names, arguments.rounds) for size in sizes]
+    report["growth"] = {
+        along: growth(along, [n for n in lengths if n <= most], min(arguments.rounds, 5))
+        for along, lengths, most in (
+            ("T", [50, 100, 200, 400, 800], arguments.longest),
+            ("H", [64, 128, 256, 512, 1024], arguments.widest),
+        )
+    }
+    if best_device().type == "cuda":
+        import gpu
+
+        report["cuda"] = gpu.measure(sizes, arguments.rounds)
+    else:
+        print("left out: cuDNN, no NVIDIA GPU answers")
+    report["machine"]["load at the end"] = machine()["load"]
+    write(report, arguments.out)
+    pictures = plot(report, arguments.out)
+    print(f"written to {arguments.out}, {', '.join(picture.name for picture in pictures)}")
 
 
 if __name__ == "__main__":
