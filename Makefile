@@ -8,7 +8,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PYTHONNOUSERSITE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help environment pins system-packages book test lint exercises check-exercises serve lab demo-course bench mutation publish clean
+.PHONY: help environment pins system-packages book pdf test lint exercises check-exercises serve lab demo-course bench mutation publish clean
 
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | awk -F'\t' '{ printf "make %-16s %s\n", $$1, $$2 }'
@@ -26,6 +26,9 @@ system-packages:  ## Debian packages that the tests need (asks for root only whe
 book: environment  ## the whole book, executed, into _build/html
 	jupyter-book build . -n -W --keep-going
 	@echo "Open _build/html/index.html"
+
+pdf: system-packages book  ## the whole book as one PDF, into _build/inside-the-lstm.pdf
+	python scripts/book_pdf.py
 
 lint: environment  ## style and types
 	ruff format --check .
