@@ -98,8 +98,10 @@ def memory():
 
 @chapter.shows(
     "eq-rnn-comes-back",
-    r"""\sum_j \bar a_{t+1,j}\, \frac{\partial a_{t+1,j}}{\partial h_{t,i}}
-    = \sum_j \bar a_{t+1,j}\, W_{h,ij} = \big(\bar a_{t+1} W_h^\top\big)_i""",
+    r"""\begin{aligned}
+    \sum_j \bar a_{t+1,j}\, \frac{\partial a_{t+1,j}}{\partial h_{t,i}} &= \sum_j \bar a_{t+1,j}\, W_{h,ij} \\
+    &= \big(\bar a_{t+1} W_h^\top\big)_i
+    \end{aligned}""",
 )
 def comes_back():
     r = run()
@@ -157,8 +159,9 @@ def recursion():
 @chapter.shows(
     "eq-rnn-unrolled",
     r"""\begin{aligned}
-    \bar a_k &= \delta_k D_k + \delta_{k+1} D_{k+1} W_h^\top D_k + \bar a_{k+2} W_h^\top D_{k+1} W_h^\top D_k \\
-    &= \sum_{t=k}^{T} \delta_t\, D_t\, W_h^\top D_{t-1}\, W_h^\top D_{t-2} \cdots W_h^\top D_k
+    \bar a_k &= \delta_k D_k + \delta_{k+1} D_{k+1} W_h^\top D_k \\
+    &\quad + \bar a_{k+2} W_h^\top D_{k+1} W_h^\top D_k \\
+    &= \sum_{t=k}^{T} \delta_t\, D_t\, W_h^\top D_{t-1} \cdots W_h^\top D_k
     \end{aligned}""",
 )
 def unrolled():
@@ -185,8 +188,11 @@ def double_sum():
 
 @chapter.shows(
     "eq-rnn-truncated",
-    r"""\bar W_h^{\text{cut}} = \sum_{t=1}^{T} \; \sum_{k = \tau \lfloor (t-1)/\tau \rfloor + 1}^{t}
-    h_{k-1}^\top \Big( \delta_t\, D_t\, W_h^\top D_{t-1} \cdots W_h^\top D_k \Big)""",
+    r"""\begin{aligned}
+    \bar W_h^{\text{cut}} &= \sum_{t=1}^{T} \sum_{k = s_t}^{t}
+    h_{k-1}^\top \Big( \delta_t\, D_t\, W_h^\top D_{t-1} \cdots W_h^\top D_k \Big) \\
+    s_t &= \tau \Big\lfloor \frac{t-1}{\tau} \Big\rfloor + 1
+    \end{aligned}""",
 )
 def truncated():
     """Autograd, with the state detached at the start of each piece, finds the same terms."""

@@ -9,6 +9,7 @@ from scipy.optimize import minimize
 from scipy.special import log_softmax
 from statsmodels.tsa.stattools import acf
 
+from lstm_ref import metrics
 from tests.chapter_formulas import Chapter
 
 chapter = Chapter("sequences")
@@ -57,8 +58,10 @@ def chain():
 
 @chapter.shows(
     "eq-sequences-nats",
-    r"""L = -\frac{1}{M} \ln p(x_1, \ldots, x_M)
-    = \frac{1}{M} \sum_{t=1}^{M} -\ln p(x_t \mid x_1, \ldots, x_{t-1})""",
+    r"""\begin{aligned}
+    L &= -\frac{1}{M} \ln p(x_1, \ldots, x_M) \\
+    &= \frac{1}{M} \sum_{t=1}^{M} -\ln p(x_t \mid x_1, \ldots, x_{t-1})
+    \end{aligned}""",
 )
 def nats():
     p, text = joint(), (2, 0, 1, 1)
@@ -84,12 +87,15 @@ def perplexity():
 
 @chapter.shows(
     "eq-sequences-units",
-    r"""M_\text{word}\, L_\text{word} = M_\text{letter}\, L_\text{letter} \quad\Longrightarrow\quad
-    e^{L_\text{word}} = \big(e^{L_\text{letter}}\big)^{M_\text{letter} / M_\text{word}}""",
+    r"""\begin{aligned}
+    M_\text{word}\, L_\text{word} &= M_\text{letter}\, L_\text{letter} \\
+    e^{L_\text{word}} &= \big(e^{L_\text{letter}}\big)^{M_\text{letter} / M_\text{word}}
+    \end{aligned}""",
 )
 def units():
     surprise = np.random.default_rng(0).exponential(size=12)  # of twelve letters, in words of 3, 4 and 5
     words = [part.sum() for part in np.split(surprise, [3, 7])]
+    assert np.isclose(3 * np.mean(words), 12 * surprise.mean())
     assert np.isclose(np.exp(np.mean(words)), np.exp(surprise.mean()) ** (12 / 3))
 
 
@@ -177,15 +183,17 @@ def what_each_forecasts_without_error():
 
 @chapter.shows(
     "eq-sequences-skill",
-    r"\text{skill} = 1 - \frac{\text{mean squared error of the model}}{\text{mean squared error of the baseline}}",
+    r"\text{skill} = 1 - \frac{E_\text{model}}{E_\text{baseline}}",
 )
 def skill():
-    """Against the mean, the skill of a line that is fitted is the squared correlation."""
+    """Against the mean, a line that is fitted has the skill that its correlation says."""
     rng = np.random.default_rng(0)
     x = rng.normal(size=100)
     y = x + rng.normal(size=100)
-    line = np.polyval(np.polyfit(x, y, 1), x)
-    assert np.isclose(1 - np.mean((y - line) ** 2) / np.mean((y - y.mean()) ** 2), np.corrcoef(x, y)[0, 1] ** 2)
+    line, mean = np.polyval(np.polyfit(x, y, 1), x), np.full(100, y.mean())
+    expected = 1 - np.sqrt(1 - np.corrcoef(x, y)[0, 1] ** 2)
+    assert np.isclose(1 - np.linalg.norm(y - line) / np.linalg.norm(y - mean), expected)
+    assert np.isclose(metrics.skill(y, line, mean), expected)
 
 
 test_a_formula_is_right, test_every_formula_has_its_check = chapter.tests()
