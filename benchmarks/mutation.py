@@ -2,8 +2,8 @@
 
 cosmic-ray changes one operator or number at a time and runs the tests of the two modules. It knows nothing of what works in
 place, so `IN_PLACE` changes that: another ufunc, another sign, another gate. All in a copy of the tree: nothing that somebody
-works on is ever changed. A mutant that survives must be told why it changes no number, in
-mutation_equivalent.json, or the command fails: then a test is missing.
+works on is ever changed; each module in a copy of its own, side by side. A mutant that survives must be told why it changes no
+number, in mutation_equivalent.json, or the command fails: then a test is missing.
 """
 
 from __future__ import annotations
@@ -19,12 +19,14 @@ import sys
 import tempfile
 import time
 import tomllib
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).parent
-TESTS = ("conftest.py", "test_cell.py", "test_sequence.py")
+MODULES = ("cell", "sequence")
 # Few examples are enough: a mutant that changes numbers changes them for nearly every shape.
 FEW_EXAMPLES = 'settings.register_profile("few", parent=settings(), max_examples=8)\nsettings.load_profile("few")\n'
 
@@ -48,16 +50,16 @@ IN_PLACE = {
 }
 
 
-def copy_tree(to: Path) -> None:
+def copy_tree(to: Path, module: str) -> None:
     """The package, the tests that must notice, and settings for pytest without the plugins that they do not need."""
     shutil.copytree(HERE.parent / "lstm_ref", to / "lstm_ref", ignore=shutil.ignore_patterns("__pycache__"))
     (to / "tests").mkdir()
-    for name in TESTS:
+    for name in ("conftest.py", f"test_{module}.py"):
         shutil.copy(HERE.parent / "tests" / name, to / "tests")
     conftest = to / "tests" / "conftest.py"
     conftest.write_text(conftest.read_text() + "\n" + FEW_EXAMPLES)
     (to / "pytest.ini").write_text("[pytest]\naddopts = --import-mode=importlib\nfilterwarnings = error\n")
-    shutil.copy(HERE / "mutation.toml", to)
+    (to / "mutation.toml").write_text((HERE / "mutation.toml").read_text().replace("MODULE", module))
 
 
 def environment() -> dict[str, str]:
@@ -84,31 +86,30 @@ def cosmic_ray(folder: Path, *command: str) -> str:
     return run.stdout
 
 
-def in_place(folder: Path) -> list[tuple[str, bool]]:
+def in_place() -> list[tuple[str, bool]]:
     """(what was changed, whether the tests noticed), for each occurrence of what `IN_PLACE` names in the code."""
-    module = folder / "lstm_ref" / "sequence.py"
-    source = module.read_text()
-    command = tomllib.loads((folder / "mutation.toml").read_text())["cosmic-ray"]["test-command"]
-    found = []
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        copy_tree(folder, "sequence")
+        command = tomllib.loads((folder / "mutation.toml").read_text())["cosmic-ray"]["test-command"]
+        module = folder / "lstm_ref" / "sequence.py"
+        found = []
+        for change, mutant in mutants(module.read_text()):
+            module.write_text(mutant)
+            found.append((f"lstm_ref/sequence.py: {change}", run_tests(folder, command)))
+    return found
+
+
+def mutants(source: str) -> Iterator[tuple[str, str]]:
+    """(the line before and after, the whole source with it) for each occurrence of what `IN_PLACE` names in a function."""
     for old, new in IN_PLACE.items():
         for place in re.finditer(r"(?<!\w)" * old[0].isalpha() + re.escape(old), source):
-            line_start = source.rindex("\n", 0, place.start()) + 1
-            line_end = source.index("\n", place.end())
-            before = source[line_start:line_end]
-            if (
-                not before.startswith("    ")
-                or ">>>" in before
-                or "..." in before
-                or source[:line_start].count('"""') % 2
-            ):
-                continue  # not code of a function
-            mutant = source[: place.start()] + new + source[place.end() :]
-            module.write_text(mutant)
-            after = mutant[line_start : mutant.index("\n", line_start + len(before) - len(old))]
-            killed = run_tests(folder, command)
-            found.append((f"lstm_ref/sequence.py: {before.strip()} -> {after.strip()}", killed))
-    module.write_text(source)
-    return found
+            start, stop = source.rindex("\n", 0, place.start()) + 1, source.index("\n", place.end())
+            before = source[start:stop]
+            if not before.startswith("    ") or source[:start].count('"""') % 2:  # in a docstring
+                continue
+            after = source[start : place.start()] + new + source[place.end() : stop]
+            yield f"{before.strip()} -> {after.strip()}", source[:start] + after + source[stop:]
 
 
 def run_tests(folder: Path, command: str) -> bool:
@@ -122,9 +123,21 @@ def run_tests(folder: Path, command: str) -> bool:
     return run.returncode != 0
 
 
-def report(dump: str, changes: list[tuple[str, bool]], equivalent: dict[str, str]) -> dict[str, Any]:
+def with_cosmic_ray(module: str) -> list[Any]:
+    """Every mutant that cosmic-ray makes of a module, and what became of it."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        copy_tree(folder, module)
+        cosmic_ray(folder, "init", "mutation.toml", "session.sqlite")
+        select = Path(sys.executable).with_name("cr-filter-operators")
+        subprocess.run([select, "session.sqlite", "mutation.toml"], cwd=folder, check=True)
+        cosmic_ray(folder, "baseline", "mutation.toml")
+        cosmic_ray(folder, "exec", "mutation.toml", "session.sqlite")
+        return [json.loads(line) for line in cosmic_ray(folder, "dump", "session.sqlite").splitlines()]
+
+
+def report(records: list[Any], changes: list[tuple[str, bool]], equivalent: dict[str, str]) -> dict[str, Any]:
     """How many mutants, how many killed, and what is known of each survivor."""
-    records = [json.loads(line) for line in dump.splitlines()]
     left_out = [result for _, result in records if result["worker_outcome"] == "skipped"]
     for item, result in records:
         if result["worker_outcome"] == "skipped":
@@ -149,20 +162,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=HERE / "results" / "mutation.json")
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        copy_tree(folder)
-        cosmic_ray(folder, "init", "mutation.toml", "session.sqlite")
-        subprocess.run(
-            [Path(sys.executable).with_name("cr-filter-operators"), "session.sqlite", "mutation.toml"],
-            cwd=folder,
-            check=True,
-        )
-        cosmic_ray(folder, "baseline", "mutation.toml")
-        cosmic_ray(folder, "exec", "mutation.toml", "session.sqlite")
-        dump = cosmic_ray(folder, "dump", "session.sqlite")
-        changes = in_place(folder)
-    found = report(dump, changes, json.loads((HERE / "mutation_equivalent.json").read_text()))
+    with ThreadPoolExecutor() as pool:  # each waits for processes
+        by_cosmic_ray = [pool.submit(with_cosmic_ray, module) for module in MODULES]
+        changes = pool.submit(in_place).result()
+        records = [record for future in by_cosmic_ray for record in future.result()]
+    found = report(records, changes, json.loads((HERE / "mutation_equivalent.json").read_text()))
     arguments.out.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n")
     unexplained = [change for change, why in found["survivors"].items() if not why]
     print(f"{found['mutants']} mutants, {found['killed']} killed, {len(found['survivors'])} survivors")

@@ -1,34 +1,102 @@
-"""The benchmark runs, compares equals and writes what it belongs to. How long anything takes is not asked here."""
+"""The benchmarks run, compare equals and write what they belong to. How long anything takes is not asked here."""
 
+import importlib
 import json
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
+import pytest
+
 ROOT = Path(__file__).parents[1]
-FIELDS = {"date", "processor", "cores", "threads", "python", "numpy", "torch", "gpu"}
+RESULTS = ROOT / "benchmarks" / "results"
+MACHINE = {"date", "processor", "cores", "threads", "load", "python", "blas", "numpy", "numba", "torch", "gpu"}
+RUNS = {"naive", "fused", "hoisted", "in-place", "numba", "PyTorch", "Keras", "HIPS autograd", "GEMM bound"}
 
 
-def complete(path):
+@pytest.fixture
+def script(monkeypatch):
+    """Name of a file in benchmarks/ -> its module, as a script there sees it."""
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    yield importlib.import_module
+    for name in ("contenders", "gpu", "plot", "mutation"):
+        sys.modules.pop(name, None)
+
+
+def complete(path, sizes):
     report = json.loads(path.read_text())
-    assert set(report["machine"]) == FIELDS and all(report["machine"].values())
-    runs = {"lstm_ref", "plain loop", "PyTorch nn.LSTM", "GEMM bound"}
-    assert len(report["results"]) == 4
+    assert set(report["machine"]) >= MACHINE and all(report["machine"].values())
+    assert [tuple(result["N, T, D, H"]) for result in report["results"]] == sizes
     for result in report["results"]:
-        assert set(result["seconds"]) == runs
-        assert all(time >= 0 for times in result["seconds"].values() for time in times)
+        for key in ("of PyTorch", "of PyTorch, processor time", "of the GEMM bound", "seconds", "processor seconds"):
+            assert set(result[key]) == RUNS
+        assert {len(times) for times in result["seconds"].values()} == {report["rounds"]}
+        assert set(result["peak bytes"]) == RUNS - {"GEMM bound"}
+    assert set(report["growth"]) == {"T", "H"}
+    for kind in ("times", "growth"):
+        for mode in ("light", "dark"):
+            assert path.with_name(f"{path.stem}-{kind}-{mode}.svg").read_text().startswith("<?xml")
     return report
 
 
 def test_the_benchmark_runs_and_writes_its_machine(tmp_path):
     out = tmp_path / "results.json"
-    command = [sys.executable, "benchmarks/sequence.py", "--rounds", "1", "--threads", "1", "--out", str(out)]
+    options = "--rounds 1 --sizes 2,3,4,5 --longest 50 --widest 64 --memory in-place --out".split()
+    command = [sys.executable, "benchmarks/sequence.py", *options, str(out)]
     run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert run.returncode == 0, run.stderr
-    assert complete(out)["machine"]["threads"] == 1
-    assert run.stdout.count("PyTorch nn.LSTM") == 4
+    report = complete(out, [(2, 3, 4, 5)])
+    assert report["machine"]["threads"] == 1
+    assert report["results"][0]["peak bytes"]["in-place"] >= 0
+    assert [[point["T"] for point in report["growth"]["T"]], [point["H"] for point in report["growth"]["H"]]] == [
+        [50],
+        [64],
+    ]
 
 
 def test_the_committed_results_are_of_this_benchmark():
-    report = complete(ROOT / "benchmarks" / "results" / "sequence.json")
-    assert all(len(times) >= 7 for result in report["results"] for times in result["seconds"].values())
+    report = complete(
+        RESULTS / "sequence.json", [(32, 100, 64, 128), (64, 200, 128, 256), (64, 128, 256, 512), (1, 1000, 64, 128)]
+    )
+    assert report["rounds"] >= 7
+
+
+def test_what_computes_other_gradients_is_not_timed(script):
+    contenders = script("contenders")
+    runs = {name: contenders.contender(name, 2, 3, 4, 5) for name in ("in-place", "fused", "HIPS autograd")}
+    contenders.compare(runs)
+    right = runs["fused"]
+    runs["fused"] = lambda: right()._replace(db=np.zeros(20, np.float32))
+    with pytest.raises(AssertionError, match="fused: db"):
+        contenders.compare(runs)
+
+
+def test_what_a_gpu_would_run_agrees_on_the_cpu(script):
+    gpu = script("gpu")
+    results = gpu.measure([(2, 3, 4, 5)], rounds=1, device="cpu", compiled=False)
+    assert [result["precision"] for result in results] == ["float32", "TF32", "bfloat16"]
+    assert all(rate > 0 for result in results for rate in result["tokens per second"].values())
+    runs = gpu.passes(2, 3, 4, 5, gpu.torch.float32, "cpu", compiled=False)
+    right = runs["twin"]
+    runs["twin"] = lambda: [2 * part for part in right()]
+    with pytest.raises(AssertionError, match="twin: a gradient is"):
+        gpu.compare(runs, 1e-3)
+
+
+def test_every_mutant_that_survived_is_told_why():
+    report = json.loads((RESULTS / "mutation.json").read_text())
+    assert report["mutants"] > 300 and report["killed"] + len(report["survivors"]) == report["mutants"]
+    assert all(why.strip() for why in report["survivors"].values())
+
+
+def test_a_mutant_is_made_in_a_copy_and_noticed(script, tmp_path):
+    mutation = script("mutation")
+    mutation.copy_tree(tmp_path, "sequence")
+    module = tmp_path / "lstm_ref" / "sequence.py"
+    command = "python -m pytest -x -q tests/test_sequence.py"
+    assert not mutation.run_tests(tmp_path, command)
+    mutants = dict(mutation.mutants(module.read_text()))
+    assert len(mutants) > 40
+    module.write_text(mutants["dc_total *= f[t] -> dc_total *= i[t]"])
+    assert mutation.run_tests(tmp_path, command)

@@ -43,6 +43,10 @@ def test_sequence_is_the_step_repeated(draw, N, T, D, H):
     assert_close(h, np.stack([h_t for h_t, _ in steps], axis=1))
     assert_close(hT, state[0])
     assert_close(cT, state[1])
+    for name, got in zip("ifgo", np.split(cache.gates, 4, axis=2), strict=True):
+        assert_close(got, np.stack([getattr(step, name) for _, step in steps]))
+    for name in ("h", "c"):
+        assert_close(getattr(cache, name)[:-1], np.stack([getattr(step, f"{name}_prev") for _, step in steps]))
 
     dh_next, dc_next = np.zeros((N, H)), dcT
     dx, dWx, dWh, db = np.empty_like(layer["x"]), 0, 0, 0
@@ -139,6 +143,20 @@ def test_arguments_are_never_changed(draw):
     for array in cache:
         array.flags.writeable = False
     lstm_backward(dh, cache, dcT)
+
+
+def test_how_arguments_lie_in_memory_changes_nothing(draw):
+    layer = draw(3, 4, 2, 5)
+    dh, dcT = gradients_for(3, 4, 5)
+    h, _, cache = lstm_forward(**layer)
+    other = {name: np.asfortranarray(array) for name, array in layer.items()} | {
+        "x": np.repeat(layer["x"], 2, axis=1)[:, ::2]
+    }
+    other_h, _, other_cache = lstm_forward(**other)
+    assert_close(other_h, h)
+    grads = lstm_backward(np.asfortranarray(dh), other_cache, np.asfortranarray(dcT))
+    for got, right in zip(grads, lstm_backward(dh, cache, dcT), strict=True):
+        assert_close(got, right)
 
 
 @pytest.mark.parametrize(
