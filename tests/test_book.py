@@ -169,6 +169,16 @@ def test_citations_lead_to_the_list_of_their_own_page(pages):
             assert targets and all(target.startswith("#") for target in targets), f"{name}: {citation}"
 
 
+@pytest.mark.parametrize("name", PAGES)
+def test_no_page_is_heavy(name):
+    """A page without what it draws, and with it: figures, and the widgets with what they show."""
+    text = (HTML / f"{name}.html").read_text(encoding="utf-8")
+    drawn = re.findall(r'<figure class="lstm-figure">.*?</figure>|<script type="module">.*?</script>', text, re.DOTALL)
+    whole = len(text.encode())
+    rest = whole - sum(len(part.encode()) for part in drawn)
+    assert rest <= 500_000 and whole <= 1_500_000, f"{name}: {rest} bytes without figures and widgets, {whole} in all"
+
+
 def test_every_term_of_the_glossary_has_its_chinese_word_and_its_place_in_the_index():
     text = (HTML / "book" / "glossary.html").read_text(encoding="utf-8")
     entries = re.findall(r'<dt id="([^"]+)">(.*?)</dt><dd>(.*?)</dd>', text, re.DOTALL)

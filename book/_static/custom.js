@@ -30,6 +30,11 @@
     }
   }
 
+  // The theme's link to the first page stands outside of every landmark, where a screen reader may pass it by.
+  const home = document.querySelector(".bd-sidebar-primary .navbar-brand")?.parentElement;
+  home?.setAttribute("role", "navigation");
+  home?.setAttribute("aria-label", "First page");
+
   // On paper nothing can be unfolded.
   let folded = [];
   addEventListener("beforeprint", () => {
