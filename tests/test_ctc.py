@@ -93,6 +93,15 @@ def test_probabilities_too_small_for_a_float_are_no_trouble():
     np.testing.assert_allclose(dlogits, dexpected, rtol=0, atol=1e-8)
 
 
+@pytest.mark.parametrize("shift", [-1000.0, 1000.0])
+def test_logits_far_from_zero_do_not_overflow(shift):
+    logits = draw_logits(4, 9, 4)
+    loss, dlogits = ctc_loss(logits, TARGETS, LENGTHS, TARGET_LENGTHS)
+    far, dfar = ctc_loss(logits + shift, TARGETS, LENGTHS, TARGET_LENGTHS)
+    assert far == pytest.approx(loss, rel=1e-10)
+    np.testing.assert_allclose(dfar, dlogits, rtol=0, atol=1e-10)
+
+
 def test_what_stands_after_the_ends_is_not_used():
     logits = draw_logits(4, 9, 4)
     loss, dlogits = ctc_loss(logits, TARGETS, LENGTHS, TARGET_LENGTHS)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
@@ -651,6 +651,7 @@ def check_deep_gradients(arguments, gradients, argument, forward, backward, **op
 
 
 @given(N=sizes, T=sizes, D=sizes, H=sizes, data=st.data())
+@settings(max_examples=25)
 def test_backward_of_both_directions_is_the_derivative_for_every_argument(N, T, D, H, data):
     arguments, gradients = both_directions(N, T, D, H)
     mask = data.draw(masks(N, T))
@@ -659,6 +660,7 @@ def test_backward_of_both_directions_is_the_derivative_for_every_argument(N, T, 
 
 @pytest.mark.parametrize("variational", [False, True])
 @given(N=sizes, T=sizes, D=sizes, H=sizes, L=st.integers(1, 3), data=st.data())
+@settings(max_examples=25)
 def test_backward_of_a_stack_with_dropout_is_the_derivative_for_every_argument(variational, N, T, D, H, L, data):
     arguments, gradients = stack(N, T, D, H, L)
     mask = data.draw(masks(N, T))

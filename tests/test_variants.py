@@ -202,6 +202,7 @@ switches = st.builds(
 
 
 @given(variant=switches, N=sizes, T=sizes, D=sizes, H=st.integers(3, 5), R=sizes, seed=st.integers(0, 100))
+@settings(max_examples=60)
 def test_switches_go_together_in_any_way(variant, N, T, D, H, R, seed):
     layer, dh, dcT = draw_layer(variant, N, T, D, H, R, seed)
 
