@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -65,8 +66,8 @@ class KerasEngine:
             )
         self.model = model
         variables = list(_variables(model))
-        # Not by their paths: Keras counts its layers, and the second model of a program would have other names.
-        self._all = {f"{k} {v.path.rsplit('/', 1)[-1]}": v for k, v in enumerate(variables)}
+        # Not by their paths: Keras counts its layers and variables, and the second model of a program would have other names.
+        self._all = {f"{k} {re.sub(r'_[0-9]+$', '', v.name)}": v for k, v in enumerate(variables)}
         self._trained = {name: v for name, v in self._all.items() if v.trainable}
         if not self._trained:
             raise ArgumentError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -16,6 +17,8 @@ from lstm_ref.train.history import History
 from lstm_ref.train.keyboard import whole_step
 from lstm_ref.train.order import Batches, arrays_of, one_pass, rows
 from lstm_ref.train.run import Run
+
+Schedule = Callable[[int, History], float]
 
 
 class DivergedError(NotFiniteError):
@@ -37,7 +40,7 @@ def train(
     *,
     steps: int | None = None,
     passes: int | None = None,
-    lr: float | Callable[[int], float] = 1e-3,
+    lr: float | Callable[..., float] = 1e-3,
     clip: float | None = None,
     validation: Batches | None = None,
     evaluate: Callable[[Any], float] | None = None,
@@ -60,7 +63,8 @@ def train(
     batches : function that gives the batches of one pass over the data, or a list of them. A state that is carried is None at
         the start of each pass
     steps, passes : how long: at least one of them; whichever comes first
-    lr : learning rate, or a function of the number of steps taken (0 at the first one)
+    lr : learning rate; or a function of the number of steps taken, 0 at the first one, as `lstm_ref.schedules` has them; or a
+        function of this number and the History so far
     clip : largest length that all gradients together may have; longer ones are shortened, their direction stays
     validation : as ``batches``; the loss over them is measured as `mean_loss` does it
     evaluate : instead of validation, a function ``evaluate(model) -> number`` where lower is better, such as 1 - accuracy
@@ -68,7 +72,8 @@ def train(
     patience : end after so many validations without a new best one, and put the best weights back (however training ends);
         None means that the last weights stay
     rng : numpy.random.Generator, or several, that ``batches`` and the step draw from, so that a checkpoint can hold where they
-        stand. The global generators of Python, NumPy and PyTorch are kept in any case
+        stand. The global generators of Python, NumPy and PyTorch are kept in any case. Batches that are drawn one by one need
+        another generator than the step
     checkpoint : file in which the run is kept, every ``checkpoint_every`` steps and at the end
     resume : go on with the run in that file, exactly where it stood; where there is no file, begin
     progress : True for a progress bar, False for none, None for one on a terminal
@@ -96,7 +101,6 @@ def train(
     (array([2.]), True, 4.0)
     """
     _check(engine, lr, clip, validation, evaluate)
-    schedule = lr if callable(lr) else lambda taken: lr
     measure = None
     if evaluate is not None:
         measure = lambda: float(evaluate(engine.model))  # noqa: E731
@@ -115,11 +119,11 @@ def train(
         checkpoint_every=checkpoint_every,
     )
     with run.going(resume, progress):
-        _loop(engine, run, schedule, math.inf if clip is None else clip)
+        _loop(engine, run, _schedule(lr), math.inf if clip is None else clip)
     return run.history
 
 
-def _loop(engine: Engine, run: Run, schedule: Callable[[int], float], clip: float) -> None:
+def _loop(engine: Engine, run: Run, schedule: Schedule, clip: float) -> None:
     """Pass after pass, batch after batch: how training works."""
     batch, before = None, engine.weights()
     try:
@@ -127,7 +131,7 @@ def _loop(engine: Engine, run: Run, schedule: Callable[[int], float], clip: floa
         while not run.finished():
             for batch in run.order.rest_of_pass():
                 with whole_step():  # Ctrl-C waits for its end
-                    rate = schedule(run.history.steps)
+                    rate = schedule(run.history.steps, run.history)
                     loss, grads, state = engine.loss_and_grads(batch, run.state)
                     norm = engine.norm(grads)
                     _check_finite(loss, norm, rate)
@@ -180,6 +184,14 @@ def mean_loss(engine: Engine, batches: Batches) -> float:
     if count == 0:
         raise ArgumentError("train: validation must hold at least one example, got batches of length 0")
     return total / count
+
+
+def _schedule(lr: Any) -> Schedule:
+    """Learning rate as a function of the number of steps and the history, whatever it was given as."""
+    if not callable(lr):
+        return lambda taken, history: float(lr)
+    places = [p for p in inspect.signature(lr).parameters.values() if p.default is p.empty]
+    return lr if len(places) == 2 else lambda taken, history: lr(taken)
 
 
 def _update_ratio(engine: Engine, before: Weights, grads: Weights) -> float:

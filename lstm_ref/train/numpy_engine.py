@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -23,7 +22,7 @@ class NumpyEngine:
     step : ``step(params, batch) -> (loss, grads)``, with grads under the names of params; with carry
         ``step(params, batch, state) -> (loss, grads, state)``, and state is None at the start of each pass. A step with an
         argument ``training`` is told whether it trains
-    optimiser : name of an optimiser of `lstm_ref.optim`: "adam", "sgd", ...
+    optimiser : name of an optimiser of `lstm_ref.optim`: "sgd", "momentum", "rmsprop", "adam" or "adamw"
     carry : the step takes a state and returns it, for truncated backpropagation through time
     loss : ``loss(params, batch) -> loss``, with carry ``loss(params, batch, state) -> (loss, state)``: what validation calls.
         None means the step, whose gradients are then thrown away
@@ -125,13 +124,21 @@ class NumpyEngine:
 Init = Callable[[Mapping[str, Array]], Any]
 Optimise = Callable[[Mapping[str, Array], Mapping[str, Array], Any, float], tuple[dict[str, Array], Any]]
 
+# What each optimiser remembers before its first step.
+_MEMORY: dict[str, Init] = {
+    "sgd": lambda params: None,
+    "momentum": optim.momentum_init,
+    "rmsprop": optim.rmsprop_init,
+    "adam": optim.adam_init,
+    "adamw": optim.adam_init,
+}
+
 
 def _find(name: str, options: dict[str, Any]) -> tuple[Init, Optimise]:
-    """Initial memory and step of an optimiser of `lstm_ref.optim`: ``adam_init`` and ``adam`` of "adam"."""
+    """Initial memory and step of an optimiser of `lstm_ref.optim`."""
+    if name not in _MEMORY:
+        raise ArgumentError(f"NumpyEngine: there is no optimiser {name!r}; there are: {', '.join(sorted(_MEMORY))}")
     if name == "sgd":
-        return lambda params: None, lambda params, grads, state, lr: (optim.sgd(params, grads, lr, **options), None)
-    known = sorted(["sgd", *(found.removesuffix("_init") for found in vars(optim) if found.endswith("_init"))])
-    if name not in known:
-        raise ArgumentError(f"NumpyEngine: there is no optimiser {name!r}; there are: {', '.join(known)}")
-    step = functools.partial(getattr(optim, name), **options)
-    return getattr(optim, f"{name}_init"), lambda params, grads, state, lr: step(params, grads, state, lr=lr)
+        return _MEMORY[name], lambda params, grads, memory, lr: (optim.sgd(params, grads, lr, **options), None)
+    step = getattr(optim, name)
+    return _MEMORY[name], lambda params, grads, memory, lr: step(params, grads, memory, lr=lr, **options)

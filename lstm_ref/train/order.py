@@ -11,7 +11,7 @@ from numpy.random import Generator
 
 from lstm_ref.errors import ArgumentError, Array
 from lstm_ref.train.checkpoint import CheckpointError
-from lstm_ref.train.randomness import random_states, set_random_states
+from lstm_ref.train.randomness import differing, random_states, set_random_states
 
 Batches = Iterable[Any] | Callable[[], Iterable[Any]]
 
@@ -61,6 +61,11 @@ class Order:
         self._batches, self._rngs, self._keep = batches, rngs, keep
         self._start: Any = None  # random states at the beginning of this pass
         self._now: Any = None  # and after the last step
+        self._seen: Any = None  # and when we last looked
+        self._drawing: dict[str, set[str]] = {
+            "batches": set(),
+            "step": set(),
+        }  # who draws from which, in the middle of a pass
         self._last: Any = None
         self._expected: int | None = None  # checksum of the last batch, after `go_to`
         self.note()
@@ -74,12 +79,15 @@ class Order:
             self._start = random_states(self._rngs)
         for number, batch in enumerate(one_pass("batches", self._batches), start=1):
             if number > skip:
+                self._look(
+                    "batches" if number > 1 else None
+                )  # what is drawn as the pass begins is drawn again by itself
                 yield batch
             elif number == skip:
                 if checksum(batch) != self._expected:
                     raise _other_data()
                 set_random_states(self._now, self._rngs)
-                self._last, self._expected = batch, None
+                self._last, self._expected, self._seen = batch, None, self._now
         if self._expected is not None:
             raise _other_data()
 
@@ -97,8 +105,24 @@ class Order:
 
     def note(self) -> None:
         """Remember where the random numbers stand: what is drawn from here on is drawn again after `go_to`."""
-        if self._keep:
-            self._now = random_states(self._rngs)
+        self._look("step")
+        self._now = self._seen
+
+    def _look(self, who: str | None) -> None:
+        """Note who has drawn from which generator since the last look."""
+        if not self._keep:
+            return
+        before, self._seen = self._seen, random_states(self._rngs)
+        if who is None or before is None:
+            return
+        self._drawing[who] |= differing(before, self._seen)
+        shared = self._drawing["batches"] & self._drawing["step"]
+        if shared:
+            raise ArgumentError(
+                "train: with a checkpoint, batches that are drawn one by one need a generator of their own, but the step (or the "
+                f"validation) draws from theirs, too: {', '.join(sorted(shared))}; use two generators, rng=[a, b], or draw the "
+                "whole order when the pass begins"
+            )
 
     def place(self) -> dict[str, Any]:
         """Where we are."""

@@ -63,6 +63,23 @@ def random_states(rngs: Sequence[Generator]) -> dict[str, Any]:
     return states
 
 
+def differing(states: dict[str, Any], others: dict[str, Any]) -> set[str]:
+    """Names of the generators that stand elsewhere: of those that were given, "rng 0", "rng 1", ..."""
+    pairs = {name: (state, others.get(name)) for name, state in states.items() if name != "rngs"}
+    pairs |= {f"rng {k}": pair for k, pair in enumerate(zip(states["rngs"], others["rngs"], strict=True))}
+    return {name for name, (state, other) in pairs.items() if not _equal(state, other)}
+
+
+def _equal(a: Any, b: Any) -> bool:
+    if isinstance(a, np.ndarray):
+        return np.array_equal(a, b)
+    if isinstance(a, dict):
+        return all(_equal(part, b[name]) for name, part in a.items())
+    if isinstance(a, list):
+        return len(a) == len(b) and all(map(_equal, a, b))
+    return bool(a == b)
+
+
 def set_random_states(states: dict[str, Any], rngs: Sequence[Generator]) -> None:
     """Put all generators where they stood. Keras's layers keep their generators among their variables: see its engine."""
     random.setstate(states["python"])
