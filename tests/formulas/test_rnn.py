@@ -216,8 +216,10 @@ def cost():
 
 @chapter.shows(
     "eq-rnn-pairs",
-    r"""-\frac{1}{M} \sum_{a,b} n(ab) \ln q(b \mid a) \;\ge\;
-    -\frac{1}{M} \sum_{a,b} n(ab) \ln \frac{n(ab)}{n(a)}""",
+    r"""\begin{aligned}
+    &-\frac{1}{M} \sum_{a,b} n(ab) \ln q(b \mid a) \\
+    &\qquad \ge -\frac{1}{M} \sum_{a,b} n(ab) \ln \frac{n(ab)}{n(a)}
+    \end{aligned}""",
 )
 def no_table_of_pairs_is_better_than_the_counts():
     rng = np.random.default_rng(0)
