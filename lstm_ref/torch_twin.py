@@ -370,8 +370,15 @@ def run_torch(
     given: Any = x
     if mask is not None:
         given = pack_padded_sequence(x, _lengths(mask, x), batch_first=True, enforce_sorted=False)
-    with torch.autocast(x.device.type, autocast) if autocast is not None else nullcontext():
-        h, state = layer(given, state)
+    try:
+        with torch.autocast(x.device.type, autocast) if autocast is not None else nullcontext():
+            h, state = layer(given, state)
+    except RuntimeError as error:
+        if autocast == torch.float16 and x.device.type == "cpu":
+            raise ArgumentError(
+                "run_torch: autocast must be torch.bfloat16 on this processor, got torch.float16; PyTorch has no such LSTM here"
+            ) from error
+        raise
     if mask is not None:
         h, _ = pad_packed_sequence(h, batch_first=True, total_length=x.shape[1])
     return h, state

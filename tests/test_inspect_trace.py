@@ -322,6 +322,41 @@ def test_a_whole_keras_model_is_run_once_with_its_masks_and_stays_as_it_was(func
     np.testing.assert_array_equal(np.asarray(model(tokens, training=False)), before)
 
 
+@pytest.mark.parametrize("by_name", [True, False])
+def test_a_decoder_inside_a_keras_model_starts_from_the_state_that_it_is_given(by_name):
+    import keras
+
+    encoder = keras.layers.LSTM(H, return_state=True, name="encoder")
+    decoder = keras.layers.LSTM(H, return_sequences=True, name="decoder")
+    source, target = keras.Input((T, D)), keras.Input((T, D))
+    _, h0, c0 = encoder(source)
+    out = decoder(target, initial_state=[h0, c0]) if by_name else decoder(target, [h0, c0])
+    model = keras.Model([source, target], out)
+    x = np.random.default_rng(0).normal(size=(2, N, T, D)).astype(np.float32)
+    gates = trace(model, list(x), name="decoder")
+    np.testing.assert_allclose(gates.h, model(list(x)), rtol=0, atol=1e-6)
+
+
+def test_one_sequence_without_a_batch_and_a_state_by_name_inside_a_torch_model():
+    import torch
+
+    class Reader(torch.nn.Module):
+        def __init__(self, batch_first):
+            super().__init__()
+            self.lstm = torch.nn.LSTM(D, H, batch_first=batch_first)
+
+        def forward(self, x, scale):
+            state = torch.ones(1, H) * scale
+            return self.lstm(input=x, hx=(state, state))[0]
+
+    x = np.random.default_rng(0).normal(size=(T, D))
+    for batch_first in (True, False):
+        model = Reader(batch_first)
+        gates = trace(model, (x, 0.5))  # what is no array is handed on
+        right = model(torch.tensor(x, dtype=torch.float32), 0.5).detach()
+        np.testing.assert_allclose(gates.h[0], right, rtol=0, atol=1e-6)
+
+
 def test_a_keras_model_on_another_backend_is_read_without_tensorflow():
     code = """
 import os, sys
@@ -367,6 +402,7 @@ def test_a_model_that_cannot_be_traced_is_refused_by_what_was_found(params):
         (keras.layers.LSTM(H, go_backwards=True), "got go_backwards=True"),
         (fresh, "'fresh' has no weights yet; call the model on some input first"),
         (keras.layers.Dense(H), r"model must be or hold a keras\.layers\.LSTM, got Dense, with none in it"),
+        (keras.layers.Bidirectional(keras.layers.LSTM(H, activation="relu")), "got activation=relu"),
         (double, "name must say which keras.layers.LSTM of Sequential is meant, one of lower, upper, got None"),
     ]:
         with pytest.raises(ArgumentError, match=message):

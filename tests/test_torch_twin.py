@@ -230,6 +230,26 @@ def flat(model):
     return [array for part in (model.values() if isinstance(model, dict) else model) for array in flat(part)]
 
 
+def test_no_second_bias_of_any_layer_and_direction_is_trained():
+    frozen = {name for name, p in torch_lstm(model_of()).named_parameters() if not p.requires_grad}
+    assert frozen == {f"bias_hh_l{k}{side}" for k in range(2) for side in ("", "_reverse")}
+
+
+def test_float16_works_on_the_cpu_or_is_refused_with_what_does():
+    """Few processors have it: this test cannot know which."""
+    lstm = torch_lstm(model_of(dtype=np.float32))
+    x = torch.ones(2, 3, 3)
+    try:
+        h, _ = run_torch(lstm, x, autocast=torch.float16)
+    except ArgumentError as refused:
+        assert "autocast must be torch.bfloat16 on this processor" in str(refused)
+        assert isinstance(refused.__cause__, RuntimeError)
+    else:
+        assert (h.float() - run_torch(lstm, x)[0]).abs().max() <= 0.01
+    with pytest.raises(RuntimeError, match="input.size"):  # any other error of PyTorch stays what it is
+        run_torch(lstm, torch.ones(2, 3, 5))
+
+
 @pytest.mark.parametrize(("cell", "make"), [("lstm", torch_lstm), ("gru", torch_gru)])
 @pytest.mark.parametrize(("layers", "directions"), [(1, 1), (1, 2), (3, 1), (2, 2)])
 def test_models_come_back_as_they_went(cell, make, layers, directions):

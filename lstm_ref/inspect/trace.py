@@ -451,13 +451,13 @@ def _run_keras(model: Any, part: Any, x: Any) -> list[_Call]:
     original = part.call
 
     def look(sequences: Any, *args: Any, **options: Any) -> Any:
-        state = options.get("initial_state")
+        state, given_mask = (*args, *(options.get(key) for key in ("initial_state", "mask")[len(args) :]))[:2]
         states: tuple[Any, ...] = ()
         if state is not None:
             given = [_plain(s) for s in (state if isinstance(state, Sequence) else [state])]
             kinds = len(given) // (2 if hasattr(part, "forward_layer") else 1)
             states = tuple(np.stack(given[j::kinds]) for j in range(kinds))
-        calls.append(_Call(sequences, states, options.get("mask")))
+        calls.append(_Call(sequences, states, given_mask))
         return original(sequences, *args, **options)
 
     part.call = look
