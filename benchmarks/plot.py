@@ -18,7 +18,9 @@ LINES = {"in-place": ("lstm_ref", "f", "o"), "PyTorch": ("PyTorch", "c", "s")}
 def plot(report: dict[str, Any], path: Path) -> list[Path]:
     """Write NAME-times-MODE.svg and NAME-growth-MODE.svg beside the report, and say where."""
     written = []
-    for kind, drawing in (("times", _times(report)), ("growth", _growth(report))):
+    drawings = {"times": _times(report)} if report["results"] else {}
+    drawings |= {"growth": _growth(report)} if len(report["growth"]) == 2 else {}
+    for kind, drawing in drawings.items():
         for mode, svg in drawing.svg.items():
             picture = path.with_name(f"{path.stem}-{kind}-{mode}.svg")
             picture.write_text("\n".join(line.rstrip() for line in svg.splitlines()) + "\n")

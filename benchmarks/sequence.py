@@ -3,6 +3,9 @@
 All run in one process, one after the other in each round, with the same weights, dtype and number of threads, so that what the
 machine does meanwhile hits all alike. What counts are the ratios within a round. The GEMM bound is the time of the matrix
 products alone: no version that calls BLAS once for each of them can be faster.
+
+What is measured goes into the file at once. What the file holds of the same machine and versions stays, unless it is measured
+again: so one size, or the growth, can be measured alone.
 """
 
 from __future__ import annotations
@@ -23,11 +26,13 @@ from typing import Any
 HERE = Path(__file__).parent
 SIZES = ["32,100,64,128", "64,200,128,256", "64,128,256,512", "1,1000,64,128"]  # N, T, D, H
 parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-parser.add_argument("--rounds", type=int, default=9, help="measurements of each, of which the median counts (9)")
+parser.add_argument("--rounds", type=int, default=7, help="measurements of each, of which the median counts (7)")
 parser.add_argument("--threads", type=int, default=1, help="for all libraries alike (1)")
-parser.add_argument("--sizes", nargs="+", default=SIZES, help="each N,T,D,H")
-parser.add_argument("--longest", type=int, default=800, help="the largest T for which growth is measured (800)")
-parser.add_argument("--widest", type=int, default=1024, help="the largest H for which growth is measured (1024)")
+parser.add_argument("--sizes", nargs="*", default=SIZES, help="each N,T,D,H; none: no table")
+parser.add_argument(
+    "--longest", type=int, default=800, help="the largest T for which growth is measured (800); 0: none"
+)
+parser.add_argument("--widest", type=int, default=512, help="the largest H for which growth is measured (512)")
 parser.add_argument("--memory", nargs="*", help="contenders whose memory is measured (all)")
 parser.add_argument("--out", type=Path, default=HERE / "results" / "sequence.json")
 arguments = parser.parse_args()
@@ -63,17 +68,16 @@ def limit_threads(threads: int) -> None:
 
 
 def measure(runs: dict[str, Any], rounds: int) -> tuple[Times, Times]:
-    """Seconds by the clock and seconds of the processor for each run, round by round, after one that does not count."""
+    """Seconds by the clock and seconds of the processor for each run, round by round."""
     clock: Times = {name: [] for name in runs}
     processor: Times = {name: [] for name in runs}
-    for turn in range(rounds + 1):
+    for _ in range(rounds):
         for name, run in runs.items():
             before = time.perf_counter(), time.process_time()
             run()
             after = time.perf_counter(), time.process_time()
-            if turn:
-                clock[name].append(round(after[0] - before[0], 6))
-                processor[name].append(round(after[1] - before[1], 6))
+            clock[name].append(round(after[0] - before[0], 6))
+            processor[name].append(round(after[1] - before[1], 6))
     return clock, processor
 
 
@@ -98,7 +102,7 @@ def peak_memory(name: str, size: tuple[int, ...]) -> int | None:
 def side_by_side(size: tuple[int, ...], names: list[str], rounds: int) -> dict[str, Any]:
     """One size: times of all, ratios to PyTorch and to the bound, memory."""
     runs = {name: contender(name, *size) for name in names}
-    compare(runs)
+    compare(runs)  # the first pass of each, which is not counted
     clock, processor = measure(runs, rounds)
     del runs
     memory = {name: peak_memory(name, size) for name in names if name != BOUND}
@@ -114,6 +118,8 @@ def side_by_side(size: tuple[int, ...], names: list[str], rounds: int) -> dict[s
         )
     return {
         "N, T, D, H": size,
+        "date": time.strftime("%Y-%m-%d"),
+        "load": load(),
         "of PyTorch": {name: round(ratio(clock, name, "PyTorch"), 3) for name in names},
         "of PyTorch, processor time": {name: round(ratio(processor, name, "PyTorch"), 3) for name in names},
         "of the GEMM bound": {name: round(ratio(clock, name, BOUND), 3) for name in names},
@@ -130,7 +136,10 @@ def growth(along: str, lengths: list[int], rounds: int) -> list[dict[str, Any]]:
         size = tuple(
             length if letter == along else fixed for letter, fixed in zip("NTDH", (32, 100, 64, 128), strict=True)
         )
-        clock, _ = measure({name: contender(name, *size) for name in GROWING}, rounds)
+        runs = {name: contender(name, *size) for name in GROWING}
+        measure(runs, 1)  # not counted
+        clock, _ = measure(runs, rounds)
+        del runs
         results.append(
             {
                 along: length,
@@ -158,16 +167,19 @@ def machine() -> dict[str, object]:
     }
     packages = ("numpy", "numba", "torch", "keras", "tensorflow-cpu", "tensorflow", "autograd")
     return {
-        "date": time.strftime("%Y-%m-%d"),
         "processor": processor,
         "cores": os.cpu_count(),
         "threads": arguments.threads,
-        "load": [round(load, 1) for load in os.getloadavg()] if hasattr(os, "getloadavg") else "unknown",
         "python": platform.python_version(),
         "blas": sorted(blas),
         **{name: installed for name in packages if (installed := version_of(name))},
         "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else "none",
     }
+
+
+def load() -> list[float]:
+    """How many processes wanted the processor in the last 1, 5 and 15 minutes; more than there are cores is a busy machine."""
+    return [round(number, 1) for number in os.getloadavg()] if hasattr(os, "getloadavg") else []
 
 
 def version_of(package: str) -> str:
@@ -178,11 +190,23 @@ def version_of(package: str) -> str:
         return ""
 
 
-def write(report: dict[str, Any], path: Path) -> None:
-    """JSON, with each list of numbers in one line."""
+def write(measured: dict[str, Any], path: Path) -> dict[str, Any]:
+    """Add to the file what was measured, and return all that it holds; each list of numbers stands in one line."""
+    report: dict[str, Any] = {"machine": machine(), "dtype": "float32", "results": [], "growth": {}}
+    if path.exists():
+        before = json.loads(path.read_text())
+        if before["machine"] == report["machine"]:
+            report = before
+    report["growth"] |= measured.get("growth", {})
+    by_size = {tuple(result["N, T, D, H"]): result for result in report["results"] + measured.get("results", [])}
+    order = [tuple(map(int, size.split(","))) for size in SIZES]
+    report["results"] = [by_size[size] for size in dict.fromkeys((*order, *by_size)) if size in by_size]
+    if "cuda" in measured:
+        report["cuda"] = measured["cuda"]
     text = re.sub(r"[\[{][^\[\]{}]*[\]}]", lambda row: re.sub(r"\s+", " ", row[0]), json.dumps(report, indent=1))
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text + "\n")
+    return report
 
 
 def main() -> None:
@@ -195,24 +219,22 @@ def main() -> None:
         else:
             names.append(name)
     sizes = [tuple(int(number) for number in size.split(",")) for size in arguments.sizes]
-    report: dict[str, Any] = {"machine": machine(), "dtype": "float32", "rounds": arguments.rounds}
-    report["results"] = [side_by_side(size, names, arguments.rounds) for size in sizes]
-    report["growth"] = {
-        along: growth(along, [n for n in lengths if n <= most], min(arguments.rounds, 5))
-        for along, lengths, most in (
-            ("T", [50, 100, 200, 400, 800], arguments.longest),
-            ("H", [64, 128, 256, 512, 1024], arguments.widest),
-        )
-    }
+    for size in sizes:
+        write({"results": [side_by_side(size, names, arguments.rounds)]}, arguments.out)
+    for along, lengths, most in (
+        ("T", [50, 100, 200, 400, 800], arguments.longest),
+        ("H", [32, 64, 128, 256, 512], arguments.widest),
+    ):
+        if arguments.longest:
+            points = growth(along, [n for n in lengths if n <= most], min(arguments.rounds, 5))
+            write({"growth": {along: points}}, arguments.out)
     if best_device().type == "cuda":
         import gpu
 
-        report["cuda"] = gpu.measure(sizes, arguments.rounds)
+        write({"cuda": gpu.measure(sizes, arguments.rounds)}, arguments.out)
     else:
         print("left out: cuDNN, no NVIDIA GPU answers")
-    report["machine"]["load at the end"] = machine()["load"]
-    write(report, arguments.out)
-    pictures = plot(report, arguments.out)
+    pictures = plot(write({}, arguments.out), arguments.out)
     print(f"written to {arguments.out}, {', '.join(picture.name for picture in pictures)}")
 
 

@@ -74,6 +74,13 @@ def test_what_is_timed_computes_the_gradients(draw, assert_same, name):
     assert_same(got, {key: expected._asdict()[key] for key in got}, 1e-12)
 
 
+def test_what_is_compiled_says_the_same_uncompiled(monkeypatch, draw, numpy_answer, assert_same):
+    layer = draw(2, 3, 4, 5)
+    expected, dh, dcT = numpy_answer(layer)
+    monkeypatch.setattr(ladder, "_kernels", lambda: (ladder._close_gates, ladder._step_back))
+    assert_same(answer(ladder.rung("numba"), layer, dh, dcT), expected, 1e-13)
+
+
 def test_the_ladder_has_its_rungs_in_order_and_says_what_changes():
     assert [rung.name for rung in ladder.RUNGS] == NAMES
     assert len({rung.change for rung in ladder.RUNGS}) == len(NAMES)
