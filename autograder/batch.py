@@ -40,7 +40,7 @@ from autograder.pool import Judges, Stopped
 from autograder.problem_set import ProblemSet
 from autograder.rebuild import SubmissionError, cells_to_run, notes_of, read_notebook, read_release, rebuild
 from autograder.record import Record
-from autograder.sandbox import Isolation, choose
+from autograder.sandbox import Bubblewrap, Elsewhere, Isolation, UnsafeLocal, choose
 
 if TYPE_CHECKING:
     from autograder.cluster import Cluster
@@ -91,8 +91,8 @@ class Grading:
     key: bytes
 
     @classmethod
-    def prepare(cls, course: Course, name: str, unsafe_local: bool = False) -> Grading:
-        """Load a problem set and try out the isolation.
+    def prepare(cls, course: Course, name: str, unsafe_local: bool = False, elsewhere: bool = False) -> Grading:
+        """Load a problem set and try out the isolation, unless the students' code runs elsewhere, on a cluster's workers.
 
         Raises
         ------
@@ -100,7 +100,10 @@ class Grading:
         """
         problem_set = problem_sets.load(name, course.root)
         release = read_release(problem_set)
-        return cls(course, problem_set, release, choose(unsafe_local), course_key(course.records))
+        isolation = (
+            Elsewhere((UnsafeLocal if unsafe_local else Bubblewrap).level) if elsewhere else choose(unsafe_local)
+        )
+        return cls(course, problem_set, release, isolation, course_key(course.records))
 
     def grade(self, student: str, ask: Ask | None = None, force: bool = False) -> Outcome:
         """Grade what a student handed in, or take the record that still holds.

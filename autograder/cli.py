@@ -84,7 +84,7 @@ def run(
     from autograder import batch, gradebook
 
     course = gradebook.Course.load()
-    grading = batch.Grading.prepare(course, problem_set, unsafe_local)
+    grading = batch.Grading.prepare(course, problem_set, unsafe_local, elsewhere=bool(scheduler))
     problem_set = grading.problem_set.name
     there = course.students(problem_set)
     if unknown := sorted(set(students) - set(there)):

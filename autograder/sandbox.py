@@ -30,7 +30,18 @@ from autograder.errors import IsolationError
 from autograder.layout import CODE, ENVIRONMENT, PACKAGE, SHIPPED, Installation, installation, rules_for
 from autograder.probe import Finding, try_out
 
-__all__ = ["Box", "Bubblewrap", "Finding", "Isolation", "Limits", "UnsafeLocal", "bubblewrap", "choose", "probe"]
+__all__ = [
+    "Box",
+    "Bubblewrap",
+    "Elsewhere",
+    "Finding",
+    "Isolation",
+    "Limits",
+    "UnsafeLocal",
+    "bubblewrap",
+    "choose",
+    "probe",
+]
 
 INSTALL = "Install it: sudo apt-get install bubblewrap (Debian, Ubuntu), sudo dnf install bubblewrap (Fedora)."
 UNSAFE = (
@@ -155,7 +166,20 @@ class UnsafeLocal:
         return Box(process, limits, folder=folder)
 
 
-Isolation = Bubblewrap | UnsafeLocal
+@dataclass(frozen=True)
+class Elsewhere:
+    """Boxes on other machines, each of which tries out by itself whether it can make them: this one need not be able to."""
+
+    level: str
+
+    def start(self, packages: Iterable[str], limits: Limits) -> Box:
+        """Refuse: no student's code runs on this machine."""
+        raise IsolationError(
+            "The students' code runs on a cluster's workers, not here.", "Leave --scheduler out to run it here."
+        )
+
+
+Isolation = Bubblewrap | UnsafeLocal | Elsewhere
 
 
 def choose(unsafe_local: bool = False) -> Isolation:

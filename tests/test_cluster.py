@@ -15,7 +15,7 @@ import pytest
 
 from autograder import batch, cluster
 from autograder.batch import Grading
-from autograder.errors import ClusterError
+from autograder.errors import ClusterError, IsolationError
 from autograder.gradebook import Course, open_gradebook
 from tests.tiny_course import ADDS, RIGHT, empty_gradebook, hand_in, hand_in_text, made_tiny_course, tiny_course  # noqa: F401
 
@@ -88,7 +88,8 @@ def test_a_cluster_grades_as_this_machine_does_and_a_lost_worker_costs_nobody_a_
             workers[0].send_signal(signal.SIGKILL)
 
     students = course.students("tiny")
-    outcomes = batch.run(Grading.prepare(course, "tiny"), students, scheduler=processes.address, progress=progress)
+    grading = Grading.prepare(course, "tiny", elsewhere=True)  # this machine needs no sandbox of its own
+    outcomes = batch.run(grading, students, scheduler=processes.address, progress=progress)
     assert sorted(seen) == students  # each once
     assert [outcome.student for outcome in outcomes if outcome.problem] == ["unreadable"]
     assert {outcome.record.isolation for outcome in outcomes if outcome.record} == {"bubblewrap"}
@@ -144,6 +145,12 @@ def test_without_a_worker_the_way_to_one_is_said(course, processes, monkeypatch)
     monkeypatch.setattr(cluster, "WAIT", 1.0)
     with pytest.raises(ClusterError, match="has no worker after 1 seconds"):
         batch.run(Grading.prepare(course, "tiny"), ["student-00"], scheduler=processes.address)
+
+
+def test_what_is_to_run_elsewhere_does_not_run_here(course):
+    grading = Grading.prepare(course, "tiny", elsewhere=True)
+    with pytest.raises(IsolationError, match="on a cluster's workers, not here"):
+        batch.run(grading, ["student-00"])
 
 
 def test_a_problem_set_goes_along_without_its_solution(course, monkeypatch):
