@@ -301,6 +301,10 @@ def convert_model(model: Any, source: str, target: str, *, cell: str = "lstm", r
     (2, 8, 3)
     """
     table = _table("convert_model", source, target, cell, reset)
+    if not isinstance(model, Mapping | Sequence) or isinstance(model, str):
+        raise ArgumentError(
+            f"convert_model: model must be a dict or a list, as its dialect has it, got {type(model).__name__}"
+        )
     layers = _SPREAD.get(source, _spread_dicts)(model, table[source])
     _check_directions(layers, target)
     here = [
@@ -380,7 +384,7 @@ def _spread_torch(model: Any, dialect: Dialect) -> Layers:
         if parts is None:
             raise ArgumentError(
                 f"convert_model from pytorch: names must be those of a recurrent layer without projection, such as "
-                f"weight_ih_l0 or bias_hh_l1_reverse, got {name!r}"
+                f"weight_ih_l0 or bias_hh_l1_reverse, got {name!r}; give the state_dict of that layer alone"
             )
         found.setdefault((int(parts[2]), parts[3] is not None), {})[f"{parts[1]}_l0"] = array
     directions = 1 + any(side for _, side in found)

@@ -391,7 +391,7 @@ def deep(dialect, change):
             "here",
             ArgumentError,
             "convert_model from pytorch: names must be those of a recurrent layer without projection, such as weight_ih_l0 "
-            "or bias_hh_l1_reverse, got 'weight_hr_l0'",
+            "or bias_hh_l1_reverse, got 'weight_hr_l0'; give the state_dict of that layer alone",
         ),
         (
             "keras",
@@ -448,6 +448,8 @@ def test_a_cell_that_a_dialect_does_not_have_is_named():
         convert(params, "here", "pytorch", cell="gru", reset="before")
     with pytest.raises(ArgumentError, match="target must be one of here, .*, cs231n for a plain RNN, got 'seed'"):
         convert(other_params("rnn", "after", D, H), "here", "seed", cell="rnn")
+    with pytest.raises(ArgumentError, match="^convert_model: model must be a dict or a list, .* got LSTM"):
+        convert_model(type("LSTM", (), {})(), "pytorch", "here")
     with pytest.raises(ArgumentError, match='cell must be "lstm", "gru" or "rnn", got \'GRU\''):
         convert(params, "here", "keras", cell="GRU")
     with pytest.raises(ArgumentError, match='reset must be "after" or "before", got True'):
