@@ -82,7 +82,7 @@ def ctc_loss(
     alpha = np.empty_like(log_z)
     for t in range(T):
         came = np.where(first, 0.0, -np.inf) if t == 0 else _reach(alpha[:, t - 1], skip, 1)
-        alpha[:, t] = np.where(used, came + log_z[:, t], -np.inf)
+        alpha[:, t] = came + log_z[:, t]
     beta = np.full_like(log_z, -np.inf)
     for t in reversed(range(T)):
         ends = (lengths == t + 1)[:, np.newaxis]
@@ -92,7 +92,7 @@ def ctc_loss(
 
     valid = np.arange(T) < lengths[:, np.newaxis]
     log_likelihood = np.logaddexp.reduce(alpha[:, 0] + beta[:, 0], axis=1)
-    # After the end of an example beta is -inf, so that nothing of the states is left there.
+    # From a state after the end of a target none leads back to its last one: there beta is -inf, and the share 0.
     share = np.exp(alpha + beta - log_likelihood[:, np.newaxis, np.newaxis])
     occupancy = share @ (z[:, :, np.newaxis] == np.arange(V))  # states of one symbol, all the blanks say, add up
     dlogits = np.where(valid[:, :, np.newaxis], np.exp(log_p) - occupancy, 0) / N
