@@ -1,5 +1,6 @@
 """The Python side of the widgets: their numbers, what they refuse, and their two forms, live and static."""
 
+import base64
 import json
 import re
 import subprocess
@@ -11,12 +12,12 @@ from traitlets import TraitError
 
 from lstm_ref import lstm_step
 from lstm_ref.errors import ArgumentError, NotFiniteError, ShapeError
-from lstm_ref.inspect import COLOURS, GateExplorer, GateTrace, SequenceInspector
+from lstm_ref.inspect import COLOURS, GateExplorer, GateTrace, SequenceInspector, trace
 from lstm_ref.inspect.sequence_inspector import LIMIT
 from lstm_ref.inspect.widget import STATIC
 
 T, H = 7, 5
-WIDGETS = ["gate_explorer", "gradient_lens", "sequence_inspector"]
+WIDGETS = ["backward_stepper", "gate_explorer", "gradient_lens", "sequence_inspector"]
 
 
 @pytest.fixture
@@ -82,6 +83,33 @@ def test_a_slider_of_ones_own_can_be_linked_both_ways(live):
     assert explorer.b_f == -2.5 and explorer.values["f"] < 0.5
 
 
+@pytest.mark.parametrize(("unit", "step", "started"), [(0, 0, False), (3, 0, True), (2, 5, True)])
+def test_the_explorer_shows_a_unit_of_a_model_as_it_is_in_the_model(unit, step, started):
+    rng = np.random.default_rng(7)
+    params = {"Wx": rng.normal(size=(3, 16)), "Wh": rng.normal(size=(4, 16)), "b": rng.normal(size=16)}
+    x, h0, c0 = rng.normal(size=(6, 3)), np.tanh(rng.normal(size=4)), rng.normal(size=4)
+    state = {"h0": h0, "c0": c0} if started else {}
+    explorer = GateExplorer.of_unit(params, x, unit, step, **state)
+    expected = trace(params, x[None], **{name: array[None] for name, array in state.items()})
+    for name, values in expected._asdict().items():
+        assert np.isclose(explorer.values[name], values[0, step, unit], rtol=1e-10), name
+    assert explorer.x == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        ({"unit": 4}, ArgumentError, "unit must be from 0 to H-1 = 3, got 4"),
+        ({"step": 6}, ArgumentError, "step must be from 0 to T-1 = 5, got 6"),
+        ({"x": np.zeros((1, 6, 3))}, ShapeError, r"x must be \(T, D\), one sequence, got \(1, 6, 3\)"),
+    ],
+)
+def test_a_unit_that_is_not_in_the_model_is_refused(change, error, message):
+    params = {"Wx": np.zeros((3, 16)), "Wh": np.zeros((4, 16)), "b": np.zeros(16)}
+    with pytest.raises(error, match=message):
+        GateExplorer.of_unit(**{"params": params, "x": np.zeros((6, 3)), "unit": 0, "step": 0, **change})
+
+
 def test_the_inspector_carries_the_sample_with_four_digits():
     trace = gates()
     inspector = SequenceInspector(trace, "seven!!", sample=1)
@@ -131,6 +159,48 @@ def test_the_inspector_refuses_what_does_not_fit(change, error, message):
         SequenceInspector(**arguments)
 
 
+def test_a_signal_sorts_units_by_the_size_of_their_correlation_with_it():
+    trace = gates(T=30)
+    rng = np.random.default_rng(0)
+    counter = rng.normal(size=30)
+    trace.c[0, :, 3] = -2 * counter + 5 + 0.1 * rng.normal(size=30)  # against it counts as much as with it
+    trace.c[0, :, 1] = 0.7  # never moves
+    inspector = SequenceInspector(trace, "x" * 30, signals={"counter": counter, "flat": np.ones(30)}, sort="signal")
+    r = np.array(inspector.likeness["counter_c"])
+    for unit in (0, 2, 3, 4):
+        assert np.isclose(r[unit], np.corrcoef(trace.c[0, :, unit], counter)[0, 1], rtol=1e-3)
+    assert r[3] < -0.99 and r[1] == 0 and inspector.orders["signal_counter_c"][0] == 3
+    assert inspector.orders["signal_counter_c"] == np.argsort(-np.abs(r), kind="stable").tolist()
+    assert inspector.likeness["flat_c"] == [0] * H and inspector.signal == "counter"
+    with pytest.raises(TraitError, match="signal must be one of counter, flat, got 'quotes'"):
+        inspector.signal = "quotes"
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        ({"signals": {"depth": np.zeros(6)}}, ShapeError, r"signal 'depth' must be \(T,\) = \(7,\), got \(6,\)"),
+        ({"signals": {"depth": np.full(7, np.inf)}}, NotFiniteError, "signal 'depth' must be finite"),
+        ({"sort": "signal"}, ArgumentError, 'sort="signal" needs signals'),
+    ],
+)
+def test_a_signal_that_does_not_fit_is_refused(change, error, message):
+    with pytest.raises(error, match=message):
+        SequenceInspector(gates(), "seven!!", **change)
+
+
+def test_a_page_carries_the_same_digits_in_half_the_bytes(tmp_path):
+    inspector = SequenceInspector(gates(T=40), "x" * 40)
+    packed = inspector.page_state["arrays"]
+    for name, rows in inspector.arrays.items():
+        three = np.frombuffer(base64.b64decode(packed[name]), np.uint8).reshape(-1, 3)
+        numbers = np.pad(three, ((0, 0), (1, 0))).copy().view("<f4").reshape(40, H)
+        assert [[float(f"{value:.4g}") for value in row] for row in numbers.tolist()] == rows
+    assert len(json.dumps(packed)) < 0.6 * len(json.dumps(inspector.arrays, separators=(",", ":")))
+    held = json.loads(inspector.to_json(tmp_path / "trace.json").read_text())
+    assert held == json.loads(json.dumps(inspector.page_state))
+
+
 def test_a_trace_too_large_for_a_page_is_refused_with_a_slice_that_fits():
     long = gates(T=400, H=100, N=1)
     with pytest.raises(
@@ -168,7 +238,7 @@ def test_live_form_is_a_widget_that_sends_the_same_module_and_the_same_state(liv
         data, _ = widget._repr_mimebundle_()
         assert data["application/vnd.jupyter.widget-view+json"]["model_id"] == widget.model_id
         state = widget.get_state()
-        assert state["_esm"] == (STATIC / f"{widget.name}.js").read_text()
+        assert state["_esm"] == (STATIC / "save.js").read_text() + (STATIC / f"{widget.name}.js").read_text()
         assert (STATIC / f"{widget.name}.css").read_text() in state["_css"]
         assert {key: state[key] for key in widget.module_traits()} == widget.module_state
 
@@ -229,10 +299,12 @@ def test_without_anywidget_the_static_form_works_and_the_live_form_says_what_to_
     assert done.stdout.startswith(said)
 
 
-@pytest.mark.parametrize("name", WIDGETS)
+@pytest.mark.parametrize("name", [*WIDGETS, "save"])
 def test_a_module_keeps_the_rules_that_let_it_run_everywhere(name):
-    source, css = (STATIC / f"{name}.js").read_text(), (STATIC / f"{name}.css").read_text()
-    assert source.count("export default") == 1 and "import " not in source
+    source = (STATIC / f"{name}.js").read_text()
+    css = (STATIC / f"{name}.css").read_text() if name in WIDGETS else ""
+    # Shared parts are put in front of a module and offer nothing of their own.
+    assert len(re.findall("^export default", source, re.MULTILINE)) == (name in WIDGETS) and "import " not in source
     assert "</" not in source and "<!--" not in source  # it is written into a script element as it is
     assert not re.search(r"\bid=|\bid:|\.id\b|getElementById", source)
     assert not re.search(r"\b(window|globalThis)\.", source)

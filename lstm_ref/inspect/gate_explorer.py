@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from traitlets import Float, TraitError, validate
 
 from lstm_ref.cell import lstm_step
-from lstm_ref.errors import Array
+from lstm_ref.errors import ArgumentError, Array, ShapeError
+from lstm_ref.inspect.trace import trace
 from lstm_ref.inspect.widget import Widget, module, style
 
 _WEIGHTS = [f"{name}_{gate}" for name in ("Wx", "Wh", "b") for gate in "ifgo"]
@@ -20,6 +22,8 @@ class GateExplorer(Widget):
     """One LSTM cell with one input and one unit, D = H = 1: move a number and watch it pass the gates.
 
     Every number is a trait: ``ipywidgets.link((slider, "value"), (explorer, "b_f"))`` ties a slider of your own to it.
+    Without the widget, ``ipywidgets.interact(lambda b_f: GateExplorer(b_f=b_f).values, b_f=(-8.0, 8.0))`` prints the numbers.
+    `of_unit` shows a unit of a model of yours. The view can be saved as SVG, or as a page that stands alone.
 
     Parameters
     ----------
@@ -78,6 +82,76 @@ class GateExplorer(Widget):
         if name == "h_prev" and abs(value) > 1:
             raise TraitError(f"GateExplorer: h_prev must lie between -1 and 1, as o * tanh(c) does, got {value}")
         return value
+
+    @classmethod
+    def of_unit(
+        cls,
+        params: Mapping[str, Array],
+        x: Array,
+        unit: int,
+        step: int,
+        *,
+        h0: Array | None = None,
+        c0: Array | None = None,
+    ) -> GateExplorer:
+        """One unit of a model of yours, at one step of a sequence: the same gates and states as in the model.
+
+        A unit sees D inputs and H hidden states; the explorer has one of each. So x is 1 and stands for the whole input, its
+        weights are what the input sends into each gate, h_prev and its weights are the unit's own, and what the other units
+        send is added to the biases.
+
+        Parameters
+        ----------
+        params : dict with Wx (D, 4H), Wh (H, 4H), b (4H,); ``convert(weights, "pytorch", "here")`` brings others here
+        x : (T, D), one sequence
+        unit : from 0 to H-1
+        step : from 0 to T-1
+        h0, c0 : (H,); zeros if not given
+
+        Returns
+        -------
+        GateExplorer : whose `values` are those of the unit after the step
+
+        Raises
+        ------
+        ArgumentError, ShapeError, DTypeError, NotFiniteError : an argument that does not fit, by name
+
+        Examples
+        --------
+        >>> from lstm_ref import init_lstm
+        >>> rng = np.random.default_rng(0)
+        >>> params, x = init_lstm(rng, D=3, H=4), rng.normal(size=(5, 3))
+        >>> explorer = GateExplorer.of_unit(params, x, unit=2, step=4)
+        >>> round(explorer.values["h"], 4) == round(float(trace(params, x[None]).h[0, 4, 2]), 4)
+        True
+        """
+        if np.ndim(x) != 2:
+            raise ShapeError(f"GateExplorer.of_unit: x must be (T, D), one sequence, got {np.shape(x)}")
+        states = {"h0": h0, "c0": c0}
+        starts = {name: None if state is None else np.asarray(state)[None] for name, state in states.items()}
+        gates = trace(dict(params), np.asarray(x)[None], h0=starts["h0"], c0=starts["c0"])
+        T, H = gates.h.shape[1:]
+        for name, value, size, letter in (("unit", unit, H, "H"), ("step", step, T, "T")):
+            if not 0 <= value < size:
+                raise ArgumentError(
+                    f"GateExplorer.of_unit: {name} must be from 0 to {letter}-1 = {size - 1}, got {value}"
+                )
+        before = {"h": gates.h[0, step - 1], "c": gates.c[0, step - 1]}
+        if step == 0:
+            before = {
+                name: np.zeros(H) if states[f"{name}0"] is None else np.asarray(states[f"{name}0"]) for name in "hc"
+            }
+        columns = [k * H + unit for k in range(4)]  # i, f, g, o of this unit
+        Wx, Wh, b = (np.asarray(params[name])[..., columns] for name in ("Wx", "Wh", "b"))
+        own = Wh[unit]
+        others = before["h"] @ Wh - before["h"][unit] * own
+        numbers = {"Wx": x[step] @ Wx, "Wh": own, "b": b + others}
+        return cls(
+            x=1.0,
+            h_prev=float(before["h"][unit]),
+            c_prev=float(before["c"][unit]),
+            **{f"{name}_{gate}": float(row[k]) for name, row in numbers.items() for k, gate in enumerate("ifgo")},
+        )
 
     @property
     def params(self) -> dict[str, Array]:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import base64
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,7 +24,9 @@ class SequenceInspector(Widget):
     """i, f, g, o, c, h of every unit at every step as a heat map over the text.
 
     The reader picks the array, points at a number to read it, sorts the units, and picks a unit to see its course and the text
-    coloured by it. `array`, `sort`, `unit` and `step` are traits and follow what the reader does in a live notebook.
+    coloured by it, saves the view as SVG or as a page that stands alone, and opens the trace of another model, which
+    `to_json` has written. `array`, `sort`, `signal`, `unit` and `step` are traits: they follow what the reader does in a live
+    notebook, and ``ipywidgets.link((slider, "value"), (inspector, "unit"))`` ties a slider of your own to one.
 
     Parameters
     ----------
@@ -28,15 +34,17 @@ class SequenceInspector(Widget):
     tokens : what the model read, one for each of the T steps: a string (one character a step) or a list of strings
     sample : which of the N examples
     array : the array shown first: "i", "f", "g", "o", "c" or "h"
-    sort : order of the units: "index"; "memory", the largest mean forget gate first; or "variance" of the array shown, the
-        largest first
+    sort : order of the units: "index"; "memory", the largest mean forget gate first; "variance" of the array shown, the
+        largest first; or "signal", the largest correlation of the array shown with the signal first, whatever its sign
+    signals : name -> one number for each of the T steps: what a unit might count or track, as the functions of
+        `lstm_ref.inspect.signals` find it in the text
     unit : the unit whose course is drawn first; None means the one that varies most in the array shown
     step : the time step whose numbers are shown first
 
     Raises
     ------
     ShapeError, NotFiniteError : a trace that does not fit, or not to the tokens
-    ArgumentError : a sample that does not exist, or more numbers than a page should carry
+    ArgumentError : a sample or signal that does not exist, or more numbers than a page should carry
     TraitError : array, sort, unit or step that does not exist
 
     Examples
@@ -44,6 +52,17 @@ class SequenceInspector(Widget):
     >>> f = np.tile([0.2, 0.9, 0.5], (1, 4, 1))  # three units, each with a forget gate that never moves
     >>> SequenceInspector(GateTrace(f, f, f, f, f, f), "LSTM").orders["memory"]
     [1, 2, 0]
+
+    Which unit knows how deep it is in brackets?
+
+    >>> from lstm_ref.inspect.signals import depth
+    >>> c = np.array([[[0.3, 0.9], [0.1, 1.1], [0.2, 0.1], [0.3, 0.0]]])  # unit 1 is high inside of (x)
+    >>> inspector = SequenceInspector(GateTrace(c, c, c, c, c, c), "(x)y", signals={"depth": depth("(x)y")}, array="c")
+    >>> inspector.orders["signal_depth_c"]
+    [1, 0]
+
+    In a notebook, without the widget: ``ipywidgets.interact(lambda unit: figure(...), unit=(0, H - 1))`` draws a figure of
+    your own for each unit; `trace` gives the numbers.
     """
 
     name = "sequence_inspector"
@@ -58,8 +77,11 @@ class SequenceInspector(Widget):
     arrays = Dict().tag(sync=True)  # name -> T lists of H numbers
     orders = Dict().tag(sync=True)  # "memory" -> units; "variance_i", ... -> units
     means = List().tag(sync=True)  # mean forget gate of each unit
+    signals = Dict().tag(sync=True)  # name -> T numbers
+    likeness = Dict().tag(sync=True)  # "depth_c", ... -> correlation of each unit
     array = Enum(list(GateTrace._fields), default_value="f").tag(sync=True)
-    sort = Enum(["index", "memory", "variance"], default_value="memory").tag(sync=True)
+    sort = Enum(["index", "memory", "variance", "signal"], default_value="memory").tag(sync=True)
+    signal = Unicode("").tag(sync=True)  # the one that "signal" sorts by
     unit = Int(0).tag(sync=True)
     step = Int(0).tag(sync=True)
 
@@ -73,11 +95,21 @@ class SequenceInspector(Widget):
         sort: str = "memory",
         unit: int | None = None,
         step: int = 0,
+        signals: Mapping[str, Any] | None = None,
     ) -> None:
         tokens = list(tokens)
         arrays = _sample(trace, tokens, sample)
         orders = {"memory": _largest_first(arrays["f"].mean(axis=0))}
         orders |= {f"variance_{name}": _largest_first(values.var(axis=0)) for name, values in arrays.items()}
+        found = _signals(signals or {}, len(tokens))
+        likeness = {
+            f"{signal}_{name}": _correlation(values, course)
+            for signal, course in found.items()
+            for name, values in arrays.items()
+        }
+        orders |= {f"signal_{key}": _largest_first(np.abs(r)) for key, r in likeness.items()}
+        if sort == "signal" and not found:
+            raise ArgumentError('SequenceInspector: sort="signal" needs signals, a dict of name -> T numbers')
         if unit is None:
             unit = orders.get(f"variance_{array}", [0])[0]
         super().__init__(
@@ -85,8 +117,11 @@ class SequenceInspector(Widget):
             arrays={name: _round(values) for name, values in arrays.items()},
             orders=orders,
             means=_round(arrays["f"].mean(axis=0)),
+            signals={name: _round(course) for name, course in found.items()},
+            likeness={key: _round(r) for key, r in likeness.items()},
             array=array,
             sort=sort,
+            signal=next(iter(found), ""),
             unit=unit,
             step=step,
         )
@@ -98,6 +133,35 @@ class SequenceInspector(Widget):
         if not 0 <= value < size:
             raise TraitError(f"SequenceInspector: {name} must be from 0 to {letter}-1 = {size - 1}, got {value}")
         return value
+
+    @validate("signal")  # type: ignore[untyped-decorator]
+    def _known(self, proposal: dict[str, Any]) -> str:
+        name = str(proposal["value"])
+        if name and name not in self.signals:
+            raise TraitError(
+                f"SequenceInspector: signal must be one of {', '.join(self.signals) or 'none'}, got {name!r}"
+            )
+        return name
+
+    @property
+    def page_state(self) -> dict[str, Any]:
+        """The traits for a page, the six arrays as floats of three bytes: half the bytes, and the same digits."""
+        return {**self.module_state, "arrays": {name: _packed(rows) for name, rows in self.arrays.items()}}
+
+    def to_json(self, path: str | os.PathLike[str]) -> Path:
+        """Write the trace to a file that the inspector of a page opens: a model of your own in the view of the book.
+
+        Parameters
+        ----------
+        path : the file to write
+
+        Returns
+        -------
+        Path : the file written
+        """
+        path = Path(path)
+        path.write_text(json.dumps(self.page_state, separators=(",", ":"), allow_nan=False), encoding="utf-8")
+        return path
 
 
 def _sample(trace: GateTrace, tokens: list[str], sample: int) -> dict[str, Array]:
@@ -140,3 +204,28 @@ def _round(values: Array) -> Any:
     if values.ndim > 1:
         return [_round(row) for row in values]
     return [float(f"{value:.{DIGITS}g}") for value in values.tolist()]
+
+
+def _signals(signals: Mapping[str, Any], T: int) -> dict[str, Array]:
+    """The signals as arrays (T,)."""
+    found = {str(name): np.asarray(course, float) for name, course in signals.items()}
+    for name, course in found.items():
+        if course.shape != (T,):
+            raise ShapeError(f"SequenceInspector: signal {name!r} must be (T,) = ({T},), got {course.shape}")
+        if not np.isfinite(course).all():
+            raise NotFiniteError(f"SequenceInspector: signal {name!r} must be finite, got NaN or infinity")
+    return found
+
+
+def _correlation(values: Array, course: Array) -> Array:
+    """Pearson's r of each unit's course in values (T, H) with a signal (T,), as (H,); 0 for what never moves."""
+    values, course = (a - a.mean(axis=0) for a in (values.astype(float), course))
+    sizes = np.linalg.norm(values, axis=0) * np.linalg.norm(course)
+    r: Array = np.divide(course @ values, sizes, out=np.zeros(values.shape[1]), where=sizes > 1e-12)
+    return r
+
+
+def _packed(rows: list[list[float]]) -> str:
+    """Numbers as float32 without the last byte, rounded, in base64: a relative error below 1e-5, and four bytes of page each."""
+    bits = (np.array(rows, "<f4").view("<u4") + 0x80) >> 8
+    return base64.b64encode(bits.astype("<u4").view(np.uint8).reshape(-1, 4)[:, :3].tobytes()).decode()

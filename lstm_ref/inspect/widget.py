@@ -9,6 +9,7 @@ from __future__ import annotations
 import html
 import json
 import os
+import re
 import uuid
 from pathlib import Path
 from typing import Any, ClassVar
@@ -35,8 +36,10 @@ def is_static() -> bool:
 
 
 def module(name: str) -> str:
-    """Source of the ES module of a widget."""
-    return (STATIC / f"{name}.js").read_text(encoding="utf-8")
+    """Source of the ES module of a widget, with the shared parts that its first lines name: ``// with save.js``."""
+    source = (STATIC / f"{name}.js").read_text(encoding="utf-8")
+    shared = re.findall(r"^// with (\w+\.js)$", source, re.MULTILINE)
+    return "".join((STATIC / part).read_text(encoding="utf-8") for part in shared) + source
 
 
 def style(name: str) -> str:
@@ -96,6 +99,11 @@ class Widget(Base):  # type: ignore[misc]  # anywidget has no types
         """The traits that the module reads, as JSON can hold them."""
         return {key: getattr(self, key) for key in sorted(self.module_traits())}
 
+    @property
+    def page_state(self) -> dict[str, Any]:
+        """The same for a page from disk, where a widget may write its numbers shorter."""
+        return self.module_state
+
     @classmethod
     def module_traits(cls) -> list[str]:
         """Names of the traits that the module reads: those of the widget, without those of anywidget."""
@@ -112,7 +120,7 @@ class Widget(Base):  # type: ignore[misc]  # anywidget has no types
         """The widget as a piece of HTML that needs no kernel and no network; several fit on one page."""
         place = f"lstm-{uuid.uuid4().hex[:12]}"
         # "<" cannot end the script element from inside a string, nor open a comment in it.
-        state = json.dumps(self.module_state, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
+        state = json.dumps(self.page_state, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
         source = module(self.name).replace("export default", "const widget =")
         return (
             f"<style>{style(self.name)}</style>\n"

@@ -3,16 +3,21 @@
 Most tests open a page with nothing but the widget. The last ones look at the same widgets inside the built book.
 """
 
+import json
 import re
+from io import BytesIO
+from pathlib import Path
 
 import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from PIL import Image
 from playwright.sync_api import expect
 
 from lstm_ref import lstm_step
 from lstm_ref.inspect import GateExplorer, GateTrace, SequenceInspector
 from lstm_ref.inspect.palette import RAMPS
+from lstm_ref.inspect.signals import depth, since
 from lstm_ref.inspect.widget import module, style
 
 GATES = ["i", "f", "g", "o"]
@@ -538,6 +543,121 @@ def test_without_scripts_a_reader_is_told_what_is_missing(open_page, which):
 # The same module as a live notebook runs it: a model that belongs to somebody else, and an end to every view
 
 
+# Signals, files and views that are saved
+
+
+def test_units_are_sorted_by_their_correlation_with_a_signal(open_page):
+    trace = gates()
+    signals = {"depth": depth(TEXT, "aeiou", " "), "line": since(TEXT)}
+    page = open_page(SequenceInspector(trace, TEXT, signals=signals, array="h", sort="index"))
+    assert page.locator(".lw-signal").get_attribute("d") == ""
+    page.locator('input[value="signal"]').check()
+    for name in ("line", "depth"):
+        page.locator(f'input[value="{name}"]').check()
+        for array in ("c", "h"):
+            page.locator(f'input[value="{array}"]').check()
+            r = np.array([np.corrcoef(signals[name], course)[0, 1] for course in getattr(trace, array)[0].T])
+            assert order(page) == np.argsort(-np.abs(r), kind="stable").tolist()
+            top = order(page)[0]
+            over(page, 3, 0, len(TEXT), 9)
+            assert re.search(r", r (\S+)$", number(page.locator(".lw-where").inner_text()))[1] == four_digits(r[top])
+        levels = [float(y) for y in re.findall(r"[ML][\d.]+ ([\d.]+)", page.locator(".lw-signal").get_attribute("d"))]
+        assert np.allclose(np.corrcoef(levels, signals[name])[0, 1], -1, atol=1e-3)  # y points down
+
+
+def test_a_trace_of_ones_own_is_opened_from_a_file_and_another_file_is_refused(open_page, tmp_path):
+    own, words = gates(T=5, H=3, seed=9), ["My", "own", "trained", "model", "."]
+    path = SequenceInspector(own, words, signals={"since": since(words)}).to_json(tmp_path / "own.json")
+    page = open_page(SequenceInspector(gates(), TEXT, unit=8, step=40))
+    wrong = tmp_path / "wrong.json"
+    held = json.loads(path.read_text())
+    for text in ("no JSON", "{}", json.dumps({**held, "tokens": words[:4]}), json.dumps({**held, "arrays": {}})):
+        wrong.write_text(text)
+        page.locator("input[type=file]").set_input_files(wrong)
+        expect(page.locator(".lw-notice")).to_contain_text("This file is no trace")
+        assert page.locator(".lw-text [data-t]").count() == len(TEXT)
+    page.locator("input[type=file]").set_input_files(path)
+    expect(page.locator(".lw-notice")).to_have_text("A trace of 3 units over 5 steps was opened.")
+    page.locator('input[value="index"]').check()
+    for t in range(5):
+        for unit in range(3):
+            over(page, t, unit, 5, 3)
+            assert readout(page) == at(own, t, unit)
+    page.locator('input[value="signal"]').check()
+    r = [abs(np.corrcoef(since(words), course)[0, 1]) for course in own.f[0].T]
+    assert order(page) == np.argsort(-np.array(r), kind="stable").tolist()
+
+
+def saved(page, label):
+    with page.expect_download() as download:
+        page.get_by_role("button", name=label).click()
+    return Path(download.value.path()).read_text(encoding="utf-8"), download.value.suggested_filename
+
+
+def test_the_view_of_the_explorer_is_saved_as_it_stands(open_page):
+    page = open_page(GateExplorer(b_f=-2.0, x=0.7))
+    slider(page, "c_prev").fill("-1.3")
+    want = assert_explorer_is_right(page)
+    text, name = saved(page, "Save as a page")
+    assert name == "gate-explorer.html"
+    assert_the_page_needs_nothing(text)
+    again = open_page(text[text.index("<body>") + 6 : text.index("<" + "/body>")])
+    assert assert_explorer_is_right(again) == want
+    assert saved(again, "Save as a page")[0] == text  # a page that was saved saves itself
+    text, name = saved(page, "Save as SVG")
+    assert name == "gate-explorer.svg"
+    assert {f">{value.replace('-', '−')}<" for value in want.values()} <= set(re.findall(r">[−\d.]+<", text))
+    assert "var(" not in text and "class=" not in text
+    assert_looks_the_same(open_page, page.locator("svg.lw-cell"), text)
+
+
+def test_the_view_of_the_inspector_is_saved_as_it_stands(open_page):
+    trace = gates()
+    page = open_page(SequenceInspector(trace, TEXT, signals={"line": since(TEXT)}, array="c"))
+    page.locator('input[value="signal"]').check()
+    before = page.locator("canvas").evaluate("canvas => canvas.toDataURL()"), order(page)
+    text, name = saved(page, "Save as a page")
+    assert name == "sequence-inspector.html"
+    assert_the_page_needs_nothing(text)
+    again = open_page(text[text.index("<body>") + 6 : text.index("<" + "/body>")])
+    assert (again.locator("canvas").evaluate("canvas => canvas.toDataURL()"), order(again)) == before
+    text, name = saved(page, "Save as SVG")
+    assert name == "sequence-inspector.svg" and before[0] in text and "var(" not in text
+    assert text.count("<text") == len(TEXT) + 2 and text.count("<path") == 3
+    assert page.locator(".lw-curve").get_attribute("d") in text
+
+
+def assert_the_page_needs_nothing(text):
+    assert text.startswith("<!doctype html>") and text.count("<script") == 1
+    assert not re.search(r"""(src|href)=["'](?!\$)""", text) and "file:" not in text
+
+
+def assert_looks_the_same(open_page, drawn, text):
+    """The SVG alone in a page, beside what it was saved from: the same colours in nearly all pixels."""
+    box = drawn.bounding_box()
+    page = open_page(
+        f'<div style="width:{box["width"]}px; font-family: sans-serif">{text}</div>'
+        "<style>body { margin: 0 } svg { width: 100%; height: auto }</style>"
+    )
+    shots = [
+        np.asarray(Image.open(BytesIO(where.screenshot())).convert("RGB").resize((300, 180)), float)
+        for where in (drawn, page.locator("svg").first)
+    ]
+    assert np.mean(np.abs(shots[0] - shots[1]).max(axis=2) > 60) < 0.02 and shots[0].std() > 20
+
+
+def test_live_a_view_is_saved_with_the_module_and_the_style_sheet_of_the_model(open_page):
+    widget = SequenceInspector(gates(), TEXT)
+    page = open_page(live_page(widget))
+    page.evaluate(
+        "([source, css]) => { live.model.set('_esm', source); live.model.set('_css', css); }",
+        [module(widget.name), style(widget.name)],
+    )
+    text, _ = saved(page, "Save as a page")
+    again = open_page(text[text.index("<body>") + 6 : text.index("<" + "/body>")])
+    assert order(again) == order(page) and again.locator(".lw-text [data-t]").count() == len(TEXT)
+
+
 LIVE = """
 <style>%(style)s</style><div id="place"></div>
 <script type="module">
@@ -578,8 +698,6 @@ window.live = { model, log, counts, cleanup, el, subscriptions };
 
 
 def live_page(widget):
-    import json
-
     source = module(widget.name).replace("export default", "const widget =")
     state = json.dumps(widget.module_state).replace("<", "\\u003c")
     return LIVE % {"style": style(widget.name), "state": state, "source": source}
@@ -642,7 +760,7 @@ def test_live_what_answers_to_the_arrow_keys_keeps_them_from_jupyterlab(open_pag
     marks = page.eval_on_selector_all(
         "input, canvas, [role=option]", "all => all.map(node => node.hasAttribute('data-lm-suppress-shortcuts'))"
     )
-    assert len(marks) == [15 + 6, 6 + 3 + 1][which] and all(marks)
+    assert len(marks) == [15 + 6, 6 + 3 + 1 + 1][which] and all(marks)
 
 
 # In the built book

@@ -1,5 +1,6 @@
 // One LSTM cell with one input and one unit: move a number and watch it pass the gates.
 // The same module runs in a live notebook (anywidget) and in a page from disk; `model` is all it knows of either.
+// with save.js
 
 const NS = "http://www.w3.org/2000/svg";
 const GATES = ["i", "f", "g", "o"];
@@ -325,7 +326,8 @@ function render({ model, el }) {
     controls,
     html("div", { class: "lw-right" }, equations),
   );
-  el.append(body);
+  const saving = { listen, model, el, names: NAMES, name: "gate-explorer", title: TEXT.title };
+  el.append(body, saveButtons({ ...saving, picture: () => pictureOf(cell.root, themed(el, "page")) }));
 
   // What the reader points at, or has in focus, lights up everywhere.
   let hovered = null, focused = null;

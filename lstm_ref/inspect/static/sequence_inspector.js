@@ -1,10 +1,13 @@
 // What every gate of every unit did while a model read a text: a heat map to point at, and the text it belongs to.
 // The same module runs in a live notebook (anywidget) and in a page from disk; `model` is all it knows of either.
+// with save.js
 
 const NS = "http://www.w3.org/2000/svg";
 const ARRAYS = ["i", "f", "g", "o", "c", "h"];
 const GATES = ["i", "f", "o"]; // from 0 to 1; the others have a sign
-const SORTS = ["memory", "variance", "index"];
+const SORTS = ["memory", "variance", "index"]; // and "signal", where there is one to be like
+const DATA = ["tokens", "arrays", "orders", "means", "signals", "likeness"]; // what a file of a trace holds
+const NAMES = [...DATA, "array", "sort", "signal", "unit", "step"];
 const CHART = 84; // height of the chart in pixels
 const PAGE = 10; // rows that Page Up and Page Down move
 
@@ -16,13 +19,21 @@ const TEXT = {
   arrays: "Array",
   sort: "Units by",
   array: { i: "input gate", f: "forget gate", g: "candidate", o: "output gate", c: "cell state", h: "hidden state" },
-  sorts: { memory: "memory", variance: "variance", index: "number" },
+  sorts: { memory: "memory", variance: "variance", index: "number", signal: "signal" },
+  signal: "Signal",
+  signalHint: (name) => `Correlation of each unit with the signal “${name}”`,
+  open: "Open a trace …",
+  opened: (H, T) => `A trace of ${H} units over ${T} steps was opened.`,
+  noTrace: "This file is no trace: SequenceInspector(...).to_json(path) writes one.",
   sortHint: {
     memory: "The unit with the largest mean forget gate first: it keeps longest",
     variance: "The unit whose shown values vary most first",
     index: "In the model's own order",
+    signal: "The unit that goes most with the signal, or most against it, first",
   },
-  where: (t, T, token, unit, mean) => `Step ${t} (T = ${T}), “${token}” · unit ${unit}, mean f ${mean}`,
+  where: (t, T, token, unit, mean, r) =>
+    `Step ${t} (T = ${T}), “${token}” · unit ${unit}, mean f ${mean}${r === undefined ? "" : `, r ${r}`}`,
+  picture: (name, unit, sort) => `${name}; units by ${sort}; unit ${unit}`,
   spoken: (t, token, unit, name, value) => `step ${t}, ${token}, unit ${unit}: ${name} ${value}`,
   map: (name, H, T) =>
     `Heat map of the ${name}: ${H} units by ${T} steps. The arrow keys read a number, Enter picks the unit.`,
@@ -53,6 +64,28 @@ const exact = (value) => value.toPrecision(4).replace("-", "−"); // the page c
 const visible = (token) => token.replace(/\n/g, "↵").replace(/\t/g, "⇥").replace(/ /g, "␣");
 const spoken = (token) => (token === " " ? TEXT.space : token === "\n" ? TEXT.newline : token);
 
+// Rows of numbers; a page from disk carries them as floats of three bytes.
+function rowsOf(values, T, H) {
+  if (typeof values !== "string") return values;
+  const bytes = Uint8Array.from(atob(values), (letter) => letter.charCodeAt(0));
+  const words = Uint32Array.from({ length: T * H }, (_, k) => (bytes[3 * k] << 8) | (bytes[3 * k + 1] << 16) | (bytes[3 * k + 2] << 24));
+  const floats = Array.from(new Float32Array(words.buffer), (value) => Number(value.toPrecision(4)));
+  return Array.from({ length: T }, (_, t) => floats.slice(t * H, (t + 1) * H));
+}
+
+// The state in a file that to_json has written; null for any other file.
+function traceIn(text) {
+  try {
+    const state = JSON.parse(text);
+    const T = state.tokens.length, H = state.means.length;
+    const whole = ARRAYS.every((name) => rowsOf(state.arrays[name], T, H).every((row) => row.length === H && row.every(Number.isFinite)));
+    const fits = ARRAYS.every((name) => rowsOf(state.arrays[name], T, H).length === T);
+    return whole && fits && T && H && DATA.every((name) => name in state) ? state : null;
+  } catch {
+    return null;
+  }
+}
+
 function rgb(colour) {
   const hex = colour.trim();
   return [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16));
@@ -64,7 +97,8 @@ function ink(colour) {
   return 0.2126 * r + 0.7152 * g + 0.0722 * b > 0.179 ? "#000" : "#fff";
 }
 
-function render({ model, el }) {
+// `again` draws everything anew, after another trace was opened; `said` is told then.
+function draw({ model, el, again, said = "" }) {
   const cleanups = [];
   const listen = (target, event, handler, options) => {
     target.addEventListener(event, handler, options);
@@ -75,14 +109,19 @@ function render({ model, el }) {
     model.save_changes();
     update();
   };
-  const tokens = model.get("tokens"), arrays = model.get("arrays"), orders = model.get("orders"), means = model.get("means");
+  const tokens = model.get("tokens"), orders = model.get("orders"), means = model.get("means");
   const T = tokens.length, H = means.length;
+  const arrays = Object.fromEntries(ARRAYS.map((name) => [name, rowsOf(model.get("arrays")[name], T, H)]));
+  const signals = model.get("signals"), likeness = model.get("likeness");
+  const signalNames = Object.keys(signals);
+  const like = () => `${model.get("signal")}_${model.get("array")}`;
   const words = tokens.some((token) => [...token].length > 2);
   const largest = Math.max(...arrays.c.flat().map(Math.abs)) || 1;
   const range = (name) => (name === "c" ? largest : 1); // g and h lie between -1 and 1, as tanh does
   const units = () => {
     const sort = model.get("sort");
     if (sort === "memory") return orders.memory;
+    if (sort === "signal") return orders[`signal_${like()}`];
     return sort === "variance" ? orders[`variance_${model.get("array")}`] : Array.from({ length: H }, (_, unit) => unit);
   };
 
@@ -111,7 +150,9 @@ function render({ model, el }) {
     (name) => [swatch(name), html("i", {}, name), html("span", { class: "lw-long" }, ` ${TEXT.array[name]}`)],
     (name) => TEXT.array[name],
   );
-  const sortChoice = choices("sort", TEXT.sort, SORTS, (name) => [TEXT.sorts[name]], (name) => TEXT.sortHint[name]);
+  const sorts = signalNames.length ? [...SORTS, "signal"] : SORTS;
+  const sortChoice = choices("sort", TEXT.sort, sorts, (name) => [TEXT.sorts[name]], (name) => TEXT.sortHint[name]);
+  const signalChoice = choices("signal", TEXT.signal, signalNames, (name) => [name], TEXT.signalHint);
 
   // Numbers under the pointer
   const where = html("div", { class: "lw-where" });
@@ -133,7 +174,8 @@ function render({ model, el }) {
   const chart = svg("svg", { class: "lw-chart", role: "img", height: CHART, preserveAspectRatio: "none" });
   const zero = svg("path", { class: "lw-zero", "vector-effect": "non-scaling-stroke" });
   const curve = svg("path", { class: "lw-curve", "vector-effect": "non-scaling-stroke" });
-  chart.append(zero, curve);
+  const signalCurve = svg("path", { class: "lw-signal", "vector-effect": "non-scaling-stroke" });
+  chart.append(zero, signalCurve, curve);
   const rowMark = html("div", { class: "lw-mark lw-row" });
   const columnMark = html("div", { class: "lw-mark lw-column" });
   const cellMark = html("div", { class: "lw-mark lw-spot" });
@@ -150,7 +192,7 @@ function render({ model, el }) {
   spans.forEach((span, t) => text.append(...(words && t ? [" ", span] : [span])));
 
   el.append(
-    html("div", { class: "lw-bar" }, arrayChoice.group, sortChoice.group),
+    html("div", { class: "lw-bar" }, arrayChoice.group, sortChoice.group, ...(signalNames.length ? [signalChoice.group] : [])),
     html("div", { class: "lw-readout" }, where, values),
     live,
     html("div", { class: "lw-plot" }, labels, scroll),
@@ -158,6 +200,28 @@ function render({ model, el }) {
     caption,
     text,
   );
+  const file = html("input", { type: "file", accept: ".json,application/json", "aria-label": TEXT.open, ...KEYS });
+  listen(file, "change", async () => {
+    const state = traceIn(await file.files[0].text());
+    if (!state) return (live.textContent = notice.textContent = TEXT.noTrace);
+    const start = { signal: Object.keys(state.signals)[0] ?? "", unit: 0, step: 0 };
+    if (model.get("sort") === "signal" && !start.signal) start.sort = "memory";
+    again(TEXT.opened(state.means.length, state.tokens.length), () => {
+      for (const name of ["unit", "step"]) model.set(name, 0); // what another trace may not have
+      for (const [name, value] of Object.entries({ ...state, ...start })) {
+        if (!NAMES.includes(name) || (!DATA.includes(name) && !(name in start))) continue;
+        const plain = name === "arrays" ? Object.fromEntries(ARRAYS.map((key) => [key, rowsOf(value[key], state.tokens.length, state.means.length)])) : value;
+        model.set(name, plain);
+      }
+      model.save_changes();
+    });
+  });
+  const notice = html("span", { class: "lw-muted lw-notice" }, said);
+  const saving = { listen, model, el, names: NAMES, name: "sequence-inspector", title: TEXT.title };
+  const bar = saveButtons({ ...saving, picture: () => snapshot() });
+  bar.append(html("label", { class: "lw-file" }, file, html("span", { class: "lw-chip" }, TEXT.open)), notice);
+  el.append(bar);
+  live.textContent = said;
 
   let columnWidth = 12, rowHeight = 10;
   let at = { t: model.get("step"), unit: model.get("unit") }; // what is read out; a pointer moves it, a click keeps it
@@ -202,6 +266,11 @@ function render({ model, el }) {
     chart.setAttribute("viewBox", `0 0 ${T} ${CHART}`);
     curve.setAttribute("d", course.map((value, t) => `${t ? "L" : "M"}${t + 0.5} ${y(value)}`).join(""));
     curve.style.stroke = `var(--lw-${name})`;
+    // The signal, stretched over the height of the chart: its shape is what counts.
+    const signal = model.get("sort") === "signal" ? signals[model.get("signal")] : [];
+    const [least, most] = [Math.min(...signal), Math.max(...signal)];
+    const level = (value) => (CHART - 5 - ((value - least) / (most - least || 1)) * (CHART - 10)).toFixed(1);
+    signalCurve.setAttribute("d", signal.map((value, t) => `${t ? "L" : "M"}${t + 0.5} ${level(value)}`).join(""));
     zero.setAttribute("d", `M0 ${y(0)}H${T}`);
     chart.setAttribute("aria-label", TEXT.chart(TEXT.array[name], unit, exact(Math.min(...course)), exact(Math.max(...course))));
     [high.textContent, low.textContent] = [scale.lastChild.textContent, scale.firstChild.textContent];
@@ -249,7 +318,8 @@ function render({ model, el }) {
     box(cellMark, at.t * columnWidth, rowOf[at.unit] * rowHeight, columnWidth, rowHeight);
     spans.forEach((node, t) => node.classList.toggle("lw-at", t === at.t));
     const name = model.get("array");
-    where.textContent = TEXT.where(at.t, T, visible(tokens[at.t]), at.unit, exact(means[at.unit]));
+    const r = model.get("sort") === "signal" ? exact(likeness[like()][at.unit]) : undefined;
+    where.textContent = TEXT.where(at.t, T, visible(tokens[at.t]), at.unit, exact(means[at.unit]), r);
     for (const other of ARRAYS) {
       outs[other].textContent = exact(arrays[other][at.t][at.unit]);
       outs[other].parentNode.classList.toggle("lw-shown", other === name);
@@ -257,13 +327,40 @@ function render({ model, el }) {
   }
 
   function update() {
-    for (const [name, { inputs }] of [["array", arrayChoice], ["sort", sortChoice]]) {
+    for (const [name, { inputs }] of [["array", arrayChoice], ["sort", sortChoice], ["signal", signalChoice]]) {
       for (const [option, input] of Object.entries(inputs)) input.checked = option === model.get(name);
     }
     el.dataset.units = units().join(" ");
     paint();
     drawUnit();
     place();
+  }
+
+  // The map, the text under it and the course of the picked unit, as one SVG
+  function snapshot() {
+    const name = model.get("array"), unit = model.get("unit"), left = 44, top = 26;
+    const width = left + columnWidth * T + 8, map = rowHeight * H, under = top + map + 18;
+    const fg = themed(el, "fg"), muted = themed(el, "muted");
+    const root = svg("svg", { xmlns: NS, viewBox: `0 0 ${width} ${under + CHART + 6}`, width, height: under + CHART + 6, "font-family": "system-ui, sans-serif", "font-size": 11 });
+    const write = (x, y, words, more = {}) => {
+      const node = svg("text", { x, y, fill: muted, ...more });
+      node.append(words);
+      root.append(node);
+    };
+    root.append(svg("rect", { width, height: under + CHART + 6, fill: themed(el, "page") }));
+    write(left, 16, TEXT.picture(`${TEXT.array[name]} ${name}`, unit, TEXT.sorts[model.get("sort")]), { fill: fg, "font-size": 13 });
+    root.append(
+      svg("image", { x: left, y: top, width: columnWidth * T, height: map, href: canvas.toDataURL(), preserveAspectRatio: "none", style: "image-rendering:pixelated" }),
+      svg("rect", { x: left, y: top + rowOf[unit] * rowHeight, width: columnWidth * T, height: rowHeight, fill: "none", stroke: fg, "stroke-width": 1.5 }),
+    );
+    write(left - 6, top + (rowOf[unit] + 0.5) * rowHeight + 4, String(unit), { "text-anchor": "end", fill: fg });
+    tokens.forEach((token, t) => write(left + (t + 0.5) * columnWidth, top + map + 12, visible(token), { "text-anchor": "middle", "font-family": "monospace" }));
+    const place = svg("g", { transform: `translate(${left} ${under}) scale(${columnWidth} 1)`, fill: "none" });
+    for (const [path, stroke, dashes] of [[zero, muted, "2 3"], [signalCurve, muted, "6 4"], [curve, themed(el, name), "none"]]) {
+      if (path.getAttribute("d")) place.append(svg("path", { d: path.getAttribute("d"), stroke, "stroke-width": 1.8, "stroke-dasharray": dashes, "vector-effect": "non-scaling-stroke" }));
+    }
+    root.append(place);
+    return new XMLSerializer().serializeToString(root);
   }
 
   // Pointer: a mouse reads as it moves; a click or a tap keeps the step and picks the unit.
@@ -329,7 +426,7 @@ function render({ model, el }) {
   });
 
   // Changes from elsewhere: from Python, from the width of the page, from light to dark.
-  for (const name of ["array", "sort", "unit", "step"]) {
+  for (const name of ["array", "sort", "signal", "unit", "step"]) {
     const changed = () => {
       if (name === "unit") at = { ...at, unit: model.get("unit") };
       if (name === "step") at = { ...at, t: model.get("step") };
@@ -364,6 +461,17 @@ function render({ model, el }) {
     for (const undo of cleanups) undo();
     el.replaceChildren();
   };
+}
+
+function render({ model, el }) {
+  let stop;
+  const again = (said, change) => {
+    stop();
+    change();
+    stop = draw({ model, el, again, said });
+  };
+  stop = draw({ model, el, again });
+  return () => stop();
 }
 
 export default { render };
