@@ -14,7 +14,9 @@ from lstm_ref.convert import DIALECTS, convert, convert_model
 from lstm_ref.ctc import ctc_greedy, ctc_loss
 from lstm_ref.errors import (
     ArgumentError,
+    CheckpointError,
     DataError,
+    DivergedError,
     DTypeError,
     GradientError,
     LSTMError,
@@ -108,9 +110,11 @@ __version__ = "0.1.0"
 __all__ = [
     "AdamState",
     "ArgumentError",
+    "CheckpointError",
     "DIALECTS",
     "DTypeError",
     "DataError",
+    "DivergedError",
     "GRUCache",
     "GRUGrads",
     "GRUStepCache",

@@ -4,10 +4,12 @@ LSTMError
  ├─ ShapeError          (also a ValueError)      an array has the wrong shape
  ├─ DTypeError          (also a TypeError)       an array is not of the kind that is needed, or two kinds are mixed
  ├─ NotFiniteError      (also a ValueError)      an array or a loss holds NaN or infinity
+ │   └─ DivergedError                            it happened in training, which stopped
  ├─ ArgumentError       (also a ValueError)      anything else that an argument can be and must not
  ├─ GradientError       (also an AssertionError) a gradient is not the derivative of the loss
  ├─ MissingPackageError (also an ImportError)    an optional package is not installed
- └─ DataError           (also an OSError)        a data file cannot be had, or is not the file that it should be
+ ├─ DataError           (also an OSError)        a data file cannot be had, or is not the file that it should be
+ └─ CheckpointError     (also a ValueError)      a file is no checkpoint, is damaged, or belongs to another model or other data
 """
 
 from __future__ import annotations
@@ -37,6 +39,19 @@ class NotFiniteError(LSTMError, ValueError):
     """An array or a loss holds NaN or infinity."""
 
 
+class DivergedError(NotFiniteError):
+    """A loss or a gradient has become NaN or infinite in training.
+
+    Attributes
+    ----------
+    history : lstm_ref.train.History of the steps before
+    """
+
+    def __init__(self, message: str, history: Any) -> None:
+        super().__init__(message)
+        self.history = history
+
+
 class ArgumentError(LSTMError, ValueError):
     """An argument has a value that cannot be used: a negative learning rate, a name that is missing, an unknown dialect."""
 
@@ -60,6 +75,10 @@ class MissingPackageError(LSTMError, ImportError):
 
 class DataError(LSTMError, OSError):
     """A data file cannot be had, or is not the file that it should be."""
+
+
+class CheckpointError(LSTMError, ValueError):
+    """A file is not a checkpoint, is damaged, or belongs to another model or to other data."""
 
 
 def check_arrays(operation: str, sizes: dict[str, int], **arguments: tuple[Any, str]) -> None:

@@ -6,7 +6,9 @@ import pytest
 from lstm_ref import errors
 from lstm_ref.errors import (
     ArgumentError,
+    CheckpointError,
     DataError,
+    DivergedError,
     DTypeError,
     GradientError,
     LSTMError,
@@ -28,6 +30,8 @@ from lstm_ref.errors import (
         (GradientError, AssertionError),
         (MissingPackageError, ImportError),
         (DataError, OSError),
+        (CheckpointError, ValueError),
+        (DivergedError, NotFiniteError),
     ],
 )
 def test_each_error_is_also_the_builtin_that_people_catch(error, builtin):

@@ -531,6 +531,9 @@ def test_engines_name_what_does_not_fit():
         ArgumentError, match="optimiser must hold every parameter .* missing: weight, bias; is it another model's"
     ):
         TorchEngine(line, len, torch.optim.SGD(torch.nn.Linear(2, 1).parameters()))
+    other = torch.nn.Linear(2, 1)
+    with pytest.raises(ArgumentError, match="a loss that depends on the trained parameters of the model"):
+        train(TorchEngine(line, lambda model, batch: other(torch.ones(1, 2)).sum()), [0], steps=1)
     with pytest.raises(ArgumentError, match=r"must have one learning rate, because train sets it, got 0\.1, 0\.2"):
         groups = [{"params": [line.weight], "lr": 0.1}, {"params": [line.bias], "lr": 0.2}]
         TorchEngine(line, lambda model, batch: 0, torch.optim.SGD(groups))

@@ -11,10 +11,10 @@ do what every long run needs: a history, the best weights, checkpoints, random n
 
 from typing import TYPE_CHECKING, Any
 
-from lstm_ref.train.checkpoint import CheckpointError
+from lstm_ref.errors import CheckpointError, DivergedError
 from lstm_ref.train.engine import Engine
 from lstm_ref.train.history import History
-from lstm_ref.train.loop import DivergedError, mean_loss, train
+from lstm_ref.train.loop import mean_loss, train
 from lstm_ref.train.numpy_engine import NumpyEngine
 from lstm_ref.train.randomness import set_seed
 

@@ -17,13 +17,9 @@ from typing import Any
 
 import numpy as np
 
-from lstm_ref.errors import ArgumentError, Array, LSTMError
+from lstm_ref.errors import ArgumentError, Array, CheckpointError
 
 MAGIC = b"lstm_ref checkpoint 1 "
-
-
-class CheckpointError(LSTMError, ValueError):
-    """A file is not a checkpoint, is damaged, or belongs to another model or other data."""
 
 
 def write_checkpoint(path: Path, tree: Mapping[str, Any]) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.random import Generator
 
-from lstm_ref.errors import ArgumentError, NotFiniteError
+from lstm_ref.errors import ArgumentError, DivergedError, NotFiniteError
 from lstm_ref.train.engine import Engine, Weights
 from lstm_ref.train.history import History
 from lstm_ref.train.keyboard import whole_step
@@ -19,19 +19,6 @@ from lstm_ref.train.order import Batches, arrays_of, one_pass, rows
 from lstm_ref.train.run import Run
 
 Schedule = Callable[[int, History], float]
-
-
-class DivergedError(NotFiniteError):
-    """A loss or a gradient has become NaN or infinite.
-
-    Attributes
-    ----------
-    history : History of the steps before
-    """
-
-    def __init__(self, message: str, history: History) -> None:
-        super().__init__(message)
-        self.history = history
 
 
 def train(

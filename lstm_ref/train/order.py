@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.random import Generator
 
-from lstm_ref.errors import ArgumentError, Array
-from lstm_ref.train.checkpoint import CheckpointError
+from lstm_ref.errors import ArgumentError, Array, CheckpointError
 from lstm_ref.train.randomness import differing, random_states, set_random_states
 
 Batches = Iterable[Any] | Callable[[], Iterable[Any]]

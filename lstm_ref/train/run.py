@@ -11,8 +11,8 @@ from typing import Any
 
 from numpy.random import Generator
 
-from lstm_ref.errors import ArgumentError, NotFiniteError
-from lstm_ref.train.checkpoint import CheckpointError, read_checkpoint, write_checkpoint
+from lstm_ref.errors import ArgumentError, CheckpointError, NotFiniteError
+from lstm_ref.train.checkpoint import read_checkpoint, write_checkpoint
 from lstm_ref.train.engine import Engine, Weights
 from lstm_ref.train.history import History
 from lstm_ref.train.order import Batches, Order
@@ -186,7 +186,10 @@ class Run:
 
     def _description(self) -> dict[str, str]:
         """What must be the same in a run that goes on."""
-        weights = {name: f"{tuple(array.shape)} {array.dtype}" for name, array in self._engine.weights().items()}
+        weights = {
+            name: f"{tuple(array.shape)} {getattr(array.dtype, 'name', array.dtype)}"
+            for name, array in self._engine.weights().items()
+        }
         return {"engine": type(self._engine).__name__, "optimiser": self._engine.optimiser, **weights}
 
 

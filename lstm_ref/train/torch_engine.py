@@ -93,6 +93,10 @@ class TorchEngine:
             )
         loss.backward()
         grads = {name: p.grad for name, p in self._trained.items() if p.grad is not None}
+        if not grads:
+            raise ArgumentError(
+                "TorchEngine: step must return a loss that depends on the trained parameters of the model; is it another model's?"
+            )
         grads = {name: g.to_dense() if g.is_sparse else g for name, g in grads.items()}
         return loss.item(), grads, _map(lambda tensor: tensor.detach(), state)
 
