@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import difflib
 import json
+import multiprocessing
 import os
 import platform
 import re
@@ -22,6 +23,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -124,33 +126,34 @@ def noticed(folder: Path, module: str, mutant: str) -> bool:
     return os.waitpid(child, 0)[1] != 0
 
 
-def survivors_of(folder: Path, module: str) -> tuple[int, list[str]]:
-    """How many mutants of a module there are, and those that no test notices."""
-    source = (folder / "lstm_ref" / f"{module}.py").read_text()
-    if noticed(folder, module, source):
-        raise RuntimeError(f"mutation.py: tests/test_{module}.py fails on the module as it is; mend that first")
-    count, survivors = 0, []
-    for told, mutant in mutants(module, source):
-        count += 1
-        if not noticed(folder, module, mutant):
-            survivors.append(f"{module}.py: {told}")
-        if count % 20 == 0:
-            print(f"{module}.py: {count} mutants, {len(survivors)} survivors", flush=True)
-    return count, survivors
+def survivors_of(module: str, part: int, parts: int) -> tuple[int, list[str]]:
+    """How many mutants there are in one part of those of a module, and which of them no test notices."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        copy_tree(folder)
+        source = (folder / "lstm_ref" / f"{module}.py").read_text()
+        if noticed(folder, module, source):
+            raise RuntimeError(f"mutation.py: tests/test_{module}.py fails on the module as it is; mend that first")
+        mine = list(mutants(module, source))[part::parts]
+        survivors = []
+        for told, mutant in mine:
+            if not noticed(folder, module, mutant):
+                survivors.append(f"{module}.py: {told}")
+                print(f"no test noticed {survivors[-1]}", flush=True)
+        return len(mine), survivors
 
 
-def report(counts: dict[str, tuple[int, list[str]]], equivalent: dict[str, str]) -> dict[str, Any]:
+def report(counts: dict[str, int], survivors: list[str], equivalent: dict[str, str]) -> dict[str, Any]:
     """How many mutants, how many killed, and what is known of each survivor."""
-    survivors = [told for _, found in counts.values() for told in found]
-    mutants = sum(count for count, _ in counts.values())
+    mutants = sum(counts.values())
     return {
         "date": time.strftime("%Y-%m-%d"),
         "python": platform.python_version(),
         **{name: version(name) for name in ("numpy", "hypothesis", "cosmic-ray")},
         "mutants": mutants,
-        "of each module": {f"{module}.py": count for module, (count, _) in counts.items()},
+        "of each module": {f"{module}.py": count for module, count in counts.items()},
         "killed": mutants - len(survivors),
-        "survivors": {told: equivalent.get(told, "") for told in survivors},
+        "survivors": {told: equivalent.get(told, "") for told in sorted(survivors)},
     }
 
 
@@ -158,16 +161,21 @@ def main() -> int:
     """Mutate, write the report, say what no test noticed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=HERE / "results" / "mutation.json")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="processes at a time (one for each core)")
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as name:
-        copy_tree(Path(name))
-        counts = {module: survivors_of(Path(name), module) for module in MODULES}
-    found = report(counts, json.loads((HERE / "mutation_equivalent.json").read_text()))
+    parts = [(module, part, arguments.jobs) for module in MODULES for part in range(arguments.jobs)]
+    with ProcessPoolExecutor(arguments.jobs, multiprocessing.get_context("fork")) as pool:
+        answers = list(pool.map(survivors_of, *zip(*parts, strict=True)))
+    counts = dict.fromkeys(MODULES, 0)
+    for (module, _, _), (count, _) in zip(parts, answers, strict=True):
+        counts[module] += count
+    survivors = [told for _, found in answers for told in found]
+    found = report(counts, survivors, json.loads((HERE / "mutation_equivalent.json").read_text()))
     arguments.out.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n")
     unexplained = [told for told, why in found["survivors"].items() if not why]
     print(f"{found['mutants']} mutants, {found['killed']} killed, {len(found['survivors'])} survivors")
     for told in unexplained:
-        print(f"no test noticed: {told}")
+        print(f"not told why it changes no number: {told}")
     return 1 if unexplained else 0
 
 
