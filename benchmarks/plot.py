@@ -46,7 +46,7 @@ def _times(report: dict[str, Any]) -> Any:
         ax.set_yticks(range(len(names)), ["in-place (lstm_ref)" if name == "in-place" else name for name in names])
         ax.invert_yaxis()
         ax.xaxis.set_major_formatter("{x:g}")
-        ax.set_xlabel("time, as a multiple of PyTorch's (one pass forward and backward)")
+        ax.set_xlabel("time, as a multiple of PyTorch's")
         ax.legend(title="N, T, D, H")
 
     worst = max(result["of PyTorch"]["in-place"] for result in results)
@@ -79,10 +79,10 @@ def _growth(report: dict[str, Any]) -> Any:
                 axes[row][column].yaxis.set_major_formatter("{x:g}")
                 if not column:
                     axes[row][column].set_ylabel(label)
-            axes[1][column].set_xlabel(f"{along}, with the rest of N, T, D, H = 32, 100, 64, 128")
+            axes[1][column].set_xlabel(along)
         axes[0][0].legend()
 
-    alt = f"Time and peak memory of lstm_ref and of PyTorch as T and H grow: {_slopes(report)}."
+    alt = f"Time and memory of lstm_ref and of PyTorch as T or H grows from N, T, D, H = 32, 100, 64, 128: {_slopes(report)}."
     return figure(draw, alt, size=(8.4, 5.2), rows=2, columns=2)
 
 
