@@ -10,6 +10,7 @@ from lstm_ref.inspect.palette import COLOURS, LINE_STYLES, PALETTES, Palette
 from lstm_ref.inspect.trace import GateTrace, GRUTrace, trace, trace_gru
 
 if TYPE_CHECKING:
+    from lstm_ref.inspect.backward_stepper import BackwardStepper
     from lstm_ref.inspect.gate_explorer import GateExplorer
     from lstm_ref.inspect.gradient_lens import GradientLens
     from lstm_ref.inspect.sequence_inspector import SequenceInspector
@@ -18,6 +19,7 @@ __all__ = [
     "COLOURS",
     "LINE_STYLES",
     "PALETTES",
+    "BackwardStepper",
     "Figure",
     "GateExplorer",
     "GRUTrace",
@@ -33,6 +35,10 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     """The widgets are classes of anywidget, so that they can only be made once that is imported."""
+    if name == "BackwardStepper":
+        from lstm_ref.inspect.backward_stepper import BackwardStepper
+
+        return BackwardStepper
     if name == "GateExplorer":
         from lstm_ref.inspect.gate_explorer import GateExplorer
 
