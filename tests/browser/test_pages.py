@@ -118,7 +118,7 @@ def test_reader_can_switch_between_light_and_dark(page_for):
     # The page, and what a figure writes on it
     colours = """() => [
         getComputedStyle(document.body).backgroundColor,
-        getComputedStyle(document.querySelector(".lstm-figure svg use").parentNode).fill,
+        getComputedStyle(document.querySelector(".lstm-figure svg g[style*='fill:var']")).fill,
     ].map((colour) => colour.match(/\\d+/g).reduce((sum, part) => sum + Number(part), 0))"""
     page_light, text_light = page.evaluate(colours)
     for _ in range(3):  # auto, light, dark: in the order of the theme
@@ -164,7 +164,7 @@ def test_cheat_sheet_fits_on_one_page_of_paper(page_for):
     printed = PdfReader(BytesIO(page.pdf(prefer_css_page_size=True)))
     width, height = (float(side) for side in printed.pages[0].mediabox[2:])
     assert len(printed.pages) == 1 and (round(width), round(height)) == (595, 842)  # A4 in points
-    text = printed.pages[0].extract_text()
+    text = " ".join(printed.pages[0].extract_text().split())
     assert "Cheat sheet" in text and "forget bias" in text and "Without a baseline" in text
 
 
