@@ -18,14 +18,23 @@ PLAIN_TOKENS = ("n", "nn", "p", "w", "x")
 _PLAIN_TOKEN = re.compile(rf'<span class="(?:{"|".join(PLAIN_TOKENS)})">([^<]*)</span>')
 _CODE = re.compile(r'(?<=<div class="highlight">)<pre>.*?</pre>', re.DOTALL)
 _QUOTED = re.compile(r""" (class|style)="([^"'=<>`\s]+)\"""")
+# What KaTeX calls the kinds of atoms: its style sheet has no rule for them; a test reads that, too.
+PLAIN_ATOMS = frozenset(["mbin", "mclose", "minner", "mop", "mopen", "mord", "mpunct", "mrel", "mtight"])
+_CLASSES = re.compile(r' class="([^"]*)"')
 _NO_MARGIN = re.compile(r"margin-(?:left|right):0em;")
 _TEX = re.compile(r"<annotation encoding=\"application/x-tex\">.*?</annotation>", re.DOTALL)
 
 
 def light_formula(html: str) -> str:
-    """KaTeX's HTML without its LaTeX source, default margins, and quotes that HTML can do without."""
+    """KaTeX's HTML without its LaTeX source, classes that have no rule, default margins, and quotes that HTML can do without."""
+
+    def used(found: re.Match[str]) -> str:
+        names = [name for name in found[1].split() if name not in PLAIN_ATOMS]
+        return f' class="{" ".join(names)}"' if names else ""
+
     html = _TEX.sub("", html).replace("<semantics>", "").replace("</semantics>", "")
     html = html.replace(' xmlns="http://www.w3.org/1998/Math/MathML"', "")
+    html = _CLASSES.sub(used, html)
     html = _NO_MARGIN.sub("", html).replace(';"', '"').replace(' style=""', "")
     return _QUOTED.sub(r" \1=\2", html)
 
