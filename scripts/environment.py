@@ -10,7 +10,7 @@ import subprocess
 import sys
 
 OLDEST, NEWEST = (3, 11), (3, 13)  # NumPy's oldest, TensorFlow's newest
-GIGABYTES = 6  # .venv takes 3.5 (measured 2026-11-23), and pip unpacks beside it
+GIGABYTES = 6  # .venv takes 3.9 (measured 2026-11-24), and pip unpacks beside it
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 VENV = os.path.join(ROOT, ".venv")
 STAMP = os.path.join(VENV, "installed-from.sha256")
