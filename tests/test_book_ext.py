@@ -24,7 +24,7 @@ from inside.execution import code_digest  # noqa: E402
 from inside.formulas import FormulaError, Renderer, katex_package  # noqa: E402
 from inside.notebooks import install_cell, launch_links  # noqa: E402
 from inside.plain_markdown import plain  # noqa: E402
-from inside.weight import PLAIN_ATOMS, PLAIN_TOKENS, light_code, light_formula  # noqa: E402
+from inside.weight import PLAIN_ATOMS, PLAIN_TOKENS, corners, light_code, light_formula  # noqa: E402
 
 HEAD = """---
 jupytext:
@@ -445,6 +445,11 @@ def test_lighter_formula_shows_the_same(katex):
         assert len(light) < 0.88 * len(html)
         assert Seen(light).texts == Seen(html).texts
     renderer.close()
+
+
+def test_empty_header_of_a_table_is_no_header():
+    row = '<tr><th class="head text-right"><p></p></th><th class="head"><p>f</p></th></tr>'
+    assert corners(row) == '<tr><td class="head text-right"></td><th class="head"><p>f</p></th></tr>'
 
 
 def test_atoms_that_lose_their_class_have_no_rule(katex):
