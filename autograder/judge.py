@@ -215,7 +215,18 @@ class _Judge:
             return StudentError(
                 *_explained(cause, f"{failure.kind}: {failure.text}{failure.place}. The cause lies above: ")
             )
-        return StudentError(*_explained(failure))
+        status, message = _explained(failure)
+        name = re.match(r"name '(\w+)' is not defined", failure.text)
+        if failure.kind == "NameError" and status is Status.ERROR and name and not self._binds(name.group(1)):
+            message += (
+                f". No cell of the notebook gives {name.group(1)} a value: was its cell deleted, while your own kernel still "
+                "remembers it? Restart the kernel and run all cells."
+            )
+        return StudentError(status, message)
+
+    def _binds(self, name: str) -> bool:
+        """Whether a statement at the level of the notebook gives a name a value."""
+        return any(name in statement.binds for cell in self.session.read for statement in cell.statements)
 
     def _failed_import(self, failure: StudentFailure) -> StudentFailure | None:
         """Failure of the statement that would have bound the name that is missing, if it was an import."""
@@ -249,10 +260,9 @@ class _Judge:
             c for c, cell in enumerate(self.session.read) if cell.error and function in self.session.cells[c]
         ]:
             error = self.session.read[broken[-1]].error
-            return StudentError(
-                Status.ERROR,
-                f"There is no function {function}: code cell {broken[-1] + 1}, which names it, is not Python. {error}",
-            )
+            assert error is not None
+            where = f"There is no function {function}: code cell {broken[-1] + 1}, which names it, is not Python. "
+            return StudentError(*_explained(error, where))
         bound = {name for cell in self.session.read for statement in cell.statements for name in statement.binds}
         near = difflib.get_close_matches(function, bound, n=1)
         hint = f" There is {near[0]}; is it the one?" if near else ""

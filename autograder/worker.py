@@ -14,6 +14,7 @@ the judge takes what comes back as the student's answer, whoever wrote it.
 """
 
 from __future__ import annotations
+import __future__
 
 import ast
 import builtins
@@ -24,11 +25,15 @@ import re
 import resource
 import sys
 import traceback
+from array import array
 from types import CodeType, ModuleType
 from typing import Any, BinaryIO
 
 CELL = "<cell {}>"
 MAX_TEXT = 2000  # characters of an error's text
+FUTURE = (
+    __future__.annotations.compiler_flag
+)  # the only one that changes anything in the Python versions of this course
 MAGIC = re.compile(r"\s*(%|!|\?|.*\?\s*$|\w[\w., ]*=\s*[%!])")
 RUN_CELL_MAGICS = ("%%time", "%%timeit", "%%capture", "%%prun")  # the rest of the cell is Python; other magics' is not
 
@@ -70,8 +75,8 @@ def take_descriptors() -> tuple[BinaryIO, BinaryIO]:
 # --- reading cells -------------------------------------------------------------------------------------------------------
 
 
-def read_cell(number: int, source: str) -> tuple[dict[str, Any], list[CodeType]]:
-    """What a cell holds, and its statements, compiled one by one.
+def read_cell(number: int, source: str, flags: int = 0) -> tuple[dict[str, Any], list[CodeType]]:
+    """What a cell holds, and its statements, compiled one by one; ``flags`` are the compiler's, from the cells above.
 
     The first is a dict: "error" is None or (kind, text, line, source) for a cell that is no Python; "note" says what was left
     out; "statements" are dicts with "line", "binds" (names that the statement gives a value) and "defines" (whether it only
@@ -83,7 +88,10 @@ def read_cell(number: int, source: str) -> tuple[dict[str, Any], list[CodeType]]
     cell: dict[str, Any] = {"error": None, "note": note, "statements": [], "uses": []}
     try:
         tree = ast.parse(source, name)
-        codes = [compile(ast.Module([node], []), name, "exec", dont_inherit=True) for node in tree.body]
+        codes = []
+        for node in tree.body:
+            codes.append(compile(ast.Module([node], []), name, "exec", flags, dont_inherit=True))
+            flags |= codes[-1].co_flags & FUTURE  # holds for all that follows, in later cells too, as in a notebook
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         line = getattr(error, "lineno", None) or 0
         text = getattr(error, "msg", None) or str(error)
@@ -200,7 +208,7 @@ class Worker:
         self.encoder = protocol.Encoder(self._keep)
         self.decoder = protocol.Decoder(self._judges_function, self._own)
         self.module = ModuleType("__main__")
-        self.module.__dict__["__builtins__"] = builtins
+        self.module.__dict__.update(__builtins__=builtins, display=display)
         sys.modules["__main__"] = self.module
 
     def serve(self, until_answer: bool = False) -> Any:
@@ -219,9 +227,13 @@ class Worker:
 
     def do_read(self, cells: list[str]) -> tuple[Any, ...]:
         """Look at all cells."""
-        answers = [read_cell(number, source) for number, source in enumerate(cells, 1)]
-        self.codes = [codes for _, codes in answers]
-        return "read", [cell for cell, _ in answers]
+        answers, self.codes, flags = [], [], 0
+        for number, source in enumerate(cells, 1):
+            cell, codes = read_cell(number, source, flags)
+            answers.append(cell)
+            self.codes.append(codes)
+            flags |= codes[-1].co_flags & FUTURE if codes else 0
+        return "read", answers
 
     def do_run(self, cell: int, statement: int) -> tuple[Any, ...]:
         """Run one statement, numbers from 0."""
@@ -285,8 +297,13 @@ class Worker:
             view = view[self.replies.write(view) :]
 
 
+def display(*values: Any, **_: Any) -> None:
+    """Print; every notebook has a function of this name, which is often left in a function after looking at something."""
+    print(*values)
+
+
 def presentable(value: Any, depth: int = 0) -> Any:
-    """Value with arrays where the student's types stand for arrays: long rows of numbers, objects with ``__array__``."""
+    """Value with arrays where the student's types stand for arrays: long rows of numbers, objects with ``__array__``, memory."""
     import numpy as np
 
     if depth > 16 or value is None or isinstance(value, str | bytes | int | float | np.generic):
@@ -302,7 +319,7 @@ def presentable(value: Any, depth: int = 0) -> Any:
         return type(value)(items) if changed else value
     if type(value) is dict:
         return {key: presentable(item, depth + 1) for key, item in value.items()}
-    if hasattr(type(value), "__array__"):
+    if hasattr(type(value), "__array__") or isinstance(value, memoryview | array):
         return numeric(np.asarray(value), value)
     return value
 

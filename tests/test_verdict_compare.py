@@ -240,7 +240,16 @@ def test_credit_is_the_share_of_right_outputs_and_half_for_a_convention():
     [
         (None, "f returned None; it must return p, (q, r), cache. Is there a return at the end?"),
         (X, "f must return p, (q, r), cache, got an array of shape (3, 4)."),
-        ((X, (Y, Y)), "f must return p, (q, r), cache: 3 things, got 2."),
+        (
+            (X, (Y, Y)),
+            "f must return p, (q, r), cache: 3 things, got 2: an array of shape (3, 4) and a tuple.",
+        ),
+        (
+            (X, Y, Y, None),
+            "f must return p, (q, r), cache: 3 things, got 4: an array of shape (3, 4), an array of shape (8,), "
+            "an array of shape (8,) and NoneType. Return (q, r) as one thing, in brackets of its own.",
+        ),
+        ((), "f must return p, (q, r), cache: 3 things, got 0."),
         ((X, Y, None), "f must return p, (q, r), cache, got an array of shape (8,)."),
         ((X, (Y, None), None), "f returned None for r; it must be an array."),
         ((X, (Y, "no"), None), "f must return an array of numbers for r, got str."),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any
@@ -188,9 +188,25 @@ def _walk(pattern: Pattern, value: Any, function: str, spelled: str) -> Iterator
     if not isinstance(value, tuple | list):
         raise WrongReturn(f"{function} must return {spelled}, got {_kind(value)}.")
     if len(value) != len(pattern):
-        raise WrongReturn(f"{function} must return {spelled}: {len(pattern)} things, got {len(value)}.")
+        raise WrongReturn(f"{function} must return {spelled}: {len(pattern)} things, got {_things(pattern, value)}.")
     for part, item in zip(pattern, value, strict=True):
         yield from _walk(part, item, function, spelled)
+
+
+def _things(pattern: tuple[Pattern, ...], value: Sequence[Any]) -> str:
+    """How many things came and what they are; with what to do where all are there and only their grouping is another."""
+    if not 0 < len(value) <= 12:
+        return str(len(value))
+    kinds = _and([_with_article(_kind(item)) for item in value])
+    groups = [part for part in pattern if isinstance(part, tuple)]
+    if groups and len(value) == sum(len(part) if isinstance(part, tuple) else 1 for part in pattern):
+        together = " and ".join(f"({spell(group)})" for group in groups)
+        return f"{len(value)}: {kinds}. Return {together} as one thing, in brackets of its own"
+    return f"{len(value)}: {kinds}"
+
+
+def _with_article(kind: str) -> str:
+    return kind if kind.startswith("an array") or kind == "NoneType" else f"a {kind}"
 
 
 def _as_array(value: Any, name: str, function: str) -> Array:
@@ -305,6 +321,9 @@ def _without_ones(shape: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def _kind(value: Any) -> str:
+    for plain in (tuple, list, dict):  # not the name of a class that the value only travelled in
+        if isinstance(value, plain):
+            return plain.__name__
     if not isinstance(value, np.ndarray):
         return type(value).__name__
     numbers = "" if value.dtype.kind in "biuf" else f" and dtype {value.dtype}"
