@@ -600,6 +600,16 @@ def test_a_program_that_dies_while_it_writes_leaves_the_old_file_whole(run_file,
     with pytest.raises(OSError, match="no space left"):
         go_on(run_file)
     assert run_file.read_bytes() == content and list(run_file.parent.iterdir()) == [run_file]
+    monkeypatch.undo()
+
+    def moved(source, target):
+        assert checkpoint_file.read_checkpoint(source) and target == run_file  # the new one is whole before it is moved
+        raise OSError("interrupted")
+
+    monkeypatch.setattr(os, "replace", moved)
+    with pytest.raises(OSError, match="interrupted"):
+        go_on(run_file)
+    assert run_file.read_bytes() == content and list(run_file.parent.iterdir()) == [run_file]
 
 
 def test_every_type_that_torch_trains_with_survives_a_checkpoint(tmp_path):
