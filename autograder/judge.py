@@ -254,7 +254,8 @@ class _Judge:
                     lost = describe_loss(self.session.lost[c, s], self.session.statement_limit)
                     return StudentError(Status.CRASHED, f"{where} did not end well: {lost}")
                 return StudentError(
-                    Status.ERROR, f"{function} is not a function any more: something else was given that name."
+                    Status.ERROR,
+                    f"{function} is not a function any more: something else was given that name, or it was deleted.",
                 )
         if broken := [
             c for c, cell in enumerate(self.session.read) if cell.error and function in self.session.cells[c]

@@ -19,6 +19,7 @@ from autograder.protocol import PREFIX_SIZE, Decoder, Encoder, Remote, sizes
 from autograder.sandbox import Isolation
 
 READ_LIMIT = 60.0  # seconds to start a worker and to read the cells; none of the student's code runs in them
+FORGET_LIMIT = 10.0  # seconds to let go of objects; the student's code may have taken the request away
 STATEMENT_SHARE = 1 / 6  # of the time for running the cells, for one statement
 MAX_LOST = 3  # statements at which a worker is lost, before only definitions are run
 MAX_NESTED = 8  # calls of the student's code from within what it asked of the judge
@@ -223,7 +224,7 @@ class Session:
         """Let the worker drop the objects that it keeps for the judge; called between checks."""
         if self._box is not None:
             try:
-                self._exchange(("forget",), time.monotonic() + READ_LIMIT)
+                self._exchange(("forget",), time.monotonic() + FORGET_LIMIT)
             except WorkerError:
                 self.stop()
 

@@ -273,8 +273,13 @@ class Worker:
         def ask(*args: Any) -> Any:
             # The judge only reads these; kept, the parameters of thousands of calls would fill the memory.
             self.keeps_containers = False
-            self._reply("ask", ref, tuple(presentable(arg) for arg in args))
-            self.keeps_containers = True
+            try:
+                data = self.encoder.encode(("ask", ref, tuple(presentable(arg) for arg in args)))
+            except (self.too_large, MemoryError) as error:  # an error of this call, not the answer to the judge's
+                raise ValueError(f"what {kind} was called with cannot be sent: {error}") from None
+            finally:
+                self.keeps_containers = True
+            self._send(data)
             return self.serve(until_answer=True)
 
         ask.__name__ = ask.__qualname__ = kind
@@ -290,8 +295,12 @@ class Worker:
     def _reply(self, *message: Any) -> None:
         try:
             data = self.encoder.encode(message)
-        except self.too_large as error:
-            data = self.encoder.encode(("error", "TooLarge", str(error), 0, ""))
+        except (self.too_large, MemoryError) as error:
+            text = str(error) or "it takes more memory than there is"
+            data = self.encoder.encode(("error", "TooLarge", text[:MAX_TEXT], 0, ""))
+        self._send(data)
+
+    def _send(self, data: bytes) -> None:
         view = memoryview(data)
         while view:
             view = view[self.replies.write(view) :]

@@ -14,6 +14,7 @@ import socket
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -78,6 +79,9 @@ class World:
     """What a hostile cell must leave alone: listeners that nobody may reach and files that nobody may touch."""
 
     tcp: socket.socket
+    tcp6: socket.socket | None  # None where the machine has no IPv6
+    udp: socket.socket
+    named: socket.socket
     unix: socket.socket
     abstract: str
     canary: Path
@@ -88,6 +92,9 @@ class World:
         """Return a cell that tells a hostile one all it could hope to find out by itself."""
         known = {
             "PORT": self.tcp.getsockname()[1],
+            "PORT6": self.tcp6.getsockname()[1] if self.tcp6 else 1,
+            "NAMES": self.udp.getsockname()[1],
+            "SOCKET": self.named.getsockname(),
             "ABSTRACT": self.abstract,
             "CANARY": str(self.canary),
             "CHECKS": str(self.checks),
@@ -101,13 +108,27 @@ class World:
     def reached(self) -> list[str]:
         """Listeners at which somebody knocked."""
         knocked = []
-        for listener in (self.tcp, self.unix):
+        for listener in filter(None, (self.tcp, self.tcp6, self.named, self.unix, self.udp)):
             try:
-                listener.accept()[0].close()
+                if listener is self.udp:
+                    listener.recv(1000)
+                else:
+                    listener.accept()[0].close()
                 knocked.append(str(listener))
             except BlockingIOError:
                 pass
         return knocked
+
+
+@contextmanager
+def _ipv6_listener() -> Iterator[socket.socket | None]:
+    try:
+        listener = socket.create_server(("::1", 0), family=socket.AF_INET6)
+    except OSError:
+        yield None
+        return
+    with listener:
+        yield listener
 
 
 @pytest.fixture
@@ -119,16 +140,22 @@ def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     with (
         tempfile.TemporaryDirectory(prefix=".autograder-", dir=home if os.access(home, os.W_OK) else None) as folder,
         socket.create_server(("127.0.0.1", 0)) as tcp,
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp,
+        socket.socket(socket.AF_UNIX) as named,
         socket.socket(socket.AF_UNIX) as unix,
+        _ipv6_listener() as tcp6,
     ):
+        udp.bind(("127.0.0.1", 0))
+        named.bind(f"{folder}/socket")
+        named.listen()
         unix.bind("\0" + abstract)
         unix.listen()
-        tcp.setblocking(False)
-        unix.setblocking(False)
+        for listener in filter(None, (tcp, tcp6, udp, named, unix)):
+            listener.setblocking(False)
         canary, checks = Path(folder, "canary"), Path(folder, "checks.py")
         canary.write_text("untouched")
         checks.write_text((FOLDER / "checks.py").read_text())
-        yield World(tcp, unix, abstract, canary, checks, secret)
+        yield World(tcp, tcp6, udp, named, unix, abstract, canary, checks, secret)
 
 
 @pytest.fixture
@@ -165,10 +192,23 @@ def test_a_hostile_cell_earns_what_its_honest_part_is_worth_and_harms_nothing(
 
 
 def test_every_hostile_cell_says_what_it_tries() -> None:
-    assert len(NAMES) > 30
+    assert len(NAMES) >= 60
     for name in NAMES:
         assert len(head(name, "tries")) > 20 or name == "honest", name
         assert 0 <= float(head(name, "earns")) <= 8, name
+
+
+def test_the_listeners_hear_who_reaches_them(world: World) -> None:
+    assert world.reached() == []
+    with (
+        socket.create_connection(world.tcp.getsockname()),
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as datagram,
+    ):
+        datagram.sendto(b"question", world.udp.getsockname())
+        with socket.socket(socket.AF_UNIX) as first, socket.socket(socket.AF_UNIX) as second:
+            first.connect(world.named.getsockname())
+            second.connect("\0" + world.abstract)
+            assert len(world.reached()) == 4
 
 
 def test_the_watch_sees_a_process_that_lives(watched: Watched) -> None:
