@@ -31,7 +31,7 @@ def complete(path, sizes, rounds):
     for result in report["results"]:
         for key in ("of PyTorch", "of PyTorch, processor time", "of the GEMM bound", "seconds", "processor seconds"):
             assert set(result[key]) == RUNS
-        assert {len(times) for times in result["seconds"].values()} == {rounds}
+        assert min(len(times) for times in result["seconds"].values()) >= rounds
         assert result["date"] and len(result["load"]) in (0, 3)
         assert set(result["peak bytes"]) == RUNS - {"GEMM bound"}
     assert set(report["growth"]) == {"T", "H"}
@@ -43,16 +43,16 @@ def complete(path, sizes, rounds):
 
 def test_the_benchmark_runs_and_writes_its_machine(tmp_path):
     out = tmp_path / "results.json"
-    options = "--rounds 1 --sizes 2,3,4,5 --longest 50 --widest 64 --memory in-place --out".split()
+    options = "--rounds 1 --sizes 2,3,4,5 --longest 50 --widest 32 --memory in-place --out".split()
     command = [sys.executable, "benchmarks/sequence.py", *options, str(out)]
     run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert run.returncode == 0, run.stderr
     report = complete(out, [(2, 3, 4, 5)], 1)
     assert report["machine"]["threads"] == 1
     assert report["results"][0]["peak bytes"]["in-place"] >= 0
-    assert [[point["T"] for point in report["growth"]["T"]], [point["H"] for point in report["growth"]["H"]]] == [
-        [50],
-        [64],
+    assert [(along, point[along]) for along, points in report["growth"].items() for point in points] == [
+        ("T", 50),
+        ("H", 32),
     ]
 
 
