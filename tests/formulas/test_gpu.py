@@ -39,7 +39,10 @@ def half():
 
 @chapter.shows(
     "eq-gpu-crossover",
-    r"a_G + b_G N = a_C + b_C N \quad \Longleftrightarrow \quad N^* = \frac{a_G - a_C}{b_C - b_G}",
+    r"""\begin{aligned}
+    a_G + b_G N &= a_C + b_C N \\
+    \Longleftrightarrow \quad N = N^* &= \frac{a_G - a_C}{b_C - b_G}
+    \end{aligned}""",
 )
 def crossover():
     """Below it the CPU is faster, above it the GPU."""
