@@ -76,7 +76,7 @@ class Task(NamedTuple):
 
 # --- Characters: Tiny Shakespeare, NumPy --------------------------------------------------------------------------------
 
-SHAKESPEARE = {"N": 32, "T": 64, "D": 32, "H": 128, "passes": 2, "lr": 0.01, "clip": 1.0}
+SHAKESPEARE = {"N": 32, "T": 64, "D": 32, "H": 128, "passes": 4, "lr": 0.01, "clip": 1.0}
 
 
 def tiny_shakespeare(seed: int, steps: int | None = None) -> dict[str, Any]:

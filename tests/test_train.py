@@ -187,7 +187,7 @@ def kept_engine(kind, rng):
 def test_a_run_that_stops_after_every_step_and_goes_on_is_the_unbroken_run(kind, tmp_path):
     if kind != "numpy":
         pytest.importorskip(kind, reason="before seeds are set: its import draws random numbers")
-    steps = 2 * PER_PASS + 3
+    steps = PER_PASS + 3 if kind == "keras" else 2 * PER_PASS + 3  # Keras takes a second for each engine
 
     def run(upto, **options):
         rng, dropout_rng = set_seed(5).spawn(2)
@@ -270,12 +270,14 @@ def test_control_c_within_a_step_waits_for_its_end_and_a_second_one_does_not():
     train(plain, text, steps=4)
     assert all(np.array_equal(array, engine.model[name]) for name, array in plain.model.items())
 
+    heard = []
+
     def impatient(params, batch, state):
         os.kill(os.getpid(), signal.SIGINT)
         os.kill(os.getpid(), signal.SIGINT)
-        pytest.fail("the second Ctrl-C was not heard")
+        heard.append(False)
 
-    assert train(NumpyEngine(start_weights(), impatient, carry=True), text, steps=1).steps == 0
+    assert train(NumpyEngine(start_weights(), impatient, carry=True), text, steps=1).steps == 0 and not heard
     assert signal.getsignal(signal.SIGINT) is handler
 
 
