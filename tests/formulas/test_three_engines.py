@@ -81,12 +81,13 @@ def bound_of_products():
 @chapter.shows(
     "eq-three-engines-drift",
     r"""\begin{aligned}
-    \delta_{k+1} &= \delta_k - \eta \big(\nabla L(w_k + \delta_k) - \nabla L(w_k)\big) + r_k \\
+    \delta_{k+1} &= \delta_k + r_k \\
+    &\quad - \eta \big(\nabla L(w_k + \delta_k) - \nabla L(w_k)\big) \\
     &\approx (I - \eta A_k)\, \delta_k + r_k
     \end{aligned}""",
 )
 def drift():
-    """The first line is two runs, the second of which is pushed; what the second leaves out is of second order in delta."""
+    """What is exact is two runs, one of them pushed; what the approximation leaves out is of second order in delta."""
     w = sympy.symbols("w0:3")
     loss = sympy.sin(w[0]) * w[1] + sympy.exp(w[2] * w[0] / 3) + w[1] ** 2 * w[2]
     gradient = sympy.lambdify(w, [sympy.diff(loss, v) for v in w])
