@@ -128,7 +128,7 @@ def known(function: str) -> tuple[Misconception, ...]:
     """What the zoo knows about a function; a mistake in a step is known in the sequence that repeats it, too."""
     step = {"lstm_forward": "lstm_step", "lstm_backward": "lstm_step_backward"}.get(function, "")
     found = []
-    for bug in zoo.BUGS:
+    for bug in (*zoo.BUGS, *zoo.OTHER_ORDERS):
         # In a sequence, a step that ignores its dc returns the same numbers as a loop that does not carry it.
         if bug.function not in (function, step) or (function == "lstm_backward" and bug.id == "dc_ignored"):
             continue

@@ -9,13 +9,26 @@ The instant checks, the judge and the book read this one registry.
 
 from __future__ import annotations
 
+from lstm_ref.zoo import backward, forward
 from lstm_ref.zoo.backward import BACKWARD
 from lstm_ref.zoo.forward import FORWARD
 from lstm_ref.zoo.registry import FUNCTIONS, Bug, Change, source_of, step_caches
 
 BUGS: tuple[Bug, ...] = (*FORWARD, *BACKWARD)
+OTHER_ORDERS: tuple[Bug, ...] = (*forward.OTHER_ORDERS, *backward.OTHER_ORDERS)
 
-__all__ = ["BUGS", "FUNCTIONS", "Bug", "Change", "backward_bugs", "find", "forward_bugs", "source_of", "step_caches"]
+__all__ = [
+    "BUGS",
+    "FUNCTIONS",
+    "OTHER_ORDERS",
+    "Bug",
+    "Change",
+    "backward_bugs",
+    "find",
+    "forward_bugs",
+    "source_of",
+    "step_caches",
+]
 
 
 def find(id: str) -> Bug:
@@ -25,7 +38,7 @@ def find(id: str) -> Bug:
     ------
     KeyError : when there is none; the message lists those that there are
     """
-    for bug in BUGS:
+    for bug in (*BUGS, *OTHER_ORDERS):
         if bug.id == id:
             return bug
     raise KeyError(f"zoo.find: no entry {id!r}; there are {', '.join(bug.id for bug in BUGS)}")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import permutations
+
 from lstm_ref.zoo.registry import Bug, Change
 
 _TABLE = "Measured in this course: training succeeds with many of these."
@@ -519,3 +521,9 @@ _SEQUENCE = (
 )
 
 BACKWARD = (*_STEP, *_SEQUENCE)
+
+OTHER_ORDERS = tuple(
+    _order(f"back_order_{order}", order, "One of the 24 orders that four blocks can have.")
+    for order in map("".join, permutations("ifgo"))
+    if order != "ifgo" and f"back_order_{order}" not in {bug.id for bug in BACKWARD}
+)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import permutations
+
 from lstm_ref.zoo.registry import Bug, Change
 
 _PRE = "a = x @ Wx + h_prev @ Wh + b"
@@ -417,3 +419,10 @@ _SEQUENCE = (
 )
 
 FORWARD = (*_STEP, *_SEQUENCE)
+
+# The orders that no program is known for. A student may still choose one; no entry of the zoo tells a story of them.
+OTHER_ORDERS = tuple(
+    _blocks(order, "One of the 24 orders that four blocks can have.")
+    for order in map("".join, permutations("ifgo"))
+    if order != "ifgo" and f"order_{order}" not in {bug.id for bug in FORWARD}
+)
