@@ -339,7 +339,7 @@ def run_torch(
     mask : (N, T) of bool, True at valid steps, as `lstm_ref.padding_mask` makes it for padding after the data: PyTorch packs no
         other padding, and no sequence without a valid step
     autocast : torch.bfloat16 or torch.float16: products in this dtype, weights and sums in float32, by ``torch.autocast``. On the
-        CPU, packed sequences stay in float32, and few processors have float16
+        CPU, packed sequences of different lengths stay in float32, and few processors have float16
 
     Returns
     -------

@@ -26,17 +26,19 @@ class ProgressBar:
         if show is False:
             return
         try:
-            from tqdm import tqdm
-            from tqdm.autonotebook import tqdm as tqdm_anywhere
+            if show:
+                from tqdm.auto import (
+                    tqdm,
+                )  # also draws in a notebook; its import alone would tell a page that it is one
+            else:
+                from tqdm import tqdm
         except ImportError as error:
             if show:
                 raise MissingPackageError(
                     "train: progress=True needs tqdm, which is not installed; run: pip install 'inside-the-lstm[data]'"
                 ) from error
             return
-        self._bar = (tqdm_anywhere if show else tqdm)(
-            total=total, initial=done, unit="step", disable=False if show else None
-        )
+        self._bar = tqdm(total=total, initial=done, unit="step", disable=False if show else None)
 
     def step(self, loss: float) -> None:
         """One step more."""
