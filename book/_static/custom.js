@@ -1,7 +1,7 @@
 // A formula that is wider than its column scrolls; then the keyboard must reach it.
 (() => {
   const mark = (box) => {
-    if (box.scrollWidth > box.clientWidth + 1) {
+    if (box.scrollWidth > box.clientWidth) {
       box.tabIndex = 0;
       box.setAttribute("role", "group");
       box.setAttribute("aria-label", "Formula; scrolls sideways");

@@ -17,7 +17,7 @@ from sphinx.util import logging
 logger = logging.getLogger(__name__)
 
 PACKAGES = ("lstm_ref", "verdict")  # what a page may import, and what that imports
-KERNELSPEC = re.compile(r"(?<=\n)kernelspec:(?=\n)")
+KERNELSPEC = re.compile(r"^kernelspec:\n((?:  .+\n)+)", re.MULTILINE)
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 
 
@@ -83,9 +83,11 @@ def prepare(app: Sphinx, config: Config) -> None:
 
 def mark(app: Sphinx, docname: str, source: list[str]) -> None:
     """Write the digest into a page before it is read: the cache of executed pages looks at a page's code and its kernelspec."""
-    if KERNELSPEC.search(source[0]):
+    if block := KERNELSPEC.search(source[0]):
         digest = code_digest(Path(app.srcdir), source[0])
-        source[0] = KERNELSPEC.sub(rf"\g<0>\n  inside_code: {digest}", source[0], count=1)
+        # In as many lines as before, so that a warning names the line that it is about.
+        marked = ",\n".join(block[1].splitlines()) + f", inside_code: {digest}"
+        source[0] = source[0].replace(block[0], f"kernelspec: {{\n{marked}}}\n", 1)
         _digests(app.env)[docname] = digest
 
 
