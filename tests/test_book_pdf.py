@@ -2,6 +2,7 @@
 
 import os
 import re
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from pypdf import PdfReader
@@ -42,7 +43,9 @@ def small(tmp_path_factory, request):
     (folder / "book" / "start.html").write_text(PAGE.format(id="top", title="Start here", body=start))
     (folder / "book" / "other.html").write_text(PAGE.format(id="top", title="Other", body=OTHER))
     out = folder.parent / "book.pdf"
-    assert book_pdf.make(folder, out, CONFIG, TOC) == len(PdfReader(out).pages)
+    # In a thread of its own: the browser tests may have left Playwright's loop running in this one, and it takes no second.
+    with ThreadPoolExecutor(1) as thread:
+        assert thread.submit(book_pdf.make, folder, out, CONFIG, TOC).result() == len(PdfReader(out).pages)
     return out
 
 
