@@ -20,6 +20,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from autograder.errors import AutograderError, ProblemSetError
+from autograder.record import printable
 
 if TYPE_CHECKING:
     from autograder.batch import Outcome
@@ -337,7 +338,7 @@ def named(checks: Iterable[CheckRecord]) -> str:
 
 def plain(text: str) -> Text:
     """Text for the terminal, without control characters and without a meaning for rich."""
-    return Text("".join(c if c.isprintable() else "�" for c in text))
+    return Text(printable(text))
 
 
 def _show_class(outcomes: list[Outcome]) -> None:

@@ -25,7 +25,7 @@ from numpy.random import Generator
 from autograder.box import Limits
 from autograder.errors import WorkerError, WorkerTimeout
 from autograder.problem_set import ProblemSet
-from autograder.record import FOR_INSTRUCTOR, CheckRecord, Record
+from autograder.record import FOR_INSTRUCTOR, CheckRecord, Record, printable
 from autograder.sandbox import Isolation
 from autograder.session import MissingFunction, Session, StudentFailure, describe_loss
 from verdict import Check, Status, StudentError, Verdict, classify, examine
@@ -292,5 +292,5 @@ def _record(check: Check, verdict: Verdict) -> CheckRecord:
 
 def _clean(text: str, length: int = MAX_MESSAGE) -> str:
     """Text without control characters, which could write anything on an instructor's terminal, and not too long."""
-    shown = "".join(c if c.isprintable() or c in "\n\t" else "�" for c in text)
+    shown = printable(text, keep="\n\t")
     return shown if len(shown) <= length else f"{shown[:length]} [...]"

@@ -11,6 +11,15 @@ from typing import Any
 FOR_INSTRUCTOR = "For the instructor: "
 
 
+def printable(text: str, keep: str = "") -> str:
+    r"""Text without control characters, and without those that turn the direction of writing; each becomes U+FFFD.
+
+    >>> printable("a\x1b[2J\n", keep="\n") == "a\ufffd[2J\n"
+    True
+    """
+    return "".join(c if c.isprintable() or c in keep else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
 @dataclass(frozen=True)
 class CheckRecord:
     """What came of one check.

@@ -12,6 +12,7 @@ import statistics
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -19,7 +20,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from autograder.errors import AutograderError
 from autograder.gradebook import Course
 from autograder.problem_set import ProblemSet
-from autograder.record import Record
+from autograder.record import Record, printable
 
 BINS = 10  # of the histogram; fewer where there are fewer points
 SLOWEST = 10  # submissions in the list of those that took longest
@@ -180,7 +181,7 @@ def render(found: Class, when: datetime.datetime) -> str:
         lstrip_blocks=True,
     )
     environment.filters["number"] = lambda value: f"{round(value, 2):g}"
-    environment.filters["shown"] = _shown
+    environment.filters["shown"] = partial(printable, keep="\n")
     return environment.get_template("report.html").render(
         found=found,
         when=when.strftime("%Y-%m-%d %H:%M %Z").strip(),
@@ -205,8 +206,3 @@ def write(found: Class, path: Path) -> None:
     """Write the page; an earlier one is replaced."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(render(found, datetime.datetime.now().astimezone()), encoding="utf-8")
-
-
-def _shown(text: str) -> str:
-    """Text without control characters, and without those that turn the direction of writing."""
-    return "".join(c if c.isprintable() or c == "\n" else "\N{REPLACEMENT CHARACTER}" for c in text)
