@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import logging
 import os
+import re
 import stat
 import sysconfig
 import textwrap
@@ -23,7 +24,8 @@ from nbgrader.converters import GenerateFeedback, NbGraderException
 from nbgrader.coursedir import CourseDirectory
 from nbgrader.preprocessors import AssignLatePenalties, SaveCells
 from nbgrader.utils import compute_checksum, determine_grade, is_grade, is_solution, is_task, parse_utc
-from sqlalchemy.exc import DatabaseError, SAWarning
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, DatabaseError, SAWarning
 from traitlets.config import Config
 from traitlets.config.loader import ConfigFileNotFound, PyFileConfigLoader
 
@@ -122,13 +124,26 @@ def open_gradebook(directory: CourseDirectory) -> Iterator[Gradebook]:
     os.environ["PATH"] = os.pathsep.join([sysconfig.get_path("scripts"), path])
     try:
         with explained(directory):
-            gradebook = Gradebook(directory.db_url, directory.course_id)
+            gradebook = _opened(directory)
     finally:
         os.environ["PATH"] = path
     try:
-        yield gradebook
+        with explained(directory):
+            yield gradebook
     finally:
         gradebook.close()
+
+
+def _opened(directory: CourseDirectory) -> Gradebook:
+    try:
+        return Gradebook(directory.db_url, directory.course_id)
+    except (DatabaseError, InvalidEntry) as error:
+        # Two people who grade for the first time make the tables at one time; the second finds them made.
+        if not re.search("already exists|duplicate key", str(error)):
+            raise
+        return Gradebook(directory.db_url, directory.course_id)
+    except (ArgumentError, ModuleNotFoundError) as error:
+        raise GradebookError(_no_driver(directory.db_url, str(error))) from error
 
 
 @contextmanager
@@ -148,8 +163,54 @@ def explained(directory: CourseDirectory) -> Iterator[None]:
         silenced.disabled = before
 
 
+def without_password(address: str) -> str:
+    """Address of a gradebook as it may be shown and logged.
+
+    >>> without_password("postgresql://grader:secret@localhost/lstm")
+    'postgresql://grader:***@localhost/lstm'
+    """
+    try:
+        return make_url(address).render_as_string(hide_password=True)
+    except (ArgumentError, ValueError):  # it is no address, so that nobody knows where in it a password stands
+        return "that nbgrader_config.py names in c.CourseDirectory.db_url"
+
+
+def _no_driver(address: str, said: str) -> str:
+    if address.startswith("postgresql") and "No module named 'psycopg" in said:
+        return f"The gradebook {without_password(address)} needs a driver: `pip install 'psycopg[binary]'`."
+    return (
+        f"The gradebook {without_password(address)} cannot be used: c.CourseDirectory.db_url must be an address such as "
+        "sqlite:////folder/gradebook.db or postgresql+psycopg://user:password@host/database."
+    )
+
+
+# What a PostgreSQL server or its driver says -> what that means and what to do.
+_SERVER = {
+    "password authentication failed|no password supplied|role .* does not exist": (
+        "the server refuses this user or this password. Correct c.CourseDirectory.db_url in nbgrader_config.py"
+    ),
+    "database .* does not exist": (
+        "the server has no such database. Make it with `createdb --owner USER NAME`; nbgrader makes the tables in it"
+    ),
+    "permission denied": (
+        "this user may not make tables or write there. Make the user the owner: `ALTER DATABASE NAME OWNER TO USER`"
+    ),
+    "terminating connection|server closed|connection is lost|connection is closed|connection already closed": (
+        "the server ended the connection; no score is lost, the judge keeps a record of each. Wait until the server runs again"
+    ),
+    "connection failed|connection is bad|connection refused|failed to resolve|timeout": (
+        "the server does not answer. Start it, or correct c.CourseDirectory.db_url in nbgrader_config.py"
+    ),
+}
+
+
 def _reason(address: str, said: str) -> str:
-    where = f"The gradebook {address}"
+    where = f"The gradebook {without_password(address)}"
+    said = " ".join(said.split()).split(" Is the server running")[0].rstrip(".")
+    if not address.startswith("sqlite"):
+        for pattern, advice in _SERVER.items():
+            if re.search(pattern, said, re.IGNORECASE):
+                return f"{where} cannot be used: {advice}, then run the same command again. (It was said: {said}.)"
     if "locked" in said:
         return (
             f"{where} is locked: another program is writing to it. Close formgrader or wait for nbgrader to end, "
