@@ -20,7 +20,7 @@ def script(monkeypatch):
     """Name of a file in benchmarks/ -> its module, as a script there sees it."""
     monkeypatch.syspath_prepend(ROOT / "benchmarks")
     yield importlib.import_module
-    for name in ("contenders", "gpu", "plot"):
+    for name in ("contenders", "gpu", "plot", "grading"):
         sys.modules.pop(name, None)
 
 
@@ -108,3 +108,25 @@ print(len(mutants))
     run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert run.returncode == 0, run.stderr
     assert int(run.stdout.split()[-1]) > 150
+
+
+def test_plain_nbgrader_and_the_autograder_give_the_same_points(script):
+    grading = script("grading")
+    found = grading.measure("lstm-bptt", size=2, rounds=1, watched=1, large=0, brief=True)
+    assert found["grade rows compared"] == 12 and found["grade rows that differ"] == []
+    for program in (grading.OURS, grading.PLAIN):
+        assert found[program]["per minute"] > 0
+        assert all(seconds >= 0 for seconds in found["phases"][program].values())
+    assert {"worker: start", "checks: the judge's own work", "gradebook: entered"} <= found["phases"][
+        grading.OURS
+    ].keys()
+    assert {"kernel: start", "kernel: stop", "cells: tests"} <= found["phases"][grading.PLAIN].keys()
+
+
+def test_a_grade_that_differs_is_named(script):
+    grading = script("grading")
+    row = (4.0, 4.0, None, None, False)
+    assert grading.differences({("ann", "step"): row}, {("ann", "step"): row}) == []
+    (said,) = grading.differences({("ann", "step"): row}, {("ann", "step"): (0.0, *row[1:])})
+    assert said.startswith("ann, step: ")
+    assert len(grading.differences({("ann", "step"): row}, {})) == 1
