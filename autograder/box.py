@@ -14,7 +14,8 @@ from pathlib import Path
 
 import psutil
 
-from autograder.errors import OutOfMemory, ProtocolError, WorkerDied, WorkerTimeout
+from autograder.cgroup import Group
+from autograder.errors import OutOfMemory, ProtocolError, WorkerDied, WorkerError, WorkerTimeout
 from autograder.protocol import MAX_HEADER, MAX_PAYLOAD, PREFIX_SIZE
 
 MAX_UNREAD = PREFIX_SIZE + MAX_HEADER + MAX_PAYLOAD  # bytes of replies that are held for reading: one frame
@@ -41,6 +42,11 @@ class Limits:
     cpu_seconds: int = 600
     output: int = 10_000
 
+    @property
+    def with_files(self) -> int:
+        """Bytes of memory for processes and files: the kernel counts what is written to the two folders, which are in memory."""
+        return self.memory + 2 * self.scratch
+
     def for_worker(self) -> dict[str, int]:
         """By the names of ``resource.RLIMIT_*``."""
         return {
@@ -65,6 +71,7 @@ class Box:
     limits: Limits
     first: int | None = None  # pidfd of the first process in the namespace, whose end is the end of all others
     folder: Path | None = None  # to be removed at the end
+    group: Group | None = None  # cgroup in which all of it runs, where the kernel holds it to its limits
     output: bytearray = field(default_factory=bytearray)
     _unread: bytearray = field(default_factory=bytearray)
     _watched: float = field(default_factory=time.monotonic)  # when the memory was looked at last
@@ -91,7 +98,7 @@ class Box:
                 try:
                     view = view[os.write(self._requests, view) :]
                 except BrokenPipeError:
-                    raise WorkerDied(self._last_words()) from None
+                    raise self._ended() from None
 
     def read(self, size: int, deadline: float) -> bytes:
         """Exactly ``size`` bytes of what the worker replies.
@@ -102,7 +109,7 @@ class Box:
         """
         while len(self._unread) < size:
             if self._replies not in self._open:
-                raise WorkerDied(self._last_words())
+                raise self._ended()
             self._wait(deadline)
         data = bytes(self._unread[:size])
         del self._unread[:size]
@@ -125,7 +132,7 @@ class Box:
             self._open.clear()  # it ended, though somebody else still holds the other end of a pipe
         if time.monotonic() > self._watched + 0.5:
             self._watched = time.monotonic()
-            if self._memory() > self.limits.memory:
+            if self.group is None and self._memory() > self.limits.memory:
                 raise OutOfMemory(f"more than {self.limits.memory >> 20} MiB")
         return self._requests in ready
 
@@ -151,6 +158,17 @@ class Box:
                     total += process.memory_info().rss
         return total
 
+    def _ended(self) -> WorkerError:
+        """Why there is no worker any more: for want of memory, or otherwise."""
+        words = self._last_words()
+        if self._out_of_memory():
+            return OutOfMemory(f"more than {self.limits.memory >> 20} MiB")
+        return WorkerDied(words)
+
+    def _out_of_memory(self) -> bool:
+        """Whether the kernel ended it for want of memory, where the box has a limit of its own that the kernel knows."""
+        return self.group is not None and self.group.ran_out_of_memory()
+
     def _last_words(self) -> str:
         """How the process ended, in words."""
         with suppress(subprocess.TimeoutExpired):
@@ -170,7 +188,7 @@ class Box:
     def close(self) -> None:
         """Kill everything in the box and wait until it is gone."""
         if self.first is not None:
-            with suppress(ProcessLookupError):
+            with suppress(ProcessLookupError, PermissionError):
                 signal.pidfd_send_signal(self.first, signal.SIGKILL)
             # bubblewrap itself may end a moment earlier, when the worker ended by itself.
             end = select.poll()
@@ -182,6 +200,9 @@ class Box:
             # Without a namespace only the process group can be reached; a process that left it survives: unsafe indeed.
             with suppress(ProcessLookupError):
                 os.killpg(self.process.pid, signal.SIGKILL)
+        if self.group is not None:
+            self.group.close()
+            self.group = None
         try:
             self.process.wait(timeout=10)
         except subprocess.TimeoutExpired:
