@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import platform
 import struct
+from typing import Any
 
 # Linux's numbers, from arch/x86/entry/syscalls/syscall_64.tbl and include/uapi/asm-generic/unistd.h: name -> (x86_64, aarch64).
 DENIED = {
@@ -105,6 +106,29 @@ def build(machine: str | None = None) -> bytes | None:
         _op(RETURN, ALLOW),
     ]
     return b"".join(program)
+
+
+def profile() -> dict[str, Any]:
+    """Return the same filter as the profile that podman's and docker's ``--security-opt seccomp=FILE`` take."""
+    refuse = {"action": "SCMP_ACT_ERRNO", "errnoRet": errno.EPERM}
+
+    def rule(name: str, index: int, value: int, operation: str, other: int = 0) -> dict[str, Any]:
+        argument = {"index": index, "value": value, "valueTwo": other, "op": f"SCMP_CMP_{operation}"}
+        return {"names": [name], **refuse, "args": [argument]}
+
+    rules: list[dict[str, Any]] = [
+        {"names": list(DENIED), **refuse},
+        {"names": ["clone3"], "action": "SCMP_ACT_ERRNO", "errnoRet": errno.ENOSYS},
+    ]
+    # One rule for each number: the conditions of one rule must all hold, and only one may be about the same argument.
+    rules += [rule("socket", 0, family, "EQ") for family in range(max(FAMILIES)) if family not in FAMILIES]
+    rules += [rule("socket", 0, max(FAMILIES), "GT")]
+    flags = [1 << bit for bit in range(32) if NAMESPACE_FLAGS >> bit & 1]
+    rules += [rule("clone", 0, flag, "MASKED_EQ", flag) for flag in flags]
+    # The kernel looks at the lower half of the request only.
+    rules += [rule("ioctl", 1, 0xFFFFFFFF, "MASKED_EQ", request) for request in TERMINAL_REQUESTS]
+    machines = ["SCMP_ARCH_X86_64"] if platform.machine() == "x86_64" else ["SCMP_ARCH_AARCH64"]
+    return {"defaultAction": "SCMP_ACT_ALLOW", "architectures": machines, "syscalls": rules}
 
 
 def _op(code: int, operand: int, if_true: int = 0, if_false: int = 0) -> bytes:
