@@ -173,6 +173,67 @@ def report(problem_set: str, out: Path | None) -> None:
 
 
 @main.command()
+@click.argument("problem_set")
+@click.argument(
+    "zips", nargs=-1, required=True, metavar="ZIP...", type=click.Path(path_type=Path, exists=True, dir_okay=False)
+)
+@click.option(
+    "--form", type=click.Choice(["moodle", "canvas", "plain"]), help="Who made the ZIPs; found when left out."
+)
+@click.option(
+    "--names",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="CSV file with the name of each student's folder; the platform's numbers when left out.",
+)
+@click.option("--student-column", metavar="HEADING", help="Column of --names with the folders' names.")
+@click.option("--times", is_flag=True, help="The times in the ZIPs are those of handing in: write timestamp.txt.")
+@click.option("--dry-run", is_flag=True, help="Only say what would be done.")
+@click.pass_context
+def collect(
+    context: click.Context,
+    problem_set: str,
+    zips: tuple[Path, ...],
+    form: str | None,
+    names: Path | None,
+    student_column: str | None,
+    times: bool,
+    dry_run: bool,
+) -> None:
+    """Put what Moodle or Canvas gives as one zip under submitted/, as PROBLEM_SET of each student.
+
+    A submission that is there already is kept in a folder .earlier beside the new one. Ends with 1 when something was left out:
+    it is listed.
+    """
+    from autograder import collect as collecting
+    from autograder import export as exports
+    from autograder import gradebook
+    from autograder import problem_set as problem_sets
+    from autograder.rebuild import read_release
+
+    course = gradebook.Course.load()
+    chosen = problem_sets.load(problem_set, course.root)
+    table = collecting.read_names(exports.read_worksheet(names), student_column) if names else None
+    found = collecting.collect(
+        course, chosen.name, read_release(chosen), zips, form=form, names=table, times=times, dry_run=dry_run
+    )
+    console = Console()
+    for kept in found.kept:
+        if dry_run:
+            console.print(
+                plain(f"{kept.how:>9}  {course.submission(kept.student, chosen.name)}  {kept.path}"), soft_wrap=True
+            )
+    how = [kept.how for kept in found.kept]
+    said = f"{how.count('new')} new, {how.count('replaced')} in place of an earlier one, {how.count('unchanged')} unchanged"
+    console.print(plain(f"{len(how)} notebooks{' would be there' if dry_run else ''}: {said}."), soft_wrap=True)
+    if late := [kept.student for kept in found.kept if kept.late]:
+        console.print(plain(f"late, says Canvas: {', '.join(late)}"), soft_wrap=True)
+    for title, listed in (("not needed", found.passed_over), ("left out", found.left_out)):
+        for path, reason in listed:
+            console.print(plain(f"{title}: {path}: {reason}"), soft_wrap=True)
+    context.exit(1 if found.left_out else 0)
+
+
+@main.command()
 @click.argument("form", type=click.Choice(["csv", "canvas", "moodle"]))
 @click.argument("problem_set")
 @click.option(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -261,7 +262,7 @@ def _fill(
     notes: Sequence[str],
     called: Callable[[Sequence[str]], str],
 ) -> Filled:
-    by_name = {_folded(score.student): score for score in found}
+    by_name = {folded(score.student): score for score in found}
     place = _key_column(table, rows, by_name, key, keys)
     column = table.heads.index(target)
     entered: dict[str, None] = {}
@@ -269,7 +270,7 @@ def _fill(
     for row in rows:
         if not any(cell.strip() for cell in row):
             continue
-        fitting = [by_name[name] for name in _names_in(table.cell(row, place)) if name in by_name]
+        fitting = [by_name[name] for name in names_in(table.cell(row, place)) if name in by_name]
         if not fitting:
             without.append(called(row))
         elif fitting[0].student in entered:
@@ -295,7 +296,7 @@ def _key_column(
         return key
     there = [head for head in keys if head in table.heads]
     hits = {
-        head: sum(any(name in by_name for name in _names_in(table.cell(row, head))) for row in rows) for head in there
+        head: sum(any(name in by_name for name in names_in(table.cell(row, head))) for row in rows) for head in there
     }
     best = max(there, key=lambda head: hits[head], default=None)  # the first of those that fit as many
     if best is None or not hits[best]:
@@ -307,16 +308,16 @@ def _key_column(
     return best
 
 
-def _names_in(cell: str) -> list[str]:
+def names_in(cell: str) -> list[str]:
     """Names that a cell may stand for: itself, and the number in Moodle's "Participant 123", whatever the language."""
-    name = _folded(cell)
+    name = folded(cell)
     number = re.fullmatch(r"\D+\s(\d+)", name)
     return [name, number.group(1)] if number else [name]
 
 
-def _folded(name: str) -> str:
-    """A name without what platforms change in it: space around it, and the case of its letters."""
-    return name.strip().casefold()
+def folded(name: str) -> str:
+    """A name without what platforms change in it: space around it, the case of its letters, how accents are put together."""
+    return unicodedata.normalize("NFC", name).strip().casefold()
 
 
 def _other_maximum(said: str, found: Sequence[Score], platform: str) -> list[str]:
