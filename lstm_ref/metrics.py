@@ -143,6 +143,10 @@ def error_rate(references: Sequence[Sequence[Hashable]], hypotheses: Sequence[Se
 def word_error_rate(references: Sequence[str], hypotheses: Sequence[str]) -> float:
     """`error_rate` by words, which white space keeps apart. Case and punctuation count as they stand.
 
+    Parameters
+    ----------
+    references, hypotheses : what was said, and what was understood, in the same order
+
     Raises
     ------
     ArgumentError : not as many of each, or references without a word
@@ -158,6 +162,10 @@ def word_error_rate(references: Sequence[str], hypotheses: Sequence[str]) -> flo
 
 def character_error_rate(references: Sequence[str], hypotheses: Sequence[str]) -> float:
     """`error_rate` by characters, spaces included.
+
+    Parameters
+    ----------
+    references, hypotheses : what was said, and what was understood, in the same order
 
     Raises
     ------

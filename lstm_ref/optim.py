@@ -58,7 +58,16 @@ def sgd(params: Arrays, grads: Arrays, lr: float) -> dict[str, Array]:
 
 
 def momentum_init(params: Arrays) -> dict[str, Array]:
-    """Velocity before the first step: zero."""
+    """Velocity before the first step: zero.
+
+    Parameters
+    ----------
+    params : name -> array
+
+    Raises
+    ------
+    DTypeError, NotFiniteError : an array that does not fit, by name
+    """
     check_floats("momentum_init", params)
     return {name: np.zeros_like(p) for name, p in params.items()}
 
@@ -115,7 +124,16 @@ def momentum(
 
 
 def rmsprop_init(params: Arrays) -> dict[str, Array]:
-    """Running mean of the squares before the first step: zero."""
+    """Running mean of the squares before the first step: zero.
+
+    Parameters
+    ----------
+    params : name -> array
+
+    Raises
+    ------
+    DTypeError, NotFiniteError : an array that does not fit, by name
+    """
     check_floats("rmsprop_init", params)
     return {name: np.zeros_like(p) for name, p in params.items()}
 
@@ -166,7 +184,16 @@ def rmsprop(
 
 
 def adam_init(params: Arrays) -> AdamState:
-    """State of Adam before its first step: both running means are zero."""
+    """State of Adam before its first step: both running means are zero.
+
+    Parameters
+    ----------
+    params : name -> array
+
+    Raises
+    ------
+    DTypeError, NotFiniteError : an array that does not fit, by name
+    """
     check_floats("adam_init", params)
     return AdamState(
         0,

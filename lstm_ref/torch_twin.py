@@ -200,7 +200,15 @@ def gru_forward_torch(
     mask: Tensor | None = None,
     reverse: bool = False,
 ) -> tuple[Tensor, Tensor]:
-    """All time steps of a GRU forward, as `lstm_ref.gru_forward`; the parameters are those of one step and of the LSTM.
+    """All time steps of a GRU forward, as `lstm_ref.gru_forward`.
+
+    Parameters
+    ----------
+    x : (N, T, D)
+    h0 : (N, H), the state before the first step that is taken
+    Wx, Wh, b, bh, reset : as `gru_step_torch` takes them
+    mask : (N, T), True at valid steps; elsewhere the state stays and the output is 0. None means that all are
+    reverse : from the last step to the first; outputs stand at the time of their inputs
 
     Returns
     -------

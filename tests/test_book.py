@@ -1,5 +1,8 @@
 """What the files of the built book hold, without a browser."""
 
+import importlib
+import importlib.util
+import inspect
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -190,3 +193,40 @@ def test_every_term_of_the_glossary_has_its_chinese_word_and_its_place_in_the_in
         assert f"book/glossary.html#{name}" in index
     # What the chapters mark is found there, too.
     assert "book/lstm-cell.html#index-" in index and "book/bptt.html#index-" in index
+
+
+REFERENCE = ("api", "api-learning", "api-tools")
+
+
+def test_reference_has_every_public_name(pages):
+    documented = {name.rpartition(".")[2] for page in REFERENCE for name in pages[HTML / "book" / f"{page}.html"].ids}
+    import lstm_ref
+    from lstm_ref import data, inspect, train, zoo
+
+    public = {name for module in (lstm_ref, data, inspect, train, zoo) for name in module.__all__}
+    constants = {name for name in public if name.isupper()}
+    assert public - constants - documented == set()
+
+
+def test_documented_functions_name_all_their_arguments(pages):
+    unnamed = []
+    for page in REFERENCE:
+        for name in pages[HTML / "book" / f"{page}.html"].ids:
+            module, _, function = name.rpartition(".")
+            # What the rungs of the ladder take is told once, at the top of their module.
+            if not module.startswith("lstm_ref") or module == "lstm_ref.ladder":
+                continue
+            found = getattr(importlib.import_module(module), function, None) if is_module(module) else None
+            if not inspect.isfunction(found):
+                continue
+            text = inspect.getdoc(found) or ""
+            missing = [each for each in inspect.signature(found).parameters if not re.search(rf"\b{each}\b", text)]
+            unnamed += [f"{name}: {', '.join(missing)}"] if missing else []
+    assert unnamed == []
+
+
+def is_module(name):
+    try:
+        return importlib.util.find_spec(name) is not None
+    except ModuleNotFoundError:  # a method's class stands where a module would
+        return False

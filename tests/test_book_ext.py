@@ -15,6 +15,8 @@ from pathlib import Path
 import nbformat
 import pytest
 import yaml
+from docutils import nodes
+from docutils.core import publish_doctree
 from sphinx.errors import ConfigError, ExtensionError
 
 ROOT = Path(__file__).parents[1]
@@ -24,6 +26,7 @@ from inside.execution import code_digest  # noqa: E402
 from inside.formulas import FormulaError, Renderer, katex_package  # noqa: E402
 from inside.notebooks import install_cell, launch_links  # noqa: E402
 from inside.plain_markdown import plain  # noqa: E402
+from inside.reference import translate  # noqa: E402
 from inside.weight import PLAIN_ATOMS, PLAIN_TOKENS, corners, light_code, light_formula  # noqa: E402
 
 HEAD = """---
@@ -480,3 +483,50 @@ def test_tokens_that_lose_their_markup_have_the_colour_of_the_text_around_them(u
         rules = dict(re.findall(rf'html\[data-theme="{mode}"\] \.highlight ?(\.\w+)? \{{ ([^}}]*) \}}', sheet))
         around = re.search(r"(?<!-)color: (#\w+)", rules[""])[1]
         assert all(rules.get(f".{token}", f"color: {around}") == f"color: {around}" for token in PLAIN_TOKENS), rules
+
+
+def test_docstring_keeps_its_text_in_restructuredtext():
+    doctree = publish_doctree(
+        "\n".join(translate(DOCSTRING.split("\n"))), settings_overrides={"report_level": 1, "halt_level": 1}
+    )
+    paragraphs = [node.astext() for node in doctree.findall(nodes.paragraph)]
+    assert paragraphs[0] == "Of f*c, dh_ and |a|: see lstm_step; it is code."
+    assert paragraphs[1] == "An item that goes on below it, and ends."
+    assert "x: (N, T, D), or *args* of both" in paragraphs
+    assert "A -1 is refused." in paragraphs
+    tables = [node.astext() for node in doctree.findall(nodes.literal_block)]
+    assert tables == ["sgd        p - lr * dp\nmomentum   many steps", "h = o * tanh(c)"]
+    assert [node.astext() for node in doctree.findall(nodes.doctest_block)] == [">>> dh_ = 2 * 3\n>>> dh_\n6"]
+    assert [node.astext() for node in doctree.findall(nodes.field_name)] == ["Parameters", "Raises"]
+    assert [node.astext() for node in doctree.findall(nodes.rubric)] == ["Examples"]
+    assert {node.astext() for node in doctree.findall(nodes.literal)} == {"lstm_step", "code", "x", "ValueError"}
+
+
+DOCSTRING = """\
+Of f*c, dh_ and |a|: see `lstm_step`; it is ``code``.
+
+    sgd        p - lr * dp
+    momentum   many steps
+
+An item that goes on
+  below it, and ends.
+
+Of a step:
+    h = o * tanh(c)
+
+Parameters
+----------
+x : (N, T, D),
+    or *args* of both
+
+Raises
+------
+ValueError : it is negative
+
+Examples
+--------
+A -1 is refused.
+
+>>> dh_ = 2 * 3
+>>> dh_
+6"""

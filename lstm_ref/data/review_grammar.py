@@ -89,6 +89,11 @@ def reviews(n: int = 4000, seed: int = 0) -> Sentences:
 
     No sentence occurs twice, so that whatever way they are split, no sentence of the test was trained on.
 
+    Parameters
+    ----------
+    n : 4 or more sentences
+    seed : of the draw
+
     Raises
     ------
     ArgumentError : n below 4, or more sentences of one shape than there are

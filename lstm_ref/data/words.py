@@ -19,6 +19,10 @@ SPECIAL = (PAD, UNKNOWN_WORD, START, END)  # ids 0 to 3
 def tokenize(text: str) -> list[str]:
     """Words and punctuation marks in lower case. An apostrophe or hyphen inside a word belongs to it.
 
+    Parameters
+    ----------
+    text : a sentence, in any case
+
     Examples
     --------
     >>> tokenize("It isn't well-made, is it?")

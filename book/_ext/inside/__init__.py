@@ -5,6 +5,7 @@ formulas    KaTeX at build: a page needs no script and no network for its maths
 notebooks   each page with code as a notebook to download, and to launch when the repository has an address
 answers     folded answers
 sources     the list of sources of a page
+reference   the pages that are made from docstrings
 entrance    index.html, which also works from disk
 weight      the same page in fewer bytes
 """
@@ -13,13 +14,13 @@ from typing import Any
 
 from sphinx.application import Sphinx
 
-from inside import answers, entrance, execution, formulas, notebooks, sources, weight
+from inside import answers, entrance, execution, formulas, notebooks, reference, sources, weight
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
     """Register everything with Sphinx."""
     # Jupyter Book sets this value even where the extension that knows it is not loaded.
     app.add_config_value("comments_config", {}, "")
-    for module in (execution, formulas, answers, sources, notebooks, entrance, weight):
+    for module in (execution, formulas, answers, sources, notebooks, reference, entrance, weight):
         module.setup(app)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": False}
