@@ -11,6 +11,7 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, Protocol
 
 import psutil
 
@@ -59,6 +60,25 @@ class Limits:
         }
 
 
+class Process(Protocol):
+    """What `Box` needs of a worker's process: a part of ``subprocess.Popen``, with the three pipes open."""
+
+    stdin: Any
+    stdout: Any
+    stderr: Any
+    pid: int  # of the first of its processes; what they started counts as the worker's memory
+    returncode: int | Any
+
+    def poll(self) -> int | None:
+        """How it ended; None while it runs."""
+
+    def wait(self, timeout: float | None = None) -> int:
+        """How it ended, as soon as it has; raises ``subprocess.TimeoutExpired``."""
+
+    def kill(self) -> None:
+        """End it."""
+
+
 @dataclass
 class Box:
     """A worker that runs: bytes in, bytes out, and what it prints.
@@ -67,7 +87,7 @@ class Box:
     the judge's memory.
     """
 
-    process: subprocess.Popen[bytes]
+    process: Process
     limits: Limits
     first: int | None = None  # pidfd of the first process in the namespace, whose end is the end of all others
     folder: Path | None = None  # to be removed at the end

@@ -9,11 +9,21 @@ from functools import cache
 from importlib.metadata import distribution
 from pathlib import Path
 
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
 from autograder.box import Limits
 from autograder.errors import IsolationError
 
 PACKAGE = Path(__file__).resolve().parent
-SHIPPED = ("__init__.py", "errors.py", "protocol.py", "worker.py")  # all of this package that enters the box
+SHIPPED = (
+    "__init__.py",
+    "errors.py",
+    "protocol.py",
+    "nursery.py",
+    "worker.py",
+)  # all of this package that enters the box
+SHARED = PACKAGE.parent / "verdict" / "tensors.py"  # all of verdict that does: what the instant checks need, too
 CODE = Path("/worker")
 ENVIRONMENT = {
     "PATH": "/usr/bin:/bin",
@@ -41,16 +51,27 @@ class Installation:
     system: tuple[Path, ...]  # folders and files that are bound
     hidden: tuple[Path, ...]  # folders of other packages inside them
     packages: tuple[Path, ...]  # files and folders of the allowed packages
+    distributions: tuple[str, ...]  # those packages and all that they require, by their normalised names
 
     @property
     def package_folders(self) -> tuple[Path, ...]:
         """Where they lie: entries for sys.path."""
         return tuple(dict.fromkeys(path.parent for path in self.packages))
 
+    def below(self, *folders: str) -> list[str]:
+        """Files and folders of the box that lie below one of these, without what lies in others of them."""
+        there = [p for p in (*self.system, *self.packages) if any(p.is_relative_to(folder) for folder in folders)]
+        return sorted({str(p) for p in there if not any(p != q and p.is_relative_to(q) for q in there)})
+
 
 @cache
 def installation(packages: tuple[str, ...]) -> Installation:
-    """What of this machine's files a box with these distributions must hold."""
+    """What of this machine's files a box with these distributions, and with all that they require, must hold.
+
+    Raises
+    ------
+    PackageNotFoundError : one of them is not installed; its message is the name
+    """
     python = Path(sys.executable).resolve()
     prefix = Path(sys.base_prefix).resolve()
     system = [Path("/usr/lib"), Path("/usr/lib64"), Path("/usr/lib32"), prefix / "lib", prefix / "lib64", python]
@@ -64,11 +85,35 @@ def installation(packages: tuple[str, ...]) -> Installation:
         for pattern in ("site-packages", "dist-packages", "python3*/site-packages", "python3*/dist-packages")
         for path in root.glob(pattern)
     }
-    found = [path for name in packages for path in _package_files(name)]
-    return Installation(python, tuple(system), tuple(sorted(hidden)), tuple(dict.fromkeys(found)))
+    distributions = with_requirements(packages)
+    found = [path for name in distributions for path in package_files(name)]
+    return Installation(python, tuple(system), tuple(sorted(hidden)), tuple(dict.fromkeys(found)), distributions)
 
 
-def _package_files(name: str) -> list[Path]:
+def with_requirements(packages: tuple[str, ...]) -> tuple[str, ...]:
+    """Distributions and all that they require here, by their normalised names; what only an extra requires is left out.
+
+    Raises
+    ------
+    PackageNotFoundError : one of them is not installed; its message is the name
+
+    >>> with_requirements(("NumPy",))
+    ('numpy',)
+    """
+    found: dict[str, None] = {}
+    waiting = list(packages)
+    while waiting:
+        name = canonicalize_name(waiting.pop(0))
+        if name in found:
+            continue
+        found[name] = None
+        requirements = [Requirement(line) for line in distribution(name).requires or []]
+        waiting += [r.name for r in requirements if r.marker is None or r.marker.evaluate({"extra": ""})]
+    return tuple(found)
+
+
+@cache
+def package_files(name: str) -> list[Path]:
     """Top-level files and folders of a distribution."""
     files = distribution(name).files or []
     tops = {
@@ -120,6 +165,7 @@ def rules_for(install: Installation, limits: Limits) -> list[str]:
         rules.extend(["--remount-ro", str(path)])
     for name in SHIPPED:
         bind(PACKAGE / name, CODE / "autograder" / name)
+    bind(SHARED, CODE / "verdict" / SHARED.name)
     rules.extend(["--dev", "/dev", "--remount-ro", "/dev"])
     # Last: an ordinary user's box would otherwise have a root folder that can be filled without a limit.
     return [*rules, "--remount-ro", "/", "--chdir", "/box"]

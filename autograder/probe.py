@@ -9,6 +9,7 @@ import sys
 import sysconfig
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,10 +19,11 @@ from autograder.errors import IsolationError, WorkerDied, WorkerTimeout
 from autograder.layout import ENVIRONMENT, installation
 
 if TYPE_CHECKING:
+    from autograder.container import Container
     from autograder.sandbox import Bubblewrap
 
 
-FAULT = "The box does not hold. Report it, with the versions of bubblewrap and of the kernel, and do not grade here."
+FAULT = "The box does not hold. Report it, with the versions of what makes it and of the kernel, and do not grade here."
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,7 @@ if uid is not None:
 def attempt(action):
     try:
         return f"yes: {action()}"[:200]
-    except OSError as error:
+    except (OSError, ImportError) as error:
         return f"no: {type(error).__name__}: {error}"[:200]
 def connect():
     with socket.create_connection(("127.0.0.1", port), timeout=2):
@@ -73,6 +75,17 @@ def fill():
 def become_root():
     os.setuid(0)
     return "root"
+def mount():
+    import ctypes
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.mount(b"none", b"/usr", b"tmpfs", 0, None) != 0:
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+    return "mounted"
+def is_open(number):
+    try:
+        return bool(os.fstat(number))
+    except OSError:
+        return False
 print(json.dumps({
     "socket": attempt(connect),
     "write": attempt(lambda: write(canary)),
@@ -81,15 +94,22 @@ print(json.dumps({
     "users": attempt(lambda: open("/etc/passwd").readline()),
     "fork": attempt(fork),
     "fill": attempt(fill),
-    "root": attempt(become_root) if uid is not None else "no",
+    "root": attempt(become_root),
+    "mount": attempt(mount),
+    "descriptors": [number for number in range(3, 1024) if is_open(number)],
     "pid": os.getpid(),
     "environment": sorted(os.environ),
 }))
 """
 
 
-def try_out(isolation: Bubblewrap) -> list[Finding]:
+def try_out(isolation: Bubblewrap | Container, fork: Callable[[str, str, Limits], Box] | None = None) -> list[Finding]:
     """Try the isolation out by doing what it must prevent, on things of our own that it would not hurt to lose.
+
+    Parameters
+    ----------
+    isolation : what makes the boxes
+    fork : (program, argument, limits) -> a worker from a nursery, to be tried out in place of a fresh box
 
     Returns
     -------
@@ -105,10 +125,13 @@ def try_out(isolation: Bubblewrap) -> list[Finding]:
         listener.setblocking(False)
         canary = Path(folder) / "canary"
         canary.write_text("untouched")
-        given = json.dumps([listener.getsockname()[1], str(canary), isolation.uid()])
-        install = installation(())
+        given = json.dumps([listener.getsockname()[1], str(canary), None if fork else isolation.uid()])
+        limits, install = Limits(scratch=4 << 20), installation(())
         try:
-            box = isolation.run([str(install.python), "-I", "-S", "-c", PROBE, given], install, Limits(scratch=4 << 20))
+            if fork is not None:
+                box = fork(PROBE, given, limits)
+            else:
+                box = isolation.run([str(install.python), "-I", "-S", "-c", PROBE, given], install, limits)
         except IsolationError as error:
             return [Finding("Does it make a box?", False, error.reason, error.remedy)]
         saw = _answers(box)
@@ -132,7 +155,8 @@ def _findings(saw: dict[str, Any], reached: bool, untouched: bool) -> list[Findi
         denied = str(saw[key]).startswith("no")
         return Finding(question, denied if holds is None else denied and holds, f"{saw[key]}.", FAULT)
 
-    few = {*ENVIRONMENT, "PWD", "LC_CTYPE"}  # the last two are set by the system and by Python
+    # The others are set by the system, by Python, and by podman and docker, which name the box.
+    few = {*ENVIRONMENT, "PWD", "LC_CTYPE", "HOSTNAME"}
     return [
         finding("Does it reach the network of this machine?", "socket", not reached),
         finding("Can it write to a file of yours?", "write", untouched),
@@ -142,6 +166,13 @@ def _findings(saw: dict[str, Any], reached: bool, untouched: bool) -> list[Findi
         finding("Can it fork without end?", "fork"),
         finding("Can it fill the memory with files?", "fill"),
         finding("Can it become root?", "root"),
+        finding("Can it change what is mounted?", "mount"),
+        Finding(
+            "Does it hold what is not its own?",
+            not saw["descriptors"],
+            f"Open descriptors: {', '.join(map(str, saw['descriptors']))}." if saw["descriptors"] else "No.",
+            FAULT,
+        ),
         Finding("Does it see other processes?", saw["pid"] < 10, f"Its own has the number {saw['pid']}.", FAULT),
         Finding(
             "Does it see your environment?",

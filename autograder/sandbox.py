@@ -15,19 +15,22 @@ import os
 import platform
 import secrets
 import shutil
+import socket
 import subprocess
 import tempfile
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import psutil
 
 from autograder import seccomp
+from autograder import warm as nurseries
 from autograder.box import Box, Limits
 from autograder.errors import IsolationError
-from autograder.layout import CODE, ENVIRONMENT, PACKAGE, SHIPPED, Installation, installation, rules_for
+from autograder.layout import CODE, ENVIRONMENT, PACKAGE, SHARED, SHIPPED, Installation, installation, rules_for
 from autograder.probe import Finding, try_out
 
 __all__ = [
@@ -58,11 +61,13 @@ class Bubblewrap:
     ----------
     program : path of ``bwrap``
     as_root : make no user namespace, but let the worker become a user of its own
+    warm : fork workers from a nursery where that can be done (see `warm`); else each gets a fresh box
     """
 
     program: str
     as_root: bool
     level: str = "bubblewrap"
+    warm: bool = False
 
     def start(self, packages: Iterable[str], limits: Limits) -> Box:
         """Start a worker.
@@ -71,15 +76,21 @@ class Bubblewrap:
         ------
         IsolationError : bubblewrap could not make the box; with its own words
         """
-        install = installation(tuple(packages))
-        uid = self.uid()
+        packages = tuple(packages)
+        if self.warm and (box := nurseries.start(self, packages, limits)) is not None:
+            return box
+        install = installation(packages)
+        path = [str(folder) for folder in install.package_folders]
+        settings = {"code": str(CODE), "path": path, "limits": self.numbers(limits), "uid": self.uid()}
+        command = [str(install.python), "-I", "-S", str(CODE / "autograder/worker.py"), json.dumps(settings)]
+        return self.run(command, install, limits)
+
+    def numbers(self, limits: Limits) -> dict[str, int]:
+        """Limits of the next worker, by the names of ``resource.RLIMIT_*``."""
         numbers = limits.for_worker()
         if not self.as_root:
             numbers["NPROC"] += _processes_counted_elsewhere()
-        path = [str(folder) for folder in install.package_folders]
-        settings = {"code": str(CODE), "path": path, "limits": numbers, "uid": uid}
-        command = [str(install.python), "-I", "-S", str(CODE / "autograder/worker.py"), json.dumps(settings)]
-        return self.run(command, install, limits)
+        return numbers
 
     def uid(self) -> int | None:
         """Return the user that the next worker is to become; None where it stays who it is."""
@@ -87,21 +98,42 @@ class Bubblewrap:
 
     def run(self, command: list[str], install: Installation, limits: Limits) -> Box:
         """Run a command in a new box."""
-        rules = self._namespaces() + rules_for(install, limits)
+        rules = [*self._namespaces(), *self._rights(), *rules_for(install, limits)]
+        pipe = subprocess.PIPE
+        process, first = self._launch(command, rules, seccomp.build(), (pipe, pipe, pipe))
+        return Box(process, limits, first)
+
+    def nursery(
+        self, command: list[str], install: Installation, connection: socket.socket
+    ) -> tuple[subprocess.Popen[bytes], int]:
+        """Run a nursery in a new box: it may make namespaces, mount, and become another user, as its workers no longer may.
+
+        Returns
+        -------
+        bubblewrap's process, and a pidfd of the first process in the box
+        """
+        rules = [*self._namespaces(), *self._rights(nursery=True)]
+        rules += ["--perms", "0755", "--dir", "/new", *rules_for(install, Limits(scratch=1 << 16))]
+        return self._launch(command, rules, None, (connection, subprocess.PIPE, subprocess.STDOUT))
+
+    def _launch(
+        self, command: list[str], rules: list[str], program: bytes | None, streams: tuple[Any, Any, Any]
+    ) -> tuple[subprocess.Popen[bytes], int]:
+        """Have bubblewrap run a command under rules and a filter of system calls."""
         info_read, info_write = os.pipe()
         passed = [info_write]
         try:
             arguments = ["--info-fd", str(info_write), *rules]
-            if (program := seccomp.build()) is not None:
+            if program is not None:
                 passed.append(_memory_file(program))
                 arguments = ["--seccomp", str(passed[-1]), *arguments]
             # Through a file, not on the command line: that one can be read by everybody on the machine, and by pid 1's children.
             passed.append(_memory_file(b"\0".join(a.encode() for a in arguments) + b"\0"))
             process = subprocess.Popen(
                 [self.program, "--args", str(passed[-1]), "--", *command],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
+                stdin=streams[0],
+                stdout=streams[1],
+                stderr=streams[2],
                 pass_fds=passed,
                 env={},  # bubblewrap is the first process in the box: what it was given could be read there
             )
@@ -113,24 +145,29 @@ class Bubblewrap:
                 os.close(fd)
         first = _first_process(info_read)
         if first is None:
-            _, words = process.communicate()
+            words = b"".join(filter(None, process.communicate()))
             raise IsolationError(
                 f"bubblewrap could not make a box: {words.decode(errors='replace').strip() or 'it said nothing'}",
                 _remedy(words),
             )
-        return Box(process, limits, first)
+        return process, first
 
     def _namespaces(self) -> list[str]:
         rules = ["--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts", "--unshare-cgroup-try"]
-        if self.as_root:
-            # Just what it takes to become another user; the worker loses them with that.
-            rules += ["--cap-drop", "ALL", "--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID"]
-        else:
-            rules += ["--unshare-user", "--cap-drop", "ALL"]
-            rules += ["--disable-userns"] if "--disable-userns" in _options(self.program) else []
+        rules += [] if self.as_root else ["--unshare-user"]
         rules += ["--die-with-parent", "--new-session", "--hostname", "box", "--clearenv"]
         for name, value in ENVIRONMENT.items():
             rules += ["--setenv", name, value]
+        return rules
+
+    def _rights(self, nursery: bool = False) -> list[str]:
+        """Just what it takes to become another user; the worker loses them with that. A nursery's workers lose some more."""
+        rights = ["CAP_SETUID", "CAP_SETGID"] if self.as_root else []
+        if nursery:
+            rights += ["CAP_SYS_ADMIN", "CAP_SETPCAP"] if self.as_root else ["CAP_SYS_ADMIN"]
+        rules = ["--cap-drop", "ALL", *(word for right in rights for word in ("--cap-add", right))]
+        if not self.as_root and not nursery and "--disable-userns" in _options(self.program):
+            rules += ["--disable-userns"]
         return rules
 
 
@@ -148,6 +185,8 @@ class UnsafeLocal:
         (code / "autograder").mkdir(parents=True)
         for name in SHIPPED:
             shutil.copyfile(PACKAGE / name, code / "autograder" / name)
+        (code / "verdict").mkdir()
+        shutil.copyfile(SHARED, code / "verdict" / SHARED.name)
         packages_folder.mkdir()
         for path in install.packages:
             (packages_folder / path.name).symlink_to(path)
@@ -194,7 +233,7 @@ def choose(unsafe_local: bool = False) -> Isolation:
     for finding in probe():
         if not finding.holds:
             raise IsolationError(f"{finding.question} {finding.answer}", f"{finding.remedy}\n{UNSAFE}")
-    return bubblewrap()
+    return replace(bubblewrap(), warm=not _why_fresh(bubblewrap()))
 
 
 def probe() -> list[Finding]:
@@ -204,7 +243,32 @@ def probe() -> list[Finding]:
     except IsolationError as error:
         return [Finding("Is bubblewrap there?", False, error.reason, error.remedy)]
     how = "as root, with a user of its own for each worker" if isolation.as_root else "in a user namespace"
-    return [Finding("Is bubblewrap there?", True, f"{isolation.program}, {how}."), *try_out(isolation)]
+    return [
+        Finding("Is bubblewrap there?", True, f"{isolation.program}, {how}."),
+        *try_out(isolation),
+        _forking(isolation),
+    ]
+
+
+def _forking(isolation: Bubblewrap) -> Finding:
+    """Which of the two ways to have a worker this machine gives; both hold, or the slower one is taken."""
+    question = "Can workers be forked from one that has imported the packages?"
+    if why := _why_fresh(isolation):
+        return Finding(question, True, f"No, so each submission gets a box with a fresh Python, which is slower. {why}")
+    return Finding(question, True, "Yes, and what is tried above was tried in such a worker, too.")
+
+
+@cache
+def _why_fresh(isolation: Bubblewrap) -> str:
+    """Why workers cannot be forked on this machine, or not held as well as in a fresh box; empty where they can."""
+    try:
+        nursery = replace(isolation, warm=True)
+        found = try_out(
+            nursery, lambda program, given, limits: nurseries.worker(nursery, (), limits, program, (given,))
+        )
+    except nurseries.NoNursery as reason:
+        return f"{reason}."
+    return " ".join(f"{finding.question} {finding.answer}" for finding in found if not finding.holds)
 
 
 def bubblewrap() -> Bubblewrap:

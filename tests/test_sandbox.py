@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from autograder import sandbox
 from autograder.errors import IsolationError, WorkerDied, WorkerTimeout
 from autograder.protocol import PREFIX_SIZE, Decoder, Encoder, sizes
 from autograder.sandbox import Box, Bubblewrap, Limits
+from autograder.warm import Forked
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -39,18 +41,20 @@ def run(box: Box, source: str) -> tuple[object, ...]:
     return ask(box, "run", 0, 0)
 
 
-@pytest.fixture(params=["bubblewrap", "unsafe-local"])
+@pytest.fixture(params=["fresh", "warm", "unsafe-local"])
 def box(request: pytest.FixtureRequest) -> Iterator[Box]:
     isolation = sandbox.choose(unsafe_local=request.param == "unsafe-local")
-    assert isolation.level == request.param
+    if request.param != "unsafe-local":
+        isolation = replace(sandbox.bubblewrap(), warm=request.param == "warm")
     started = isolation.start(("numpy",), Limits())
+    assert isinstance(started.process, Forked) == (request.param == "warm")
     yield started
     started.close()
 
 
 def test_every_attempt_of_the_probe_fails_in_the_box() -> None:
     findings = sandbox.probe()
-    assert len(findings) == 12
+    assert len(findings) == 15
     assert [f for f in findings if not f.holds] == []
 
 
@@ -72,14 +76,14 @@ def test_a_box_that_shows_too_much_is_found_out(monkeypatch: pytest.MonkeyPatch)
 
 def test_a_worker_answers_with_arrays(box: Box) -> None:
     run(box, "def double(x): return 2 * x")
-    answer = ask(box, "call", "double", (np.arange(3.0),))
+    answer = ask(box, "call", "double", (np.arange(3.0),), "numpy")
     assert answer[0] == "value"
     np.testing.assert_array_equal(answer[1], [0.0, 2.0, 4.0])
 
 
 def test_only_the_allowed_packages_can_be_imported(box: Box) -> None:
     assert run(box, "import numpy") == ("done",)
-    for name in ("psutil", "pytest", "verdict", "lstm_ref", "autograder.judge"):
+    for name in ("psutil", "pytest", "verdict.compare", "lstm_ref", "autograder.judge"):
         answer = run(box, f"import {name}")
         assert answer[:2] == ("error", "ModuleNotFoundError"), name
 

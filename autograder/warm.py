@@ -1,0 +1,343 @@
+"""Workers that are forked from a nursery: the judge's half of `nursery`, which runs in the box.
+
+To start Python and to import NumPy takes most of the time in which one submission is graded; PyTorch takes more than a second.
+A nursery does it once for all submissions that a judge grades. A worker from it may reach no more than one in a fresh box, and
+where anything stands in the way of that, a fresh box is what the submission gets.
+"""
+
+from __future__ import annotations
+
+import atexit
+import json
+import os
+import re
+import select
+import signal
+import socket
+import subprocess
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import IO, BinaryIO, Protocol
+
+import psutil
+
+from autograder import seccomp
+from autograder.box import Box, Limits
+from autograder.errors import IsolationError
+from autograder.layout import CODE, Installation, installation, package_files
+from autograder.nursery import MAX_REQUEST, PIPES, READY
+
+# Threads, locks and devices that do not survive a fork: with these, each submission gets a fresh box.
+NOT_FORKABLE = frozenset({"tensorflow", "tensorflow-cpu", "tensorflow-intel", "tensorflow-macos", "jax", "cupy"})
+START_LIMIT = 120.0  # seconds to import the packages
+FORK_LIMIT = 30.0  # seconds to fork a worker
+MAX_FAILURES = 3  # of nurseries for the same packages, before only fresh boxes are made
+WORKERS_OWN = ("autograder.worker", "autograder.protocol", "verdict.tensors")
+LOADED_LATE = {"numpy": ("numpy.random",)}
+FIRST_TO_GO = 500  # oom_score_adj: when the machine has no memory left, a worker goes before the judge
+
+
+class NoNursery(Exception):
+    """Why there is no nursery, or no worker from it."""
+
+
+class Maker(Protocol):
+    """What `sandbox.Bubblewrap` gives: boxes for nurseries, and what a worker in them is to become."""
+
+    def nursery(
+        self, command: list[str], install: Installation, connection: socket.socket
+    ) -> tuple[subprocess.Popen[bytes], int]:
+        """Run the program of a nursery in a box; gives bubblewrap's process, and a pidfd of the first one in the box."""
+
+    def uid(self) -> int | None:
+        """User that the next worker is to become."""
+
+    def numbers(self, limits: Limits) -> dict[str, int]:
+        """Limits of the next worker, by the names of ``resource.RLIMIT_*``."""
+
+
+@dataclass
+class Forked:
+    """A worker of which this process is no parent; to `Box` it looks as one that it started.
+
+    Parameters
+    ----------
+    stdin, stdout, stderr : the judge's ends of the pipes for requests, replies and what is printed
+    pid : of the first process of its namespace, as this process sees it
+    status : pipe on which that process tells how the worker ended
+    """
+
+    stdin: BinaryIO
+    stdout: BinaryIO
+    stderr: BinaryIO
+    pid: int
+    status: BinaryIO
+    returncode: int | None = None
+
+    def poll(self) -> int | None:
+        """Exit status; minus the number of the signal that ended it; None while it runs."""
+        if self.returncode is None and _readable(self.status, 0):
+            said = self.status.read(100)
+            self.status.close()
+            # The first process says nothing when it is killed, and the worker with it.
+            self.returncode = int(said) if said.isdigit() else -signal.SIGKILL
+        return self.returncode
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Exit status, as soon as there is one.
+
+        Raises
+        ------
+        subprocess.TimeoutExpired
+        """
+        if self.returncode is None:
+            _readable(self.status, timeout)
+        if (status := self.poll()) is None:
+            raise subprocess.TimeoutExpired("worker", timeout or 0)
+        return status
+
+    def kill(self) -> None:
+        """Nothing: `Box` has ended it through its pidfd, and its number may be another's by now."""
+
+
+class Nursery:
+    """A nursery, and the connection to it.
+
+    Parameters
+    ----------
+    maker : of its box
+    packages : distributions that its workers may import
+
+    Raises
+    ------
+    NoNursery : it cannot be made; says why
+    """
+
+    def __init__(self, maker: Maker, packages: tuple[str, ...]) -> None:
+        program = seccomp.build()
+        if program is None:
+            raise NoNursery("no filter of system calls is known for this machine's processor")
+        self._filter = program.hex()
+        self._maker = maker
+        self._install = installation(packages)
+        path = [str(folder) for folder in self._install.package_folders]
+        settings = {"code": str(CODE), "path": path, "modules": [*modules(packages), *WORKERS_OWN]}
+        command = [str(self._install.python), "-I", "-S", str(CODE / "autograder/nursery.py"), json.dumps(settings)]
+        self._connection, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            try:
+                # By a thread that never ends: bubblewrap ends with the thread that started it, not only with the process.
+                started = _starter(os.getpid()).submit(maker.nursery, command, self._install, theirs)
+                self._process, self._first = started.result()
+            except IsolationError as error:
+                self._connection.close()
+                raise NoNursery(error.reason) from None
+        try:
+            self._answer(START_LIMIT)
+            self._look_over()
+        except NoNursery:
+            self.close()
+            raise
+
+    def worker(self, limits: Limits, program: str | None = None, arguments: tuple[str, ...] = ()) -> Box:
+        """Fork a worker.
+
+        Parameters
+        ----------
+        limits : what it may use
+        program, arguments : Python code for it to run in place of its own, to try out what it can reach
+
+        Raises
+        ------
+        NoNursery : there is none any more, or it could not; says why
+        """
+        numbers = self._maker.numbers(limits)
+        numbers["NPROC"] += 1  # the first process of the namespace is one of the worker's
+        request = {
+            "scratch": limits.scratch,
+            "keep": self._install.below("/tmp", "/box"),
+            "limits": numbers,
+            "uid": self._maker.uid(),
+            "filter": self._filter,
+            "program": program,
+            "arguments": arguments,
+        }
+        data = json.dumps(request).encode()
+        assert len(data) <= MAX_REQUEST, "a request of the judge's own is too long"
+        inner_ends, outer_ends = _pipes()
+        try:
+            socket.send_fds(self._connection, [data], inner_ends)
+            first = self._answer(FORK_LIMIT)
+        except (OSError, NoNursery) as error:
+            _close(outer_ends)
+            raise NoNursery(str(error)) from None
+        finally:
+            _close(inner_ends)
+        try:
+            pid = _number(first)
+            status = open(outer_ends[3], "rb", buffering=0)
+            said = status.read(1) if _readable(status, FORK_LIMIT) else b"it does not answer"
+            if said != READY:
+                said += status.read(1000) if said else b""
+                status.close()
+                raise NoNursery(f"a worker could not give up its rights: {said.decode(errors='replace')}")
+        except NoNursery:
+            with suppress(ProcessLookupError):
+                signal.pidfd_send_signal(first, signal.SIGKILL)
+            _close([first, *outer_ends[:3]])
+            raise
+        stdin = open(outer_ends[0], "wb", buffering=0)
+        stdout, stderr = (open(end, "rb", buffering=0) for end in outer_ends[1:3])
+        return Box(Forked(stdin, stdout, stderr, pid, status), limits, first)
+
+    def _answer(self, seconds: float) -> int:
+        """Descriptor that comes with the nursery's next answer; -1 where none comes with it."""
+        self._connection.settimeout(seconds)
+        try:
+            data, handles, _, _ = socket.recv_fds(self._connection, MAX_REQUEST, 1)
+        except OSError as error:
+            raise NoNursery(f"the nursery does not answer: {error}. {self._last_words()}") from None
+        if not data:
+            raise NoNursery(f"the nursery ended. {self._last_words()}")
+        if problem := json.loads(data).get("error"):
+            raise NoNursery(f"the nursery cannot fork: {problem}")
+        return handles[0] if handles else -1
+
+    def _look_over(self) -> None:
+        """Make sure that a fork copies all there is: no other thread, no memory that workers would share with each other."""
+        try:
+            for process in psutil.Process(self._process.pid).children(recursive=True):
+                if process.num_threads() != 1:
+                    raise NoNursery(f"what it imports has started {process.num_threads() - 1} threads")
+                for line in Path(f"/proc/{process.pid}/maps").read_text().splitlines():
+                    if re.match(r"\S+ .w.s ", line):
+                        raise NoNursery(f"what it imports has mapped memory that can be shared: {line.split()[-1]}")
+                Path(f"/proc/{process.pid}/oom_score_adj").write_text(str(FIRST_TO_GO))
+        except (OSError, psutil.Error) as error:
+            raise NoNursery(f"it cannot be looked into: {error}") from None
+
+    def _last_words(self) -> str:
+        said = self._process.stdout
+        assert said is not None
+        os.set_blocking(said.fileno(), False)
+        return (said.read(1 << 16) or b"").decode(errors="replace").strip()[-500:]
+
+    def close(self) -> None:
+        """End it, and with it every worker that is left."""
+        with suppress(ProcessLookupError):
+            signal.pidfd_send_signal(self._first, signal.SIGKILL)
+        self._process.wait()
+        os.close(self._first)
+        self._connection.close()
+        if self._process.stdout is not None:
+            self._process.stdout.close()
+
+
+@dataclass
+class _Place:
+    """Where the nursery of some packages is kept, in one process."""
+
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    nursery: Nursery | None = None
+    failures: int = 0  # since the last worker
+    reason: str = ""
+    given_up: list[Nursery] = field(default_factory=list)  # workers may still run in them
+
+
+_places: dict[tuple[int, Maker, tuple[str, ...]], _Place] = {}
+
+
+@cache
+def _starter(process: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(1, "nursery")
+
+
+def start(maker: Maker, packages: tuple[str, ...], limits: Limits) -> Box | None:
+    """Fork a worker from a nursery, which is made where there is none yet; None where only a fresh box will do."""
+    try:
+        return worker(maker, packages, limits)
+    except NoNursery:
+        return None
+
+
+def worker(
+    maker: Maker, packages: tuple[str, ...], limits: Limits, program: str | None = None, arguments: tuple[str, ...] = ()
+) -> Box:
+    """Fork a worker from a nursery, which is made where there is none yet; see `Nursery.worker`.
+
+    Raises
+    ------
+    NoNursery : only a fresh box will do; says why
+    """
+    if found := sorted(NOT_FORKABLE.intersection(installation(packages).distributions)):
+        raise NoNursery(f"{', '.join(found)} cannot be forked")
+    # By the number of this process: a copy of it, made by fork, must not speak over the same connection.
+    place = _places.setdefault((os.getpid(), maker, packages), _Place())
+    with place.lock:
+        while place.failures < MAX_FAILURES:
+            try:
+                if place.nursery is None:
+                    place.nursery = Nursery(maker, packages)
+                box = place.nursery.worker(limits, program, arguments)
+                place.failures = 0
+                return box
+            except NoNursery as error:
+                place.reason = str(error)
+                place.failures += 1
+                if place.nursery is None:
+                    place.failures = MAX_FAILURES  # it did not come up at all: nor would the next
+                else:
+                    place.given_up.append(place.nursery)
+                    place.nursery = None
+    raise NoNursery(place.reason)
+
+
+@atexit.register
+def close_all() -> None:
+    """End the nurseries of this process; a later worker has a new one made."""
+    for key in [key for key in _places if key[0] == os.getpid()]:
+        place = _places.pop(key)
+        for nursery in filter(None, (place.nursery, *place.given_up)):
+            nursery.close()
+
+
+def modules(packages: tuple[str, ...]) -> list[str]:
+    """What a nursery imports of the packages that a task names: of each its main module, and what is loaded late.
+
+    >>> modules(("numpy",))
+    ['numpy', 'numpy.random']
+    """
+    found = []
+    for name in packages:
+        main = name.lower().replace("-", "_")
+        tops = {path.name.removesuffix(".py") for path in package_files(name)}
+        named = [main] if main in tops else sorted(top for top in tops if top.isidentifier() and top[0] != "_")
+        found += [module for top in named for module in (top, *LOADED_LATE.get(top, ()))]
+    return found
+
+
+def _pipes() -> tuple[list[int], list[int]]:
+    """Pipes for requests, replies, printed and status: the worker's ends, and the judge's."""
+    requests, *others = (os.pipe() for _ in range(PIPES))
+    return [requests[0], *(writing for _, writing in others)], [requests[1], *(reading for reading, _ in others)]
+
+
+def _close(ends: list[int]) -> None:
+    for end in ends:
+        os.close(end)
+
+
+def _readable(source: int | IO[bytes], seconds: float | None) -> bool:
+    poll = select.poll()
+    poll.register(source, select.POLLIN)
+    return bool(poll.poll(None if seconds is None else 1000 * seconds))
+
+
+def _number(handle: int) -> int:
+    """Number of the process of a pidfd; 0 where it has ended."""
+    found = re.search(r"^Pid:\s+(\d+)$", Path(f"/proc/self/fdinfo/{handle}").read_text(), re.MULTILINE)
+    return int(found.group(1)) if found else 0
