@@ -196,7 +196,7 @@ class _Judge:
 
         def call(*args: Any) -> Any:
             try:
-                return self.session.call(check.function, args)
+                return self.session.call(check.function, args, check.arrays)
             except StudentFailure as failure:
                 raise self._student_error(failure) from None
             except MissingFunction:
@@ -213,9 +213,9 @@ class _Judge:
             return StudentError(Status.ERROR, f"What the function returned cannot be taken: {failure.text}.")
         if cause := self._failed_import(failure):
             return StudentError(
-                *_explained(cause, f"{failure.kind}: {failure.text}{failure.place}. The cause lies above: ")
+                *self._explained(cause, f"{failure.kind}: {failure.text}{failure.place}. The cause lies above: ")
             )
-        status, message = _explained(failure)
+        status, message = self._explained(failure)
         name = re.match(r"name '(\w+)' is not defined", failure.text)
         if failure.kind == "NameError" and status is Status.ERROR and name and not self._binds(name.group(1)):
             message += (
@@ -249,7 +249,7 @@ class _Judge:
                 where = f"There is no function {function}: the statement that defines it ({place})"
                 if (c, s) in self.session.failures:
                     failure = self.session.failures[c, s]
-                    return StudentError(*_explained(self._failed_import(failure) or failure, f"{where} failed. "))
+                    return StudentError(*self._explained(self._failed_import(failure) or failure, f"{where} failed. "))
                 if (c, s) in self.session.lost:
                     lost = describe_loss(self.session.lost[c, s], self.session.statement_limit)
                     return StudentError(Status.CRASHED, f"{where} did not end well: {lost}")
@@ -263,16 +263,15 @@ class _Judge:
             error = self.session.read[broken[-1]].error
             assert error is not None
             where = f"There is no function {function}: code cell {broken[-1] + 1}, which names it, is not Python. "
-            return StudentError(*_explained(error, where))
+            return StudentError(*self._explained(error, where))
         bound = {name for cell in self.session.read for statement in cell.statements for name in statement.binds}
         near = difflib.get_close_matches(function, bound, n=1)
         hint = f" There is {near[0]}; is it the one?" if near else ""
         return StudentError(Status.UNFINISHED, f"There is no function {function} in the notebook.{hint}")
 
-
-def _explained(failure: StudentFailure, before: str = "") -> tuple[Status, str]:
-    status, sentence = classify(failure.kind, failure.text)
-    return status, f"{before}{sentence}{failure.place}"
+    def _explained(self, failure: StudentFailure, before: str = "") -> tuple[Status, str]:
+        status, sentence = classify(failure.kind, failure.text, self.problem_set.packages)
+        return status, f"{before}{sentence}{failure.place}"
 
 
 def _record(check: Check, verdict: Verdict) -> CheckRecord:

@@ -19,7 +19,7 @@ import numpy as np
 
 from autograder.errors import ProblemSetError
 from verdict import Check
-from verdict.compare import copy_tree, flatten, relative_error
+from verdict.compare import copy_tree, read, relative_error
 
 
 @dataclass(frozen=True)
@@ -209,7 +209,7 @@ def _validate_misconceptions(where: str, check: Check) -> None:
                 error = answers[mistake.id][0]
                 raise ProblemSetError(f"{where}: the misconception {mistake.id!r} fails in every case: {error!r}")
     outputs = {
-        who: [None if isinstance(a, Exception) else flatten(check.outputs, a, who) for a in given]
+        who: [None if isinstance(a, Exception) else read(check, a, who) for a in given]
         for who, given in answers.items()
     }
     ids = list(outputs)

@@ -192,8 +192,8 @@ class Session:
                 finally:
                     self._load_left -= time.monotonic() - began
 
-    def call(self, function: str | Remote, args: tuple[Any, ...]) -> Any:
-        """Call a function of the student's, by name or as it came from the worker.
+    def call(self, function: str | Remote, args: tuple[Any, ...], framework: str = "numpy") -> Any:
+        """Call a function of the student's, by name or as it came from the worker; it gets the framework's tensors.
 
         Raises
         ------
@@ -208,7 +208,7 @@ class Session:
             )
         self._functions.append({})
         try:
-            answer = self._exchange(("call", function, args))
+            answer = self._exchange(("call", function, args, framework))
         except WorkerError:
             self.stop()
             raise

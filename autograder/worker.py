@@ -5,7 +5,7 @@ become the student's output. A request is a tuple; each gets one reply, and whil
 
     ("read", cells)                 -> ("read", [cell])         look at the cells, run nothing
     ("run", cell, statement)        -> ("done",) or ("error", kind, text, line, source)
-    ("call", name or function, args) -> ("value", value) or ("missing",) or ("error", ...)
+    ("call", name or function, args, framework) -> ("value", value) or ("missing",) or ("error", ...)
     ("call", ...) meanwhile         <- ("ask", function's number, args); the judge answers ("value", ...) or ("error", ...)
     ("forget",)                     -> ("done",)                let go of the objects kept for the judge
 
@@ -197,8 +197,10 @@ class Worker:
     def __init__(self, requests: BinaryIO, replies: BinaryIO) -> None:
         # Only now: the limits are set, and the packages' folders are on the path.
         from autograder import errors, protocol
+        from verdict import tensors
 
         self.protocol = protocol
+        self.tensors = tensors
         self.too_large = errors.ProtocolError
         self.requests = requests
         self.replies = replies
@@ -243,14 +245,15 @@ class Worker:
             return describe(error)
         return ("done",)
 
-    def do_call(self, function: Any, args: tuple[Any, ...]) -> tuple[Any, ...]:
-        """Call a function of the student's, by name or by reference."""
+    def do_call(self, function: Any, args: tuple[Any, ...], framework: str) -> tuple[Any, ...]:
+        """Call a function of the student's, by name or by reference, with the arrays as the framework's tensors."""
         if isinstance(function, str):
             function = self.module.__dict__.get(function)
         if not callable(function):
             return ("missing",)
         try:
-            return "value", presentable(function(*args))
+            value = function(*self.tensors.from_arrays(args, framework))
+            return "value", presentable(self.tensors.to_arrays(value))
         except BaseException as error:
             return describe(error)
 
@@ -274,7 +277,9 @@ class Worker:
             # The judge only reads these; kept, the parameters of thousands of calls would fill the memory.
             self.keeps_containers = False
             try:
-                data = self.encoder.encode(("ask", ref, tuple(presentable(arg) for arg in args)))
+                data = self.encoder.encode(
+                    ("ask", ref, tuple(presentable(self.tensors.to_arrays(arg)) for arg in args))
+                )
             except (self.too_large, MemoryError) as error:  # an error of this call, not the answer to the judge's
                 raise ValueError(f"what {kind} was called with cannot be sent: {error}") from None
             finally:

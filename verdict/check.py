@@ -9,6 +9,8 @@ from typing import Any, TypeAlias
 
 from numpy.random import Generator
 
+from verdict.tensors import FRAMEWORKS
+
 # A nested tuple of names that mirrors what the function returns: ("h", ("hT", "cT"), None). None is not compared.
 Pattern: TypeAlias = "str | None | tuple[Pattern, ...]"
 Call: TypeAlias = Callable[..., Any]
@@ -83,6 +85,10 @@ class Check:
     tolerance : largest error, relative to the largest expected number of the output (float64)
     time_limit : seconds for all calls of this check together
     examine : for a check that is no comparison: (call, rng) -> Verdict, in place of cases and expected
+    arrays : what the function gets for each array: "numpy" itself, or a tensor of "torch" or "tensorflow". What it returns may
+        hold either; cases, expected and misconceptions know arrays only
+    one_form : output name -> array, to the same in the one form that is compared, where several are right: two numbers of which
+        only the sum counts
     """
 
     name: str
@@ -101,6 +107,12 @@ class Check:
     tolerance: float = 1e-6
     time_limit: float = 20.0
     examine: Callable[[Call, Generator], Verdict] | None = None
+    arrays: str = "numpy"
+    one_form: Callable[[dict[str, Any]], dict[str, Any]] | None = None
+
+    def __post_init__(self) -> None:
+        if self.arrays not in FRAMEWORKS:
+            raise ValueError(f"check {self.name!r}: arrays must be one of {', '.join(FRAMEWORKS)}, got {self.arrays!r}")
 
 
 @dataclass(frozen=True)

@@ -34,6 +34,14 @@ REMOVED_NUMPY_NAMES = {
     "mat": "np.asmatrix, or better np.array",
 }
 
+# Names that everybody gives to a package, and the import that does.
+USUAL_IMPORTS = {
+    "np": "import numpy as np",
+    "torch": "import torch",
+    "nn": "from torch import nn",
+    "F": "import torch.nn.functional as F",
+}
+
 # What Python 2 had under another name.
 PYTHON_2_NAMES = {
     "xrange": "range",
@@ -53,6 +61,68 @@ PYTHON_2_NAMES = {
 FLOAT_FOR_INTEGER = re.compile(
     r"slice indices must be integers|'(numpy\.)?float(64|32)?' object cannot be interpreted as an integer"
     r"|indices must be integers or slices, not (numpy\.)?float|only integers, slices"
+)
+
+OUTSIDE = "It says nothing about your mathematics."
+
+# PyTorch: part of an error's text -> status, and what it means. The first that is found counts.
+TORCH_ERRORS = (
+    (
+        r"Torch not compiled with CUDA|Found no NVIDIA driver|No CUDA GPUs are available|CUDA is not available"
+        r"|Attempting to deserialize object on a CUDA device|Cannot access accelerator device",
+        Status.ENVIRONMENT,
+        'The code asks for a GPU, and there is none: this is graded on the CPU. Leave .cuda() and device="cuda" out, or take '
+        f"the device of the tensors that you are given: device=x.device. {OUTSIDE}",
+    ),
+    (
+        r"have the same dtype|scalar type \w+ but (found|got)|source and destination dtypes match"
+        r"|RNN input dtype|self.dtype to be equal to src.dtype",
+        Status.ENVIRONMENT,
+        "Two tensors of different precision meet. You are given float64, which PyTorch calls double, because a mistake shows "
+        "better there; something in the code is made as float32 (float), or the other way round. Make new tensors with "
+        f"dtype=x.dtype, or from the ones that you have: torch.zeros_like(x), x.new_zeros(shape). {OUTSIDE}",
+    ),
+    (
+        "backward through the graph a second time",
+        Status.ERROR,
+        "A part of the graph was gone through backward already, and backward() frees what it has used. In a loop this means: "
+        "something that is carried from one round to the next still hangs on the graph of the round before. Cut it off where "
+        "it is carried; retain_graph=True would only hide this, and the graph would grow with every round.",
+    ),
+    (
+        r"does not require grad and does not have a grad_fn|does not require grad$",
+        Status.ERROR,
+        "What was computed hangs on no tensor that needs a gradient, so there is nothing to go back through. On the way the "
+        "numbers left the graph: by .detach(), .data, .numpy(), .item(), float(), torch.tensor(...), or under torch.no_grad().",
+    ),
+    (
+        r"Can't call numpy\(\) on Tensor that requires grad",
+        Status.ERROR,
+        "A tensor that needs a gradient cannot become an array: NumPy would not know the way back. Stay with PyTorch's own "
+        "functions; each NumPy function has a twin in torch.",
+    ),
+    (
+        "leaf Variable that requires grad",
+        Status.ERROR,
+        "A tensor whose gradient is asked for is changed in place (by +=, an index on the left, or a name that ends in _), and "
+        " its gradient would then be that of other numbers. Make a new tensor instead.",
+    ),
+    (
+        "modified by an inplace operation",
+        Status.ERROR,
+        "A tensor that the way back needs was changed in place after it was used (by +=, an index on the left, or a name that "
+        "ends in _; an optimizer's step does that to the weights). Make a new tensor instead.",
+    ),
+    (
+        "grad can be implicitly created only for scalar outputs",
+        Status.ERROR,
+        "backward() starts from one number: the loss must be a mean or a sum, and not one number for each example.",
+    ),
+    (
+        r"'(float|int|numpy\.float64|ndarray)' object has no attribute '(backward|requires_grad)'",
+        Status.ERROR,
+        "A plain number has no graph: .item(), float() and NumPy take it out, and the way back is lost. Return the tensor.",
+    ),
 )
 
 
@@ -78,6 +148,13 @@ def classify(kind: str, text: str, packages: Sequence[str] = ("numpy",)) -> tupl
         return Status.ENVIRONMENT, (
             f"{kind}: {text} This is a spelling of Python 2; it is run with Python 3. It says nothing about your mathematics."
         )
+    if kind in ("RuntimeError", "AssertionError", "AttributeError", "ValueError"):
+        for pattern, status, sentence in TORCH_ERRORS:
+            if re.search(pattern, text):
+                first = re.split(r"\.\s|: \[| \(or|\n", text.strip())[
+                    0
+                ]  # what follows is advice, and not always good advice
+                return status, f"{kind}: {first.rstrip('.')}. {sentence}"
     if kind in ("TypeError", "IndexError") and FLOAT_FOR_INTEGER.search(text):
         return Status.ENVIRONMENT, (
             f"{kind}: {text}. In Python 3, / always gives a float, unlike in Python 2: write // where a size or an index is "
@@ -94,6 +171,8 @@ def classify(kind: str, text: str, packages: Sequence[str] = ("numpy",)) -> tupl
     if kind == "AttributeError" and (attribute := re.match(r"'dict' object has no attribute '(\w+)'", text)):
         if attribute.group(1) in PYTHON_2_NAMES:
             return _python_2(attribute.group(1))
+    if kind == "AttributeError" and (attribute := re.match(r"module '(torch[\w.]*)' has no attribute '(\w+)'", text)):
+        return Status.ERROR, f"PyTorch has no {'.'.join(attribute.groups())}. Look it up in PyTorch's documentation."
     missing = re.match(r"(?:module 'numpy' has no attribute '|`np\.)(\w+)", text)
     if kind == "AttributeError" and missing:
         return _no_such_numpy_name(missing.group(1))
@@ -107,8 +186,8 @@ def classify(kind: str, text: str, packages: Sequence[str] = ("numpy",)) -> tupl
         name = text.split("name '", 1)[1].split("'", 1)[0]
         if name in PYTHON_2_NAMES:
             return _python_2(name)
-        if name == "np" or name in sys.stdlib_module_names:
-            missing_import = "import numpy as np" if name == "np" else f"import {name}"
+        if name in USUAL_IMPORTS or name in sys.stdlib_module_names:
+            missing_import = USUAL_IMPORTS.get(name, f"import {name}")
             return Status.ENVIRONMENT, (
                 f"NameError: {name} is not defined. Is “{missing_import}” missing, or below this cell? If {name} is a name of "
                 "your own: is the cell that defines it above this one and still there?"

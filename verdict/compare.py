@@ -63,13 +63,15 @@ def examine(check: Check, call: Call, rng: Generator) -> Verdict:
     assert check.cases is not None and check.expected is not None, f"check {check.name} has neither cases nor examine"
     with np.errstate(all="ignore"):  # the student's own settings are for the student's own code
         cases = check.cases(rng)
-        right = [flatten(check.outputs, check.expected(*copy_tree(case.args)), "the reference") for case in cases]
+        right = [read(check, check.expected(*copy_tree(case.args)), "the reference") for case in cases]
     answers: list[_Answer] = []
+    failed: list[Case] = []
     failure: Verdict | None = None
     for case, expected in zip(cases, right, strict=True):
         try:
-            got = flatten(check.outputs, call(*copy_tree(case.args)), check.function)
+            got = read(check, call(*copy_tree(case.args)), check.function)
         except StudentError as error:
+            failed.append(case)
             # Without the check's hints: they are for numbers that are wrong, and here there are none.
             failure = failure or Verdict(error.status, _with_label(str(error), case))
             # A function that fails at once fails again; one that died or hangs must not cost its time once more.
@@ -83,7 +85,11 @@ def examine(check: Check, call: Call, rng: Generator) -> Verdict:
         return failure
     # It works, but not for every size: the cases that gave a value count.
     partial = _judge(check, answers)
-    return replace(failure, credit=partial.credit * len(answers) / len(cases), warnings=partial.warnings)
+    failure = replace(failure, credit=partial.credit * len(answers) / len(cases), warnings=partial.warnings)
+    mistake = _recognise(check, answers) if partial.status is Status.WRONG else None
+    if mistake is None or failure.status is not Status.ERROR or not _fails_too(mistake, failed):
+        return failure
+    return replace(failure, message=f"{mistake.title} {failure.message}", misconception=mistake.id, hints=mistake.hints)
 
 
 def _judge(check: Check, answers: list[_Answer]) -> Verdict:
@@ -146,7 +152,7 @@ def relative_error(got: Array, expected: Array) -> float:
     if not np.isfinite(got).all():
         return float("nan")
     with np.errstate(all="ignore"):
-        return float(np.abs(got - expected).max() / max(np.abs(expected).max(), SMALLEST_SCALE))
+        return float(np.abs(got - expected).max(initial=0.0) / np.abs(expected).max(initial=SMALLEST_SCALE))
 
 
 def _recognise(check: Check, answers: list[_Answer]) -> Misconception | None:
@@ -155,16 +161,46 @@ def _recognise(check: Check, answers: list[_Answer]) -> Misconception | None:
     return matches[0] if len(matches) == 1 else None
 
 
+def _fails_too(mistake: Misconception, cases: list[Case]) -> bool:
+    """Whether this wrong version raises in all these cases, as the student's does: an index that is off by one, for example."""
+    for case in cases:
+        try:
+            with np.errstate(all="ignore"):
+                mistake.function(*copy_tree(case.args))
+        except Exception:
+            continue
+        return False
+    return True
+
+
 def _explains(check: Check, mistake: Misconception, answers: list[_Answer]) -> bool:
     for answer in answers:
         try:
             with np.errstate(all="ignore"):
-                numbers = flatten(check.outputs, mistake.function(*copy_tree(answer.case.args)), mistake.id)
+                numbers = read(check, mistake.function(*copy_tree(answer.case.args)), mistake.id)
         except Exception:  # a wrong version may fail on an edge case; then it is not what the student wrote
             return False
         if any(_compare(answer.got[name], numbers[name], check.tolerance) is _Match.WRONG for name in numbers):
             return False
     return True
+
+
+def read(check: Check, value: Any, function: str) -> dict[str, Array]:
+    """Return value -> output name -> array, in the form that is compared.
+
+    Raises
+    ------
+    WrongReturn : when the value does not have the form that the check asks for
+    """
+    arrays = flatten(check.outputs, value, function)
+    if check.one_form is None:
+        return arrays
+    try:
+        with np.errstate(all="ignore"):
+            return check.one_form(arrays)
+    except Exception:
+        shapes = _and([f"{name} {array.shape}" for name, array in arrays.items()])
+        raise WrongReturn(f"What {function} returned does not fit together. The shapes are: {shapes}.") from None
 
 
 def flatten(pattern: Pattern, value: Any, function: str) -> dict[str, Array]:
@@ -185,6 +221,8 @@ def _walk(pattern: Pattern, value: Any, function: str, spelled: str) -> Iterator
         return
     if value is None:
         raise WrongReturn(f"{function} returned None; it must return {spelled}. Is there a return at the end?")
+    if isinstance(value, dict) and set(value) == set(pattern):
+        value = [value[part] for part in pattern]  # by name, which says as much as the place does
     if not isinstance(value, tuple | list):
         raise WrongReturn(f"{function} must return {spelled}, got {_kind(value)}.")
     if len(value) != len(pattern):
@@ -219,6 +257,10 @@ def _as_array(value: Any, name: str, function: str) -> Array:
         with np.errstate(all="ignore"):
             return array.astype(np.float64)
     except Exception:  # np.asarray calls the object's own __array__, which may raise anything
+        if isinstance(value, list | tuple) and any(item is None for item in value):
+            raise WrongReturn(
+                f"{function} returned None among the numbers of {name}. Is there a return at the end of what makes them?"
+            ) from None
         raise WrongReturn(f"{function} must return an array of numbers for {name}, got {_kind(value)}.") from None
 
 
@@ -276,7 +318,7 @@ def _describe(check: Check, name: str, answer: _Answer) -> tuple[str, str]:
     if not np.isfinite(got).all():
         return "holds", f"NaN or infinity{label}"
     with np.errstate(all="ignore"):
-        bad = np.abs(got - expected) > SINGLE_PRECISION * max(np.abs(expected).max(), SMALLEST_SCALE)
+        bad = np.abs(got - expected) > SINGLE_PRECISION * np.abs(expected).max(initial=SMALLEST_SCALE)
     return "is", f"wrong{label}{_where(check, name, bad)}"
 
 

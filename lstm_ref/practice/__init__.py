@@ -3,6 +3,9 @@
     from lstm_ref.practice import check
     check("lstm_step")
 
+Each problem set has a `check` of its own, because names are its own, too: this one asks the questions of lstm-bptt, that of
+`lstm_ref.practice.lstm_torch` those of lstm-torch, and only the latter needs PyTorch.
+
 They are for the student's eyes and run in the student's own kernel; marks come from the judge.
 """
 
@@ -14,7 +17,7 @@ import secrets
 import sys
 import traceback
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -22,8 +25,9 @@ import numpy as np
 
 from lstm_ref.practice.lstm_bptt import CHECKS
 from verdict import Check, Status, StudentError, Verdict, classify, examine
+from verdict.tensors import from_arrays, to_arrays
 
-__all__ = ["check", "examine_in"]
+__all__ = ["ask", "check", "examine_in"]
 
 _HEADLINES = {
     Status.PASSED: "passed",
@@ -48,16 +52,21 @@ def check(name: str, seed: int | None = None) -> None:
     name : of the check, ``"lstm_step"``; an unknown one is answered with the list of those that there are
     seed : of the random inputs; None draws one, and the verdict shows it, so that a failure can be repeated
     """
-    known = {check.name: check for check in CHECKS}
+    ask(CHECKS, name, seed, sys._getframe(1).f_globals)
+
+
+def ask(checks: Sequence[Check], name: str, seed: int | None, namespace: Mapping[str, Any]) -> None:
+    """Put one of these checks to a namespace's function, and show the verdict; see `check`."""
+    known = {check.name: check for check in checks}
     if name not in known:
         _show(f"There is no check named {name!r}. There are: {', '.join(known)}.", passed=False)
         return
     seed = secrets.randbelow(100_000) if seed is None else seed
-    verdict = examine_in(sys._getframe(1).f_globals, known[name], seed)
+    verdict = examine_in(namespace, known[name], seed, checks)
     _show(_report(known[name], verdict, seed), passed=verdict.status is Status.PASSED)
 
 
-def examine_in(namespace: Mapping[str, Any], check: Check, seed: int) -> Verdict:
+def examine_in(namespace: Mapping[str, Any], check: Check, seed: int, checks: Sequence[Check] = CHECKS) -> Verdict:
     """Verdict on the function of this name in a namespace, with the checks that it needs asked first.
 
     Parameters
@@ -65,9 +74,10 @@ def examine_in(namespace: Mapping[str, Any], check: Check, seed: int) -> Verdict
     namespace : name -> value, such as a notebook's globals
     check : the question
     seed : of the random inputs
+    checks : where those that it needs are found
     """
-    for need in (other for other in CHECKS if other.name in check.needs):
-        if examine_in(namespace, need, seed).status is not Status.PASSED:
+    for need in (other for other in checks if other.name in check.needs):
+        if examine_in(namespace, need, seed, checks).status is not Status.PASSED:
             return Verdict(Status.SKIPPED, f'This needs {need.name}. First make check("{need.name}") pass.')
     function = namespace.get(check.function)
     if function is None:
@@ -82,7 +92,7 @@ def examine_in(namespace: Mapping[str, Any], check: Check, seed: int) -> Verdict
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
-            verdict = examine(check, _guarded(function, namespace), np.random.default_rng(seed))
+            verdict = examine(check, _guarded(function, namespace, check.arrays), np.random.default_rng(seed))
         except Exception as error:  # an object that raises when it is looked at: whatever it is, it is no array
             verdict = Verdict(
                 Status.ERROR, f"What {check.function} returned cannot be read as numbers ({type(error).__name__})."
@@ -91,17 +101,22 @@ def examine_in(namespace: Mapping[str, Any], check: Check, seed: int) -> Verdict
     return replace(verdict, warnings=(*verdict.warnings, *said))
 
 
-def _guarded(function: Callable[..., Any], namespace: Mapping[str, Any]) -> Callable[..., Any]:
-    """The function, with whatever it raises turned into a StudentError that shows the student's own line."""
+def _guarded(function: Callable[..., Any], namespace: Mapping[str, Any], framework: str) -> Callable[..., Any]:
+    """The function, from arrays to arrays; whatever it raises becomes a StudentError that shows the student's own line."""
+    packages = ("numpy",) if framework == "numpy" else ("numpy", framework)
 
     def call(*arguments: Any) -> Any:
         try:
-            return function(*arguments)
+            return _in_arrays(function(*from_arrays(arguments, framework)), framework)
         except (Exception, SystemExit) as error:
-            status, message = classify(type(error).__name__, _text(error))
+            status, message = classify(type(error).__name__, _text(error), packages)
             raise StudentError(status, message + _own_line(error, namespace)) from None
 
     return call
+
+
+def _in_arrays(value: Any, framework: str) -> Any:
+    return value if framework == "numpy" else to_arrays(value)
 
 
 def _text(error: BaseException) -> str:

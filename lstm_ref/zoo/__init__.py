@@ -1,6 +1,7 @@
 """The zoo: known mistakes in an LSTM, each a right line and a wrong line, with symptom, cause, fix and source.
 
-The instant checks, the judge and the book read this one registry.
+The instant checks, the judge and the book read this one registry. `BUGS` are those in NumPy; `PYTORCH` are those in code around
+an LSTM in PyTorch, which is imported only when one of them is run.
 
 >>> bug = find("no_forget_gate")
 >>> bug.function, bug.changes[0].wrong
@@ -12,6 +13,7 @@ from __future__ import annotations
 from lstm_ref.zoo import backward, forward
 from lstm_ref.zoo.backward import BACKWARD
 from lstm_ref.zoo.forward import FORWARD
+from lstm_ref.zoo.pytorch import PYTORCH
 from lstm_ref.zoo.registry import FUNCTIONS, Bug, Change, source_of, step_caches
 
 BUGS: tuple[Bug, ...] = (*FORWARD, *BACKWARD)
@@ -21,6 +23,7 @@ __all__ = [
     "BUGS",
     "FUNCTIONS",
     "OTHER_ORDERS",
+    "PYTORCH",
     "Bug",
     "Change",
     "backward_bugs",
@@ -38,10 +41,10 @@ def find(id: str) -> Bug:
     ------
     KeyError : when there is none; the message lists those that there are
     """
-    for bug in (*BUGS, *OTHER_ORDERS):
+    for bug in (*BUGS, *PYTORCH, *OTHER_ORDERS):
         if bug.id == id:
             return bug
-    raise KeyError(f"zoo.find: no entry {id!r}; there are {', '.join(bug.id for bug in BUGS)}")
+    raise KeyError(f"zoo.find: no entry {id!r}; there are {', '.join(bug.id for bug in (*BUGS, *PYTORCH))}")
 
 
 def forward_bugs() -> tuple[Bug, ...]:

@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 import linecache
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from lstm_ref.errors import MissingPackageError
 from lstm_ref.sequence import SequenceCache, SequenceGrads
 from lstm_ref.zoo import plain
+from verdict import tensors
 
 FUNCTIONS = ("lstm_step", "lstm_forward", "lstm_step_backward", "lstm_backward")
 
 
 @dataclass(frozen=True)
 class Change:
-    """One line of `plain.py`, right and wrong. ``wrong`` may be several lines; an empty one leaves the line out."""
+    """One line of `plain.py` or `plain_torch.py`, right and wrong.
+
+    ``wrong`` may be several lines; an empty one leaves the line out.
+    """
 
     right: str
     wrong: str
@@ -42,10 +49,12 @@ class Bug:
     hints : they lead to the mistake by degrees; none of them is the right line
     source : where it comes from
     convention : right mathematics in another gate order or layout
+    framework : whose code it is: of `plain.py` ("numpy") or of `plain_torch.py` ("torch")
     silent_at_one_step : for a backward mistake: with T = 1 and zero state, the gradients of Wx, Wh, b and x come out right
 
     The attributes ``lstm_step``, ``lstm_forward``, ``lstm_step_backward`` and ``lstm_backward`` are the whole set of functions
-    with this mistake in it. A mistake in one step is therefore also there in the sequence that repeats the step.
+    with this mistake in it. A mistake in one step is therefore also there in the sequence that repeats the step. For another
+    framework, `calling` gives each of its functions, from arrays to arrays.
     """
 
     id: str
@@ -59,25 +68,43 @@ class Bug:
     source: str = "Constructed for this course."
     convention: bool = False
     silent_at_one_step: bool = False
+    framework: str = "numpy"
 
     @cached_property
     def code(self) -> str:
-        """Source of all four functions, the wrong one included; needs ``import numpy as np`` above it."""
-        sources = {name: _plain_source(name) for name in ("sigmoid", *FUNCTIONS)}
+        """Source of all functions, the wrong one included; needs ``import numpy as np``, or PyTorch's imports, above it."""
+        names = ("sigmoid", *FUNCTIONS) if self.framework == "numpy" else tuple(_torch_sources())
+        sources = {name: _plain_source(name, self.framework) for name in names}
         sources[self.function] = _apply(self.changes, sources[self.function], self.id)
         return "\n\n\n".join(sources.values()) + "\n"
 
     def source_of(self, function: str) -> str:
         """Source of one of the functions, as a student would write it: without annotations."""
-        return source_of(function, self.changes if function == self.function else ())
+        return source_of(function, self.changes if function == self.function else (), self.framework)
 
     @cached_property
     def _functions(self) -> dict[str, Callable[..., Any]]:
         filename = f"<zoo {self.id}>"
         linecache.cache[filename] = (len(self.code), None, self.code.splitlines(keepends=True), filename)
         namespace: dict[str, Any] = {"np": np, "Any": Any}
+        if self.framework == "torch":
+            namespace |= _torch_names()
         exec(compile(self.code, filename, "exec"), namespace)
-        return {name: namespace[name] for name in FUNCTIONS}
+        return namespace
+
+    def calling(self, function: str) -> Callable[..., Any]:
+        """One of the functions of a torch bug: arrays in, arrays out, in PyTorch in between.
+
+        PyTorch's random numbers are as they were afterwards, and gradients are on whatever the caller has switched off.
+        """
+
+        def call(*arguments: Any) -> Any:
+            import torch
+
+            with torch.random.fork_rng(devices=[]), torch.enable_grad():
+                return tensors.to_arrays(self._functions[function](*tensors.from_arrays(arguments, self.framework)))
+
+        return call
 
     def lstm_step(self, *arguments: Any) -> Any:
         """Like `lstm_ref.lstm_step`, with this mistake; the cache is a plain tuple."""
@@ -117,13 +144,44 @@ def step_caches(cache: SequenceCache) -> list[tuple[Any, ...]]:
     ]
 
 
-def source_of(function: str, changes: Sequence[Change] = ()) -> str:
-    """Source of a function of `plain.py`, without annotations, with some lines changed."""
-    return re.sub(r"(: Any\b| -> Any\b)", "", _apply(changes, _plain_source(function), function))
+def source_of(function: str, changes: Sequence[Change] = (), framework: str = "numpy") -> str:
+    """Source of a function of `plain.py` or `plain_torch.py`, without annotations, with some lines changed.
+
+    Parameters
+    ----------
+    function : its name
+    changes : each a right line and what stands there instead
+    framework : "numpy" or "torch"
+    """
+    source = _apply(changes, _plain_source(function, framework), function)
+    return re.sub(r"(: Any\b| -> (Any|None)\b|  # type: ignore.*)", "", source)
 
 
-def _plain_source(function: str) -> str:
+def _plain_source(function: str, framework: str) -> str:
+    if framework == "torch":
+        return _torch_sources()[function]
     return inspect.getsource(getattr(plain, function)).rstrip("\n")
+
+
+@cache
+def _torch_sources() -> dict[str, str]:
+    """Functions and classes of `plain_torch.py` by name, read without importing PyTorch."""
+    text = (Path(__file__).parent / "plain_torch.py").read_text(encoding="utf-8")
+    nodes = [node for node in ast.parse(text).body if isinstance(node, ast.FunctionDef | ast.ClassDef)]
+    lines = text.splitlines()
+    return {node.name: "\n".join(lines[node.lineno - 1 : node.end_lineno]) for node in nodes}
+
+
+def _torch_names() -> dict[str, Any]:
+    try:
+        import torch
+        from torch import nn
+        from torch.nn import functional
+    except ImportError:
+        raise MissingPackageError(
+            "lstm_ref.zoo: to run its PyTorch code, install PyTorch: pip install 'inside-the-lstm[torch]'"
+        ) from None
+    return {"torch": torch, "nn": nn, "F": functional, "__name__": "zoo"}
 
 
 def _apply(changes: Sequence[Change], source: str, name: str) -> str:

@@ -1,0 +1,102 @@
+"""Arrays in, tensors for the student's function; tensors out, arrays for the comparison.
+
+No framework is imported before it is used.
+
+The instant checks and the judge's worker share this file. It needs NumPy and the standard library only, and nothing else of
+this package: in the sandbox it stands alone.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+FRAMEWORKS = ("numpy", "torch", "tensorflow")
+
+
+def from_arrays(value: Any, framework: str) -> Any:
+    """Nested tuples, lists and dicts of arrays as the same of tensors: copies on the CPU, of the arrays' own dtype.
+
+    Parameters
+    ----------
+    value : arguments for the student's function; what is no array stays what it is
+    framework : one of `FRAMEWORKS`; with "numpy" nothing is changed
+
+    Examples
+    --------
+    >>> from_arrays((np.zeros(2), 3), "torch")
+    (tensor([0., 0.], dtype=torch.float64), 3)
+    """
+    if framework == "numpy":
+        return value
+    if framework == "torch":
+        import torch
+
+        return _replaced(value, lambda v: torch.from_numpy(v.copy()) if isinstance(v, np.ndarray) else None)
+    if framework == "tensorflow":
+        import tensorflow
+
+        return _replaced(value, lambda v: tensorflow.constant(v) if isinstance(v, np.ndarray) else None)
+    raise ValueError(f"from_arrays: framework must be one of {', '.join(FRAMEWORKS)}, got {framework!r}")
+
+
+def to_arrays(value: Any) -> Any:
+    """What a function returned, with an array for each tensor in it; the same object where there is none.
+
+    A tensor may need a gradient, lie on another device, be sparse, or have a precision that NumPy does not know.
+
+    Examples
+    --------
+    >>> import torch
+    >>> to_arrays({"w": torch.nn.Parameter(torch.ones(2, dtype=torch.bfloat16))})
+    {'w': array([1., 1.], dtype=float32)}
+    """
+    return _replaced(value, _array)
+
+
+def _replaced(value: Any, new: Callable[[Any], Any], depth: int = 0) -> Any:
+    """The tree with each value for which ``new`` gives something replaced by that."""
+    if (found := new(value)) is not None:
+        return found
+    if depth > 16 or not isinstance(value, list | tuple | dict):
+        return value
+    old = list(value.values()) if isinstance(value, dict) else list(value)
+    items = [_replaced(item, new, depth + 1) for item in old]
+    if all(a is b for a, b in zip(items, old, strict=True)):
+        return value
+    if isinstance(value, dict):
+        return dict(zip(value, items, strict=True))
+    if hasattr(value, "_fields"):
+        return type(value)(*items)
+    return tuple(items) if isinstance(value, tuple) else items
+
+
+def _array(value: Any) -> Any:
+    """Array of a tensor; None for everything else."""
+    # Whoever has a tensor has imported its framework.
+    torch, tensorflow = sys.modules.get("torch"), sys.modules.get("tensorflow")
+    if torch is not None and isinstance(value, torch.Tensor):
+        return _of_torch(torch, value)
+    if tensorflow is not None and (tensorflow.is_tensor(value) or isinstance(value, tensorflow.Variable)):
+        return _of_tensorflow(tensorflow, value)
+    return None
+
+
+def _of_torch(torch: Any, tensor: Any) -> Any:
+    tensor = tensor.detach()
+    if tensor.layout is not torch.strided:
+        tensor = tensor.to_dense()
+    tensor = tensor.cpu().resolve_conj().resolve_neg()
+    try:
+        return np.asarray(tensor.numpy())
+    except TypeError:  # bfloat16 and what is smaller still
+        return np.asarray(tensor.float().numpy())
+
+
+def _of_tensorflow(tensorflow: Any, tensor: Any) -> Any:
+    tensor = tensorflow.convert_to_tensor(tensor)
+    known = tensor.dtype.as_numpy_dtype
+    return np.asarray((tensor if np.dtype(known).kind in "biufc" else tensorflow.cast(tensor, "float32")).numpy())
