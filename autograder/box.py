@@ -170,13 +170,16 @@ class Box:
             self._unread += data
 
     def _memory(self) -> int:
-        """Bytes of memory that the worker and its processes take together."""
-        total = 0
+        """Bytes of memory that the worker and its processes take together.
+
+        What a process shares with the one that it was forked from counts in full at first, which is quickly summed up. Only a
+        sum above the limit is taken again, with each such page divided among those that share it.
+        """
+        processes: list[Any] = []
         with suppress(psutil.Error):
-            for process in psutil.Process(self.process.pid).children(recursive=True):
-                with suppress(psutil.Error):
-                    total += process.memory_info().rss
-        return total
+            processes = psutil.Process(self.process.pid).children(recursive=True)
+        total = sum(_bytes(process, "rss") for process in processes)
+        return total if total <= self.limits.memory else sum(_bytes(process, "pss") for process in processes)
 
     def _ended(self) -> WorkerError:
         """Why there is no worker any more: for want of memory, or otherwise."""
@@ -238,3 +241,14 @@ class Box:
                 stream.close()
         if self.folder is not None:
             shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _bytes(process: Any, kind: str) -> int:
+    """Bytes of memory of a process, ``rss`` or ``pss``; 0 where it has ended."""
+    with suppress(psutil.NoSuchProcess):
+        try:
+            info = process.memory_full_info() if kind == "pss" else process.memory_info()
+        except psutil.AccessDenied:
+            info = process.memory_info()
+        return int(getattr(info, kind, info.rss))
+    return 0

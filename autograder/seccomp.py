@@ -16,6 +16,11 @@ DENIED = {
     "ptrace": (101, 117),
     "process_vm_readv": (310, 270),
     "process_vm_writev": (311, 271),
+    "pidfd_getfd": (438, 438),
+    # Memory that no process has mapped, nor any folder with a size holds: nobody would see who takes it.
+    "memfd_create": (319, 279),
+    "memfd_secret": (447, 447),
+    "shmget": (29, 194),
     "unshare": (272, 97),
     "setns": (308, 268),
     "mount": (165, 40),
@@ -68,8 +73,11 @@ LOAD, JUMP_EQUAL, JUMP_AT_LEAST, JUMP_ANY_BIT, RETURN = 0x20, 0x15, 0x35, 0x45, 
 NUMBER, ARCHITECTURE, ARGUMENT_0, ARGUMENT_1 = 0, 4, 16, 24  # offsets in struct seccomp_data, low halves, little-endian
 
 
-def build(machine: str | None = None) -> bytes | None:
-    """Filter as an array of ``struct sock_filter``, which bubblewrap's ``--seccomp`` takes; None for an unknown machine."""
+def build(machine: str | None = None, families: tuple[int, ...] = FAMILIES) -> bytes | None:
+    """Filter as an array of ``struct sock_filter``, which bubblewrap's ``--seccomp`` takes; None for an unknown machine.
+
+    Of sockets, those of ``families`` can be made.
+    """
     known = ARCHITECTURES.get(machine or platform.machine())
     if known is None:
         return None
@@ -88,9 +96,9 @@ def build(machine: str | None = None) -> bytes | None:
     # Its flags lie in memory, where a filter cannot look; libc falls back to clone when the kernel seems not to have it.
     program += [_op(JUMP_EQUAL, CLONE3[column], 0, 1), _op(RETURN, ERRNO | errno.ENOSYS)]
     program += [
-        _op(JUMP_EQUAL, SOCKET[column], 0, 3 + len(FAMILIES)),
+        _op(JUMP_EQUAL, SOCKET[column], 0, 3 + len(families)),
         _op(LOAD, ARGUMENT_0),
-        *(_op(JUMP_EQUAL, family, len(FAMILIES) - k, 0) for k, family in enumerate(FAMILIES)),
+        *(_op(JUMP_EQUAL, family, len(families) - k, 0) for k, family in enumerate(families)),
         _op(RETURN, refuse),
         _op(RETURN, ALLOW),
         _op(JUMP_EQUAL, CLONE[column], 0, 4),

@@ -15,7 +15,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import psutil
@@ -158,9 +158,9 @@ def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
         yield World(tcp, tcp6, udp, named, unix, abstract, canary, checks, secret)
 
 
-@pytest.fixture
-def watched() -> Iterator[Watched]:
-    boxes = Watched(sandbox.bubblewrap())
+@pytest.fixture(params=["fresh", "warm"])
+def watched(request: pytest.FixtureRequest) -> Iterator[Watched]:
+    boxes = Watched(replace(sandbox.bubblewrap(), warm=request.param == "warm"))
     yield boxes
     boxes.close()
 
