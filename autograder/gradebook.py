@@ -143,7 +143,7 @@ def _opened(directory: CourseDirectory) -> Gradebook:
             raise
         return Gradebook(directory.db_url, directory.course_id)
     except (ArgumentError, ModuleNotFoundError) as error:
-        raise GradebookError(_no_driver(directory.db_url, str(error))) from error
+        raise GradebookError(_unusable(directory.db_url, error)) from error
 
 
 @contextmanager
@@ -175,8 +175,8 @@ def without_password(address: str) -> str:
         return "that nbgrader_config.py names in c.CourseDirectory.db_url"
 
 
-def _no_driver(address: str, said: str) -> str:
-    if address.startswith("postgresql") and "No module named 'psycopg" in said:
+def _unusable(address: str, error: Exception) -> str:
+    if isinstance(error, ModuleNotFoundError) and str(error.name).startswith("psycopg"):
         return f"The gradebook {without_password(address)} needs a driver: `pip install 'psycopg[binary]'`."
     return (
         f"The gradebook {without_password(address)} cannot be used: c.CourseDirectory.db_url must be an address such as "
