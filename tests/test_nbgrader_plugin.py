@@ -2,8 +2,6 @@
 import os
 import shutil
 import sqlite3
-import subprocess
-import sysconfig
 
 import nbformat
 import pytest
@@ -16,6 +14,7 @@ from autograder import batch, nbgrader_plugin
 from autograder.errors import AutograderError, IsolationError
 from autograder.gradebook import Course, open_gradebook
 from autograder.nbgrader_plugin import Judge, JudgedNotebook, RebuildFromRelease, check_lists, without_links
+from tests.at_home import everything, fill_class, nbgrader
 from tests.tiny_course import (  # noqa: F401
     ADDS,
     RIGHT,
@@ -29,46 +28,6 @@ from tests.tiny_course import (  # noqa: F401
 REBUILD = "autograder.nbgrader_plugin.RebuildFromRelease"
 JUDGE = "autograder.nbgrader_plugin.Judge"
 SAVE = "nbgrader.preprocessors.SaveAutoGrades"
-
-
-def nbgrader(course, *arguments, **variables):
-    """Run nbgrader's own command; returns the finished process."""
-    scripts = sysconfig.get_path("scripts")
-    environment = os.environ | {"PATH": f"{scripts}{os.pathsep}{os.environ['PATH']}"} | variables
-    command = [f"{scripts}/nbgrader", *arguments]
-    return subprocess.run(command, cwd=course, env=environment, capture_output=True, text=True, check=False)
-
-
-def everything(course):
-    """All that the gradebook says of scores and comments, and the graded notebooks."""
-    with open_gradebook(Course.load(course).directory) as gradebook:
-        rows = []
-        for submission in gradebook.assignment_submissions("tiny"):
-            (notebook,) = submission.notebooks
-            rows.append(
-                (submission.student.id, str(submission.timestamp), submission.score, notebook.late_submission_penalty)
-            )
-            for kind in (notebook.grades, notebook.comments):
-                rows += [
-                    (submission.student.id, {**row.to_dict(), "id": 0})
-                    for row in sorted(kind, key=lambda row: row.name)
-                ]
-    notebooks = {str(path.relative_to(course)): path.read_text() for path in course.glob("autograded/*/*/*")}
-    return sorted(rows, key=repr), notebooks
-
-
-def skipping(notebook):
-    for cell in notebook.cells:
-        cell.metadata["tags"] = ["skip-execution"]
-
-
-def fill_class(course):
-    hand_in(course, "ann", RIGHT)
-    hand_in(course, "bob", ADDS)
-    hand_in(course, "cay", {}, skipping)
-    hand_in_text(course, "dan", "{")
-    (course / "submitted" / "ann" / "tiny" / "timestamp.txt").write_text("2026-03-01 11:00:00 UTC")
-    (course / "submitted" / "bob" / "tiny" / "data").symlink_to("/dev/zero")  # would be copied without end
 
 
 def test_nbgraders_own_commands_and_ours_give_the_same_gradebook_and_notebooks(tiny_course, tmp_path):
