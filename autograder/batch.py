@@ -26,6 +26,7 @@ from nbformat import NotebookNode
 from autograder import problem_set as problem_sets
 from autograder.errors import AutograderError, ClusterError, IsolationError
 from autograder.gradebook import (
+    SECRET,
     TIMESTAMP,
     Course,
     GradebookError,
@@ -340,15 +341,17 @@ def _save(writer: Writer, outcome: Outcome) -> Outcome:
 def write_autograded(course: Course, problem_set: str, student: str, notebook: NotebookNode) -> None:
     """Put a graded notebook where formgrader and ``nbgrader generate_feedback`` look for it, as nbgrader would leave it.
 
-    Of the other files that were handed in only the time stamp goes with it: nothing is executed there.
+    Of the other files that were handed in only two go with it, the time stamp and the secret under which
+    ``nbgrader release_feedback`` lays the feedback down: nothing is executed there.
     """
     remove_autograded(course, problem_set, student)
     target = course.autograded(student, problem_set)
     target.mkdir(parents=True)
     files = {f"{problem_set}.ipynb": nbformat.writes(notebook) + "\n"}
-    stamp = course.submission(student, problem_set) / TIMESTAMP
-    if stamp.is_file() and not stamp.is_symlink():
-        files[TIMESTAMP] = stamp.read_text()
+    for name in (TIMESTAMP, SECRET):
+        brought = course.submission(student, problem_set) / name
+        if brought.is_file() and not brought.is_symlink() and brought.stat().st_size <= 1000:
+            files[name] = brought.read_text(encoding="utf-8", errors="replace")
     mode = int(str(664 if course.directory.groupshared else 444), 8)
     for name, text in files.items():
         (target / name).write_text(text, encoding="utf-8")

@@ -36,6 +36,7 @@ from autograder.record import FOR_INSTRUCTOR, CheckRecord, Record
 
 SETTINGS = "nbgrader_config.py"
 TIMESTAMP = "timestamp.txt"  # nbgrader's; says when something was handed in
+SECRET = "submission_secret.txt"  # nbgrader's; only who handed something in can name the file with the feedback on it
 # nbgrader 0.9.6 makes SQLAlchemy warn whenever it enters a submission; the rows are right.
 NBGRADERS_OWN: dict[str, Any] = {"message": "Object of type <Submitted", "category": SAWarning}
 
