@@ -15,8 +15,8 @@ import re
 import sys
 import time
 import warnings
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -25,9 +25,10 @@ from numpy.random import Generator
 from autograder.box import Limits
 from autograder.errors import WorkerError, WorkerTimeout
 from autograder.problem_set import ProblemSet
+from autograder.names import LOOKS_UP, named, reached
 from autograder.record import FOR_INSTRUCTOR, CheckRecord, Record, printable
 from autograder.sandbox import Isolation
-from autograder.session import MissingFunction, Session, StudentFailure, describe_loss
+from autograder.session import MissingFunction, Session, Statement, StudentFailure, describe_loss
 from verdict import Check, Status, StudentError, Verdict, classify, examine
 
 MAX_NOTES = 100
@@ -154,7 +155,9 @@ class _Judge:
             which = " and ".join(f"“{titles[need].removesuffix('.')}”" for need in missing)
             verb = "is" if len(missing) == 1 else "are"
             return Verdict(Status.SKIPPED, f"Not asked: it says nothing as long as {which} {verb} not passed.")
-        if used := self._forbidden(check):
+        within = reached(self._statements(), check.function) if check.forbids_within else set()
+        self._note_what_cannot_be_read(check, within)
+        if used := self._forbidden(check) or named(check.forbids_within, within):
             return Verdict(
                 Status.FORBIDDEN,
                 f"The code uses {' and '.join(used)}, which this task rules out: write it yourself. "
@@ -182,14 +185,19 @@ class _Judge:
 
     def _forbidden(self, check: Check) -> list[str]:
         """Names that the check rules out and the cells use; ``np.gradient`` also rules out ``from numpy import gradient``."""
-        used = frozenset[str]().union(*(cell.uses for cell in self.session.read))
-        full = {"np": "numpy", "plt": "matplotlib.pyplot", "tf": "tensorflow"}
-        found = []
-        for name in check.forbids:
-            head, _, rest = name.partition(".")
-            if name in used or ".".join(filter(None, (full.get(head, head), rest))) in used:
-                found.append(name)
-        return found
+        return named(check.forbids, frozenset[str]().union(*(cell.uses for cell in self.session.read)))
+
+    def _statements(self) -> list[Statement]:
+        return [statement for cell in self.session.read for statement in cell.statements]
+
+    def _note_what_cannot_be_read(self, check: Check, within: Collection[str]) -> None:
+        """A name that is made while the code runs can be any name: somebody should look, and no point is lost."""
+        if check.forbids_within and (found := named(LOOKS_UP, within)):
+            note = (
+                f"{FOR_INSTRUCTOR}{check.function} looks names up while it runs ({', '.join(found)}). "
+                "Whether it uses what this task rules out cannot be read from the code: look at it."
+            )
+            self.notes.extend([note] if note not in self.notes else [])
 
     def _function(self, check: Check) -> Any:
         """Return the student's function as the check calls it: gives values, raises StudentError and nothing else."""

@@ -49,11 +49,18 @@ class MissingFunction(Exception):
 
 @dataclass(frozen=True)
 class Statement:
-    """One statement of a cell: where it starts, names that it binds, and whether it does no more than define or import."""
+    """One statement of a cell: where it starts, names that it binds, and whether it does no more than define or import.
+
+    ``uses`` are the names in it, ``asks`` those whose value comes from the notebook; ``aliases`` pairs of a name and what it
+    stands for from there on, or "" where only something is put into it.
+    """
 
     line: int
     binds: frozenset[str]
     defines: bool
+    uses: frozenset[str] = frozenset()
+    asks: frozenset[str] = frozenset()
+    aliases: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -166,7 +173,7 @@ class Session:
             Cell(
                 error=None if cell["error"] is None else StudentFailure(*cell["error"]),
                 note=cell["note"],
-                statements=tuple(Statement(s["line"], frozenset(s["binds"]), s["defines"]) for s in cell["statements"]),
+                statements=tuple(map(_statement, cell["statements"])),
                 uses=frozenset(cell["uses"]),
             )
             for cell in answer[1]
@@ -299,3 +306,9 @@ def describe_loss(error: WorkerError, seconds: float) -> str:
         case ProtocolError():
             return f"the code wrote to the judge's own connection, or answered with more than it can take ({error})."
     return f"the code ended its own process ({error})."
+def _statement(told: dict[str, Any]) -> Statement:
+    aliases = tuple((name, dotted) for name, _, dotted in (pair.partition("=") for pair in told["aliases"].split()))
+    uses, asks = (frozenset(told[key].split()) for key in ("uses", "asks"))
+    return Statement(told["line"], frozenset(told["binds"]), told["defines"], uses, asks, aliases)
+
+

@@ -18,6 +18,7 @@ import __future__
 
 import ast
 import builtins
+import dis
 import json
 import linecache
 import os
@@ -26,6 +27,7 @@ import resource
 import sys
 import traceback
 from array import array
+from collections.abc import Iterator
 from types import CodeType, ModuleType
 from typing import Any, BinaryIO
 
@@ -79,8 +81,9 @@ def read_cell(number: int, source: str, flags: int = 0) -> tuple[dict[str, Any],
     """What a cell holds, and its statements, compiled one by one; ``flags`` are the compiler's, from the cells above.
 
     The first is a dict: "error" is None or (kind, text, line, source) for a cell that is no Python; "note" says what was left
-    out; "statements" are dicts with "line", "binds" (names that the statement gives a value) and "defines" (whether it only
-    defines or imports); "uses" are the names that the cell uses, dotted where it reads attributes.
+    out; "statements" are dicts with "line", "binds" (names that the statement gives a value), "defines" (whether it only
+    defines or imports), "uses", "asks" and "aliases" (see `reads`); "uses" are the names that the cell uses, dotted where it
+    reads attributes.
     """
     name = CELL.format(number)
     source, note = without_magics(source)
@@ -99,9 +102,12 @@ def read_cell(number: int, source: str, flags: int = 0) -> tuple[dict[str, Any],
         return cell, []
     aliases = imported_names(tree)
     cell["uses"] = sorted(used_names(tree, aliases))[:5000]
-    for node in tree.body:
+    for node, code in zip(tree.body, codes, strict=True):
         defines = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Import | ast.ImportFrom)
-        cell["statements"].append({"line": node.lineno, "binds": sorted(bound_names(node))[:500], "defines": defines})
+        binds = sorted(bound_names(node))[:500]
+        cell["statements"].append(
+            {"line": node.lineno, "binds": binds, "defines": defines, **reads(node, code, aliases)}
+        )
     return cell, codes
 
 
@@ -166,6 +172,35 @@ def used_names(tree: ast.AST, aliases: dict[str, str]) -> set[str]:
     return {".".join(name.split(".")[:k]) for name in names for k in range(1, name.count(".") + 2)}
 
 
+def reads(node: ast.stmt, code: CodeType, aliases: dict[str, str]) -> dict[str, str]:
+    """What a statement uses, and which names it makes stand for others or puts something into: texts, with a blank in between.
+
+    "uses" are names as in `used_names`; "asks" those whose value comes from the notebook, so no local variables. "aliases" are
+    pairs ``local=dotted`` of imports and of ``m = nn``; for ``table["a"] = nn.LSTM``, which changes what stands behind a name,
+    ``table=``.
+    """
+    pairs = {f"{local}={dotted}" for local, dotted in imported_names(node).items()}
+    for part in ast.walk(node):
+        if isinstance(part, ast.Assign) and (dotted := dotted_name(part.value)):
+            pairs.update(f"{target.id}={dotted}" for target in part.targets if isinstance(target, ast.Name))
+        if isinstance(part, ast.Subscript | ast.Attribute) and isinstance(part.ctx, ast.Store):
+            while isinstance(part, ast.Subscript | ast.Attribute):
+                part = part.value
+            pairs.update([f"{part.id}="] if isinstance(part, ast.Name) else [])
+    found = {"uses": used_names(node, aliases), "asks": set(asked_names(code)), "aliases": pairs}
+    return {key: " ".join(sorted(names))[:100_000] for key, names in found.items()}
+
+
+def asked_names(code: CodeType) -> Iterator[str]:
+    """Names that are looked up in the module while the code runs."""
+    for instruction in dis.get_instructions(code):
+        if instruction.opname == "LOAD_NAME" or "GLOBAL" in instruction.opname:
+            yield str(instruction.argval)
+    for inner in code.co_consts:
+        if isinstance(inner, CodeType):
+            yield from asked_names(inner)
+
+
 def dotted_name(node: ast.AST) -> str:
     """``a.b.c`` of a chain of attributes that starts with a name; empty for anything else."""
     parts: list[str] = []
@@ -180,6 +215,7 @@ def bound_names(node: ast.stmt) -> set[str]:
     if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
         return {node.name}
     names = set(imported_names(node))
+    names |= {n.name for n in ast.walk(node) if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)}
     return names | {n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
 
 

@@ -81,6 +81,8 @@ class Check:
     needs : names of checks without which this one says nothing; when one of them fails, this one is skipped
     misconceptions : known mistakes; no two may return the same numbers on these cases
     forbids : names that the student's code may not use (``"torch"``, ``"np.gradient"``)
+    forbids_within : like forbids, but only in the function and in what it uses of the notebook; elsewhere they may be
+        compared with
     hints : shown by degrees when the mistake is not recognised
     tolerance : largest error, relative to the largest expected number of the output (float64)
     time_limit : seconds for all calls of this check together
@@ -103,6 +105,7 @@ class Check:
     needs: tuple[str, ...] = ()
     misconceptions: tuple[Misconception, ...] = ()
     forbids: tuple[str, ...] = ()
+    forbids_within: tuple[str, ...] = ()
     hints: tuple[str, ...] = ()
     tolerance: float = 1e-6
     time_limit: float = 20.0

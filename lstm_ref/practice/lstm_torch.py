@@ -192,7 +192,7 @@ CHECKS = (
         axes=AXES,
         blocks=lstm_bptt.BLOCKS,
         misconceptions=known_cell(),
-        forbids=LIBRARY,
+        forbids_within=LIBRARY,
         hints=lstm_bptt.LINE_BY_LINE,
     ),
     Check(
@@ -208,7 +208,7 @@ CHECKS = (
         blocks=lstm_bptt.BLOCKS,
         needs=("lstm_cell",),
         misconceptions=known("lstm_cell", "cell_gradients"),
-        forbids=LIBRARY,
+        forbids_within=LIBRARY,
         hints=(
             "The numbers of your cell are right, so look at how they are made: which step is not PyTorch's own?",
             "Search your function for .detach(), .data, .numpy(), .item(), torch.tensor(...) and torch.no_grad().",
