@@ -251,6 +251,8 @@ class _Judge:
         """Why there is no such function: its statement failed, its cell is no Python, or nobody wrote it."""
         for c, cell in reversed(list(enumerate(self.session.read))):
             for s, statement in reversed(list(enumerate(cell.statements))):
+        if failure.kind == "NameError" and name and self._is_left_out(name.group(1)):
+            return self._missing(name.group(1))  # a given function calls it
                 if function not in statement.binds:
                     continue
                 place = f"code cell {c + 1}, line {statement.line}"
@@ -262,6 +264,17 @@ class _Judge:
                     lost = describe_loss(self.session.lost[c, s], self.session.statement_limit)
                     return StudentError(Status.CRASHED, f"{where} did not end well: {lost}")
                 return StudentError(
+    def _is_left_out(self, function: str) -> bool:
+        """Whether a function of the notebook is not there because its statement failed, or its cell is not Python."""
+        for c, cell in enumerate(self.session.read):
+            if cell.error and f"def {function}(" in self.session.cells[c]:
+                return True
+            for s, statement in enumerate(cell.statements):
+                gone = (c, s) in self.session.failures or (c, s) in self.session.lost
+                if gone and statement.defines and function in statement.binds:
+                    return True
+        return False
+
                     Status.ERROR,
                     f"{function} is not a function any more: something else was given that name, or it was deleted.",
                 )
