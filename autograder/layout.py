@@ -25,6 +25,8 @@ SHIPPED = (
 )  # all of this package that enters the box
 SHARED = PACKAGE.parent / "verdict" / "tensors.py"  # all of verdict that does: what the instant checks need, too
 CODE = Path("/worker")
+# They look up in /proc what the processor can do (and complain), or where Python is (and end it).
+ASK_PROC = frozenset({"torch", "tensorflow", "tensorflow-cpu"})
 ENVIRONMENT = {
     "PATH": "/usr/bin:/bin",
     "HOME": "/box",
@@ -37,6 +39,10 @@ ENVIRONMENT = {
     "OPENBLAS_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
     "NUMEXPR_NUM_THREADS": "1",
+    "TF_NUM_INTRAOP_THREADS": "1",
+    "TF_NUM_INTEROP_THREADS": "1",
+    "TF_ENABLE_ONEDNN_OPTS": "0",
+    "TF_CPP_MIN_LOG_LEVEL": "2",  # what the student's code prints is shown; what TensorFlow says of this machine is not
 }
 
 
@@ -166,6 +172,13 @@ def rules_for(install: Installation, limits: Limits) -> list[str]:
     for name in SHIPPED:
         bind(PACKAGE / name, CODE / "autograder" / name)
     bind(SHARED, CODE / "verdict" / SHARED.name)
+    if ASK_PROC.intersection(install.distributions) and Path("/proc/cpuinfo").exists():
+        # A file and a link; the file system /proc, which would show processes and the machine, is not there.
+        bind(Path("/proc/cpuinfo"), Path("/proc/cpuinfo"))
+        folder(Path("/proc/self"))
+        rules.extend(
+            ["--symlink", str(CODE / "program"), "/proc/self/exe"]
+        )  # one called python would have to be told more
     rules.extend(["--dev", "/dev", "--remount-ro", "/dev"])
     # Last: an ordinary user's box would otherwise have a root folder that can be filled without a limit.
     return [*rules, "--remount-ro", "/", "--chdir", "/box"]

@@ -189,8 +189,11 @@ def run_worker(request: dict[str, Any], requests: int, replies: int, printed: in
         os.dup2(source, target)
     os.closerange(3, 1 << 20)
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    if (random := sys.modules.get("numpy.random")) is not None:
-        random.seed()  # every worker would draw the same; Python's own generator seeds itself anew
+    # Every worker would draw the same; Python's own generator seeds itself anew.
+    if (numpy_random := sys.modules.get("numpy.random")) is not None:
+        numpy_random.seed()
+    if (torch := sys.modules.get("torch")) is not None:
+        torch.default_generator.seed()
     if request["program"] is not None:
         sys.argv = ["-c", *request["arguments"]]
         exec(compile(request["program"], "<program>", "exec"), {"__name__": "__main__"})

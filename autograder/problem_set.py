@@ -8,7 +8,7 @@ import importlib.util
 import sys
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from graphlib import CycleError, TopologicalSorter
 from importlib.metadata import PackageNotFoundError, distribution, packages_distributions
 from pathlib import Path
@@ -16,10 +16,18 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
+from packaging.utils import canonicalize_name
 
+from autograder.box import Limits
 from autograder.errors import ProblemSetError
+from autograder.layout import with_requirements
 from verdict import Check
 from verdict.compare import copy_tree, read, relative_error
+
+LEAST_MEMORY = 128 << 20  # bytes: with less, Python does not come up with NumPy in it
+# Bytes of address space that a student's code has where these are imported: on the CPU, PyTorch takes 0.7 GiB of it for
+# itself, and TensorFlow, with the first model, 2.1 GiB. Builds for GPUs reserve more: see LIMITS in a problem set's checks.py.
+MEMORY = {"torch": 4 << 30, "tensorflow": 6 << 30, "tensorflow-cpu": 6 << 30}
 
 
 @dataclass(frozen=True)
@@ -32,6 +40,7 @@ class ProblemSet:
     checks : in the order in which a student meets them
     packages : distributions that the student's code may import
     folder : ``solutions/<name>``
+    limits : what the student's code may use
     digest : SHA-256 of ``checks.py`` and of what it imports; another digest means that older records may no longer hold
     """
 
@@ -40,6 +49,7 @@ class ProblemSet:
     packages: tuple[str, ...]
     folder: Path
     digest: str
+    limits: Limits = Limits()
 
     @property
     def release(self) -> Path:
@@ -76,10 +86,12 @@ def load(name: str | Path, root: Path | None = None) -> ProblemSet:
         )
     folder = folder.resolve()
     module = _import(folder.name, source)
+    packages = tuple(_attribute(module, "PACKAGES", source))
     problem_set = ProblemSet(
         name=folder.name,
         checks=tuple(_attribute(module, "CHECKS", source)),
-        packages=tuple(_attribute(module, "PACKAGES", source)),
+        packages=packages,
+        limits=limits_for(packages, getattr(module, "LIMITS", {}), folder.name),
         folder=folder,
         digest=_digest(source),
     )
@@ -148,6 +160,55 @@ def _attribute(module: ModuleType, name: str, source: Path) -> Sequence[Any]:
     return value
 
 
+def limits_for(packages: tuple[str, ...], given: object, name: str) -> Limits:
+    """What the code of a problem set's students may use: what ``LIMITS`` gives, and for the rest what the packages need.
+
+    Parameters
+    ----------
+    packages : distributions that may be imported
+    given : ``LIMITS`` of ``checks.py``, by the names of `Limits`
+    name : of the problem set
+
+    Raises
+    ------
+    ProblemSetError : a name or a number that cannot be; a package that is not installed
+
+    >>> limits_for(("numpy",), {"memory": 1 << 30}, "a").memory >> 20
+    1024
+    """
+    known = {field.name: getattr(Limits(), field.name) for field in fields(Limits)}
+    if not isinstance(given, dict):
+        raise ProblemSetError(
+            f"{name}: LIMITS must be a dict such as {{'memory': 4 << 30}}, got {type(given).__name__}"
+        )
+    for key, value in given.items():
+        if key not in known:
+            raise ProblemSetError(f"{name}: LIMITS has no {key!r}; there are {', '.join(known)}")
+        least = LEAST_MEMORY if key == "memory" else 1
+        if type(value) is not int or value < least:
+            raise ProblemSetError(
+                f"{name}: LIMITS[{key!r}] must be a whole number of at least {least:,}, got {value!r}"
+            )
+    needed = [MEMORY.get(package, 0) for package in _with_requirements(packages, name)]
+    return Limits(**{**known, "memory": max([known["memory"], *needed]), **given})
+
+
+def _with_requirements(packages: tuple[str, ...], name: str) -> tuple[str, ...]:
+    found: tuple[str, ...] = ()
+    for package in packages:
+        try:
+            found += with_requirements((package,))
+        except PackageNotFoundError as error:
+            missing = str(error.name)
+            if missing == canonicalize_name(package):
+                raise ProblemSetError(f"{name}: PACKAGES names {package!r}, which is not installed here") from None
+            raise ProblemSetError(
+                f"{name}: PACKAGES names {package!r}, which requires {missing!r}, and that is not installed here; "
+                f"pip install {missing}"
+            ) from None
+    return found
+
+
 def validate(problem_set: ProblemSet) -> None:
     """Look the checks over.
 
@@ -165,11 +226,7 @@ def validate(problem_set: ProblemSet) -> None:
     names = [check.name for check in checks]
     for twice in sorted({n for n in names if names.count(n) > 1}):
         raise ProblemSetError(f"{name}: {names.count(twice)} checks are called {twice!r}; a name must be unique")
-    for package in problem_set.packages:
-        try:
-            distribution(package)
-        except PackageNotFoundError:
-            raise ProblemSetError(f"{name}: PACKAGES names {package!r}, which is not installed here") from None
+    _with_requirements(problem_set.packages, name)
     for check in checks:
         _validate_check(f"{name}: check {check.name!r}", check, names)
     try:

@@ -37,7 +37,10 @@ START_LIMIT = 120.0  # seconds to import the packages
 FORK_LIMIT = 30.0  # seconds to fork a worker
 MAX_FAILURES = 3  # of nurseries for the same packages, before only fresh boxes are made
 WORKERS_OWN = ("autograder.worker", "autograder.protocol", "verdict.tensors")
-LOADED_LATE = {"numpy": ("numpy.random",)}
+LOADED_LATE = {
+    "numpy": ("numpy.random",),
+    "torch": ("torch._dynamo",),  # which every optimizer imports, for a second, when the first one is made
+}
 FIRST_TO_GO = 500  # oom_score_adj: when the machine has no memory left, a worker goes before the judge
 
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import sys
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from autograder import problem_set
+from autograder import layout, problem_set
+from autograder.box import Limits
 from autograder.errors import ProblemSetError
 from verdict import Case, Check, Misconception, Verdict
 
@@ -189,3 +191,45 @@ def test_checks_are_put_after_those_they_need() -> None:
 def test_a_problem_set_cannot_be_changed() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         problem_set.ProblemSet("s", (check(),), (), Path(), "").name = "t"  # type: ignore[misc]
+
+
+def test_limits_are_given_by_the_packages_unless_the_problem_set_gives_them(tmp_path: Path) -> None:
+    assert problem_set.load("first", write(tmp_path)).limits == Limits()
+    torch = write(tmp_path, "torch", SOURCE.replace('("numpy",)', '("numpy", "torch")'))
+    assert problem_set.load("torch", torch).limits == Limits(memory=4 << 30)
+    both = 'PACKAGES = ("numpy", "torch", "tensorflow-cpu")'
+    assert problem_set.load(
+        "both", write(tmp_path, "both", SOURCE.replace('PACKAGES = ("numpy",)', both))
+    ).limits == Limits(memory=6 << 30)
+    own = SOURCE + "LIMITS = {'memory': 1 << 30, 'processes': 8}\n"
+    assert problem_set.load("own", write(tmp_path, "own", own)).limits == Limits(memory=1 << 30, processes=8)
+
+
+@pytest.mark.parametrize(
+    ("limits", "message"),
+    [
+        ("[('memory', 1 << 30)]", "LIMITS must be a dict such as"),
+        ("{'ram': 1 << 30}", "LIMITS has no 'ram'; there are memory, processes, scratch"),
+        ("{'memory': 2}", "LIMITS\\['memory'\\] must be a whole number of at least 134,217,728, got 2"),
+        ("{'processes': True}", "LIMITS\\['processes'\\] must be a whole number of at least 1, got True"),
+        ("{'scratch': 1e9}", "LIMITS\\['scratch'\\] must be a whole number"),
+    ],
+)
+def test_limits_that_cannot_be_are_refused(tmp_path: Path, limits: str, message: str) -> None:
+    with pytest.raises(ProblemSetError, match=message):
+        problem_set.load("first", write(tmp_path, source=SOURCE + f"LIMITS = {limits}\n"))
+
+
+def test_a_requirement_that_is_missing_is_named_with_what_requires_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    there = layout.distribution
+
+    def distribution(name: str) -> Any:
+        if name == "sympy":
+            raise PackageNotFoundError(name)
+        return there(name)
+
+    monkeypatch.setattr(layout, "distribution", distribution)
+    with pytest.raises(
+        ProblemSetError, match="PACKAGES names 'torch', which requires 'sympy', and that is not installed"
+    ):
+        problem_set.limits_for(("numpy", "torch"), {}, "first")
