@@ -22,3 +22,6 @@ c.Autograde.autograde_preprocessors = [
     "nbgrader.preprocessors.AssignLatePenalties",
     "nbgrader.preprocessors.CheckCellMetadata",
 ]
+
+# `nbgrader collect`: whoever hands in may not have the files of whoever collects copied by a link.
+c.ExchangeFactory.collect = "autograder.exchange.CollectWithoutLinks"
