@@ -29,7 +29,6 @@ import json
 import logging
 import os
 import platform
-import resource
 import shutil
 import statistics
 import subprocess
@@ -77,6 +76,7 @@ from hidden_checks import CHECKS
 
 from autograder.worker import presentable
 from verdict import Status, StudentError, classify, examine
+from verdict.tensors import from_arrays, to_arrays
 
 # A name is kept where it decides about points: right mathematics in another layout earns a share.
 KEPT = {
@@ -99,7 +99,7 @@ def points(name):
         if not callable(function):
             raise StudentError(Status.UNFINISHED, f"There is no function {check.function}.")
         try:
-            return presentable(function(*arguments))
+            return presentable(to_arrays(function(*from_arrays(arguments, check.arrays))))
         except Exception as error:
             raise StudentError(*classify(type(error).__name__, str(error))) from None
 
@@ -254,8 +254,8 @@ def command(program: str, name: str, *options: str) -> list[str]:
 
 
 def timed(runs: Sequence[tuple[Path, list[str]]]) -> dict[str, float]:
-    """Seconds by the clock, and seconds of processors, for commands in their folders, all at once."""
-    before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+    """Seconds by the clock for commands in their folders, all at once; and those for which the machine's processors worked."""
+    before, began = busy(), time.perf_counter()
     processes = []
     for folder, arguments in runs:
         with open(folder / "bench.log", "w") as log:
@@ -263,13 +263,21 @@ def timed(runs: Sequence[tuple[Path, list[str]]]) -> dict[str, float]:
                 subprocess.Popen(arguments, cwd=folder, env=surroundings(), stdout=log, stderr=subprocess.STDOUT)
             )
     codes = [process.wait() for process in processes]
-    seconds, after = time.perf_counter() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
+    seconds, processors = time.perf_counter() - began, busy() - before
     for (folder, arguments), code in zip(runs, codes, strict=True):
         if code:
             end = (folder / "bench.log").read_text(errors="replace")[-3000:]
             raise SystemExit(f"{' '.join(arguments)} ended with {code}:\n{end}")
-    busy = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return {"seconds": seconds, "processor seconds": busy}
+    return {"seconds": seconds, "processor seconds": processors}
+
+
+def busy() -> float:
+    """Seconds for which the processors of this machine have worked.
+
+    Not what this process's children took: those in a sandbox are ended, and then count for nobody.
+    """
+    times = psutil.cpu_times()
+    return float(times.user + times.system + times.nice)
 
 
 def halves(course: Path, into: Path) -> list[Path]:
