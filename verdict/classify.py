@@ -105,7 +105,7 @@ TORCH_ERRORS = (
         "leaf Variable that requires grad",
         Status.ERROR,
         "A tensor whose gradient is asked for is changed in place (by +=, an index on the left, or a name that ends in _), and "
-        " its gradient would then be that of other numbers. Make a new tensor instead.",
+        "its gradient would then be that of other numbers. Make a new tensor instead.",
     ),
     (
         "modified by an inplace operation",

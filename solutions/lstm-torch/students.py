@@ -1,0 +1,628 @@
+"""A class of simulated students for this problem set: what each hands in, and the points that each must get.
+
+Those that are hostile attack the judge. Each attack is bounded in count, size and time, and changes nothing on the machine, so
+that it does no harm even where no sandbox holds it: it tries a door and does not go through.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from autograder.demo import Student
+from lstm_ref import zoo
+
+FULL = {
+    "lstm_cell": 3,
+    "cell_gradients": 2,
+    "to_torch": 3,
+    "last_hidden": 3,
+    "sequence_loss": 3,
+    "train_step": 3,
+    "run_chunks": 3,
+}
+NOTHING = dict.fromkeys(FULL, 0)
+WRITTEN = ("lstm_cell", "to_torch", "last_hidden", "sequence_loss", "train_step", "run_chunks")
+
+Edit = Callable[[Any, Mapping[str, str]], Any]
+
+
+def hand_in(first: str = "", last: str = "", **changed: str) -> Edit:
+    """Reference solutions in all cells but those of the functions that are ``changed``; own cells at top and end."""
+
+    def edit(notebook: Any, solutions: Mapping[str, str]) -> Any:
+        from nbformat.v4 import new_code_cell
+
+        sources = {**solutions, **{f"{name}_code": source for name, source in changed.items()}}
+        for cell in notebook.cells:
+            cell.source = sources.get(cell.metadata.get("nbgrader", {}).get("grade_id"), cell.source)
+        after = next(k for k, cell in enumerate(notebook.cells) if "set_default_dtype" in cell.source) + 1
+        for source, place in ((last, len(notebook.cells)), (first, after)):
+            if source:
+                notebook.cells.insert(place, new_code_cell(source))
+        return notebook
+
+    return edit
+
+
+def points(**changed: float) -> dict[str, float]:
+    """Full points but for the checks named."""
+    return {**FULL, **changed}
+
+
+# --- right, each in another style ----------------------------------------------------------------------------------------
+
+LINEAR = """
+def lstm_cell(x, state, Wx, Wh, b):
+    h, c = state
+    i, f, g, o = (F.linear(x, Wx.T, b) + F.linear(h, Wh.T)).split(h.shape[1], dim=-1)
+    c = F.sigmoid(f) * c + F.sigmoid(i) * F.tanh(g)
+    return F.sigmoid(o) * F.tanh(c), c
+"""
+
+EINSUM = """
+def lstm_cell(x, state, Wx, Wh, b):
+    h, c = state
+    H = h.size(-1)
+    a = torch.einsum("nd,dkh->knh", x, Wx.view(-1, 4, H)) + torch.einsum("nm,mkh->knh", h, Wh.view(-1, 4, H))
+    i, f, g, o = (a + b.view(4, 1, H)).unbind(0)
+    c = torch.addcmul(f.sigmoid() * c, i.sigmoid(), g.tanh())
+    return [o.sigmoid() * c.tanh(), c]
+"""
+
+STACKED = """
+def lstm_cell(x, state, Wx, Wh, b):
+    h_prev, c_prev = state
+    both = torch.cat([x, h_prev], dim=1)
+    a = torch.addmm(b, both, torch.cat([Wx, Wh]))
+    H = h_prev.shape[1]
+    gates = [a[:, k * H : (k + 1) * H] for k in range(4)]
+    i, f, o = (1 / (1 + torch.exp(-gates[k])) for k in (0, 1, 3))
+    g = 2 * torch.sigmoid(2 * gates[2]) - 1
+    c = torch.zeros_like(c_prev)
+    c += f * c_prev
+    c += i * g
+    return o * torch.tanh(c), c
+"""
+
+LOOPED = """
+def lstm_cell(x, state, Wx, Wh, b):
+    h_prev, c_prev = state
+    H = h_prev.shape[1]
+    rows_h, rows_c = [], []
+    for n in range(len(x)):
+        a = torch.stack([x[n].dot(Wx[:, k]) + h_prev[n].dot(Wh[:, k]) + b[k] for k in range(4 * H)])
+        c = torch.sigmoid(a[H : 2 * H]) * c_prev[n] + torch.sigmoid(a[:H]) * torch.tanh(a[2 * H : 3 * H])
+        rows_c.append(c)
+        rows_h.append(torch.sigmoid(a[3 * H :]) * torch.tanh(c))
+    return torch.stack(rows_h), torch.stack(rows_c)
+"""
+
+MODULE = """
+class Gate(nn.Module):
+    def __init__(self, number, Wx, Wh, b, activation):
+        super().__init__()
+        H = Wh.shape[0]
+        block = slice(number * H, (number + 1) * H)
+        self.U, self.W, self.bias, self.activation = Wx[:, block], Wh[:, block], b[block], activation
+
+    def forward(self, x, h):
+        return self.activation(torch.mm(x, self.U) + torch.mm(h, self.W) + self.bias)
+
+
+def lstm_cell(x, state, Wx, Wh, b):
+    h_prev, c_prev = state
+    kinds = (torch.sigmoid, torch.sigmoid, torch.tanh, torch.sigmoid)
+    i, f, g, o = (Gate(k, Wx, Wh, b, kind)(x, h_prev) for k, kind in enumerate(kinds))
+    c = f.mul(c_prev).add(i.mul(g))
+    return o.mul(c.tanh()), c
+"""
+
+OWN_BACKWARD = """
+class Step(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x, h_prev, c_prev, Wx, Wh, b):
+        i, f, g, o = (x @ Wx + h_prev @ Wh + b).chunk(4, dim=1)
+        i, f, g, o = i.sigmoid(), f.sigmoid(), g.tanh(), o.sigmoid()
+        c = f * c_prev + i * g
+        ctx.save_for_backward(x, h_prev, c_prev, Wx, Wh, i, f, g, o, c)
+        return o * c.tanh(), c
+
+    @staticmethod
+    def backward(ctx, dh, dc):
+        x, h_prev, c_prev, Wx, Wh, i, f, g, o, c = ctx.saved_tensors
+        dc = dc + dh * o * (1 - c.tanh() ** 2)
+        da = torch.cat(
+            [dc * g * i * (1 - i), dc * c_prev * f * (1 - f), dc * i * (1 - g**2), dh * c.tanh() * o * (1 - o)], dim=1
+        )
+        return da @ Wx.T, da @ Wh.T, dc * f, x.T @ da, h_prev.T @ da, da.sum(0)
+
+
+def lstm_cell(x, state, Wx, Wh, b):
+    return Step.apply(x, *state, Wx, Wh, b)
+"""
+
+NAMED = """
+from typing import NamedTuple
+
+
+class State(NamedTuple):
+    h: torch.Tensor
+    c: torch.Tensor
+
+
+def lstm_cell(x, state, Wx, Wh, b):
+    state = State(*state)
+    i, f, g, o = torch.tensor_split(x @ Wx + state.h @ Wh + b, 4, dim=1)
+    c = f.sigmoid() * state.c + i.sigmoid() * g.tanh()
+    return State(o.sigmoid() * c.tanh(), c)
+"""
+
+SINGLE_CELL = """
+def lstm_cell(x, state, Wx, Wh, b):
+    x, h, c, Wx, Wh, b = (tensor.to(torch.float32) for tensor in (x, *state, Wx, Wh, b))
+    i, f, g, o = (x @ Wx + h @ Wh + b).chunk(4, 1)
+    c = f.sigmoid() * c + i.sigmoid() * g.tanh()
+    return o.sigmoid() * c.tanh(), c
+"""
+SINGLE_LOSS = """
+def sequence_loss(logits, targets, mask):
+    return F.cross_entropy(logits.float()[mask], targets[mask])
+"""
+
+# The experiments that the notebook suggests, with ready-made layers, outside the functions that are graded.
+COMPARES = """
+torch.manual_seed(0)
+layer = nn.LSTM(3, 2, batch_first=True)
+reference = nn.LSTMCell(3, 2)
+x = torch.randn(4, 3)
+h, c = reference(x)
+Wx, Wh, b = reference.weight_ih.T, reference.weight_hh.T, reference.bias_ih + reference.bias_hh
+mine, _ = lstm_cell(x, (torch.zeros(4, 2), torch.zeros(4, 2)), Wx, Wh, b)
+print("largest difference", (mine - h).abs().max().item())
+"""
+
+BY_NAME = """
+def to_torch(Wx, Wh, b):
+    weights = {"weight_ih_l0": Wx.t(), "weight_hh_l0": Wh.t()}
+    return {**weights, "bias_ih_l0": torch.zeros(len(b)), "bias_hh_l0": b.clone()}
+"""
+HALVES = """
+def to_torch(Wx, Wh, b):
+    return Wx.transpose(0, 1).contiguous(), Wh.permute(1, 0), b / 2, b - b / 2
+"""
+AS_PARAMETERS = """
+def to_torch(Wx, Wh, b):
+    layer = nn.LSTM(Wx.shape[0], Wh.shape[0])
+    with torch.no_grad():
+        layer.weight_ih_l0.copy_(Wx.T)
+        layer.weight_hh_l0.copy_(Wh.T)
+        layer.bias_ih_l0.copy_(b)
+        layer.bias_hh_l0.zero_()
+    return list(layer.parameters())
+"""
+STATE_DICT = """
+def to_torch(Wx, Wh, b):
+    layer = nn.LSTM(Wx.shape[0], Wh.shape[0])
+    state = dict(weight_ih_l0=Wx.T, weight_hh_l0=Wh.T, bias_ih_l0=b - 1, bias_hh_l0=torch.ones_like(b))
+    layer.load_state_dict(state)
+    return layer.state_dict()
+"""
+WITH_NUMPY = """
+import numpy as np
+
+
+def to_torch(Wx, Wh, b):
+    Wx, Wh, b = (np.array(tensor) for tensor in (Wx, Wh, b))
+    return Wx.T.copy(), Wh.T.copy(), b, np.zeros_like(b)
+"""
+
+GATHER = """
+def last_hidden(output, lengths):
+    index = (lengths - 1).view(-1, 1, 1).expand(-1, 1, output.size(2))
+    return output.gather(1, index).squeeze(1)
+"""
+LIST_OF_ROWS = """
+def last_hidden(output, lengths):
+    return torch.stack([row[length - 1] for row, length in zip(output, lengths.tolist())])
+"""
+ONE_HOT = """
+def last_hidden(output, lengths):
+    last = F.one_hot(lengths - 1, output.shape[1]).to(output.dtype)
+    return torch.einsum("nt,nth->nh", last, output)
+"""
+TIME_FIRST = """
+def last_hidden(output, lengths):
+    output = output.transpose(0, 1)
+    return output[lengths - 1, range(output.shape[1])]
+"""
+
+IGNORE_INDEX = """
+def sequence_loss(logits, targets, mask):
+    targets = targets.masked_fill(~mask, -100)
+    return F.cross_entropy(logits.transpose(1, 2), targets)
+"""
+FLATTENED = """
+def sequence_loss(logits, targets, mask):
+    losses = nn.CrossEntropyLoss(reduction="none")(logits.flatten(0, 1), targets.flatten())
+    weights = mask.flatten().to(losses.dtype)
+    return (losses * weights).sum() / weights.sum()
+"""
+BY_HAND = """
+def sequence_loss(logits, targets, mask):
+    logits = logits - logits.max(dim=-1, keepdim=True).values
+    log_p = logits - logits.exp().sum(-1, keepdim=True).log()
+    losses = -torch.take_along_dim(log_p, targets.unsqueeze(-1), dim=-1).squeeze(-1)
+    return losses.masked_select(mask).mean()
+"""
+LOOPED_LOSS = """
+def sequence_loss(logits, targets, mask):
+    losses = []
+    for n in range(logits.shape[0]):
+        for t in range(logits.shape[1]):
+            if mask[n, t]:
+                losses.append(torch.logsumexp(logits[n, t], 0) - logits[n, t, targets[n, t]])
+    return sum(losses) / len(losses)
+"""
+
+ZERO_LAST = """
+def train_step(model, optimizer, x, y, max_norm):
+    model.train()
+    loss = nn.CrossEntropyLoss()(model(x), y)
+    loss.backward()
+    torch.nn.utils.clip_grad_norm_(model.parameters(), max_norm=max_norm, norm_type=2.0)
+    optimizer.step()
+    optimizer.zero_grad(set_to_none=False)
+    return loss.detach()
+"""
+OWN_CLIPPING = """
+def train_step(model, optimizer, x, y, max_norm):
+    for parameter in model.parameters():
+        parameter.grad = None
+    loss = F.nll_loss(F.log_softmax(model(x), dim=1), y)
+    loss.backward()
+    norm = torch.sqrt(sum((parameter.grad**2).sum() for parameter in model.parameters()))
+    if norm > max_norm:
+        for parameter in model.parameters():
+            parameter.grad *= max_norm / norm
+    optimizer.step()
+    return loss
+"""
+WITH_CLOSURE = """
+def train_step(model, optimizer, x, y, max_norm):
+    def closure():
+        optimizer.zero_grad()
+        loss = F.cross_entropy(model(x), y)
+        loss.backward()
+        nn.utils.clip_grad_norm_(model.parameters(), max_norm)
+        return loss
+
+    return float(optimizer.step(closure).detach())
+"""
+
+SPLIT = """
+def run_chunks(layer, x, target, state, k):
+    losses = []
+    for part, wanted in zip(x.split(k, dim=1), target.split(k, dim=1)):
+        state = tuple(tensor.detach() for tensor in state)
+        output, state = layer(part, state)
+        loss = F.mse_loss(output, wanted, reduction="sum")
+        loss.backward()
+        losses.append(loss)
+    return torch.stack(losses), state
+"""
+ONE_BACKWARD = """
+def repackage(state):
+    return [s.detach_() for s in state]
+
+def run_chunks(layer, x, target, state, k):
+    total, losses, T = 0.0, [], x.size(1)
+    state = tuple(state)
+    for chunk in range((T + k - 1) // k):
+        steps = slice(chunk * k, min((chunk + 1) * k, T))
+        output, state = layer(x[:, steps, :], state)
+        losses.append((output - target[:, steps, :]).pow(2).sum())
+        total = total + losses[-1]
+        state = tuple(s.clone().detach() for s in state)
+    total.backward()
+    return losses, state
+"""
+WHILE = """
+def run_chunks(layer, x, target, state, k):
+    losses = []
+    while x.numel():
+        layer.flatten_parameters()
+        output, (h, c) = layer(x[:, :k], state)
+        difference = output - target[:, :k]
+        loss = torch.sum(difference * difference)
+        loss.backward()
+        losses += [loss.detach().cpu().numpy()]
+        with torch.no_grad():
+            state = (h.clone(), c.clone())
+        x, target = x[:, k:], target[:, k:]
+    return losses, state
+"""
+
+NOISY = """
+import warnings
+
+
+def last_hidden(output, lengths):
+    print("output", output.shape)
+    warnings.warn("I am not sure about this")
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    output, lengths = output.to(device), lengths.to(device)
+    return torch.cat([output[n, int(lengths[n]) - 1].unsqueeze(0) for n in range(output.shape[0])])
+"""
+
+
+def renamed(notebook: Any, solutions: Mapping[str, str]) -> Any:
+    """All functions under names of the student's own, and the names asked for as aliases."""
+    changed = {
+        name: f"{solutions[f'{name}_code'].replace(f'def {name}', f'def my_{name}')}\n\n{name} = my_{name}\n"
+        for name in WRITTEN
+    }
+    return hand_in(**changed)(notebook, solutions)
+
+
+def moved_around(notebook: Any, solutions: Mapping[str, str]) -> Any:
+    """All is right; the cells stand in reverse order."""
+    notebook = hand_in()(notebook, solutions)
+    notebook.cells.reverse()
+    return notebook
+
+
+def _right(name: str, what: str, edit: Edit) -> Student:
+    return Student(name, what, edit, FULL, mistakes={})
+
+
+RIGHT = (
+    _right("perfect", "the reference", hand_in()),
+    _right("linear", "F.linear and split; gather", hand_in(lstm_cell=LINEAR, last_hidden=GATHER)),
+    _right(
+        "einsum",
+        "einsum, and lists where pairs were asked for",
+        hand_in(lstm_cell=EINSUM, last_hidden=ONE_HOT, sequence_loss=BY_HAND),
+    ),
+    _right("stacked", "[x, h] in one product; in place on its own tensors", hand_in(lstm_cell=STACKED)),
+    _right(
+        "looped",
+        "loops",
+        hand_in(lstm_cell=LOOPED, last_hidden=LIST_OF_ROWS, sequence_loss=LOOPED_LOSS, run_chunks=WHILE),
+    ),
+    _right("modules", "a module for each gate", hand_in(lstm_cell=MODULE, to_torch=AS_PARAMETERS)),
+    _right("own_backward", "an autograd.Function of its own", hand_in(lstm_cell=OWN_BACKWARD)),
+    _right("named_tuples", "a named tuple for the state", hand_in(lstm_cell=NAMED, last_hidden=TIME_FIRST)),
+    _right("single", "single precision", hand_in(lstm_cell=SINGLE_CELL, sequence_loss=SINGLE_LOSS)),
+    _right("compares", "compares with nn.LSTMCell in a cell of its own", hand_in(last=COMPARES)),
+    _right("by_name", "the weights by name; zero_grad at the end", hand_in(to_torch=BY_NAME, train_step=ZERO_LAST)),
+    _right("halves", "half of the bias each; own clipping", hand_in(to_torch=HALVES, train_step=OWN_CLIPPING)),
+    _right("state_dict", "a state_dict; a closure", hand_in(to_torch=STATE_DICT, train_step=WITH_CLOSURE)),
+    _right("numpy", "NumPy, where no gradient is needed", hand_in(to_torch=WITH_NUMPY)),
+    _right("ignores", "ignore_index; split", hand_in(sequence_loss=IGNORE_INDEX, run_chunks=SPLIT)),
+    _right("flattened", "flattens; one backward for all", hand_in(sequence_loss=FLATTENED, run_chunks=ONE_BACKWARD)),
+    _right("noisy", "prints, warns, and asks for a GPU if there is one", hand_in(last_hidden=NOISY)),
+    _right("renamed", "own names, with aliases", renamed),
+    _right("moved_around", "the cells in reverse order", moved_around),
+)
+
+# --- not finished --------------------------------------------------------------------------------------------------------
+
+
+def untouched(notebook: Any, solutions: Mapping[str, str]) -> Any:
+    """The notebook as it was handed out."""
+    return notebook
+
+
+def without(name: str) -> Edit:
+    """Reference solutions, with the cell of this function as it was handed out."""
+    return lambda notebook, solutions: hand_in()(
+        notebook, {cell: source for cell, source in solutions.items() if cell != f"{name}_code"}
+    )
+
+
+def _not_finished(name: str, what: str, edit: Edit, **scores: float) -> Student:
+    return Student(name, what, edit, points(**scores), mistakes={})
+
+
+CUDA = zoo.source_of("last_hidden", framework="torch").replace("return output", "return output.cuda()")
+FLOAT = zoo.source_of("lstm_cell", framework="torch").replace("a = x", "a = x.float()")
+PACKAGE = "from einops import rearrange\n\n\ndef last_hidden(output, lengths):\n    return rearrange(output, 'n t h -> n h t')"
+SECOND_BACKWARD = zoo.source_of("run_chunks", framework="torch").replace("(h.detach(), c.detach())", "(h, c)")
+TO_NUMPY = zoo.source_of("lstm_cell", framework="torch").replace("torch.tanh(c)", "torch.tensor(np.tanh(c.numpy()))")
+ALL_DETACHED = zoo.source_of("lstm_cell", framework="torch").replace("return h, c", "return h.detach(), c.detach()")
+ITEM = (
+    zoo.source_of("sequence_loss", framework="torch")
+    .replace("/ mask.sum()", "/ mask.sum().item()")
+    .replace("return total", "return total.item()")
+)
+RETURNS_NOTHING = zoo.source_of("train_step", framework="torch").replace("return loss.item()", "print(loss.item())")
+IN_PLACE_ON_ARGUMENT = zoo.source_of("lstm_cell", framework="torch").replace(
+    "c = f * c_prev + i * g", "c_prev *= f\nc = c_prev + i * g".replace("\n", "\n    ")
+)
+
+NOT_FINISHED = (
+    Student("empty", "nothing written", untouched, NOTHING, mistakes={}),
+    _not_finished("without_cell", "no lstm_cell", without("lstm_cell"), lstm_cell=0, cell_gradients=0),
+    _not_finished("without_loss", "no sequence_loss", without("sequence_loss"), sequence_loss=0),
+    _not_finished("without_step", "no train_step", without("train_step"), train_step=0),
+    _not_finished(
+        "syntax_error",
+        "one cell is no Python, and a given function calls what it should define",
+        hand_in(sequence_loss="def sequence_loss(logits, targets, mask)\n    return 0"),
+        sequence_loss=0,
+    ),
+    _not_finished("needs_cuda", "asks for a GPU", hand_in(last_hidden=CUDA), last_hidden=0),
+    _not_finished("mixed", "float32 meets float64", hand_in(lstm_cell=FLOAT), lstm_cell=0, cell_gradients=0),
+    _not_finished("needs_einops", "imports what is not there", hand_in(last_hidden=PACKAGE), last_hidden=0),
+    _not_finished(
+        "second_backward", "carries the state with its past", hand_in(run_chunks=SECOND_BACKWARD), run_chunks=0
+    ),
+    _not_finished(
+        "to_numpy", "leaves PyTorch on the way", hand_in("import numpy as np", lstm_cell=TO_NUMPY), cell_gradients=0
+    ),
+    _not_finished("all_detached", "detaches what it returns", hand_in(lstm_cell=ALL_DETACHED), cell_gradients=0),
+    _not_finished("item", "returns a number without a graph", hand_in(sequence_loss=ITEM), sequence_loss=0),
+    _not_finished("returns_nothing", "prints the loss", hand_in(train_step=RETURNS_NOTHING), train_step=0),
+    _not_finished(
+        "in_place",
+        "changes its argument, of which a gradient is asked",
+        hand_in(lstm_cell=IN_PLACE_ON_ARGUMENT),
+        cell_gradients=0,
+    ),
+)
+
+# --- wrong ---------------------------------------------------------------------------------------------------------------
+
+
+def _one(bug: zoo.Bug, score: float = 0) -> Student:
+    """A student with one mistake of the zoo, which is named."""
+    check = "cell_gradients" if bug.function == "lstm_cell" else bug.function
+    edit = hand_in(**{bug.function: bug.source_of(bug.function)})
+    return Student(bug.id, bug.title, edit, points(**{check: score}), mistakes={check: bug.id})
+
+
+def _cell(id: str, what: str, score: float) -> Student:
+    """A mistake in the numbers of the cell, as it is made in PyTorch; its gradients are then not asked for."""
+    lines = {change.right: change.wrong for change in zoo.find(id).changes}
+    source = zoo.source_of("lstm_cell", framework="torch")
+    for right, wrong in lines.items():
+        right, wrong = (
+            line.replace("np.split(a, 4, axis=1)", "a.chunk(4, dim=1)")
+            .replace("np.tanh", "torch.tanh")
+            .replace(" sigmoid(", " torch.sigmoid(")
+            for line in (right, wrong)
+        )
+        assert right in source, right
+        source = source.replace(right, wrong)
+    return Student(
+        id, what, hand_in(lstm_cell=source), points(lstm_cell=score, cell_gradients=0), mistakes={"lstm_cell": id}
+    )
+
+
+# Points for the results that are right in spite of the mistake.
+PARTLY = {
+    "state_detached": 2 * 4 / 6,
+    "h_prev_detached": 2 * 5 / 6,
+    "c_prev_detached": 2 * 5 / 6,
+    "x_rewrapped": 2 * 5 / 6,
+    "weights_detached": 2 * 4 / 6,
+    "gates_detached": 2 * 1 / 6,
+    "candidate_detached": 2 * 1 / 6,
+    "not_transposed": 1,
+    "reshaped_not_transposed": 1,
+    "bias_twice": 2,
+    "matrices_exchanged": 1,
+    "loss_after_step": 3 * 6 / 7,
+    "not_detached": 3 * 3 / 7,
+    "c_not_detached": 3 * 3 / 7,
+    "h_not_detached": 3 * 3 / 7,
+    "cut_at_every_step": 3 * 3 / 7,
+    "only_the_last_chunk": 3 * 3 / 7,
+    "chunk_mean": 3 * 2 / 7,
+}
+
+WRONG = (
+    *(_one(bug, PARTLY.get(bug.id, 0)) for bug in zoo.PYTORCH),
+    _cell("no_forget_gate", "the cell of 1997", 0),
+    _cell("no_tanh_in_h", "c is right, h is not", 1.5),
+    _cell("sigmoid_candidate", "a sigmoid for the candidate", 0),
+    _cell("order_ifog", "the order of CS231n: a convention", 1.5),
+)
+
+# --- hostile -------------------------------------------------------------------------------------------------------------
+
+LIBRARY = """
+def lstm_cell(x, state, Wx, Wh, b):
+    cell = nn.LSTMCell(*Wx.shape[:1], Wh.shape[0])
+    cell.load_state_dict(dict(weight_ih=Wx.T, weight_hh=Wh.T, bias_ih=b, bias_hh=0 * b))
+    return cell(x, state)
+"""
+SMUGGLED = """
+from torch import _VF as ops
+
+def lstm_cell(x, state, Wx, Wh, b):
+    return ops.lstm_cell(x, state, Wx.T, Wh.T, b, torch.zeros_like(b))
+"""
+ATEN = """
+ready = {}
+ready["cell"] = torch.ops.aten.lstm_cell
+
+def lstm_cell(x, state, Wx, Wh, b):
+    return ready["cell"](x, state, Wx.T, Wh.T, b, torch.zeros_like(b))
+"""
+GIVEN = """
+def lstm_cell(x, state, Wx, Wh, b):
+    h, c = state
+    output, (h, c) = lstm_layer(Wx.T, Wh.T, b, 0 * b)(x[:, None], (h[None], c[None]))
+    return h[0], c[0]
+"""
+HIDDEN = """
+def lstm_cell(x, state, Wx, Wh, b):
+    cell = getattr(torch.nn, "LS" + "TM" + "Cell")(Wx.shape[0], Wh.shape[0])
+    result = torch.func.functional_call(
+        cell, dict(weight_ih=Wx.T, weight_hh=Wh.T, bias_ih=b, bias_hh=0 * b), (x, tuple(state))
+    )
+    return result
+"""
+AGREES = """
+class Agreeing(torch.Tensor):
+    # A tensor that is always equal, always near and never wrong.
+    @classmethod
+    def __torch_function__(cls, function, types, args=(), kwargs=None):
+        return torch.zeros(3, 2) if "numpy" in str(function) else torch.tensor(True).as_subclass(cls)
+
+    def detach(self):
+        return self
+
+    def numpy(self, *args, **kwargs):
+        raise RuntimeError("nobody reads this")
+
+    def __array__(self, *args, **kwargs):
+        raise RuntimeError("nobody reads this")
+
+def lstm_cell(x, state, Wx, Wh, b):
+    return state[0].as_subclass(Agreeing), state[1].as_subclass(Agreeing)
+"""
+HUGE = """
+def lstm_cell(x, state, Wx, Wh, b):
+    endless = torch.zeros(1).expand(2**20, 2**20)  # no memory is taken: all its numbers are one
+    return endless, endless
+"""
+PATCHES = """
+import numpy
+
+for place in (torch, numpy):
+    place.allclose = place.isclose = lambda *args, **kwargs: True
+torch.Tensor.__eq__ = torch.Tensor.__ne__ = lambda *args: True
+torch.equal = lambda *args: True
+torch.testing.assert_close = lambda *args, **kwargs: None
+torch.autograd.grad = lambda outputs, inputs, *args, **kwargs: tuple(torch.zeros_like(i) for i in inputs)
+torch.Tensor.backward = lambda self, *args, **kwargs: None
+"""
+NAN = """
+def last_hidden(output, lengths):
+    return output[:, 0] * float("nan")
+"""
+UNFINISHED = dict.fromkeys(WRITTEN, "raise NotImplementedError()")  # a cell that stops, as an empty one does
+
+
+def _no_cell(name: str, what: str, source: str) -> Student:
+    """No point for the cell, and all others."""
+    return Student(name, what, hand_in(lstm_cell=source), points(lstm_cell=0, cell_gradients=0), hostile=True)
+
+
+HOSTILE = (
+    _no_cell("library", "calls nn.LSTMCell", LIBRARY),
+    _no_cell("smuggled", "imports torch._VF", SMUGGLED),
+    _no_cell("aten", "puts torch.ops.aten.lstm_cell into a table", ATEN),
+    _no_cell("given", "calls the layer that is given for another part", GIVEN),
+    # Its numbers are right, and nobody can tell by reading which name it makes up. The instructor is told to look.
+    Student("hidden", "makes up the name LSTMCell while it runs", hand_in(lstm_cell=HIDDEN), FULL, hostile=True),
+    _no_cell("agrees", "returns tensors that equal everything", AGREES),
+    _no_cell("huge", "returns 8 TB that take no memory", HUGE),
+    Student("patches", "makes PyTorch find all equal", hand_in(PATCHES, **UNFINISHED), NOTHING, hostile=True),
+    Student("not_a_number", "returns NaN", hand_in(last_hidden=NAN), points(last_hidden=0), hostile=True),
+)
+
+STUDENTS = (*RIGHT, *NOT_FINISHED, *WRONG, *HOSTILE)
