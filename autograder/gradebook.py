@@ -12,7 +12,7 @@ import textwrap
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from copy import deepcopy
+from copy import copy, deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from nbgrader.preprocessors import AssignLatePenalties, SaveCells
 from nbgrader.utils import compute_checksum, determine_grade, is_grade, is_solution, is_task, parse_utc
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DatabaseError, SAWarning
+from sqlalchemy.orm import scoped_session, sessionmaker
 from traitlets.config import Config
 from traitlets.config.loader import ConfigFileNotFound, PyFileConfigLoader
 
@@ -84,6 +85,11 @@ class Course:
     def root(self) -> Path:
         """Folder of the course."""
         return Path(self.directory.root)
+
+    @property
+    def logs(self) -> Path:
+        """Folder of what happened while submissions were graded."""
+        return self.root / "logs"
 
     @property
     def records(self) -> Path:
@@ -294,7 +300,7 @@ def fill(notebook: NotebookNode, record: Record) -> None:
             new_output("execute_result", data={"text/plain": repr(float(check.score))}, execution_count=None),
         ]
     notes = [note for note in record.notes if not note.startswith(FOR_INSTRUCTOR)]
-    if record.isolation != "bubblewrap":
+    if record.isolation == "unsafe-local":
         notes.insert(0, f"Graded without a sandbox ({record.isolation}).")
     if notes:
         text = wrapped("\n".join(f"- {note}" for note in notes))
@@ -333,23 +339,42 @@ class Writer:
         self.gradebook, self.course, self.problem_set = gradebook, course, problem_set
         self.late = AssignLatePenalties(config=course.config)
         self.late.init_plugin()
+        self._now: Gradebook | None = None
 
-    def enter(self, student: str) -> Any:
+    @contextmanager
+    def at_once(self) -> Iterator[Gradebook]:
+        """Gradebook in which all that is written within becomes visible, and safe, at once or not at all.
+
+        Raises
+        ------
+        GradebookError : the gradebook is locked; nothing was written, and all can be written later
+        """
+        if self._now is not None:
+            yield self._now
+            return
+        with explained(self.course.directory), self.gradebook.engine.begin() as connection:
+            gradebook = copy(self.gradebook)
+            # nbgrader commits several times per submission. In a session that joins a transaction that only ends it when
+            # something went wrong, and what was read once need not be read again.
+            session = sessionmaker(connection, join_transaction_mode="rollback_only", expire_on_commit=False)
+            gradebook.db = scoped_session(session)
+            try:
+                self._now = gradebook
+                yield gradebook
+                gradebook.db.commit()
+            finally:
+                self._now = None
+                gradebook.db.remove()
+
+    def enter(self, student: str) -> None:
         """Enter a student and the submission, without any score.
 
         Raises
         ------
         GradebookError : the gradebook is locked; what was not written can be written later
         """
-        when = {}
-        with suppress(SubmissionError):  # whoever grades has refused it by then, and has said why
-            if timestamp := read_timestamp(self.course.submission(student, self.problem_set.name) / TIMESTAMP):
-                when["timestamp"] = timestamp
-        with self._transaction():
-            self.gradebook.update_or_create_student(student)
-            with warnings.catch_warnings():
-                warnings.filterwarnings("ignore", **NBGRADERS_OWN)
-                return self.gradebook.update_or_create_submission(self.problem_set.name, student, **when)
+        with self.at_once() as gradebook:
+            self._enter(gradebook, student)
 
     def refuse(self, student: str) -> None:
         """Enter a student whose submission cannot be graded: a score that an earlier one got does not stand for it.
@@ -358,15 +383,13 @@ class Writer:
         ------
         GradebookError : the gradebook is locked; what was not written can be written later
         """
-        submission = self.enter(student)
-        with self._transaction():
-            (row,) = (row for row in submission.notebooks if row.name == self.problem_set.name)
+        with self.at_once() as gradebook:
+            _, row = self._enter(gradebook, student)
             for grade in row.grades:
                 grade.auto_score, grade.needs_manual_grade = None, True  # as in a submission that was never graded
             for comment in row.comments:
                 comment.auto_comment = None
             row.late_submission_penalty = None
-            self.gradebook.db.commit()
 
     def save(self, student: str, notebook: NotebookNode, record: Record) -> None:
         """Enter a student with the scores and comments of a graded notebook.
@@ -375,9 +398,8 @@ class Writer:
         ------
         GradebookError : the gradebook is locked; what was not written can be written later
         """
-        submission = self.enter(student)
-        with self._transaction():
-            (row,) = (row for row in submission.notebooks if row.name == self.problem_set.name)
+        with self.at_once() as gradebook:
+            submission, row = self._enter(gradebook, student)
             grades = {grade.name: grade for grade in row.grades}
             remarks = {comment.name: comment for comment in row.comments}
             said = comments(self.problem_set, record)
@@ -388,9 +410,23 @@ class Writer:
                     grade.needs_manual_grade = grade.manual_score is not None or grade.auto_score is None
                 if is_solution(cell) or is_task(cell):
                     remarks[cell.metadata.nbgrader["grade_id"]].auto_comment = comment_on(cell, said)
-            self.gradebook.db.commit()
+            if submission.total_seconds_late > 0:
+                gradebook.db.flush()
+                gradebook.db.refresh(row, ["score"])  # the database adds up
             row.late_submission_penalty = self._penalty(student, submission, row)
-            self.gradebook.db.commit()
+
+    def _enter(self, gradebook: Gradebook, student: str) -> tuple[Any, Any]:
+        """Rows of the submission and of its notebook."""
+        when = {}
+        with suppress(SubmissionError):  # whoever grades has refused it by then, and has said why
+            if timestamp := read_timestamp(self.course.submission(student, self.problem_set.name) / TIMESTAMP):
+                when["timestamp"] = timestamp
+        gradebook.update_or_create_student(student)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", **NBGRADERS_OWN)
+            submission = gradebook.update_or_create_submission(self.problem_set.name, student, **when)
+        (row,) = (row for row in submission.notebooks if row.name == self.problem_set.name)
+        return submission, row
 
     def _penalty(self, student: str, submission: Any, row: Any) -> float | None:
         """Points lost for being late, as nbgrader's plug-in for that says; never more than there are."""
@@ -399,15 +435,6 @@ class Writer:
             return None
         penalty = self.late.plugin_inst.late_submission_penalty(student, row.score, late)
         return None if penalty is None else float(min(max(penalty, 0), row.score))
-
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        try:
-            with explained(self.course.directory):
-                yield
-        except BaseException:
-            self.gradebook.db.rollback()
-            raise
 
 
 def read_timestamp(path: Path) -> datetime.datetime | None:

@@ -14,6 +14,7 @@ import json
 import re
 import sys
 import time
+import traceback
 import warnings
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
@@ -24,14 +25,15 @@ from numpy.random import Generator
 
 from autograder.box import Limits
 from autograder.errors import WorkerError, WorkerTimeout
-from autograder.problem_set import ProblemSet
 from autograder.names import LOOKS_UP, named, reached
+from autograder.problem_set import ProblemSet
 from autograder.record import FOR_INSTRUCTOR, CheckRecord, Record, printable
 from autograder.sandbox import Isolation
 from autograder.session import MissingFunction, Session, Statement, StudentFailure, describe_loss
 from verdict import Check, Status, StudentError, Verdict, classify, examine
 
 MAX_NOTES = 100
+MAX_EVENTS = 200
 MAX_MESSAGE = 3000  # characters of one message in a record: an exception of the student's may say anything
 
 
@@ -54,7 +56,7 @@ def grade(
     seed : of the inputs; nobody who writes cells may know it beforehand
     isolation : where the cells run, from `sandbox.choose`
     student : name, for the record
-    limits : what the cells may use
+    limits : what the cells may use; what the problem set says when left out
     load_limit : seconds for running the cells; a sixth of it for one statement
 
     Returns
@@ -65,17 +67,38 @@ def grade(
     ------
     IsolationError : the sandbox cannot be started; this says nothing about the student
     """
+    record, killed = _graded(cells, problem_set, seed, isolation, student, limits or problem_set.limits, load_limit)
+    if not killed:
+        return record
+    # Who killed the worker cannot be known: the student's own code, or a machine short of memory. With the same inputs and a
+    # fresh worker an honest student gets what is due, and code that kills itself does it again.
+    again, _ = _graded(cells, problem_set, seed, isolation, student, limits or problem_set.limits, load_limit)
+    return replace(again, log=(*record.log, "A worker was killed: all is asked again, once.", *again.log))
+
+
+def _graded(
+    cells: Sequence[str],
+    problem_set: ProblemSet,
+    seed: str,
+    isolation: Isolation,
+    student: str,
+    limits: Limits,
+    load_limit: float,
+) -> tuple[Record, bool]:
+    """Grade once: the record, and whether a worker was killed."""
     began = time.monotonic()
-    with Session(cells, isolation, problem_set.packages, limits or Limits(), load_limit) as session:
+    with Session(cells, isolation, problem_set.packages, limits, load_limit) as session:
         judge = _Judge(problem_set, session, seed)
         trouble = judge.load()
         loaded = time.monotonic()
+        session.say("the cells have run" if trouble is None else "the cells could not be run to their end")
         verdicts: dict[str, Verdict] = {}
         for check in problem_set.in_order_of_need():
             verdicts[check.name] = trouble or judge.put(check, verdicts)
+            session.say(f"{check.name}: {verdicts[check.name].status.value}")
         asked = time.monotonic()
     ended = time.monotonic()
-    return Record(
+    record = Record(
         problem_set=problem_set.name,
         student=student,
         seed=seed,
@@ -86,7 +109,9 @@ def grade(
         output=_clean(session.printed, len(session.printed)),
         seconds={"load": loaded - began, "checks": asked - loaded, "end": ended - asked, "all": ended - began},
         versions={"python": ".".join(map(str, sys.version_info[:3])), "numpy": np.__version__},
+        log=tuple(map(_clean, session.events[:MAX_EVENTS])),
     )
+    return record, session.killed
 
 
 def content_hash(cells: Sequence[str], problem_set: ProblemSet) -> str:
@@ -181,6 +206,7 @@ class _Judge:
         except Exception as error:
             # The check itself failed over what came back. That may be the student's doing or the instructor's.
             self.notes.append(f"{FOR_INSTRUCTOR}the check {check.name} failed itself. {type(error).__name__}: {error}")
+            self.session.say(f"the check {check.name} failed itself\n{traceback.format_exc()}")
             return Verdict(Status.ERROR, f"What {check.function} returned could not be read.", hints=check.hints)
 
     def _forbidden(self, check: Check) -> list[str]:
@@ -225,6 +251,8 @@ class _Judge:
             )
         status, message = self._explained(failure)
         name = re.match(r"name '(\w+)' is not defined", failure.text)
+        if failure.kind == "NameError" and name and self._is_left_out(name.group(1)):
+            return self._missing(name.group(1))  # a given function calls it
         if failure.kind == "NameError" and status is Status.ERROR and name and not self._binds(name.group(1)):
             message += (
                 f". No cell of the notebook gives {name.group(1)} a value: was its cell deleted, while your own kernel still "
@@ -235,6 +263,17 @@ class _Judge:
     def _binds(self, name: str) -> bool:
         """Whether a statement at the level of the notebook gives a name a value."""
         return any(name in statement.binds for cell in self.session.read for statement in cell.statements)
+
+    def _is_left_out(self, function: str) -> bool:
+        """Whether a function of the notebook is not there because its statement failed, or its cell is not Python."""
+        for c, cell in enumerate(self.session.read):
+            if cell.error and f"def {function}(" in self.session.cells[c]:
+                return True
+            for s, statement in enumerate(cell.statements):
+                gone = (c, s) in self.session.failures or (c, s) in self.session.lost
+                if gone and statement.defines and function in statement.binds:
+                    return True
+        return False
 
     def _failed_import(self, failure: StudentFailure) -> StudentFailure | None:
         """Failure of the statement that would have bound the name that is missing, if it was an import."""
@@ -251,8 +290,6 @@ class _Judge:
         """Why there is no such function: its statement failed, its cell is no Python, or nobody wrote it."""
         for c, cell in reversed(list(enumerate(self.session.read))):
             for s, statement in reversed(list(enumerate(cell.statements))):
-        if failure.kind == "NameError" and name and self._is_left_out(name.group(1)):
-            return self._missing(name.group(1))  # a given function calls it
                 if function not in statement.binds:
                     continue
                 place = f"code cell {c + 1}, line {statement.line}"
@@ -264,17 +301,6 @@ class _Judge:
                     lost = describe_loss(self.session.lost[c, s], self.session.statement_limit)
                     return StudentError(Status.CRASHED, f"{where} did not end well: {lost}")
                 return StudentError(
-    def _is_left_out(self, function: str) -> bool:
-        """Whether a function of the notebook is not there because its statement failed, or its cell is not Python."""
-        for c, cell in enumerate(self.session.read):
-            if cell.error and f"def {function}(" in self.session.cells[c]:
-                return True
-            for s, statement in enumerate(cell.statements):
-                gone = (c, s) in self.session.failures or (c, s) in self.session.lost
-                if gone and statement.defines and function in statement.binds:
-                    return True
-        return False
-
                     Status.ERROR,
                     f"{function} is not a function any more: something else was given that name, or it was deleted.",
                 )

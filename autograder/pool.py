@@ -6,11 +6,13 @@ The judge itself takes as much time as the students' code: comparing, and trying
 from __future__ import annotations
 
 import multiprocessing
+import os
 import signal
 import threading
+import traceback
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -24,11 +26,25 @@ from autograder.sandbox import Isolation
 
 
 class JudgeError(AutograderError, RuntimeError):
-    """A judge's process ended, or failed itself; this says nothing about the student."""
+    """A judge's process ended, or failed itself; this says nothing about the student.
+
+    Parameters
+    ----------
+    message : what happened
+    details : the judge's traceback, where there is one
+    """
+
+    def __init__(self, message: str, details: str = "") -> None:
+        super().__init__(message)
+        self.details = details
 
 
 class Stopped(AutograderError):
     """The grading was stopped; nothing is to be written about the submission that was being graded."""
+
+
+class _Lost(JudgeError):
+    """The process is gone; another one can be asked."""
 
 
 @dataclass
@@ -61,12 +77,25 @@ class Judges:
     def ask(self, cells: Sequence[str], seed: str, student: str) -> Record:
         """Have the judge of this thread grade; see `judge.grade`.
 
+        A judge that is lost, and a sandbox that does not start, may be nobody's doing: each is tried once more.
+
         Raises
         ------
         IsolationError : the sandbox cannot be started
         JudgeError : the judge failed; the next call starts another one
         Stopped : this object was left
         """
+        try:
+            return self._ask(cells, seed, student)
+        except (_Lost, IsolationError) as error:
+            first = " ".join(str(error).split())
+        try:
+            record = self._ask(cells, seed, student)
+        except _Lost as second:
+            raise JudgeError(f"{first}; another one was asked, and {second}") from None
+        return replace(record, log=(f"{first}; all was asked again.", *record.log))
+
+    def _ask(self, cells: Sequence[str], seed: str, student: str) -> Record:
         if not hasattr(self._mine, "judge"):
             self._mine.judge = self._start()
         process, connection = self._mine.judge
@@ -77,9 +106,11 @@ class Judges:
             process.join()
             connection.close()
             del self._mine.judge
-            if self._stopped:
-                raise Stopped() from None
-            raise JudgeError(f"the judge's process ended (exit code {process.exitcode})") from None
+            with self._lock:
+                if self._stopped:
+                    raise Stopped() from None
+                self._all.remove((process, connection))
+            raise _Lost(f"the judge's process ended (exit code {process.exitcode})") from None
         if isinstance(answer, Record):
             return answer
         kind, *text = answer
@@ -101,6 +132,7 @@ class Judges:
 
 def _serve(connection: Connection, folder: Path, isolation: Isolation) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes of a terminal; who asks us decides
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     problem_set = problem_sets.load(folder)
     with suppress(EOFError):  # whoever asks is gone
         while True:
@@ -111,6 +143,14 @@ def _serve(connection: Connection, folder: Path, isolation: Isolation) -> None:
             except IsolationError as error:
                 answer = ("isolation", error.reason, error.remedy)
             except Exception as error:
-                answer = ("judge", f"{type(error).__name__}: {error}")
+                answer = ("judge", f"{type(error).__name__}: {error}", traceback.format_exc())
             with suppress(BrokenPipeError):
                 connection.send(answer)
+
+
+def _end_with_parent() -> None:
+    """End this process as soon as the one that asks is gone, also in the middle of a submission; its workers end with it."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os.kill(os.getpid(), signal.SIGKILL)

@@ -54,6 +54,7 @@ class Record:
     output : the end of what the student's code printed
     seconds : phase -> wall clock
     versions : "python", "numpy" -> version
+    log : what happened while it was graded, line by line: workers that came and were lost, tracebacks of a check that failed
     """
 
     problem_set: str
@@ -66,6 +67,7 @@ class Record:
     output: str = ""
     seconds: Mapping[str, float] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
+    log: tuple[str, ...] = ()
 
     @property
     def score(self) -> float:
@@ -101,4 +103,4 @@ class Record:
             CheckRecord(**{**check, "hints": tuple(check["hints"]), "warnings": tuple(check["warnings"])})
             for check in data.pop("checks")
         )
-        return cls(checks=checks, notes=tuple(data.pop("notes")), **data)
+        return cls(checks=checks, notes=tuple(data.pop("notes")), log=tuple(data.pop("log", ())), **data)

@@ -91,6 +91,8 @@ class Session:
     failures : (cell, statement), from 0 -> what the statement raised
     lost : (cell, statement), from 0 -> how the worker was lost while it ran
     printed : end of what the code printed
+    events : what happened to workers, each with the seconds since the session began
+    killed : whether a worker was lost to SIGKILL, which may be nobody's doing: a machine short of memory kills, too
     """
 
     cells: Sequence[str]
@@ -104,6 +106,8 @@ class Session:
     failures: dict[tuple[int, int], StudentFailure] = field(default_factory=dict)
     lost: dict[tuple[int, int], WorkerError] = field(default_factory=dict)
     printed: str = ""
+    events: list[str] = field(default_factory=list)
+    killed: bool = False
     _starts: int = 0
     _load_left: float = field(init=False)
     _box: Box | None = None
@@ -111,6 +115,11 @@ class Session:
 
     def __post_init__(self) -> None:
         self._load_left = self.load_limit
+        self._began = time.monotonic()
+
+    def say(self, text: str) -> None:
+        """Add to the events."""
+        self.events.append(f"{time.monotonic() - self._began:8.3f}  {text}")
 
     @property
     def statement_limit(self) -> float:
@@ -146,6 +155,7 @@ class Session:
             self._starts += 1
             self._box = self.isolation.start(self.packages, self.limits)
             self._greet()
+            self.say(f"worker {self._starts} is up")
             try:
                 self._read_cells()
                 self._run_cells()
@@ -236,8 +246,17 @@ class Session:
                 self.stop()
 
     def _exchange(self, message: tuple[Any, ...], deadline: float | None = None) -> tuple[Any, ...]:
-        """Send a request and return its reply; in between, answer what the student's code asks of the functions it was given."""
-        deadline = self.deadline if deadline is None else deadline
+        """Send a request and return its reply; a worker that is lost with it is written down."""
+        try:
+            return self._reply(message, self.deadline if deadline is None else deadline)
+        except WorkerError as error:
+            self.killed = self.killed or (isinstance(error, WorkerDied) and "SIGKILL" in str(error))
+            what = " ".join(str(part) for part in message[:3] if isinstance(part, str | int))
+            self.say(f"worker {self._starts} was lost at {what!r}: {type(error).__name__}: {error}")
+            raise
+
+    def _reply(self, message: tuple[Any, ...], deadline: float) -> tuple[Any, ...]:
+        """Wait for a reply; in between, answer what the student's code asks of the functions it was given."""
         self._send(message, deadline)
         while True:
             answer = self._receive(deadline)
@@ -292,6 +311,12 @@ class Session:
         return remote
 
 
+def _statement(told: dict[str, Any]) -> Statement:
+    aliases = tuple((name, dotted) for name, _, dotted in (pair.partition("=") for pair in told["aliases"].split()))
+    uses, asks = (frozenset(told[key].split()) for key in ("uses", "asks"))
+    return Statement(told["line"], frozenset(told["binds"]), told["defines"], uses, asks, aliases)
+
+
 def _failure(answer: tuple[Any, ...]) -> StudentFailure:
     return StudentFailure(*answer[1:5])
 
@@ -306,9 +331,3 @@ def describe_loss(error: WorkerError, seconds: float) -> str:
         case ProtocolError():
             return f"the code wrote to the judge's own connection, or answered with more than it can take ({error})."
     return f"the code ended its own process ({error})."
-def _statement(told: dict[str, Any]) -> Statement:
-    aliases = tuple((name, dotted) for name, _, dotted in (pair.partition("=") for pair in told["aliases"].split()))
-    uses, asks = (frozenset(told[key].split()) for key in ("uses", "asks"))
-    return Statement(told["line"], frozenset(told["binds"]), told["defines"], uses, asks, aliases)
-
-

@@ -2,7 +2,9 @@
 import contextlib
 import json
 import os
+import select
 import shutil
+import signal
 import sqlite3
 import stat
 import subprocess
@@ -16,7 +18,9 @@ from autograder import batch, pool, sandbox
 from autograder.batch import Grading, course_key
 from autograder.errors import AutograderError, IsolationError
 from autograder.gradebook import Course, GradebookError, open_gradebook
+from autograder.judge import grade
 from autograder.rebuild import read_notebook, rebuild
+from autograder.record import Record
 from tests.tiny_course import (  # noqa: F401
     ADDS,
     RIGHT,
@@ -151,7 +155,8 @@ def test_notes_on_the_submission_are_in_the_record_and_the_notebook(course, grad
     (outcome,) = batch.run(grading, ["ann"])
     assert outcome.record.score == 0
     assert "Tags of cell scale were changed; they are not read." in outcome.record.notes
-    assert "Tags of cell scale were changed" in outcome.notebook.cells[-1].outputs[0].text
+    graded = nbformat.read(course.autograded("ann", "tiny") / "tiny.ipynb", as_version=4)
+    assert "Tags of cell scale were changed" in graded.cells[-1].outputs[0].text
     assert not batch.run(grading, ["ann"])[0].judged
 
 
@@ -254,16 +259,77 @@ def test_a_run_that_was_killed_goes_on_where_it_ended(course, grading):
     assert set(scores(course)) == {"ann", "bob", "cay"}
 
 
-def test_a_judge_that_dies_costs_one_submission_and_is_replaced(grading):
+def test_a_judge_that_is_lost_is_replaced_and_the_submission_asked_again_once(grading, monkeypatch):
     cells = ["def scale(x, a):\n    return a * x"]
     with pool.Judges(grading.problem_set.folder, grading.isolation) as judges:
         first = judges.ask(cells, "seed", "ann")
+        ((lost, _),) = judges._all
+        lost.kill()
+        again = judges.ask(cells, "seed", "ann")
+        assert again.checks == first.checks
+        assert again.log[0] == "the judge's process ended (exit code -9); all was asked again."
+        start = judges._start
+
+        def start_and_kill():
+            process, connection = start()
+            process.kill()
+            return process, connection
+
+        monkeypatch.setattr(judges, "_start", start_and_kill)
         ((process, _),) = judges._all
         process.kill()
-        with pytest.raises(pool.JudgeError, match="process ended .exit code -9"):
+        with pytest.raises(
+            pool.JudgeError, match="ended .exit code -9.; another one was asked, and the judge's process ended"
+        ):
             judges.ask(cells, "seed", "ann")
+        monkeypatch.undo()
         assert judges.ask(cells, "seed", "ann").checks == first.checks
-    assert not any(process.is_alive() for process, _ in judges._all)
+    assert not any(process.is_alive() for process in (lost, process))
+
+
+def test_a_sandbox_that_does_not_start_is_tried_once_more(grading, monkeypatch):
+    answers = iter([IsolationError("No sandbox.", "Wait."), "a record"])
+
+    def ask(self, *asked):
+        if isinstance(answer := next(answers), Exception):
+            raise answer
+        return Record("tiny", "ann", "seed", "bubblewrap", "hash", ())
+
+    monkeypatch.setattr(pool.Judges, "_ask", ask)
+    with pool.Judges(grading.problem_set.folder, grading.isolation) as judges:
+        assert judges.ask([], "seed", "ann").log == ("No sandbox. Wait.; all was asked again.",)
+
+
+def test_a_worker_that_is_killed_costs_its_student_nothing_unless_it_happens_again(grading, monkeypatch):
+    """The first worker is killed from outside, as a machine short of memory does."""
+    starts = []
+    start = type(grading.isolation).start
+
+    def killed_later(self, *arguments):
+        box = start(self, *arguments)
+        starts.append(box)
+        send = box.send
+
+        def kill_and_send(data, deadline):
+            if b"call" in data and len(starts) <= deaths:
+                signal.pidfd_send_signal(box.first, signal.SIGKILL)
+                select.select([box.first], [], [])  # it ends when all in its namespace have
+            send(data, deadline)
+
+        box.send = kill_and_send
+        return box
+
+    monkeypatch.setattr(type(grading.isolation), "start", killed_later)
+    cells = [RIGHT["scale_code"], RIGHT["total_code"].replace("x.sum()", "sum(x)")]
+    deaths = 1
+    record = grade(cells, grading.problem_set, seed="seed", isolation=grading.isolation)
+    assert [check.status for check in record.checks] == ["passed", "passed"]
+    assert any("was lost" in line and "SIGKILL" in line for line in record.log)
+    assert sum("asked again" in line for line in record.log) == 1
+    starts.clear()
+    deaths = 100
+    record = grade(cells, grading.problem_set, seed="seed", isolation=grading.isolation)
+    assert [check.status for check in record.checks] == ["crashed", "crashed"]
 
 
 def test_judges_that_were_stopped_take_nothing_more(grading):
