@@ -20,6 +20,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from autograder.errors import AutograderError, ProblemSetError
+from autograder.progress import progress_of
 from autograder.record import printable
 
 if TYPE_CHECKING:
@@ -41,7 +42,8 @@ class _Commands(click.Group):
         try:
             return super().invoke(context)
         except AutograderError as error:
-            Console(stderr=True).print(Text(f"autograder: {error}"), soft_wrap=True)
+            said = "\n".join([str(error), *getattr(error, "__notes__", [])])
+            Console(stderr=True).print(Text(f"autograder: {said}"), soft_wrap=True)
             context.exit(2 if isinstance(error, ValueError) else 1)
         except OSError as error:
             if error.filename is None or error.strerror is None:
@@ -64,6 +66,9 @@ def main() -> None:
 @click.option("--force", is_flag=True, help="Also those that are graded and have not changed.")
 @click.option("--json", "as_json", is_flag=True, help="Records as JSON on stdout, in place of the table.")
 @click.option(
+    "--json-lines", "as_lines", is_flag=True, help="Each record as one line of JSON on stdout as soon as it is there."
+)
+@click.option(
     "--scheduler", default="", metavar="ADDRESS", help="Grade on the Dask cluster with this scheduler, tcp://host:8786."
 )
 @UNSAFE
@@ -75,6 +80,7 @@ def run(
     jobs: int | None,
     force: bool,
     as_json: bool,
+    as_lines: bool,
     scheduler: str,
     unsafe_local: bool,
 ) -> None:
@@ -98,19 +104,19 @@ def run(
             f"nothing was handed in for {problem_set}: put the notebooks in {course.submission('STUDENT', problem_set)}"
         )
     chosen = sorted(set(students)) or there
-    with _progress(quiet=as_json) as progress:
-        task = progress.add_task("Grading", total=len(chosen))
+    with progress_of(len(chosen), quiet=as_json or as_lines) as progress:
+
+        def advance(outcome: Outcome) -> None:
+            progress.advance(failed=bool(outcome.problem))
+            if as_lines:
+                click.echo(json.dumps(_as_json(outcome)))
+
         outcomes = batch.run(
-            grading,
-            chosen,
-            jobs=jobs or 0,
-            force=force,
-            scheduler=scheduler,
-            progress=lambda outcome: progress.advance(task),
+            grading, chosen, jobs=jobs or 0, force=force, scheduler=scheduler, progress=advance, say=progress.say
         )
     if as_json:
         click.echo(json.dumps([_as_json(outcome) for outcome in outcomes], indent=1))
-    else:
+    elif not as_lines:
         _show_class(outcomes)
         if not students and (others := course.others(problem_set)):
             names = plain(", ".join(others))
@@ -387,9 +393,9 @@ def _progress(quiet: bool = False) -> Progress:
 
 
 def _as_json(outcome: Outcome) -> dict[str, Any]:
-    if outcome.record is None:
+    if (record := outcome.record) is None:
         return {"student": outcome.student, "problem": outcome.problem}
-    return asdict(outcome.record) | {"student": outcome.student, "judged": outcome.judged}
+    return asdict(record) | {"student": outcome.student, "judged": outcome.judged}
 
 
 def named(checks: Iterable[CheckRecord]) -> str:
@@ -405,8 +411,10 @@ def plain(text: str) -> Text:
 def _show_class(outcomes: list[Outcome]) -> None:
     console = Console()
     table = Table(Column("student", overflow="fold"), "points", "not passed", Column("named mistakes", overflow="fold"))
+    isolations = set()
     for outcome in outcomes:
         if (record := outcome.record) is not None:
+            isolations.add(record.isolation)
             points = f"{round(record.score, 2):g} of {record.max_score:g}"
             open_checks = ", ".join(f"{c.name} ({c.status})" for c in record.checks if c.status != "passed")
             table.add_row(plain(outcome.student), points, open_checks, named(record.checks))
@@ -417,12 +425,17 @@ def _show_class(outcomes: list[Outcome]) -> None:
     console.print(
         f"{judged} judged, {len(outcomes) - judged - len(failed)} unchanged, {len(failed)} could not be graded."
     )
-    if any(outcome.record and outcome.record.isolation != "bubblewrap" for outcome in outcomes):
+    if "unsafe-local" in isolations:
         console.print(
             "Graded without a sandbox: the students' code could read and write whatever you can.", soft_wrap=True
         )
     for outcome in failed:
-        console.print(plain(f"{outcome.student}: {outcome.problem}"), soft_wrap=True)
+        more = f" (see {_shortest(outcome.log)})" if outcome.log else ""
+        console.print(plain(f"{outcome.student}: {outcome.problem}{more}"), soft_wrap=True)
+
+
+def _shortest(path: Path) -> Path:
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
 def _show_verdict(record: Record, notes: list[str]) -> None:
