@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from nbclient import NotebookClient
 
-from lstm_ref import practice, zoo
-from lstm_ref.practice.gradient_checkers import check_gradients_plainly
+from lstm_ref import lstm_forward, practice, zoo
+from lstm_ref.practice.gradient_checkers import check_gradients_plainly, lstm_loss
 from lstm_ref.zoo import plain
 
 
@@ -260,3 +260,15 @@ def test_in_a_notebook_it_shows_html_with_the_same_text_and_the_line_of_the_cell
     assert "In lstm_step, line 3 of its cell: return x < Wx" in broken[0].data["text/plain"]
     assert "return x &lt; Wx" in broken[0].data["text/html"]
     assert len(right) == len(wrong) == len(broken) == 1  # nothing but the verdict is shown
+
+
+@pytest.mark.parametrize(("N", "T", "D", "H"), [(2, 3, 2, 1), (3, 1, 1, 2), (1, 4, 3, 3)])
+def test_the_loss_that_checkers_ask_is_that_of_the_reference(N, T, D, H):
+    rng = np.random.default_rng(N)
+    x, dh, dcT = rng.normal(size=(N, T, D)), rng.normal(size=(N, T, H)), rng.normal(size=(N, H))
+    sizes = {"h0": (N, H), "c0": (N, H), "Wx": (D, 4 * H), "Wh": (H, 4 * H), "b": (4 * H,)}
+    params = {name: rng.normal(size=size) for name, size in sizes.items()}
+    h, (_, cT), _ = lstm_forward(x, **params)
+    loss = lstm_loss(x, dh, dcT)
+    assert loss(params) == pytest.approx((h * dh).sum() + (cT * dcT).sum(), rel=1e-13, abs=1e-13)
+    assert np.isnan(loss({**params, "h0": np.full((N, H), np.nan)}))
