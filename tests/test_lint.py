@@ -102,8 +102,9 @@ def test_a_stub_that_gets_points_is_told(tiny_course, isolation):
     assert trouble.what == "Check 'total' gives 1 of 1 points for the notebook as students get it."
 
 
-def test_the_courses_own_problem_set_has_nothing_to_mend(isolation):
-    assert lint(ROOT, "lstm-bptt", isolation) == []
+@pytest.mark.parametrize("name", ["lstm-bptt", "lstm-torch"])
+def test_the_courses_own_problem_sets_have_nothing_to_mend(isolation, name):
+    assert lint(ROOT, name, isolation) == []
 
 
 def test_an_unknown_problem_set_is_refused(tiny_course, isolation):

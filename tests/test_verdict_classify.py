@@ -2,6 +2,7 @@ import warnings
 
 import numpy as np
 import pytest
+import torch
 
 from verdict import Status, classify
 from verdict.classify import REMOVED_NUMPY_NAMES
@@ -68,3 +69,46 @@ def test_only_a_broken_environment_says_nothing_about_mathematics():
     for code in ("np.ones(2) @ np.ones(3)", "undefined_name", "np.tahn(1)"):
         assert "mathematics" not in raised(code)[1]
     assert "nothing about your mathematics" in raised("import a_package_that_is_not_there")[1]
+
+
+X = torch.ones(2, 3, dtype=torch.float64)
+W = torch.ones(3, requires_grad=True)
+TORCH = {
+    "X @ torch.zeros(3, 2)": (Status.ENVIRONMENT, "Two tensors of different precision meet"),
+    "torch.nn.Linear(3, 2)(X)": (Status.ENVIRONMENT, "Two tensors of different precision meet"),
+    "torch.nn.LSTM(3, 2)(X)": (Status.ENVIRONMENT, "Two tensors of different precision meet"),
+    "X.index_put((torch.tensor([0]),), torch.zeros(3))": (Status.ENVIRONMENT, "different precision"),
+    "X.scatter(1, torch.zeros(2, 1, dtype=int), torch.zeros(2, 1))": (Status.ENVIRONMENT, "different precision"),
+    "W.mul_(2)": (Status.ERROR, "Make a new tensor instead."),
+    "W[0] = 1": (Status.ERROR, "A tensor whose gradient is asked for is changed in place"),
+    "y = (W * W).sum(); y.backward(); y.backward()": (Status.ERROR, "retain_graph=True would only hide this"),
+    "W.detach().sum().backward()": (Status.ERROR, "the numbers left the graph"),
+    "torch.autograd.grad((W.sum(), X.sum()), W)": (Status.ERROR, "the numbers left the graph"),
+    "np.tanh(W)": (Status.ERROR, "each NumPy function has a twin in torch"),
+    "(W * 2).backward()": (Status.ERROR, "backward() starts from one number"),
+    "s = W.sigmoid(); t = s * s; s += 1; t.sum().backward()": (Status.ERROR, "changed in place after it was used"),
+    "W.sum().item().backward()": (Status.ERROR, "Return the tensor."),
+    "torch.tahn(W)": (Status.ERROR, "PyTorch has no torch.tahn."),
+}
+
+
+@pytest.mark.parametrize("code", TORCH)
+def test_what_pytorch_says_is_told_with_what_it_means(code):
+    status, words = TORCH[code]
+    got, message = raised(code, torch=torch, X=X.clone(), W=W.clone().detach().requires_grad_())
+    assert got is status and words in message, message
+    assert ("nothing about your mathematics" in message) == (status is Status.ENVIRONMENT)
+    assert "Hint" not in message and "detach()." not in message.split(". ")[0]
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_a_gpu_that_is_not_there_is_the_environment():
+    for code in ("X.cuda()", "X.to('cuda')", "torch.ones(2, device='cuda')"):
+        status, message = raised(code, torch=torch, X=X)
+        assert status is Status.ENVIRONMENT and "this is graded on the CPU" in message
+
+
+def test_a_usual_name_without_its_import_is_told_with_the_import():
+    for name, line in (("torch", "import torch"), ("nn", "from torch import nn"), ("np", "import numpy as np")):
+        status, message = classify("NameError", f"name '{name}' is not defined")
+        assert status is Status.ENVIRONMENT and f"Is “{line}” missing" in message

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -343,3 +344,73 @@ def test_patterns_are_flattened_and_spelled():
     assert list(flatten(CHECK.outputs, right(X, Y), "f")) == ["p", "q", "r"]
     assert spell(CHECK.outputs) == "p, (q, r), cache"
     assert SINGLE_PRECISION > CHECK.tolerance
+
+
+def test_results_by_name_are_as_good_as_results_in_order():
+    check = replace(CHECK, expected=lambda x, y: (2 * x, y), outputs=("p", "q"))
+    assert ask(lambda x, y: {"q": y, "p": 2 * x}, check).status is Status.PASSED
+    verdict = ask(lambda x, y: {"q": y, "r": 2 * x}, check)
+    assert (verdict.status, verdict.message) == (Status.ERROR, "f must return p, q, got dict.")
+
+
+SUM = replace(
+    CHECK,
+    expected=lambda x, y: (2 * x, y, 0 * y),
+    outputs=("p", "q", "r"),
+    one_form=lambda a: {"p": a["p"], "sum": a["q"] + a["r"]},
+    misconceptions=(Misconception("twice", "It counts twice.", lambda x, y: (2 * x, y, y)),),
+)
+
+
+def test_where_several_answers_are_right_one_form_is_compared():
+    assert ask(lambda x, y: (2 * x, y - 3, 0 * y + 3), SUM).status is Status.PASSED
+    verdict = ask(lambda x, y: (2 * x, 3 * y, -y), SUM)
+    assert (verdict.misconception, verdict.credit) == ("twice", 0.5) and "sum is wrong" in verdict.message
+    verdict = ask(lambda x, y: (2 * x, y, y[:3]), SUM)
+    assert verdict.status is Status.ERROR
+    assert verdict.message == "What f returned does not fit together. The shapes are: p (3, 4), q (8,) and r (3,)."
+
+
+def late(x):
+    return x[np.arange(3) + 2]
+
+
+INDEXED = replace(
+    CHECK,
+    cases=lambda rng: [Case("long", (X.ravel(),)), Case("short", (Y[:4],))],
+    expected=lambda x: x[np.arange(3) + 1],
+    outputs="p",
+    misconceptions=(Misconception("late", "It is one too late.", late, ("Count.",)),),
+)
+
+
+def raising(function):
+    def call(x):
+        try:
+            return function(x)
+        except IndexError as error:
+            raise StudentError(Status.ERROR, str(error)) from None
+
+    return call
+
+
+def test_a_mistake_that_raises_in_some_cases_is_named_where_it_raises_in_the_same_ones():
+    verdict = ask(raising(late), INDEXED)
+    assert (verdict.status, verdict.misconception, verdict.hints) == (Status.ERROR, "late", ("Count.",))
+    assert verdict.message.startswith("It is one too late. index 4 is out of bounds") and verdict.credit == 0
+    assert ask(raising(lambda x: late(x) if len(x) > 4 else x[np.arange(3) + 9]), INDEXED).misconception == "late"
+    assert ask(raising(lambda x: late(x) + 1), INDEXED).misconception is None
+    assert ask(lambda x: late(x) if len(x) > 4 else x[1:], INDEXED).misconception is None  # right where it should raise
+
+
+def test_empty_arrays_and_missing_numbers_are_told():
+    check = replace(CHECK, outputs="p", misconceptions=(Misconception("none", "Empty.", lambda x, y: x[:0]),))
+    check = replace(check, expected=lambda x, y: 2 * x)
+    assert ask(lambda x, y: x[:0], check).misconception == "none"
+    verdict = ask(lambda x, y: [1.0, None], check)
+    assert verdict.message.startswith("f returned None among the numbers of p. Is there a return")
+
+
+def test_the_framework_of_a_check_must_be_a_known_one():
+    with pytest.raises(ValueError, match="check 'double': arrays must be one of numpy, torch, tensorflow, got 'jax'"):
+        replace(CHECK, arrays="jax")

@@ -158,15 +158,19 @@ def test_a_list_that_holds_itself_comes_back_at_all() -> None:
 
 
 def test_the_worker_imports_only_what_is_shipped_with_it(tmp_path: Path) -> None:
-    from autograder.layout import PACKAGE, SHIPPED
+    from autograder.layout import PACKAGE, SHARED, SHIPPED
 
-    (tmp_path / "autograder").mkdir()
+    for folder in ("autograder", "verdict"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "verdict" / SHARED.name).write_bytes(SHARED.read_bytes())
     for name in SHIPPED:
         (tmp_path / "autograder" / name).write_bytes((PACKAGE / name).read_bytes())
     site = next(p for p in sys.path if p.endswith("-packages"))
     code = f"import sys; sys.path += [{str(tmp_path)!r}, {site!r}]\nimport autograder.worker, autograder.protocol\n"
-    code += "print(sorted(m for m in sys.modules if m.startswith(('autograder', 'verdict', 'lstm_ref', 'psutil'))))"
+    code += "autograder.worker.Worker(None, None)\n"
+    code += "print(sorted(m for m in sys.modules if m.startswith(('autograder', 'verdict', 'lstm_ref', 'psutil', 'torch'))))"
     done = subprocess.run(
         [sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True, timeout=300, check=True
     )
-    assert eval(done.stdout) == ["autograder", "autograder.errors", "autograder.protocol", "autograder.worker"]
+    ours = [f"autograder.{name}" for name in ("errors", "protocol", "worker")]
+    assert eval(done.stdout) == ["autograder", *ours, "verdict", "verdict.tensors"]

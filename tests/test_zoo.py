@@ -1,7 +1,10 @@
 import re
+import subprocess
+import sys
 
 import numpy as np
 import pytest
+import torch
 
 import lstm_ref
 from lstm_ref import zoo
@@ -62,12 +65,14 @@ def test_plain_version_equals_the_reference(seed):
 def test_there_are_enough_entries_and_their_ids_differ():
     assert len(zoo.forward_bugs()) >= 12
     assert len(zoo.backward_bugs()) >= 16
-    assert len({bug.id for bug in zoo.BUGS}) == len(zoo.BUGS)
+    everything = (*zoo.BUGS, *zoo.PYTORCH)
+    assert len({bug.id for bug in everything}) == len(everything)
 
 
-@pytest.mark.parametrize("bug", zoo.BUGS, ids=lambda bug: bug.id)
+@pytest.mark.parametrize("bug", (*zoo.BUGS, *zoo.PYTORCH), ids=lambda bug: bug.id)
 def test_every_entry_is_complete_and_its_hints_hold_no_right_line(bug):
-    assert bug.function in zoo.FUNCTIONS
+    assert bug.framework == "torch" or bug.function in zoo.FUNCTIONS
+    assert zoo.find(bug.id) is bug
     for text in (bug.title, bug.symptom, bug.cause, bug.fix, bug.source, *bug.hints):
         assert text.endswith((".", "?")), text
     assert len(bug.hints) >= 2
@@ -168,3 +173,25 @@ def test_a_change_that_fits_no_line_is_refused():
     bug = zoo.Bug("odd", "lstm_step", "", (zoo.Change("c = 1", "c = 2"),), "", "", "", ())
     with pytest.raises(ValueError, match="must stand exactly once in the plain version, it stands there 0 times"):
         _ = bug.code
+
+
+def test_mistakes_in_pytorch_are_read_without_it_and_run_only_with_it():
+    code = (
+        "import sys\nsys.modules['torch'] = None\nfrom lstm_ref import zoo\n"
+        "bug = zoo.find('not_detached')\nprint('retain_graph=True' in bug.source_of('run_chunks'), 'class' in bug.code)\n"
+        "try:\n    bug.calling('run_chunks')()\nexcept ImportError as error:\n    print(error)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    said = done.stdout.splitlines()
+    assert said[0] == "True True" and "pip install 'inside-the-lstm[torch]'" in said[1]
+
+
+def test_a_mistake_in_pytorch_leaves_the_callers_settings_alone():
+    bug = zoo.find("softmax_twice")
+    torch.manual_seed(3)
+    before = torch.get_rng_state()
+    arguments = np.zeros((1, 2, 3)), np.zeros((1, 2), int), np.ones((1, 2), bool)
+    with torch.no_grad():
+        loss, gradient = bug.calling("loss_and_gradient")(*arguments)
+    assert type(loss) is type(gradient) is np.ndarray and gradient.shape == (1, 2, 3)
+    assert torch.equal(torch.get_rng_state(), before)

@@ -175,7 +175,7 @@ _TO_TORCH = (
         ),
     ),
     _bug(
-        "bias_twice",
+        "bias_in_both",
         "to_torch",
         "The bias counts twice: PyTorch adds bias_ih and bias_hh, and both are b.",
         (Change(_BH, "bias_hh = b"),),

@@ -99,8 +99,7 @@ class Bug:
         """
 
         def call(*arguments: Any) -> Any:
-            import torch
-
+            torch = _torch_names()["torch"]
             with torch.random.fork_rng(devices=[]), torch.enable_grad():
                 return tensors.to_arrays(self._functions[function](*tensors.from_arrays(arguments, self.framework)))
 

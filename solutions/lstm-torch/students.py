@@ -511,7 +511,7 @@ PARTLY = {
     "candidate_detached": 2 * 1 / 6,
     "not_transposed": 1,
     "reshaped_not_transposed": 1,
-    "bias_twice": 2,
+    "bias_in_both": 2,
     "matrices_exchanged": 1,
     "loss_after_step": 3 * 6 / 7,
     "not_detached": 3 * 3 / 7,

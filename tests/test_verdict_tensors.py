@@ -1,0 +1,82 @@
+import collections
+import os
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+import torch
+from numpy.testing import assert_array_equal
+
+from verdict.tensors import from_arrays, to_arrays
+
+
+class Pair(NamedTuple):
+    first: object
+    second: object
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32", "int64", "bool", "uint8"])
+def test_arrays_become_tensors_of_their_dtype_and_are_copies(dtype):
+    array = np.ones((2, 3), dtype)
+    tensor = from_arrays(array, "torch")
+    assert tensor.dtype == getattr(torch, dtype) and tensor.device.type == "cpu" and not tensor.requires_grad
+    tensor.zero_()
+    assert_array_equal(array, np.ones((2, 3)))
+
+
+def test_numbers_stay_numbers_and_containers_stay_what_they_are():
+    x = np.arange(3.0)
+    value = from_arrays((x, [x, 3], {"k": (x, None)}, "text", 0.5, True), "torch")
+    assert [type(part) for part in value] == [torch.Tensor, list, dict, str, float, bool]
+    assert type(value[1][0]) is type(value[2]["k"][0]) is torch.Tensor and value[1][1] == 3
+    assert from_arrays(value, "numpy") is value
+    with pytest.raises(ValueError, match="framework must be one of numpy, torch, tensorflow, got 'jax'"):
+        from_arrays(x, "jax")
+
+
+@pytest.mark.parametrize(
+    "tensor",
+    [
+        torch.ones(2, 2, requires_grad=True) * 1,
+        torch.nn.Parameter(torch.ones(2, 2)),
+        torch.ones(2, 2, dtype=torch.bfloat16),
+        torch.ones(2, 2, dtype=torch.float16),
+        torch.ones(2, 2, dtype=torch.int32),
+        torch.ones(2, 2).to_sparse(),
+        torch.ones(1, 1).expand(2, 2),
+        torch.ones(2, 2, dtype=torch.complex64).conj().real,
+        torch.ones(2, 2)._neg_view()._neg_view(),
+    ],
+    ids=lambda tensor: f"{tensor.layout}-{tensor.dtype}".replace("torch.", ""),
+)
+def test_every_kind_of_tensor_becomes_an_array(tensor):
+    array = to_arrays(tensor)
+    assert type(array) is np.ndarray and array.dtype.kind in "fi"
+    assert_array_equal(array, np.ones((2, 2)))
+
+
+def test_tensors_are_found_in_whatever_holds_them_and_nothing_else_is_touched():
+    one = torch.ones(2)
+    state = collections.OrderedDict(weight=one, other=[one, (one, 3)])
+    got = to_arrays(state)
+    assert (
+        type(got) is dict and type(got["weight"]) is type(got["other"][1][0]) is np.ndarray and got["other"][1][1] == 3
+    )
+    assert type(to_arrays(Pair(one, 2))) is Pair and type(to_arrays(Pair(one, 2)).first) is np.ndarray
+    for value in ([1, 2], Pair(1, [2]), {"a": np.ones(2)}, collections.OrderedDict(a=1), object(), None):
+        assert to_arrays(value) is value
+    endless = [one]
+    endless.append(endless)
+    assert type(to_arrays(endless)[0]) is np.ndarray
+
+
+def test_tensorflow_goes_both_ways():
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    tensorflow = pytest.importorskip("tensorflow")
+    array = np.arange(6.0).reshape(2, 3)
+    tensor = from_arrays((array, 2), "tensorflow")[0]
+    assert tensor.dtype == tensorflow.float64
+    values = [tensor, tensorflow.Variable(tensor), tensorflow.cast(tensor, "bfloat16")]
+    for value in to_arrays(values):
+        assert type(value) is np.ndarray and value.dtype.kind == "f"
+        assert_array_equal(value, array)
