@@ -32,6 +32,7 @@ from contextlib import suppress
 from typing import Any
 
 MAX_REQUEST = 1 << 16  # bytes
+MAX_FILES = 1 << 14  # in each writable folder: empty ones take memory, too
 PIPES = 4  # requests, replies, printed, status
 READY = b"r"  # first byte on the status pipe: nothing is left to give up
 
@@ -209,7 +210,7 @@ def renew_folders(size: int, keep: list[str]) -> None:
     """
     mount("none", "/", "", MS_REC | MS_PRIVATE)
     mount("tmpfs", "/dev/pts", "tmpfs", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, "size=4k")
-    options = f"size={size},mode=1777"
+    options = f"size={size},mode=1777,nr_inodes={MAX_FILES}"
     for folder in ("/box", "/tmp"):
         kept = [path for path in keep if path.startswith(f"{folder}/")]
         # Made beside the old one, then moved over it: what is kept can be seen only as long as nothing covers it.

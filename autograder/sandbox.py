@@ -135,6 +135,7 @@ class Bubblewrap:
                 stdout=streams[1],
                 stderr=streams[2],
                 pass_fds=passed,
+                start_new_session=True,  # Ctrl-C is for the judge, who ends it, and does not take its end for the student's doing
                 env={},  # bubblewrap is the first process in the box: what it was given could be read there
             )
         except BaseException:

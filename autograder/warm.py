@@ -41,7 +41,7 @@ LOADED_LATE = {
     "numpy": ("numpy.random",),
     "torch": ("torch._dynamo",),  # which every optimizer imports, for a second, when the first one is made
 }
-FIRST_TO_GO = 500  # oom_score_adj: when the machine has no memory left, a worker goes before the judge
+FIRST_TO_GO = 500  # of 1000, oom_score_adj of nurseries and workers
 
 
 class NoNursery(Exception):
@@ -219,9 +219,14 @@ class Nursery:
                 for line in Path(f"/proc/{process.pid}/maps").read_text().splitlines():
                     if re.match(r"\S+ .w.s ", line):
                         raise NoNursery(f"what it imports has mapped memory that can be shared: {line.split()[-1]}")
-                Path(f"/proc/{process.pid}/oom_score_adj").write_text(str(FIRST_TO_GO))
+                self._may_go_first(Path(f"/proc/{process.pid}/oom_score_adj"))
         except (OSError, psutil.Error) as error:
             raise NoNursery(f"it cannot be looked into: {error}") from None
+
+    def _may_go_first(self, score: Path) -> None:
+        """Have workers ended before the judge when the machine has no memory left; they inherit it."""
+        with suppress(PermissionError):
+            score.write_text(str(max(FIRST_TO_GO, int(score.read_text()))))
 
     def _last_words(self) -> str:
         said = self._process.stdout

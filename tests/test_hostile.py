@@ -2,6 +2,7 @@
 
 Each file in ``tests/hostile`` is a cell that runs after the honest one. Its head says what it
 tries, which points must remain, and where it matters what the student must be told (says) and what must be printed (prints).
+Each is tried in a fresh box and in a worker forked from a nursery; one that waits for the judge's clock, only in the latter.
 The files end in .cell, so that nothing imports them by accident.
 """
 
@@ -24,11 +25,13 @@ import pytest
 from autograder import problem_set, sandbox
 from autograder.judge import grade
 from autograder.sandbox import Box, Bubblewrap, Limits
+from autograder.warm import Forked
 
 FOLDER = Path(__file__).parent / "hostile"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.cell"))
 HONEST = (FOLDER / "honest.cell").read_text()
 LIMITS = Limits(memory=512 << 20)
+FORMS = ("fresh", "warm")
 
 
 def head(name: str, word: str, default: str = "") -> str:
@@ -46,10 +49,12 @@ class Watched:
     namespaces: list[int] = field(
         default_factory=list
     )  # open, so that their numbers are not given to other boxes meanwhile
+    forked: int = 0
 
     def start(self, packages: tuple[str, ...], limits: Limits) -> Box:
         """Start a worker."""
         box = self.inner.start(packages, limits)
+        self.forked += isinstance(box.process, Forked)
         about = Path(f"/proc/self/fdinfo/{box.first}").read_text()
         first = re.search(r"^Pid:\s+(\d+)$", about, re.MULTILINE)
         assert first
@@ -158,16 +163,18 @@ def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
         yield World(tcp, tcp6, udp, named, unix, abstract, canary, checks, secret)
 
 
-@pytest.fixture(params=["fresh", "warm"])
-def watched(request: pytest.FixtureRequest) -> Iterator[Watched]:
-    boxes = Watched(replace(sandbox.bubblewrap(), warm=request.param == "warm"))
+@pytest.fixture
+def watched(form: str) -> Iterator[Watched]:
+    boxes = Watched(replace(sandbox.bubblewrap(), warm=form == "warm"))
     yield boxes
     boxes.close()
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    ("form", "name"), [(form, name) for name in NAMES for form in FORMS if form == "warm" or not head(name, "waits")]
+)
 def test_a_hostile_cell_earns_what_its_honest_part_is_worth_and_harms_nothing(
-    name: str, world: World, watched: Watched
+    form: str, name: str, world: World, watched: Watched
 ) -> None:
     cells = [HONEST, world.facts(), (FOLDER / f"{name}.cell").read_text()]
     record = grade(
@@ -186,6 +193,7 @@ def test_a_hostile_cell_earns_what_its_honest_part_is_worth_and_harms_nothing(
     assert world.canary.read_text() == "untouched"
     assert world.checks.read_text() == (FOLDER / "checks.py").read_text()
     assert watched.namespaces and watched.survivors() == []
+    assert watched.forked == (len(watched.namespaces) if form == "warm" else 0)
     text = record.to_json()
     assert "\x1b" not in text and "\\u001b" not in text and len(text) < 100_000
     assert len(text.encode()) > 0  # half characters would fail here
@@ -211,6 +219,7 @@ def test_the_listeners_hear_who_reaches_them(world: World) -> None:
             assert len(world.reached()) == 4
 
 
+@pytest.mark.parametrize("form", FORMS)
 def test_the_watch_sees_a_process_that_lives(watched: Watched) -> None:
     box = watched.start(("numpy",), LIMITS)
     assert watched.survivors()
