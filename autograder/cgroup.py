@@ -179,6 +179,23 @@ def places(mounts: str, own: str) -> tuple[Path, Path]:
     raise NotDelegated("version 2 of the kernel's cgroups is not mounted")
 
 
+def memory_limit(pid: int) -> int | None:
+    """Bytes of memory to which a process's own cgroup is held, of either version; None where it is not, or none can be seen."""
+    mounts = Path("/proc/self/mountinfo").read_text()
+    for line in Path(f"/proc/{pid}/cgroup").read_text().splitlines():
+        _, controllers, inside = line.split(":", 2)
+        if controllers not in ("", "memory"):
+            continue
+        name = "memory.limit_in_bytes" if controllers else "memory.max"
+        for mount in mounts.splitlines():
+            about, _, kind = mount.partition(" - ")
+            words = kind.split(" ")
+            if words[0] == ("cgroup" if controllers else "cgroup2") and controllers in words[-1]:
+                with suppress(OSError, ValueError):
+                    return int((Path(about.split(" ")[4]) / inside.strip("/") / name).read_text())
+    return None
+
+
 def _candidates(top: Path, here: Path) -> list[Path]:
     """Folders under which cgroups may be made, the best first: never one that the system manages."""
     if here.name == JUDGE:  # a judge started this one

@@ -30,7 +30,7 @@ from pathlib import Path
 
 import psutil
 
-from autograder import owner, seccomp
+from autograder import cgroup, owner, seccomp
 from autograder.box import Box, Limits
 from autograder.errors import IsolationError
 from autograder.layout import CODE, ENVIRONMENT, Installation, installation, rules_for
@@ -40,6 +40,8 @@ LABEL = "autograder"
 IMAGE = "localhost/autograder-empty:1"  # docker's, with nothing in it
 EXTRA_PROCESSES = 16  # that the container's own program starts, within its limit, before the worker
 FAILED = (125, 126, 127)  # exit statuses with which podman and docker say that they could not start a command
+TRIES = 4  # at making one container, where podman's helper ended for no reason
+UNLUCKY = "no logs from conmon"  # seen with podman 4.3 in one start of forty, when several start at once
 INSTALL = {
     "podman": "Install it: sudo apt-get install podman uidmap (Debian, Ubuntu), sudo dnf install podman (Fedora).",
     "docker": "Install it: https://docs.docker.com/engine/install",
@@ -51,6 +53,10 @@ while read -r name; do "$@" rm --force $WAIT --volumes "$name"; done
 "$@" ps --all --quiet --filter "label=autograder=$mark" | while read -r name; do "$@" rm --force $WAIT --volumes "$name"; done
 rm -rf "$folder"
 """
+
+
+class _Unlucky(IsolationError):
+    """A container could not be made this time; no code of a student's has run."""
 
 
 @dataclass
@@ -128,6 +134,12 @@ class Container:
 
     def run(self, command: list[str], install: Installation, limits: Limits) -> ContainerBox:
         """Run a command in a new container."""
+        for _ in range(TRIES - 1):
+            with suppress(_Unlucky):
+                return self._run(command, install, limits)
+        return self._run(command, install, limits)
+
+    def _run(self, command: list[str], install: Installation, limits: Limits) -> ContainerBox:
         keeper = _keeper(self.program, self.level)
         name = owner.name()
         pid_file = keeper.folder / f"{name}.pid"
@@ -152,9 +164,8 @@ class Container:
             process.kill()
             words = process.communicate()[1].decode(errors="replace").strip()
             keeper.remove(name)
-            raise IsolationError(
-                f"{self.level} could not make a box: {words or 'it said nothing'}", _remedy(self.level, words)
-            )
+            kind = _Unlucky if UNLUCKY in words else IsolationError
+            raise kind(f"{self.level} could not make a box: {words or 'it said nothing'}", _remedy(self.level, words))
         return ContainerBox(process, limits, first, name=name, program=self.program, number=number, keeper=keeper)
 
     def _first_process(self, name: str, pid_file: Path) -> int:
@@ -376,7 +387,7 @@ def container(level: str) -> Container:
             return candidate
         except IsolationError as error:
             refusals.append(error)
-    raise refusals[0]
+    raise IsolationError("; ".join(dict.fromkeys(error.reason for error in refusals)), refusals[0].remedy)
 
 
 def _candidates(program: str, level: str) -> Iterator[Container]:
@@ -388,19 +399,23 @@ def _candidates(program: str, level: str) -> Iterator[Container]:
     for runtime in ((), *others):
         yield Container(program, level, runtime)
     for runtime in ((), *others):
+        yield Container(program, level, runtime, limited=False)
         yield Container(program, level, (*runtime, "--cgroups=disabled"), limited=False)
 
 
 def _starts(candidate: Container) -> None:
-    """Start a container that does nothing.
+    """Start a container that does nothing, and look whether its cgroup is held to its limits where that is said.
 
     Raises
     ------
     IsolationError : it does not start
     """
     install = installation(())
-    box = candidate.run([str(install.python), "-I", "-S", "-c", "pass"], install, Limits())
+    code = "import sys; sys.stdin.read()"
+    box = candidate.run([str(install.python), "-I", "-S", "-c", code], install, Limits())
     try:
+        held = cgroup.memory_limit(box.number) if box.number else None
+        box.process.stdin.close()
         box.process.wait(START_LIMIT)
         # What ended before it was seen to start: did the program fail, or the command end so soon?
         if box.process.returncode != 0:
@@ -410,6 +425,8 @@ def _starts(candidate: Container) -> None:
                 f"{candidate.level} could not make a box: {text or box.process.returncode}",
                 _remedy(candidate.level, text),
             )
+        if candidate.limited and held != Limits().with_files:
+            raise IsolationError(f"{candidate.level} does not hold a container to its memory.", cgroup.REMEDY)
     finally:
         box.close()
 
