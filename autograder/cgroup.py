@@ -181,8 +181,10 @@ def places(mounts: str, own: str) -> tuple[Path, Path]:
 
 def memory_limit(pid: int) -> int | None:
     """Bytes of memory to which a process's own cgroup is held, of either version; None where it is not, or none can be seen."""
-    mounts = Path("/proc/self/mountinfo").read_text()
-    for line in Path(f"/proc/{pid}/cgroup").read_text().splitlines():
+    mounts = own = ""
+    with suppress(OSError):
+        mounts, own = Path("/proc/self/mountinfo").read_text(), Path(f"/proc/{pid}/cgroup").read_text()
+    for line in own.splitlines():
         _, controllers, inside = line.split(":", 2)
         if controllers not in ("", "memory"):
             continue

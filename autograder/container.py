@@ -1,6 +1,6 @@
 """Boxes made by podman or docker, for machines on which bubblewrap cannot make them: the same content, the same limits.
 
-No image is fetched. podman runs in an empty folder and docker in an empty image; everything in the box is bound from this
+No image is fetched. podman runs in an empty folder and docker in an image of it; everything in the box is bound from this
 machine, read-only, at the same paths as in bubblewrap's box. Each worker gets a container of its own, with a user of its own.
 
 A container does not end with the process that asked for it. A keeper, one small shell for each judge, waits at a pipe: it
@@ -11,6 +11,8 @@ What is left behind even so, as by a power cut, is removed when the next judge s
 from __future__ import annotations
 
 import atexit
+import hashlib
+import io
 import json
 import os
 import platform
@@ -19,6 +21,7 @@ import secrets
 import shutil
 import signal
 import subprocess
+import tarfile
 import tempfile
 import threading
 import time
@@ -37,7 +40,7 @@ from autograder.layout import CODE, ENVIRONMENT, Installation, installation, rul
 
 START_LIMIT = 60.0  # seconds for making a container
 LABEL = "autograder"
-IMAGE = "localhost/autograder-empty:1"  # docker's, with nothing in it
+IMAGE = "localhost/autograder-empty"  # docker's, with no file that is not empty
 EXTRA_PROCESSES = 16  # that the container's own program starts, within its limit, before the worker
 FAILED = (125, 126, 127)  # exit statuses with which podman and docker say that they could not start a command
 TRIES = 4  # at making one container, where podman's helper ended for no reason
@@ -206,7 +209,7 @@ class Container:
             rules += ["--read-only-tmpfs=false", "--no-hosts", "--http-proxy=false", "--security-opt", "mask=/sys"]
             rules += ["--pidfile", str(pid_file), "--rootfs", str(layout.root)]
             return ["--log-level", "error", *rules]
-        return [*rules, IMAGE]
+        return [*rules, keeper.image(layout)]
 
 
 @dataclass(frozen=True)
@@ -233,6 +236,7 @@ class Keeper:
     folder: Path
     process: subprocess.Popen[bytes]
     _layouts: dict[tuple[Installation, int], Layout] = field(default_factory=dict)
+    _images: dict[Path, str] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property
@@ -262,6 +266,13 @@ class Keeper:
                 place = self.folder / f"layout-{len(self._layouts)}"
                 self._layouts[key] = lay_out(rules_for(install, limits), place)
             return self._layouts[key]
+
+    def image(self, layout: Layout) -> str:
+        """Name of docker's image with a layout's root folder; made once."""
+        with self._lock:
+            if layout.root not in self._images:
+                self._images[layout.root] = import_image(self.program, layout.root)
+            return self._images[layout.root]
 
 
 def lay_out(rules: list[str], place: Path) -> Layout:
@@ -465,8 +476,6 @@ def _keeper(program: str, level: str) -> Keeper:
         key = os.getpid(), program
         if key not in _keepers:
             clean_up(program, level)
-            if level == "docker":
-                _import_image(program)
             _keepers[key] = _hire(program, level)
         return _keepers[key]
 
@@ -507,14 +516,28 @@ def clean_up(program: str, level: str) -> list[str]:
     return left
 
 
-def _import_image(program: str) -> None:
-    """Give docker an image with nothing in it."""
-    if not _say(program, "image", "inspect", "--format", "{{.Id}}", IMAGE):
-        empty = bytes(1024)  # of an archive without a file, its end
-        done = subprocess.run([program, "import", "-", IMAGE], input=empty, capture_output=True, check=False)
+def import_image(program: str, root: Path) -> str:
+    """Give docker an image that holds the places of a root folder, unless it has it.
+
+    Returns
+    -------
+    the image's name, which the same places have again
+    """
+    packed, places = io.BytesIO(), []
+    with tarfile.open(fileobj=packed, mode="w") as archive:
+        for path in sorted(root.rglob("*")):
+            about = archive.gettarinfo(path, str(path.relative_to(root)))
+            about.uid = about.gid = 0
+            about.uname = about.gname = ""
+            archive.addfile(about)
+            places.append(f"{about.name} {about.mode} {about.linkname}")
+    name = f"{IMAGE}:{hashlib.sha256(chr(10).join(places).encode()).hexdigest()[:12]}"
+    if not _say(program, "image", "inspect", "--format", "{{.Id}}", name):
+        done = subprocess.run([program, "import", "-", name], input=packed.getvalue(), capture_output=True, check=False)
         if done.returncode != 0:
             words = done.stderr.decode(errors="replace").strip()
             raise IsolationError(f"docker takes no image: {words}", _remedy("docker", words))
+    return name
 
 
 def _own_uid(as_root: bool) -> int:
