@@ -19,7 +19,7 @@ from typing import Any
 from nbgrader.exchange.default import ExchangeCollect
 from nbgrader.utils import ignore_patterns
 
-from autograder.gradebook import TIMESTAMP
+from autograder.gradebook import TIMESTAMP, read_timestamp
 from autograder.record import printable
 
 NOBODYS: dict[str, Any] = {"username": "", "filename": "", "timestamp": datetime.datetime.min}  # what is left out
@@ -88,10 +88,14 @@ class CollectWithoutLinks(ExchangeCollect):  # type: ignore[misc]
         """Copy the submissions one by one, then fail if some were left out."""
         for record in list(self.src_records):
             self.src_records = [record]
+            former = self.coursedir.format_path(
+                self.coursedir.submitted_directory, record["username"], self.coursedir.assignment_id
+            )
             try:
+                read_timestamp(Path(former, TIMESTAMP))
                 super().copy_files()
-            except (OSError, ValueError) as error:
-                self._leave_out(record["filename"], f"it cannot be copied: {error}")
+            except Exception as error:  # whatever one brings about, the others are collected
+                self._leave_out(record["filename"], f"it cannot be copied into {former}: {error}")
         if self.left_out:
             self.fail(f"{self.left_out} left out, for the reasons above; all others are collected")
 
