@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import os
 import sys
 from dataclasses import dataclass
@@ -121,13 +122,13 @@ def with_requirements(packages: tuple[str, ...]) -> tuple[str, ...]:
 @cache
 def package_files(name: str) -> list[Path]:
     """Top-level files and folders of a distribution."""
-    files = distribution(name).files or []
-    tops = {
-        (distribution(name).locate_file(""), file.parts[0])
-        for file in files
-        if file.parts[0] not in ("..", "__pycache__")
-    }
-    paths = sorted(Path(str(folder)).resolve() / top for folder, top in tops)
+    found = distribution(name)
+    # Not found.files, which makes an object of each line: for TensorFlow that takes ten times as long.
+    record = found.read_text("RECORD")
+    paths_in = [row[0] for row in csv.reader(record.splitlines()) if row] if record else map(str, found.files or [])
+    tops = {path.partition("/")[0] for path in paths_in} - {"", "..", "__pycache__"}
+    folder = Path(str(found.locate_file(""))).resolve()
+    paths = sorted(folder / top for top in tops)
     if not paths:
         raise IsolationError(
             f"{name} is installed, but not as files of its own.", f"pip install --force-reinstall {name}"

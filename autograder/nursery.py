@@ -34,6 +34,7 @@ from typing import Any
 MAX_REQUEST = 1 << 16  # bytes
 MAX_FILES = 1 << 14  # in each writable folder: empty ones take memory, too
 PIPES = 4  # requests, replies, printed, status
+FOLDERS = ("/box", "/tmp")  # that are writable
 READY = b"r"  # first byte on the status pipe: nothing is left to give up
 
 # Linux's numbers, the same on every machine that autograder.seccomp knows.
@@ -68,6 +69,9 @@ def main(settings: dict[str, Any]) -> None:
             importlib.import_module(name)
     myself = os.pidfd_open(os.getpid())
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody here asks how a worker ended: let the kernel bury it
+    for folder in FOLDERS:
+        with open(f"{folder}/nursery", "w"):
+            pass  # for who tries out whether workers see it
     gc.collect()
     gc.freeze()  # else the collector would write to every page that the workers share with this process
     control.send(b"{}")
@@ -211,7 +215,7 @@ def renew_folders(size: int, keep: list[str]) -> None:
     mount("none", "/", "", MS_REC | MS_PRIVATE)
     mount("tmpfs", "/dev/pts", "tmpfs", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, "size=4k")
     options = f"size={size},mode=1777,nr_inodes={MAX_FILES}"
-    for folder in ("/box", "/tmp"):
+    for folder in FOLDERS:
         kept = [path for path in keep if path.startswith(f"{folder}/")]
         # Made beside the old one, then moved over it: what is kept can be seen only as long as nothing covers it.
         place = "/new" if kept else folder

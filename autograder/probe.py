@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import socket
 import sys
 import sysconfig
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from autograder import owner
 from autograder.box import Box, Limits
 from autograder.errors import IsolationError, WorkerDied, WorkerTimeout
 from autograder.layout import ENVIRONMENT, installation
@@ -87,6 +89,7 @@ def is_open(number):
     except OSError:
         return False
 print(json.dumps({
+    "left": sorted(os.listdir("/tmp") + os.listdir("/box")) if os.path.isdir("/box") else [],
     "socket": attempt(connect),
     "write": attempt(lambda: write(canary)),
     "write /": attempt(lambda: write("/usr/lib/autograder-probe")),
@@ -118,8 +121,11 @@ def try_out(isolation: Bubblewrap | Container, fork: Callable[[str, str, Limits]
     # In the home folder, where there is one: /tmp is another one in the box in any case.
     home = os.path.expanduser("~")
     where = home if os.access(home, os.W_OK) else None
+    for left in Path(where or tempfile.gettempdir()).glob(".autograder-*"):
+        if owner.is_left(left.name[1:]):
+            shutil.rmtree(left, ignore_errors=True)  # whoever made it was killed
     with (
-        tempfile.TemporaryDirectory(prefix=".autograder-", dir=where) as folder,
+        tempfile.TemporaryDirectory(prefix=f".{owner.name()}", dir=where) as folder,
         socket.create_server(("127.0.0.1", 0)) as listener,
     ):
         listener.setblocking(False)
@@ -145,7 +151,8 @@ def try_out(isolation: Bubblewrap | Container, fork: Callable[[str, str, Limits]
         answer = f"No: Python does not run in it: {box.printed().strip()[-500:] or box.process.returncode}"
         readable = f"Can everybody read {sys.base_prefix} and the packages in {sysconfig.get_path('purelib')}?"
         return [Finding("Does it make a box?", False, answer, readable)]
-    return [Finding("Does it make a box?", True, "Yes."), *_findings(saw, reached, untouched)]
+    found = [Finding("Does it make a box?", True, "Yes."), *_findings(saw, reached, untouched)]
+    return found if fork is None else [*found, *_findings_of_fork(saw)]
 
 
 def _findings(saw: dict[str, Any], reached: bool, untouched: bool) -> list[Finding]:
@@ -180,6 +187,16 @@ def _findings(saw: dict[str, Any], reached: bool, untouched: bool) -> list[Findi
             "It sees " + ", ".join(saw["environment"]),
             FAULT,
         ),
+    ]
+
+
+def _findings_of_fork(saw: dict[str, Any]) -> list[Finding]:
+    """What only a forked worker could be wrong about: a nursery leaves a file in each of its folders, and is a process itself."""
+    left = ", ".join(saw["left"])
+    number = f"Its own has the number {saw['pid']}."
+    return [
+        Finding("Are its folders its own?", not left, f"It sees {left}." if left else "Yes.", FAULT),
+        Finding("Is it in a process namespace of its own?", saw["pid"] == 2, number, FAULT),
     ]
 
 

@@ -1,0 +1,363 @@
+"""Workers forked from a nursery hold as fresh boxes do and see nothing of each other; where they cannot, fresh boxes are made."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from autograder import layout, problem_set, sandbox, seccomp, warm
+from autograder.box import Box, Limits
+from autograder.errors import WorkerDied
+from autograder.judge import grade
+from autograder.protocol import PREFIX_SIZE, Decoder, Encoder, sizes
+from autograder.sandbox import Bubblewrap
+from autograder.warm import Forked, NoNursery
+
+NUMPY = ("numpy",)
+NAMESPACES = ("pid", "mnt", "ipc", "uts", "net")
+
+
+def ask(box: Box, *message: object) -> Any:
+    """Send a message to a worker and return its reply."""
+    deadline = time.monotonic() + 60
+    box.send(Encoder().encode(message), deadline)
+    header, payload = sizes(box.read(PREFIX_SIZE, deadline))
+    return Decoder().decode(box.read(header, deadline), box.read(payload, deadline))
+
+
+def run(box: Box, source: str) -> Any:
+    """Run the statements of a cell in a worker; gives what the last one came to."""
+    count = len(ask(box, "read", [source])[1][0]["statements"])
+    return [ask(box, "run", 0, statement) for statement in range(count)][-1]
+
+
+@pytest.fixture
+def nursery() -> Iterator[Bubblewrap]:
+    """Bubblewrap with nurseries of this test's own."""
+    warm.close_all()
+    yield replace(sandbox.bubblewrap(), warm=True)
+    warm.close_all()
+
+
+def processes(box: Box) -> list[psutil.Process]:
+    """First process of a box's innermost namespace, and the worker."""
+    first = psutil.Process(box.process.pid)
+    while True:
+        below = first.children()
+        if len(below) == 1 and not below[0].children():
+            return [first, below[0]]
+        first = below[0]
+
+
+def about(pid: int, name: str) -> str:
+    """Value of a line in /proc/PID/status."""
+    found = re.search(rf"^{name}:[ \t]*(.*)$", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)
+    assert found, name
+    return found.group(1)
+
+
+def test_this_machine_forks_workers() -> None:
+    assert sandbox.probe()[-1].answer.startswith("Yes")
+    assert sandbox.choose().warm  # type: ignore[union-attr]
+
+
+def test_a_forked_worker_holds_none_of_the_rights_of_its_nursery(nursery: Bubblewrap) -> None:
+    with closing(nursery.start(NUMPY, Limits())) as box:
+        assert isinstance(box.process, Forked)
+        for process in processes(box):
+            for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"):
+                assert int(about(process.pid, name), 16) == 0, name
+            assert about(process.pid, "NoNewPrivs") == "1" and about(process.pid, "Seccomp") == "2"
+            uids = set(map(int, about(process.pid, "Uid").split()))
+            assert len(uids) == 1 and (uids != {os.geteuid()} if nursery.as_root else uids == {os.geteuid()})
+        assert about(process.pid, "Groups").split() == ([] if nursery.as_root else list(map(str, os.getgroups())))
+
+
+def test_a_forked_worker_has_the_limits_of_a_fresh_one(nursery: Bubblewrap) -> None:
+    limits = Limits(memory=1 << 30, processes=20, scratch=1 << 20, open_files=50, cpu_seconds=30)
+    found = []
+    for isolation in (nursery, replace(nursery, warm=False)):
+        with closing(isolation.start(NUMPY, limits)) as box:
+            ask(box, "forget")  # it is up, and has set them
+            text = Path(f"/proc/{processes(box)[1].pid}/limits").read_text()
+            found.append({line[:25].strip(): line[25:].split() for line in text.splitlines()})
+    forked, fresh = found
+    assert forked["Max address space"][:2] == [str(1 << 30)] * 2
+    assert (
+        int(forked.pop("Max processes")[0]) == int(fresh.pop("Max processes")[0]) + 1
+    )  # its namespace's first process
+    assert forked == fresh
+
+
+def test_a_forked_worker_holds_its_own_pipes_and_nothing_else(nursery: Bubblewrap) -> None:
+    with closing(nursery.start(NUMPY, Limits())) as box:
+        ask(box, "forget")
+        first, worker = processes(box)
+        held = {
+            who.pid: sorted(os.readlink(f"/proc/{who.pid}/fd/{fd}") for fd in os.listdir(f"/proc/{who.pid}/fd"))
+            for who in (first, worker)
+        }
+        mine = [os.readlink(f"/proc/self/fd/{stream.fileno()}") for stream in (box.process.stdin, box.process.stdout)]
+        printed = os.readlink(f"/proc/self/fd/{box.process.stderr.fileno()}")
+        status = os.readlink(f"/proc/self/fd/{box.process.status.fileno()}")  # type: ignore[attr-defined]
+    assert held[worker.pid] == sorted(["/dev/null", printed, printed, *mine])
+    assert held[first.pid] == sorted(["/dev/null"] * 3 + [status])
+
+
+def test_two_workers_of_one_nursery_share_no_namespace_and_no_folder(nursery: Bubblewrap) -> None:
+    leave = (
+        "import ctypes, os, socket\n"
+        "libc = ctypes.CDLL(None)\n"
+        "def seen(name):\n"
+        "    there = [path for folder in ('/tmp', '/box') for path in os.listdir(folder)]\n"
+        "    there += ['queue'] * (libc.msgget(7, 0) >= 0)\n"
+        "    held = socket.socket(socket.AF_UNIX)\n"
+        "    try:\n"
+        "        held.connect('\\0held')\n"
+        "        there.append('listener')\n"
+        "    except OSError:\n"
+        "        pass\n"
+        "    for folder in ('/tmp', '/box'):\n"
+        "        open(f'{folder}/{name}', 'w').close()\n"
+        "    assert libc.msgget(7, 0o1666) >= 0\n"
+        "    global listener\n"
+        "    listener = socket.socket(socket.AF_UNIX)\n"
+        "    listener.bind('\\0held')\n"
+        "    listener.listen()\n"
+        "    return sorted(there)\n"
+    )
+    boxes = [nursery.start(NUMPY, Limits()) for _ in range(2)]
+    spaces = []
+    for box in boxes:
+        assert run(box, leave) == ("done",)
+        assert ask(box, "call", "seen", ("it",), "numpy")[1] == []
+        spaces.append([os.stat(f"/proc/{processes(box)[1].pid}/ns/{name}").st_ino for name in NAMESPACES])
+    assert all(a != b for a, b in zip(*spaces, strict=True))
+    if nursery.as_root:
+        assert len({about(processes(box)[1].pid, "Uid") for box in boxes}) == 2
+    boxes[0].close()
+    with closing(nursery.start(NUMPY, Limits())) as third:  # after one, beside another
+        run(third, "import os")
+        assert run(third, "assert os.listdir('/tmp') == os.listdir('/box') == []") == ("done",)
+    boxes[1].close()
+
+
+def test_two_workers_draw_other_random_numbers(nursery: Bubblewrap) -> None:
+    drawn = []
+    for _ in range(2):
+        with closing(nursery.start(NUMPY, Limits())) as box:
+            run(box, "import random\nimport numpy as np\ndef f(): return [random.random(), np.random.rand()]")
+            drawn.append(ask(box, "call", "f", (), "numpy")[1])
+    assert not {*drawn[0]} & {*drawn[1]}
+
+
+def kept(nursery: Bubblewrap) -> warm.Nursery:
+    """The nursery of this process."""
+    found = warm._places[os.getpid(), nursery, NUMPY].nursery
+    assert found is not None
+    return found
+
+
+def test_what_a_worker_does_to_itself_leaves_its_nursery_as_it_was(nursery: Bubblewrap) -> None:
+    nursery.start(NUMPY, Limits()).close()
+    before = kept(nursery)
+    for source in (
+        "import os; os._exit(3)",
+        "import os; os.kill(-1, 9)",
+        "import os; os.killpg(0, 9)",
+        "import os; os.abort()",
+        "import numpy; numpy.ones = numpy.zeros = None",
+        "import os; [os.close(fd) for fd in range(10)]",
+    ):
+        with closing(nursery.start(NUMPY, Limits())) as box:
+            try:
+                run(box, source)
+                run(box, source)
+            except WorkerDied:
+                pass
+    with closing(nursery.start(NUMPY, Limits())) as box:
+        assert run(box, "import numpy; assert numpy.ones(2).sum() == 2") == ("done",)
+    assert kept(nursery) is before
+
+
+def test_a_nursery_that_was_killed_is_made_anew(nursery: Bubblewrap) -> None:
+    with closing(nursery.start(NUMPY, Limits())) as box:
+        before = kept(nursery)
+        signal.pidfd_send_signal(before._first, signal.SIGKILL)
+        with pytest.raises(WorkerDied, match="SIGKILL"):
+            run(box, "pass")
+    with closing(nursery.start(NUMPY, Limits())) as box:
+        assert isinstance(box.process, Forked)
+        assert run(box, "import numpy") == ("done",)
+    assert kept(nursery) is not before
+
+
+def test_without_the_right_to_make_namespaces_each_worker_gets_a_fresh_box(
+    nursery: Bubblewrap, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rights = Bubblewrap._rights
+    monkeypatch.setattr(Bubblewrap, "_rights", lambda self, nursery=False: rights(self))
+    sandbox._why_fresh.cache_clear()
+    try:
+        finding = sandbox.probe()[-1]
+        assert finding.holds and finding.answer.startswith("No, so each submission gets a box with a fresh Python")
+        assert "unshare: Operation not permitted" in finding.answer
+        assert sandbox.choose() == sandbox.bubblewrap()
+    finally:
+        sandbox._why_fresh.cache_clear()
+    with closing(nursery.start(NUMPY, Limits())) as box:
+        assert isinstance(box.process, subprocess.Popen)
+        assert run(box, "import numpy") == ("done",)
+
+
+def test_a_processor_whose_calls_are_not_known_gets_fresh_boxes(
+    nursery: Bubblewrap, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(seccomp, "build", lambda *args: None)
+    with pytest.raises(NoNursery, match="no filter of system calls is known"):
+        warm.worker(nursery, NUMPY, Limits())
+
+
+@pytest.mark.parametrize(
+    ("line", "instead", "question"),
+    [
+        ("        os.dup2(source, target)\n    os.closerange(3, 1 << 20)", "        os.dup2(source, target)", "hold what is not"),
+        ("    worker.give_up_rights(request)", "    pass", "fork without end"),
+        ("    renew_folders(request", "    0 and renew_folders(request", "its folders its own? It sees nursery"),
+        ("    call(\"unshare\", NEWPID)  # the next", "    0  # the next", "a process namespace of its own"),
+    ],
+)  # fmt: skip
+def test_a_forked_worker_that_does_not_hold_is_found_out(
+    line: str, instead: str, question: str, nursery: Bubblewrap, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "autograder"
+    package.mkdir(mode=0o755)
+    for name in layout.SHIPPED:
+        shutil.copy(layout.PACKAGE / name, package / name)
+    source = (package / "nursery.py").read_text()
+    assert source.count(line) == 1
+    (package / "nursery.py").write_text(source.replace(line, instead))
+    monkeypatch.setattr(layout, "PACKAGE", package)
+    sandbox._why_fresh.cache_clear()
+    try:
+        assert question in sandbox.probe()[-1].answer
+        assert not sandbox.choose().warm  # type: ignore[union-attr]
+    finally:
+        sandbox._why_fresh.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("source", "reason"),
+    [
+        ("import threading, time; threading.Thread(target=time.sleep, args=(99,), daemon=True).start()", "1 threads"),
+        ("import mmap; held = mmap.mmap(-1, 4096)", "memory that can be shared"),
+    ],
+)
+def test_a_package_that_a_fork_would_not_copy_whole_gets_fresh_boxes(
+    source: str, reason: str, nursery: Bubblewrap, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = "not_to_fork_" + reason.split()[-1]
+    (tmp_path / f"{name}.py").write_text(source)
+    (tmp_path / f"{name}-1.dist-info").mkdir()
+    (tmp_path / f"{name}-1.dist-info" / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1\n")
+    (tmp_path / f"{name}-1.dist-info" / "RECORD").write_text(f"{name}.py,,\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    packages = ("numpy", name)
+    with pytest.raises(NoNursery, match=reason):
+        warm.worker(nursery, packages, Limits())
+    with closing(nursery.start(packages, Limits())) as box:
+        assert isinstance(box.process, subprocess.Popen)
+        assert run(box, f"import {name}") == ("done",)
+
+
+def test_tensorflow_is_never_forked(nursery: Bubblewrap) -> None:
+    for name in ("tensorflow-cpu", "Tensorflow_CPU"):
+        with pytest.raises(NoNursery, match="tensorflow-cpu cannot be forked"):
+            warm.worker(nursery, ("numpy", name), Limits())
+
+
+CHECKS = """
+import numpy as np
+from verdict import Case, Check
+
+PACKAGES = ("numpy", {package!r})
+draw = lambda rng: [Case("", (rng.normal(size=(2, 3, 4)),))]
+CHECKS = [
+    Check("gradient", "The gradient of a sum of squares.", "gradient", 1, cases=draw, expected=lambda x: 2 * x, outputs="dx"),
+    Check("layer", "A layer with weights of 0.1.", "layer", 1, cases=draw, expected=lambda x: reference(x), outputs="h"),
+]
+
+
+def reference(x):
+    h = c = np.zeros((x.shape[0], 5))
+    for t in range(x.shape[1]):
+        a = 0.1 * (x[:, t].sum(1, keepdims=True) + h.sum(1, keepdims=True)) * np.ones(5)
+        i = 1 / (1 + np.exp(-a))
+        c = i * c + i * np.tanh(a)
+        h = i * np.tanh(c)
+    return h
+"""
+CELLS = {
+    "torch": """
+import torch
+from torch import nn
+
+def gradient(x):
+    x = torch.tensor(x, requires_grad=True)
+    (x * x).sum().backward()
+    return x.grad.numpy()
+
+def layer(x):
+    lstm = nn.LSTM(4, 5, batch_first=True, dtype=torch.float64)
+    for name, parameter in lstm.named_parameters():
+        nn.init.constant_(parameter, 0.1 if "weight" in name else 0.0)
+    optimizer = torch.optim.Adam(lstm.parameters())
+    h, _ = lstm(torch.tensor(x))
+    h.sum().backward()
+    assert all(parameter.grad is not None for parameter in lstm.parameters())
+    return h[:, -1].detach().numpy()
+""",
+    "tensorflow-cpu": """
+import keras
+import tensorflow as tf
+
+def gradient(x):
+    x = tf.Variable(x)
+    with tf.GradientTape() as tape:
+        y = tf.reduce_sum(x * x)
+    return tape.gradient(y, x).numpy()
+
+def layer(x):
+    tenth = keras.initializers.Constant(0.1)
+    lstm = keras.layers.LSTM(5, dtype="float64", kernel_initializer=tenth, recurrent_initializer=tenth,
+                             bias_initializer="zeros", unit_forget_bias=False)
+    return lstm(x).numpy()
+""",
+}
+
+
+@pytest.mark.parametrize("package", CELLS)
+def test_tasks_of_pytorch_and_of_keras_are_graded_inside_the_box(
+    package: str, nursery: Bubblewrap, tmp_path: Path
+) -> None:
+    folder = tmp_path / "solutions" / "tiny"
+    folder.mkdir(parents=True)
+    (folder / "checks.py").write_text(CHECKS.format(package=package))
+    tiny = problem_set.load("tiny", tmp_path)
+    record = grade([CELLS[package]], tiny, seed="a", isolation=nursery)
+    assert record.score == record.max_score == 2, record.to_json()
+    assert not record.notes and not record.output, record.to_json()
+    places: dict[Any, Any] = {key[2]: place.nursery for key, place in warm._places.items()}
+    assert (places.get(("numpy", package)) is not None) == (package == "torch")
