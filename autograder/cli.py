@@ -240,7 +240,7 @@ def collect(
 
 
 @main.command()
-@click.argument("form", type=click.Choice(["csv", "canvas", "moodle"]))
+@click.argument("form", type=click.Choice(["csv", "canvas", "moodle", "gradescope"]))
 @click.argument("problem_set")
 @click.option(
     "--worksheet",
@@ -252,7 +252,19 @@ def collect(
 @click.option(
     "--out",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="The file; exports/PROBLEM_SET-FORM.csv when left out.",
+    help="The file; exports/PROBLEM_SET-FORM.csv, or .zip for gradescope, when left out.",
+)
+@click.option(
+    "--unsafe-local",
+    is_flag=True,
+    help="Gradescope: where its container gives no sandbox, grade without one instead of refusing.",
+)
+@click.option(
+    "--visibility",
+    type=click.Choice(["visible", "after_due_date", "after_published"]),
+    default="visible",
+    show_default=True,
+    help="Gradescope: when students see the checks.",
 )
 @click.pass_context
 def export(
@@ -263,18 +275,32 @@ def export(
     column: str | None,
     key: str | None,
     out: Path | None,
+    unsafe_local: bool,
+    visibility: str,
 ) -> None:
     """Write final scores for PROBLEM_SET: as a table (csv), or into the worksheet that Canvas or Moodle exported.
 
     Scores given by hand count, and what is lost for being late is taken off. Ends with 1 when a student with a score has no
     row in the worksheet: the names are listed.
+
+    For gradescope it is no scores that are written but the zip that a course there uploads as its autograder, which grades what
+    is handed in there. It holds the hidden checks.
     """
     from autograder import export as exports
     from autograder import gradebook
     from autograder import problem_set as problem_sets
 
     course = gradebook.Course.load()
-    name = problem_sets.load(problem_set, course.root).name
+    chosen = problem_sets.load(problem_set, course.root)
+    name = chosen.name
+    if form == "gradescope":
+        from autograder import gradescope_zip
+
+        path = out or course.root / "exports" / f"{name}-gradescope.zip"
+        gradescope_zip.write(course, chosen, path, unsafe_local, visibility)
+        points = sum(check.points for check in chosen.checks)
+        click.echo(f"wrote {path} ({points:g} points). It holds the hidden checks: for instructors only.")
+        return
     path = out or course.root / "exports" / f"{name}-{form}.csv"
     if form == "csv":
         found = exports.scores(course, name)
