@@ -17,6 +17,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import psutil
+
 from autograder import owner
 
 if TYPE_CHECKING:
@@ -116,6 +118,14 @@ def hierarchy() -> Hierarchy | None:
     """Where boxes get cgroups on this machine; None where they cannot."""
     found = _found()
     return found if isinstance(found, Hierarchy) else None
+
+
+def make(limits: Limits) -> Group | None:
+    """Make a cgroup for a box, where boxes get them on this machine; None where they do not, or it cannot be made any more."""
+    found = hierarchy()
+    with suppress(OSError):
+        return found.group(limits) if found is not None else None
+    return None
 
 
 def why_not() -> str:
@@ -342,6 +352,9 @@ def read_flat(text: str) -> dict[str, int]:
 def _descendants(pid: int) -> list[int]:
     """Processes that descend from one; empty where the kernel does not say."""
     found = []
+    if not Path("/proc/self/task", str(os.getpid()), "children").exists():  # a kernel that was built without
+        with suppress(psutil.Error):
+            return [process.pid for process in psutil.Process(pid).children(recursive=True)]
     with suppress(OSError):
         for task in os.listdir(f"/proc/{pid}/task"):
             for child in Path(f"/proc/{pid}/task/{task}/children").read_text().split():

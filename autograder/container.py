@@ -43,6 +43,7 @@ LABEL = "autograder"
 IMAGE = "localhost/autograder-empty"  # docker's, with no file that is not empty
 EXTRA_PROCESSES = 16  # that the container's own program starts, within its limit, before the worker
 FAILED = (125, 126, 127)  # exit statuses with which podman and docker say that they could not start a command
+UNUSED = 60600, 580  # the first of the users that nobody is, and how many: between systemd's ranges for dynamic ones
 TRIES = 4  # at making one container, where podman's helper ended for no reason
 UNLUCKY = "no logs from conmon"  # seen with podman 4.3 in one start of forty, when several start at once
 INSTALL = {
@@ -391,6 +392,11 @@ def container(level: str) -> Container:
     program = shutil.which(level, path=os.defpath + ":/usr/local/bin") or shutil.which(level)
     if program is None:
         raise IsolationError(f"{level} is not installed.", INSTALL[level])
+    return _found(program, level)
+
+
+@cache
+def _found(program: str, level: str) -> Container:
     refusals = []
     for candidate in _candidates(program, level):
         try:
@@ -541,10 +547,8 @@ def import_image(program: str, root: Path) -> str:
 
 
 def _own_uid(as_root: bool) -> int:
-    from autograder.sandbox import _own_uid as any_uid
-
-    # A container for an ordinary user knows 65536 users; these are unused, between systemd's ranges for dynamic ones.
-    return any_uid() if as_root else 60600 + secrets.randbelow(580)
+    """Return a user for a container; one made for an ordinary user knows 65536 of them."""
+    return owner.own_uid() if as_root else UNUSED[0] + secrets.randbelow(UNUSED[1])
 
 
 @cache

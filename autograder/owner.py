@@ -47,6 +47,16 @@ def is_left(thing: str) -> bool:
         return True
 
 
+def own_uid() -> int:
+    """Return a number that no user of this machine has, so that the limit on processes counts this box's only."""
+    # 0x70000000 up is left unused by systemd's table of uids; a container may know fewer numbers.
+    first, count = 0x70000000, 0x0FFFFFFF
+    known = [tuple(map(int, line.split())) for line in Path("/proc/self/uid_map").read_text().splitlines()]
+    if not any(start <= first and first + count <= start + length for start, _, length in known):
+        first, count = 60600, 580  # unused as well, between systemd's two ranges for dynamic users
+    return first + secrets.randbelow(count)
+
+
 def _start(pid: int) -> int:
     """When a process started, in the kernel's clock ticks since the boot; a zombie has ended."""
     # The name of the program, in brackets, may hold anything.

@@ -6,6 +6,9 @@ limited; the judge ends it from outside by killing the first process of its name
 
 bubblewrap makes it in one of two ways. An ordinary user gets a user namespace. Root needs none, and then the worker becomes a
 user whose number no one else has: the kernel does not count root's processes, so that a limit on them would hold nothing.
+
+Where bubblewrap cannot make a box that holds, podman makes it, or docker (see `container`); where none of them can, nothing is
+graded.
 """
 
 from __future__ import annotations
@@ -13,7 +16,6 @@ from __future__ import annotations
 import json
 import os
 import platform
-import secrets
 import shutil
 import socket
 import subprocess
@@ -26,9 +28,11 @@ from typing import Any
 
 import psutil
 
-from autograder import seccomp
+from autograder import cgroup, owner, seccomp
 from autograder import warm as nurseries
 from autograder.box import Box, Limits
+from autograder.cgroup import Group
+from autograder.container import Container, container, version
 from autograder.errors import IsolationError
 from autograder.layout import CODE, ENVIRONMENT, PACKAGE, SHARED, SHIPPED, Installation, installation, rules_for
 from autograder.probe import Finding, try_out
@@ -36,6 +40,7 @@ from autograder.probe import Finding, try_out
 __all__ = [
     "Box",
     "Bubblewrap",
+    "Container",
     "Elsewhere",
     "Finding",
     "Isolation",
@@ -44,7 +49,12 @@ __all__ = [
     "bubblewrap",
     "choose",
     "probe",
+    "probe_container",
+    "survey",
 ]
+
+LEVELS = ("bubblewrap", "podman", "docker")  # the first that holds is taken
+FORCE = "AUTOGRADER_ISOLATION"  # variable that names one of them, to take no other
 
 INSTALL = "Install it: sudo apt-get install bubblewrap (Debian, Ubuntu), sudo dnf install bubblewrap (Fedora)."
 UNSAFE = (
@@ -94,14 +104,20 @@ class Bubblewrap:
 
     def uid(self) -> int | None:
         """Return the user that the next worker is to become; None where it stays who it is."""
-        return _own_uid() if self.as_root else None
+        return owner.own_uid() if self.as_root else None
 
     def run(self, command: list[str], install: Installation, limits: Limits) -> Box:
         """Run a command in a new box."""
         rules = [*self._namespaces(), *self._rights(), *rules_for(install, limits)]
         pipe = subprocess.PIPE
-        process, first = self._launch(command, rules, seccomp.build(), (pipe, pipe, pipe))
-        return Box(process, limits, first)
+        group = cgroup.make(limits)
+        try:
+            process, first = self._launch(command, rules, seccomp.build(), (pipe, pipe, pipe), group)
+        except BaseException:
+            if group is not None:
+                group.close()
+            raise
+        return Box(process, limits, first, group=group)
 
     def nursery(
         self, command: list[str], install: Installation, connection: socket.socket
@@ -117,9 +133,14 @@ class Bubblewrap:
         return self._launch(command, rules, None, (connection, subprocess.PIPE, subprocess.STDOUT))
 
     def _launch(
-        self, command: list[str], rules: list[str], program: bytes | None, streams: tuple[Any, Any, Any]
+        self,
+        command: list[str],
+        rules: list[str],
+        program: bytes | None,
+        streams: tuple[Any, Any, Any],
+        group: Group | None = None,
     ) -> tuple[subprocess.Popen[bytes], int]:
-        """Have bubblewrap run a command under rules and a filter of system calls."""
+        """Have bubblewrap run a command under rules and a filter of system calls, in a cgroup where there is one for it."""
         info_read, info_write = os.pipe()
         passed = [info_write]
         try:
@@ -129,8 +150,9 @@ class Bubblewrap:
                 arguments = ["--seccomp", str(passed[-1]), *arguments]
             # Through a file, not on the command line: that one can be read by everybody on the machine, and by pid 1's children.
             passed.append(_memory_file(b"\0".join(a.encode() for a in arguments) + b"\0"))
+            line = [self.program, "--args", str(passed[-1]), "--", *command]
             process = subprocess.Popen(
-                [self.program, "--args", str(passed[-1]), "--", *command],
+                line if group is None else group.joining(line),
                 stdin=streams[0],
                 stdout=streams[1],
                 stderr=streams[2],
@@ -219,7 +241,7 @@ class Elsewhere:
         )
 
 
-Isolation = Bubblewrap | UnsafeLocal | Elsewhere
+Isolation = Bubblewrap | Container | UnsafeLocal | Elsewhere
 
 
 def choose(unsafe_local: bool = False) -> Isolation:
@@ -231,10 +253,66 @@ def choose(unsafe_local: bool = False) -> Isolation:
     """
     if unsafe_local:
         return UnsafeLocal()
-    for finding in probe():
-        if not finding.holds:
-            raise IsolationError(f"{finding.question} {finding.answer}", f"{finding.remedy}\n{UNSAFE}")
-    return replace(bubblewrap(), warm=not _why_fresh(bubblewrap()))
+    refusals: list[tuple[str, Finding]] = []
+    for level in wanted():
+        found = probe() if level == "bubblewrap" else probe_container(level)
+        broken = [finding for finding in found if not finding.holds]
+        if broken:
+            refusals.append((level, broken[0]))
+        elif level == "bubblewrap":
+            return replace(bubblewrap(), warm=not _why_fresh(bubblewrap()))
+        else:
+            return container(level)
+    single = len(refusals) == 1
+    reasons = [f"{finding.question} {finding.answer}" for _, finding in refusals]
+    remedies = [finding.remedy if single else f"{level}: {finding.remedy}" for level, finding in refusals]
+    raise IsolationError("\n".join(reasons), "\n".join([*remedies, UNSAFE]))
+
+
+def wanted() -> tuple[str, ...]:
+    """Levels that may be taken, the best first: all, or the one that the variable AUTOGRADER_ISOLATION names.
+
+    Raises
+    ------
+    IsolationError : it names none
+    """
+    named = os.environ.get(FORCE) or "auto"
+    if named != "auto" and named not in LEVELS:
+        raise IsolationError(
+            f"{FORCE} is {named!r}; expected auto, {', '.join(LEVELS[:-1])} or {LEVELS[-1]}.", "Change it, or unset it."
+        )
+    return LEVELS if named == "auto" else (named,)
+
+
+def survey() -> dict[str, list[Finding]]:
+    """Try out every level that may be taken, the best first: its name -> what it holds here."""
+    return {level: probe() if level == "bubblewrap" else probe_container(level) for level in wanted()}
+
+
+def bounds(level: str) -> str:
+    """What bounds memory and processes in boxes of a level that holds here, in words; and how it could be better."""
+    if level == "bubblewrap":
+        if (there := cgroup.hierarchy()) is not None:
+            shared = ", processor" if there.cpu else ""
+            return f"a cgroup for each box, below {there.folder} (memory, processes{shared})."
+        why, remedy = f" No cgroups: {cgroup.why_not()}.", f" {cgroup.REMEDY}"
+    elif container(level).limited:
+        return f"the cgroup that {level} makes for each box (memory, processes)."
+    else:
+        why, remedy = f" {level} gives boxes no cgroup with limits here.", ""
+    return f"limits of each process, and a supervisor that looks twice a second.{why}{remedy}"
+
+
+def probe_container(level: str) -> list[Finding]:
+    """What podman or docker holds on this machine, tried out as `probe` does it."""
+    question = f"Is {level} there?"
+    try:
+        isolation = container(level)
+    except IsolationError as error:
+        return [Finding(question, False, error.reason, error.remedy)]
+    who = "as root" if os.geteuid() == 0 else "for an ordinary user"
+    options = f" with {' '.join(isolation.options)}" if isolation.options else ""
+    return [Finding(question, True, f"{version(isolation.program)}, {who}{options}."), *try_out(isolation)]
 
 
 def probe() -> list[Finding]:
@@ -313,16 +391,6 @@ def _remedy(words: bytes) -> str:
             "or run the container with podman."
         )
     return f"Is bubblewrap complete? {INSTALL}"
-
-
-def _own_uid() -> int:
-    """Return a number that no user of this machine has, so that the limit on processes counts this box's only."""
-    # 0x70000000 up is left unused by systemd's table of uids; a container may know fewer numbers.
-    first, count = 0x70000000, 0x0FFFFFFF
-    known = [tuple(map(int, line.split())) for line in Path("/proc/self/uid_map").read_text().splitlines()]
-    if not any(start <= first and first + count <= start + length for start, _, length in known):
-        first, count = 60600, 580  # unused as well, between systemd's two ranges for dynamic users
-    return first + secrets.randbelow(count)
 
 
 def _processes_counted_elsewhere() -> int:

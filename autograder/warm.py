@@ -25,7 +25,7 @@ from typing import IO, BinaryIO, Protocol
 
 import psutil
 
-from autograder import seccomp
+from autograder import cgroup, seccomp
 from autograder.box import Box, Limits
 from autograder.errors import IsolationError
 from autograder.layout import CODE, Installation, installation, package_files
@@ -195,7 +195,7 @@ class Nursery:
             raise
         stdin = open(outer_ends[0], "wb", buffering=0)
         stdout, stderr = (open(end, "rb", buffering=0) for end in outer_ends[1:3])
-        return Box(Forked(stdin, stdout, stderr, pid, status), limits, first)
+        return Box(Forked(stdin, stdout, stderr, pid, status), limits, first, group=_moved(pid, limits))
 
     def _answer(self, seconds: float) -> int:
         """Descriptor that comes with the nursery's next answer; -1 where none comes with it."""
@@ -349,3 +349,15 @@ def _number(handle: int) -> int:
     """Number of the process of a pidfd; 0 where it has ended."""
     found = re.search(r"^Pid:\s+(\d+)$", Path(f"/proc/self/fdinfo/{handle}").read_text(), re.MULTILINE)
     return int(found.group(1)) if found else 0
+
+
+def _moved(pid: int, limits: Limits) -> cgroup.Group | None:
+    """Cgroup of its own for a worker, before it has seen any of a student's code; None where boxes get none."""
+    group = cgroup.make(limits)
+    if group is not None:
+        try:
+            group.take(pid)
+        except OSError:
+            group.close()
+            return None
+    return group
