@@ -3,7 +3,14 @@
 # What is graded is the released notebook with the student's code in it, and the judge asks from outside a sandbox:
 # nothing is executed here. A list that is changed so that this no longer holds is refused when grading starts.
 
+import os
+import sysconfig
+
 c = get_config()
+
+# nbgrader asks the program alembic, which lies beside this Python, whenever it makes a gradebook; without it formgrader, started
+# as `.venv/bin/jupyter lab`, would only say "Loading, please wait...".
+os.environ["PATH"] = os.pathsep.join([sysconfig.get_path("scripts"), os.environ.get("PATH", "")])
 
 c.CourseDirectory.course_id = "inside-the-lstm"
 c.CourseDirectory.source_directory = "build/source"  # made from solutions/ by `make exercises`
