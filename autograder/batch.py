@@ -47,7 +47,7 @@ from autograder.problem_set import ProblemSet
 from autograder.rebuild import SubmissionError, cells_to_run, notes_of, read_notebook, read_release, rebuild
 from autograder.record import Record
 from autograder.sandbox import Bubblewrap, Elsewhere, Isolation, UnsafeLocal, choose
-from autograder.store import StoreError, clear_parts, only_one, write_whole
+from autograder.store import StoreError, clear_parts, only_one, part_of, write_whole
 
 if TYPE_CHECKING:
     from autograder.cluster import Cluster
@@ -238,7 +238,7 @@ def course_key(folder: Path) -> bytes:
     if not path.exists():
         folder.mkdir(parents=True, exist_ok=True)
         clear_parts(folder)
-        part = folder / f".course.key.{os.getpid()}.part"
+        part = part_of(path)
         descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         try:
             with open(descriptor, "w") as file:

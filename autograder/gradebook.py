@@ -34,6 +34,7 @@ from autograder.errors import AutograderError
 from autograder.problem_set import ProblemSet
 from autograder.rebuild import SubmissionError, test_cells
 from autograder.record import FOR_INSTRUCTOR, CheckRecord, Record
+from autograder.store import clear_parts, part_of
 
 SETTINGS = "nbgrader_config.py"
 TIMESTAMP = "timestamp.txt"  # nbgrader's; says when something was handed in
@@ -143,6 +144,7 @@ def open_gradebook(directory: CourseDirectory) -> Iterator[Gradebook]:
 
 def _opened(directory: CourseDirectory) -> Gradebook:
     try:
+        _make(directory)
         return Gradebook(directory.db_url, directory.course_id)
     except (DatabaseError, InvalidEntry) as error:
         # Two people who grade for the first time make the tables at one time; the second finds them made.
@@ -151,6 +153,27 @@ def _opened(directory: CourseDirectory) -> Gradebook:
         return Gradebook(directory.db_url, directory.course_id)
     except (ArgumentError, ModuleNotFoundError) as error:
         raise GradebookError(_unusable(directory.db_url, error)) from error
+
+
+def _make(directory: CourseDirectory) -> None:
+    """Make a gradebook where SQLite has none yet: whole or not at all, for nbgrader makes it in several steps."""
+    url = make_url(directory.db_url)
+    if url.get_backend_name() != "sqlite" or url.database in (None, "", ":memory:") or Path(url.database).exists():
+        return
+    path = Path(url.database)
+    clear_parts(path.parent)
+    part = part_of(path)
+    try:
+        address = url.set(database=str(part)).render_as_string(hide_password=False)
+        Gradebook(address, directory.course_id).close()
+        try:
+            os.link(part, path)  # unlike a rename, it does not replace one that another process made meanwhile
+        except FileExistsError:
+            pass
+        except OSError:  # a file system without links
+            os.replace(part, path)
+    finally:
+        clear_parts(path.parent)
 
 
 @contextmanager
@@ -223,6 +246,10 @@ def _reason(address: str, said: str) -> str:
             f"{where} is locked: another program is writing to it. Close formgrader or wait for nbgrader to end, "
             "then run the same command again."
         )
+    if "full" in said:
+        return f"{where} has no room left: the disk is full ({said}). Make room there, then run the same command again."
+    if "readonly" in said:
+        return f"{where} cannot be written: {said}. Make the file and its folder writable, then run the same command again."
     if "no such column" in said or "no such table" in said:
         return f"{where} was made by another version of nbgrader: make a copy of it, then run `nbgrader db upgrade`."
     if "not a database" in said or "malformed" in said:

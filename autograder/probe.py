@@ -89,7 +89,7 @@ def is_open(number):
     except OSError:
         return False
 print(json.dumps({
-    "left": sorted(os.listdir("/tmp") + os.listdir("/box")) if os.path.isdir("/box") else [],
+    "left": [path for path in ("/tmp/nursery", "/box/nursery") if os.path.exists(path)],
     "socket": attempt(connect),
     "write": attempt(lambda: write(canary)),
     "write /": attempt(lambda: write("/usr/lib/autograder-probe")),

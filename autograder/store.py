@@ -16,7 +16,8 @@ import psutil
 from autograder.errors import AutograderError
 
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
-PART = re.compile(r"\..*\.(\d+)\.part")  # of a file that is being written: the process that writes it
+# Of a file that is being written, with the number of the process that writes it; SQLite has a second one beside it.
+PART = re.compile(r"\..*\.(\d+)\.part(-journal|-wal|-shm)?")
 
 
 class StoreError(AutograderError, RuntimeError):
@@ -58,7 +59,7 @@ def write_whole(path: Path, text: str, mode: int | None = None) -> None:
     ------
     StoreError : the disk is full, or cannot be written
     """
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    part = part_of(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         part.write_text(text, encoding="utf-8")
@@ -71,9 +72,14 @@ def write_whole(path: Path, text: str, mode: int | None = None) -> None:
         raise StoreError(path, error) from None
 
 
+def part_of(path: Path) -> Path:
+    """Where a file is written before it takes its name."""
+    return path.with_name(f".{path.name}.{os.getpid()}.part")
+
+
 def clear_parts(folder: Path) -> None:
-    """Remove what processes that were killed in the middle of writing have left in a folder."""
-    for path in folder.glob(".*.part"):
+    """Remove what this process, and those that were killed in the middle of writing, have left in a folder."""
+    for path in folder.glob(".*.part*"):
         found = PART.fullmatch(path.name)
         if found and (int(found[1]) == os.getpid() or not psutil.pid_exists(int(found[1]))):
             with suppress(OSError):
