@@ -190,6 +190,7 @@ def run_worker(request: dict[str, Any], requests: int, replies: int, printed: in
     from autograder import worker
 
     os.setsid()
+    call("prctl", PR_SET_DUMPABLE, 1, 0, 0, 0)  # the judge looks at how much memory it takes
     for source, target in ((requests, 0), (replies, 1), (printed, 2)):
         os.dup2(source, target)
     os.closerange(3, 1 << 20)

@@ -107,13 +107,14 @@ def test_a_forked_worker_holds_its_own_pipes_and_nothing_else(nursery: Bubblewra
         first, worker = processes(box)
         held = {
             who.pid: sorted(os.readlink(f"/proc/{who.pid}/fd/{fd}") for fd in os.listdir(f"/proc/{who.pid}/fd"))
-            for who in (first, worker)
+            for who in ((first, worker) if nursery.as_root else (worker,))
         }
         mine = [os.readlink(f"/proc/self/fd/{stream.fileno()}") for stream in (box.process.stdin, box.process.stdout)]
         printed = os.readlink(f"/proc/self/fd/{box.process.stderr.fileno()}")
         status = os.readlink(f"/proc/self/fd/{box.process.status.fileno()}")  # type: ignore[attr-defined]
     assert held[worker.pid] == sorted(["/dev/null", printed, printed, *mine])
-    assert held[first.pid] == sorted(["/dev/null"] * 3 + [status])
+    if nursery.as_root:  # the first process lets nobody look but root
+        assert held[first.pid] == sorted(["/dev/null"] * 3 + [status])
 
 
 def test_two_workers_of_one_nursery_share_no_namespace_and_no_folder(nursery: Bubblewrap) -> None:
@@ -121,7 +122,7 @@ def test_two_workers_of_one_nursery_share_no_namespace_and_no_folder(nursery: Bu
         "import ctypes, os, socket\n"
         "libc = ctypes.CDLL(None)\n"
         "def seen(name):\n"
-        "    there = [path for folder in ('/tmp', '/box') for path in os.listdir(folder)]\n"
+        "    there = [folder for folder in ('/tmp', '/box') if os.path.exists(f'{folder}/{name}')]\n"
         "    there += ['queue'] * (libc.msgget(7, 0) >= 0)\n"
         "    held = socket.socket(socket.AF_UNIX)\n"
         "    try:\n"
@@ -150,7 +151,7 @@ def test_two_workers_of_one_nursery_share_no_namespace_and_no_folder(nursery: Bu
     boxes[0].close()
     with closing(nursery.start(NUMPY, Limits())) as third:  # after one, beside another
         run(third, "import os")
-        assert run(third, "assert os.listdir('/tmp') == os.listdir('/box') == []") == ("done",)
+        assert run(third, "assert not os.path.exists('/tmp/it') and os.listdir('/box') == []") == ("done",)
     boxes[1].close()
 
 
@@ -235,13 +236,15 @@ def test_a_processor_whose_calls_are_not_known_gets_fresh_boxes(
     [
         ("        os.dup2(source, target)\n    os.closerange(3, 1 << 20)", "        os.dup2(source, target)", "hold what is not"),
         ("    worker.give_up_rights(request)", "    pass", "fork without end"),
-        ("    renew_folders(request", "    0 and renew_folders(request", "its folders its own? It sees nursery"),
+        ("    renew_folders(request", "    0 and renew_folders(request", "its folders its own? It sees /tmp/nursery"),
         ("    call(\"unshare\", NEWPID)  # the next", "    0  # the next", "a process namespace of its own"),
     ],
 )  # fmt: skip
 def test_a_forked_worker_that_does_not_hold_is_found_out(
     line: str, instead: str, question: str, nursery: Bubblewrap, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    if "give_up_rights" in line and not nursery.as_root:
+        pytest.skip("what tries out a box sets a limit on processes itself, which holds for an ordinary user")
     package = tmp_path / "autograder"
     package.mkdir(mode=0o755)
     for name in layout.SHIPPED:
