@@ -35,6 +35,22 @@ UNSAFE = click.option(
 )
 
 
+def _force(context: click.Context, parameter: click.Parameter, value: str | None) -> None:
+    """Say it to all that chooses: to `sandbox.choose`, wherever it is called, in processes that are started here as well."""
+    if value is not None:
+        os.environ["AUTOGRADER_ISOLATION"] = value
+
+
+ISOLATION = click.option(
+    "--isolation",
+    type=click.Choice(["auto", "bubblewrap", "podman", "docker"]),
+    callback=_force,
+    expose_value=False,
+    help="What holds the students' code apart on this machine; the first that holds when left out. "
+    "The variable AUTOGRADER_ISOLATION says the same.",
+)
+
+
 class _Commands(click.Group):
     """Turns what the autograder refuses into one sentence on stderr."""
 
@@ -71,6 +87,7 @@ def main() -> None:
 @click.option(
     "--scheduler", default="", metavar="ADDRESS", help="Grade on the Dask cluster with this scheduler, tcp://host:8786."
 )
+@ISOLATION
 @UNSAFE
 @click.pass_context
 def run(
@@ -127,6 +144,7 @@ def run(
 @main.command()
 @click.argument("notebook", type=click.Path(path_type=Path))
 @click.option("--problem-set", metavar="PS", help="The one it belongs to; found by the notebook's cells when left out.")
+@ISOLATION
 @UNSAFE
 def check(notebook: Path, problem_set: str | None, unsafe_local: bool) -> None:
     """Judge one NOTEBOOK and show the verdict. Nothing is stored."""
@@ -324,22 +342,30 @@ def export(
 
 
 @main.command()
+@ISOLATION
 @click.pass_context
 def doctor(context: click.Context) -> None:
-    """Try out how this machine can hold the students' code apart."""
+    """Try out how this machine can hold the students' code apart: every way there is, and which one is used."""
     from autograder import sandbox
 
-    findings = sandbox.probe()
+    levels = sandbox.survey()
+    used = next((level for level, findings in levels.items() if all(finding.holds for finding in findings)), None)
     console = Console()
-    for finding in findings:
-        mark = Text("  holds  ", "green") if finding.holds else Text("  FAILS  ", "bold red")
-        console.print(mark + Text(f"{finding.question} {finding.answer}", ""), soft_wrap=True)
-        if not finding.holds and finding.remedy:
-            console.print(Text(f"         {finding.remedy}"), soft_wrap=True)
-    holds = all(finding.holds for finding in findings)
-    said = "Submissions can be graded here" if holds else "Submissions are not graded here"
-    console.print(Text(f"{said}, {os.cpu_count()} at one time." if holds else f"{said} until that is put right."))
-    context.exit(0 if holds else 1)
+    for level, findings in levels.items():
+        console.print(Text(f"{level}{', which is used' if level == used else ''}", "bold"))
+        for finding in findings:
+            # What is missing is no matter where something else holds.
+            fails = Text("  FAILS  ", "bold red") if used is None else Text("     no  ", "dim")
+            mark = Text("  holds  ", "green") if finding.holds else fails
+            console.print(mark + plain(f"{finding.question} {finding.answer}"), soft_wrap=True)
+            if not finding.holds and finding.remedy and used is None:
+                console.print(Text(f"         {finding.remedy}"), soft_wrap=True)
+    if used is None:
+        console.print(Text("Submissions are not graded here until one of these is put right."))
+    else:
+        console.print(plain(f"Memory and processes are bounded by {sandbox.bounds(used)}"), soft_wrap=True)
+        console.print(Text(f"Submissions can be graded here, {os.cpu_count()} at one time."))
+    context.exit(1 if used is None else 0)
 
 
 @main.command()
@@ -372,6 +398,7 @@ def new(name: str) -> None:
 
 @main.command()
 @click.argument("problem_set")
+@ISOLATION
 @UNSAFE
 @click.pass_context
 def lint(context: click.Context, problem_set: str, unsafe_local: bool) -> None:

@@ -130,7 +130,7 @@ def test_without_a_sandbox_nothing_is_graded_unless_asked_for_by_name(call, tiny
     result = call("doctor")
     assert result.exit_code == 1
     assert "FAILS  Is bubblewrap there? No." in result.stdout
-    assert "Submissions are not graded here until that is put right." in result.stdout
+    assert "Submissions are not graded here until one of these is put right." in result.stdout
     result = call("run", "tiny", "--unsafe-local")
     assert result.exit_code == 0
     assert "Graded without a sandbox" in result.stdout
