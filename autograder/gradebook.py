@@ -349,7 +349,17 @@ def comment_on(cell: NotebookNode, said: Mapping[str, str]) -> str | None:
     """Comment on a solution cell: nbgrader's own where nothing was written, else what the judge found."""
     if cell.metadata.nbgrader.get("checksum") == compute_checksum(cell) and not is_task(cell):
         return "No response."
-    return said.get(cell.metadata.nbgrader["grade_id"])
+    text = said.get(cell.metadata.nbgrader["grade_id"])
+    return None if text is None else verbatim(text)
+
+
+def verbatim(text: str) -> str:
+    r"""Text as Markdown that shows it as it is: nbgrader takes a comment for Markdown with HTML, and it may quote the student.
+
+    >>> verbatim("scale: <b>\r$x$")
+    '    scale: <b>\n    $x$'
+    """
+    return "\n".join(f"    {line}" for line in wrapped(text).splitlines())
 
 
 class Writer:
