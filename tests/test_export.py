@@ -2,6 +2,7 @@
 import csv
 import io
 import shutil
+import unicodedata
 
 import pytest
 from click.testing import CliRunner
@@ -58,6 +59,13 @@ def test_canvas_matches_by_whichever_of_its_ids_the_folders_bear():
     filled = fill_canvas(CANVAS, "tiny", both, column="Tiny problems")
     assert filled.unmatched == ["102"] and filled.entered == ["s1", "s3"]
     assert fill_canvas(CANVAS, "tiny", both, column="Tiny problems", key="ID").entered == ["102"]
+
+
+def test_accents_match_however_they_are_put_together():
+    composed, apart = (unicodedata.normalize(form, "Zoé") for form in ("NFC", "NFD"))
+    for folder, cell in ((composed, apart), (apart, composed)):
+        filled = fill_canvas(CANVAS.replace("ann", cell), "tiny", [Score(folder, 2, 3)], column="Tiny problems")
+        assert filled.entered == [folder] and cell in filled.text
 
 
 def test_nobody_is_dropped_in_silence():
