@@ -88,6 +88,7 @@ TORCH = {
     "(W * 2).backward()": (Status.ERROR, "backward() starts from one number"),
     "s = W.sigmoid(); t = s * s; s += 1; t.sum().backward()": (Status.ERROR, "changed in place after it was used"),
     "W.sum().item().backward()": (Status.ERROR, "Return the tensor."),
+    "print().backward()": (Status.ERROR, "Is there a return at the end?"),
     "torch.tahn(W)": (Status.ERROR, "PyTorch has no torch.tahn."),
 }
 

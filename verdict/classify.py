@@ -119,6 +119,11 @@ TORCH_ERRORS = (
         "backward() starts from one number: the loss must be a mean or a sum, and not one number for each example.",
     ),
     (
+        r"'NoneType' object has no attribute '(backward|requires_grad)'",
+        Status.ERROR,
+        "None came back where a tensor was asked for. Is there a return at the end?",
+    ),
+    (
         r"'(float|int|numpy\.float64|ndarray)' object has no attribute '(backward|requires_grad)'",
         Status.ERROR,
         "A plain number has no graph: .item(), float() and NumPy take it out, and the way back is lost. Return the tensor.",

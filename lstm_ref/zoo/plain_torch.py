@@ -62,9 +62,9 @@ def sequence_loss(logits: Any, targets: Any, mask: Any) -> Any:
 
 def loss_and_gradient(logits: Any, targets: Any, mask: Any) -> Any:
     logits.requires_grad_()
-    loss = sequence_loss(logits, targets, mask)
-    loss.backward()
-    return loss, logits.grad
+    mean = sequence_loss(logits, targets, mask)
+    mean.backward()
+    return mean, logits.grad
 
 
 def train_step(model: Any, optimizer: Any, x: Any, y: Any, max_norm: Any) -> Any:
