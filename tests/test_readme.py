@@ -37,7 +37,7 @@ def test_autograder_commands_exist_with_the_options_that_are_shown(name):
         words = shlex.split(line.replace("\\\n", " "), comments=True)
         command = main.commands[words[0]]
         # Parsed as the command line would, but that its files need not be there.
-        arguments = [ROOT / "README.md" if word.endswith((".csv", ".ipynb")) else word for word in words[1:]]
+        arguments = [ROOT / "README.md" if word.endswith((".csv", ".ipynb", ".zip")) else word for word in words[1:]]
         command.make_context(words[0], [str(argument) for argument in arguments])
 
 
