@@ -32,7 +32,7 @@ END_LIMIT = 10.0  # seconds for a killed cgroup to become empty
 JUDGE = "autograder-judge"  # cgroup for the processes that were there before
 REMEDY = (
     "Where systemd runs, start the grading in a cgroup of its own: "
-    "systemd-run --user --scope -p Delegate=yes .venv/bin/autograder run PROBLEM_SET"
+    f"systemd-run{'' if os.geteuid() == 0 else ' --user'} --scope -p Delegate=yes .venv/bin/autograder run PROBLEM_SET"
 )
 
 

@@ -397,6 +397,11 @@ def container(level: str) -> Container:
 
 @cache
 def _found(program: str, level: str) -> Container:
+    if level == "docker":
+        asked = subprocess.run([program, "version"], capture_output=True, text=True, timeout=60, check=False)
+        if asked.returncode != 0:
+            said = asked.stderr.strip()
+            raise IsolationError(f"docker's service does not answer: {said}", _remedy(level, said))
     refusals = []
     for candidate in _candidates(program, level):
         try:
