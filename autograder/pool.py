@@ -133,6 +133,9 @@ class Judges:
 def _serve(connection: Connection, folder: Path, isolation: Isolation) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes of a terminal; who asks us decides
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    # There is a judge on every core: a library that starts threads of its own makes them wait for each other. PyTorch, which a
+    # reference may need, reads this when it is imported, and takes four times as long without it.
+    os.environ["OMP_NUM_THREADS"] = "1"
     problem_set = problem_sets.load(folder)
     with suppress(EOFError):  # whoever asks is gone
         while True:
