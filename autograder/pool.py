@@ -136,7 +136,7 @@ def _serve(connection: Connection, folder: Path, isolation: Isolation) -> None:
     # There is a judge on every core: a library that starts threads of its own makes them wait for each other. PyTorch, which a
     # reference may need, reads this when it is imported, and takes four times as long without it.
     os.environ["OMP_NUM_THREADS"] = "1"
-    problem_set = problem_sets.load(folder)
+    problem_set = problem_sets.load(folder, look_over=False)
     with suppress(EOFError):  # whoever asks is gone
         while True:
             cells, seed, student = connection.recv()

@@ -63,13 +63,14 @@ class ProblemSet:
         return [checks[name] for name in TopologicalSorter(graph).static_order()]
 
 
-def load(name: str | Path, root: Path | None = None) -> ProblemSet:
+def load(name: str | Path, root: Path | None = None, look_over: bool = True) -> ProblemSet:
     """Find a problem set, import its checks and look them over.
 
     Parameters
     ----------
     name : of a folder under ``solutions/``, or a path to such a folder
     root : of the course, where ``solutions/`` and ``exercises/`` are; the current directory when left out
+    look_over : False where another process has just done so: to compute every known mistake takes a while
 
     Raises
     ------
@@ -95,7 +96,8 @@ def load(name: str | Path, root: Path | None = None) -> ProblemSet:
         folder=folder,
         digest=_digest(source),
     )
-    validate(problem_set)
+    if look_over:
+        validate(problem_set)
     return problem_set
 
 
