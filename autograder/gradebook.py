@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from dateutil.tz import gettz
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_output
 from nbgrader.api import Gradebook, InvalidEntry, MissingEntry
@@ -248,6 +249,8 @@ def _reason(address: str, said: str) -> str:
         )
     if "full" in said:
         return f"{where} has no room left: the disk is full ({said}). Make room there, then run the same command again."
+    if "disk I/O" in said:
+        return f"{where} cannot be read or written: {said}. Is a quota used up, or the disk gone? Then run the same command again."
     if "readonly" in said:
         return f"{where} cannot be written: {said}. Make the file and its folder writable, then run the same command again."
     if "no such column" in said or "no such table" in said:
@@ -486,6 +489,8 @@ def read_timestamp(path: Path) -> datetime.datetime | None:
             return None
         with path.open(encoding="utf-8") as file:
             text = file.read(200).strip()
+        if len(parts := text.split(" ")) == 3 and (parts[2][-1:].isdigit() or gettz(parts[2]) is None):
+            raise ValueError("nbgrader would take this zone, such as EDT or +01:00, for UTC")
         return parse_utc(text) if text else None
     except FileNotFoundError:
         return None

@@ -21,6 +21,7 @@ from autograder.errors import AutograderError
 from autograder.gradebook import Course
 from autograder.problem_set import ProblemSet
 from autograder.record import Record, printable
+from autograder.store import write_whole
 
 BINS = 10  # of the histogram; fewer where there are fewer points
 SLOWEST = 10  # submissions in the list of those that took longest
@@ -203,6 +204,10 @@ def render(found: Class, when: datetime.datetime) -> str:
 
 
 def write(found: Class, path: Path) -> None:
-    """Write the page; an earlier one is replaced."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(render(found, datetime.datetime.now().astimezone()), encoding="utf-8")
+    """Write the page; an earlier one is replaced.
+
+    Raises
+    ------
+    StoreError : the disk is full, or cannot be written
+    """
+    write_whole(path, render(found, datetime.datetime.now().astimezone()))

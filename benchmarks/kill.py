@@ -57,7 +57,7 @@ RIGHT = "def mean_over_time(x):\n    return x.mean(axis=1)"
 # What a student writes; some get a number of their own put in, so that not all notebooks are alike.
 ANSWERS: Mapping[str, str] = {
     "right": RIGHT,
-    "a loop": "def mean_over_time(x):\n    s = 0\n    for t in range(len(x[0])):\n        s = s + x[:, t]\n    return s / len(x[0])",
+    "a loop": "def mean_over_time(x):\n    s = 0\n    for t in x.swapaxes(0, 1):\n        s = s + t\n    return s / len(x[0])",
     "sum": "def mean_over_time(x):\n    return x.sum(axis=1)",
     "another axis": "def mean_over_time(x):\n    return x.mean(axis=0)",
     "talkative": RIGHT.replace("    return", "    print('step', NUMBER, '\\x1b[31m' * 100)\n    return"),

@@ -1,5 +1,6 @@
 # ruff: noqa: F811 - a test asks for a fixture by an argument of the same name
 import contextlib
+import gc
 import json
 import os
 import select
@@ -10,11 +11,13 @@ import stat
 import subprocess
 import sys
 import time
+import weakref
+from dataclasses import replace
 
 import nbformat
 import pytest
 
-from autograder import batch, pool, sandbox
+from autograder import batch, pool, sandbox, submission_log
 from autograder.batch import Grading, course_key
 from autograder.errors import AutograderError, IsolationError
 from autograder.gradebook import Course, GradebookError, open_gradebook
@@ -377,6 +380,68 @@ def test_stopping_in_the_middle_ends_the_judges_and_writes_nothing_half(course, 
     assert set(records(course)) == {"ann"}
     (ann,) = batch.run(grading, ["ann"])
     assert not ann.judged
+
+
+def test_each_submission_has_a_log_that_tells_what_happened(course, grading, monkeypatch):
+    talks = RIGHT | {
+        "total_code": "def total(x):\n    print('here \\x1b[31m I am')\n    return __import__('os')._exit(3)"
+    }
+    hand_in(course.root, "ann", talks, lambda notebook: notebook.cells[-1].metadata.update(tags=["skip-execution"]))
+    path = hand_in_text(course.root, "bob", "{")
+    ann, bob = batch.run(grading, ["ann", "bob"])
+    assert ann.log == course.logs / "tiny" / "ann.log"
+    said = ann.log.read_text()
+    for part in (
+        "tiny, ann, graded 20",
+        "2 of 3 points",
+        "isolation  bubblewrap",
+        "seconds    load ",
+        "passed       scale: 2 of 2.",
+        "crashed      total: 0 of 1. total gave no answer",
+        "- Tags of cell total were changed",
+        "worker 1 is up",
+        "worker 1 was lost at 'call total",
+        "WorkerDied: exit status 3",
+        "here \N{REPLACEMENT CHARACTER}[31m I am",
+    ):
+        assert part in said, part
+    assert "not graded  tiny.ipynb is no notebook" in bob.log.read_text()
+    path.write_text((course.submission("ann", "tiny") / "tiny.ipynb").read_text())
+    batch.run(grading, ["bob"])
+    assert "not graded" not in bob.log.read_text()  # replaced
+    monkeypatch.setattr(pool.Judges, "_ask", lambda self, *asked: {}["lost"])
+    batch.run(grading, ["bob"], force=True)
+    assert "KeyError: 'lost'" in bob.log.read_text() and "Traceback" in bob.log.read_text()
+
+
+def test_a_log_has_an_end():
+    record = Record("tiny", "ann", "seed", "bubblewrap", "hash", (), notes=("x" * 3000,) * 100)
+    assert len(submission_log.of(record)) < submission_log.MOST + 100
+    assert len(submission_log.of_refusal("tiny", "ann", "no", "y\n" * 10**5)) < submission_log.MOST + 100
+
+
+def test_notebooks_of_a_large_class_are_let_go_as_soon_as_they_are_entered(course, grading, monkeypatch):
+    students = [f"student-{k:02}" for k in range(60)]
+    for student in students:
+        hand_in(course.root, student, RIGHT)
+    once = grade([RIGHT["scale_code"]], grading.problem_set, seed="seed", isolation=grading.isolation)
+    held, most = [], []
+    fill = batch.fill
+
+    def remembered(notebook, record):
+        held.append(weakref.ref(notebook))
+        held.append(weakref.ref(record))
+        fill(notebook, record)
+
+    monkeypatch.setattr(batch, "GROUP", 4)
+    monkeypatch.setattr(batch, "fill", remembered)
+    monkeypatch.setattr(pool.Judges, "_ask", lambda self, cells, seed, student: replace(once, student=student))
+    alive = lambda outcome=None: sum(reference() is not None for reference in held)  # noqa: E731
+    outcomes = batch.run(grading, students, jobs=2, progress=lambda outcome: most.append(alive()))
+    assert [outcome.record.score for outcome in outcomes] == [2] * 60
+    gc.collect()
+    # Two for each submission that is in work, waits, or is being entered, at any time.
+    assert len(held) == 120 and alive() == 0 and max(most) <= 2 * (2 + 3 * batch.GROUP)
 
 
 def test_preparing_needs_isolation(course, monkeypatch):

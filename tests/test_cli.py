@@ -182,3 +182,21 @@ def test_exercises_are_written_and_checked(call, tiny_course):
 
 def test_a_name_cannot_write_to_the_terminal():
     assert cli.plain("a\x1b[2Jb\r").plain == "a�[2Jb�"
+
+
+def test_each_record_comes_as_a_line_as_soon_as_it_is_there(call, tiny_course):
+    for name in ("ann", "bob", "cay"):
+        hand_in(tiny_course, name, RIGHT)
+    hand_in_text(tiny_course, "dan", "{")
+    result = call("run", "tiny", "--json-lines")
+    assert result.exit_code == 1 and result.stderr == ""
+    lines = [json.loads(line) for line in result.stdout.splitlines()]
+    assert sorted(line["student"] for line in lines) == ["ann", "bob", "cay", "dan"]
+    assert sum("problem" in line for line in lines) == 1
+
+
+def test_who_could_not_be_graded_is_named_with_the_log_that_tells_more(call, tiny_course):
+    hand_in_text(tiny_course, "bob", "{")
+    result = call("run", "tiny")
+    assert "(see logs/tiny/bob.log)" in result.stdout
+    assert result.stderr.splitlines()[-1].endswith("per minute, 1 failed")  # no terminal: lines in place of a bar
