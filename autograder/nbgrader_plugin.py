@@ -27,7 +27,18 @@ from traitlets.utils.importstring import import_item
 
 from autograder.batch import Grading
 from autograder.errors import AutograderError
-from autograder.gradebook import NBGRADERS_OWN, Course, Writer, comment_on, comments, fill, open_gradebook, register
+from autograder.gradebook import (
+    NBGRADERS_OWN,
+    TIMESTAMP,
+    Course,
+    Writer,
+    comment_on,
+    comments,
+    fill,
+    open_gradebook,
+    read_timestamp,
+    register,
+)
 from autograder.rebuild import SubmissionError, read_notebook, rebuild
 
 Resources = dict[str, Any]
@@ -65,6 +76,7 @@ class JudgedNotebook(NotebookExporter):  # type: ignore[misc]
         if Path(filename).parent == self.grading.course.autograded(student, assignment):
             return super().from_filename(filename, resources, **options)  # the second pass: what the first one made
         try:
+            read_timestamp(Path(filename).with_name(TIMESTAMP))  # nbgrader takes a zone that it does not know for UTC
             return self.from_notebook_node(read_notebook(Path(filename)), resources, **options)
         except SubmissionError as error:
             self.grading.refuse(student, str(error))

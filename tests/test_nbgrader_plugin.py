@@ -10,7 +10,7 @@ from nbgrader.coursedir import CourseDirectory
 from traitlets import TraitError
 from traitlets.config import Config
 
-from autograder import batch, nbgrader_plugin
+from autograder import batch, export, nbgrader_plugin
 from autograder.errors import AutograderError, IsolationError
 from autograder.gradebook import Course, open_gradebook
 from autograder.nbgrader_plugin import Judge, JudgedNotebook, RebuildFromRelease, check_lists, without_links
@@ -212,3 +212,80 @@ def test_the_reader_is_the_one_that_nbgraders_settings_name(made_tiny_course):
     assert (
         Course.load(made_tiny_course).config.Autograde.exporter_class == f"{JudgedNotebook.__module__}.JudgedNotebook"
     )
+
+
+TEN_PERCENT_A_DAY = """
+import math
+from nbgrader.plugins import LateSubmissionPlugin
+
+class TenPercentADay(LateSubmissionPlugin):
+    def late_submission_penalty(self, student_id, score, total_seconds_late):
+        return 0.1 * score * math.ceil(total_seconds_late / 86400)
+
+c.AssignLatePenalties.plugin_class = TenPercentADay
+"""
+HANDED_IN = {
+    "ann": "2026-03-01 12:00:00 UTC",
+    "bob": "2026-03-01 13:00:00.500000 UTC",
+    "cay": "2026-03-01 13:00:00 CET",  # at noon
+    "dan": "2026-03-03T13:00:01+01:00",
+    "eve": None,
+}
+
+
+def penalties(course):
+    with open_gradebook(Course.load(course).directory) as gradebook:
+        found = gradebook.assignment_submissions("tiny")
+        return {row.student.id: row.notebooks[0].late_submission_penalty for row in found}
+
+
+@pytest.mark.parametrize(
+    ("settings", "first", "later"),
+    [
+        ("\nc.LateSubmissionPlugin.penalty_method = 'zero'\n", {"bob": 3.0, "dan": 3.0}, {"dan": 3.0}),
+        (TEN_PERCENT_A_DAY, {"bob": 0.3, "dan": 0.9}, {"dan": 0.6}),
+    ],
+)
+def test_who_is_late_loses_the_same_by_both_commands_also_after_the_due_date_was_moved(
+    course, tmp_path, settings, first, later
+):
+    with (course / "nbgrader_config.py").open("a") as file:
+        file.write(settings)
+    for student, time in HANDED_IN.items():
+        path = hand_in(course, student, RIGHT)
+        if time is not None:
+            path.with_name("timestamp.txt").write_text(time)
+    with open_gradebook(Course.load(course).directory) as gradebook:
+        gradebook.add_assignment("tiny", duedate="2026-03-01 12:00:00 UTC")
+    (course / "records").mkdir()
+    (course / "records" / "course.key").write_text("11" * 32)
+    other = shutil.copytree(course, tmp_path / "other")
+
+    def both_lose(wanted):
+        autograde(course, Autograde__force=True).start()
+        batch.run(batch.Grading.prepare(Course.load(other), "tiny"), list(HANDED_IN))
+        assert everything(course) == everything(other)
+        found = {student: penalty for student, penalty in penalties(other).items() if penalty is not None}
+        assert found == pytest.approx(wanted)
+        for score in export.scores(Course.load(other), "tiny"):
+            assert score.score == pytest.approx(3 - wanted.get(score.student, 0.0))
+            assert score.late_penalty == pytest.approx(wanted.get(score.student, 0.0))
+
+    both_lose(first)
+    for root in (course, other):
+        with open_gradebook(Course.load(root).directory) as gradebook:
+            gradebook.update_or_create_assignment("tiny", duedate="2026-03-02 12:00:00 UTC")
+    both_lose(later)
+
+
+@pytest.mark.parametrize(
+    "text", ["yesterday", "2026-03-01 13:00:00 EDT", "2026-03-01 13:00:00 +01:00", "2026-03-01 13:00:00 +0100"]
+)
+def test_both_refuse_a_time_that_cannot_be_read_and_grade_the_others(course, tmp_path, text):
+    hand_in(course, "bob", RIGHT).with_name("timestamp.txt").write_text(text)
+    with pytest.raises(NbGraderException):
+        autograde(course, Autograde__force=True).start()
+    other = Course.load(course)
+    outcomes = batch.run(batch.Grading.prepare(other, "tiny"), ["ann", "bob"])
+    assert [bool(outcome.problem) for outcome in outcomes] == [False, True]
+    assert "timestamp.txt" in outcomes[1].problem
