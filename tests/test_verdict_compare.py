@@ -400,6 +400,11 @@ def test_a_mistake_that_raises_in_some_cases_is_named_where_it_raises_in_the_sam
     assert verdict.message.startswith("It is one too late. index 4 is out of bounds") and verdict.credit == 0
     assert ask(raising(lambda x: late(x) if len(x) > 4 else x[np.arange(3) + 9]), INDEXED).misconception == "late"
     assert ask(raising(lambda x: late(x) + 1), INDEXED).misconception is None
+    early = Misconception("early", "It is one too early.", lambda x: x[:3])  # which never raises
+    verdict = ask(
+        raising(lambda x: x[:3] if len(x) > 4 else x[np.arange(3) + 9]), replace(INDEXED, misconceptions=(early,))
+    )
+    assert (verdict.status, verdict.misconception) == (Status.ERROR, None)
     assert ask(lambda x: late(x) if len(x) > 4 else x[1:], INDEXED).misconception is None  # right where it should raise
 
 
