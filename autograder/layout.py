@@ -173,13 +173,18 @@ def rules_for(install: Installation, limits: Limits) -> list[str]:
     for name in SHIPPED:
         bind(PACKAGE / name, CODE / "autograder" / name)
     bind(SHARED, CODE / "verdict" / SHARED.name)
-    if ASK_PROC.intersection(install.distributions) and Path("/proc/cpuinfo").exists():
-        # A file and a link; the file system /proc, which would show processes and the machine, is not there.
-        bind(Path("/proc/cpuinfo"), Path("/proc/cpuinfo"))
-        folder(Path("/proc/self"))
-        rules.extend(
-            ["--symlink", str(CODE / "program"), "/proc/self/exe"]
-        )  # one called python would have to be told more
     rules.extend(["--dev", "/dev", "--remount-ro", "/dev"])
     # Last: an ordinary user's box would otherwise have a root folder that can be filled without a limit.
     return [*rules, "--remount-ro", "/", "--chdir", "/box"]
+
+
+def rules_in_place_of_proc(install: Installation) -> list[str]:
+    """Rules for what some packages ask of /proc: a file and a link, before the rules that lay out all other files.
+
+    The file system /proc itself, which would show processes and the machine, is not there.
+    """
+    if not ASK_PROC.intersection(install.distributions) or not Path("/proc/cpuinfo").exists():
+        return []
+    made = [word for path in ("/proc", "/proc/self") for word in ("--perms", "0755", "--dir", path)]
+    # The link leads nowhere: a program that is called python would be asked for more.
+    return [*made, "--ro-bind", "/proc/cpuinfo", "/proc/cpuinfo", "--symlink", str(CODE / "program"), "/proc/self/exe"]

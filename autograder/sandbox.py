@@ -4,7 +4,10 @@ The box holds Python, its standard library, the packages that the problem set al
 It has no network, no other process, no environment, no home, no /proc. What it may use of memory, processes, files and time is
 limited; the judge ends it from outside by killing the first process of its namespace, and nothing in it survives that.
 
-bubblewrap makes it in one of two ways. An ordinary user gets a user namespace. Root needs none, and then the worker becomes a
+A worker is started in a box of its own, or forked in one that has imported the packages already (see `warm`): it may reach
+the same either way.
+
+bubblewrap makes a box in one of two ways. An ordinary user gets a user namespace. Root needs none, and then the worker becomes a
 user whose number no one else has: the kernel does not count root's processes, so that a limit on them would hold nothing.
 
 Where bubblewrap cannot make a box that holds, podman makes it, or docker (see `container`); where none of them can, nothing is
@@ -34,7 +37,17 @@ from autograder.box import Box, Limits
 from autograder.cgroup import Group
 from autograder.container import Container, container, version
 from autograder.errors import IsolationError
-from autograder.layout import CODE, ENVIRONMENT, PACKAGE, SHARED, SHIPPED, Installation, installation, rules_for
+from autograder.layout import (
+    CODE,
+    ENVIRONMENT,
+    PACKAGE,
+    SHARED,
+    SHIPPED,
+    Installation,
+    installation,
+    rules_for,
+    rules_in_place_of_proc,
+)
 from autograder.probe import Finding, try_out
 
 __all__ = [
@@ -108,7 +121,7 @@ class Bubblewrap:
 
     def run(self, command: list[str], install: Installation, limits: Limits) -> Box:
         """Run a command in a new box."""
-        rules = [*self._namespaces(), *self._rights(), *rules_for(install, limits)]
+        rules = [*self._namespaces(), *self._rights(), *rules_in_place_of_proc(install), *rules_for(install, limits)]
         pipe = subprocess.PIPE
         group = cgroup.make(limits)
         try:
@@ -129,7 +142,8 @@ class Bubblewrap:
         bubblewrap's process, and a pidfd of the first process in the box
         """
         rules = [*self._namespaces(), *self._rights(nursery=True)]
-        rules += ["--perms", "0755", "--dir", "/new", *rules_for(install, Limits(scratch=1 << 16))]
+        rules += [*rules_in_place_of_proc(install), "--perms", "0755", "--dir", "/new"]
+        rules += rules_for(install, Limits(scratch=1 << 16))
         return self._launch(command, rules, None, (connection, subprocess.PIPE, subprocess.STDOUT))
 
     def _launch(
@@ -341,12 +355,13 @@ def _forking(isolation: Bubblewrap) -> Finding:
 def _why_fresh(isolation: Bubblewrap) -> str:
     """Why workers cannot be forked on this machine, or not held as well as in a fresh box; empty where they can."""
     try:
-        nursery = replace(isolation, warm=True)
         found = try_out(
-            nursery, lambda program, given, limits: nurseries.worker(nursery, (), limits, program, (given,))
+            isolation, lambda program, given, limits: nurseries.worker(isolation, (), limits, program, (given,))
         )
     except nurseries.NoNursery as reason:
         return f"{reason}."
+    finally:
+        nurseries.close(isolation, ())
     return " ".join(f"{finding.question} {finding.answer}" for finding in found if not finding.holds)
 
 

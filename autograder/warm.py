@@ -304,13 +304,19 @@ def worker(
     raise NoNursery(place.reason)
 
 
+def close(maker: Maker, packages: tuple[str, ...]) -> None:
+    """End the nurseries of this process for some packages, and their workers; a later worker has a new one made."""
+    place = _places.pop((os.getpid(), maker, packages), _Place())
+    for nursery in filter(None, (place.nursery, *place.given_up)):
+        nursery.close()
+
+
 @atexit.register
 def close_all() -> None:
-    """End the nurseries of this process; a later worker has a new one made."""
-    for key in [key for key in _places if key[0] == os.getpid()]:
-        place = _places.pop(key)
-        for nursery in filter(None, (place.nursery, *place.given_up)):
-            nursery.close()
+    """End all nurseries of this process."""
+    for process, maker, packages in list(_places):
+        if process == os.getpid():
+            close(maker, packages)
 
 
 def modules(packages: tuple[str, ...]) -> list[str]:

@@ -134,12 +134,14 @@ def test_closing_ends_processes_that_left_the_group() -> None:
     os.close(watch)
 
 
-def test_a_box_ends_with_the_judge() -> None:
+@pytest.mark.parametrize("warm", [False, True])
+def test_a_box_ends_with_the_judge(warm: bool) -> None:
     # The worker is kept from noticing by itself that nobody asks it any more.
     code = (
         f"import sys, time; sys.path[:0] = {[str(ROOT / 'tests'), *sys.path]!r}\n"
         "from test_sandbox import Encoder, Limits, ask, sandbox\n"
-        "box = sandbox.bubblewrap().start(('numpy',), Limits())\n"
+        "from dataclasses import replace\n"
+        f"box = replace(sandbox.bubblewrap(), warm={warm}).start(('numpy',), Limits())\n"
         "ask(box, 'read', ['import time; time.sleep(60)'])\n"
         "ask(box, 'run', 0, 0)\n"
         "box.send(Encoder().encode(('run', 0, 1)), time.monotonic() + 60)\n"
