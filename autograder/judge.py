@@ -194,7 +194,7 @@ class _Judge:
             self.session.start()
         except WorkerError as error:
             return self._lost_while_loading(error)
-        self.session.deadline = time.monotonic() + check.time_limit
+        self.session.allow(check.time_limit)
         try:
             with np.errstate(all="ignore"), warnings.catch_warnings():
                 warnings.simplefilter("ignore")

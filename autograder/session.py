@@ -86,7 +86,7 @@ class Session:
 
     Attributes
     ----------
-    deadline : when the calls of the present check must be over, by ``time.monotonic()``; loading does not count towards it
+    deadline : when the calls of the present check must be over, by ``time.monotonic()``, from `allow`
     read : what the cells hold
     failures : (cell, statement), from 0 -> what the statement raised
     lost : (cell, statement), from 0 -> how the worker was lost while it ran
@@ -115,7 +115,7 @@ class Session:
 
     def __post_init__(self) -> None:
         self._load_left = self.load_limit
-        self._began = time.monotonic()
+        self._began = self._judging_since = time.monotonic()
 
     def say(self, text: str) -> None:
         """Add to the events."""
@@ -209,6 +209,14 @@ class Session:
                 finally:
                     self._load_left -= time.monotonic() - began
 
+    def allow(self, seconds: float) -> None:
+        """Give all calls from now on so many seconds together.
+
+        Only the calls count: neither loading, nor what the judge does before and between them, such as to import PyTorch.
+        """
+        self._judging_since = time.monotonic()
+        self.deadline = self._judging_since + seconds
+
     def call(self, function: str | Remote, args: tuple[Any, ...], framework: str = "numpy") -> Any:
         """Call a function of the student's, by name or as it came from the worker; it gets the framework's tensors.
 
@@ -218,6 +226,15 @@ class Session:
         MissingFunction : there is none of that name
         WorkerError : no answer came; the worker is gone, and the next call starts another
         """
+        if self._functions:  # within another call, whose time goes on
+            return self._call(function, args, framework)
+        self.deadline += time.monotonic() - self._judging_since
+        try:
+            return self._call(function, args, framework)
+        finally:
+            self._judging_since = time.monotonic()
+
+    def _call(self, function: str | Remote, args: tuple[Any, ...], framework: str) -> Any:
         self.start()
         if len(self._functions) >= MAX_NESTED:
             raise StudentFailure(

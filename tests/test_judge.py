@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+import time
 from pathlib import Path
 from typing import Any
 
@@ -200,6 +201,24 @@ def test_a_cell_that_fails_costs_nothing_and_is_noted(grade: Any) -> None:
 
 def test_statements_after_one_that_fails_are_still_run(grade: Any) -> None:
     assert grade("import torch\nimport numpy as np\n" + HONEST).score == 8
+
+
+def test_what_the_judge_itself_does_costs_no_time_of_the_students(
+    box: Isolation, questions: ProblemSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    late, clock = 0.0, time.monotonic
+    monkeypatch.setattr(time, "monotonic", lambda: clock() + late)
+    asked = next(check for check in questions.checks if check.function == "double")
+    assert asked.expected is not None
+
+    def slow(x: Any) -> Any:
+        nonlocal late
+        late += 1000  # as if it had taken so long
+        return 2 * x
+
+    only_one = dataclasses.replace(questions, checks=(dataclasses.replace(asked, expected=slow, needs=()),))
+    record = judge.grade([HONEST], only_one, seed="seed", isolation=box)
+    assert record.score == record.max_score and late >= 1000, record.to_json()
 
 
 def test_a_statement_that_kills_the_worker_is_left_out_the_next_time(grade: Any) -> None:
