@@ -319,8 +319,12 @@ def test_write_that_fails_leaves_the_earlier_submission(tiny_course, monkeypatch
     first, second = text(tiny_course, ADDS), text(tiny_course, RIGHT)
     gather(tiny_course, make_zip(tiny_course / "1.zip", {"ann/tiny.ipynb": first}))
 
-    def full(*_):
-        raise OSError(28, "No space left on device")
+    replace = os.replace
+
+    def full(source, target):
+        if target.name == "tiny.ipynb":  # the last step, when the earlier one is put aside
+            raise OSError(28, "No space left on device")
+        replace(source, target)
 
     monkeypatch.setattr(os, "replace", full)
     with pytest.raises(OSError, match="No space left"):

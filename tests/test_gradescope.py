@@ -87,9 +87,11 @@ def shown(result):
 
 
 def python_for_everybody():
-    """A Python of this version that every user can start; None where there is none."""
+    """A Python of this version that every user can start, with its packages; None where there is none."""
+    packages = Path(sysconfig.get_path("purelib"))
     for path in (Path(sys.executable).resolve(), Path(f"/usr/bin/python3.{sys.version_info[1]}")):
-        if path.exists() and all(parent.stat().st_mode & 0o001 for parent in (path, *path.parents)):
+        needed = (path, *path.parents, packages, *packages.parents)
+        if all(folder.exists() and folder.stat().st_mode & 0o001 for folder in needed):
             return path
     return None
 
