@@ -47,7 +47,7 @@ class Record:
     ----------
     problem_set, student : names
     seed : what the inputs were drawn from; the same seed gives the same inputs, so that a grade can be looked into again
-    isolation : how the student's code was held apart, ``"bubblewrap"`` or ``"unsafe-local"``
+    isolation : how the student's code was held apart: ``"bubblewrap"``, ``"podman"``, ``"docker"`` or ``"unsafe-local"``
     content_hash : of the cells and of the problem set; the same hash needs no second grading
     checks : one record per check, in the order of the problem set
     notes : what happened outside the checks: cells that failed, packages that are missing
