@@ -20,7 +20,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from autograder.errors import AutograderError
 from autograder.gradebook import Course
 from autograder.problem_set import ProblemSet
-from autograder.record import Record, printable
+from autograder.record import FOR_INSTRUCTOR, Record, printable
 from autograder.store import write_whole
 
 BINS = 10  # of the histogram; fewer where there are fewer points
@@ -194,13 +194,23 @@ def render(found: Class, when: datetime.datetime) -> str:
         tallest=max((bar.count for bar in bars), default=0),
         checks=check_rows(found),
         mistakes=mistake_rows(found),
-        slowest=by_time[:SLOWEST],
-        noted=[(student, record.notes) for student, record in records.items() if record.notes],
-        isolations=sorted({record.isolation for record in records.values()}),
+        slowest=[(student, records[student].seconds) for student, _ in by_time[:SLOWEST]],
+        changed=_noted(records, integrity=True),
+        happened=_noted(records, integrity=False),
+        isolations=sorted(Counter(record.isolation for record in records.values()).items()),
         versions=sorted(
             {f"{name} {number}" for record in records.values() for name, number in record.versions.items()}
         ),
     )
+
+
+def _noted(records: Mapping[str, Record], integrity: bool) -> list[tuple[str, list[str]]]:
+    """Notes by student: on what was changed in a notebook and not taken over, or on what happened when its cells ran."""
+    noted = {
+        student: [note for note in record.notes if note.startswith(("Code cell ", FOR_INSTRUCTOR)) != integrity]
+        for student, record in records.items()
+    }
+    return [(student, notes) for student, notes in noted.items() if notes]
 
 
 def write(found: Class, path: Path) -> None:

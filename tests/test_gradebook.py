@@ -6,12 +6,15 @@ import sqlite3
 from copy import deepcopy
 
 import nbformat
+import nbgrader.api
 import pytest
 from nbgrader.api import Gradebook
 from nbgrader.converters import GenerateAssignment
 from nbgrader.coursedir import CourseDirectory
 from nbgrader.plugins import LateSubmissionPlugin
 from nbgrader.utils import determine_grade
+from sqlalchemy import event
+from sqlalchemy.exc import OperationalError
 
 from autograder import problem_set
 from autograder.gradebook import (
@@ -20,6 +23,7 @@ from autograder.gradebook import (
     GradebookError,
     Writer,
     comments,
+    explained,
     fill,
     finding,
     open_gradebook,
@@ -190,6 +194,60 @@ def test_saving_twice_changes_nothing(gradebook, course, tiny, graded):
     before = rows(course)
     writer.save("ann", graded(record(scale=0.5)), record(scale=0.5))
     assert rows(course) == before
+
+
+def test_what_is_entered_at_once_is_seen_at_once_or_not_at_all(gradebook, course, tiny, graded):
+    writer = Writer(gradebook, course, tiny)
+    before = rows(course)
+    with pytest.raises(ZeroDivisionError), writer.at_once():
+        writer.save("ann", graded(record()), record())
+        writer.refuse("bob")
+        raise ZeroDivisionError
+    assert rows(course) == before
+    commits = []
+    event.listen(gradebook.engine, "commit", lambda connection: commits.append(connection))
+    with writer.at_once():
+        writer.save("ann", graded(record()), record())
+        assert rows(course) == before
+        writer.refuse("bob")
+    assert len(commits) == 1
+    assert gradebook.find_submission("tiny", "ann").score == 3
+    assert gradebook.find_submission("tiny", "bob").score == 0
+
+
+def test_a_gradebook_is_made_whole_or_not_at_all(course, monkeypatch):
+    """As nbgrader makes it, and nothing of it where that is broken off in the middle."""
+    path = course.root / "gradebook.db"
+    path.unlink()
+    version = nbgrader.api.get_alembic_version
+
+    def stopped():
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(nbgrader.api, "get_alembic_version", stopped)
+    with pytest.raises(KeyboardInterrupt), open_gradebook(course.directory):
+        pass
+    assert not list(course.root.glob("*gradebook*")) and not list(course.root.glob(".gradebook*"))
+    monkeypatch.setattr(nbgrader.api, "get_alembic_version", version)
+    with open_gradebook(course.directory):
+        pass
+    with sqlite3.connect(path) as base:
+        assert base.execute("select count(*) from alembic_version").fetchone() == (1,)
+    base.close()
+    assert not list(course.root.glob(".gradebook*"))
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("database or disk is full", "has no room left: the disk is full"),
+        ("disk I/O error", "Is a quota used up"),
+        ("attempt to write a readonly database", "Make the file and its folder writable"),
+    ],
+)
+def test_what_the_disk_does_not_take_is_told_in_a_sentence(course, said, told):
+    with pytest.raises(GradebookError, match=told), explained(course.directory):
+        raise OperationalError("insert", {}, sqlite3.OperationalError(said))
 
 
 def test_manual_scores_and_comments_are_never_touched(gradebook, course, tiny, graded):

@@ -2,8 +2,10 @@
 import datetime
 import re
 import shutil
+from dataclasses import replace
 from html.parser import HTMLParser
 
+import nbformat
 import pytest
 from click.testing import CliRunner
 
@@ -29,6 +31,8 @@ def found(tiny_course, empty_gradebook):
     shutil.copy(empty_gradebook, tiny_course / "gradebook.db")
     for student, work in {"ann": RIGHT, "bob": ADDS, "cay": RIGHT, HOSTILE: ADDS}.items():
         hand_in(tiny_course, student, work)
+    hand_in(tiny_course, "ann", RIGHT, lambda notebook: notebook.cells.insert(2, nbformat.v4.new_code_cell("1 / 0")))
+    hand_in(tiny_course, "cay", RIGHT, lambda notebook: notebook.cells[-1].update(source="assert True"))
     hand_in_text(tiny_course, "dan", "{")
     course = Course.load(tiny_course)
     grading = batch.Grading.prepare(course, "tiny")
@@ -48,7 +52,8 @@ def test_class_is_counted(found):
 
 
 def test_page_says_all_of_it_loads_nothing_and_takes_no_name_for_html(found):
-    page = report.render(found, WHEN)
+    records = found.records | {HOSTILE: replace(found.records[HOSTILE], isolation="unsafe-local")}
+    page = report.render(replace(found, records=records), WHEN)
     tags, texts = [], []
     parser = HTMLParser()
     parser.handle_starttag = lambda tag, attributes: tags.append((tag, dict(attributes)))
@@ -65,7 +70,13 @@ def test_page_says_all_of_it_loads_nothing_and_takes_no_name_for_html(found):
         "2 wrong",
         "It adds a instead of multiplying.",
         "it cannot be read as JSON",
-        "bubblewrap",
+        "bubblewrap (3), unsafe-local (1)",
+        "1 graded without a sandbox: the students' code could",
+        "Integrity What was changed",
+        "cay Cell total was changed; the cell that was handed out is used.",
+        "What happened outside the checks ann Code cell",
+        "the statement in line 1 failed: ZeroDivisionError",
+        "student cells checks all",
     ):
         assert said in text, said
     assert "2026-03-01 11:00 UTC" in text
