@@ -33,7 +33,7 @@ from traitlets.config.loader import ConfigFileNotFound, PyFileConfigLoader
 
 from autograder.errors import AutograderError
 from autograder.problem_set import ProblemSet
-from autograder.rebuild import SubmissionError, test_cells
+from autograder.rebuild import SubmissionError, outputs_of, test_cells
 from autograder.record import FOR_INSTRUCTOR, CheckRecord, Record
 from autograder.store import clear_parts, part_of
 
@@ -250,7 +250,7 @@ def _reason(address: str, said: str) -> str:
     if "full" in said:
         return f"{where} has no room left: the disk is full ({said}). Make room there, then run the same command again."
     if "disk I/O" in said:
-        return f"{where} cannot be read or written: {said}. Is a quota used up, or the disk gone? Then run the same command again."
+        return f"{where} cannot be read or written: {said}. Is a quota used up, or the disk gone? Then run the command again."
     if "readonly" in said:
         return f"{where} cannot be written: {said}. Make the file and its folder writable, then run the same command again."
     if "no such column" in said or "no such table" in said:
@@ -325,10 +325,7 @@ def fill(notebook: NotebookNode, record: Record) -> None:
     """
     for cell in test_cells(notebook):
         check = record.check(cell.metadata.nbgrader["grade_id"])
-        cell.outputs = [
-            new_output("stream", name="stdout", text=finding(check)),
-            new_output("execute_result", data={"text/plain": repr(float(check.score))}, execution_count=None),
-        ]
+        cell.outputs = outputs_of(finding(check), check.score)
     notes = [note for note in record.notes if not note.startswith(FOR_INSTRUCTOR)]
     if record.isolation == "unsafe-local":
         notes.insert(0, f"Graded without a sandbox ({record.isolation}).")

@@ -17,7 +17,7 @@ from typing import Any
 
 import nbformat
 from nbformat import NotebookNode
-from nbformat.v4 import new_code_cell, new_output
+from nbformat.v4 import new_code_cell
 
 from autograder.errors import AutograderError, ProblemSetError
 from autograder.problem_set import ProblemSet
@@ -215,9 +215,20 @@ def notes_of(notebook: NotebookNode) -> list[str]:
 
 def mark_unjudged(cell: NotebookNode) -> None:
     """Give a test cell 0 points. nbgrader gives full points to a test cell without output, so that none may be left without."""
-    cell.outputs = [
-        new_output("stream", name="stdout", text="Not judged.\n"),
-        new_output("execute_result", data={"text/plain": "0.0"}, execution_count=None),
+    cell.outputs = outputs_of("Not judged.\n", 0.0)
+
+
+def outputs_of(text: str, score: float) -> list[NotebookNode]:
+    """Outputs of a test cell: what is said of it, and the score in the form from which nbgrader reads one."""
+    # Not by nbformat's new_output, which holds each against the whole schema: that takes longer than to write the notebook.
+    return [
+        NotebookNode(output_type="stream", name="stdout", text=text),
+        NotebookNode(
+            output_type="execute_result",
+            data=NotebookNode({"text/plain": repr(float(score))}),
+            metadata=NotebookNode(),
+            execution_count=None,
+        ),
     ]
 
 
