@@ -182,7 +182,7 @@ def test_scores_and_comments_are_entered(gradebook, course, tiny, graded):
     Writer(gradebook, course, tiny).save("ann", graded(record(scale=0.5)), record(scale=0.5))
     assert grades(gradebook) == {"scale": (0.5, None, False), "total": (1.0, None, False)}
     assert remarks(gradebook) == {
-        "scale_code": ("scale: y is <b>wrong</b>.", None),
+        "scale_code": ("    scale: y is <b>wrong</b>.", None),  # a block of code in Markdown: nothing in it is HTML
         "total_code": ("No response.", None),
     }
     assert gradebook.find_submission("tiny", "ann").score == 1.5
