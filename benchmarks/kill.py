@@ -241,9 +241,12 @@ def graded(folder: Path) -> dict[str, str]:
 
 
 def half_files(folder: Path) -> list[str]:
-    """Files that nobody finished, or that belong to no submission."""
-    found = [str(path.relative_to(folder)) for path in folder.rglob("*.part")]
-    return found + [path.name for path in folder.glob("gradebook.db-*")]
+    """Files that nobody finished.
+
+    SQLite's journal is not one: with one that is still needed the gradebook was mended before it was read here, and one that is
+    stale, as a copy may bring it along, SQLite passes over.
+    """
+    return [str(path.relative_to(folder)) for path in folder.rglob("*.part*")]
 
 
 def state(folder: Path) -> dict[str, Any]:
