@@ -10,7 +10,9 @@ c = get_config()
 
 # nbgrader asks the program alembic, which lies beside this Python, whenever it makes a gradebook; without it formgrader, started
 # as `.venv/bin/jupyter lab`, would only say "Loading, please wait...".
-os.environ["PATH"] = os.pathsep.join([sysconfig.get_path("scripts"), os.environ.get("PATH", "")])
+scripts, path = sysconfig.get_path("scripts"), os.environ.get("PATH", "")
+if scripts not in path.split(os.pathsep):
+    os.environ["PATH"] = os.pathsep.join([scripts, path])
 
 c.CourseDirectory.course_id = "inside-the-lstm"
 c.CourseDirectory.source_directory = "build/source"  # made from solutions/ by `make exercises`
