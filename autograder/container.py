@@ -166,7 +166,7 @@ class Container:
             pid_file.unlink(missing_ok=True)
         elif process.poll() in (None, *FAILED):
             process.kill()
-            words = process.communicate()[1].decode(errors="replace").strip()
+            words = _plain(process.communicate()[1])
             keeper.remove(name)
             kind = _Unlucky if UNLUCKY in words else IsolationError
             raise kind(f"{self.level} could not make a box: {words or 'it said nothing'}", _remedy(self.level, words))
@@ -441,8 +441,7 @@ def _starts(candidate: Container) -> None:
         box.process.wait(START_LIMIT)
         # What ended before it was seen to start: did the program fail, or the command end so soon?
         if box.process.returncode != 0:
-            words = box.process.stderr.read() if box.process.stderr else b""
-            text = (words or b"").decode(errors="replace").strip()
+            text = _plain((box.process.stderr.read() if box.process.stderr else b"") or b"")
             raise IsolationError(
                 f"{candidate.level} could not make a box: {text or box.process.returncode}",
                 _remedy(candidate.level, text),
@@ -554,6 +553,15 @@ def import_image(program: str, root: Path) -> str:
 def _own_uid(as_root: bool) -> int:
     """Return a user for a container; one made for an ordinary user knows 65536 of them."""
     return owner.own_uid() if as_root else UNUSED[0] + secrets.randbelow(UNUSED[1])
+
+
+def _plain(said: bytes) -> str:
+    r"""What a program said, without what it wrote for its log.
+
+    >>> _plain(b'time="12:00" level=error msg="no"\nError: no\n')
+    'Error: no'
+    """
+    return "\n".join(line for line in said.decode(errors="replace").splitlines() if " level=" not in line).strip()
 
 
 @cache
