@@ -103,19 +103,21 @@ def loss_case(rng: Generator, label: str, N: int, T: int, C: int, *, gaps: bool 
     return Case(label, (rng.normal(scale=scale, size=(N, T, C)), rng.integers(C, size=(N, T)), mask))
 
 
-def train_case(rng: Generator, label: str, sizes: Sizes, C: int, *, steps: int = 4, max_norm: float = 0.5) -> Case:
-    """A call of train: some batches whose gradient is longer than max_norm, and some whose is not."""
+def train_case(rng: Generator, label: str, sizes: Sizes, C: int, *, steps: int = 4, clips: bool = True) -> Case:
+    """A call of train, in which the first gradient is clipped, or is not.
+
+    ``max_norm`` follows from that gradient. Half of its largest number: so that clipping shows, and clipping each number on its
+    own shows as another thing. Three times its norm: so that to clip what is short enough already shows, too.
+    """
     N, T, D, H = sizes
-    batches = [
-        # A batch with inputs near zero has a small gradient: the classifier sees little but its own bias.
-        (rng.normal(scale=0.1 if k % 2 else 3.0, size=(N, T, D)), rng.integers(C, size=N))
-        for k in range(steps)
-    ]
-    weights = (
-        rng.normal(size=(H, C)),
-        rng.normal(scale=0.1, size=C),
-    )
-    return Case(label, ((*torch_weights(rng, D, H), *weights), batches, max_norm, 0.3))
+    weights = (*torch_weights(rng, D, H), rng.normal(size=(H, C)), rng.normal(scale=0.1, size=C))
+    batches = [(rng.normal(size=(N, T, D)), rng.integers(C, size=N)) for _ in range(steps)]
+    # A step of size 1 without clipping takes away the gradient itself.
+    _, after = RIGHT.calling("train")(weights, batches[:1], float("inf"), 1.0)
+    before = (*weights[4:], *weights[:4])
+    gradient = np.concatenate([np.ravel(b - a) for a, b in zip(after, before, strict=True)])
+    max_norm = np.abs(gradient).max() / 2 if clips else 3 * np.linalg.norm(gradient)
+    return Case(label, (weights, batches, float(max_norm), 0.3))
 
 
 def chunks_case(rng: Generator, label: str, sizes: Sizes, k: int) -> Case:
@@ -284,7 +286,7 @@ CHECKS = (
         arrays="torch",
         cases=lambda rng: [
             train_case(rng, "", (4, 5, 3, 2), C=3),
-            train_case(rng, "a max_norm that is never reached", (3, 4, 2, 3), C=2, max_norm=1e3),
+            train_case(rng, "a gradient that is short enough", (3, 4, 2, 3), C=2, clips=False),
         ],
         expected=RIGHT.calling("train"),
         outputs=("losses", WEIGHTS),
