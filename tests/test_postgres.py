@@ -24,6 +24,17 @@ from tests.tiny_course import ADDS, RIGHT, hand_in, made_tiny_course, tiny_cours
 psycopg = pytest.importorskip("psycopg", reason="no psycopg; install the extra: postgres")
 
 
+# nbgrader's Gradebook leaves its connection open when it cannot make its tables.
+pytestmark = pytest.mark.filterwarnings("ignore:.* was deleted while still open:ResourceWarning")
+
+
+@pytest.fixture(autouse=True)
+def collected():
+    """What such a connection warns of belongs to the test that made it, and to no later one."""
+    yield
+    gc.collect()
+
+
 def programs():
     """Folder of PostgreSQL's programs; Debian does not put it on the PATH."""
     found = shutil.which("initdb")
@@ -186,7 +197,6 @@ def test_who_opens_a_new_gradebook_while_another_makes_it_goes_on(server, databa
     assert server.say("select id from course", database=database) == [("one",)]
 
 
-@pytest.mark.filterwarnings("ignore:.* was deleted while still open:ResourceWarning")
 @pytest.mark.parametrize(
     ("wrong", "reason"),
     [
@@ -203,8 +213,6 @@ def test_what_is_wrong_with_the_address_is_said_in_a_sentence(server, tiny_cours
     with pytest.raises(GradebookError, match=reason) as said, open_gradebook(course.directory):
         pass
     sentence = str(said.value)
-    del said
-    gc.collect()  # nbgrader's Gradebook leaves its connection open when it cannot make its tables
     assert ":***@" in sentence and "secret" not in sentence and "\n" not in sentence
     assert "Traceback" not in "".join(capfd.readouterr())
 
