@@ -11,14 +11,18 @@ there as it does here.
 from __future__ import annotations
 
 import atexit
+import logging
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import CancelledError
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from uuid import uuid4
 
+import dask
 from distributed import Client, KilledWorker, get_worker
 
 from autograder import judge, problem_set, sandbox
@@ -31,6 +35,9 @@ from autograder.sandbox import Isolation
 MOST_BYTES = 4 * 2**20  # of a problem set: it goes along with each task
 RETRIES = 3  # with other workers, when one is lost in the middle of a task
 WAIT = 30.0  # seconds for the first worker to be there
+
+# What a worker is asked, in words: Dask ends a worker that cannot import what it is sent, again and again, and says nothing here.
+GRADE = "__import__('autograder.cluster').cluster._grade_here(*given)"
 
 # Of a problem set's folder: relative name -> content, as pairs in order, so that it can be looked up.
 Bundle = tuple[tuple[str, bytes], ...]
@@ -58,12 +65,22 @@ class Cluster:
     def __post_init__(self) -> None:
         self._stopped = False
         self._bundle = bundle(self.problem_set)
+        with ExitStack() as stack:
+            stack.enter_context(_quiet())
+            self._connect()
+            self._open = stack.pop_all()
+
+    def _connect(self) -> None:
         try:
             self._client = Client(self.address, timeout=WAIT)
-        except (OSError, ValueError, TimeoutError) as error:
+        except (OSError, ValueError, TypeError, RuntimeError, TimeoutError) as error:
+            remedy = (
+                "Start it, and give all sides the certificates that they need in Dask's settings, distributed.comm.tls"
+                if self.address.startswith("tls:")
+                else "Start one with `dask scheduler` and give the address that it prints, such as tcp://host:8786"
+            )
             raise ClusterError(
-                f"no Dask scheduler answers at {self.address} ({type(error).__name__}: {error}). Start one with "
-                "`dask scheduler` and give the address that it prints, such as tcp://host:8786"
+                f"no Dask scheduler answers at {self.address} ({type(error).__name__}: {error}). {remedy}"
             ) from None
         try:
             self._client.wait_for_workers(1, timeout=WAIT)
@@ -79,7 +96,8 @@ class Cluster:
 
     def __exit__(self, *_: object) -> None:
         self._stopped = True
-        self._client.close()
+        with self._open:
+            self._client.close()
 
     @property
     def slots(self) -> int:
@@ -92,30 +110,26 @@ class Cluster:
         Raises
         ------
         IsolationError : a worker cannot start a sandbox
-        ClusterError : a worker has another version of the course, or the scheduler is gone
+        ClusterError : a worker has another version of the course, or none, or the scheduler is gone
         JudgeError : the judge failed on this submission
         Stopped : this object was left
         """
         unsafe = self.isolation.level == sandbox.UnsafeLocal.level
         try:
-            task = self._client.submit(
-                _grade_here,
-                self.problem_set.name,
-                self._bundle,
-                self.problem_set.digest,
-                list(cells),
-                seed,
-                student,
-                unsafe,
-                pure=False,
-                retries=RETRIES,
-            )
+            chosen = self.problem_set
+            given = (chosen.name, self._bundle, chosen.digest, list(cells), seed, student, unsafe)
+            task = self._client.submit(eval, GRADE, {"given": given}, key=f"grade-{uuid4().hex}", retries=RETRIES)
             answer = task.result()
         except KilledWorker as error:
             raise JudgeError(f"every worker that took it was lost: {error}") from None
-        except (CancelledError, OSError, RuntimeError) as error:
+        except (CancelledError, OSError, RuntimeError, ImportError) as error:
             if self._stopped:
                 raise Stopped() from None
+            if missing := _import_error(error):
+                raise ClusterError(
+                    f"a worker of the scheduler at {self.address} does not have this course installed ({missing}); "
+                    "install the same version there as here"
+                ) from None
             raise ClusterError(
                 f"the scheduler at {self.address} is gone ({type(error).__name__}). What was graded is kept: start it again and "
                 "run the same command"
@@ -126,6 +140,30 @@ class Cluster:
         if kind == "isolation":
             raise IsolationError(*text)
         raise (ClusterError if kind == "version" else JudgeError)(*text)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep Dask from writing tracebacks on stderr: what matters of them comes as an error. Who set up Dask's logging gets it."""
+    if dask.config.get("distributed.logging", None):
+        yield
+        return
+    loggers = [logging.getLogger(name) for name in ("distributed", "distributed.client")]
+    levels = [logger.level for logger in loggers]
+    try:
+        for logger in loggers:
+            logger.setLevel(logging.CRITICAL)
+        yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+
+
+def _import_error(error: BaseException | None) -> ImportError | None:
+    """What could not be imported elsewhere, where that is behind an error."""
+    while error is not None and not isinstance(error, ImportError):
+        error = error.__cause__
+    return error
 
 
 def bundle(chosen: ProblemSet) -> Bundle:
@@ -162,7 +200,7 @@ def _grade_here(
                 f"the worker {_address()} has another version of this course than this machine, so that its scores could differ; "
                 "install the same version there",
             )
-        isolation = sandbox.choose(unsafe)
+        isolation = _isolation(unsafe)
         return ("record", judge.grade(cells, chosen, seed=seed, isolation=isolation, student=student).to_json())
     except IsolationError as error:
         return ("isolation", f"On the worker {_address()}: {error.reason}", error.remedy)
@@ -180,6 +218,12 @@ def _problem_set(name: str, files: Bundle) -> ProblemSet:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
     return problem_set.load(name, root)
+
+
+@cache
+def _isolation(unsafe: bool) -> Isolation:
+    """Isolation of a worker's machine, tried out once in the life of its process; one that failed is tried anew."""
+    return sandbox.choose(unsafe)
 
 
 def _address() -> str:
