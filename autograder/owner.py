@@ -25,8 +25,13 @@ def mark(pid: int) -> str:
     return f"{boot}-{os.stat('/proc/self/ns/pid').st_ino}-{pid}-{_start(pid)}"
 
 
-def is_left(thing: str) -> bool:
+def is_left(thing: str, shared: bool = False) -> bool:
     """Whether a thing of that name was left behind by a judge that ended; False for what is no judge's.
+
+    Parameters
+    ----------
+    thing : its name, from `name`
+    shared : other machines may have made it, as in a home folder that many mount; theirs are left alone
 
     >>> is_left("somebody-elses"), is_left(name())
     (False, False)
@@ -38,7 +43,7 @@ def is_left(thing: str) -> bool:
         return False
     mine = mark(os.getpid()).split("-")
     if parts[1] != mine[0]:
-        return True  # of before the machine started; nothing of then can still run
+        return not shared  # of before this machine started; nothing of then can still run
     if parts[2] != mine[1]:
         return False  # of a judge in another container, whose processes this one does not see
     try:

@@ -122,7 +122,7 @@ def try_out(isolation: Bubblewrap | Container, fork: Callable[[str, str, Limits]
     home = os.path.expanduser("~")
     where = home if os.access(home, os.W_OK) else None
     for left in Path(where or tempfile.gettempdir()).glob(".autograder-*"):
-        if owner.is_left(left.name[1:]):
+        if owner.is_left(left.name[1:], shared=True):
             shutil.rmtree(left, ignore_errors=True)  # whoever made it was killed
     with (
         tempfile.TemporaryDirectory(prefix=f".{owner.name()}", dir=where) as folder,

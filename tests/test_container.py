@@ -169,6 +169,9 @@ def test_a_thing_is_left_behind_only_when_its_judge_has_ended() -> None:
     judge.kill()
     judge.wait()
     assert owner.is_left(name)
+    of_another_boot = name.replace(name.split("-")[1], "000000000000")
+    assert owner.is_left(of_another_boot)
+    assert not owner.is_left(of_another_boot, shared=True)  # it may be another machine's, which runs
     elsewhere = name.split("-")
     elsewhere[2] = "1"  # another process namespace: whether its judge lives cannot be seen from here
     assert not owner.is_left("-".join(elsewhere))
