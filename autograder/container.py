@@ -518,11 +518,11 @@ def clean_up(program: str, level: str) -> list[str]:
     for name in left:
         _say(program, "rm", "--force", *(["--time=0"] if level == "podman" else []), "--volumes", name)
     for folder in Path(tempfile.gettempdir()).glob(f"{owner.PREFIX}-*-*-*-*-*-*"):
-        if folder.is_dir() and not folder.is_symlink() and folder.stat().st_uid == os.geteuid():
-            name = folder.name.rpartition("-")[0]
-            if owner.is_left(name):
-                shutil.rmtree(folder, ignore_errors=True)
-                left.append(folder.name)
+        if owner.is_left(folder.name.rpartition("-")[0], shared=True):
+            with suppress(OSError):  # another judge that starts may remove it as well
+                if folder.lstat().st_uid == os.geteuid() and not folder.is_symlink():
+                    shutil.rmtree(folder)
+                    left.append(folder.name)
     return left
 
 
