@@ -193,5 +193,6 @@ def test_a_mistake_in_pytorch_leaves_the_callers_settings_alone():
     arguments = np.zeros((1, 2, 3)), np.zeros((1, 2), int), np.ones((1, 2), bool)
     with torch.no_grad():
         loss, gradient = bug.calling("loss_and_gradient")(*arguments)
+        bug.calling("lstm_layer")(np.ones((8, 3)), np.ones((8, 2)), np.ones(8), np.ones(8))  # which draws weights first
     assert type(loss) is type(gradient) is np.ndarray and gradient.shape == (1, 2, 3)
     assert torch.equal(torch.get_rng_state(), before)
