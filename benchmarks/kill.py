@@ -32,7 +32,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing, suppress
 from copy import deepcopy
 from dataclasses import asdict, dataclass
@@ -354,6 +354,7 @@ def measure(
     work: Path,
     tell: Callable[[str], None] = print,
     keep: Callable[[dict[str, Any]], None] = lambda report: None,
+    kinds: Sequence[str] = KINDS,
 ) -> list[dict[str, Any]]:
     """All of it; ``keep`` gets the report after each trial, for this takes long."""
     rng = random.Random(seed)
@@ -366,7 +367,7 @@ def measure(
         path = course / made
         shutil.rmtree(path) if path.is_dir() else path.unlink()
     results = []
-    chosen = [KINDS[k % len(KINDS)] for k in range(trials)]
+    chosen = [kinds[k % len(kinds)] for k in range(trials)]
     rng.shuffle(chosen)
     for number, (kind, at) in enumerate(zip(chosen, points(trials, submissions, 4.0, rng), strict=True), start=1):
         if at < 0 and kind in ("judge", "worker"):
