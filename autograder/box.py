@@ -114,11 +114,14 @@ class Box:
         """
         view = memoryview(data)
         while view:
-            if self._wait(deadline, writing=True):
-                try:
-                    view = view[os.write(self._requests, view) :]
-                except BrokenPipeError:
-                    raise self._ended() from None
+            if time.monotonic() >= deadline:
+                raise WorkerTimeout("no answer in time")
+            try:
+                view = view[os.write(self._requests, view) :]
+            except BlockingIOError:  # the pipe is full; nearly always there is room, and nothing need be waited for
+                self._wait(deadline, writing=True)
+            except BrokenPipeError:
+                raise self._ended() from None
 
     def read(self, size: int, deadline: float) -> bytes:
         """Exactly ``size`` bytes of what the worker replies.
@@ -135,8 +138,8 @@ class Box:
         del self._unread[:size]
         return data
 
-    def _wait(self, deadline: float, writing: bool = False) -> bool:
-        """Take in what has come; whether the worker can be written to. Returns at least twice a second."""
+    def _wait(self, deadline: float, writing: bool = False) -> None:
+        """Take in what has come, and return when something has, or the worker can be written to; at least twice a second."""
         left = deadline - time.monotonic()
         if left <= 0:
             raise WorkerTimeout("no answer in time")
@@ -154,7 +157,6 @@ class Box:
             self._watched = time.monotonic()
             if self.group is None and self._memory() > self.limits.memory:
                 raise OutOfMemory(f"more than {self.limits.memory >> 20} MiB")
-        return self._requests in ready
 
     def _take(self, fd: int) -> None:
         """Take in what has come on one of the two pipes."""
