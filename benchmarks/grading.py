@@ -622,10 +622,10 @@ def main() -> int:
     """Measure, print, write; 1 where a grade differs."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("sets", nargs="*", default=SETS, metavar="PROBLEM_SET", help=f"({' '.join(SETS)})")
-    parser.add_argument("--students", type=int, default=60, help="size of the class (60)")
+    parser.add_argument("--students", type=int, default=50, help="size of the class (50)")
     parser.add_argument("--rounds", type=int, default=3, help="runs of `autograder run`; the middle one counts (3)")
     parser.add_argument(
-        "--watched", type=int, default=16, help="submissions on which phases are measured; 0: none (16)"
+        "--watched", type=int, default=12, help="submissions on which phases are measured; 0: none (12)"
     )
     parser.add_argument("--large", type=int, default=0, help="size of a class on which memory is watched; 0: none (0)")
     parser.add_argument("--out", type=Path, default=RESULTS)
