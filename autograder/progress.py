@@ -12,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.text import Text
 
 PAUSE = 20.0  # seconds between two lines
+FEW = 4  # submissions, from whose rate nothing is said of the time left: the judges were starting
 
 
 @dataclass
@@ -53,7 +54,7 @@ class Counter:
         return (self.total - self.done) / self.per_minute * 60 if self.done else 0.0
 
     def __str__(self) -> str:
-        left = f", {self.seconds_left:.0f} s left" if 0 < self.done < self.total else ""
+        left = f", {self.seconds_left:.0f} s left" if FEW < self.done < self.total else ""
         return f"{self.done} of {self.total} graded, {self.per_minute:.0f} per minute{left}, {self.failed} failed"
 
     def say(self, text: str) -> None:
