@@ -3,6 +3,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -17,6 +18,7 @@ from autograder import batch, cluster
 from autograder.batch import Grading
 from autograder.errors import ClusterError, IsolationError
 from autograder.gradebook import Course, open_gradebook
+from tests.hosts import Network, why_not
 from tests.tiny_course import ADDS, RIGHT, empty_gradebook, hand_in, hand_in_text, made_tiny_course, tiny_course  # noqa: F401
 
 ROOT = Path(__file__).parents[1]
@@ -129,6 +131,54 @@ def test_a_worker_with_another_version_of_the_course_grades_nobody(course, proce
     with pytest.raises(ClusterError, match="another version of this course"):
         batch.run(other, ["student-00"], scheduler=processes.address)
     assert not list((course.records / "tiny").glob("*.json"))
+
+
+def test_a_host_that_is_cut_off_costs_nobody_a_grade_and_grades_nobody_twice(course, tmp_path):
+    if reason := why_not():
+        pytest.skip(f"hosts cannot be made here: {reason}")
+    for k in range(12, 59):
+        hand_in(course.root, f"student-{k:02}", ADDS if k % 3 else RIGHT)
+    students = course.students("tiny")
+    # A connection that is silent is given up after 11 seconds, the shortest that Dask takes.
+    settings = {"DASK_DISTRIBUTED__COMM__TIMEOUTS__TCP": "11s", "PYTHONPATH": str(ROOT)}
+
+    def start(host, *words):
+        with open(host.folder / "log", "w") as log:
+            command = [sys.executable, "-m", "dask", *words, "--no-dashboard"]
+            host.run(command, settings=settings, stdout=log, stderr=log)
+
+    def wait(condition):
+        for _ in range(600):
+            if condition():
+                return
+            time.sleep(0.1)
+        pytest.fail((scheduler.folder / "log").read_text() + (desk.folder / "log").read_text())
+
+    def said(words):
+        return re.findall(rf"{words} worker.*tcp://{cut_off.address}:", (scheduler.folder / "log").read_text())
+
+    with Network(tmp_path / "hosts") as network:
+        scheduler = network.host("scheduler", 1, hidden=[course.root])
+        start(scheduler, "scheduler", "--host", scheduler.address)
+        workers = [network.host(f"worker{k}", 11 + k, hidden=[course.root]) for k in range(2)]
+        for host in workers:
+            start(host, "worker", f"{scheduler.address}:8786", "--nthreads", "1", "--no-nanny")
+        desk, cut_off = network.host("desk", 2), workers[1]
+        command = [sys.executable, "-m", "autograder", "run", "tiny", "--json"]
+        address = ["--scheduler", f"tcp://{scheduler.address}:8786"]
+        with open(tmp_path / "said", "w") as file, open(desk.folder / "log", "w") as log:
+            run = desk.run([*command, *address], cwd=course.root, settings=settings, stdout=file, stderr=log)
+        wait(lambda: said("Register") and len(list((course.records / "tiny").glob("*.json"))) >= 10)
+        cut_off.cut()
+        wait(lambda: said("Remove"))
+        cut_off.join()  # while it still holds what was given to others
+        assert run.wait(timeout=120) == 1  # one cannot be read
+    listed = json.loads((tmp_path / "said").read_text())
+    assert [outcome["student"] for outcome in listed] == students
+    expected = [
+        (f"student-{k:02}", *row) for k in range(59) for row in (("scale", 0.0 if k % 3 else 2.0), ("total", 1.0))
+    ]
+    assert [row for row in scores(course) if row[0] != "unreadable"] == expected
 
 
 @pytest.mark.parametrize(
