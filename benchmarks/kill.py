@@ -254,16 +254,19 @@ def state(folder: Path) -> dict[str, Any]:
     return {"gradebook": gradebook(folder), "records": found_by_the_judge(folder), "notebooks": graded(folder)}
 
 
-def unbroken(folder: Path, work: Path) -> tuple[dict[str, Any], float]:
-    """What a run gives that nothing happens to, and its seconds."""
+def unbroken(folder: Path, work: Path) -> tuple[dict[str, Any], float, float]:
+    """What a run gives that nothing happens to, its seconds, and those until the first record."""
     began = time.monotonic()
     run = Run(folder, work / "tmp")
+    while run.process.poll() is None and not records(folder):
+        time.sleep(0.01)
+    first = time.monotonic() - began
     code, said = run.end()
     if (
         code != 1 or "could not be graded" not in said
     ):  # unreadable submissions are in the class: the honest exit code is 1
         raise SystemExit(f"the unbroken run ended with {code}:\n{said[-3000:]}")
-    return state(folder), time.monotonic() - began
+    return state(folder), time.monotonic() - began, first
 
 
 def trial(course: Path, work: Path, expected: Mapping[str, Any], kind: str, at: float, rng: random.Random) -> Trial:
@@ -344,7 +347,9 @@ def points(number: int, submissions: int, start_up: float, rng: random.Random) -
     chosen = [-start_up * rng.random() for _ in range(early)]
     chosen += [submissions - rng.randrange(3) for _ in range(late)]
     chosen += [rng.randrange(1, submissions) for _ in range(number - early - late)]
-    return chosen[:number]
+    chosen = chosen[:number]
+    rng.shuffle(chosen)
+    return chosen
 
 
 def measure(
@@ -361,7 +366,7 @@ def measure(
     course = work / "fresh"
     make_course(course, submissions, seed)
     # The first run makes the key; with it, all others draw the same inputs.
-    expected, seconds = unbroken(course, work)
+    expected, seconds, first = unbroken(course, work)
     tell(f"unbroken: {submissions} submissions in {seconds:.1f} s")
     for made in ("gradebook.db", "records/" + NAME, "autograded", "logs"):
         path = course / made
@@ -369,9 +374,9 @@ def measure(
     results = []
     chosen = [kinds[k % len(kinds)] for k in range(trials)]
     rng.shuffle(chosen)
-    for number, (kind, at) in enumerate(zip(chosen, points(trials, submissions, 4.0, rng), strict=True), start=1):
+    for number, (kind, at) in enumerate(zip(chosen, points(trials, submissions, first, rng), strict=True), start=1):
         if at < 0 and kind in ("judge", "worker"):
-            at = float(rng.randrange(1, 10))  # there is none while the command starts
+            at = float(rng.randrange(1, submissions))  # there is none while the command starts
         result = trial(course, work, expected, kind, at, rng)
         results.append(result)
         outcome = "equal" if not result.troubles else "; ".join(result.troubles)
