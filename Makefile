@@ -57,8 +57,8 @@ demo-course: environment  ## a class of simulated students, graded end to end
 bench: environment  ## how fast lstm_ref is beside PyTorch, into benchmarks/results/
 	python benchmarks/sequence.py
 
-coverage: environment system-packages book  ## which lines of lstm_ref the tests run; fails below 95 %
-	pytest --cov=lstm_ref --cov-report=term-missing:skip-covered --cov-fail-under=95 --ignore=tests/browser
+coverage: environment system-packages  ## which lines of lstm_ref its tests run; fails below 95 %
+	pytest --cov=lstm_ref --cov-report=term-missing:skip-covered --cov-fail-under=95 lstm_ref $$(grep -rlE '^(from|import) lstm_ref' tests --include='test_*.py' --exclude-dir=browser)
 
 bench-naming: environment  ## how often a mistake is named, and rightly, into benchmarks/results/ (a minute)
 	python benchmarks/naming.py
