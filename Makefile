@@ -8,7 +8,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PYTHONNOUSERSITE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help environment pins system-packages book pdf test lint exercises check-exercises serve lab demo-course bench bench-naming bench-grading bench-cluster coverage mutation publish clean
+.PHONY: help environment pins system-packages book pdf test lint exercises check-exercises serve lab demo-course bench bench-naming bench-grading bench-kill bench-cluster coverage mutation publish clean
 
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | awk -F'\t' '{ printf "make %-16s %s\n", $$1, $$2 }'
@@ -65,6 +65,9 @@ bench-naming: environment  ## how often a mistake is named, and rightly, into be
 
 bench-grading: environment  ## one class through plain nbgrader and through the autograder, into benchmarks/results/ (eight minutes)
 	python benchmarks/grading.py
+
+bench-kill: environment  ## kill runs at random points and compare the gradebooks, into benchmarks/results/ (half an hour)
+	python benchmarks/kill.py
 
 bench-cluster: environment  ## 2,000 submissions on a cluster whose hosts are cut off and killed, into benchmarks/results/ (root; fifteen minutes)
 	python benchmarks/cluster.py
