@@ -161,6 +161,8 @@ class Host:
     def remove(self) -> None:
         """Unmake it."""
         self.kill()
+        # Not left to the end of the namespace: the kernel takes its time with that, and the port's name would still be taken.
+        _ip("-n", self.network.switch, "link", "delete", self._port)
         _ip("netns", "delete", self._space)
 
 
