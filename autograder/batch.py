@@ -201,10 +201,15 @@ class Grading:
     def _holds(self, record: Record, cells: list[str], notes: list[str]) -> bool:
         return (
             record.content_hash == content_hash(cells, self.problem_set)
-            and record.isolation == self.isolation.level
+            and self._is_held_as_well(record.isolation)
             and list(record.notes[: len(notes)]) == notes
             and [check.name for check in record.checks] == [check.name for check in self.problem_set.checks]
         )
+
+    def _is_held_as_well(self, level: str) -> bool:
+        if isinstance(self.isolation, Elsewhere):
+            return self.isolation.may_be(level)
+        return level == self.isolation.level
 
     def path(self, student: str) -> Path:
         """File of a student's record."""

@@ -248,6 +248,10 @@ class Elsewhere:
 
     level: str
 
+    def may_be(self, level: str) -> bool:
+        """Whether a record of this level may come from there: a machine without bubblewrap takes a container."""
+        return level == self.level or UnsafeLocal.level not in (level, self.level)
+
     def start(self, packages: Iterable[str], limits: Limits) -> Box:
         """Refuse: no student's code runs on this machine."""
         raise IsolationError(

@@ -45,5 +45,7 @@ def fill_class(course):
     hand_in(course, "cay", {}, skipping)
     hand_in_text(course, "dan", "{")
     (course / "submitted" / "ann" / "tiny" / "timestamp.txt").write_text("2026-03-01 11:00:00 UTC")
-    (course / "submitted" / "ann" / "tiny" / "submission_secret.txt").write_text("5e" * 64)  # as nbgrader submit leaves it
+    (course / "submitted" / "ann" / "tiny" / "submission_secret.txt").write_text(
+        "5e" * 64
+    )  # as nbgrader submit leaves it
     (course / "submitted" / "bob" / "tiny" / "data").symlink_to("/dev/zero")  # would be copied without end

@@ -444,6 +444,30 @@ def test_notebooks_of_a_large_class_are_let_go_as_soon_as_they_are_entered(cours
     assert len(held) == 120 and alive() == 0 and max(most) <= 2 * (2 + 3 * batch.GROUP)
 
 
+@pytest.mark.parametrize(
+    ("asked", "recorded", "holds"),
+    [
+        ("bubblewrap", "bubblewrap", True),
+        ("bubblewrap", "podman", True),
+        ("bubblewrap", "unsafe-local", False),
+        ("unsafe-local", "unsafe-local", True),
+        ("unsafe-local", "podman", False),
+    ],
+)
+def test_record_of_a_cluster_holds_whatever_sandbox_its_worker_had(course, grading, asked, recorded, holds):
+    hand_in(course.root, "ann", RIGHT)
+    on_cluster = replace(grading, isolation=sandbox.Elsewhere(asked))
+    asks = []
+
+    def ask(cells, seed, student):
+        asks.append(student)
+        return replace(grade(cells, grading.problem_set, seed=seed, isolation=grading.isolation), isolation=recorded)
+
+    on_cluster.grade("ann", ask)
+    on_cluster.grade("ann", ask)
+    assert len(asks) == (1 if holds else 2)
+
+
 def test_preparing_needs_isolation(course, monkeypatch):
     finding = sandbox.Finding("Is bubblewrap there?", False, "No.", "Install it.")
     monkeypatch.setattr(sandbox, "probe", lambda: [finding])
