@@ -636,18 +636,22 @@ def main() -> int:
         watch = watch_ours if options.watch == OURS else watch_nbgrader
         options.out.write_text(json.dumps(watch(options.sets[0], options.began)))
         return 0
-    report: dict[str, Any] = {"machine": machine(), "problem sets": {}}
+    differ = False
     for name in options.sets:
         if why := missing(name):
             print(f"{name} is left out: {why}.")
             continue
-        found = measure(name, options.students, options.rounds, options.watched, options.large)
-        report["problem sets"][name] = rounded(found)
-        show(name, report["problem sets"][name])
-    options.out.parent.mkdir(exist_ok=True)
-    options.out.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
-    print(f"\nwritten to {options.out}")
-    return 1 if any(found["grade rows that differ"] for found in report["problem sets"].values()) else 0
+        found = rounded(
+            {"machine": machine(), **measure(name, options.students, options.rounds, options.watched, options.large)}
+        )
+        differ = differ or bool(found["grade rows that differ"])
+        show(name, found)
+        # Read again each time: another problem set may have been written meanwhile.
+        kept = json.loads(options.out.read_text(encoding="utf-8")) if options.out.exists() else {}
+        options.out.parent.mkdir(exist_ok=True)
+        options.out.write_text(json.dumps({**kept, name: found}, indent=1) + "\n", encoding="utf-8")
+        print(f"\nwritten to {options.out}")
+    return 1 if differ else 0
 
 
 if __name__ == "__main__":

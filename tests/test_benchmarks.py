@@ -130,3 +130,14 @@ def test_a_grade_that_differs_is_named(script):
     (said,) = grading.differences({("ann", "step"): row}, {("ann", "step"): (0.0, *row[1:])})
     assert said.startswith("ann, step: ")
     assert len(grading.differences({("ann", "step"): row}, {})) == 1
+
+
+def test_the_committed_comparison_found_no_grade_that_differs(script):
+    grading = script("grading")
+    report = json.loads((RESULTS / "grading.json").read_text())
+    assert set(report) == set(grading.SETS)
+    for found in report.values():
+        assert found["grade rows compared"] >= 300 and found["grade rows that differ"] == []
+        assert found["machine"]["cores"] and found["machine"]["nbgrader"] and len(found["load before"]) == 3
+        assert {grading.OURS, grading.PLAIN, grading.HALVES} <= found.keys()
+        assert found["phases"].keys() == {grading.OURS, grading.PLAIN}
