@@ -465,7 +465,7 @@ def machine() -> dict[str, Any]:
         "processor": lines[0].split(":", 1)[1].strip() if lines else platform.machine(),
         "cores": len(os.sched_getaffinity(0)),
         "load": os.getloadavg(),
-        "linux": platform.release(),
+        "linux": platform.release().partition("-")[0],
         "python": platform.python_version(),
         "bubblewrap": version,
         **{package: importlib.metadata.version(package) for package in ("numpy", "dask", "distributed", "nbgrader")},

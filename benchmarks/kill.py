@@ -405,7 +405,7 @@ def machine() -> dict[str, str]:
         "date": time.strftime("%Y-%m-%d"),
         "processor": processor,
         "cores": str(len(os.sched_getaffinity(0))),
-        "system": f"{platform.system()} {platform.release()}",
+        "system": f"{platform.system()} {platform.release().partition('-')[0]}",
         "python": platform.python_version(),
         "sqlite": sqlite3.sqlite_version,
         "nbgrader": version("nbgrader"),

@@ -43,6 +43,6 @@ def test_whatever_is_killed_the_same_command_ends_with_the_gradebook_of_an_unbro
 
 def test_the_committed_results_are_of_large_classes_and_nothing_was_lost(kill):
     report = json.loads(kill.RESULTS.read_text())
-    assert report["submissions"] == 500 and len(report["trials"]) == report["equal"]
+    assert report["submissions"] == 500 and len(report["trials"]) == report["equal"] >= 50
     assert set(report["by kind"]) == set(kill.KINDS) and all(report["machine"].values())
     assert not any(trial["troubles"] for trial in report["trials"])
