@@ -198,7 +198,7 @@ def test_total_in_the_container_is_the_gradebooks(container, tiny_course, empty_
     work = filled_in(tiny_course, ADDS)
     inner = io.BytesIO()
     with zipfile.ZipFile(inner, "w") as archive:
-        archive.writestr("work/Meine Lösung.ipynb", nbformat.v4.writes_json(work))
+        archive.writestr("handed/Meine Lösung.ipynb", nbformat.v4.writes_json(work))
     box.hand_in("everything.zip", inner.getvalue())
     box.hand_in("report.pdf", b"pdf")
     result, said = box.run()
@@ -211,7 +211,7 @@ def test_total_in_the_container_is_the_gradebooks(container, tiny_course, empty_
     assert [(t["score"], t["max_score"], t["status"]) for t in result["tests"]] == [(0, 2, "failed"), (1, 1, "passed")]
     scale = result["tests"][0]["output"]
     assert "It adds a instead of multiplying." in scale and scale.count("Hint: Which sign stands there?") == 1
-    assert result["output"].startswith("everything.zip/work/Meine Lösung.ipynb of Ann Doe and 李小龙, attempt 2.\n")
+    assert result["output"].startswith("everything.zip/handed/Meine Lösung.ipynb of Ann Doe and 李小龙, attempt 2.\n")
     assert "handed in 2 hours 30 minutes after the due date" in result["output"]
     # What only the instructor may see is on stdout, and enough to ask the same again.
     number = re.search(r"Seed of the inputs: (\w+)", said)[1]
