@@ -97,7 +97,7 @@ def test_another_score_and_another_mistake_are_seen(results):
         replace(right, student=replace(right.student, scores=more)),
         replace(right, student=replace(right.student, mistakes={"lstm_step": "no_bias"})),
         replace(wrong, student=replace(wrong.student, mistakes={})),
-        replace(right, outcome=replace(right.outcome, record=None, problem="broken")),
+        replace(right, outcome=replace(right.outcome, problem="broken")),
     ]
     assert not any(result.as_expected for result in changed)
     text = io.StringIO()
