@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+import shutil
 import sys
 from dataclasses import dataclass
 from functools import cache
@@ -188,3 +189,30 @@ def rules_in_place_of_proc(install: Installation) -> list[str]:
     made = [word for path in ("/proc", "/proc/self") for word in ("--perms", "0755", "--dir", path)]
     # The link leads nowhere: a program that is called python would be asked for more.
     return [*made, "--ro-bind", "/proc/cpuinfo", "/proc/cpuinfo", "--symlink", str(CODE / "program"), "/proc/self/exe"]
+
+
+def lay_out(install: Installation, folder: Path) -> tuple[Path, Path]:
+    """Copy a worker's own code into a folder, and link the allowed packages there, for a worker that runs in no box.
+
+    Returns
+    -------
+    folders of both
+    """
+    code, packages = folder / "worker", folder / "packages"
+    for name in SHIPPED:
+        copy_for_all(PACKAGE / name, code / "autograder" / name)
+    copy_for_all(SHARED, code / "verdict" / SHARED.name)
+    packages.mkdir(mode=0o755)
+    for path in install.packages:
+        (packages / path.name).symlink_to(path)
+    return code, packages
+
+
+def copy_for_all(source: Path, target: Path) -> None:
+    """Copy a file so that everybody can read it and only root can change it, whatever root's umask is."""
+    for parent in (target.parent.parent, target.parent):
+        if not parent.exists():
+            parent.mkdir()
+            parent.chmod(0o755)
+    shutil.copyfile(source, target)
+    target.chmod(0o644)

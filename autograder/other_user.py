@@ -23,7 +23,7 @@ from autograder import seccomp
 from autograder.become import landlock_version
 from autograder.box import Box, Limits
 from autograder.errors import IsolationError, WorkerError
-from autograder.layout import ENVIRONMENT, PACKAGE, SHARED, SHIPPED, installation
+from autograder.layout import ENVIRONMENT, PACKAGE, copy_for_all, installation, lay_out
 from autograder.sandbox import UnsafeLocal
 
 FIRST, COUNT = 60_600, 580  # numbers of users that no system gives to anybody, also where a container knows few
@@ -80,13 +80,7 @@ class OtherUser(UnsafeLocal):
         """
         install = installation(tuple(packages))
         folder = _folder()
-        code, packages_folder = folder / "worker", folder / "packages"
-        for name in SHIPPED:
-            _copy(PACKAGE / name, code / "autograder" / name)
-        _copy(SHARED, code / "verdict" / SHARED.name)
-        packages_folder.mkdir(mode=0o755)
-        for path in install.packages:
-            (packages_folder / path.name).symlink_to(path)
+        code, packages_folder = lay_out(install, folder)
         settings = {"code": str(code), "path": [str(packages_folder)], "limits": limits.for_worker(), "uid": None}
         command = [str(install.python), "-I", "-S", str(code / "autograder/worker.py"), json.dumps(settings)]
         return self._run(command, folder, limits, [*install.system, *install.packages])
@@ -122,7 +116,7 @@ class OtherUser(UnsafeLocal):
         scratch = folder / "scratch"
         scratch.mkdir(mode=0o700)
         os.chown(scratch, uid, uid)
-        _copy(PACKAGE / "become.py", folder / "become.py")
+        copy_for_all(PACKAGE / "become.py", folder / "become.py")
         program = seccomp.build(families=(AF_UNIX,))
         settings = {
             "uid": uid,
@@ -160,13 +154,3 @@ def _folder() -> Path:
     folder = Path(tempfile.mkdtemp(prefix="autograder-"))
     folder.chmod(0o711)
     return folder
-
-
-def _copy(source: Path, target: Path) -> None:
-    """Copy a file so that everybody can read it and only root can change it, whatever root's umask is."""
-    for parent in (target.parent.parent, target.parent):
-        if not parent.exists():
-            parent.mkdir()
-            parent.chmod(0o755)
-    shutil.copyfile(source, target)
-    target.chmod(0o644)

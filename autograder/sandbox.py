@@ -40,11 +40,9 @@ from autograder.errors import IsolationError
 from autograder.layout import (
     CODE,
     ENVIRONMENT,
-    PACKAGE,
-    SHARED,
-    SHIPPED,
     Installation,
     installation,
+    lay_out,
     rules_for,
     rules_in_place_of_proc,
 )
@@ -218,15 +216,7 @@ class UnsafeLocal:
         """Start a worker in a temporary folder."""
         install = installation(tuple(packages))
         folder = Path(tempfile.mkdtemp(prefix="autograder-"))
-        code, packages_folder = folder / "worker", folder / "packages"
-        (code / "autograder").mkdir(parents=True)
-        for name in SHIPPED:
-            shutil.copyfile(PACKAGE / name, code / "autograder" / name)
-        (code / "verdict").mkdir()
-        shutil.copyfile(SHARED, code / "verdict" / SHARED.name)
-        packages_folder.mkdir()
-        for path in install.packages:
-            (packages_folder / path.name).symlink_to(path)
+        code, packages_folder = lay_out(install, folder)
         # Not NPROC: it would count every process of the person who grades.
         numbers = {name: value for name, value in limits.for_worker().items() if name != "NPROC"}
         settings = {"code": str(code), "path": [str(packages_folder)], "limits": numbers, "uid": None}
