@@ -419,3 +419,15 @@ def test_empty_arrays_and_missing_numbers_are_told():
 def test_the_framework_of_a_check_must_be_a_known_one():
     with pytest.raises(ValueError, match="check 'double': arrays must be one of numpy, torch, tensorflow, got 'jax'"):
         replace(CHECK, arrays="jax")
+
+
+def test_check_with_more_asks_its_own_cases_first_and_stays_as_it_is():
+    shown = replace(CHECK, cases=lambda rng: [Case("shown", (rng.normal(),))])
+    more = shown.with_more(lambda rng: [Case("hidden", (rng.normal(),))])
+    draws = np.random.default_rng(0).normal(size=2)
+    assert [(case.label, *case.args) for case in more.cases(np.random.default_rng(0))] == [
+        ("shown", draws[0]),
+        ("hidden", draws[1]),
+    ]
+    assert [case.label for case in shown.cases(np.random.default_rng(0))] == ["shown"]
+    assert replace(more, cases=shown.cases) == shown

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, TypeAlias
 
@@ -116,6 +116,17 @@ class Check:
     def __post_init__(self) -> None:
         if self.arrays not in FRAMEWORKS:
             raise ValueError(f"check {self.name!r}: arrays must be one of {', '.join(FRAMEWORKS)}, got {self.arrays!r}")
+
+    def with_more(self, hidden: Callable[[Generator], Sequence[Case]]) -> Check:
+        """Return the same check with further cases after its own: what a judge asks beyond the check that students have.
+
+        Parameters
+        ----------
+        hidden : rng -> the further calls to make
+        """
+        shown = self.cases
+        assert shown is not None, f"check {self.name} has no cases"
+        return replace(self, cases=lambda rng: [*shown(rng), *hidden(rng)])
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 
 from numpy.random import Generator
@@ -74,13 +74,7 @@ WRONG_GRADIENTS = (
 def _graded(check: Check) -> Check:
     if check.name == "gradient_check":
         return replace(check, examine=examine_checker(WRONG_GRADIENTS))
-    shown, hidden = check.cases, HIDDEN[check.name]
-    assert shown is not None
-
-    def cases(rng: Generator) -> Sequence[Case]:
-        return [*shown(rng), *hidden(rng)]
-
-    return replace(check, cases=cases)
+    return check.with_more(HIDDEN[check.name])
 
 
 CHECKS = [_graded(check) for check in public.CHECKS]
