@@ -1,9 +1,10 @@
 """Frames between the judge and the worker: trees of plain values and arrays, as JSON and raw bytes, never pickle.
 
 A frame is two lengths (header, payload; 8 bytes each, little-endian), the header, the payload. The header is JSON; the payload
-holds the bytes of its arrays one after the other, so no offset can point outside or twice at the same bytes.
+holds the bytes of its numbers one after the other, so no offset can point outside or twice at the same bytes.
 
-    None, bool, int, float, str   themselves; int within 64 bits
+    None, bool, int, str          themselves; int within 64 bits
+    float                         ["f"]: its 8 bytes are in the payload
     list, tuple, dict             ["l", ref, [...]]  ["t", ref, [...]]  ["d", ref, [[key, value], ...]]
     array, NumPy scalar           ["a", dtype, shape]
     what stays where it is        ["r", ref, type name, callable?]
@@ -19,7 +20,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from json import dumps, loads
+from json import loads
+from json.encoder import encode_basestring_ascii as quoted
+from struct import Struct
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -35,8 +38,12 @@ MAX_TEXT = 1 << 20  # characters of one string
 MAX_NDIM = 8
 NAMES = ("|b1", "|i1", "|u1", *(f"<{kind}{size}" for kind in "iu" for size in (2, 4, 8)), "<f2", "<f4", "<f8")
 DTYPES = {name: np.dtype(name) for name in NAMES}
+FLOAT = Struct("<d")
+PLAIN = {None: "null", True: "true", False: "false"}
+KNOWN, KNOWN_BYTES = 64, 1 << 12  # headers whose meaning is kept, and how long one may be for that
 
 Reference: TypeAlias = "int | None"
+Build: TypeAlias = Callable[[bytes], Any]  # payload -> value
 
 
 class Remote:
@@ -80,7 +87,7 @@ CONTAINERS = {"l": RemoteList, "t": RemoteTuple, "d": RemoteDict}
 
 @dataclass
 class Encoder:
-    """Values -> header tree and payload.
+    """Values -> header and payload.
 
     Parameters
     ----------
@@ -100,12 +107,13 @@ class Encoder:
         self._payload: list[bytes] = []
         self._size = 0
         self._leaves = 0
-        header = dumps(self._tree(value, 0), separators=(",", ":")).encode()
+        header = self._text(value, 0).encode()
         if len(header) > MAX_HEADER:
             raise ProtocolError(f"a value of {len(header):,} bytes of text is too large; {MAX_HEADER:,} are allowed")
         return frame(header, b"".join(self._payload))
 
-    def _tree(self, value: Any, depth: int) -> Any:
+    def _text(self, value: Any, depth: int) -> str:
+        """JSON of a value; what belongs to the payload is laid aside."""
         self._leaves += 1
         if self._leaves > MAX_LEAVES:
             raise ProtocolError(
@@ -114,19 +122,21 @@ class Encoder:
         if depth > MAX_DEPTH:
             raise ProtocolError(f"a value nested more than {MAX_DEPTH} deep is too large")
         kind = type(value)
-        # What comes most, first: a check may send thousands of messages.
+        # What comes most, first: a check may send hundreds of messages.
         if kind is np.ndarray and value.dtype.str in DTYPES and value.ndim <= MAX_NDIM:
             return self._array(value)
-        if value is None or kind is bool or kind is float:
-            return value
-        if kind is int and -(2**63) <= value < 2**63:
-            return value
+        if kind is float:
+            return self._laid_aside(FLOAT.pack(value), '["f"]')
         if kind is str and len(value) <= MAX_TEXT:
-            return value
+            return quoted(value)
+        if kind is int and -(2**63) <= value < 2**63:
+            return str(value)
+        if value is None or kind is bool:
+            return PLAIN[value]
         if isinstance(value, Remote):
-            return ["r", value.ref, "", True]
+            return f'["r",{value.ref},"",true]'
         if isinstance(value, RemoteList | RemoteTuple | RemoteDict) and value.ref is not None:
-            return ["r", value.ref, "", False]
+            return f'["r",{value.ref},"",false]'
         if isinstance(value, list | tuple | dict):
             return self._container(value, depth)
         if (array := _plain_array(value)) is not None:
@@ -134,20 +144,26 @@ class Encoder:
         ref = self.keep(value)
         if ref is None:
             raise ProtocolError(f"a {type(value).__name__} cannot be sent")
-        return ["r", ref, type(value).__name__[:100], callable(value)]
+        return f'["r",{ref},{quoted(type(value).__name__[:100])},{PLAIN[callable(value)]}]'
 
-    def _container(self, value: list[Any] | tuple[Any, ...] | dict[Any, Any], depth: int) -> Any:
+    def _container(self, value: list[Any] | tuple[Any, ...] | dict[Any, Any], depth: int) -> str:
         ref = self.keep(value) if depth else None  # the outermost tuple is the message itself
+        number = "null" if ref is None else str(ref)
         if isinstance(value, dict):
-            return ["d", ref, [[self._tree(k, depth + 1), self._tree(v, depth + 1)] for k, v in value.items()]]
-        return ["l" if isinstance(value, list) else "t", ref, [self._tree(item, depth + 1) for item in value]]
+            pairs = [f"[{self._text(k, depth + 1)},{self._text(v, depth + 1)}]" for k, v in value.items()]
+            return f'["d",{number},[{",".join(pairs)}]]'
+        items = ",".join([self._text(item, depth + 1) for item in value])
+        return f'["{"l" if isinstance(value, list) else "t"}",{number},[{items}]]'
 
-    def _array(self, array: np.ndarray[Any, Any]) -> Any:
-        self._size += array.nbytes
-        if self._size > MAX_PAYLOAD:
+    def _array(self, array: np.ndarray[Any, Any]) -> str:
+        if self._size + array.nbytes > MAX_PAYLOAD:  # before its bytes are copied
             raise ProtocolError(f"arrays of more than {MAX_PAYLOAD:,} bytes together are too large")
-        self._payload.append(array.tobytes())
-        return ["a", array.dtype.str, list(array.shape)]
+        return self._laid_aside(array.tobytes(), f'["a","{array.dtype.str}",{[*array.shape]}]')
+
+    def _laid_aside(self, data: bytes, text: str) -> str:
+        self._size += len(data)
+        self._payload.append(data)
+        return text
 
 
 def _plain_array(value: Any) -> np.ndarray[Any, Any] | None:
@@ -166,7 +182,10 @@ def _plain_array(value: Any) -> np.ndarray[Any, Any] | None:
 
 @dataclass
 class Decoder:
-    """Header tree and payload -> values.
+    """Header and payload -> values.
+
+    A header says all but the numbers. It is looked over once, and what it asks for is kept: of thousands of frames in which a
+    student's checker asks for a loss, only the payload differs.
 
     Parameters
     ----------
@@ -177,6 +196,9 @@ class Decoder:
     remote: Callable[[int, str, bool], Any] = lambda ref, kind, is_callable: Remote(ref, kind)
     own: Callable[[int], Any] | None = None
 
+    def __post_init__(self) -> None:
+        self._known: dict[bytes, tuple[Build, int]] = {}
+
     def decode(self, header: bytes, payload: bytes) -> Any:
         """Value of a frame.
 
@@ -184,69 +206,85 @@ class Decoder:
         ------
         ProtocolError : the bytes are no frame within the limits
         """
+        known = self._known.get(header)
+        if known is None:
+            known = self._look_over(header)
+            if len(header) <= KNOWN_BYTES:
+                if len(self._known) >= KNOWN:
+                    self._known.clear()
+                self._known[header] = known
+        build, size = known
+        if size != len(payload):
+            raise ProtocolError(f"a frame's arrays take {size} bytes of its {len(payload)}")
+        return build(payload)
+
+    def _look_over(self, header: bytes) -> tuple[Build, int]:
+        """What makes the value from a payload, and how many bytes the payload must have."""
         try:
             tree = loads(header)
         except (ValueError, RecursionError) as error:
             raise ProtocolError(f"the header of a frame is no JSON: {type(error).__name__}") from None
-        self._payload = payload
         self._at = 0
         self._leaves = 0
-        value = self._value(tree, 0)
-        if self._at != len(payload):
-            raise ProtocolError(f"a frame's arrays take {self._at} bytes of its {len(payload)}")
-        return value
+        return self._value(tree, 0), self._at
 
-    def _value(self, tree: Any, depth: int) -> Any:
+    def _value(self, tree: Any, depth: int) -> Build:
         self._leaves += 1
         if self._leaves > MAX_LEAVES or depth > MAX_DEPTH:
             raise ProtocolError("a frame holds too many values or nests them too deep")
         kind = type(tree)
         if kind is list:
             return self._listed(tree, depth)
-        if tree is None or kind is bool or kind is float:
-            return tree
-        if kind is int and -(2**63) <= tree < 2**63:
-            return tree
+        if tree is None or kind is bool or (kind is int and -(2**63) <= tree < 2**63):
+            return lambda payload: tree
         if kind is str and len(tree) <= MAX_TEXT:
-            return tree.encode(errors="replace").decode()  # JSON can spell half a character, which no file can hold
+            text = tree.encode(errors="replace").decode()  # JSON can spell half a character, which no file can hold
+            return lambda payload: text
         raise ProtocolError("a frame holds something that is no value")
 
-    def _listed(self, tree: list[Any], depth: int) -> Any:
-        # Not by `match`, which takes three times as long: a check may read thousands of frames.
-        kinds = [type(part) for part in tree[:4]]
-        if len(tree) == 3 and kinds[0] is str and kinds[2] is list:
-            what, second, items = tree
-            if what == "a" and kinds[1] is str:
-                return self._array(second, items)
-            if what in CONTAINERS and (second is None or kinds[1] is int):
-                return self._container(what, second, items, depth)
-        elif len(tree) == 4 and kinds == [str, int, str, bool] and tree[0] == "r" and len(tree[2]) <= 100:
-            _, ref, kind, is_callable = tree
-            return self.own(ref) if self.own is not None and not kind else self.remote(ref, kind, is_callable)
+    def _listed(self, tree: list[Any], depth: int) -> Build:
+        match tree:
+            case ["f"]:
+                return self._float()
+            case ["a", str(dtype), list(shape)]:
+                return self._array(dtype, shape)
+            case ["l" | "t" | "d" as kind, None | int() as ref, list(items)] if type(ref) is not bool:
+                return self._container(kind, ref, items, depth)
+            case ["r", int(ref), str(kind), bool(is_callable)] if type(ref) is not bool and len(kind) <= 100:
+                if self.own is not None and not kind:
+                    own = self.own
+                    return lambda payload: own(ref)
+                return lambda payload: self.remote(ref, kind, is_callable)
         raise ProtocolError("a frame holds something that is no value")
 
-    def _container(self, kind: str, ref: Reference, items: list[Any], depth: int) -> Any:
-        if kind == "d":
-            items = [self._pair(item, depth) for item in items]
-        else:
-            items = [self._value(item, depth + 1) for item in items]
+    def _container(self, kind: str, ref: Reference, items: list[Any], depth: int) -> Build:
+        make: Callable[[list[Any]], Any]
         if ref is None:
-            return {"l": list, "t": tuple, "d": dict}[kind](items)
-        value = CONTAINERS[kind](items)
-        value.ref = ref
-        return value
+            make = {"l": list, "t": tuple, "d": dict}[kind]
+        else:
 
-    def _pair(self, item: Any, depth: int) -> tuple[Any, Any]:
+            def make(values: list[Any]) -> Any:
+                value = CONTAINERS[kind](values)
+                value.ref = ref
+                return value
+
+        if kind == "d":
+            pairs = [self._pair(item, depth) for item in items]
+            return lambda payload: _with_keys(make, [(key(payload), value(payload)) for key, value in pairs])
+        builds = [self._value(item, depth + 1) for item in items]
+        return lambda payload: make([build(payload) for build in builds])
+
+    def _pair(self, item: Any, depth: int) -> tuple[Build, Build]:
         if type(item) is not list or len(item) != 2:
             raise ProtocolError("a frame holds a dict that is no list of pairs")
-        key = self._value(item[0], depth + 1)
-        try:
-            hash(key)
-        except TypeError:
-            raise ProtocolError("a frame holds a dict whose key cannot be a key") from None
-        return key, self._value(item[1], depth + 1)
+        return self._value(item[0], depth + 1), self._value(item[1], depth + 1)
 
-    def _array(self, dtype: str, shape: list[Any]) -> Any:
+    def _float(self) -> Build:
+        at = self._at
+        self._at += FLOAT.size
+        return lambda payload: FLOAT.unpack_from(payload, at)[0]
+
+    def _array(self, dtype: str, shape: list[Any]) -> Build:
         kind = DTYPES.get(dtype)
         if kind is None or len(shape) > MAX_NDIM:
             raise ProtocolError("a frame holds an array of a dtype or a number of axes that is not allowed")
@@ -259,13 +297,19 @@ class Decoder:
         # Without the zeros too: NumPy refuses shapes whose other sizes overflow, with an error of its own.
         if size > MAX_PAYLOAD:
             raise ProtocolError("a frame holds an array of an impossible shape")
-        end = self._at + count * kind.itemsize
-        if end > len(self._payload):
-            raise ProtocolError("a frame's arrays take more bytes than it has")
-        array = np.frombuffer(self._payload, kind, count, self._at).reshape(shape)
-        self._at = end
+        at = self._at
+        self._at += count * kind.itemsize
         # A copy is writable and the reader's own; a bool of another byte than 0 and 1 would be neither true nor false.
-        return (array.view(np.uint8) != 0 if dtype == "|b1" else array.copy())[()]
+        if dtype == "|b1":
+            return lambda payload: (np.ndarray(shape, np.uint8, payload, at) != 0)[()]
+        return lambda payload: np.ndarray(shape, kind, payload, at).copy()[()]
+
+
+def _with_keys(make: Callable[[list[Any]], Any], pairs: list[tuple[Any, Any]]) -> Any:
+    try:
+        return make(pairs)
+    except TypeError:
+        raise ProtocolError("a frame holds a dict whose key cannot be a key") from None
 
 
 def frame(header: bytes, payload: bytes = b"") -> bytes:

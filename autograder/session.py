@@ -115,6 +115,7 @@ class Session:
 
     def __post_init__(self) -> None:
         self._load_left = self.load_limit
+        self._encoder, self._decoder = Encoder(self._keep), Decoder(self._remote)
         self._began = self._judging_since = time.monotonic()
 
     def say(self, text: str) -> None:
@@ -302,13 +303,13 @@ class Session:
 
     def _send(self, message: tuple[Any, ...], deadline: float) -> None:
         assert self._box is not None
-        self._box.send(Encoder(self._keep).encode(message), deadline)
+        self._box.send(self._encoder.encode(message), deadline)
 
     def _receive(self, deadline: float) -> tuple[Any, ...]:
         assert self._box is not None
         header, payload = sizes(self._box.read(PREFIX_SIZE, deadline))
         data = self._box.read(header + payload, deadline)
-        value = Decoder(self._remote).decode(data[:header], data[header:])
+        value = self._decoder.decode(data[:header], data[header:])
         if not isinstance(value, tuple):
             raise ProtocolError("the worker sent something that is no message")
         return tuple(value)

@@ -6,9 +6,10 @@ checker that fails can be told how it fails: the evidence is where it evaluated 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from itertools import islice
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.random import Generator
@@ -20,6 +21,8 @@ from verdict import Misconception, Status, StudentError, Verdict
 from verdict.check import Call
 
 Params = dict[str, Array]
+Gradient: TypeAlias = Callable[[Call], Callable[[Params], Params]]  # backward pass -> gradient by it
+Problem: TypeAlias = tuple[Callable[[Params], float], Callable[[Params], Params], Params]  # loss, gradient, where
 
 RIGHT_BELOW = 1e-6
 WRONG_ABOVE = 1e-4
@@ -43,12 +46,10 @@ class Pair:
     true_grad: Callable[[Params], Params]
     right: bool
     eps: float | None = None
-    moved: list[dict[tuple[str, int], float]] = field(
-        default_factory=list
-    )  # a loss call each: entry -> how far it moved
     grad_moved: bool = False
     single_precision: bool = False
     complaint: str = ""
+    _moves: list[Array] = field(default_factory=list)  # a loss call each: how far every entry moved
 
     def __post_init__(self) -> None:
         self._entries = [(name, k) for name, array in self.params.items() for k in range(array.size)]
@@ -60,7 +61,7 @@ class Pair:
         if values is None:
             return float("nan")
         with np.errstate(all="ignore"):  # the student's own settings are for the student's own code
-            self.moved.append(self._difference(values))
+            self._moves.append(self._difference(values))
             return float(self.true_loss(values))
 
     def grad(self, params: Any) -> Params:
@@ -69,17 +70,22 @@ class Pair:
         if values is None:
             return {name: np.full(array.shape, np.nan) for name, array in self.params.items()}
         with np.errstate(all="ignore"):
-            self.grad_moved = self.grad_moved or bool(self._difference(values))
+            self.grad_moved = self.grad_moved or bool(self._difference(values).any())
             return {name: np.array(array) for name, array in self.true_grad(values).items()}
+
+    @property
+    def moved(self) -> list[dict[tuple[str, int], float]]:
+        """For each time that the loss was asked for: entry that was not where it stands in ``params`` -> how far it was."""
+        return [{self._entries[k]: float(move[k]) for k in np.flatnonzero(move)} for move in self._moves]
 
     def covers_every_entry(self) -> bool:
         """Whether the loss was evaluated with each single entry moved, or with many moved together."""
         touched = {entry for move in self.moved for entry in move}
         return len(touched) == sum(array.size for array in self.params.values())
 
-    def _difference(self, values: Params) -> dict[tuple[str, int], float]:
-        delta = _in_one_row(values) - self._start
-        return {self._entries[k]: float(delta[k]) for k in np.flatnonzero(delta)}
+    def _difference(self, values: Params) -> Array:
+        difference: Array = _in_one_row(values) - self._start
+        return difference
 
     def _read(self, function: str, params: Any) -> Params | None:
         if not isinstance(params, Mapping) or set(params) != set(self.params):
@@ -110,7 +116,8 @@ def _in_one_row(params: Params) -> Array:
 
 def right_pairs(rng: Generator) -> list[Pair]:
     """Losses with their right gradients."""
-    loss, grad, params = _lstm(rng, None)
+    loss, grad, params = _lstm(rng)
+    part_loss, part_grad, part = _of_some(("c0", "b"), (loss, grad, params))
     bent = {"v": rng.uniform(0.5, 1.0, size=(2, 1, 3)), "s": rng.uniform(0.5, 1.0, size=1)}
     return [
         Pair("an LSTM and its right gradient", params, loss, grad, right=True),
@@ -131,9 +138,9 @@ def right_pairs(rng: Generator) -> list[Pair]:
         ),
         Pair(
             "a very large loss and its right gradient",
-            params,
-            lambda p: 1e7 * loss(p),
-            lambda p: {name: 1e7 * array for name, array in grad(p).items()},
+            part,
+            lambda p: 1e7 * part_loss(p),
+            lambda p: {name: 1e7 * array for name, array in part_grad(p).items()},
             right=True,
         ),
     ]
@@ -142,15 +149,15 @@ def right_pairs(rng: Generator) -> list[Pair]:
 def wrong_pairs(rng: Generator, bugs: Sequence[str]) -> list[Pair]:
     """Losses with wrong gradients: the LSTM's backward passes of the zoo named in ``bugs``, and some of other kinds.
 
-    The LSTMs of these have one input. Each shows its mistake with one as well, and a checker asks for the loss twice for each
-    number: through the wall of a sandbox, that is most of the time that it takes to grade it.
+    The LSTMs of these have one input, and of their parameters only two are the checker's, the one that shows the mistake most
+    clearly among them. A checker asks for the loss twice for each number: through the wall of a sandbox, that is most of the
+    time that it takes to grade it.
     """
     pairs = []
     for id in bugs:
-        bug = zoo.find(id)
-        loss, grad, params = _lstm(rng, bug, D=1)
+        loss, grad, params = _lstm_with(zoo.find(id), rng)
         pairs.append(Pair(f"an LSTM with a wrong gradient ({id})", params, loss, grad, right=False))
-    loss, grad, params = _lstm(rng, None, D=1)
+    loss, grad, params = _of_some(("h0", "b"), _lstm(rng, D=1))
 
     def last_entry_off(p: Params) -> Params:
         grads = grad(p)
@@ -185,40 +192,71 @@ def wrong_pairs(rng: Generator, bugs: Sequence[str]) -> list[Pair]:
     ]
 
 
-def _lstm(
-    rng: Generator, bug: zoo.Bug | None, D: int = 2
-) -> tuple[Callable[[Params], float], Callable[[Params], Params], Params]:
-    """A small LSTM, a loss that looks at every h and at the last c, and its gradient with or without a mistake.
+def _lstm(rng: Generator, D: int = 2) -> Problem:
+    """A small LSTM, a loss that looks at every h and at the last c, and its right gradient."""
+    loss, gradient, params = next(_lstms(rng, D))
+    return loss, gradient(lstm_backward), params
 
-    Drawn anew until it is fit to judge by. About one draw in a hundred has a number in its right gradient that is nearly zero, or
-    a wrong gradient that is nearly right, and a right checker would be blamed for the draw.
+
+def _lstm_with(bug: zoo.Bug, rng: Generator) -> Problem:
+    """The loss of such an LSTM in two of its parameters, and its gradient by a backward pass with a mistake that shows in one."""
+    for loss, gradient, params in islice(_lstms(rng, D=1), 1000):
+        wrong, right = gradient(bug.lstm_backward), gradient(lstm_backward)(params)
+        differences = {name: _relative_difference(array, right[name]) for name, array in wrong(params).items()}
+        clearest = max(differences, key=lambda name: differences[name])
+        if differences[clearest] > SMALLEST_MISTAKE:
+            beside = rng.choice([name for name in ("h0", "c0") if name != clearest])
+            return _of_some((clearest, beside), (loss, wrong, params))
+    raise AssertionError(f"no LSTM was drawn on which {bug.id} shows clearly")
+
+
+def _of_some(names: Sequence[str], problem: Problem) -> Problem:
+    """The loss and its gradient in some of the parameters; the others stay as they are."""
+    loss, grad, params = problem
+
+    def all_of(p: Params) -> Params:
+        return {**params, **p}
+
+    def some_grad(p: Params) -> Params:
+        return {name: array for name, array in grad(all_of(p)).items() if name in p}
+
+    return lambda p: loss(all_of(p)), some_grad, {name: array for name, array in params.items() if name in names}
+
+
+def _lstms(rng: Generator, D: int) -> Iterator[tuple[Callable[[Params], float], Gradient, Params]]:
+    """LSTMs fit to judge by: the loss, backward pass -> gradient, and the parameters.
+
+    About one draw in a hundred has a number in its right gradient that is nearly zero, and a right checker would be blamed for
+    the draw.
     """
     N, T, H = 2, 3, 1
     shapes = {"h0": (N, H), "c0": (N, H), "Wx": (D, 4 * H), "Wh": (H, 4 * H), "b": (4 * H,)}
-    for _ in range(1000):
+    while True:
         x, dh, dcT = rng.normal(size=(N, T, D)), rng.normal(size=(N, T, H)), rng.normal(size=(N, H))
         params = {
             name: rng.normal(scale=1.0 if name in ("h0", "c0") else 0.5, size=size) for name, size in shapes.items()
         }
-        loss, right = _loss_and_gradient(x, dh, dcT, lstm_backward)
-        grad = right if bug is None else _loss_and_gradient(x, dh, dcT, bug.lstm_backward)[1]
-        if _fit_to_judge_by(right(params), None if bug is None else grad(params)):
-            return loss, grad, params
-    raise AssertionError(f"no LSTM was drawn on which {'every number counts' if bug is None else bug.id} shows clearly")
+        gradient = _gradient_by(x, dh, dcT)
+        if min(float(np.abs(array).min()) for array in gradient(lstm_backward)(params).values()) >= SMALLEST_NUMBER:
+            yield lstm_loss(x, dh, dcT), gradient, params
 
 
-def _loss_and_gradient(
-    x: Array, dh: Array, dcT: Array, backward: Call
-) -> tuple[Callable[[Params], float], Callable[[Params], Params]]:
-    def forward(p: Params) -> Any:
-        return lstm_forward(x, p["h0"], p["c0"], p["Wx"], p["Wh"], p["b"])
+def _gradient_by(x: Array, dh: Array, dcT: Array) -> Gradient:
+    def gradient(backward: Call) -> Callable[[Params], Params]:
+        def grad(p: Params) -> Params:
+            with np.errstate(all="ignore"):
+                cache = lstm_forward(x, p["h0"], p["c0"], p["Wx"], p["Wh"], p["b"])[2]
+                grads = backward(dh, cache, dcT)
+            return {name: np.array(getattr(grads, f"d{name}")) for name in p}
 
-    def grad(p: Params) -> Params:
-        with np.errstate(all="ignore"):
-            grads = backward(dh, forward(p)[2], dcT)
-        return {name: np.array(getattr(grads, f"d{name}")) for name in p}
+        return grad
 
-    return lstm_loss(x, dh, dcT), grad
+    return gradient
+
+
+def _relative_difference(a: Array, b: Array) -> float:
+    size = np.linalg.norm(a) + np.linalg.norm(b)
+    return float(np.linalg.norm(a - b) / size) if size else 0.0
 
 
 def lstm_loss(x: Array, dh: Array, dcT: Array) -> Callable[[Params], float]:
@@ -233,35 +271,22 @@ def lstm_loss(x: Array, dh: Array, dcT: Array) -> Callable[[Params], float]:
     dh : (N, T, H)
     dcT : (N, H)
     """
-    T, H = dh.shape[1:]
+    H = dh.shape[2]
     # sigmoid(a) = 0.5 tanh(0.5 a) + 0.5, so that one tanh does for all four gates.
     scale, shift = np.repeat([0.5, 0.5, 1.0, 0.5], H), np.repeat([0.5, 0.5, 0.0, 0.5], H)
+    x, dh = x.swapaxes(0, 1).copy(), dh.swapaxes(0, 1).copy()
 
     def loss(p: Params) -> float:
         h, c, Wh = p["h0"], p["c0"], p["Wh"] * scale
-        a_x = (x @ p["Wx"] + p["b"]) * scale
-        total = 0.0
-        for t in range(T):
-            gates = np.tanh(a_x[:, t] + h @ Wh) * scale + shift
+        hs = []
+        for a_x in (x @ p["Wx"] + p["b"]) * scale:
+            gates = np.tanh(a_x + h @ Wh) * scale + shift
             c = gates[:, H : 2 * H] * c + gates[:, :H] * gates[:, 2 * H : 3 * H]
             h = gates[:, 3 * H :] * np.tanh(c)
-            total += float(np.vdot(dh[:, t], h))
-        return total + float(np.vdot(dcT, c))
+            hs.append(h)
+        return float(np.vdot(dh, np.array(hs)) + np.vdot(dcT, c))
 
     return loss
-
-
-def _fit_to_judge_by(right: Params, wrong: Params | None) -> bool:
-    """Whether every number of the right gradient is well above rounding, and the wrong gradient clearly another one."""
-    if min(float(np.abs(array).min()) for array in right.values()) < SMALLEST_NUMBER:
-        return False
-    if wrong is None:
-        return True
-    norm = np.linalg.norm
-    return any(
-        norm(wrong[name] - array) > SMALLEST_MISTAKE * (norm(wrong[name]) + norm(array))
-        for name, array in right.items()
-    )
 
 
 def examine_checker(bugs: Sequence[str]) -> Callable[[Call, Generator], Verdict]:
