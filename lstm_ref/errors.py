@@ -15,12 +15,14 @@ LSTMError
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[Any]
+FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 
 
 class LSTMError(Exception):
@@ -111,6 +113,10 @@ def check_arrays(operation: str, sizes: dict[str, int], **arguments: tuple[Any, 
     """
     arrays = {name: array for name, (array, _) in arguments.items()}
     _check_kinds(operation, arrays)
+    if (fitting := _fitting(sizes, arguments)) is not None:
+        sizes.update(fitting)
+        check_floats(operation, arrays)
+        return
     known = set(sizes)
     votes = _votes(arguments)
     for letter, counts in votes.items():
@@ -135,7 +141,7 @@ def check_floats(operation: str, arrays: Mapping[str, Any]) -> None:
     """
     _check_kinds(operation, arrays)
     for name, array in arrays.items():
-        if array.dtype not in (np.float32, np.float64):
+        if array.dtype not in FLOATS:
             raise DTypeError(
                 f"{operation}: {name} must be float32 or float64, got {array.dtype}; use {name}.astype(np.float64)"
             )
@@ -203,6 +209,20 @@ def _check_kinds(operation: str, arrays: Mapping[str, Any]) -> None:
             )
 
 
+def _fitting(sizes: dict[str, int], arguments: dict[str, tuple[Any, str]]) -> dict[str, int] | None:
+    """Length of each letter where all arguments agree, as nearly always, found without a vote; None where they do not."""
+    found = {**sizes, "": 1}
+    for array, pattern in arguments.values():
+        axes = _axes(pattern)
+        if len(axes) != array.ndim:
+            return None
+        for (factor, letter), length in zip(axes, array.shape, strict=True):
+            if length == 0 or length != factor * found.setdefault(letter, length // factor):
+                return None
+    del found[""]
+    return found
+
+
 def _votes(arguments: dict[str, tuple[Any, str]]) -> dict[str, dict[int, set[str]]]:
     """Letter -> length -> the arguments that speak for it."""
     votes: dict[str, dict[int, set[str]]] = {}
@@ -247,6 +267,12 @@ def _split(axis: str) -> tuple[int, str]:
     """'H' -> (1, 'H'), '4H' -> (4, 'H'), '1' -> (1, '')."""
     letter = axis.lstrip("0123456789")
     return int(axis[: len(axis) - len(letter)] or 1), letter
+
+
+@cache
+def _axes(pattern: str) -> tuple[tuple[int, str], ...]:
+    """'N 4H' -> ((1, 'N'), (4, 'H'))."""
+    return tuple(map(_split, pattern.split()))
 
 
 def _tuple(items: list[str]) -> str:
