@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -194,19 +193,22 @@ def wrong_pairs(rng: Generator, bugs: Sequence[str]) -> list[Pair]:
 
 def _lstm(rng: Generator, D: int = 2) -> Problem:
     """A small LSTM, a loss that looks at every h and at the last c, and its right gradient."""
-    loss, gradient, params = next(_lstms(rng, D))
-    return loss, gradient(lstm_backward), params
+    for loss, gradient, params in _lstms(rng, D):
+        right = gradient(lstm_backward)
+        if _far_from_rounding(right(params)):
+            return loss, right, params
+    raise AssertionError("no LSTM was drawn on which every number of the gradient counts")
 
 
 def _lstm_with(bug: zoo.Bug, rng: Generator) -> Problem:
     """The loss of such an LSTM in two of its parameters, and its gradient by a backward pass with a mistake that shows in one."""
-    for loss, gradient, params in islice(_lstms(rng, D=1), 1000):
+    for loss, gradient, params in _lstms(rng, D=1):
         wrong, right = gradient(bug.lstm_backward), gradient(lstm_backward)(params)
         differences = {name: _relative_difference(array, right[name]) for name, array in wrong(params).items()}
         clearest = max(differences, key=lambda name: differences[name])
-        if differences[clearest] > SMALLEST_MISTAKE:
-            beside = rng.choice([name for name in ("h0", "c0") if name != clearest])
-            return _of_some((clearest, beside), (loss, wrong, params))
+        names = (clearest, rng.choice([name for name in ("h0", "c0") if name != clearest]))
+        if differences[clearest] > SMALLEST_MISTAKE and _far_from_rounding({name: right[name] for name in names}):
+            return _of_some(names, (loss, wrong, params))
     raise AssertionError(f"no LSTM was drawn on which {bug.id} shows clearly")
 
 
@@ -224,21 +226,20 @@ def _of_some(names: Sequence[str], problem: Problem) -> Problem:
 
 
 def _lstms(rng: Generator, D: int) -> Iterator[tuple[Callable[[Params], float], Gradient, Params]]:
-    """LSTMs fit to judge by: the loss, backward pass -> gradient, and the parameters.
-
-    About one draw in a hundred has a number in its right gradient that is nearly zero, and a right checker would be blamed for
-    the draw.
-    """
+    """LSTMs to choose from: the loss, backward pass -> gradient, and the parameters."""
     N, T, H = 2, 3, 1
     shapes = {"h0": (N, H), "c0": (N, H), "Wx": (D, 4 * H), "Wh": (H, 4 * H), "b": (4 * H,)}
-    while True:
+    for _ in range(1000):
         x, dh, dcT = rng.normal(size=(N, T, D)), rng.normal(size=(N, T, H)), rng.normal(size=(N, H))
         params = {
             name: rng.normal(scale=1.0 if name in ("h0", "c0") else 0.5, size=size) for name, size in shapes.items()
         }
-        gradient = _gradient_by(x, dh, dcT)
-        if min(float(np.abs(array).min()) for array in gradient(lstm_backward)(params).values()) >= SMALLEST_NUMBER:
-            yield lstm_loss(x, dh, dcT), gradient, params
+        yield lstm_loss(x, dh, dcT), _gradient_by(x, dh, dcT), params
+
+
+def _far_from_rounding(gradient: Params) -> bool:
+    """Whether no number is nearly zero, as in one of a hundred draws: a right checker would be blamed for the draw."""
+    return min(float(np.abs(array).min()) for array in gradient.values()) >= SMALLEST_NUMBER
 
 
 def _gradient_by(x: Array, dh: Array, dcT: Array) -> Gradient:
