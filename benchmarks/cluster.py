@@ -25,7 +25,6 @@ import argparse
 import contextlib
 import functools
 import hashlib
-import importlib.metadata
 import json
 import os
 import platform
@@ -49,6 +48,7 @@ import psutil
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
+from benchmarks.machine import machine  # noqa: E402
 from tests.hosts import NOBODY, Host, Network, why_not  # noqa: E402
 from tests.tiny_course import ADDS, CHECKS, RIGHT, SOURCE, filled_in, hand_in_text  # noqa: E402
 
@@ -456,19 +456,14 @@ def make_certificates(folder: Path) -> None:
 # --- all of it -------------------------------------------------------------------------------------------------------------
 
 
-def machine() -> dict[str, Any]:
+def about() -> dict[str, Any]:
     """What the numbers belong to."""
-    lines = [line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
-    version = subprocess.run(["bwrap", "--version"], capture_output=True, text=True, check=True).stdout.split()[-1]
+    bubblewrap = subprocess.run(["bwrap", "--version"], capture_output=True, text=True, check=True).stdout.split()[-1]
     return {
-        "date": time.strftime("%Y-%m-%d"),
-        "processor": lines[0].split(":", 1)[1].strip() if lines else platform.machine(),
-        "cores": len(os.sched_getaffinity(0)),
+        **machine("numpy", "dask", "distributed", "nbgrader"),
         "load": os.getloadavg(),
         "linux": platform.release().partition("-")[0],
-        "python": platform.python_version(),
-        "bubblewrap": version,
-        **{package: importlib.metadata.version(package) for package in ("numpy", "dask", "distributed", "nbgrader")},
+        "bubblewrap": bubblewrap,
     }
 
 
@@ -484,7 +479,7 @@ def main() -> None:
         raise SystemExit(f"Hosts cannot be made here: {reason}")
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"  # nbgrader asks for alembic
-    report: dict[str, Any] = {"machine": machine(), "settings": PATIENCE}
+    report: dict[str, Any] = {"machine": about(), "settings": PATIENCE}
     with tempfile.TemporaryDirectory(prefix="bench-cluster-") as name:
         folder = Path(name)
         folder.chmod(0o755)

@@ -24,11 +24,9 @@ from __future__ import annotations
 
 import argparse
 import functools
-import importlib.metadata
 import json
 import logging
 import os
-import platform
 import shutil
 import statistics
 import subprocess
@@ -46,8 +44,11 @@ import nbformat
 import psutil
 from nbformat import NotebookNode
 
+from benchmarks.machine import machine
+
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results" / "grading.json"
+PACKAGES = ("numpy", "torch", "nbgrader", "nbclient", "ipykernel", "jupyter_client", "sqlalchemy")
 PROGRAMS = Path(sys.executable).parent  # not resolved: a virtual environment's Python is a link
 SETS = ("lstm-bptt", "lstm-torch")
 OURS, PLAIN, HALVES = "autograder run", "nbgrader autograde", "nbgrader autograde, two at once"
@@ -558,22 +559,6 @@ def load() -> list[float]:
     return [round(value, 2) for value in os.getloadavg()]
 
 
-def machine() -> dict[str, Any]:
-    """What the numbers belong to."""
-    info, processor = Path("/proc/cpuinfo"), platform.processor() or platform.machine()
-    if info.exists():
-        lines = [line for line in info.read_text().splitlines() if line.startswith("model name")]
-        processor = lines[0].split(":", 1)[1].strip() if lines else processor
-    packages = ("numpy", "torch", "nbgrader", "nbclient", "ipykernel", "jupyter_client", "sqlalchemy")
-    return {
-        "date": time.strftime("%Y-%m-%d"),
-        "processor": processor,
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
-        "python": platform.python_version(),
-        **{package: importlib.metadata.version(package) for package in packages},
-    }
-
-
 def rounded(tree: Any) -> Any:
     """The same with four digits: more is noise."""
     if isinstance(tree, float):
@@ -642,7 +627,10 @@ def main() -> int:
             print(f"{name} is left out: {why}.")
             continue
         found = rounded(
-            {"machine": machine(), **measure(name, options.students, options.rounds, options.watched, options.large)}
+            {
+                "machine": machine(*PACKAGES),
+                **measure(name, options.students, options.rounds, options.watched, options.large),
+            }
         )
         differ = differ or bool(found["grade rows that differ"])
         show(name, found)

@@ -36,7 +36,6 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing, suppress
 from copy import deepcopy
 from dataclasses import asdict, dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +44,7 @@ import psutil
 from nbformat import NotebookNode
 
 from autograder import exercises, lint
+from benchmarks.machine import machine
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results" / "kill.json"
@@ -394,22 +394,10 @@ def measure(
     return [asdict(result) for result in results]
 
 
-def machine() -> dict[str, str]:
+def about() -> dict[str, Any]:
     """What the numbers belong to."""
-    processor = platform.processor() or platform.machine()
-    for line in Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").is_file() else []:
-        if line.startswith("model name"):
-            processor = line.split(": ", 1)[1]
-            break
-    return {
-        "date": time.strftime("%Y-%m-%d"),
-        "processor": processor,
-        "cores": str(len(os.sched_getaffinity(0))),
-        "system": f"{platform.system()} {platform.release().partition('-')[0]}",
-        "python": platform.python_version(),
-        "sqlite": sqlite3.sqlite_version,
-        "nbgrader": version("nbgrader"),
-    }
+    system = f"{platform.system()} {platform.release().partition('-')[0]}"
+    return {**machine("nbgrader"), "system": system, "sqlite": sqlite3.sqlite_version}
 
 
 def main() -> None:
@@ -422,7 +410,7 @@ def main() -> None:
     options = parser.parse_args()
 
     def keep(report: dict[str, Any]) -> None:
-        text = json.dumps({"machine": machine(), **report}, indent=1, ensure_ascii=False)
+        text = json.dumps({"machine": about(), **report}, indent=1, ensure_ascii=False)
         options.out.write_text(text + "\n", encoding="utf-8")
 
     def tell(line: str) -> None:

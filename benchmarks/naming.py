@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import ast
 import json
-import platform
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -25,6 +24,7 @@ from typing import Any
 import numpy as np
 
 from autograder import problem_set
+from benchmarks.machine import machine
 from lstm_ref import zoo
 from lstm_ref.zoo import plain
 from verdict import Check, Misconception, Status, StudentError, examine
@@ -168,21 +168,6 @@ def measure(seeds: range, checker_seeds: range) -> dict[str, Any]:
     return report
 
 
-def machine() -> dict[str, str]:
-    """What the numbers belong to."""
-    processor = platform.processor() or platform.machine()
-    for line in Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").is_file() else []:
-        if line.startswith("model name"):
-            processor = line.split(": ", 1)[1]
-            break
-    return {
-        "date": time.strftime("%Y-%m-%d"),
-        "processor": processor,
-        "python": platform.python_version(),
-        "numpy": np.__version__,
-    }
-
-
 def main() -> None:
     """Measure, print, write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -192,7 +177,7 @@ def main() -> None:
     )
     parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "results" / "naming.json")
     options = parser.parse_args()
-    report = {"machine": machine(), **measure(range(options.seeds), range(options.checker_seeds))}
+    report = {"machine": machine("numpy"), **measure(range(options.seeds), range(options.checker_seeds))}
     for name, value in report["summary"].items():
         print(f"{name}: {value:.2%}" if isinstance(value, float) else f"{name}: {value}")
     print("orders found as conventions, of 23:", report["orders"])

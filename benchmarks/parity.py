@@ -10,8 +10,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
-import time
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
@@ -21,6 +19,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # read by TensorFlow when it
 
 import numpy as np  # noqa: E402
 
+from benchmarks.machine import machine  # noqa: E402
 from lstm_ref import bidirectional_backward, bidirectional_forward, stacked_backward, stacked_forward  # noqa: E402
 from lstm_ref.convert import convert_model  # noqa: E402
 
@@ -346,17 +345,10 @@ def cases() -> dict[str, Case]:
     }
 
 
-def machine() -> dict[str, Any]:
+def about() -> dict[str, Any]:
     """What the numbers belong to."""
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
-    models = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    packages = ("numpy", "torch", "tensorflow", "keras", "onnx")
-    return {
-        "date": time.strftime("%Y-%m-%d"),
-        "processor": (models or [platform.processor() or platform.machine()])[0],
-        "python": platform.python_version(),
-        **{name: import_module(name).__version__ for name in packages},
+    return machine() | {
+        name: import_module(name).__version__ for name in ("numpy", "torch", "tensorflow", "keras", "onnx")
     }
 
 
@@ -377,7 +369,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         results.append({"case": name, "dtype": str(case.x.dtype), "difference": row})
     arguments.out.parent.mkdir(exist_ok=True)
     lines = ",\n  ".join(json.dumps(result) for result in results)
-    head = json.dumps({"machine": machine(), "of": "largest difference to lstm_ref"}, indent=1)
+    head = json.dumps({"machine": about(), "of": "largest difference to lstm_ref"}, indent=1)
     arguments.out.write_text(f'{head[:-2]},\n "results": [\n  {lines}\n ]\n}}\n')
     print(f"written to {arguments.out}")
 

@@ -13,11 +13,9 @@ that of test data which no run has looked at before.
 from __future__ import annotations
 
 import argparse
-import importlib.metadata
 import json
 import math
 import os
-import platform
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -31,6 +29,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from benchmarks.machine import machine
 from lstm_ref import (
     cross_entropy,
     embedding_backward,
@@ -467,22 +466,9 @@ TASKS = {
 SETTINGS = {"tinyshakespeare": SHAKESPEARE, "rt-polarity": REVIEWS, "el-nino": EL_NINO, "fsdd": DIGITS}
 
 
-def machine() -> dict[str, Any]:
+def about_machine() -> dict[str, Any]:
     """What the numbers belong to."""
-    info, processor = Path("/proc/cpuinfo"), platform.processor() or platform.machine()
-    if info.exists():
-        lines = [line for line in info.read_text().splitlines() if line.startswith("model name")]
-        processor = lines[0].split(":", 1)[1].strip() if lines else processor
-    return {
-        "date": time.strftime("%Y-%m-%d"),
-        "processor": processor,
-        "cores": os.cpu_count(),
-        "threads": torch.get_num_threads(),
-        "python": platform.python_version(),
-        "numpy": np.__version__,
-        "torch": torch.__version__,
-        "statsmodels": importlib.metadata.version("statsmodels"),
-    }
+    return machine("numpy", "torch", "statsmodels") | {"threads": torch.get_num_threads()}
 
 
 def interval(scores: Sequence[float]) -> tuple[float, float] | None:
@@ -524,7 +510,7 @@ def result(name: str, run: dict[str, Any], kept: dict[str, Any]) -> dict[str, An
         "measure": task.measure,
         "what": task.what,
         **({"at most": task.at_most} if task.at_least is None else {"at least": task.at_least}),
-        "machine": machine(),
+        "machine": about_machine(),
     }
     runs = kept.get("runs", []) if {key: kept.get(key) for key in head} == head else []
     runs = sorted([one for one in runs if one["seed"] != run["seed"]] + [run], key=lambda one: one["seed"])

@@ -47,6 +47,7 @@ import torch  # noqa: E402
 from contenders import BOUND, OTHERS, OURS, compare, contender, missing  # noqa: E402
 from plot import plot  # noqa: E402
 
+from benchmarks.machine import cores, processor  # noqa: E402
 from lstm_ref.torch_twin import best_device  # noqa: E402
 
 GROWING = ("in-place", "PyTorch")
@@ -152,14 +153,7 @@ def growth(along: str, lengths: list[int], rounds: int) -> list[dict[str, Any]]:
 
 
 def machine() -> dict[str, object]:
-    """What the numbers belong to."""
-    processor = platform.processor() or platform.machine()
-    info = Path("/proc/cpuinfo")
-    if info.exists():
-        lines = [
-            line.split(":", 1)[1].strip() for line in info.read_text().splitlines() if line.startswith("model name")
-        ]
-        processor = lines[0] if lines else processor
+    """What the numbers belong to; each of them has a date of its own."""
     blas = {
         f"{pool['internal_api']} {pool['version']}"
         for pool in threadpoolctl.threadpool_info()
@@ -167,8 +161,8 @@ def machine() -> dict[str, object]:
     }
     packages = ("numpy", "numba", "torch", "keras", "tensorflow-cpu", "tensorflow", "autograd")
     return {
-        "processor": processor,
-        "cores": os.cpu_count(),
+        "processor": processor(),
+        "cores": cores(),
         "threads": arguments.threads,
         "python": platform.python_version(),
         "blas": sorted(blas),

@@ -47,7 +47,7 @@ def test_a_name_counts_as_right_only_where_it_is():
 
 def test_what_was_measured_holds_what_is_asked_of_it():
     report = json.loads((ROOT / "benchmarks" / "results" / "naming.json").read_text(encoding="utf-8"))
-    assert set(report["machine"]) == {"date", "processor", "python", "numpy"} and all(report["machine"].values())
+    assert set(report["machine"]) >= {"date", "processor", "python", "numpy"} and all(report["machine"].values())
     known = {check.name: {mistake.id for mistake in check.misconceptions} for check in CHECKS}
     assert {name: set(rows) for name, rows in report["single"].items()} == known
     assert sum(map(len, known.values())) >= 40
