@@ -31,6 +31,7 @@ from autograder.record import FOR_INSTRUCTOR, CheckRecord, Record, printable
 from autograder.sandbox import Isolation
 from autograder.session import MissingFunction, Session, Statement, StudentFailure, describe_loss
 from verdict import Check, Status, StudentError, Verdict, classify, examine
+from verdict.tensors import RuledOutError
 
 MAX_NOTES = 100
 MAX_EVENTS = 200
@@ -192,6 +193,7 @@ class _Judge:
         try:
             self.session.forget()
             self.session.start()
+            self.session.rule_out(check.forbids_within if check.arrays == "torch" else (), check.arrays)
         except WorkerError as error:
             return self._lost_while_loading(error)
         self.session.allow(check.time_limit)
@@ -245,6 +247,10 @@ class _Judge:
     def _student_error(self, failure: StudentFailure) -> StudentError:
         if failure.kind == "TooLarge":
             return StudentError(Status.ERROR, f"What the function returned cannot be taken: {failure.text}.")
+        if failure.kind == RuledOutError.__name__:
+            return StudentError(
+                Status.FORBIDDEN, f"While the code ran, {failure.text}, which this task rules out: write it yourself."
+            )
         if cause := self._failed_import(failure):
             return StudentError(
                 *self._explained(cause, f"{failure.kind}: {failure.text}{failure.place}. The cause lies above: ")

@@ -19,6 +19,7 @@ from autograder.protocol import PREFIX_SIZE, Decoder, Encoder, Remote, sizes
 from autograder.sandbox import Isolation
 
 READ_LIMIT = 60.0  # seconds to start a worker and to read the cells; none of the student's code runs in them
+RULE_OUT_LIMIT = 60.0  # seconds to rule functions out, which may import a framework
 FORGET_LIMIT = 10.0  # seconds to let go of objects; the student's code may have taken the request away
 STATEMENT_SHARE = 1 / 6  # of the time for running the cells, for one statement
 MAX_LOST = 3  # statements at which a worker is lost, before only definitions are run
@@ -111,6 +112,7 @@ class Session:
     _starts: int = 0
     _load_left: float = field(init=False)
     _box: Box | None = None
+    _ruled_out: tuple[tuple[str, ...], str] = ((), "")
     _functions: list[dict[int, Callable[..., Any]]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -150,6 +152,7 @@ class Session:
         WorkerError : no worker could be brought to take the cells
         """
         began = time.monotonic()
+        runs = self._box is not None
         while self._box is None:
             if self._starts > self.max_restarts:
                 raise WorkerDied(f"it was started {self._starts} times, and is not started again")
@@ -164,6 +167,8 @@ class Session:
                 self.stop()
                 if not self.read or self._load_left <= 0:
                     raise
+        if not runs and self._ruled_out[0]:
+            self._tell_what_is_ruled_out()
         self.deadline += time.monotonic() - began
 
     def _greet(self) -> None:
@@ -255,6 +260,26 @@ class Session:
             raise _failure(answer)
         return answer[1]
 
+    def rule_out(self, names: tuple[str, ...], framework: str) -> None:
+        """Have functions of a framework raise in the worker, and in those that may follow it, until others are named.
+
+        The student's code can undo that, as all that is done in its process; see `names` for what is read from outside.
+
+        Raises
+        ------
+        WorkerError : the worker is lost
+        """
+        if self._ruled_out != (names, framework):
+            self._ruled_out = names, framework
+            self._tell_what_is_ruled_out()
+
+    def _tell_what_is_ruled_out(self) -> None:
+        try:
+            self._exchange(("rule_out", *self._ruled_out), time.monotonic() + RULE_OUT_LIMIT)
+        except WorkerError:
+            self.stop()
+            raise
+
     def forget(self) -> None:
         """Let the worker drop the objects that it keeps for the judge; called between checks."""
         if self._box is not None:
@@ -285,7 +310,7 @@ class Session:
                     return answer
                 case ("error", str(), str(), int(), str()) if message[0] in ("call", "run"):
                     return answer
-                case ("done",) if message[0] in ("run", "forget"):
+                case ("done",) if message[0] in ("run", "forget", "rule_out"):
                     return answer
                 case ("read", list(cells)) if message[0] == "read" and len(cells) == len(self.cells):
                     return answer

@@ -8,6 +8,7 @@ become the student's output. A request is a tuple; each gets one reply, and whil
     ("call", name or function, args, framework) -> ("value", value) or ("missing",) or ("error", ...)
     ("call", ...) meanwhile         <- ("ask", function's number, args); the judge answers ("value", ...) or ("error", ...)
     ("forget",)                     -> ("done",)                let go of the objects kept for the judge
+    ("rule_out", names, framework)  -> ("done",)                have these functions of the framework raise, and no others
 
 Everything here can be reached and changed by the student's code. That is no matter: the worker knows no expected value, and
 the judge takes what comes back as the student's answer, whoever wrote it.
@@ -243,6 +244,7 @@ class Worker:
         self.codes: list[list[CodeType]] = []
         self.kept: dict[int, Any] = {}
         self.keeps_containers = True
+        self.guard: object = None
         self.encoder = protocol.Encoder(self._keep)
         self.decoder = protocol.Decoder(self._judges_function, self._own)
         self.module = ModuleType("__main__")
@@ -296,6 +298,12 @@ class Worker:
     def do_forget(self) -> tuple[Any, ...]:
         """Let go of what was kept."""
         self.kept.clear()
+        return ("done",)
+
+    def do_rule_out(self, names: tuple[str, ...], framework: str) -> tuple[Any, ...]:
+        """Have some functions of a framework raise, until other ones are named."""
+        self.guard = None
+        self.guard = self.tensors.rule_out(names, framework)
         return ("done",)
 
     def _keep(self, value: Any) -> int | None:

@@ -82,7 +82,8 @@ class Check:
     misconceptions : known mistakes; no two may return the same numbers on these cases
     forbids : names that the student's code may not use (``"torch"``, ``"np.gradient"``)
     forbids_within : like forbids, but only in the function and in what it uses of the notebook; elsewhere they may be
-        compared with
+        compared with. Operators of PyTorch among them (``"torch.lstm_cell"``) also raise while the check is asked, by whatever
+        way they are reached
     hints : shown by degrees when the mistake is not recognised
     tolerance : largest error, relative to the largest expected number of the output (float64)
     time_limit : seconds for all calls of this check together

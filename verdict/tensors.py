@@ -9,12 +9,17 @@ this package: in the sandbox it stands alone.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
 
 FRAMEWORKS = ("numpy", "torch", "tensorflow")
+DEVICE_KEYS = ("CPU", "AutogradCPU")  # of PyTorch's dispatcher, without and with gradients
+
+
+class RuledOutError(Exception):
+    """A function of a framework's was called that the task rules out."""
 
 
 def from_arrays(value: Any, framework: str) -> Any:
@@ -55,6 +60,46 @@ def to_arrays(value: Any) -> Any:
     {'w': array([1., 1.], dtype=float32)}
     """
     return _replaced(value, _array)
+
+
+def rule_out(names: Iterable[str], framework: str) -> object:
+    """Have functions of a framework raise RuledOutError as long as what this returns lives.
+
+    It is the framework's operators that raise, not their names: so it does not matter by which name, alias, class, string or
+    script one is reached. Names that are no operator's are left alone.
+
+    Examples
+    --------
+    >>> import torch
+    >>> guard = rule_out(("torch.lstm_cell",), "torch")
+    >>> zeros = torch.zeros(1, 2)
+    >>> torch.nn.LSTMCell(2, 2)(zeros, (zeros, zeros))
+    Traceback (most recent call last):
+    verdict.tensors.RuledOutError: torch.lstm_cell was called
+    >>> del guard
+    >>> len(torch.nn.LSTMCell(2, 2)(zeros, (zeros, zeros)))
+    2
+    """
+    if framework != "torch":
+        return None
+    import torch
+
+    guard = torch.library.Library("aten", "IMPL")
+    for name in names:
+        head, _, last = name.rpartition(".")
+        operator = getattr(torch.ops.aten, last, None) if head == "torch" else None
+        for overload in operator.overloads() if operator is not None else ():
+            whole = last if overload == "default" else f"{last}.{overload}"
+            for key in DEVICE_KEYS:
+                guard.impl(whole, _refusing(name), key)
+    return guard
+
+
+def _refusing(name: str) -> Callable[..., Any]:
+    def refuse(*_: Any, **__: Any) -> Any:
+        raise RuledOutError(f"{name} was called")
+
+    return refuse
 
 
 def _replaced(value: Any, new: Callable[[Any], Any], depth: int = 0) -> Any:
