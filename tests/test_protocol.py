@@ -243,6 +243,45 @@ def test_a_truth_value_is_true_or_false_whatever_the_byte() -> None:
     assert back.dtype == bool and back.view(np.uint8).tolist() == [0, 1, 1]
 
 
+def test_of_two_frames_with_one_header_each_has_its_own_numbers() -> None:
+    decoder = Decoder()
+    first, second = (decode(Encoder().encode({"w": np.full(2, k), "loss": k / 3}), decoder) for k in (1.0, 2.0))
+    assert first["loss"] == 1 / 3 and second["loss"] == 2 / 3
+    first["w"][:] = 5  # an array is its reader's own
+    np.testing.assert_array_equal(second["w"], [2, 2])
+
+
+def test_a_header_that_is_known_is_refused_with_another_payload() -> None:
+    decoder, header = Decoder(), json.dumps(["t", None, [["f"], ["a", "<f8", [1]]]]).encode()
+    assert decoder.decode(header, bytes(16)) == (0.0, np.zeros(1))
+    for wrong in (bytes(8), bytes(17), b""):
+        with pytest.raises(ProtocolError, match=f"take 16 bytes of its {len(wrong)}"):
+            decoder.decode(header, wrong)
+
+
+def test_each_frame_with_a_known_header_names_its_objects_anew() -> None:
+    asked: list[int] = []
+    decoder = Decoder(remote=lambda ref, kind, is_callable: asked.append(ref))
+    for _ in range(2):
+        decoder.decode(b'["r",7,"function",true]', b"")
+    assert asked == [7, 7]
+
+
+def test_headers_without_an_end_take_no_memory_without_an_end() -> None:
+    decoder = Decoder()
+    for k in range(3 * protocol.KNOWN):
+        assert decoder.decode(str(k).encode(), b"") == k
+    long = json.dumps(["l", None, [1] * protocol.KNOWN_BYTES]).encode()
+    assert len(decoder.decode(long, b"")) == protocol.KNOWN_BYTES
+    assert 0 < len(decoder._known) <= protocol.KNOWN and long not in decoder._known
+
+
+def test_a_float_comes_back_to_the_last_bit() -> None:
+    for value in (-0.0, 5e-324, 0.1, float("nan"), float("-inf")):
+        (back,) = decode(Encoder().encode((value,)))
+        assert type(back) is float and np.float64(back).tobytes() == np.float64(value).tobytes()
+
+
 def test_half_a_character_becomes_a_question_mark() -> None:
     assert Decoder().decode(rb'"a\ud800b"', b"") == "a?b"
 
