@@ -23,6 +23,7 @@ from rich.text import Text
 from autograder.errors import AutograderError, ProblemSetError
 from autograder.progress import progress_of
 from autograder.record import printable
+from autograder.store import FULL, write_whole
 
 if TYPE_CHECKING:
     from autograder.batch import Outcome
@@ -63,10 +64,15 @@ class _Commands(click.Group):
             Console(stderr=True).print(Text(f"autograder: {said}"), soft_wrap=True)
             context.exit(2 if isinstance(error, ValueError) else 1)
         except OSError as error:
-            if error.filename is None or error.strerror is None:
+            if error.strerror is None or (error.filename is None and error.errno not in FULL):
                 raise
-            Console(stderr=True).print(Text(f"autograder: {error.filename}: {error.strerror}"), soft_wrap=True)
+            where = error.filename or "a file could not be written"
+            Console(stderr=True).print(Text(f"autograder: {where}: {error.strerror}"), soft_wrap=True)
             context.exit(1)
+        except KeyboardInterrupt:
+            said = "stopped. What was done by then is kept, and the same command does the rest."
+            Console(stderr=True).print(Text(f"\nautograder: {said}"), soft_wrap=True)
+            context.exit(130)
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -325,23 +331,23 @@ def export(
     path = out or course.root / "exports" / f"{name}-{form}.csv"
     if form == "csv":
         found = exports.scores(course, name)
-        text, unmatched = exports.as_csv(name, found), []
+        write_whole(path, exports.as_csv(name, found))
         click.echo(f"{len(found)} scores, into {path}")
-    else:
-        if worksheet is None:
-            raise click.UsageError(f"--worksheet is missing: the file that {form.capitalize()} exported")
-        fill = exports.fill_canvas if form == "canvas" else exports.fill_moodle
-        filled = fill(exports.read_worksheet(worksheet), name, exports.scores(course, name), column, key)
-        text, unmatched = filled.text, list(filled.unmatched)
-        click.echo(f"{len(filled.entered)} scores, into {path}")
-        for said, names in (("without a row", unmatched), ("rows without a score", filled.without)):
-            if names:
-                Console().print(plain(f"{said}: {', '.join(names)}"), soft_wrap=True)
-        for note in filled.notes:
-            Console().print(plain(note), soft_wrap=True)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8", newline="")
-    context.exit(1 if unmatched else 0)
+        if formulas := sum(exports.is_formula(score.student) for score in found):
+            click.echo(f"{formulas} names begin as a formula does: an apostrophe stands before them.")
+        return
+    if worksheet is None:
+        raise click.UsageError(f"--worksheet is missing: the file that {form.capitalize()} exported")
+    fill = exports.fill_canvas if form == "canvas" else exports.fill_moodle
+    filled = fill(exports.read_worksheet(worksheet), name, exports.scores(course, name), column, key)
+    write_whole(path, filled.text)
+    click.echo(f"{len(filled.entered)} scores, into {path}")
+    for said, names in (("without a row", filled.unmatched), ("rows without a score", filled.without)):
+        if names:
+            Console().print(plain(f"{said}: {', '.join(names)}"), soft_wrap=True)
+    for note in filled.notes:
+        Console().print(plain(note), soft_wrap=True)
+    context.exit(1 if filled.unmatched else 0)
 
 
 @main.command()

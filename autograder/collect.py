@@ -21,11 +21,12 @@ from pathlib import Path, PurePosixPath
 from nbformat import NotebookNode
 
 from autograder.errors import AutograderError
-from autograder.export import folded, names_in
+from autograder.export import delimiter_of, folded, names_in
 from autograder.gradebook import TIMESTAMP, Course
 from autograder.handed_in import NO_NOTEBOOK, ArchiveError, Found, Member, Zip, choose, notebooks_in
 from autograder.rebuild import SubmissionError
 from autograder.record import printable
+from autograder.store import StoreError, clear_parts, part_of
 
 EARLIER = ".earlier"  # folder, beside a submission, of those that it replaced
 # "Full Name_123456_assignsubmission_file_/work.ipynb", or all of it as the name of a file. The first number counts: what comes
@@ -114,6 +115,7 @@ def collect(
     Raises
     ------
     CollectError : a zip cannot be read; nothing was written then
+    StoreError : the disk is full, or cannot be written; what is there already is whole, and the same call takes the others
     """
     result = Collection()
     with ExitStack() as stack:
@@ -132,7 +134,11 @@ def collect(
         there = _folders(course, name)
         for student in sorted(by_student):
             folder = course.submission(there.get(student, student), name)
-            _keep(folder, name, release, student, by_student[student], result, times, dry_run)
+            try:
+                _keep(folder, name, release, student, by_student[student], result, times, dry_run)
+            except StoreError as error:
+                error.add_note(f"{len(result.kept)} of {len(by_student)} students have their notebook there by now.")
+                raise
     return result
 
 
@@ -155,10 +161,8 @@ def read_names(text: str, column: str | None = None) -> dict[str, str]:
     'ann@example.org'
     """
     text = text.removeprefix("\ufeff")
-    first = text.split("\n", 1)[0]
-    rows = [
-        row for row in csv.reader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=first.count)) if any(row)
-    ]
+    delimiter = delimiter_of(text.split("\n", 1)[0])
+    rows = [row for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter) if any(row)]
     if not rows:
         raise CollectError("the table of names is empty")
     heads = [head.strip() for head in rows[0]]
@@ -168,22 +172,22 @@ def read_names(text: str, column: str | None = None) -> dict[str, str]:
     elif column is None and len(heads) == 2:
         value = 1 - key
     else:
-        has = f"no column {column!r}" if column else f"{len(heads)} columns"
+        has = f"no column {column!r}" if column else f"{len(heads)} column{'s' if len(heads) > 1 else ''}"
         raise CollectError(
             f"the table of names has {has}; say with --student-column which one holds the names of the students' folders: "
             + ", ".join(map(repr, heads))
         )
     names: dict[str, str] = {}
     students: Counter[str] = Counter()
-    for row in rows[1:]:
-        row += [""] * (len(heads) - len(row))
+    rows = [row + [""] * (len(heads) - len(row)) for row in rows[1:]]
+    for row, called in zip(rows, names_in([row[key] for row in rows]), strict=True):
         student = unicodedata.normalize("NFC", row[value]).strip()
         if not row[key].strip() or not student:
             continue
         students[student] += 1
-        for called in names_in(row[key]):
-            if names.setdefault(called, student) != student:
-                raise CollectError(f"the table of names calls {row[key]!r} both {names[called]!r} and {student!r}")
+        for one in called:
+            if names.setdefault(one, student) != student:
+                raise CollectError(f"the table of names calls {row[key]!r} both {names[one]!r} and {student!r}")
     if twice := [student for student, count in students.items() if count > 1]:
         raise CollectError(f"the table of names has {students[twice[0]]} rows for the folder {twice[0]!r}")
     return names
@@ -328,17 +332,21 @@ def _write(folder: Path, name: str, content: bytes, stamp: str | None, dry_run: 
     if there and not path.is_symlink() and path.is_file() and path.read_bytes() == content:
         return "unchanged"
     if not dry_run:
-        folder.mkdir(parents=True, exist_ok=True)
-        part = folder / f".{name}.{os.getpid()}.part"
         try:
-            part.write_bytes(content)
+            folder.mkdir(parents=True, exist_ok=True)
+            part_of(path).write_bytes(content)
+            if stamp is not None:
+                part_of(time).write_text(stamp, encoding="utf-8")
             if there:
                 _put_aside(path, time)
+            # From here on nothing more is written, so that a full disk leaves what was there as it was.
             if stamp is not None:
-                time.write_text(stamp, encoding="utf-8")
-            os.replace(part, path)
+                os.replace(part_of(time), time)
+            os.replace(part_of(path), path)
+        except OSError as error:
+            raise StoreError(path, error) from None
         finally:
-            part.unlink(missing_ok=True)
+            clear_parts(folder)
     return "replaced" if there else "new"
 
 

@@ -23,6 +23,7 @@ from nbgrader.coursedir import CourseDirectory
 from traitlets.config import Config
 
 from autograder.errors import ProblemSetError
+from autograder.store import write_whole
 
 BEGIN, END = "BEGIN SOLUTION", "END SOLUTION"
 INSTALL = "install"  # tag of a code cell that is left out as long as the course has no public address
@@ -46,6 +47,7 @@ def write(root: Path) -> list[Path]:
     Raises
     ------
     ProblemSetError : there is no problem set, or one cannot be released; says which cell and why
+    StoreError : the disk is full, or cannot be written
     """
     written = []
     for source in _some_sources(root):
@@ -56,8 +58,7 @@ def write(root: Path) -> list[Path]:
             (target, text),
             (root / "build" / "source" / name / f"{name}.ipynb", _text(source_notebook(source))),
         ):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(content, encoding="utf-8")
+            write_whole(path, content)
         written.append(target)
     return written
 

@@ -10,6 +10,7 @@ import csv
 import io
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +24,9 @@ from autograder.gradebook import Course, open_gradebook
 CANVAS_KEYS = ("SIS Login ID", "SIS User ID", "ID", "Integration ID")
 MOODLE_KEYS = ("Identifier", "ID number", "Email address", "Username")
 POINTS_POSSIBLE = "Points Possible"
+EXCUSED = "ex"  # in place of a score, at Canvas
+# A spreadsheet takes a cell that begins so for a formula, and one that is made for it can send away what the table holds.
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 class ExportError(AutograderError, ValueError):
@@ -105,6 +109,11 @@ def as_csv(problem_set: str, found: Iterable[Score]) -> str:
     >>> print(as_csv("lstm-bptt", [Score("Doe, Ann", 15.5, 20.0)]), end="")
     assignment,student_id,score,max_score,late_submission_penalty,complete,timestamp
     lstm-bptt,"Doe, Ann",15.5,20,0,yes,
+
+    A name that a spreadsheet would take for a formula gets an apostrophe before it.
+
+    >>> print(as_csv("lstm-bptt", [Score("=A1", 1.0, 20.0)]).splitlines()[1])
+    lstm-bptt,'=A1,1,20,0,yes,
     """
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
@@ -113,8 +122,14 @@ def as_csv(problem_set: str, found: Iterable[Score]) -> str:
     )
     for s in found:
         numbers = [_number(value) for value in (s.score, s.max_score, s.late_penalty)]
-        writer.writerow([problem_set, s.student, *numbers, "yes" if s.complete else "no", s.timestamp])
+        student = f"'{s.student}" if is_formula(s.student) else s.student
+        writer.writerow([problem_set, student, *numbers, "yes" if s.complete else "no", s.timestamp])
     return out.getvalue()
+
+
+def is_formula(name: str) -> bool:
+    """Whether a spreadsheet would take a name for a formula."""
+    return name.startswith(FORMULA)
 
 
 def fill_canvas(
@@ -151,7 +166,7 @@ def fill_canvas(
         if POINTS_POSSIBLE in table.cell(row, "Student"):
             notes += _other_maximum(table.cell(row, target), found, "Canvas")
     return _fill(
-        table, table.rows[first:], target, found, key, CANVAS_KEYS, notes, lambda row: table.cell(row, "Student")
+        table, table.rows[first:], target, found, key or CANVAS_KEYS, notes, lambda row: table.cell(row, "Student")
     )
 
 
@@ -166,8 +181,8 @@ def fill_moodle(
     problem_set : whose scores; named in messages only, since a worksheet belongs to one assignment
     found : from `scores`
     column : heading of the column for the grade, where Moodle speaks another language than English
-    key : heading of the column that holds the names of the students' folders; found when left out. "Participant 123" in it
-        fits a folder of that name and a folder 123
+    key : heading of the column that holds the names of the students' folders; found when left out. "Participant 123" in it, or in
+        the first column, fits a folder of that name and a folder 123
 
     Raises
     ------
@@ -180,7 +195,10 @@ def fill_moodle(
     if "Maximum Grade" in table.heads and table.rows:
         notes += _other_maximum(table.cell(table.rows[0], "Maximum Grade"), found, "Moodle")
     name = next((head for head in ("Full name", "Identifier") if head in table.heads), table.heads[0])
-    return _fill(table, table.rows, target, found, key, MOODLE_KEYS, notes, lambda row: table.cell(row, name))
+    # Moodle's own number of a participant stands first, in each of its languages.
+    numbered = key or table.heads[0]
+    keys = key or dict.fromkeys([numbered, *MOODLE_KEYS])
+    return _fill(table, table.rows, target, found, keys, notes, lambda row: table.cell(row, name), numbered=numbered)
 
 
 def read_worksheet(path: Path) -> str:
@@ -205,7 +223,7 @@ def read_worksheet(path: Path) -> str:
 class _Table:
     """A CSV file that can be written again in the form it came in."""
 
-    heads: list[str]
+    heads: list[str]  # without space around them
     rows: list[list[str]]
     delimiter: str
     newline: str
@@ -215,9 +233,9 @@ class _Table:
     def read(cls, text: str) -> _Table:
         mark = "\ufeff" if text.startswith("\ufeff") else ""
         text = text.removeprefix(mark)
-        newline = "\r\n" if "\r\n" in text else "\n"
         first = text.split("\n", 1)[0]
-        delimiter = max(",;\t", key=first.count)
+        newline = "\r\n" if first.endswith("\r") else "\n"
+        delimiter = delimiter_of(first)
         try:
             rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True))
         except csv.Error as error:
@@ -257,46 +275,54 @@ def _fill(
     rows: Sequence[list[str]],
     target: str,
     found: Sequence[Score],
-    key: str | None,
-    keys: Sequence[str],
+    keys: str | Iterable[str],
     notes: Sequence[str],
     called: Callable[[Sequence[str]], str],
+    numbered: str = "",
 ) -> Filled:
     by_name = {folded(score.student): score for score in found}
-    place = _key_column(table, rows, by_name, key, keys)
+    place = _key_column(table, rows, by_name, keys, numbered)
     column = table.heads.index(target)
     entered: dict[str, None] = {}
+    excused = []
     without = []
-    for row in rows:
+    for row, names in zip(rows, _names(table, rows, place, numbered), strict=True):
         if not any(cell.strip() for cell in row):
             continue
-        fitting = [by_name[name] for name in names_in(table.cell(row, place)) if name in by_name]
+        fitting = [by_name[name] for name in names if name in by_name]
         if not fitting:
             without.append(called(row))
         elif fitting[0].student in entered:
             raise ExportError(
                 f"two rows of the worksheet fit {fitting[0].student!r} by their {place!r}; name another --key"
             )
+        elif row[column].strip().casefold() == EXCUSED:
+            excused.append(fitting[0].student)
         else:
             row[column] = _number(fitting[0].score)
             entered[fitting[0].student] = None
+    if excused:
+        notes = [*notes, f"excused in the worksheet, and left so: {', '.join(excused)}"]
     incomplete = [score.student for score in found if score.student in entered and not score.complete]
     if incomplete:
         notes = [*notes, f"not all parts have a score yet: {', '.join(incomplete)}"]
-    unmatched = [score.student for score in found if score.student not in entered]
+    placed = {*entered, *excused}
+    unmatched = [score.student for score in found if score.student not in placed]
     return Filled(table.write(), list(entered), unmatched, without, tuple(notes))
 
 
 def _key_column(
-    table: _Table, rows: Sequence[list[str]], by_name: Mapping[str, Score], key: str | None, keys: Sequence[str]
+    table: _Table, rows: Sequence[list[str]], by_name: Mapping[str, Score], keys: str | Iterable[str], numbered: str
 ) -> str:
-    if key is not None:
-        if key not in table.heads:
-            raise ExportError(f"the worksheet has no column {key!r}, but {_listed(table.heads)}")
-        return key
+    """The column that holds the names of the folders: the one that was named, else of some the one that fits most."""
+    if isinstance(keys, str):
+        if keys not in table.heads:
+            raise ExportError(f"the worksheet has no column {keys!r}, but {_listed(table.heads)}")
+        return keys
     there = [head for head in keys if head in table.heads]
     hits = {
-        head: sum(any(name in by_name for name in names_in(table.cell(row, head))) for row in rows) for head in there
+        head: sum(any(name in by_name for name in names) for names in _names(table, rows, head, numbered))
+        for head in there
     }
     best = max(there, key=lambda head: hits[head], default=None)  # the first of those that fit as many
     if best is None or not hits[best]:
@@ -308,11 +334,38 @@ def _key_column(
     return best
 
 
-def names_in(cell: str) -> list[str]:
-    """Names that a cell may stand for: itself, and the number in Moodle's "Participant 123", whatever the language."""
-    name = folded(cell)
-    number = re.fullmatch(r"\D+\s(\d+)", name)
-    return [name, number.group(1)] if number else [name]
+def _names(table: _Table, rows: Sequence[list[str]], head: str, numbered: str) -> list[list[str]]:
+    """Names that each cell of a column may stand for."""
+    cells = [table.cell(row, head) for row in rows]
+    return names_in(cells) if head == numbered else [[folded(cell)] for cell in cells]
+
+
+def names_in(cells: Sequence[str]) -> list[list[str]]:
+    """Names that each cell of Moodle's column of participants may stand for: itself, and the number behind a word that all share.
+
+    Examples
+    --------
+    >>> names_in(["Participant 7", "Participant 12"])
+    [['participant 7', '7'], ['participant 12', '12']]
+    >>> names_in(["Teilnehmer/in7", "Teilnehmer/in12"])
+    [['teilnehmer/in7', '7'], ['teilnehmer/in12', '12']]
+    """
+    names = [folded(cell) for cell in cells]
+    found = [re.fullmatch(r"(\D+?)\s*(\d+)", name) for name in names]
+    ((word, _),) = Counter(match[1] for match in found if match).most_common(1) or [("", 0)]
+    return [
+        [name, match[2]] if match and match[1] == word else [name] for name, match in zip(names, found, strict=True)
+    ]
+
+
+def delimiter_of(line: str) -> str:
+    r"""What stands between the columns of a table, by its row of headings; what is quoted does not count.
+
+    >>> delimiter_of('Student;ID;"By hand, with care, and slowly (12)"\r')
+    ';'
+    """
+    bare = re.sub(r'"[^"]*"', "", line)
+    return max(",;\t", key=bare.count)
 
 
 def folded(name: str) -> str:
@@ -328,9 +381,12 @@ def _other_maximum(said: str, found: Sequence[Score], platform: str) -> list[str
     ours = max(score.max_score for score in found)
     if theirs == ours:
         return []
-    return [
+    notes = [
         f"{platform} gives at most {_number(theirs)} points, this problem set {_number(ours)}: the scores were not scaled"
     ]
+    if platform == "Moodle" and (above := [score.student for score in found if score.score > theirs]):
+        notes.append(f"Moodle leaves out a score above its own maximum, and does not say so: {', '.join(above)}")
+    return notes
 
 
 def _number(value: float) -> str:

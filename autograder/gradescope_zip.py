@@ -9,6 +9,7 @@ import ast
 import hashlib
 import hmac
 import importlib.util
+import io
 import json
 import re
 import stat
@@ -27,6 +28,7 @@ from autograder.errors import ProblemSetError
 from autograder.gradebook import Course
 from autograder.layout import PACKAGE, with_requirements
 from autograder.problem_set import ProblemSet
+from autograder.store import write_whole
 
 TEMPLATES = PACKAGE / "templates" / "gradescope"
 START = "autograder.gradescope"  # module that the container runs
@@ -50,21 +52,18 @@ def write(
     Raises
     ------
     ProblemSetError : the released notebook is missing
+    StoreError : the disk is full, or cannot be written
     """
     files = contents(course, problem_set, unsafe_local, visibility)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.part")
-    try:
-        with zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as archive:
-            for name, (content, mode) in sorted(files.items()):
-                info = zipfile.ZipInfo(name, WHEN)
-                info.compress_type = zipfile.ZIP_DEFLATED
-                info.create_system = 3  # Unix: else nobody would read the mode
-                info.external_attr = (stat.S_IFREG | mode) << 16
-                archive.writestr(info, content)
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, (content, mode) in sorted(files.items()):
+            info = zipfile.ZipInfo(name, WHEN)
+            info.compress_type = zipfile.ZIP_DEFLATED
+            info.create_system = 3  # Unix: else nobody would read the mode
+            info.external_attr = (stat.S_IFREG | mode) << 16
+            archive.writestr(info, content)
+    write_whole(path, buffer.getvalue())
 
 
 def contents(

@@ -7,6 +7,7 @@ submission would be.
 from __future__ import annotations
 
 import secrets
+import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ from autograder.problem_set import ProblemSet
 from autograder.rebuild import read_release, rebuild
 from autograder.record import Record
 from autograder.sandbox import Isolation
+from autograder.store import StoreError, write_whole
 
 TEMPLATES = Path(__file__).parent / "templates" / "new"
 TRIES = 3  # seeds with which the solution is graded: it must not pass by luck, nor fail
@@ -45,6 +47,7 @@ def new(root: Path, name: str) -> list[Path]:
     Raises
     ------
     ProblemSetError : the name cannot be one, or is taken, or this is no course
+    StoreError : the disk is full, or cannot be written; nothing is left of it then
     """
     if not name.replace("-", "").replace("_", "").isalnum() or not name.isascii() or name != name.lower():
         raise ProblemSetError(
@@ -55,12 +58,15 @@ def new(root: Path, name: str) -> list[Path]:
     folder = root / "solutions" / name
     if folder.exists():
         raise ProblemSetError(f"{folder} is there already; nothing was written")
-    folder.mkdir(parents=True)
     written = []
-    for template, target in (("problem_set.md.template", f"{name}.md"), ("checks.py.template", "checks.py")):
-        path = folder / target
-        path.write_text((TEMPLATES / template).read_text(encoding="utf-8").replace("NAME", name), encoding="utf-8")
-        written.append(path)
+    try:
+        for template, target in (("problem_set.md.template", f"{name}.md"), ("checks.py.template", "checks.py")):
+            path = folder / target
+            write_whole(path, (TEMPLATES / template).read_text(encoding="utf-8").replace("NAME", name))
+            written.append(path)
+    except StoreError:
+        shutil.rmtree(folder, ignore_errors=True)  # half a problem set would be in the way of the next try
+        raise
     return written
 
 

@@ -47,12 +47,12 @@ class StoreError(AutograderError, RuntimeError):
         )
 
 
-def write_whole(path: Path, text: str, mode: int | None = None) -> None:
+def write_whole(path: Path, content: str | bytes, mode: int | None = None) -> None:
     """Write a file at once or not at all: whoever is stopped in the middle leaves no half of one.
 
     Parameters
     ----------
-    path, text : of the file; its folder is made
+    path, content : of the file; its folder is made, and text becomes UTF-8
     mode : its permissions, when they are not the usual ones
 
     Raises
@@ -62,7 +62,7 @@ def write_whole(path: Path, text: str, mode: int | None = None) -> None:
     part = part_of(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(text, encoding="utf-8")
+        part.write_bytes(content.encode() if isinstance(content, str) else content)
         if mode is not None:
             part.chmod(mode)
         os.replace(part, path)

@@ -2,6 +2,8 @@
 import errno
 import json
 import shutil
+import zipfile
+from pathlib import Path
 
 import nbformat
 import pytest
@@ -14,6 +16,7 @@ from tests.tiny_course import (  # noqa: F401
     ADDS,
     RIGHT,
     empty_gradebook,
+    filled_in,
     hand_in,
     hand_in_text,
     made_tiny_course,
@@ -200,3 +203,59 @@ def test_who_could_not_be_graded_is_named_with_the_log_that_tells_more(call, tin
     result = call("run", "tiny")
     assert "(see logs/tiny/bob.log)" in result.stdout
     assert result.stderr.splitlines()[-1].endswith("per minute, 1 failed")  # no terminal: lines in place of a bar
+
+
+@pytest.fixture
+def no_room(monkeypatch):
+    """A disk on which a file can be begun, and no byte written."""
+    write = Path.write_bytes
+
+    def full(path, content):
+        write(path, b"")
+        raise OSError(errno.ENOSPC, "No space left on device")  # as the system says it: without the name of the file
+
+    return lambda: monkeypatch.setattr(Path, "write_bytes", full)
+
+
+@pytest.mark.parametrize(
+    ("command", "path"),
+    [
+        (["export", "csv", "tiny"], "exports/tiny-csv.csv"),
+        (["export", "gradescope", "tiny"], "exports/tiny-gradescope.zip"),
+        (["exercises"], "exercises/tiny/tiny.ipynb"),
+        (["report", "tiny"], "reports/tiny.html"),
+        (["collect", "tiny", "class.zip"], "submitted/ann/tiny/tiny.ipynb"),
+    ],
+)
+def test_a_full_disk_is_named_and_what_was_there_stays_whole(call, tiny_course, no_room, command, path):
+    work = hand_in(tiny_course, "ann", ADDS)
+    with zipfile.ZipFile(tiny_course / "class.zip", "w") as archive:
+        archive.writestr("ann/tiny.ipynb", nbformat.writes(filled_in(tiny_course, RIGHT)))
+    call("run", "tiny")
+    if command[0] != "collect":
+        assert call(*command).exit_code == 0
+    before = (tiny_course / path).read_bytes()
+    no_room()
+    result = call(*command)
+    assert result.exit_code == 1 and result.stdout == ""
+    assert f"{tiny_course / path} cannot be written: No space left on device; " in result.stderr
+    assert (tiny_course / path).read_bytes() == before and work.is_file()
+    assert not list(tiny_course.rglob("*.part"))
+
+
+def test_a_problem_set_that_could_not_be_begun_is_not_in_the_way(call, tiny_course, no_room, monkeypatch):
+    no_room()
+    assert "No space left on device" in call("new", "mean-pool").stderr
+    monkeypatch.undo()
+    monkeypatch.chdir(tiny_course)
+    assert call("new", "mean-pool").exit_code == 0
+
+
+def test_a_command_that_is_stopped_says_that_nothing_is_lost(call, monkeypatch):
+    def stop(*arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(sandbox, "survey", stop)
+    result = call("doctor")
+    assert result.exit_code == 130
+    assert "stopped. What was done by then is kept, and the same command does the rest." in result.stderr

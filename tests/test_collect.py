@@ -15,6 +15,7 @@ from click.testing import CliRunner
 from autograder import cli, handed_in
 from autograder.collect import CollectError, collect, read_names
 from autograder.gradebook import Course
+from autograder.store import StoreError
 from tests.tiny_course import (  # noqa: F401
     ADDS,
     RIGHT,
@@ -327,8 +328,9 @@ def test_write_that_fails_leaves_the_earlier_submission(tiny_course, monkeypatch
         replace(source, target)
 
     monkeypatch.setattr(os, "replace", full)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(StoreError, match="ann/tiny/tiny.ipynb cannot be written: No space left") as refusal:
         gather(tiny_course, make_zip(tiny_course / "2.zip", {"ann/tiny.ipynb": second}))
+    assert refusal.value.__notes__ == ["0 of 1 students have their notebook there by now."]
     assert submitted(tiny_course)["ann/tiny/tiny.ipynb"] == first
     assert not list(tiny_course.rglob("*.part"))
 

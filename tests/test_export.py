@@ -40,14 +40,14 @@ def rows(text):
 
 
 def test_canvas_column_is_filled_and_nothing_else_changes():
-    filled = fill_canvas(CANVAS, "tiny", [Score("ann", 2.0, 3), Score("bob", 1 / 3, 3)], column="Tiny problems")
+    filled = fill_canvas(CANVAS, "tiny", [Score("ann", 2.0, 3), Score("cay", 1 / 3, 3)], column="Tiny problems")
     before, after = rows(CANVAS), rows(filled.text)
-    assert [row[6] for row in after] == ["Tiny problems (12)", "3", "2", "0.33", "1", ""]
+    assert [row[6] for row in after] == ["Tiny problems (12)", "3", "2", "EX", "0.33", ""]
     for row in (*before, *after):
         row[6] = ""
     assert before == after and filled.text.count("\r\n") == CANVAS.count("\r\n")
-    assert (filled.entered, filled.unmatched, filled.notes) == (["ann", "bob"], [], ())
-    assert filled.without == ["محمد", "Student, Test"]
+    assert (filled.entered, filled.unmatched, filled.notes) == (["ann", "cay"], [], ())
+    assert filled.without == ["李小龙", "Student, Test"]
 
 
 def test_canvas_matches_by_whichever_of_its_ids_the_folders_bear():
@@ -58,7 +58,7 @@ def test_canvas_matches_by_whichever_of_its_ids_the_folders_bear():
     both = [Score("102", 1, 3), Score("s1", 2, 3), Score("s3", 3, 3)]
     filled = fill_canvas(CANVAS, "tiny", both, column="Tiny problems")
     assert filled.unmatched == ["102"] and filled.entered == ["s1", "s3"]
-    assert fill_canvas(CANVAS, "tiny", both, column="Tiny problems", key="ID").entered == ["102"]
+    assert fill_canvas(CANVAS.replace("EX", ""), "tiny", both, column="Tiny problems", key="ID").entered == ["102"]
 
 
 def test_accents_match_however_they_are_put_together():
@@ -109,11 +109,23 @@ def test_what_cannot_be_filled_is_refused_with_a_reason(text, options, said):
     assert said in str(refusal.value)
 
 
+def test_who_is_excused_in_canvas_stays_so():
+    filled = fill_canvas(CANVAS, "tiny", [Score("ann", 2, 3), Score("bob", 3, 3)], column="Tiny problems")
+    assert [row[6] for row in rows(filled.text)][2:5] == ["2", "EX", "1"]
+    assert (filled.entered, filled.unmatched) == (["ann"], [])
+    assert filled.notes == ("excused in the worksheet, and left so: bob",)
+
+
 def test_a_worksheet_with_semicolons_keeps_them():
     text = CANVAS.replace("Doe, Ann", "Doe Ann").replace("A, morning", "A").replace("Student, Test", "Test")
     text = text.replace('"', "").replace(",", ";")
     filled = fill_canvas(text, "tiny", [Score("ann", 2.5, 3)], column="Tiny problems")
     assert "Doe Ann;101;s1;ann;A;4.5;2.5;90\r\n" in filled.text
+    # A title with more commas than there are columns, and a cell with another end of line than the file.
+    title = '"Tiny problems, one, two, three, four, five, six, seven (12)"'
+    text = text.replace("Tiny problems (12)", title).replace("\r\n", "\n").replace(";90\n", ';"9\r\n0"\n')
+    filled = fill_canvas(text, "tiny", [Score("ann", 2.5, 3)], column=title.strip('"'))
+    assert 'Doe Ann;101;s1;ann;A;4.5;2.5;"9\r\n0"\n' in filled.text and filled.text.count("\r\n") == 1
 
 
 def test_moodle_worksheet_is_filled_by_its_participants():
@@ -130,14 +142,38 @@ def test_moodle_in_another_language_is_filled_by_naming_the_columns():
     )
     with pytest.raises(ExportError, match="no column 'Grade'.*--column"):
         fill_moodle(german, "tiny", [Score("7", 3, 3)])
-    filled = fill_moodle(german, "tiny", [Score("7", 3, 3)], column="Bewertung", key="ID")
-    assert [row[4] for row in rows(filled.text)] == ["Bewertung", "3", ""]
+    # Moodle's German, and most of its other languages, put no space before the number.
+    for text in (german, german.replace("Teilnehmer/in ", "Teilnehmer/in"), german.replace("Teilnehmer/in ", "参与者")):
+        for key in (None, "ID"):
+            filled = fill_moodle(text, "tiny", [Score("7", 2.5, 3)], column="Bewertung", key=key)
+            assert [row[4] for row in rows(filled.text)] == ["Bewertung", "2.5", ""]
+
+
+def test_a_user_whose_name_ends_with_a_number_is_not_the_participant_of_that_number():
+    text = MOODLE.replace("Email address", "Username").replace("ann@example.org", "ann12").replace("bob@", "bob7@")
+    filled = fill_moodle(text, "tiny", [Score("7", 3, 3), Score("12", 1, 3)])
+    assert [row[4] for row in rows(filled.text)] == ["Grade", "3", "1"]
+    with pytest.raises(ExportError, match="no row fits"):
+        fill_moodle(
+            text.replace("Participant", "Row").replace("7,", "1,").replace("12,李", "2,李"), "tiny", [Score("7", 3, 3)]
+        )
+
+
+def test_what_moodle_would_leave_out_is_listed():
+    filled = fill_moodle(MOODLE, "tiny", [Score("7", 4, 5), Score("12", 3, 5)])
+    assert filled.notes[1] == "Moodle leaves out a score above its own maximum, and does not say so: 7"
 
 
 def test_table_of_our_own_survives_any_name():
     names = ["Doe, Ann", 'say "hi"', "李小龙", "محمد", "two\nlines"]
     table = rows(as_csv("tiny", [Score(name, 2.126, 3) for name in names]))
     assert [row[1] for row in table[1:]] == names and {row[2] for row in table[1:]} == {"2.13"}
+
+
+def test_no_name_is_a_formula_for_a_spreadsheet():
+    names = ["=HYPERLINK(1)", "+1", "-1", "@SUM(1)", "\t=1", "a=1"]
+    table = rows(as_csv("tiny", [Score(name, 1, 3) for name in names]))
+    assert [row[1] for row in table[1:]] == [*(f"'{name}" for name in names[:5]), "a=1"]
 
 
 def test_a_file_in_another_encoding_is_refused_or_read(tmp_path):
@@ -178,6 +214,9 @@ def test_whole_way_with_a_score_by_hand_and_one_for_a_late_submission(tiny_cours
         "export", "canvas", "tiny", "--worksheet", "canvas.csv", "--column", "Tiny problems", "--out", "filled.csv"
     )
     assert result.exit_code == 1 and "without a row: dan, eve" in result.stdout
-    assert [row[6] for row in rows((tiny_course / "filled.csv").read_text())][2:5] == ["3", "2.5", "2"]
+    assert (
+        "2 scores, into filled.csv" in result.stdout and "excused in the worksheet, and left so: bob" in result.stdout
+    )
+    assert [row[6] for row in rows((tiny_course / "filled.csv").read_text())][2:5] == ["3", "EX", "2"]
     missing = call("export", "moodle", "tiny")
     assert missing.exit_code == 2 and "--worksheet is missing: the file that Moodle exported" in missing.stderr
