@@ -53,6 +53,10 @@ class WorkerTimeout(WorkerError):
     """The worker gave no answer in time."""
 
 
+class TimeUsedUp(WorkerTimeout):
+    """All the time that there is for one submission was used before."""
+
+
 class OutOfMemory(WorkerError):
     """The worker's processes took more memory than allowed."""
 

@@ -18,6 +18,7 @@ import traceback
 import warnings
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -33,6 +34,7 @@ from autograder.session import MissingFunction, Session, Statement, StudentFailu
 from verdict import Check, Status, StudentError, Verdict, classify, examine
 from verdict.tensors import RuledOutError
 
+SPARE_TIME = 60.0  # seconds for a submission, beside those for its cells and for each check
 MAX_NOTES = 100
 MAX_EVENTS = 200
 MAX_MESSAGE = 3000  # characters of one message in a record: an exception of the student's may say anything
@@ -68,13 +70,37 @@ def grade(
     ------
     IsolationError : the sandbox cannot be started; this says nothing about the student
     """
-    record, killed = _graded(cells, problem_set, seed, isolation, student, limits or problem_set.limits, load_limit)
-    if not killed:
-        return record
+    ask = partial(_graded, cells, problem_set, seed, isolation, student, limits or problem_set.limits, load_limit)
+    first = ask(time_limit(problem_set, load_limit), {})
+    if not first.killed:
+        return first.record
     # Who killed the worker cannot be known: the student's own code, or a machine short of memory. With the same inputs and a
-    # fresh worker an honest student gets what is due, and code that kills itself does it again.
-    again, _ = _graded(cells, problem_set, seed, isolation, student, limits or problem_set.limits, load_limit)
-    return replace(again, log=(*record.log, "A worker was killed: all is asked again, once.", *again.log))
+    # fresh worker an honest student gets what is due, and code that kills itself does it again. What had been decided by then
+    # stays decided: code that guesses, sees by what is asked next that it guessed wrong, and kills itself, guesses once.
+    again = ask(first.left, first.settled)
+    notes = dict.fromkeys((*first.said, *again.record.notes))
+    log = (
+        *first.record.log,
+        "A worker was killed: what was not decided by then is asked again, once.",
+        *again.record.log,
+    )
+    return replace(again.record, notes=tuple(notes), log=log)
+
+
+def time_limit(problem_set: ProblemSet, load_limit: float) -> float:
+    """Seconds in which a submission is graded, whatever its code does; the machine's own delays come on top."""
+    return load_limit + sum(check.time_limit for check in problem_set.checks) + SPARE_TIME
+
+
+@dataclass(frozen=True)
+class _Graded:
+    """One grading: the record; whether a worker was killed, what was decided and noted before, and how many seconds are left."""
+
+    record: Record
+    killed: bool
+    settled: dict[str, Verdict]
+    said: list[str]
+    left: float
 
 
 def _graded(
@@ -85,18 +111,27 @@ def _graded(
     student: str,
     limits: Limits,
     load_limit: float,
-) -> tuple[Record, bool]:
-    """Grade once: the record, and whether a worker was killed."""
+    seconds: float,
+    settled: dict[str, Verdict],
+) -> _Graded:
+    """Grade once; checks that are settled are not asked."""
     began = time.monotonic()
-    with Session(cells, isolation, problem_set.packages, limits, load_limit) as session:
+    with Session(cells, isolation, problem_set.packages, limits, load_limit, left=seconds) as session:
         judge = _Judge(problem_set, session, seed)
         trouble = judge.load()
         loaded = time.monotonic()
         session.say("the cells have run" if trouble is None else "the cells could not be run to their end")
-        verdicts: dict[str, Verdict] = {}
+        verdicts = dict(settled)
+        decided: dict[str, Verdict] = {}
+        said: list[str] = []
         for check in problem_set.in_order_of_need():
-            verdicts[check.name] = trouble or judge.put(check, verdicts)
-            session.say(f"{check.name}: {verdicts[check.name].status.value}")
+            if check.name not in settled:
+                noted = len(judge.notes)
+                verdicts[check.name] = trouble or judge.put(check, verdicts)
+                session.say(f"{check.name}: {verdicts[check.name].status.value}")
+                if not session.killed:
+                    decided[check.name] = verdicts[check.name]
+                    said += judge.notes[noted:]
         asked = time.monotonic()
     ended = time.monotonic()
     record = Record(
@@ -112,7 +147,7 @@ def _graded(
         versions={"python": ".".join(map(str, sys.version_info[:3])), "numpy": np.__version__},
         log=tuple(map(_clean, session.events[:MAX_EVENTS])),
     )
-    return record, session.killed
+    return _Graded(record, session.killed, decided, list(map(_clean, said[:MAX_NOTES])), session.left)
 
 
 def content_hash(cells: Sequence[str], problem_set: ProblemSet) -> str:

@@ -14,7 +14,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from autograder.box import Box, Limits
-from autograder.errors import IsolationError, OutOfMemory, ProtocolError, WorkerDied, WorkerError, WorkerTimeout
+from autograder.errors import (
+    IsolationError,
+    OutOfMemory,
+    ProtocolError,
+    TimeUsedUp,
+    WorkerDied,
+    WorkerError,
+    WorkerTimeout,
+)
 from autograder.protocol import PREFIX_SIZE, Decoder, Encoder, Remote, sizes
 from autograder.sandbox import Isolation
 
@@ -84,9 +92,11 @@ class Session:
     isolation, packages, limits : what the worker is started with
     load_limit : seconds for running the cells, all runs together
     max_restarts : how often a new worker is started after one was lost
+    left : seconds for all that workers are waited for: to read and run the cells, to answer, and to end
 
     Attributes
     ----------
+    left : what remains of these seconds
     deadline : when the calls of the present check must be over, by ``time.monotonic()``, from `allow`
     read : what the cells hold
     failures : (cell, statement), from 0 -> what the statement raised
@@ -102,6 +112,7 @@ class Session:
     limits: Limits
     load_limit: float = 120.0
     max_restarts: int = 24
+    left: float = float("inf")
     deadline: float = float("inf")
     read: tuple[Cell, ...] = ()
     failures: dict[tuple[int, int], StudentFailure] = field(default_factory=dict)
@@ -112,6 +123,7 @@ class Session:
     _starts: int = 0
     _load_left: float = field(init=False)
     _box: Box | None = None
+    _waits: bool = False
     _ruled_out: tuple[tuple[str, ...], str] = ((), "")
     _functions: list[dict[int, Callable[..., Any]]] = field(default_factory=list)
 
@@ -139,7 +151,9 @@ class Session:
         """End the worker, if one runs."""
         if self._box is not None:
             box, self._box = self._box, None
+            began = time.monotonic()
             box.close()
+            self.left -= time.monotonic() - began
             # What is still in the pipe was printed before; nobody writes to it any more.
             self.printed = (self.printed + box.printed())[-self.limits.output :]
 
@@ -156,6 +170,8 @@ class Session:
         while self._box is None:
             if self._starts > self.max_restarts:
                 raise WorkerDied(f"it was started {self._starts} times, and is not started again")
+            if self.left <= 0:
+                raise TimeUsedUp("no time is left")
             self._starts += 1
             self._box = self.isolation.start(self.packages, self.limits)
             self._greet()
@@ -165,7 +181,7 @@ class Session:
                 self._run_cells()
             except WorkerError:
                 self.stop()
-                if not self.read or self._load_left <= 0:
+                if not self.read or self._load_left <= 0 or self.left <= 0:
                     raise
         if not runs and self._ruled_out[0]:
             self._tell_what_is_ruled_out()
@@ -174,7 +190,8 @@ class Session:
     def _greet(self) -> None:
         """Have an answer from a new worker, so that what goes wrong later is due to the cells."""
         try:
-            self._exchange(("forget",), time.monotonic() + READ_LIMIT)
+            # Not of the student's time: whoever has used it all up must not look like somebody whose worker cannot start.
+            self._reply(("forget",), time.monotonic() + READ_LIMIT)
         except WorkerError as error:
             self.stop()
             raise IsolationError(
@@ -269,7 +286,7 @@ class Session:
         ------
         WorkerError : the worker is lost
         """
-        if self._ruled_out != (names, framework):
+        if self._ruled_out[0] != names:
             self._ruled_out = names, framework
             self._tell_what_is_ruled_out()
 
@@ -290,13 +307,28 @@ class Session:
 
     def _exchange(self, message: tuple[Any, ...], deadline: float | None = None) -> tuple[Any, ...]:
         """Send a request and return its reply; a worker that is lost with it is written down."""
+        began = time.monotonic()
+        outermost, self._waits = not self._waits, True
         try:
-            return self._reply(message, self.deadline if deadline is None else deadline)
-        except WorkerError as error:
-            self.killed = self.killed or (isinstance(error, WorkerDied) and "SIGKILL" in str(error))
-            what = " ".join(str(part) for part in message[:3] if isinstance(part, str | int))
-            self.say(f"worker {self._starts} was lost at {what!r}: {type(error).__name__}: {error}")
+            within = self.deadline if deadline is None else deadline
+            return self._reply(message, min(within, began + self.left) if outermost else within)
+        except WorkerTimeout as error:
+            self._write_down(error, message)
+            if outermost and time.monotonic() - began >= self.left:
+                raise TimeUsedUp("no time is left") from None
             raise
+        except WorkerError as error:
+            self._write_down(error, message)
+            raise
+        finally:
+            if outermost:
+                self.left -= time.monotonic() - began
+                self._waits = False
+
+    def _write_down(self, error: WorkerError, message: tuple[Any, ...]) -> None:
+        self.killed = self.killed or (isinstance(error, WorkerDied) and "SIGKILL" in str(error))
+        what = " ".join(str(part) for part in message[:3] if isinstance(part, str | int))
+        self.say(f"worker {self._starts} was lost at {what!r}: {type(error).__name__}: {error}")
 
     def _reply(self, message: tuple[Any, ...], deadline: float) -> tuple[Any, ...]:
         """Wait for a reply; in between, answer what the student's code asks of the functions it was given."""
@@ -367,6 +399,8 @@ def _failure(answer: tuple[Any, ...]) -> StudentFailure:
 def describe_loss(error: WorkerError, seconds: float) -> str:
     """Why there is no answer, for the student."""
     match error:
+        case TimeUsedUp():
+            return "the time for all checks together was used up."
         case WorkerTimeout():
             return f"no answer within {seconds:g} seconds. Is there a loop without an end?"
         case OutOfMemory():
