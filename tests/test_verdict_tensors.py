@@ -1,4 +1,5 @@
 import collections
+import itertools
 import os
 from typing import NamedTuple
 
@@ -7,6 +8,7 @@ import pytest
 import torch
 from numpy.testing import assert_array_equal
 
+from verdict import tensors
 from verdict.tensors import from_arrays, to_arrays
 
 
@@ -68,6 +70,18 @@ def test_tensors_are_found_in_whatever_holds_them_and_nothing_else_is_touched():
     endless = [one]
     endless.append(endless)
     assert type(to_arrays(endless)[0]) is np.ndarray
+
+
+def test_what_can_be_unpacked_counts_as_a_list_and_what_cannot_stays_what_it_is():
+    layer = torch.nn.LSTM(3, 2)
+    by_name = torch.nn.ParameterDict({"weight": torch.ones(2)})
+    for value, length in ((layer.parameters(), 4), ({"a": 1, "b": 2}.values(), 2), (map(abs, [1]), 1), (iter("ab"), 2)):
+        assert type(got := to_arrays(value)) is list and len(got) == length
+    assert len(to_arrays(itertools.count())) == tensors.MANY  # and does not go on for ever
+    assert type(to_arrays(torch.nn.ParameterList([torch.ones(2)]))[0]) is np.ndarray
+    assert_array_equal(to_arrays(by_name)["weight"], np.ones(2))
+    for value in (layer, "text", b"bytes", {1, 2}, {}.keys(), 3, memoryview(b"bytes"), np.ma.ones(2), lambda: 0):
+        assert to_arrays(value) is value
 
 
 def test_tensorflow_goes_both_ways():

@@ -9,12 +9,14 @@ this package: in the sandbox it stands alone.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Set
+from itertools import islice
 from typing import Any
 
 import numpy as np
 
 FRAMEWORKS = ("numpy", "torch", "tensorflow")
+MANY = 10_000  # more is no row of results but an iterator without an end
 DEVICE_KEYS = ("CPU", "AutogradCPU")  # of PyTorch's dispatcher, without and with gradients
 
 
@@ -51,15 +53,27 @@ def from_arrays(value: Any, framework: str) -> Any:
 def to_arrays(value: Any) -> Any:
     """What a function returned, with an array for each tensor in it; the same object where there is none.
 
-    A tensor may need a gradient, lie on another device, be sparse, or have a precision that NumPy does not know.
+    A tensor may need a gradient, lie on another device, be sparse, or have a precision that NumPy does not know. What can be
+    unpacked as a list can (a generator of parameters, the values of a dict) counts as that list.
 
     Examples
     --------
     >>> import torch
     >>> to_arrays({"w": torch.nn.Parameter(torch.ones(2, dtype=torch.bfloat16))})
     {'w': array([1., 1.], dtype=float32)}
+    >>> len(to_arrays(torch.nn.LSTM(3, 2).parameters()))
+    4
     """
-    return _replaced(value, _array)
+    return _replaced(_unpacked(value), _array)
+
+
+def _unpacked(value: Any) -> Any:
+    """Dict or list of what is neither and can be read as one; the same object where it says itself how it becomes an array."""
+    if isinstance(value, list | tuple | dict | Set | str | bytes | memoryview) or hasattr(type(value), "__array__"):
+        return value
+    if callable(getattr(type(value), "keys", None)):
+        return {key: value[key] for key in islice(value.keys(), MANY)}
+    return list(islice(value, MANY)) if isinstance(value, Iterable) else value
 
 
 def rule_out(names: Iterable[str], framework: str) -> object:
