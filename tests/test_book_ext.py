@@ -408,6 +408,40 @@ def test_only_the_pages_concerned_run_again(tmp_path, katex):
         assert sorted(log.read_text().splitlines()) == expected
 
 
+def test_two_pages_run_at_a_time_and_one_that_measures_time_runs_alone(tmp_path, katex):
+    """Two pages that wait for each other; and one that looks whether another runs while it does."""
+    meet = (
+        "import pathlib, time",
+        f"there = pathlib.Path({str(tmp_path)!r})",
+        "(there / 'NAME.runs').touch()",
+        "for _ in range(1200):",  # a minute, in case nobody comes
+        "    if not list(there.glob('OTHER.r*n*')):",
+        "        time.sleep(0.05)",
+        "assert list(there.glob('OTHER.r*n*'))",
+        "time.sleep(1)",
+        "(there / 'NAME.runs').rename(there / 'NAME.ran')",
+    )
+    clock = (
+        "import pathlib, time",
+        "start = time.perf_counter()",
+        f"there = pathlib.Path({str(tmp_path)!r})",
+        "with open(there / 'clock', 'a') as log:",
+        "    print(sorted(path.name for path in there.glob('*.r*n*')), file=log)",
+    )
+    one = cell(*(line.replace("NAME", "one").replace("OTHER", "two") for line in meet))
+    two = cell(*(line.replace("NAME", "two").replace("OTHER", "one") for line in meet))
+    done = small_book(tmp_path, katex, {"one": one, "clock": cell(*clock), "two": two}, execute="cache")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("Executed notebook in") == 3 and done.stdout.count("Using cached notebook") == 2
+    assert (tmp_path / "clock").read_text() == "['one.ran', 'two.ran']\n"
+
+
+def test_a_page_that_fails_fails_the_build_and_says_so_once(tmp_path, katex):
+    done = small_book(tmp_path, katex, {"one": cell("1 / 0")}, execute="cache")
+    assert done.returncode != 0
+    assert done.stderr.count("Executing notebook failed: CellExecutionError") == 1, done.stderr
+
+
 class Seen(HTMLParser):
     """What a browser makes of a piece of HTML: each text, with the classes and styles of all that is around it."""
 

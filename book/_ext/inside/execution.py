@@ -4,11 +4,16 @@ import ast
 import hashlib
 import os
 import re
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 
 import jupytext
 from docutils import nodes
+from jupyter_cache import get_cache
+from myst_nb.core.execute import create_client
+from myst_nb.core.read import create_nb_reader
 from sphinx.application import Sphinx
 from sphinx.config import Config
 from sphinx.environment import BuildEnvironment
@@ -18,6 +23,8 @@ logger = logging.getLogger(__name__)
 
 PACKAGES = ("lstm_ref", "verdict")  # what a page may import, and what that imports
 KERNELSPEC = re.compile(r"^kernelspec:\n((?:  .+\n)+)", re.MULTILINE)
+AT_A_TIME = 2  # pages; most compute on one core
+CLOCK = "perf_counter"  # a page that measures time runs alone
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 
 
@@ -97,6 +104,33 @@ def _digests(env: BuildEnvironment) -> dict[str, str]:
     return env.inside_code_digests  # type: ignore[attr-defined, no-any-return]
 
 
+def execute_ahead(app: Sphinx, env: BuildEnvironment, docnames: list[str]) -> None:
+    """Execute the pages that are about to be read, some at a time, into the cache that each is read from afterwards.
+
+    What cannot be executed here is told where it is read: there it is executed again.
+    """
+    config = env.mystnb_config  # type: ignore[attr-defined]
+    if config.execution_mode != "cache":
+        return
+    get_cache(config.execution_cache_path).list_cache_records()  # made once, before several write into it
+
+    def execute(docname: str) -> None:
+        path = env.doc2path(docname)
+        source = [Path(path).read_text(encoding="utf-8")]
+        mark(app, docname, source)
+        reader = create_nb_reader(path, env.myst_config, config, source[0])  # type: ignore[attr-defined]
+        if reader is None or CLOCK in source[0]:
+            return
+        say = SimpleNamespace(info=lambda text: logger.info("%s: %s", docname, text), warning=lambda *_, **__: None)
+        notebook = reader.read(source[0])
+        with create_client(notebook, path, config, say, reader.read_fmt):  # executes what is not in the cache
+            pass
+
+    with ThreadPoolExecutor(AT_A_TIME) as pool:
+        for _ in pool.map(execute, docnames):
+            pass
+
+
 def warn_of_live_widgets(app: Sphinx, doctree: nodes.document, docname: str) -> None:
     """Report a widget that only a running kernel can show: a reader of the page would see nothing."""
     for node in doctree.findall(nodes.raw):
@@ -121,6 +155,7 @@ def outdated(app: Sphinx, env: BuildEnvironment, added: set[str], changed: set[s
 def setup(app: Sphinx) -> None:
     """Connect to Sphinx."""
     app.connect("config-inited", prepare)
+    app.connect("env-before-read-docs", execute_ahead)
     app.connect("source-read", mark)
     app.connect("env-get-outdated", outdated)
     app.connect("doctree-resolved", warn_of_live_widgets)
