@@ -24,7 +24,8 @@ from autograder.container import Container
 from autograder.errors import IsolationError, OutOfMemory
 from autograder.judge import grade
 from autograder.probe import Finding, try_out
-from tests.test_cgroup import FORKS, ask
+from tests.asking import ask
+from tests.test_cgroup import FORKS
 from tests.test_hostile import FOLDER, HONEST, LIMITS, Watched, World, head, world  # noqa: F401
 
 ROOT = Path(__file__).resolve().parent.parent

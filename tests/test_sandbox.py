@@ -18,21 +18,11 @@ import pytest
 
 from autograder import sandbox
 from autograder.errors import IsolationError, WorkerDied, WorkerTimeout
-from autograder.protocol import PREFIX_SIZE, Decoder, Encoder, sizes
 from autograder.sandbox import Box, Bubblewrap, Limits
 from autograder.warm import Forked
+from tests.asking import ask
 
 ROOT = Path(__file__).resolve().parent.parent
-
-
-def ask(box: Box, *message: object) -> tuple[object, ...]:
-    """Send a message to a worker and return its reply."""
-    deadline = time.monotonic() + 60
-    box.send(Encoder().encode(message), deadline)
-    header, payload = sizes(box.read(PREFIX_SIZE, deadline))
-    answer = Decoder().decode(box.read(header, deadline), box.read(payload, deadline))
-    assert isinstance(answer, tuple)
-    return answer
 
 
 def run(box: Box, source: str) -> tuple[object, ...]:
@@ -138,8 +128,11 @@ def test_closing_ends_processes_that_left_the_group() -> None:
 def test_a_box_ends_with_the_judge(warm: bool) -> None:
     # The worker is kept from noticing by itself that nobody asks it any more.
     code = (
-        f"import sys, time; sys.path[:0] = {[str(ROOT / 'tests'), *sys.path]!r}\n"
-        "from test_sandbox import Encoder, Limits, ask, sandbox\n"
+        f"import sys, time; sys.path[:0] = {[str(ROOT), *sys.path]!r}\n"
+        "from autograder import sandbox\n"
+        "from autograder.box import Limits\n"
+        "from autograder.protocol import Encoder\n"
+        "from tests.asking import ask\n"
         "from dataclasses import replace\n"
         f"box = replace(sandbox.bubblewrap(), warm={warm}).start(('numpy',), Limits())\n"
         "ask(box, 'read', ['import time; time.sleep(60)'])\n"

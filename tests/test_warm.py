@@ -7,7 +7,6 @@ import re
 import shutil
 import signal
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -21,20 +20,12 @@ from autograder import layout, problem_set, sandbox, seccomp, warm
 from autograder.box import Box, Limits
 from autograder.errors import WorkerDied
 from autograder.judge import grade
-from autograder.protocol import PREFIX_SIZE, Decoder, Encoder, sizes
 from autograder.sandbox import Bubblewrap
 from autograder.warm import Forked, NoNursery
+from tests.asking import ask
 
 NUMPY = ("numpy",)
 NAMESPACES = ("pid", "mnt", "ipc", "uts", "net")
-
-
-def ask(box: Box, *message: object) -> Any:
-    """Send a message to a worker and return its reply."""
-    deadline = time.monotonic() + 60
-    box.send(Encoder().encode(message), deadline)
-    header, payload = sizes(box.read(PREFIX_SIZE, deadline))
-    return Decoder().decode(box.read(header, deadline), box.read(payload, deadline))
 
 
 def run(box: Box, source: str) -> Any:
