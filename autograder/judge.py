@@ -26,7 +26,7 @@ from numpy.random import Generator
 
 from autograder.box import Limits
 from autograder.errors import WorkerError, WorkerTimeout
-from autograder.names import LOOKS_UP, named, reached
+from autograder.names import LOOKS_UP, REACHES_IN, named, reached
 from autograder.problem_set import ProblemSet
 from autograder.record import FOR_INSTRUCTOR, CheckRecord, Record, printable
 from autograder.sandbox import Isolation
@@ -208,6 +208,11 @@ class _Judge:
             line = self.session.read[c].statements[s].line
             lost = describe_loss(error, self.session.statement_limit)
             self.notes.append(f"Code cell {c + 1}, the statement in line {line} was left out: {lost}")
+        if found := named(REACHES_IN, self._used()):
+            self.notes.append(
+                f"{FOR_INSTRUCTOR}the code uses {', '.join(found)}, by which code can reach into the program that runs it. "
+                "No task needs that: look at it."
+            )
 
     def put(self, check: Check, verdicts: dict[str, Verdict]) -> Verdict:
         """Put a check to the student's code."""
@@ -248,7 +253,10 @@ class _Judge:
 
     def _forbidden(self, check: Check) -> list[str]:
         """Names that the check rules out and the cells use; ``np.gradient`` also rules out ``from numpy import gradient``."""
-        return named(check.forbids, frozenset[str]().union(*(cell.uses for cell in self.session.read)))
+        return named(check.forbids, self._used())
+
+    def _used(self) -> frozenset[str]:
+        return frozenset[str]().union(*(cell.uses for cell in self.session.read))
 
     def _statements(self) -> list[Statement]:
         return [statement for cell in self.session.read for statement in cell.statements]

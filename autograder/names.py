@@ -21,6 +21,25 @@ LOOKS_UP = (
     "vars",
     "builtins",
     "sys.modules",
+    "pickle",
+    "pkgutil.resolve_name",
+    "operator.attrgetter",
+    "operator.methodcaller",
+)
+
+# By what code reaches into the program that runs it, or leaves it. No task needs them; each also has honest uses.
+REACHES_IN = (
+    "ctypes",
+    "gc.get_objects",
+    "gc.get_referrers",
+    "sys._getframe",
+    "sys.settrace",
+    "sys.setprofile",
+    "inspect.currentframe",
+    "inspect.stack",
+    "os.fork",
+    "os.kill",
+    "torch.library",
 )
 
 

@@ -5,6 +5,7 @@ Whatever a student did to test cells, tags and metadata has no effect, because n
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import re
@@ -200,12 +201,27 @@ def test_cells(notebook: NotebookNode) -> list[NotebookNode]:
 
 
 def cells_to_run(notebook: NotebookNode) -> list[str]:
-    """Sources of a rebuilt notebook that are executed: code cells that neither test nor are tagged ``local``."""
-    return [
-        cell.source
+    """Sources of a rebuilt notebook that are executed: code cells that neither test nor are tagged ``local``.
+
+    At the end those that were given come again, where they only define: what calls the student's function must be what was
+    handed out, and not what a later cell has put in its place.
+    """
+    cells = [
+        cell
         for cell in notebook.cells
         if cell.cell_type == "code" and not _is_test(cell) and LOCAL not in cell.metadata.get("tags", [])
     ]
+    given = [cell.source for cell in cells[:-1] if _marks(cell).get("locked") and _only_defines(cell.source)]
+    return [cell.source for cell in cells] + given
+
+
+def _only_defines(source: str) -> bool:
+    """Whether code does no more than define functions and classes, so that nothing is lost or done twice when it runs again."""
+    try:
+        statements = ast.parse(source).body
+    except (SyntaxError, ValueError):
+        return False
+    return all(isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) for statement in statements)
 
 
 def notes_of(notebook: NotebookNode) -> list[str]:
