@@ -12,10 +12,12 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from nbgrader.api import MissingEntry
+from nbgrader.api import Grade, Gradebook, MissingEntry, SubmittedAssignment, SubmittedNotebook
+from sqlalchemy import case, func
 
 from autograder.errors import AutograderError
 from autograder.gradebook import Course, open_gradebook
@@ -80,25 +82,45 @@ def scores(course: Course, problem_set: str) -> list[Score]:
     ExportError : the gradebook does not know the problem set, or has no submission of it
     GradebookError : the gradebook cannot be read
     """
-    with open_gradebook(course.directory) as gradebook:
-        try:
-            submissions = gradebook.assignment_submissions(problem_set)
-        except MissingEntry:
-            submissions = []
-        found = [
-            Score(
-                student=submission.student_id,
-                score=max(0.0, submission.score - (submission.late_submission_penalty or 0.0)),
-                max_score=submission.max_score,
-                late_penalty=submission.late_submission_penalty or 0.0,
-                complete=not submission.needs_manual_grade,
-                timestamp="" if submission.timestamp is None else submission.timestamp.isoformat(" "),
-            )
-            for submission in submissions
-        ]
+    found: list[Score] = []
+    with open_gradebook(course.directory) as gradebook, suppress(MissingEntry):
+        found = _scores(gradebook, problem_set)
     if not found:
         raise ExportError(f"the gradebook holds no score for {problem_set}; run `autograder run {problem_set}` first")
     return sorted(found, key=lambda score: score.student)
+
+
+def _scores(gradebook: Gradebook, problem_set: str) -> list[Score]:
+    """Scores of a class in three queries: nbgrader's own sums look through all grades of a class for each student anew."""
+    assignment = gradebook.find_assignment(problem_set)
+    most = assignment.max_score
+    mine = SubmittedAssignment.assignment_id == assignment.id
+    of_submission = SubmittedNotebook.assignment_id
+    grades = (
+        gradebook.db.query(of_submission, func.sum(Grade.score), func.max(case((Grade.needs_manual_grade, 1), else_=0)))
+        .join(Grade, Grade.notebook_id == SubmittedNotebook.id)
+        .join(SubmittedAssignment, of_submission == SubmittedAssignment.id)
+        .filter(mine)
+        .group_by(of_submission)
+    )
+    sums = {submission: (score, bool(open_part)) for submission, score, open_part in grades}
+    notebooks = (
+        gradebook.db.query(of_submission, func.sum(SubmittedNotebook.late_submission_penalty))
+        .join(SubmittedAssignment, of_submission == SubmittedAssignment.id)
+        .filter(mine)
+        .group_by(of_submission)
+    )
+    penalties = {submission: penalty or 0.0 for submission, penalty in notebooks}
+    submissions = gradebook.db.query(
+        SubmittedAssignment.id, SubmittedAssignment.student_id, SubmittedAssignment.timestamp
+    ).filter(mine)
+    found = []
+    for submission, student, timestamp in submissions:
+        score, open_part = sums.get(submission, (0.0, False))
+        late = penalties.get(submission, 0.0)
+        when = "" if timestamp is None else timestamp.isoformat(" ")
+        found.append(Score(student, max(0.0, score - late), most, late, not open_part, when))
+    return found
 
 
 def as_csv(problem_set: str, found: Iterable[Score]) -> str:

@@ -11,11 +11,12 @@ import json
 import statistics
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
 
 from autograder.errors import AutograderError
 from autograder.gradebook import Course
@@ -25,6 +26,7 @@ from autograder.store import write_whole
 
 BINS = 10  # of the histogram; fewer where there are fewer points
 SLOWEST = 10  # submissions in the list of those that took longest
+WHO = 20  # names beside a mistake; the table of everybody has them all
 # The order in which the results of a check are shown, from right to not tried.
 STATUSES = (
     "passed",
@@ -108,7 +110,9 @@ def read_class(course: Course, problem_set: ProblemSet) -> Class:
             if "problem" in data:
                 failures[str(data["student"])] = str(data["problem"])
             else:
-                records[str(data["student"])] = Record.from_json(text)
+                record = Record.from_json(text)
+                # Thousands of them are held at one time, and what the code printed is not shown.
+                records[str(data["student"])] = replace(record, output="", log=())
         except (OSError, ValueError, KeyError, TypeError) as error:
             failures[path.stem] = f"its record cannot be read ({type(error).__name__}); grade it again with --force"
     if not records and not failures:
@@ -182,6 +186,9 @@ def render(found: Class, when: datetime.datetime) -> str:
         lstrip_blocks=True,
     )
     environment.filters["number"] = lambda value: f"{round(value, 2):g}"
+    environment.filters["result_of"] = lambda record, name: next((r for r in record.checks if r.name == name), None)
+    # In print a column may be narrower than the name of its check.
+    environment.filters["broken"] = lambda name: escape(name).replace("_", Markup("_<wbr>"))
     environment.filters["shown"] = partial(printable, keep="\n")
     return environment.get_template("report.html").render(
         found=found,
@@ -194,6 +201,7 @@ def render(found: Class, when: datetime.datetime) -> str:
         tallest=max((bar.count for bar in bars), default=0),
         checks=check_rows(found),
         mistakes=mistake_rows(found),
+        who=WHO,
         slowest=[(student, records[student].seconds) for student, _ in by_time[:SLOWEST]],
         changed=_noted(records, integrity=True),
         happened=_noted(records, integrity=False),
@@ -204,13 +212,17 @@ def render(found: Class, when: datetime.datetime) -> str:
     )
 
 
-def _noted(records: Mapping[str, Record], integrity: bool) -> list[tuple[str, list[str]]]:
-    """Notes by student: on what was changed in a notebook and not taken over, or on what happened when its cells ran."""
-    noted = {
-        student: [note for note in record.notes if note.startswith(("Code cell ", FOR_INSTRUCTOR)) != integrity]
-        for student, record in records.items()
-    }
-    return [(student, notes) for student, notes in noted.items() if notes]
+def _noted(records: Mapping[str, Record], integrity: bool) -> list[tuple[list[str], list[str]]]:
+    """Students and their notes: on what was changed in a notebook and not taken over, or on what happened when its cells ran.
+
+    Those of whom the same is noted stand together: some editors change the same thing in every notebook.
+    """
+    together: dict[tuple[str, ...], list[str]] = {}
+    for student, record in records.items():
+        notes = tuple(note for note in record.notes if note.startswith(("Code cell ", FOR_INSTRUCTOR)) != integrity)
+        if notes:
+            together.setdefault(notes, []).append(student)
+    return [(students, list(notes)) for notes, students in together.items()]
 
 
 def write(found: Class, path: Path) -> None:

@@ -4,6 +4,7 @@ import re
 import shutil
 from dataclasses import replace
 from html.parser import HTMLParser
+from pathlib import Path
 
 import nbformat
 import pytest
@@ -18,16 +19,16 @@ from tests.tiny_course import (  # noqa: F401
     hand_in,
     hand_in_text,
     made_tiny_course,
-    tiny_course,
 )
 
 HOSTILE = "<img src=x onerror=alert(1)>"
 WHEN = datetime.datetime(2026, 3, 1, 11, tzinfo=datetime.UTC)
 
 
-@pytest.fixture
-def found(tiny_course, empty_gradebook):
+@pytest.fixture(scope="module")
+def graded(made_tiny_course, empty_gradebook, tmp_path_factory):
     """A graded class: two right, two that add (one with a hostile name), one unreadable, one not graded yet."""
+    tiny_course = Path(shutil.copytree(made_tiny_course, tmp_path_factory.mktemp("graded") / "course"))
     shutil.copy(empty_gradebook, tiny_course / "gradebook.db")
     for student, work in {"ann": RIGHT, "bob": ADDS, "cay": RIGHT, HOSTILE: ADDS}.items():
         hand_in(tiny_course, student, work)
@@ -38,6 +39,18 @@ def found(tiny_course, empty_gradebook):
     grading = batch.Grading.prepare(course, "tiny")
     batch.run(grading, course.students("tiny"))
     hand_in(tiny_course, "eve", RIGHT)
+    return tiny_course
+
+
+@pytest.fixture
+def tiny_course(graded, tmp_path):
+    """A copy of it, to be changed."""
+    return Path(shutil.copytree(graded, tmp_path / "course"))
+
+
+@pytest.fixture
+def found(tiny_course):
+    course = Course.load(tiny_course)
     return report.read_class(course, problem_set.load("tiny", tiny_course))
 
 
@@ -77,6 +90,7 @@ def test_page_says_all_of_it_loads_nothing_and_takes_no_name_for_html(found):
         "What happened outside the checks ann Code cell",
         "the statement in line 1 failed: ZeroDivisionError",
         "student cells checks all",
+        "handed in, and not graded yet: eve",
     ):
         assert said in text, said
     assert "2026-03-01 11:00 UTC" in text
@@ -84,6 +98,18 @@ def test_page_says_all_of_it_loads_nothing_and_takes_no_name_for_html(found):
     assert not any(name in attributes for _, attributes in tags for name in ("src", "href", "onerror"))
     labels = [attributes["aria-label"] for tag, attributes in tags if tag == "svg"]
     assert labels == ["Number of students by points: 0 to 1: 0; 1 to 2: 2; 2 to 3: 2"]
+
+
+def test_a_page_of_thousands_names_everybody_once_and_stays_readable(found):
+    many = {f"student-{k}": replace(found.records["bob"], notes=("Its tags were changed.",)) for k in range(2000)}
+    graded_before = replace(
+        found.records["ann"], checks=found.records["ann"].checks[1:]
+    )  # by checks that have grown since
+    page = report.render(replace(found, records=many | {"ann": graded_before}), WHEN)
+    assert re.search(r"<bdi>ann</bdi></td><td class=\"n\">1</td>\s*<td></td><td>1</td></tr>", page)
+    assert "and 1980 more, see" in page
+    assert page.count("Its tags were changed.") == 1
+    assert all(2 <= page.count(f">student-{k}<") <= 4 for k in (0, 1999))
 
 
 def test_a_record_that_cannot_be_read_is_named_and_the_rest_is_shown(found, tiny_course):
