@@ -116,18 +116,34 @@ class Grading:
     key: bytes
 
     @classmethod
-    def prepare(cls, course: Course, name: str, unsafe_local: bool = False, elsewhere: bool = False) -> Grading:
-        """Load a problem set and try out the isolation, unless the students' code runs elsewhere, on a cluster's workers.
+    def prepare(
+        cls,
+        course: Course,
+        name: str,
+        unsafe_local: bool = False,
+        elsewhere: bool = False,
+        judges: Judges | None = None,
+    ) -> Grading:
+        """Load a problem set, have its checks looked over, and try out the isolation.
+
+        Parameters
+        ----------
+        course, name : of the problem set
+        unsafe_local : no isolation
+        elsewhere : the students' code runs on a cluster's workers, so that there is no isolation to be tried out here
+        judges : of the same problem set, which look its checks over already; this process does it when left out
 
         Raises
         ------
         AutograderError : no such problem set, no released notebook, or no isolation on this machine
         """
-        problem_set = problem_sets.load(name, course.root)
+        problem_set = problem_sets.load(name, course.root, look_over=judges is None)
         release = read_release(problem_set)
         isolation = (
             Elsewhere((UnsafeLocal if unsafe_local else Bubblewrap).level) if elsewhere else choose(unsafe_local)
         )
+        if judges is not None:
+            judges.look_over()
         return cls(course, problem_set, release, isolation, course_key(course.records))
 
     def grade(self, student: str, ask: Ask | None = None, force: bool = False) -> Graded:
@@ -273,6 +289,7 @@ def run(
     scheduler: str = "",
     progress: Callable[[Outcome], None] = lambda outcome: None,
     say: Callable[[str], None] = lambda text: None,
+    judges: Judges | None = None,
 ) -> list[Outcome]:
     """Grade submissions and enter them into the gradebook.
 
@@ -285,6 +302,7 @@ def run(
     scheduler : address of a Dask cluster that grades; empty for this machine
     progress : called after each
     say : called with what a person should know at once, though the grading goes on
+    judges : on this machine, who are up already; they are ended here, and made here when left out
 
     Returns
     -------
@@ -303,7 +321,7 @@ def run(
         with only_one(folder, f"{name} is being graded"):
             clear_parts(folder)
             clear_parts(grading.course.logs / name)
-            return _run(grading, students, jobs, force, scheduler, progress, say)
+            return _run(grading, students, jobs, force, scheduler, progress, say, judges)
     except (GradebookError, StoreError) as error:
         kept = sum(grading.path(student).is_file() for student in students if not _unwritable(student))
         error.add_note(f"{kept} of {len(students)} submissions have their record in {folder}; none of it is lost.")
@@ -318,12 +336,13 @@ def _run(
     scheduler: str,
     progress: Callable[[Outcome], None],
     say: Callable[[str], None],
+    judges: Judges | None,
 ) -> list[Outcome]:
     outcomes: dict[str, Outcome] = {}
     with open_gradebook(grading.course.directory) as gradebook:
         register(gradebook, grading.course.directory, grading.problem_set.name, grading.release)
         entering = _Entering(grading, Writer(gradebook, grading.course, grading.problem_set), say)
-        with closing(_graded(grading, students, jobs, force, scheduler)) as groups:
+        with closing(_graded(grading, students, jobs, force, scheduler, judges)) as groups:
             for group in groups:
                 for outcome in entering.enter(group):
                     outcomes[outcome.student] = outcome
@@ -390,7 +409,9 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _graded(grading: Grading, students: list[str], jobs: int, force: bool, scheduler: str) -> Generator[list[Graded]]:
+def _graded(
+    grading: Grading, students: list[str], jobs: int, force: bool, scheduler: str, own: Judges | None
+) -> Generator[list[Graded]]:
     """Submissions as they are graded, in groups. When this is left early, nobody waits for the judges: they are ended."""
     with ExitStack() as stack:
         judges: Judges | Cluster
@@ -400,7 +421,8 @@ def _graded(grading: Grading, students: list[str], jobs: int, force: bool, sched
             judges = Cluster(scheduler, grading.problem_set, grading.isolation)
             jobs = jobs or min(max(2 * judges.slots, AHEAD), MOST_AHEAD)
         else:
-            judges = Judges(grading.problem_set.folder, grading.isolation)
+            judges = own or Judges(grading.problem_set.folder)
+            judges.isolation = grading.isolation
         # Entered first, so left last: leaving waits for the threads, which wait for the judges.
         pool = stack.enter_context(ThreadPoolExecutor(jobs := jobs or cores()))
         stack.enter_context(judges)

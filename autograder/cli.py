@@ -114,10 +114,19 @@ def run(
 
     What is graded and has not changed is not graded again: a run that was stopped goes on where it ended.
     """
+    from autograder import pool
+
+    # First of all: what they import and look over goes on beside what is imported here.
+    judges = None if scheduler else context.with_resource(pool.Judges(problem_set, boxes=not unsafe_local))
+    if judges is not None:
+        judges.begin()
+
     from autograder import batch, gradebook
 
     course = gradebook.Course.load()
-    grading = batch.Grading.prepare(course, problem_set, unsafe_local, elsewhere=bool(scheduler))
+    if course.root != Path.cwd():  # nbgrader's settings may name another one
+        judges = None
+    grading = batch.Grading.prepare(course, problem_set, unsafe_local, elsewhere=bool(scheduler), judges=judges)
     problem_set = grading.problem_set.name
     there = course.students(problem_set)
     if unknown := sorted(set(students) - set(there)):
@@ -138,7 +147,14 @@ def run(
                 click.echo(json.dumps(_as_json(outcome)))
 
         outcomes = batch.run(
-            grading, chosen, jobs=jobs or 0, force=force, scheduler=scheduler, progress=advance, say=progress.say
+            grading,
+            chosen,
+            jobs=jobs or 0,
+            force=force,
+            scheduler=scheduler,
+            progress=advance,
+            say=progress.say,
+            judges=judges,
         )
     if as_json:
         click.echo(json.dumps([_as_json(outcome) for outcome in outcomes], indent=1))

@@ -4,8 +4,11 @@ It runs inside a box of bubblewrap, as `worker` does, and needs the standard lib
 It is trusted: no student's code ever runs in this process. It holds nothing that a worker may not read, because a worker starts
 as a copy of it: no expected value, no secret, nothing of an earlier submission.
 
-The judge asks for a worker over descriptor 0. The child that is forked then gives up, before any of the student's code runs,
-all that ties it to the nursery and to other workers:
+A judge asks for a worker over a line, a connection of its own; the first one is descriptor 0, over which further lines come for
+judges that share the nursery. One request is served at a time, and the pipes that come with it are forgotten before the next one
+is read: no judge, and no worker, ever sees those of another. A judge's end ends its line and its workers, and nothing else.
+
+The child that is forked gives up, before any of the student's code runs, all that ties it to the nursery and to other workers:
 
 - it is the first process of a process namespace of its own, and its death is the death of all that it starts;
 - mounts, System V IPC, network, host name and control groups are its own as well; /tmp and /box are new and empty;
@@ -14,7 +17,8 @@ all that ties it to the nursery and to other workers:
   to regain, and the filter of system calls: what it can no longer do it could not do in a fresh box.
 
 The first process only waits: a process that is the first of its namespace ignores signals that would end any other, so that the
-student's code runs in its child. How that one ended goes to the judge through a fourth pipe, which the child does not have.
+student's code runs in its child. How that one ended goes to the judge through a fourth pipe, which the child does not have; when
+nobody holds the other end of that one any more, the judge has ended, and so does the worker.
 """
 
 from __future__ import annotations
@@ -24,6 +28,7 @@ import gc
 import importlib
 import json
 import os
+import select
 import signal
 import socket
 import sys
@@ -36,6 +41,7 @@ MAX_FILES = 1 << 14  # in each writable folder: empty ones take memory, too
 PIPES = 4  # requests, replies, printed, status
 FOLDERS = ("/box", "/tmp")  # that are writable
 READY = b"r"  # first byte on the status pipe: nothing is left to give up
+ALONE = 0.5  # seconds after which a worker whose judge has ended must have noticed
 
 # Linux's numbers, the same on every machine that autograder.seccomp knows.
 NEWNS, NEWCGROUP, NEWUTS, NEWIPC = 0x00020000, 0x02000000, 0x04000000, 0x08000000
@@ -55,14 +61,14 @@ libc = ctypes.CDLL(None, use_errno=True)
 
 
 def main(settings: dict[str, Any]) -> None:
-    """Import, then fork a worker for each request, until the judge closes the connection.
+    """Import, then fork a worker for each request, until the first line is closed.
 
     Parameters
     ----------
     settings : "path", folders of packages; "modules", what to import
     """
     enter_process_namespace()
-    control = socket.socket(fileno=os.dup(0))
+    first = socket.socket(fileno=os.dup(0))
     sys.path += settings["path"]
     for name in settings["modules"]:
         with suppress(Exception):  # the student's own import will say what is wrong with it
@@ -74,19 +80,42 @@ def main(settings: dict[str, Any]) -> None:
             pass  # for who tries out whether workers see it
     gc.collect()
     gc.freeze()  # else the collector would write to every page that the workers share with this process
-    control.send(b"{}")
-    while True:
-        data, pipes, _, _ = socket.recv_fds(control, MAX_REQUEST, PIPES)
-        if not data:
-            return
-        try:
-            handle = fork(json.loads(data), pipes, control, myself)
-            socket.send_fds(control, [b"{}"], [handle])
-            os.close(handle)
-        except OSError as error:
-            control.send(json.dumps({"error": str(error)}).encode())
-        for pipe in pipes:
-            os.close(pipe)
+    lines = [first]
+    answer(first)
+    while first in lines:
+        for line in select.select(lines, [], [])[0]:
+            serve(line, lines, myself)
+
+
+def serve(line: socket.socket, lines: list[socket.socket], myself: int) -> None:
+    """Do what is asked for over one of the lines: fork a worker, or take another line; one that was closed is struck off."""
+    try:
+        data, handles, _, _ = socket.recv_fds(line, MAX_REQUEST, PIPES)
+    except ConnectionResetError:  # its judge ended before it had read all
+        data, handles = b"", []
+    if not data:
+        lines.remove(line)
+        line.close()
+        return
+    if (request := json.loads(data)) is None:
+        lines.append(socket.socket(fileno=handles[0]))
+        answer(lines[-1])
+        return
+    try:
+        first = fork(request, handles, lines, myself)
+        answer(line, first)
+        os.close(first)
+    except OSError as error:
+        answer(line, problem=str(error))
+    for pipe in handles:
+        os.close(pipe)
+
+
+def answer(line: socket.socket, handle: int | None = None, problem: str = "") -> None:
+    """Answer over a line; that nobody is there any more is found when it is read next."""
+    with suppress(OSError):
+        said = json.dumps({"error": problem} if problem else {}).encode()
+        socket.send_fds(line, [said], [] if handle is None else [handle])
 
 
 def enter_process_namespace() -> None:
@@ -101,14 +130,14 @@ def enter_process_namespace() -> None:
         os._exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) & 0xFF)
 
 
-def fork(request: dict[str, Any], pipes: list[int], control: socket.socket, myself: int) -> int:
+def fork(request: dict[str, Any], pipes: list[int], lines: list[socket.socket], myself: int) -> int:
     """Fork the first process of a worker's namespace.
 
     Parameters
     ----------
     request : see `become_worker`
     pipes : requests, replies, printed, status: the worker's ends
-    control, myself : the connection to the judge, and a pidfd of this process
+    lines, myself : what the worker must not keep, and a pidfd of this process
 
     Returns
     -------
@@ -119,7 +148,8 @@ def fork(request: dict[str, Any], pipes: list[int], control: socket.socket, myse
         pid = os.fork()
         if pid == 0:
             try:
-                control.close()
+                for line in lines:
+                    line.close()
                 os.close(0)
                 become_worker(request, *pipes)
             except BaseException as error:
@@ -177,12 +207,24 @@ def become_worker(request: dict[str, Any], requests: int, replies: int, printed:
     os.dup2(status, 3)
     os.closerange(4, 1 << 20)
     os.write(3, READY)
-    while True:
-        ended, how = os.wait()  # also those whose own parent ended before them
+    wait_for_worker(pid, 3)
+
+
+def wait_for_worker(pid: int, status: int) -> None:
+    """As the first process of a namespace: bury what ends in it, say how the worker ended, and end with it or with the judge."""
+    judge = select.poll()
+    judge.register(status, 0)  # only that nobody can read it any more is told
+    # What is blocked waits for sigtimedwait; with a handler in its place, the worker could reach this process with the signal.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
+    while not judge.poll(0):
+        ended, how = os.waitpid(-1, os.WNOHANG)  # also those whose own parent ended before them
         if ended == pid:
             code = os.waitstatus_to_exitcode(how)
-            os.write(3, b"%d" % (code if code >= 0 else 128 - code))  # as a shell, and bubblewrap, tells it
+            os.write(status, b"%d" % (code if code >= 0 else 128 - code))  # as a shell, and bubblewrap, tells it
             os._exit(0)
+        if ended == 0:
+            signal.sigtimedwait({signal.SIGCHLD}, ALONE)
+    os._exit(1)
 
 
 def run_worker(request: dict[str, Any], requests: int, replies: int, printed: int) -> None:

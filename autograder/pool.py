@@ -1,28 +1,32 @@
-"""Judges in processes of their own, so that all cores work: each belongs to one thread, which asks it and waits.
+"""Judges in processes of their own, so that all cores work: each is asked by one thread, which waits for its answer.
 
-The judge itself takes as much time as the students' code: comparing, and trying the known mistakes, in Python.
+The judge itself takes as much time as the students' code: comparing, and trying the known mistakes, in Python. The processes come
+from `foreman`. Little is imported here, so that the command can start that one first of all.
 """
 
 from __future__ import annotations
 
 import multiprocessing
-import os
+import select
 import signal
 import threading
-import traceback
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
+from multiprocessing.reduction import send_handle
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-from autograder import problem_set as problem_sets
-from autograder.errors import AutograderError, IsolationError
-from autograder.judge import grade
+from autograder import foreman
+from autograder.errors import AutograderError, IsolationError, ProblemSetError
 from autograder.record import Record
-from autograder.sandbox import Isolation
+
+if TYPE_CHECKING:
+    from autograder.sandbox import Isolation
+
+END_LIMIT = 10.0  # seconds for a judge to end
 
 
 class JudgeError(AutograderError, RuntimeError):
@@ -48,19 +52,43 @@ class _Lost(JudgeError):
 
 
 @dataclass
+class _Foreman:
+    """The process that judges are forked from, and the connection to it."""
+
+    process: BaseProcess
+    control: Connection
+    ended: dict[int, int] = field(default_factory=dict)  # number of a judge's process -> its exit code
+
+
+@dataclass
+class _Judge:
+    """A connection to a judge; which process it is is the first that comes over it."""
+
+    connection: Connection
+    foreman: _Foreman
+    pid: int = 0
+
+
+@dataclass
 class Judges:
     """As many judges as threads ask.
 
     Parameters
     ----------
-    folder : of the problem set
-    isolation : where the students' code runs
+    problem_set : its name, or its folder, as `problem_set.load` takes it
+    isolation : where the students' code runs; it must be known before the first submission is graded
+    root : of the course; the current directory when left out
+    boxes : False where it is known beforehand that the students' code will not run in boxes
     """
 
-    folder: Path
-    isolation: Isolation
+    problem_set: str | Path
+    isolation: Isolation | None = None
+    root: Path | None = None
+    boxes: bool = True
     _mine: threading.local = field(default_factory=threading.local)
-    _all: list[tuple[BaseProcess, Connection]] = field(default_factory=list)
+    _all: list[_Judge] = field(default_factory=list)
+    _free: list[_Judge] = field(default_factory=list)  # that no thread has asked yet
+    _foreman: _Foreman | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _stopped: bool = False
 
@@ -70,9 +98,38 @@ class Judges:
     def __exit__(self, *_: object) -> None:
         with self._lock:
             self._stopped = True
-            for process, _connection in self._all:
-                process.kill()
-                process.join()
+            if self._foreman is None:
+                return
+            if any(judge.pid for judge in self._all):  # it is up, and ends them when the connection ends
+                self._foreman.control.close()
+                self._foreman.process.join(END_LIMIT)
+            self._foreman.process.kill()
+            self._foreman.process.join()
+            for judge in self._all:
+                _hung_up(judge.connection)
+
+    def begin(self) -> None:
+        """Start the first judge, without waiting for it, and have it look the checks over."""
+        judge = self._start()
+        self._free.append(judge)
+        with suppress(OSError):  # that it is gone is told when its answer is read
+            judge.connection.send(foreman.LOOK_OVER)
+
+    def look_over(self) -> None:
+        """Wait until the judge of `begin` has looked the checks over; a judge that is lost meanwhile is replaced once.
+
+        Raises
+        ------
+        ProblemSetError : they contradict themselves; says how
+        JudgeError : the judge failed
+        """
+        (judge,) = self._free
+        try:
+            self._answer(judge)
+        except _Lost:
+            self._free.clear()
+            self.begin()
+            self._answer(self._free[0])
 
     def ask(self, cells: Sequence[str], seed: str, student: str) -> Record:
         """Have the judge of this thread grade; see `judge.grade`.
@@ -98,62 +155,79 @@ class Judges:
     def _ask(self, cells: Sequence[str], seed: str, student: str) -> Record:
         if not hasattr(self._mine, "judge"):
             self._mine.judge = self._start()
-        process, connection = self._mine.judge
+        judge = self._mine.judge
         try:
-            connection.send((list(cells), seed, student))
-            answer = connection.recv()
-        except (EOFError, OSError):
-            process.join()
-            connection.close()
+            with suppress(OSError):  # that it is gone is told when its answer is read
+                judge.connection.send((list(cells), seed, student, self.isolation))
+            record = self._answer(judge)
+        except _Lost:
             del self._mine.judge
-            with self._lock:
-                if self._stopped:
-                    raise Stopped() from None
-                self._all.remove((process, connection))
-            raise _Lost(f"the judge's process ended (exit code {process.exitcode})") from None
-        if isinstance(answer, Record):
+            raise
+        assert isinstance(record, Record)
+        return record
+
+    def _answer(self, judge: _Judge) -> Record | None:
+        """What a judge answers to what it was asked: a record, or nothing where it had to look the checks over."""
+        try:
+            if not judge.pid:
+                judge.pid = judge.connection.recv()
+            answer = judge.connection.recv()
+        except (EOFError, OSError):
+            raise _Lost(self._how_it_ended(judge)) from None
+        if answer is None or isinstance(answer, Record):
             return answer
         kind, *text = answer
-        raise IsolationError(*text) if kind == "isolation" else JudgeError(*text)
+        raise {"isolation": IsolationError, "problem set": ProblemSetError}.get(kind, JudgeError)(*text)
 
-    def _start(self) -> tuple[BaseProcess, Connection]:
-        # Not by fork: this process has threads, and an open gradebook.
-        context: Any = multiprocessing.get_context("spawn")
+    def _start(self) -> _Judge:
         with self._lock:
             if self._stopped:
                 raise Stopped()
-            ours, theirs = context.Pipe()
-            process = context.Process(target=_serve, args=(theirs, self.folder, self.isolation), daemon=True)
-            process.start()
-            theirs.close()
-            self._all.append((process, ours))
-        return process, ours
+            if self._free:
+                return self._free.pop()
+            if self._foreman is None or not self._foreman.process.is_alive():
+                self._foreman = self._new_foreman()
+            ours, theirs = multiprocessing.Pipe()
+            with theirs, suppress(OSError):  # that the foreman has just ended is told when the judge is asked
+                send_handle(self._foreman.control, theirs.fileno(), self._foreman.process.pid)
+            self._all.append(judge := _Judge(ours, self._foreman))
+        return judge
+
+    def _new_foreman(self) -> _Foreman:
+        ours, theirs = multiprocessing.Pipe()
+        boxes = self.boxes if self.isolation is None else getattr(self.isolation, "warm", False)
+        # Not by fork: this process has threads, and an open gradebook.
+        process = foreman.SPAWN.Process(target=foreman.serve, args=(theirs, self.problem_set, self.root, boxes))
+        # Until it ignores Ctrl-C, it does not get it.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            with theirs:
+                process.start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        return _Foreman(process, ours)
+
+    def _how_it_ended(self, judge: _Judge) -> str:
+        """What is known of a judge that ended, which is then forgotten."""
+        judge.connection.close()
+        with self._lock:
+            if self._stopped:
+                raise Stopped() from None
+            self._all.remove(judge)
+            ended = judge.foreman.ended
+            with suppress(EOFError, OSError):
+                while judge.pid and judge.pid not in ended and judge.foreman.control.poll(END_LIMIT):
+                    number, code = judge.foreman.control.recv()
+                    ended[number] = code
+        if (code := ended.pop(judge.pid, None)) is not None:
+            return f"the judge's process ended (exit code {code})"
+        alone = judge.foreman.process.is_alive()
+        return f"the judge's process ended{'' if alone else ', with the one that it was forked from'}"
 
 
-def _serve(connection: Connection, folder: Path, isolation: Isolation) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes of a terminal; who asks us decides
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    # There is a judge on every core: a library that starts threads of its own makes them wait for each other. PyTorch, which a
-    # reference may need, reads this when it is imported, and takes four times as long without it.
-    os.environ["OMP_NUM_THREADS"] = "1"
-    problem_set = problem_sets.load(folder, look_over=False)
-    with suppress(EOFError):  # whoever asks is gone
-        while True:
-            cells, seed, student = connection.recv()
-            answer: Any
-            try:
-                answer = grade(cells, problem_set, seed=seed, isolation=isolation, student=student)
-            except IsolationError as error:
-                answer = ("isolation", error.reason, error.remedy)
-            except Exception as error:
-                answer = ("judge", f"{type(error).__name__}: {error}", traceback.format_exc())
-            with suppress(BrokenPipeError):
-                connection.send(answer)
-
-
-def _end_with_parent() -> None:
-    """End this process as soon as the one that asks is gone, also in the middle of a submission; its workers end with it."""
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-    parent.join()
-    os.kill(os.getpid(), signal.SIGKILL)
+def _hung_up(connection: Connection) -> None:
+    """Wait until nobody holds the other end of a connection any more."""
+    if not connection.closed:
+        poll = select.poll()
+        poll.register(connection, 0)
+        poll.poll(1000 * END_LIMIT)

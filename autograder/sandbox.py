@@ -24,6 +24,7 @@ import socket
 import subprocess
 import tempfile
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -275,6 +276,14 @@ def choose(unsafe_local: bool = False) -> Isolation:
     reasons = [f"{finding.question} {finding.answer}" for _, finding in refusals]
     remedies = [finding.remedy if single else f"{level}: {finding.remedy}" for level, finding in refusals]
     raise IsolationError("\n".join(reasons), "\n".join([*remedies, UNSAFE]))
+
+
+def hoped_for() -> Bubblewrap | None:
+    """What `choose` gives where all that it tries out holds; None where that would be no bubblewrap."""
+    with suppress(IsolationError):
+        if wanted()[0] == "bubblewrap":
+            return replace(bubblewrap(), warm=True)
+    return None
 
 
 def wanted() -> tuple[str, ...]:

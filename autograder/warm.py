@@ -1,8 +1,9 @@
 """Workers that are forked from a nursery: the judge's half of `nursery`, which runs in the box.
 
 To start Python and to import NumPy takes most of the time in which one submission is graded; PyTorch takes more than a second.
-A nursery does it once for all submissions that a judge grades. A worker from it may reach no more than one in a fresh box, and
-where anything stands in the way of that, a fresh box is what the submission gets.
+A nursery does it once for all submissions that a judge grades, or for those of many judges, each with a line of its own to it. A
+worker from it may reach no more than one in a fresh box, and where anything stands in the way of that, a fresh box is what the
+submission gets.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import IO, BinaryIO, Protocol
+from typing import IO, Any, BinaryIO, Protocol
 
 import psutil
 
@@ -107,44 +108,39 @@ class Forked:
         """Nothing: `Box` has ended it through its pidfd, and its number may be another's by now."""
 
 
-class Nursery:
-    """A nursery, and the connection to it.
+class Line:
+    """A judge's connection to a nursery, over which it asks for workers.
 
     Parameters
     ----------
-    maker : of its box
-    packages : distributions that its workers may import
+    maker, packages : of the nursery
+    connection : to it
+    pid : of the process of bubblewrap around it
 
     Raises
     ------
-    NoNursery : it cannot be made; says why
+    NoNursery : no worker could be held on this machine; says why
     """
 
-    def __init__(self, maker: Maker, packages: tuple[str, ...]) -> None:
+    def __init__(self, maker: Maker, packages: tuple[str, ...], connection: socket.socket, pid: int) -> None:
         program = seccomp.build()
         if program is None:
             raise NoNursery("no filter of system calls is known for this machine's processor")
+        self.maker, self.packages, self._connection, self._pid = maker, packages, connection, pid
         self._filter = program.hex()
-        self._maker = maker
-        self._install = installation(packages)
-        path = [str(folder) for folder in self._install.package_folders]
-        settings = {"code": str(CODE), "path": path, "modules": [*modules(packages), *WORKERS_OWN]}
-        command = [str(self._install.python), "-I", "-S", str(CODE / "autograder/nursery.py"), json.dumps(settings)]
-        self._connection, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        with theirs:
-            try:
-                # By a thread that never ends: bubblewrap ends with the thread that started it, not only with the process.
-                started = _starter(os.getpid()).submit(maker.nursery, command, self._install, theirs)
-                self._process, self._first = started.result()
-            except IsolationError as error:
-                self._connection.close()
-                raise NoNursery(error.reason) from None
-        try:
+        self._ready = False
+
+    def wait(self) -> None:
+        """Wait until the packages are imported, and make sure that they can be forked.
+
+        Raises
+        ------
+        NoNursery : they cannot, or the nursery has ended; says why
+        """
+        if not self._ready:
             self._answer(START_LIMIT)
             self._look_over()
-        except NoNursery:
-            self.close()
-            raise
+            self._ready = True
 
     def worker(self, limits: Limits, program: str | None = None, arguments: tuple[str, ...] = ()) -> Box:
         """Fork a worker.
@@ -158,26 +154,25 @@ class Nursery:
         ------
         NoNursery : there is none any more, or it could not; says why
         """
-        numbers = self._maker.numbers(limits)
+        self.wait()
+        numbers = self.maker.numbers(limits)
         numbers["NPROC"] += 1  # the first process of the namespace is one of the worker's
         request = {
             "scratch": limits.scratch,
-            "keep": self._install.below("/tmp", "/box"),
+            "keep": installation(self.packages).below("/tmp", "/box"),
             "limits": numbers,
-            "uid": self._maker.uid(),
+            "uid": self.maker.uid(),
             "filter": self._filter,
             "program": program,
             "arguments": arguments,
         }
-        data = json.dumps(request).encode()
-        assert len(data) <= MAX_REQUEST, "a request of the judge's own is too long"
         inner_ends, outer_ends = _pipes()
         try:
-            socket.send_fds(self._connection, [data], inner_ends)
+            self._send(request, inner_ends)
             first = self._answer(FORK_LIMIT)
-        except (OSError, NoNursery) as error:
+        except NoNursery:
             _close(outer_ends)
-            raise NoNursery(str(error)) from None
+            raise
         finally:
             _close(inner_ends)
         try:
@@ -197,6 +192,14 @@ class Nursery:
         stdout, stderr = (open(end, "rb", buffering=0) for end in outer_ends[1:3])
         return Box(Forked(stdin, stdout, stderr, pid, status), limits, first, group=_moved(pid, limits))
 
+    def _send(self, request: dict[str, Any] | None, handles: list[int]) -> None:
+        data = json.dumps(request).encode()
+        assert len(data) <= MAX_REQUEST, "a request of the judge's own is too long"
+        try:
+            socket.send_fds(self._connection, [data], handles)
+        except OSError as error:
+            raise NoNursery(f"the nursery ended: {error}. {self._last_words()}") from None
+
     def _answer(self, seconds: float) -> int:
         """Descriptor that comes with the nursery's next answer; -1 where none comes with it."""
         self._connection.settimeout(seconds)
@@ -213,7 +216,7 @@ class Nursery:
     def _look_over(self) -> None:
         """Make sure that a fork copies all there is: no other thread, no memory that workers would share with each other."""
         try:
-            for process in psutil.Process(self._process.pid).children(recursive=True):
+            for process in psutil.Process(self._pid).children(recursive=True):
                 if process.num_threads() != 1:
                     raise NoNursery(f"what it imports has started {process.num_threads() - 1} threads")
                 for line in Path(f"/proc/{process.pid}/maps").read_text().splitlines():
@@ -227,6 +230,55 @@ class Nursery:
         """Have workers ended before the judge when the machine has no memory left; they inherit it."""
         with suppress(PermissionError):
             score.write_text(str(max(FIRST_TO_GO, int(score.read_text()))))
+
+    def _last_words(self) -> str:
+        """What it printed, where this process can know."""
+        return ""
+
+    def close(self) -> None:
+        """End the connection, and with it the workers that came over it."""
+        self._connection.close()
+
+
+class Nursery(Line):
+    """A nursery that this process has started, which need not be up yet, and the first line to it.
+
+    Parameters
+    ----------
+    maker : of its box
+    packages : distributions that its workers may import
+
+    Raises
+    ------
+    NoNursery : it cannot be made; says why
+    """
+
+    def __init__(self, maker: Maker, packages: tuple[str, ...]) -> None:
+        connection, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            try:
+                super().__init__(maker, packages, connection, 0)
+                self._process, self._first = _launch(maker, packages, theirs)
+            except (IsolationError, NoNursery) as error:
+                connection.close()
+                raise NoNursery(error.reason if isinstance(error, IsolationError) else str(error)) from None
+        self._pid = self._process.pid
+
+    def line(self) -> Line:
+        """One more line, for a judge that this process forks next; close it here after that.
+
+        Raises
+        ------
+        NoNursery : the nursery has ended
+        """
+        connection, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            try:
+                self._send(None, [theirs.fileno()])
+            except NoNursery:
+                connection.close()
+                raise
+        return Line(self.maker, self.packages, connection, self._pid)
 
     def _last_words(self) -> str:
         said = self._process.stdout
@@ -245,15 +297,27 @@ class Nursery:
             self._process.stdout.close()
 
 
+def _launch(maker: Maker, packages: tuple[str, ...], connection: socket.socket) -> tuple[subprocess.Popen[bytes], int]:
+    """Start a nursery: bubblewrap's process, and a pidfd of the first one in the box."""
+    install = installation(packages)
+    path = [str(folder) for folder in install.package_folders]
+    settings = {"code": str(CODE), "path": path, "modules": [*modules(packages), *WORKERS_OWN]}
+    command = [str(install.python), "-I", "-S", str(CODE / "autograder/nursery.py"), json.dumps(settings)]
+    if threading.current_thread() is threading.main_thread():
+        return maker.nursery(command, install, connection)
+    # By a thread that never ends: bubblewrap ends with the thread that started it, not only with the process.
+    return _starter(os.getpid()).submit(maker.nursery, command, install, connection).result()
+
+
 @dataclass
 class _Place:
-    """Where the nursery of some packages is kept, in one process."""
+    """Where the nursery of some packages, or the line to one, is kept in one process."""
 
     lock: threading.Lock = field(default_factory=threading.Lock)
-    nursery: Nursery | None = None
+    nursery: Line | None = None
     failures: int = 0  # since the last worker
     reason: str = ""
-    given_up: list[Nursery] = field(default_factory=list)  # workers may still run in them
+    given_up: list[Line] = field(default_factory=list)  # workers may still run in them
 
 
 _places: dict[tuple[int, Maker, tuple[str, ...]], _Place] = {}
@@ -281,15 +345,14 @@ def worker(
     ------
     NoNursery : only a fresh box will do; says why
     """
-    if found := sorted(NOT_FORKABLE.intersection(installation(packages).distributions)):
-        raise NoNursery(f"{', '.join(found)} cannot be forked")
+    _forkable(packages)
     # By the number of this process: a copy of it, made by fork, must not speak over the same connection.
     place = _places.setdefault((os.getpid(), maker, packages), _Place())
     with place.lock:
         while place.failures < MAX_FAILURES:
             try:
                 if place.nursery is None:
-                    place.nursery = Nursery(maker, packages)
+                    place.nursery = _new(maker, packages)
                 box = place.nursery.worker(limits, program, arguments)
                 place.failures = 0
                 return box
@@ -302,6 +365,34 @@ def worker(
                     place.given_up.append(place.nursery)
                     place.nursery = None
     raise NoNursery(place.reason)
+
+
+def _new(maker: Maker, packages: tuple[str, ...]) -> Nursery:
+    nursery = Nursery(maker, packages)
+    try:
+        nursery.wait()
+    except NoNursery:
+        nursery.close()
+        raise
+    return nursery
+
+
+def begin(maker: Maker, packages: tuple[str, ...]) -> Nursery | None:
+    """Start a nursery for judges that this process will fork; None where only fresh boxes will do."""
+    with suppress(NoNursery):
+        _forkable(packages)
+        return Nursery(maker, packages)
+    return None
+
+
+def adopt(line: Line) -> None:
+    """Ask for workers of this process over a line to another one's nursery, as long as that lasts."""
+    _places[os.getpid(), line.maker, line.packages] = _Place(nursery=line)
+
+
+def _forkable(packages: tuple[str, ...]) -> None:
+    if found := sorted(NOT_FORKABLE.intersection(installation(packages).distributions)):
+        raise NoNursery(f"{', '.join(found)} cannot be forked")
 
 
 def close(maker: Maker, packages: tuple[str, ...]) -> None:

@@ -7,6 +7,7 @@ Then, again and again on a fresh copy of the course: `autograder run` is started
 end, one of these happens.
 
 main        the command's own process is killed (SIGKILL, as all below)
+foreman     the process from which judges are forked, and with it all judges; the run must go on by itself
 judge       a judge's process; the run must go on by itself
 worker      a process in a student's box; the run must go on by itself, and no student may lose a point by it
 everything  all processes at once
@@ -49,7 +50,7 @@ from benchmarks.machine import machine
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results" / "kill.json"
 NAME = "tiny"
-KINDS = ("main", "judge", "worker", "everything", "copy")
+KINDS = ("main", "foreman", "judge", "worker", "everything", "copy")
 LIMIT = 900.0  # seconds for one run; far more than any takes
 MOST_RUNS = 5  # of the command, until it ends by itself
 
@@ -149,16 +150,21 @@ class Run:
 
     def family(self) -> dict[str, list[psutil.Process]]:
         """Its processes by what they are."""
-        found: dict[str, list[psutil.Process]] = {"main": [], "judge": [], "worker": [], "everything": []}
+        found: dict[str, list[psutil.Process]] = {
+            kind: [] for kind in ("main", "foreman", "judge", "worker", "everything")
+        }
         with suppress(psutil.Error):
             main = psutil.Process(self.process.pid)
             found["main"] = [main]
             found["everything"] = [main, *main.children(recursive=True)]
-            for child in main.children():
+            found["foreman"] = [child for child in main.children() if _is_ours(child)]
+            for child in (child for foreman in found["foreman"] for child in foreman.children()):
+                if _is_ours(child):
+                    found["judge"].append(child)
+                else:
+                    found["worker"].append(child)
                 with suppress(psutil.Error):
-                    if any("spawn_main" in word for word in child.cmdline()):
-                        found["judge"].append(child)
-                        found["worker"] += child.children(recursive=True)
+                    found["worker"] += child.children(recursive=True)
         self.seen |= {process.pid: process for process in found["everything"]}
         return found
 
@@ -194,6 +200,13 @@ class Run:
         ]
         ours += (self.temporary / "home").glob(".autograder*")
         return [f"temporary {path.name}" for path in ours]
+
+
+def _is_ours(process: psutil.Process) -> bool:
+    """Whether it is the foreman or a judge, which is a copy of it: multiprocessing has started them."""
+    with suppress(psutil.Error):
+        return any("spawn_main" in word for word in process.cmdline())
+    return False
 
 
 def records(folder: Path) -> int:
@@ -295,7 +308,7 @@ def trial(course: Path, work: Path, expected: Mapping[str, Any], kind: str, at: 
     first = _dates(folder)
     code, said = run.end()
     runs = 1
-    if hit and kind in ("judge", "worker") and code != 1:
+    if hit and kind in ("foreman", "judge", "worker") and code != 1:
         troubles.append(f"the run did not survive: it ended with {code}: {said[-500:]}")
     alive = run.processes_left()
     while code != 1 and runs < MOST_RUNS:

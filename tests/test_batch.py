@@ -15,6 +15,7 @@ import weakref
 from dataclasses import replace
 
 import nbformat
+import psutil
 import pytest
 
 from autograder import batch, pool, sandbox, submission_log
@@ -266,28 +267,30 @@ def test_a_judge_that_is_lost_is_replaced_and_the_submission_asked_again_once(gr
     cells = ["def scale(x, a):\n    return a * x"]
     with pool.Judges(grading.problem_set.folder, grading.isolation) as judges:
         first = judges.ask(cells, "seed", "ann")
-        ((lost, _),) = judges._all
-        lost.kill()
+        (lost,) = judges._all
+        os.kill(lost.pid, signal.SIGKILL)
         again = judges.ask(cells, "seed", "ann")
         assert again.checks == first.checks
         assert again.log[0] == "the judge's process ended (exit code -9); all was asked again."
         start = judges._start
 
         def start_and_kill():
-            process, connection = start()
-            process.kill()
-            return process, connection
+            judge = start()
+            judge.pid = judge.connection.recv()
+            os.kill(judge.pid, signal.SIGKILL)
+            return judge
 
         monkeypatch.setattr(judges, "_start", start_and_kill)
-        ((process, _),) = judges._all
-        process.kill()
+        (second,) = judges._all
+        os.kill(second.pid, signal.SIGKILL)
         with pytest.raises(
             pool.JudgeError, match="ended .exit code -9.; another one was asked, and the judge's process ended"
         ):
             judges.ask(cells, "seed", "ann")
         monkeypatch.undo()
         assert judges.ask(cells, "seed", "ann").checks == first.checks
-    assert not any(process.is_alive() for process in (lost, process))
+        pids = [lost.pid, second.pid, *(judge.pid for judge in judges._all)]
+    assert len(set(pids)) == 3 and not any(map(psutil.pid_exists, pids))
 
 
 def test_a_sandbox_that_does_not_start_is_tried_once_more(grading, monkeypatch):

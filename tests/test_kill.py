@@ -20,7 +20,7 @@ def kill(monkeypatch):
 
 
 def test_whatever_is_killed_the_same_command_ends_with_the_gradebook_of_an_unbroken_run(kill, tmp_path):
-    kinds = ("judge", "worker", "everything", "copy")  # the main process alone is killed in test_batch
+    kinds = ("foreman", "judge", "worker", "everything", "copy")  # the main process alone is killed in test_batch
     results = kill.measure(20, len(kinds), seed=1, work=tmp_path, kinds=kinds)
     assert {result["kind"] for result in results} == set(kinds)
     assert not [result for result in results if result["troubles"]]
