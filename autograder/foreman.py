@@ -178,7 +178,7 @@ def _judge(
 ) -> None:
     """Be a judge: say which process this is, then answer questions until whoever asks is gone."""
     if control is not None:
-        control.close()  # else the command would not notice that the foreman has ended
+        control.close()  # that is the foreman's
     threading.Thread(target=_end_with_foreman, daemon=True).start()
     if line is not None:
         from autograder import warm
