@@ -156,18 +156,24 @@ def hand_in_text(root: Path, student: str, text: str) -> Path:
     return path
 
 
+# Each module that imports a fixture has one of its own, also of those that are for the session.
+_made: dict[str, Path] = {}
+
+
 @pytest.fixture(scope="session")
 def made_tiny_course(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from autograder import exercises
 
-    root = tmp_path_factory.mktemp("tiny")
-    folder = root / "solutions" / "tiny"
-    folder.mkdir(parents=True)
-    (folder / "tiny.md").write_text(SOURCE)
-    (folder / "checks.py").write_text(CHECKS)
-    shutil.copy(ROOT / "nbgrader_config.py", root)
-    exercises.write(root)
-    return root
+    if "course" not in _made:
+        root = tmp_path_factory.mktemp("tiny")
+        folder = root / "solutions" / "tiny"
+        folder.mkdir(parents=True)
+        (folder / "tiny.md").write_text(SOURCE)
+        (folder / "checks.py").write_text(CHECKS)
+        shutil.copy(ROOT / "nbgrader_config.py", root)
+        exercises.write(root)
+        _made["course"] = root
+    return _made["course"]
 
 
 @pytest.fixture
@@ -183,6 +189,8 @@ def empty_gradebook(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     from autograder.gradebook import open_gradebook
 
-    root = tmp_path_factory.mktemp("gradebook")
-    with open_gradebook(CourseDirectory(root=str(root), course_id="inside-the-lstm")):
-        return root / "gradebook.db"
+    if "gradebook" not in _made:
+        root = tmp_path_factory.mktemp("gradebook")
+        with open_gradebook(CourseDirectory(root=str(root), course_id="inside-the-lstm")):
+            _made["gradebook"] = root / "gradebook.db"
+    return _made["gradebook"]
