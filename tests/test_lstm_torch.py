@@ -212,7 +212,7 @@ def test_no_known_mistake_is_near_single_precision_and_right_work_in_it_passes(c
 
 @BY_NAME
 def test_what_nobody_knows_is_not_named(check):
-    changes = (lambda a, rng: -a, lambda a, rng: 1.1 * a, lambda a, rng: a + 0.01 * rng.normal(size=a.shape))
+    changes = (lambda a, rng: -1.3 * a, lambda a, rng: 1.1 * a, lambda a, rng: a + 0.01 * rng.normal(size=a.shape))
 
     def changed(value, change, rng):
         if isinstance(value, tuple | list):

@@ -175,6 +175,9 @@ def spoil_at(*index):
         (returning(spoil_at(1, 2)), "p is wrong, at example 1 of 0 to 2, at time step 2 of 0 to 3."),
         (returning(q=spoil_at(slice(2, 6))), "q is wrong, only in the blocks of f and g. p and r are right. The"),
         (returning(r=spoil_at(slice(None))), "r is wrong. p and q are right. The"),
+        (returning(p=lambda p: -p, r=lambda r: -r), "p and r have the wrong sign. q is right. The"),
+        (returning(p=lambda p: 0 * p, q=lambda q: 0 * q), "p and q are zero. r is right. The"),
+        (returning(p=lambda p: 0 * p if len(p) == 1 else p), "p is zero (one row). q and r are right. The"),
     ],
 )
 def test_it_says_where_the_numbers_are_wrong(function, text):
@@ -182,7 +185,7 @@ def test_it_says_where_the_numbers_are_wrong(function, text):
 
 
 def test_outputs_with_the_same_fault_are_told_together():
-    assert ask(lambda x, y: (-2 * x, (y - 1, y), None)).message.startswith("p, q and r are wrong. The mistake")
+    assert ask(lambda x, y: (5 * x, (y - 1, y + 3), None)).message.startswith("p, q and r are wrong. The mistake")
     assert (
         "q and r hold NaN or infinity. p is right."
         in ask(returning(q=lambda q: np.full_like(q, np.inf), r=lambda r: r * np.nan)).message

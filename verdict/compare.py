@@ -317,8 +317,12 @@ def _describe(check: Check, name: str, answer: _Answer) -> tuple[str, str]:
     got = got.reshape(expected.shape)
     if not np.isfinite(got).all():
         return "holds", f"NaN or infinity{label}"
+    if expected.size > 1 and not got.any():
+        return "is", f"zero{label}"
     with np.errstate(all="ignore"):
         bad = np.abs(got - expected) > SINGLE_PRECISION * np.abs(expected).max(initial=SMALLEST_SCALE)
+    if expected.size > 1 and relative_error(-got, expected) <= SINGLE_PRECISION:
+        return "has", f"the wrong sign{label}"
     return "is", f"wrong{label}{_where(check, name, bad)}"
 
 

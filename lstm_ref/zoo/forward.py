@@ -12,6 +12,7 @@ _GATES = "i, f, o = sigmoid(a_i), sigmoid(a_f), sigmoid(a_o)"
 _G = "g = np.tanh(a_g)"
 _C = "c = f * c_prev + i * g"
 _H = "h = o * np.tanh(c)"
+_RETURN_STEP = "return h, c, (x, h_prev, c_prev, i, f, g, o, c, Wx, Wh)"
 
 
 def _order(id: str, layout: str, split: str, source: str) -> Bug:
@@ -244,6 +245,86 @@ _STEP = (
         fix="Multiply Wh with h_prev.",
         hints=("Change each argument in turn: which one has no effect on your h?", "What does Wh multiply?"),
     ),
+    Bug(
+        id="old_states_exchanged",
+        function="lstm_step",
+        title="The old states are in each other's place: h_prev is used as the memory, and c_prev enters the gates.",
+        changes=(Change(_PRE, "a = x @ Wx + c_prev @ Wh + b"), Change(_C, "c = f * h_prev + i * g")),
+        symptom="Nothing is raised, because both have the same shape; with zero states a single step is right.",
+        cause="The two are unpacked, or handed over, in the wrong order.",
+        fix="The order is h, then c.",
+        hints=(
+            "Which of the two states does Wh multiply, and which one does f?",
+            "In which order do the two states come in, and in which do you name them?",
+        ),
+    ),
+    Bug(
+        id="new_states_exchanged",
+        function="lstm_step",
+        title="The new states are returned in each other's place: c came first, h was asked for first.",
+        changes=(Change(_RETURN_STEP, "return c, h, (x, h_prev, c_prev, i, f, g, o, c, Wx, Wh)"),),
+        symptom="Nothing is raised, because both have the same shape; h can leave the interval from -1 to 1.",
+        cause="The cell state is made first, and returned first.",
+        fix="Return h, then c.",
+        hints=(
+            "Print your two results: which of them lies between -1 and 1?",
+            "Look at the order of the return line.",
+        ),
+    ),
+    Bug(
+        id="tanh_of_product",
+        function="lstm_step",
+        title="h is made as tanh(o * c): the output gate stands inside the tanh.",
+        changes=(Change(_H, "h = np.tanh(o * c)"),),
+        symptom="c is right in a single step; h is nearly right while |c| is small.",
+        cause="The bracket is closed in the wrong place.",
+        fix="Take the tanh of c first, then open the gate on it.",
+        hints=(
+            "Your c is right. Look at the line that makes h.",
+            "Let c be very large and o a half: how large must h be?",
+        ),
+    ),
+    Bug(
+        id="forget_bias_added",
+        function="lstm_step",
+        title="A 1 is added in the forget gate, beside the bias that is given.",
+        changes=(Change(_GATES, "i, f, o = sigmoid(a_i), sigmoid(a_f + 1), sigmoid(a_o)"),),
+        symptom="The cell remembers more than the weights say; weights from another program give other numbers.",
+        cause="A forget bias of 1 belongs into the first value of b; some programs add it in every step.",
+        fix="Use b as it is given.",
+        hints=(
+            "Your i, g and o are right. Print your f, and compare it with the formula.",
+            "What stands in your pre-activations that is not in the sum of the three terms?",
+        ),
+        source="TensorFlow 1, BasicLSTMCell: forget_bias=1.0 is added in the cell.",
+    ),
+    Bug(
+        id="hard_sigmoid",
+        function="lstm_step",
+        title="The gates go through the hard sigmoid, which is made of straight lines.",
+        changes=(Change(_GATES, "i, f, o = (np.clip(0.2 * gate + 0.5, 0, 1) for gate in (a_i, a_f, a_o))"),),
+        symptom="Nearly right; gates are shut or open entirely, and then they have no gradient.",
+        cause="Keras took it for the gates by default for years, and old weights and texts still do.",
+        fix="Use the sigmoid.",
+        hints=(
+            "Plot one of your gates over its pre-activation: is it smooth?",
+            "The gates need the function that the text defines.",
+        ),
+        source="Keras before 2.3: recurrent_activation='hard_sigmoid'.",
+    ),
+    Bug(
+        id="blocks_by_reshape",
+        function="lstm_step",
+        title="The four blocks are cut out by reshape, which mixes the examples: they stand side by side in the columns.",
+        changes=(Change(_SPLIT, "a_i, a_f, a_g, a_o = a.reshape(4, len(a), -1)"),),
+        symptom="With one example all is right, with more nothing is.",
+        cause="reshape gives the wanted shape; it fills it row by row.",
+        fix="Cut the columns: each block is H of them.",
+        hints=(
+            "With N = 1 your step is right, and with N = 2 it is not. What mixes two examples?",
+            "Print a for N = 2 and H = 1, and the four blocks that you make of it.",
+        ),
+    ),
     _blocks("ifog", "Stanford CS231n and Karpathy's gist use this order."),
     _blocks("iofg", "ONNX uses this order (it calls the candidate c)."),
     _blocks("figo", "The order in which many texts introduce the gates: forget, input, candidate, output."),
@@ -403,6 +484,64 @@ _SEQUENCE = (
         cause="The two states have the same shape, so nothing raises.",
         fix="Return the pair as (h, c).",
         hints=("Your h is right. Compare h[:, -1] with hT.", "Look at the pair that you return."),
+    ),
+    Bug(
+        id="zero_state_each_step",
+        function="lstm_forward",
+        title="Every step starts from zeros: no state is carried, and h0 and c0 are not used.",
+        changes=(Change(_CALL, "h, c, step = lstm_step(x[:, t], np.zeros_like(h), np.zeros_like(c), Wx, Wh, b)"),),
+        symptom="The output at t depends on the input at t only.",
+        cause="The states are set to zero inside the loop, where they should be set before it.",
+        fix="Set the states before the loop, and carry them through it.",
+        hints=(
+            "Change x[:, 0]: do the later outputs change?",
+            "Where are your h and c set: before the loop or in it?",
+        ),
+    ),
+    Bug(
+        id="first_step_skipped",
+        function="lstm_forward",
+        title="The first time step is left out: the loop begins at 1.",
+        changes=(
+            Change(_LOOP, "for t in range(1, T):"),
+            Change(_STACK, "h_all = np.stack([np.zeros_like(h0), *hs], axis=1)"),
+        ),
+        symptom="h[:, 0] is zero, and all that follows is off.",
+        cause="The state at 0 is taken for the first output.",
+        fix="Time steps are counted from 0 to T-1.",
+        hints=(
+            "What does h[:, 0] hold?",
+            "How many steps does your loop make for T = 1?",
+        ),
+    ),
+    Bug(
+        id="last_step_skipped",
+        function="lstm_forward",
+        title="The last time step is left out: the loop ends too early.",
+        changes=(
+            Change(_LOOP, "for t in range(T - 1):"),
+            Change(_STACK, "h_all = np.stack([*hs, np.zeros_like(h0)], axis=1)"),
+        ),
+        symptom="All steps are right but the last, which is zero; so are the last states wrong.",
+        cause="range leaves out its end already, and 1 is subtracted once more.",
+        fix="Time steps are counted from 0 to T-1.",
+        hints=(
+            "All steps but the last are right.",
+            "How many steps does your loop make for T = 1?",
+        ),
+    ),
+    Bug(
+        id="initial_states_returned",
+        function="lstm_forward",
+        title="The states that are returned are h0 and c0; the last ones were asked for.",
+        changes=(Change(_RETURN, "return h_all, (h0, c0), cache"),),
+        symptom="h is right; a long text fed in pieces loses its memory at each piece.",
+        cause="The loop has names of its own for the states, and the arguments are returned.",
+        fix="Return the states after the last step.",
+        hints=(
+            "Your h is right. Compare h[:, -1] with hT.",
+            "Which names change in the loop, and which do you return?",
+        ),
     ),
     Bug(
         id="time_first",

@@ -87,6 +87,16 @@ _CELL = (
         "The migration guide of PyTorch 0.4.0, on .data.",
     ),
     _bug(
+        "weights_rewrapped",
+        "lstm_cell",
+        "Weights and bias are copied into new tensors, which hang on nothing: they get no gradient and never learn.",
+        (Change(_A, "a = x @ Wx.detach() + h_prev @ Wh.detach() + b.detach()"),),
+        "The weights of the cell keep their first values, while all around them learns.",
+        "nn.Parameter(Wx) in the cell, or a layer made anew in each step, makes parameters of its own.",
+        "Use Wx, Wh and b as they come; make parameters once, outside of the cell.",
+        ("The gradients of Wx, Wh and b are zero. Is something made of them before they are used?", _WHERE),
+    ),
+    _bug(
         "gates_detached",
         "lstm_cell",
         "The gates are cut off from the graph: only the candidate g sends a gradient back.",
@@ -201,6 +211,17 @@ _TO_TORCH = (
     _gates_moved(
         "moved_to_ifog", "i f o g of CS231n and Karpathy", "(0, 1, 3, 2)", "CS231n, assignment 3; Karpathy's gist."
     ),
+    _gates_moved("moved_to_figo", "f i g o of many texts", "(1, 0, 2, 3)", "Constructed for this course."),
+    _bug(
+        "bias_lost",
+        "to_torch",
+        "The bias is lost: both of PyTorch's biases are zero.",
+        (Change(_BI, "bias_ih = torch.zeros_like(b)"),),
+        "All is right as long as b is zero, as it often is at the start.",
+        "PyTorch's two biases are taken for something of its own.",
+        "Share b out so that the sum of the two is b.",
+        ("The weights are right. Where does b go?", "nn.LSTM adds up its two biases. What is the sum of yours?"),
+    ),
     _gates_moved("moved_to_iofg", "i o f g of ONNX", "(0, 3, 1, 2)", "ONNX, operator LSTM."),
 )
 
@@ -300,6 +321,52 @@ _LAST_HIDDEN = (
         ),
     ),
     _take(
+        "first_length_for_all",
+        "It takes the length of the first sequence for all of them.",
+        "return output[:, lengths[0] - 1]",
+        "The first sequence of a batch is classified well, and those of the same length.",
+        "It was tried with one example.",
+        "Take another step for each example.",
+        ("Which examples are right?", "Each example needs a time step of its own: the index must hold N numbers."),
+    ),
+    _take(
+        "counted_from_the_end",
+        "It counts the length from the end of the batch, where the padding is.",
+        "return output[examples, -lengths]",
+        "Right for sequences that fill half of the batch, and no others.",
+        "The padding is taken to stand in front.",
+        "The first step of each sequence is step 0 of the batch.",
+        (
+            "Take a sequence of length 1. Which index has its only step?",
+            "At which end of the time axis does the padding stand?",
+        ),
+    ),
+    _take(
+        "sorted_by_length",
+        "The examples come out sorted by length; their own order was asked for.",
+        "lengths, order = lengths.sort(descending=True)\nreturn output[order, lengths - 1]",
+        "Each state belongs to another example's label; the loss hardly falls, and nothing is raised.",
+        "To pack a batch, PyTorch once wanted it sorted, and the order is not restored.",
+        "Leave the order, or put it back.",
+        (
+            "Each of your rows is a right one. To which example does it belong?",
+            "Does the order of your rows depend on the lengths?",
+        ),
+        "torch.nn.utils.rnn.pack_padded_sequence, enforce_sorted.",
+    ),
+    _take(
+        "largest_over_time",
+        "It takes the largest value over all steps, padding included, and not the last state.",
+        "return output.max(dim=1).values",
+        "Another model: it may work as well, and its weights do not fit one that reads the last state.",
+        "Max pooling is a usual choice, too.",
+        "Take the state at the last true step.",
+        (
+            "From how many different time steps do the numbers of one of your rows come?",
+            "No maximum is asked for: one step of each.",
+        ),
+    ),
+    _take(
         "mean_over_padding",
         "It takes the mean over all steps, padding included, and not the last state.",
         "return output.mean(dim=1)",
@@ -374,6 +441,41 @@ _SEQUENCE_LOSS = (
         "Use log_softmax, or cross_entropy on the logits.",
         ("Can your loss be positive? Should it?", "What does nll_loss expect: probabilities or their logarithms?"),
         "UvA Deep Learning tutorials, guide 3.",
+    ),
+    _loss(
+        "no_softmax",
+        "The softmax is missing: the logits themselves are taken for logarithms of probabilities.",
+        (Change(_LOGP, "log_p = logits"),),
+        "The loss is of any sign, and falls without an end.",
+        "nll_loss, which takes log-probabilities, is given logits.",
+        "Use log_softmax before it, or cross_entropy on the logits.",
+        (
+            "Add 100 to all logits: a softmax would not notice. Does your loss change?",
+            "What does nll_loss expect: logits or logarithms of probabilities?",
+        ),
+        "The documentation of torch.nn.NLLLoss.",
+    ),
+    _loss(
+        "no_minus",
+        "The minus is missing: what is returned grows as the model gets better.",
+        (Change(_PICK, _PICK.replace("-log_p", "log_p")),),
+        "The loss falls, and the predictions get worse.",
+        "A log-likelihood is to be large, a loss to be small.",
+        "Take minus the logarithm.",
+        ("Can your loss be positive? Should it?", "Make one logit very large and right. Does your loss rise or fall?"),
+    ),
+    _loss(
+        "logits_masked",
+        "The logits of padding are set to zero, and still count: equal logits have a loss, too.",
+        (
+            Change(_LOGP, "log_p = torch.log_softmax(logits * mask[:, :, None], dim=2)"),
+            Change(_TOTAL, "total = losses.sum()"),
+            Change(_MEAN, "return total / losses.numel()"),
+        ),
+        "The loss never goes to zero, and depends on how much padding a batch happens to have.",
+        "A zero is taken for nothing, as it is after the loss.",
+        "Apply the mask to the losses, and divide by the number of true tokens.",
+        ("What is the loss of a token whose logits are all equal?", _COUNT),
     ),
     _loss(
         "softmax_over_time",
@@ -497,20 +599,20 @@ _TRAIN_STEP = (
         "Call optimizer.zero_grad() once in each step, before backward().",
         (
             "The first step is right. What is left over from it in the second?",
-            "What does backward() do with a .grad that is there already?",
+            "What does backward() do with a .grad that is there already? And is zero_grad() called, with its brackets?",
         ),
         "UvA Deep Learning tutorials, guide 3.",
     ),
     _step(
         "parameters_never_change",
-        "The parameters stay as they were: step() is not called, or the gradients are erased between backward() and step().",
+        "The parameters stay as they were: step() is not called, or finds no gradients (erased, not yet made, or a copy's).",
         (Change(_STEP, ""),),
         "The loss does not fall at all.",
         "A line is lost when the five are put into order.",
         "First zero_grad, then backward, then clip, then step.",
         (
             "Print a parameter before and after. Then print its .grad just before step().",
-            "What stands between backward() and step(), and what does it do to .grad?",
+            "What stands between backward() and step(), and what does it do to .grad? Has every call its brackets?",
         ),
     ),
     _step(
@@ -570,6 +672,48 @@ _TRAIN_STEP = (
         (
             "Take a max_norm of a million. Should it change anything?",
             "What is to be done where the norm is below max_norm already?",
+        ),
+    ),
+    _step(
+        "clip_by_largest",
+        "The largest number of the gradient is taken for its norm; the length of the whole vector was meant.",
+        (Change(_CLIP, "nn.utils.clip_grad_norm_(model.parameters(), max_norm, norm_type=float('inf'))"),),
+        "The steps are longer than they may be.",
+        "norm_type is set to what another task needs.",
+        "Take the norm that PyTorch takes by default: the root of the sum of squares.",
+        (
+            "Print the root of the sum of squares of all gradients just before step(). Is it ever above max_norm?",
+            "Of which norm is max_norm the largest value?",
+        ),
+    ),
+    _step(
+        "momentum_lost",
+        "The parameters are changed by lr times the gradient, and the optimizer's memory is not used: it has momentum.",
+        (
+            Change(
+                _STEP,
+                "for group in optimizer.param_groups:\n    for parameter in group['params']:\n"
+                "        parameter.data.sub_(group['lr'] * parameter.grad)",
+            ),
+        ),
+        "Training is slower than it should be; another optimizer changes nothing.",
+        "The step is written by hand, or the optimizer is made anew in each step.",
+        "Let the optimizer that is given make its step.",
+        (
+            "The first step is right, the second is not. What does the optimizer remember from the first?",
+            "Who changes your parameters: you, or the optimizer that you were given?",
+        ),
+    ),
+    _step(
+        "two_steps",
+        "The optimizer makes its step twice for one gradient.",
+        (Change(_STEP, "optimizer.step()\noptimizer.step()"),),
+        "Training is as with a larger learning rate, and unsteady.",
+        "A line is copied.",
+        "Call step() once.",
+        (
+            "How far do your parameters move in the first step, in units of lr times the gradient?",
+            "How often is step() called for each backward()?",
         ),
     ),
     _step(
@@ -700,6 +844,39 @@ _RUN_CHUNKS = (
             "The loss of the first chunk is right, that of the second is not. What does it start from?",
             "To forget the past of a state is not to forget its numbers.",
         ),
+    ),
+    _chunks(
+        "state_never_passed",
+        "The layer is called without a state: each chunk starts from zeros, the first one, too.",
+        (Change(_CALL, _CALL.replace(", state)", ")")),),
+        "Nothing that lies further back than k steps can be used at all, not even forward.",
+        "Without a state nn.LSTM starts from zeros, and raises nothing.",
+        "Give the layer the state: at first the one that you are given, then the one that it returned.",
+        (
+            "The loss of the first chunk is wrong already. What does it start from?",
+            "How many arguments does your layer get?",
+        ),
+    ),
+    _chunks(
+        "c_reset",
+        "Only h is carried on; the cell state starts from zeros in each chunk.",
+        (Change(_CUT, "state = (h.detach(), torch.zeros_like(c))"),),
+        "The long memory ends with each chunk.",
+        "Only the hidden state is taken for the state.",
+        "Carry both on, cut off.",
+        (
+            "The loss of the first chunk is right, that of the second is not. What does it start from?",
+            "An LSTM's state has two parts. What do you do with each?",
+        ),
+    ),
+    _chunks(
+        "half_squares",
+        "The loss has a factor of one half, which the text has not.",
+        (Change(f"{_SQUARES}.sum()", f"{_SQUARES}.sum() / 2"),),
+        "Losses and gradients are half as large: a smaller step.",
+        "One half makes the derivative shorter.",
+        "Take the plain sum of squares.",
+        ("Compare with the formula of the text.", "By which number is your loss too small?"),
     ),
     _chunks(
         "start_state_for_all",

@@ -507,11 +507,13 @@ PARTLY = {
     "c_prev_detached": 2 * 5 / 6,
     "x_rewrapped": 2 * 5 / 6,
     "weights_detached": 2 * 4 / 6,
+    "weights_rewrapped": 2 * 3 / 6,
     "gates_detached": 2 * 1 / 6,
     "candidate_detached": 2 * 1 / 6,
     "not_transposed": 1,
     "reshaped_not_transposed": 1,
     "bias_in_both": 2,
+    "bias_lost": 2,
     "matrices_exchanged": 1,
     "loss_after_step": 3 * 6 / 7,
     "not_detached": 3 * 3 / 7,
@@ -520,6 +522,7 @@ PARTLY = {
     "cut_at_every_step": 3 * 3 / 7,
     "only_the_last_chunk": 3 * 3 / 7,
     "chunk_mean": 3 * 2 / 7,
+    "half_squares": 3 * 2 / 7,
 }
 
 WRONG = (
