@@ -1,8 +1,11 @@
 """What hostile cells try, and that it gains nothing: under bubblewrap, by doing it.
 
-Each file in ``tests/hostile`` is a cell that runs after the honest one. Its head says what it
-tries, which points must remain, and where it matters what the student must be told (says) and what must be printed (prints).
-Each is tried in a fresh box and in a worker forked from a nursery; one that waits for the judge's clock, only in the latter.
+Each file in ``tests/hostile`` is a cell that runs after honest ones. Its head says what it
+tries, which points must remain, and where it matters what the student must be told (says), what must be printed (prints) and what
+the instructor must be told (notes). Each is tried in a fresh box and in a worker forked from a nursery; one that waits for the
+judge's clock, only in the latter.
+One with a problem set (set) is handed in as the last cell of its solution. It says what it would be worth without the trick
+(twin), and is tried in a forked worker only, which has imported PyTorch already.
 The files end in .cell, so that nothing imports them by accident.
 """
 
@@ -15,29 +18,69 @@ import socket
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
+from typing import Any
 
+import nbformat
 import psutil
 import pytest
+from nbformat import NotebookNode
+from nbformat.v4 import new_code_cell
 
-from autograder import problem_set, sandbox
+from autograder import owner, problem_set, sandbox
+from autograder.exercises import solution_cells
 from autograder.judge import grade
+from autograder.rebuild import read_release, rebuild
 from autograder.sandbox import Box, Bubblewrap, Limits
 from autograder.warm import Forked
 
 FOLDER = Path(__file__).parent / "hostile"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.cell"))
 HONEST = (FOLDER / "honest.cell").read_text()
-LIMITS = Limits(memory=512 << 20)
+LIMITS = {"": Limits(memory=512 << 20), "lstm-torch": Limits(memory=1536 << 20)}
 FORMS = ("fresh", "warm")
+ROOT = Path(__file__).parents[1]
+COURSE = {
+    "gradebook.db": "grades",
+    "records/course.key": "key",
+    "records/lstm/ana.json": "{}",
+    "submitted/bob/lstm/lstm.ipynb": "{}",
+    "solutions/lstm.py": "def double(x): return 2 * x",
+    "canary": "untouched",
+    "checks.py": (FOLDER / "checks.py").read_text(),
+}
+SHARED = ("/tmp", "/var/tmp", "/dev/shm", "/dev/mqueue", "/run", os.path.expanduser("~"), str(ROOT))
 
 
 def head(name: str, word: str, default: str = "") -> str:
     """Value of a line ``# word: value`` at the head of a cell."""
     found = re.search(rf"^# {word}: (.*)$", (FOLDER / f"{name}.cell").read_text(), re.MULTILINE)
     return found.group(1) if found else default
+
+
+@cache
+def honest_cells(name: str) -> tuple[NotebookNode, NotebookNode]:
+    """Release of a problem set, and the same with its solutions."""
+    release = read_release(problem_set.load(name, ROOT, look_over=False))
+    solutions = solution_cells(ROOT / "solutions" / name / f"{name}.md")
+    solved = nbformat.from_dict(release)
+    for cell in solved.cells:
+        cell.source = solutions.get(cell.metadata.get("nbgrader", {}).get("grade_id"), cell.source)
+    return release, solved
+
+
+def handed_in(name: str, facts: str) -> tuple[problem_set.ProblemSet, list[str]]:
+    """Return the problem set that a hostile cell is for, and the cells with it."""
+    hostile = (FOLDER / f"{name}.cell").read_text()
+    if not (chosen := head(name, "set")):
+        return problem_set.load(FOLDER), [HONEST, facts, hostile]
+    release, solved = honest_cells(chosen)
+    notebook = nbformat.from_dict(solved)
+    notebook.cells += [new_code_cell(facts), new_code_cell(hostile)]
+    return problem_set.load(chosen, ROOT, look_over=False), rebuild(release, notebook).cells
 
 
 @dataclass
@@ -50,9 +93,12 @@ class Watched:
         default_factory=list
     )  # open, so that their numbers are not given to other boxes meanwhile
     forked: int = 0
+    later: int = 0  # seconds of processor time of workers after the first, where they are to be told apart
 
     def start(self, packages: tuple[str, ...], limits: Limits) -> Box:
         """Start a worker."""
+        if self.later and self.namespaces:
+            limits = replace(limits, cpu_seconds=self.later)
         box = self.inner.start(packages, limits)
         self.forked += isinstance(box.process, Forked)
         about = Path(f"/proc/self/fdinfo/{box.first}").read_text()
@@ -89,8 +135,8 @@ class World:
     named: socket.socket
     unix: socket.socket
     abstract: str
-    canary: Path
-    checks: Path
+    folder: Path
+    users: set[int]  # of the boxes
     secret: str
 
     def facts(self) -> str:
@@ -101,11 +147,12 @@ class World:
             "NAMES": self.udp.getsockname()[1],
             "SOCKET": self.named.getsockname(),
             "ABSTRACT": self.abstract,
-            "CANARY": str(self.canary),
-            "CHECKS": str(self.checks),
+            "COURSE": str(self.folder),
+            "CANARY": str(self.folder / "canary"),
+            "CHECKS": str(self.folder / "checks.py"),
             "SECRET": self.secret,
             "JUDGE": os.getpid(),
-            "ROOT": str(Path(__file__).parent.parent),
+            "ROOT": str(ROOT),
             "SITE": next((p for p in sys.path if p.endswith("-packages")), ""),
         }
         return "\n".join(f"{name} = {value!r}" for name, value in known.items())
@@ -124,6 +171,40 @@ class World:
                 pass
         return knocked
 
+    def as_it_is(self) -> dict[str, Any]:
+        """The course's folder, byte for byte: kind, rights, owner, links, times and content of all that is in it."""
+        found: dict[str, Any] = {}
+        for path in sorted([self.folder, *self.folder.rglob("*")]):
+            about = path.lstat()
+            content = path.read_bytes() if path.is_file() and not path.is_symlink() else b""
+            found[str(path)] = (
+                about.st_mode,
+                about.st_uid,
+                about.st_nlink,
+                about.st_mtime_ns,
+                about.st_ctime_ns,
+                content,
+            )
+        return found
+
+    def left_behind(self) -> list[str]:
+        """What the boxes' users own in folders of the machine's, where root grades.
+
+        An ordinary user's boxes are that user, whose other programs write there, too.
+        """
+        return [
+            entry.path
+            for folder in SHARED
+            for entry in (os.scandir(folder) if os.path.isdir(folder) else ())
+            if _owner(entry) in self.users
+        ]
+
+
+def _owner(entry: os.DirEntry[str]) -> int:
+    with suppress(FileNotFoundError):
+        return entry.stat(follow_symlinks=False).st_uid
+    return -1
+
 
 @contextmanager
 def _ipv6_listener() -> Iterator[socket.socket | None]:
@@ -138,6 +219,14 @@ def _ipv6_listener() -> Iterator[socket.socket | None]:
 
 @pytest.fixture
 def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    users: set[int] = set()
+    new_user = owner.own_uid
+
+    def noted() -> int:
+        users.add(number := new_user())
+        return number
+
+    monkeypatch.setattr(owner, "own_uid", noted)
     secret = secrets.token_hex()
     monkeypatch.setenv("AUTOGRADER_TEST_SECRET", secret)
     home = os.path.expanduser("~")
@@ -157,10 +246,10 @@ def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
         unix.listen()
         for listener in filter(None, (tcp, tcp6, udp, named, unix)):
             listener.setblocking(False)
-        canary, checks = Path(folder, "canary"), Path(folder, "checks.py")
-        canary.write_text("untouched")
-        checks.write_text((FOLDER / "checks.py").read_text())
-        yield World(tcp, tcp6, udp, named, unix, abstract, canary, checks, secret)
+        for name, text in COURSE.items():
+            Path(folder, name).parent.mkdir(parents=True, exist_ok=True)
+            Path(folder, name).write_text(text)
+        yield World(tcp, tcp6, udp, named, unix, abstract, Path(folder), users, secret)
 
 
 @pytest.fixture
@@ -171,27 +260,38 @@ def watched(form: str) -> Iterator[Watched]:
 
 
 @pytest.mark.parametrize(
-    ("form", "name"), [(form, name) for name in NAMES for form in FORMS if form == "warm" or not head(name, "waits")]
+    ("form", "name"),
+    [
+        (form, name)
+        for name in NAMES
+        for form in FORMS
+        if form == "warm" or not (head(name, "waits") or head(name, "set"))
+    ],
 )
 def test_a_hostile_cell_earns_what_its_honest_part_is_worth_and_harms_nothing(
     form: str, name: str, world: World, watched: Watched
 ) -> None:
-    cells = [HONEST, world.facts(), (FOLDER / f"{name}.cell").read_text()]
+    chosen, cells = handed_in(name, world.facts())
+    watched.later = int(head(name, "later", "0"))
+    before = world.as_it_is()
     record = grade(
         cells,
-        problem_set.load(FOLDER),
+        chosen,
         seed=world.secret,
         isolation=watched,  # type: ignore[arg-type]
-        limits=LIMITS,
+        limits=LIMITS[head(name, "set")],
         load_limit=float(head(name, "load_limit", "120")),
     )
     assert record.score == float(head(name, "earns")), record.to_json()
     assert head(name, "says") in " ".join(check.message for check in record.checks), record.to_json()
     assert "BREACH" not in record.output, record.output
     assert head(name, "prints") in record.output, record.output
+    assert head(name, "notes") in " ".join(record.notes), record.notes
+    assert record.isolation == "bubblewrap"
     assert world.reached() == []
-    assert world.canary.read_text() == "untouched"
-    assert world.checks.read_text() == (FOLDER / "checks.py").read_text()
+    assert world.as_it_is() == before
+    assert world.left_behind() == []
+    assert bool(world.users) == (os.geteuid() == 0)
     assert watched.namespaces and watched.survivors() == []
     assert watched.forked == (len(watched.namespaces) if form == "warm" else 0)
     text = record.to_json()
@@ -203,7 +303,10 @@ def test_every_hostile_cell_says_what_it_tries() -> None:
     assert len(NAMES) >= 60
     for name in NAMES:
         assert len(head(name, "tries")) > 20 or name == "honest", name
-        assert 0 <= float(head(name, "earns")) <= 8, name
+        assert 0 <= float(head(name, "earns")) <= (20 if head(name, "set") else 8), name
+        if head(name, "set"):
+            # What gains all the same is written down for the instructor.
+            assert float(head(name, "earns")) <= float(head(name, "twin")) or head(name, "notes"), name
 
 
 def test_the_listeners_hear_who_reaches_them(world: World) -> None:
@@ -221,7 +324,7 @@ def test_the_listeners_hear_who_reaches_them(world: World) -> None:
 
 @pytest.mark.parametrize("form", FORMS)
 def test_the_watch_sees_a_process_that_lives(watched: Watched) -> None:
-    box = watched.start(("numpy",), LIMITS)
+    box = watched.start(("numpy",), LIMITS[""])
     assert watched.survivors()
     box.close()
     assert not watched.survivors()
