@@ -6,13 +6,18 @@ submission would be.
 
 from __future__ import annotations
 
+import ast
+import re
 import secrets
 import shutil
+import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import nbformat
+import numpy as np
 
 from autograder import exercises, judge
 from autograder import problem_set as problem_sets
@@ -22,11 +27,17 @@ from autograder.rebuild import read_release, rebuild
 from autograder.record import Record
 from autograder.sandbox import Isolation
 from autograder.store import StoreError, write_whole
+from verdict import Check
+from verdict.compare import copy_tree, read, relative_error
 
 TEMPLATES = Path(__file__).parent / "templates" / "new"
 TRIES = 3  # seeds with which the solution is graded: it must not pass by luck, nor fail
 SLOW = 0.2  # of a time limit: a student's code may well take five times as long as the instructor's
+SEEDS = 4  # with which the cases are drawn: some mistakes are right in some of them
 LONG = 20  # characters of a line of checks.py that would give something away
+DIGITS = 5  # of a number of checks.py that would
+GIVEN = "# given"  # ends a line of checks.py that students are meant to have
+NUMBER = re.compile(r"(?<![\w.])\d[\d_]*(?:\.\d+)?(?:[eE][+-]?\d+)?(?![\w])")
 
 
 @dataclass(frozen=True)
@@ -99,6 +110,7 @@ def lint(root: Path, name: str, isolation: Isolation) -> list[Trouble]:
 
 
 def _troubles(problem_set: ProblemSet, source: Path, text: str, isolation: Isolation) -> Iterator[Trouble]:
+    yield from _questions(problem_set)
     yield from _leaks(problem_set, text)
     if not problem_set.release.is_file() or problem_set.release.read_text(encoding="utf-8") != text:
         yield Trouble(
@@ -130,19 +142,131 @@ def _troubles(problem_set: ProblemSet, source: Path, text: str, isolation: Isola
                 yield trouble
 
 
-def _leaks(problem_set: ProblemSet, text: str) -> Iterator[Trouble]:
-    """Lines of checks.py that students would get."""
-    hidden = (problem_set.folder / "checks.py").read_text(encoding="utf-8").splitlines()
-    cells = [(cell.get("id", "?"), cell.source.splitlines()) for cell in nbformat.reads(text, as_version=4).cells]
-    for number, line in enumerate(map(str.strip, hidden), start=1):
-        if len(line) < LONG or line.startswith(("import ", "from ", "#", '"""')):
-            continue
-        for cell, lines in cells:
-            if line in map(str.strip, lines):
+def _questions(problem_set: ProblemSet) -> Iterator[Trouble]:
+    """What is wrong with the cases and the expected results themselves."""
+    for check in problem_set.checks:
+        if check.cases is not None and check.expected is not None:
+            which = f"Check {check.name!r}"
+            try:
+                yield from _question(check, which)
+            except Exception as error:  # the instructor's own code runs, with inputs that `load` has not tried
                 yield Trouble(
-                    f"Cell {cell} of the released notebook holds line {number} of checks.py: {line!r}.",
-                    "Take it out of the notebook, or ask for something else.",
+                    f"{which} fails with some inputs: {type(error).__name__}: {error}",
+                    "Draw cases for which expected works whatever the seed.",
                 )
+
+
+def _question(check: Check, which: str) -> Iterator[Trouble]:
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        drawn = [_answered(check, seed) for seed in range(SEEDS)]
+        again = _answered(check, 0)
+        equal = {
+            mistake.id: seed
+            for mistake in check.misconceptions
+            for seed, answers in enumerate(drawn)
+            if all(_same(check, mistake.function, args, right) for args, right in answers)
+        }
+    outputs = drawn[0][0][1]
+    for name in outputs:
+        if not name.isidentifier():
+            yield Trouble(
+                f"{which}: outputs names a result {name!r}.",
+                'Give each result a name of its own, in the form of what the function returns: ("h", "z") for two.',
+            )
+    axes_of = {name: axes for name, axes in check.axes.items() if name in outputs}  # several checks may share one table
+    if check.axes and not axes_of:
+        yield Trouble(
+            f"{which}: axes has {', '.join(check.axes)}; the results are {', '.join(outputs)}.", "Correct the name."
+        )
+    for name, axes in axes_of.items():
+        if len(axes.split()) != outputs[name].ndim:
+            yield Trouble(
+                f"{which}: axes gives {name} the axes {axes!r}, and its shape is {outputs[name].shape}.",
+                "Give a letter for each axis, with a space between two.",
+            )
+    if not all(
+        _equal(a, b)
+        for (first, _), (second, _) in zip(drawn[0], again, strict=True)
+        for a, b in zip(first, second, strict=True)
+    ):
+        yield Trouble(
+            f"{which} draws other cases each time, from the same seed.",
+            "Take all random numbers from the generator that cases gets: else no grade can be looked into again.",
+        )
+    for name in outputs:
+        if all(relative_error(0 * right[name], right[name]) <= check.tolerance for a in drawn for _, right in a):
+            yield Trouble(
+                f"{which} takes {name} for right when it is zero everywhere.",
+                "Lower tolerance, or ask with inputs for which it is not zero.",
+            )
+    for mistake, seed in equal.items():
+        yield Trouble(
+            f"{which}: the misconception {mistake!r} gives the right numbers for some inputs (seed {seed}).",
+            "Draw cases in which it always shows: larger sizes, more steps, no zeros.",
+        )
+
+
+def _answered(check: Check, seed: int) -> list[tuple[tuple[Any, ...], dict[str, Any]]]:
+    """Arguments of each case, and the expected results by name."""
+    assert check.cases is not None and check.expected is not None
+    cases = check.cases(np.random.default_rng(seed))
+    return [(case.args, read(check, check.expected(*copy_tree(case.args)), check.function)) for case in cases]
+
+
+def _same(check: Check, function: Any, args: tuple[Any, ...], right: Mapping[str, Any]) -> bool:
+    """Whether a function gives the right numbers."""
+    try:
+        got = read(check, function(*copy_tree(args)), check.function)
+    except Exception:  # a wrong version may fail
+        return False
+    return all(got[n].shape == right[n].shape and relative_error(got[n], right[n]) <= check.tolerance for n in right)
+
+
+def _equal(a: Any, b: Any) -> bool:
+    """Whether two arguments are the same, whatever they are made of."""
+    if isinstance(a, Mapping):
+        return isinstance(b, Mapping) and list(a) == list(b) and all(_equal(a[k], b[k]) for k in a)
+    if isinstance(a, list | tuple):
+        return isinstance(b, list | tuple) and len(a) == len(b) and all(map(_equal, a, b))
+    return callable(a) or bool(np.array_equal(a, b, equal_nan=np.asarray(a).dtype.kind in "fc"))
+
+
+def _leaks(problem_set: ProblemSet, text: str) -> Iterator[Trouble]:
+    """Lines and numbers of checks.py that students would get."""
+    source = (problem_set.folder / "checks.py").read_text(encoding="utf-8")
+    hidden = source.splitlines()
+    cells = [(cell.get("id", "?"), cell.source) for cell in nbformat.reads(text, as_version=4).cells]
+    remedy = (
+        "Take it out of the notebook, or ask for something else. If students are meant to have it, end that line of checks.py "
+        f"with `{GIVEN}`."
+    )
+    for number, line in enumerate(map(str.strip, hidden), start=1):
+        if len(line) < LONG or line.startswith(("import ", "from ", "#", '"""', "def ")) or line.endswith(GIVEN):
+            continue
+        for cell, content in cells:
+            if _bare(line) in map(_bare, content.splitlines()):
+                yield Trouble(
+                    f"Cell {cell} of the released notebook holds line {number} of checks.py: {line!r}.", remedy
+                )
+    shown = {cell: {float(found) for found in NUMBER.findall(content)} for cell, content in cells}
+    for node in ast.walk(ast.parse(source)):
+        if not isinstance(node, ast.Constant) or type(value := node.value) not in (int, float):
+            continue
+        if hidden[node.lineno - 1].rstrip().endswith(GIVEN):
+            continue
+        digits = re.sub(r"\D", "", f"{value!r}".partition("e")[0]).strip("0")
+        for cell, numbers in shown.items():
+            if len(digits) >= DIGITS and value in numbers:
+                yield Trouble(
+                    f"Cell {cell} of the released notebook holds a number of line {node.lineno} of checks.py: {value!r}.",
+                    remedy,
+                )
+
+
+def _bare(line: str) -> str:
+    """A line of code without a comment at its end, and without the spaces that mean nothing."""
+    return re.sub(r"\s+#.*$|\s", "", line.strip())
 
 
 def _unanswered(problem_set: ProblemSet, text: str) -> Iterator[Trouble]:

@@ -6,6 +6,7 @@ import ast
 import hashlib
 import importlib.util
 import sys
+import traceback
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
@@ -97,8 +98,21 @@ def load(name: str | Path, root: Path | None = None, look_over: bool = True) -> 
         digest=_digest(source),
     )
     if look_over:
-        validate(problem_set)
+        try:
+            validate(problem_set)
+        except ProblemSetError:
+            raise
+        except Exception as error:  # the instructor's own code runs: cases, expected results, known mistakes
+            raise ProblemSetError(f"{source}{_line_in(source, error)}: {type(error).__name__}: {error}") from error
     return problem_set
+
+
+def _line_in(source: Path, error: Exception) -> str:
+    """Where in a file an error came from, to stand behind the file's name; empty where it did not."""
+    lines = [
+        frame.lineno for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename) == source.absolute()
+    ]
+    return f", line {lines[-1]}" if lines else ""
 
 
 def _import(name: str, source: Path) -> ModuleType:

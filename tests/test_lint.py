@@ -83,12 +83,53 @@ def test_outside_a_course_nothing_is_begun(tmp_path):
             'return [Case("a vector", (rng.normal(size=6),))]\n\nWrite `scale`',
             "line 15 of checks.py",
         ),
+        ("checks.py", 'outputs="y"', 'outputs="y, z"', "Check 'scale': outputs names a result 'y, z'."),
+        ("checks.py", 'outputs="y"', 'outputs=("y", "z")', "checks.py: WrongReturn: the reference must return y, z"),
+        ("checks.py", 'outputs="s"', 'outputs="s", axes={"t": "N"}', "Check 'total': axes has t; the results are s."),
+        ("checks.py", 'outputs="s"', 'outputs="s", axes={"s": "N"}', "gives s the axes 'N', and its shape is ()."),
+        ("checks.py", 'outputs="s"', 'outputs="s", tolerance=2', "takes s for right when it is zero everywhere."),
+        (
+            "checks.py",
+            "(rng.normal(size=6),)",
+            "(np.random.normal(size=6),)",
+            "Check 'total' draws other cases each time",
+        ),
+        ("checks.py", "np.sum(x)", "np.sum(y)", "checks.py, line 38: NameError: name 'y' is not defined"),
+        (
+            "checks.py",
+            "size=6",
+            "size=rng.integers(-2, 2)",
+            "Check 'total' fails with some inputs: ValueError: negative",
+        ),
+        (
+            "checks.py",
+            "lambda x, a: a + x",
+            "lambda x, a: a * x if 0.3 < abs(x.flat[0]) < 0.8 else a + x",
+            "the misconception 'adds' gives the right numbers for some inputs (seed 1).",
+        ),
     ],
 )
 def test_what_is_wrong_is_told(tiny_course, isolation, file, old, replacement, said):
     change(tiny_course, file, old, replacement)
     troubles = lint(tiny_course, "tiny", isolation)
     assert [trouble for trouble in troubles if said in trouble.what], troubles
+
+
+def test_a_number_that_stands_in_both_is_told(tiny_course, isolation):
+    change(tiny_course, "tiny.md", "Write `scale`", "It is 12345.5. Write `scale`")
+    change(tiny_course, "checks.py", "2.5", "12345.5")
+    (trouble,) = lint(tiny_course, "tiny", isolation)
+    assert "holds a number of line 11 of checks.py: 12345.5." in trouble.what
+
+
+def test_what_students_are_meant_to_have_is_no_leak(tiny_course, isolation):
+    given = "    return (np.exp(x) - np.exp(-x)) / 2"
+    change(tiny_course, "tiny.md", "import numpy as np\n", f"import numpy as np\n\n\ndef half(x):\n{given}  # half\n")
+    change(tiny_course, "checks.py", "def _scale_cases", f"def half(x):\n{given}\n\n\ndef _scale_cases")
+    (trouble,) = lint(tiny_course, "tiny", isolation)
+    assert "line 11 of checks.py" in trouble.what and "end that line of checks.py with `# given`" in trouble.remedy
+    change(tiny_course, "checks.py", given, f"{given}  # given")
+    assert lint(tiny_course, "tiny", isolation) == []
 
 
 def test_a_stub_that_gets_points_is_told(tiny_course, isolation):
