@@ -137,11 +137,11 @@ class Grading:
         ------
         AutograderError : no such problem set, no released notebook, or no isolation on this machine
         """
-        problem_set = problem_sets.load(name, course.root, look_over=judges is None)
-        release = read_release(problem_set)
-        isolation = (
-            Elsewhere((UnsafeLocal if unsafe_local else Bubblewrap).level) if elsewhere else choose(unsafe_local)
-        )
+        with ThreadPoolExecutor(1) as beside:  # to try out the isolation is mostly to wait for boxes
+            chosen = beside.submit(_elsewhere if elsewhere else choose, unsafe_local)
+            problem_set = problem_sets.load(name, course.root, look_over=judges is None)
+            release = read_release(problem_set)
+            isolation = chosen.result()
         if judges is not None:
             judges.look_over()
         return cls(course, problem_set, release, isolation, course_key(course.records))
@@ -239,6 +239,10 @@ class Grading:
         """Write log and record; the record last, for it says that the submission is graded."""
         write_whole(self.log_path(student), log)
         write_whole(self.path(student), record)
+
+
+def _elsewhere(unsafe_local: bool) -> Elsewhere:
+    return Elsewhere((UnsafeLocal if unsafe_local else Bubblewrap).level)
 
 
 def read_record(path: Path) -> Record | None:
