@@ -294,7 +294,7 @@ class _Judge:
             return StudentError(
                 Status.FORBIDDEN, f"While the code ran, {failure.text}, which this task rules out: write it yourself."
             )
-        if cause := self._failed_import(failure):
+        if cause := self._failed_above(failure):
             return StudentError(
                 *self._explained(cause, f"{failure.kind}: {failure.text}{failure.place}. The cause lies above: ")
             )
@@ -324,14 +324,15 @@ class _Judge:
                     return True
         return False
 
-    def _failed_import(self, failure: StudentFailure) -> StudentFailure | None:
-        """Failure of the statement that would have bound the name that is missing, if it was an import."""
+    def _failed_above(self, failure: StudentFailure) -> StudentFailure | None:
+        """Failure of the statement that would have bound the name that is missing: an import, or a value made on a GPU."""
         name = re.search(r"name '(\w+)'", failure.text)
         if failure.kind != "NameError" or not name:
             return None
         for (c, s), cause in self.session.failures.items():
-            bound = self.session.read[c].statements[s].binds
-            if name.group(1) in bound and cause.kind in ("ImportError", "ModuleNotFoundError"):
+            statement = self.session.read[c].statements[s]
+            an_import = cause.kind in ("ImportError", "ModuleNotFoundError")
+            if name.group(1) in statement.binds and (an_import or not statement.defines):
                 return cause
         return None
 
@@ -345,7 +346,7 @@ class _Judge:
                 where = f"There is no function {function}: the statement that defines it ({place})"
                 if (c, s) in self.session.failures:
                     failure = self.session.failures[c, s]
-                    return StudentError(*self._explained(self._failed_import(failure) or failure, f"{where} failed. "))
+                    return StudentError(*self._explained(self._failed_above(failure) or failure, f"{where} failed. "))
                 if (c, s) in self.session.lost:
                     lost = describe_loss(self.session.lost[c, s], self.session.statement_limit)
                     return StudentError(Status.CRASHED, f"{where} did not end well: {lost}")

@@ -111,6 +111,7 @@ def only(record: Record, name: str) -> CheckRecord:
             "environment",
             "numba",
         ),
+        ("W = 1 / 0\ndef double(x):\n    return W * x", "error", "The cause lies above: ZeroDivisionError"),
         ("def double(x):\n    return np.zeros(2**40)", "crashed", "more memory than the task allows"),
         ("def double(x):\n    return np.zeros(10**7)", "error", "cannot be taken"),
         ("def double(x):\n    import os\n    os._exit(5)", "crashed", "exit status 5"),

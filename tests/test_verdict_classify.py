@@ -90,6 +90,30 @@ TORCH = {
     "W.sum().item().backward()": (Status.ERROR, "Return the tensor."),
     "print().backward()": (Status.ERROR, "Is there a return at the end?"),
     "torch.tahn(W)": (Status.ERROR, "PyTorch has no torch.tahn."),
+    "torch.rfft(X, 1)": (Status.ENVIRONMENT, "PyTorch no longer has torch.rfft. Write torch.fft.rfft instead."),
+    "torch.solve(X, X)": (Status.ENVIRONMENT, "Write torch.linalg.solve instead."),
+    "torch.array([1])": (Status.ERROR, "Write torch.tensor instead."),
+    "torch.utils.clip_grad_norm_([W], 1)": (Status.ERROR, "Write nn.utils.clip_grad_norm_ instead."),
+    "X.astype(float)": (Status.ERROR, "Write .to(x.dtype) instead."),
+    "W.sum().data[0]": (Status.ENVIRONMENT, "Write loss.item()."),
+    "X[torch.ones(1)]": (Status.ERROR, "write // where an index is computed"),
+    "X.gather(1, torch.ones(2, 1))": (Status.ERROR, "An index must hold whole numbers"),
+    "torch.nn.functional.cross_entropy(X, X[:, 0])": (Status.ERROR, "Classes are whole numbers"),
+    "torch.nn.functional.cross_entropy(torch.ones(2, 3, 4), torch.ones(2, 3, dtype=int))": (
+        Status.ERROR,
+        "logits (N, C, T) go with targets (N, T)",
+    ),
+    "a, b = (W * 2).view(1, 3).chunk(2, 1); a += 1": (Status.ERROR, "which autograd does not allow"),
+    "torch.autograd.grad((np.ones(2),), W)": (Status.ERROR, "Return (h, c), the tensors themselves"),
+    "import math; math.tanh(X)": (Status.ERROR, "torch has a twin of each"),
+    "X.item()": (Status.ERROR, "One number was expected"),
+    "(X, X).detach()": (Status.ERROR, "must be asked of each of the two"),
+    "torch.zeros(10**7, 10**7)": (Status.CRASHED, "more memory than the task allows"),
+    "torch.nn.Module()(X)": (Status.ERROR, "A module is called through its method forward"),
+    "torch.ones(2, 2, dtype=bool) @ torch.ones(2, 2, dtype=bool)": (
+        Status.ERROR,
+        "no such operation for numbers of this type",
+    ),
 }
 
 
@@ -104,7 +128,13 @@ def test_what_pytorch_says_is_told_with_what_it_means(code):
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 def test_a_gpu_that_is_not_there_is_the_environment():
-    for code in ("X.cuda()", "X.to('cuda')", "torch.ones(2, device='cuda')"):
+    for code in (
+        "X.cuda()",
+        "X.to('cuda')",
+        "torch.cuda.FloatTensor(1)",
+        "torch.cuda.Event()",
+        "torch.cuda.synchronize()",
+    ):
         status, message = raised(code, torch=torch, X=X)
         assert status is Status.ENVIRONMENT and "this is graded on the CPU" in message
 

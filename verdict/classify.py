@@ -40,6 +40,7 @@ USUAL_IMPORTS = {
     "torch": "import torch",
     "nn": "from torch import nn",
     "F": "import torch.nn.functional as F",
+    "optim": "from torch import optim",
 }
 
 # What Python 2 had under another name.
@@ -63,16 +64,80 @@ FLOAT_FOR_INTEGER = re.compile(
     r"|indices must be integers or slices, not (numpy\.)?float|only integers, slices"
 )
 
+# Names that are looked for in PyTorch's main module: those that it had once, and those that NumPy has or another module holds.
+REMOVED_TORCH_NAMES = {
+    "rfft": "torch.fft.rfft",
+    "irfft": "torch.fft.irfft",
+    "ifft": "torch.fft.ifft",
+    "gels": "torch.linalg.lstsq",
+    "symeig": "torch.linalg.eigh",
+    "eig": "torch.linalg.eig",
+    "lstsq": "torch.linalg.lstsq",
+}
+OTHER_TORCH_NAMES = {
+    "array": "torch.tensor",
+    "expand_dims": "torch.unsqueeze",
+    "copy": "x.clone()",
+    "clip_grad_norm_": "nn.utils.clip_grad_norm_",
+    "clip_grad_norm": "nn.utils.clip_grad_norm_",
+    "cross_entropy": "F.cross_entropy",
+    "one_hot": "F.one_hot",
+    "pad": "F.pad",
+    "Linear": "nn.Linear",
+    "Parameter": "nn.Parameter",
+    "Module": "nn.Module",
+    "LSTM": "nn.LSTM",
+    "SGD": "torch.optim.SGD",
+    "Adam": "torch.optim.Adam",
+    "Variable": "the tensor itself",
+}
+OTHER_TENSOR_NAMES = {"astype": ".to(x.dtype)", "copy": ".clone()"}
+
 OUTSIDE = "It says nothing about your mathematics."
 
 # PyTorch: part of an error's text -> status, and what it means. The first that is found counts.
 TORCH_ERRORS = (
     (
         r"Torch not compiled with CUDA|Found no NVIDIA driver|No CUDA GPUs are available|CUDA is not available"
-        r"|Attempting to deserialize object on a CUDA device|Cannot access accelerator device",
+        r"|Attempting to deserialize object on a CUDA device|Cannot access accelerator device|torch\.cuda\.\w+ not available"
+        r"|not linked with support for \w+ devices|instantiate dummy base class",
         Status.ENVIRONMENT,
         'The code asks for a GPU, and there is none: this is graded on the CPU. Leave .cuda() and device="cuda" out, or take '
         f"the device of the tensors that you are given: device=x.device. {OUTSIDE}",
+    ),
+    (
+        "No working C\\+\\+ compiler found|InvalidCxxCompiler",
+        Status.ENVIRONMENT,
+        "torch.compile needs a compiler for C++, and there is none where this is graded. Leave torch.compile out, or write "
+        f'torch.compile(..., backend="eager"). {OUTSIDE}',
+    ),
+    (
+        "DefaultCPUAllocator: (can't|not enough)",
+        Status.CRASHED,
+        "The code asked for more memory than the task allows.",
+    ),
+    (
+        "0-dim tensor",
+        Status.ENVIRONMENT,
+        "Before PyTorch 0.4 a loss was read as loss.data[0]; now it is a single number and has no index. Write loss.item(). "
+        f"{OUTSIDE}",
+    ),
+    (
+        "tensors used as indices must be|int64 for index",
+        Status.ERROR,
+        "An index must hold whole numbers, of type torch.int64. / and .float() make numbers with a fraction: write // where an "
+        "index is computed, or .long().",
+    ),
+    (
+        "expected target dtype to be Long|scalar type Long but found (Float|Double)",
+        Status.ERROR,
+        "Classes are whole numbers, of type torch.int64: leave them as you are given them.",
+    ),
+    (
+        "Expected target size",
+        Status.ERROR,
+        "F.cross_entropy looks for the classes on the second axis: logits (N, C, T) go with targets (N, T), and logits (rows, C) "
+        "with targets (rows,). Exchange the axes with transpose, or flatten both.",
     ),
     (
         r"have the same dtype|scalar type \w+ but (found|got)|source and destination dtypes match"
@@ -93,7 +158,8 @@ TORCH_ERRORS = (
         r"does not require grad and does not have a grad_fn|does not require grad$",
         Status.ERROR,
         "What was computed hangs on no tensor that needs a gradient, so there is nothing to go back through. On the way the "
-        "numbers left the graph: by .detach(), .data, .numpy(), .item(), float(), torch.tensor(...), or under torch.no_grad().",
+        "numbers left the graph: by .detach(), .data, .numpy(), .item(), float(), torch.tensor(...), or under torch.no_grad() "
+        "or torch.set_grad_enabled(False).",
     ),
     (
         r"Can't call numpy\(\) on Tensor that requires grad",
@@ -108,6 +174,12 @@ TORCH_ERRORS = (
         "its gradient would then be that of other numbers. Make a new tensor instead.",
     ),
     (
+        "is a view and is being modified inplace",
+        Status.ERROR,
+        "One of the parts that chunk, split or unbind gives is changed in place (by +=, an index on the left, or a name that "
+        "ends in _), which autograd does not allow. Make a new tensor instead.",
+    ),
+    (
         "modified by an inplace operation",
         Status.ERROR,
         "A tensor that the way back needs was changed in place after it was used (by +=, an index on the left, or a name that "
@@ -117,6 +189,23 @@ TORCH_ERRORS = (
         "grad can be implicitly created only for scalar outputs",
         Status.ERROR,
         "backward() starts from one number: the loss must be a mean or a sum, and not one number for each example.",
+    ),
+    (
+        "Expected output to be a torch.Tensor",
+        Status.ERROR,
+        "Gradients are asked for through what your function returned, and that is no pair of tensors. Return (h, c), the tensors "
+        "themselves: an array of NumPy has no way back, and a dict gives its names when it is unpacked.",
+    ),
+    (
+        r"elements? (tensors )?can(not)? be converted to (a )?(Python )?[sS]calar",
+        Status.ERROR,
+        "One number was expected, and a tensor with many came. .item() and float() take a tensor of one number, and so do the "
+        "functions of math: torch has a twin of each that takes them all at once.",
+    ),
+    (
+        r"'(tuple|list)' object has no attribute '(detach|data|clone|requires_grad_)'",
+        Status.ERROR,
+        "An LSTM's state is a pair of tensors: what you ask of it must be asked of each of the two.",
     ),
     (
         r"'NoneType' object has no attribute '(backward|requires_grad)'",
@@ -147,13 +236,24 @@ def classify(kind: str, text: str, packages: Sequence[str] = ("numpy",)) -> tupl
     >>> classify("ValueError", "operands could not be broadcast together")[0].value
     'error'
     """
+    if kind == "NotImplementedError" and 'is missing the required "forward" function' in text:
+        return (
+            Status.ERROR,
+            f"{kind}: {text}. A module is called through its method forward: is it there, and spelled so?",
+        )
+    if (
+        kind == "NotImplementedError" and " not implemented for '" in text
+    ):  # PyTorch's own: an operation for another dtype
+        return Status.ERROR, f"{kind}: {text}. PyTorch has no such operation for numbers of this type."
     if kind == "NotImplementedError":
         return Status.UNFINISHED, "The function still raises NotImplementedError: write its body."
     if kind == "SyntaxError" and re.match("Missing parentheses in call to|multiple exception types must be", text):
         return Status.ENVIRONMENT, (
             f"{kind}: {text} This is a spelling of Python 2; it is run with Python 3. It says nothing about your mathematics."
         )
-    if kind in ("RuntimeError", "AssertionError", "AttributeError", "ValueError"):
+    if instead := re.search(r"`(torch\.[\w.]+)` is deprecated in favor of `(torch\.[\w.]+)`", text):
+        return Status.ENVIRONMENT, "PyTorch no longer has {}. Write {} instead. ".format(*instead.groups()) + OUTSIDE
+    if kind not in ("SyntaxError", "NameError", "ImportError", "ModuleNotFoundError", "KeyError"):
         for pattern, status, sentence in TORCH_ERRORS:
             if re.search(pattern, text):
                 first = re.split(r"\.\s|: \[| \(or|\n", text.strip())[
@@ -177,7 +277,12 @@ def classify(kind: str, text: str, packages: Sequence[str] = ("numpy",)) -> tupl
         if attribute.group(1) in PYTHON_2_NAMES:
             return _python_2(attribute.group(1))
     if kind == "AttributeError" and (attribute := re.match(r"module '(torch[\w.]*)' has no attribute '(\w+)'", text)):
-        return Status.ERROR, f"PyTorch has no {'.'.join(attribute.groups())}. Look it up in PyTorch's documentation."
+        return _no_such_torch_name(*attribute.groups())
+    if kind == "AttributeError" and (
+        attribute := re.match(r"'(?:Tensor|Parameter)' object has no attribute '(\w+)'", text)
+    ):
+        other = OTHER_TENSOR_NAMES.get(attribute.group(1))
+        return Status.ERROR, f"{kind}: {text}." + (f" Write {other} instead." if other else "")
     missing = re.match(r"(?:module 'numpy' has no attribute '|`np\.)(\w+)", text)
     if kind == "AttributeError" and missing:
         return _no_such_numpy_name(missing.group(1))
@@ -210,6 +315,17 @@ def _python_2(name: str) -> tuple[Status, str]:
         f"{name} is a name of Python 2; it is run with Python 3. Write {PYTHON_2_NAMES[name]} instead. "
         "It says nothing about your mathematics."
     )
+
+
+def _no_such_torch_name(module: str, name: str) -> tuple[Status, str]:
+    if name in REMOVED_TORCH_NAMES:
+        return (
+            Status.ENVIRONMENT,
+            f"PyTorch no longer has {module}.{name}. Write {REMOVED_TORCH_NAMES[name]} instead. {OUTSIDE}",
+        )
+    if name in OTHER_TORCH_NAMES:
+        return Status.ERROR, f"PyTorch has no {module}.{name}. Write {OTHER_TORCH_NAMES[name]} instead."
+    return Status.ERROR, f"PyTorch has no {module}.{name}. Look it up in PyTorch's documentation."
 
 
 def _no_such_numpy_name(name: str) -> tuple[Status, str]:
