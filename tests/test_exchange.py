@@ -14,10 +14,13 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from nbgrader.apps import NbGraderAPI
+from nbgrader.apps.baseapp import NbGrader
 from nbgrader.coursedir import CourseDirectory
 from nbgrader.exchange import ExchangeError
 
 from autograder.exchange import CollectWithoutLinks
+from autograder.gradebook import Course
 from tests.tiny_course import ADDS, RIGHT, ROOT, empty_gradebook, filled_in, made_tiny_course, tiny_course  # noqa: F401
 
 USERS = {"teacher": 61001, "ann": 61002, "bob": 61003}
@@ -165,6 +168,20 @@ def collect(inbound, **settings):
     collector.root = str(inbound.parents[1])
     collector.start()
     return root / "submitted"
+
+
+def test_formgraders_button_collects_in_the_same_way(tiny_course, inbound, tmp_path):
+    (tmp_path / "secret").write_text("secret")
+    folder = put(inbound, "bob", work="mine")
+    (folder / "tiny.ipynb").symlink_to(tmp_path / "secret")
+    config = Course.load(tiny_course).config
+    config.Exchange.root = str(inbound.parents[1])
+    config.ExchangeCollect.check_owner = False
+    config.CourseDirectory.course_id = "one"
+    app = NbGrader(config=config)
+    done = NbGraderAPI(CourseDirectory(parent=app), parent=app).collect("tiny")
+    assert done["success"], done
+    assert {path.name for path in (tiny_course / "submitted" / "bob" / "tiny").iterdir()} == {"work", "timestamp.txt"}
 
 
 def put(inbound, name, time="2026-03-01 11:00:00.000000 UTC", **files):

@@ -7,10 +7,12 @@ import nbformat
 import pytest
 from nbgrader.converters import Autograde, NbGraderException
 from nbgrader.coursedir import CourseDirectory
+from nbgrader.utils import is_grade
+from nbgrader.validator import Validator
 from traitlets import TraitError
 from traitlets.config import Config
 
-from autograder import batch, export, nbgrader_plugin
+from autograder import batch, exercises, export, nbgrader_plugin
 from autograder.errors import AutograderError, IsolationError
 from autograder.gradebook import Course, open_gradebook
 from autograder.nbgrader_plugin import Judge, JudgedNotebook, RebuildFromRelease, check_lists, without_links
@@ -18,6 +20,7 @@ from tests.at_home import everything, fill_class, nbgrader
 from tests.tiny_course import (  # noqa: F401
     ADDS,
     RIGHT,
+    ROOT,
     empty_gradebook,
     hand_in,
     hand_in_text,
@@ -195,6 +198,21 @@ def test_formgraders_way_of_asking_works_and_leaves_its_settings_alone(course):
         assert gradebook.find_submission("tiny", "ann").score == 3
     notebook = nbformat.read(course / "autograded" / "ann" / "tiny" / "tiny.ipynb", as_version=4)
     assert "2 of 2 points (passed)" in nbformat.writes(notebook)
+
+
+def test_validate_calls_no_unfinished_notebook_a_success(tmp_path):
+    source = ROOT / "solutions" / "lstm-bptt" / "lstm-bptt.md"
+    solved = exercises.source_notebook(source)
+    for cell in solved.cells:
+        if cell.id == "lstm_backward_code":
+            cell.source = "def lstm_backward(*arguments):\n    raise NotImplementedError()"
+    nbformat.write(solved, tmp_path / "half.ipynb")
+    shutil.copy(ROOT / "exercises" / "lstm-bptt" / "lstm-bptt.ipynb", tmp_path / "empty.ipynb")
+    validator = Validator(config=Config({"Validator": {"ignore_checksums": True}}))
+    half, empty = (validator.validate(str(tmp_path / f"{name}.ipynb"))["failed"] for name in ("half", "empty"))
+    assert [found["raw_error"].split(":")[0] for found in half] == ["lstm_backward", "end_to_end"]
+    assert "not written yet" in half[0]["raw_error"]
+    assert len(empty) == sum(map(is_grade, solved.cells))
 
 
 def test_links_are_left_out_and_other_files_are_not(tmp_path):
