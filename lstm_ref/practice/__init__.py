@@ -179,8 +179,9 @@ def _tell_validate(name: str, text: str) -> None:
     It looks at the test cells only, and these hold no code: it would call an empty notebook a success. What one writes to stderr
     counts as its failure, so that the test cell that names this check says what the check said.
     """
-    if not _for_validate:
-        sys.modules["IPython"].get_ipython().events.register("pre_run_cell", _before_test_cell)
+    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    if not _for_validate and shell is not None:
+        shell.events.register("pre_run_cell", _before_test_cell)
     _for_validate[name] = text
 
 
