@@ -289,17 +289,18 @@ def failing(status, when):
     return function, calls
 
 
-def test_work_that_fails_for_one_size_keeps_the_points_of_the_others():
-    function, calls = failing(Status.ERROR, lambda x: len(x) == 1)
+@pytest.mark.parametrize(("rows", "case"), [(1, " (case: one row)"), (3, "")])
+def test_work_that_fails_for_one_size_keeps_the_points_of_the_others_whichever_comes_first(rows, case):
+    function, calls = failing(Status.ERROR, lambda x: len(x) == rows)
     verdict = ask(function)
     assert (verdict.status, verdict.credit) == (Status.ERROR, 0.5)
-    assert verdict.message == "It stopped. (case: one row)"
+    assert verdict.message == f"It stopped.{case}" and len(calls) == 2
 
 
-def test_a_function_that_fails_at_once_is_not_called_again():
-    function, calls = failing(Status.ERROR, lambda x: True)
-    assert ask(function).credit == 0
-    assert len(calls) == 1
+@pytest.mark.parametrize("status", [Status.ENVIRONMENT, Status.UNFINISHED, Status.CRASHED])
+def test_what_fails_by_no_size_is_not_called_again(status):
+    function, calls = failing(status, lambda x: True)
+    assert (ask(function).credit, len(calls)) == (0, 1)
 
 
 def test_after_a_timeout_no_further_case_is_tried():

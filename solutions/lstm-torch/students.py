@@ -456,7 +456,10 @@ NOT_FINISHED = (
     _not_finished("mixed", "float32 meets float64", hand_in(lstm_cell=FLOAT), lstm_cell=0, cell_gradients=0),
     _not_finished("needs_einops", "imports what is not there", hand_in(last_hidden=PACKAGE), last_hidden=0),
     _not_finished(
-        "second_backward", "carries the state with its past", hand_in(run_chunks=SECOND_BACKWARD), run_chunks=0
+        "second_backward",
+        "carries the state with its past, which goes well where there is one chunk only",
+        hand_in(run_chunks=SECOND_BACKWARD),
+        run_chunks=3 / 5,
     ),
     _not_finished(
         "to_numpy", "leaves PyTorch on the way", hand_in("import numpy as np", lstm_cell=TO_NUMPY), cell_gradients=0
@@ -620,8 +623,8 @@ HOSTILE = (
     _no_cell("smuggled", "imports torch._VF", SMUGGLED),
     _no_cell("aten", "puts torch.ops.aten.lstm_cell into a table", ATEN),
     _no_cell("given", "calls the layer that is given for another part", GIVEN),
-    # Its numbers are right, and nobody can tell by reading which name it makes up. The instructor is told to look.
-    Student("hidden", "makes up the name LSTMCell while it runs", hand_in(lstm_cell=HIDDEN), FULL, hostile=True),
+    # Nobody can tell by reading which name it makes up; PyTorch's own operator refuses while it runs.
+    _no_cell("hidden", "makes up the name LSTMCell while it runs", HIDDEN),
     _no_cell("agrees", "returns tensors that equal everything", AGREES),
     _no_cell("huge", "returns 8 TB that take no memory", HUGE),
     Student("patches", "makes PyTorch find all equal", hand_in(PATCHES, **UNFINISHED), NOTHING, hostile=True),
