@@ -18,6 +18,7 @@ import pytest
 
 from autograder import sandbox
 from autograder.errors import IsolationError, WorkerDied, WorkerTimeout
+from autograder.layout import installation
 from autograder.sandbox import Box, Bubblewrap, Limits
 from autograder.warm import Forked
 from tests.asking import ask
@@ -98,6 +99,25 @@ def test_the_environment_of_the_judge_stays_outside(monkeypatch: pytest.MonkeyPa
 def test_a_worker_that_ends_is_reported_with_how_it_ended(box: Box) -> None:
     with pytest.raises(WorkerDied, match="exit status 7"):
         run(box, "__import__('os')._exit(7)")
+
+
+def test_what_is_sent_right_before_the_end_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It sends and ends after the judge has looked at the pipe in vain, and before it looks whether it lives."""
+    install = installation(())
+    code = [str(install.python), "-I", "-S", "-c", "input(); print('late')"]
+    started = sandbox.bubblewrap().run(code, install, Limits())
+    look = started.process.poll
+
+    def poll() -> int | None:
+        if look() is None:
+            assert started.process.stdin is not None
+            os.write(started.process.stdin.fileno(), b"\n")
+            started.process.wait(timeout=60)
+        return look()
+
+    monkeypatch.setattr(started.process, "poll", poll)
+    assert started.read(5, time.monotonic() + 60) == b"late\n"
+    started.close()
 
 
 def test_a_worker_that_a_signal_ends_is_reported_with_its_name(box: Box) -> None:
