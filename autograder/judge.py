@@ -35,7 +35,8 @@ from verdict import Check, Status, StudentError, Verdict, classify, examine
 from verdict.tensors import RuledOutError
 
 SPARE_TIME = 60.0  # seconds for a submission, beside those for its cells and for each check
-MAX_NOTES = 100
+MAX_NOTES, MAX_NOTE = 100, 900  # notes in a record, and characters of each: an exception's text stands in some
+MAX_NAMES = 5000  # among which one is looked for that is meant; a long notebook binds a few hundred
 MAX_EVENTS = 200
 MAX_MESSAGE = 3000  # characters of one message in a record: an exception of the student's may say anything
 
@@ -141,13 +142,13 @@ def _graded(
         isolation=isolation.level,
         content_hash=content_hash(cells, problem_set),
         checks=tuple(_record(check, verdicts[check.name]) for check in problem_set.checks),
-        notes=tuple(map(_clean, judge.notes[:MAX_NOTES])),
+        notes=tuple(_clean(note, MAX_NOTE) for note in judge.notes[:MAX_NOTES]),
         output=_clean(session.printed, len(session.printed)),
         seconds={"load": loaded - began, "checks": asked - loaded, "end": ended - asked, "all": ended - began},
         versions={"python": ".".join(map(str, sys.version_info[:3])), "numpy": np.__version__},
         log=tuple(map(_clean, session.events[:MAX_EVENTS])),
     )
-    return _Graded(record, session.killed, decided, list(map(_clean, said[:MAX_NOTES])), session.left)
+    return _Graded(record, session.killed, decided, [_clean(note, MAX_NOTE) for note in said[:MAX_NOTES]], session.left)
 
 
 def content_hash(cells: Sequence[str], problem_set: ProblemSet) -> str:
@@ -362,7 +363,7 @@ class _Judge:
             where = f"There is no function {function}: code cell {broken[-1] + 1}, which names it, is not Python. "
             return StudentError(*self._explained(error, where))
         bound = {name for cell in self.session.read for statement in cell.statements for name in statement.binds}
-        near = difflib.get_close_matches(function, bound, n=1)
+        near = difflib.get_close_matches(function, sorted(bound)[:MAX_NAMES], n=1)
         hint = f" There is {near[0]}; is it the one?" if near else ""
         return StudentError(Status.UNFINISHED, f"There is no function {function} in the notebook.{hint}")
 

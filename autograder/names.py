@@ -9,6 +9,9 @@ from autograder.session import Statement
 
 USUAL = {"np": "numpy", "plt": "matplotlib.pyplot", "tf": "tensorflow"}
 
+MAX_READ = 100_000  # names, with every way to spell them; a long notebook has a few thousand
+TOO_MANY = "more names than are read"
+
 # What can stand for any name: nobody can tell by reading what is used through it.
 LOOKS_UP = (
     "getattr",
@@ -25,6 +28,7 @@ LOOKS_UP = (
     "pkgutil.resolve_name",
     "operator.attrgetter",
     "operator.methodcaller",
+    TOO_MANY,
 )
 
 # By what code reaches into the program that runs it, or leaves it. No task needs them; each also has honest uses.
@@ -61,7 +65,8 @@ def reached(statements: Iterable[Statement], function: str) -> set[str]:
     """Names that a function uses, and that what it uses of the notebook uses, dotted and with each import spelled out.
 
     A statement belongs to a name when it binds it, or puts something into what stands behind it. What is made up only while
-    the code runs is not found: `LOOKS_UP` are the usual ways.
+    the code runs is not found: `LOOKS_UP` are the usual ways. Of code that is made to take for ever, not all is read; then
+    `TOO_MANY` is among the names.
     """
     behind: dict[str, list[Statement]] = defaultdict(list)
     full: dict[str, set[str]] = defaultdict(set)
@@ -81,6 +86,8 @@ def reached(statements: Iterable[Statement], function: str) -> set[str]:
         for statement in behind[name]:
             for use in statement.uses:
                 used |= _spellings(use, full)
+                if len(used) > MAX_READ:
+                    return used | {TOO_MANY}
             todo += statement.asks
     return {".".join(use.split(".")[:k]) for use in used for k in range(1, use.count(".") + 2)}
 

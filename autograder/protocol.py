@@ -32,6 +32,7 @@ from autograder.errors import ProtocolError
 PREFIX_SIZE = 16
 MAX_HEADER = 1 << 22  # bytes of JSON
 MAX_PAYLOAD = 1 << 25  # bytes of arrays
+MAX_NUMBERS = MAX_PAYLOAD // 8  # in all arrays, also of one byte each: who compares makes float64 of them
 MAX_DEPTH = 16  # of nested containers
 MAX_LEAVES = 100_000  # values in one tree, containers included
 MAX_TEXT = 1 << 20  # characters of one string
@@ -105,7 +106,7 @@ class Encoder:
         ProtocolError : the value is too large or too deep for a frame
         """
         self._payload: list[bytes] = []
-        self._size = 0
+        self._size = self._numbers = 0
         self._leaves = 0
         header = self._text(value, 0).encode()
         if len(header) > MAX_HEADER:
@@ -158,6 +159,9 @@ class Encoder:
     def _array(self, array: np.ndarray[Any, Any]) -> str:
         if self._size + array.nbytes > MAX_PAYLOAD:  # before its bytes are copied
             raise ProtocolError(f"arrays of more than {MAX_PAYLOAD:,} bytes together are too large")
+        self._numbers += array.size
+        if self._numbers > MAX_NUMBERS:
+            raise ProtocolError(f"arrays of more than {MAX_NUMBERS:,} numbers together are too large")
         return self._laid_aside(array.tobytes(), f'["a","{array.dtype.str}",{[*array.shape]}]')
 
     def _laid_aside(self, data: bytes, text: str) -> str:
@@ -225,7 +229,7 @@ class Decoder:
         except (ValueError, RecursionError) as error:
             raise ProtocolError(f"the header of a frame is no JSON: {type(error).__name__}") from None
         self._at = 0
-        self._leaves = 0
+        self._leaves = self._numbers = 0
         return self._value(tree, 0), self._at
 
     def _value(self, tree: Any, depth: int) -> Build:
@@ -297,6 +301,9 @@ class Decoder:
         # Without the zeros too: NumPy refuses shapes whose other sizes overflow, with an error of its own.
         if size > MAX_PAYLOAD:
             raise ProtocolError("a frame holds an array of an impossible shape")
+        self._numbers += count
+        if self._numbers > MAX_NUMBERS:
+            raise ProtocolError("a frame holds more numbers than are allowed")
         at = self._at
         self._at += count * kind.itemsize
         # A copy is writable and the reader's own; a bool of another byte than 0 and 1 would be neither true nor false.

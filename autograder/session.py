@@ -31,6 +31,7 @@ RULE_OUT_LIMIT = 60.0  # seconds to rule functions out, which may import a frame
 FORGET_LIMIT = 10.0  # seconds to let go of objects; the student's code may have taken the request away
 STATEMENT_SHARE = 1 / 6  # of the time for running the cells, for one statement
 MAX_LOST = 3  # statements at which a worker is lost, before only definitions are run
+MAX_TEXT, MAX_KIND = 2000, 200  # characters that are kept of an exception's text, and of its class and its line
 MAX_NESTED = 8  # calls of the student's code from within what it asked of the judge
 
 
@@ -393,7 +394,9 @@ def _statement(told: dict[str, Any]) -> Statement:
 
 
 def _failure(answer: tuple[Any, ...]) -> StudentFailure:
-    return StudentFailure(*answer[1:5])
+    """What a worker says of an exception; the worker clips it, too, but the student's code can have any said, many times."""
+    _, kind, text, line, source = answer
+    return StudentFailure(kind[:MAX_KIND], text[:MAX_TEXT], line, source[:MAX_KIND])
 
 
 def describe_loss(error: WorkerError, seconds: float) -> str:

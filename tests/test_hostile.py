@@ -17,6 +17,7 @@ import secrets
 import socket
 import sys
 import tempfile
+import tracemalloc
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -297,6 +298,16 @@ def test_a_hostile_cell_earns_what_its_honest_part_is_worth_and_harms_nothing(
     text = record.to_json()
     assert "\x1b" not in text and "\\u001b" not in text and len(text) < 100_000
     assert len(text.encode()) > 0  # half characters would fail here
+
+
+def test_the_judge_keeps_little_of_what_it_is_told(world: World) -> None:
+    _, cells = handed_in("fills_the_judges_memory", world.facts())
+    tracemalloc.start()
+    try:
+        grade(cells, problem_set.load(FOLDER), seed="", isolation=replace(sandbox.bubblewrap(), warm=True))
+        assert tracemalloc.get_traced_memory()[1] < 64 << 20
+    finally:
+        tracemalloc.stop()
 
 
 def test_every_hostile_cell_says_what_it_tries() -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from autograder.names import LOOKS_UP, named, reached
+from autograder.names import LOOKS_UP, TOO_MANY, named, reached
 from autograder.session import _statement
 from autograder.worker import read_cell
 
@@ -57,3 +57,9 @@ def test_names_that_are_made_up_while_the_code_runs_are_not_found_and_can_be_sus
     cell = "def f(x): return getattr(nn, 'LS' + 'TM')(x)"
     assert used(IMPORTS, cell) == [] and used(IMPORTS, cell, names=LOOKS_UP) == ["getattr"]
     assert used(IMPORTS, "def f(x): return x\nprint(getattr(nn, 'LSTM'))", names=LOOKS_UP) == []
+
+
+def test_of_code_that_is_made_to_take_for_ever_to_read_not_all_is_read():
+    spellings = "\n".join(f"m = q{k}" for k in range(99))
+    cell = f"{spellings}\ndef f(x): return [{', '.join(f'm.a{k}' for k in range(3000))}]"
+    assert used(cell, names=LOOKS_UP) == [TOO_MANY]
