@@ -12,6 +12,7 @@ import struct
 from typing import Any
 
 # Linux's numbers, from arch/x86/entry/syscalls/syscall_64.tbl and include/uapi/asm-generic/unistd.h: name -> (x86_64, aarch64).
+NONE = 0xFFFFFFFF  # no call of this processor
 DENIED = {
     "ptrace": (101, 117),
     "process_vm_readv": (310, 270),
@@ -54,6 +55,17 @@ DENIED = {
     "swapon": (167, 224),
     "swapoff": (168, 225),
     "reboot": (169, 142),
+    # Where memory lies, and as which system a program sees this one: nothing that numbers depend on.
+    "mbind": (237, 235),
+    "set_mempolicy": (238, 237),
+    "get_mempolicy": (239, 236),
+    "set_mempolicy_home_node": (450, 450),
+    "move_pages": (279, 239),
+    "migrate_pages": (256, 238),
+    "personality": (135, 92),
+    "modify_ldt": (154, NONE),
+    "uselib": (134, NONE),
+    "fanotify_init": (300, 262),
 }
 ARCHITECTURES = {"x86_64": (0xC000003E, 0), "aarch64": (0xC00000B7, 1)}  # audit's number, column of DENIED
 CLONE = (56, 220)

@@ -31,7 +31,7 @@ import pytest
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell
 
-from autograder import owner, problem_set, sandbox
+from autograder import judge, owner, problem_set, sandbox
 from autograder.exercises import solution_cells
 from autograder.judge import grade
 from autograder.rebuild import read_release, rebuild
@@ -270,8 +270,9 @@ def watched(form: str) -> Iterator[Watched]:
     ],
 )
 def test_a_hostile_cell_earns_what_its_honest_part_is_worth_and_harms_nothing(
-    form: str, name: str, world: World, watched: Watched
+    form: str, name: str, world: World, watched: Watched, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(judge, "SPARE_TIME", float(head(name, "spare", "60")))
     chosen, cells = handed_in(name, world.facts())
     watched.later = int(head(name, "later", "0"))
     before = world.as_it_is()
