@@ -213,7 +213,7 @@ def report(problem_set: str, out: Path | None) -> None:
     from autograder import report as reports
 
     course = gradebook.Course.load()
-    chosen = problem_sets.load(problem_set, course.root)
+    chosen = problem_sets.load(problem_set, course.root, look_over=False)
     found = reports.read_class(course, chosen)
     path = out or course.root / "reports" / f"{chosen.name}.html"
     reports.write(found, path)
@@ -260,7 +260,7 @@ def collect(
     from autograder.rebuild import read_release
 
     course = gradebook.Course.load()
-    chosen = problem_sets.load(problem_set, course.root)
+    chosen = problem_sets.load(problem_set, course.root, look_over=False)
     table = collecting.read_names(exports.read_worksheet(names), student_column) if names else None
     found = collecting.collect(
         course, chosen.name, read_release(chosen), zips, form=form, names=table, times=times, dry_run=dry_run
@@ -334,7 +334,7 @@ def export(
     from autograder import problem_set as problem_sets
 
     course = gradebook.Course.load()
-    chosen = problem_sets.load(problem_set, course.root)
+    chosen = problem_sets.load(problem_set, course.root, look_over=form == "gradescope")
     name = chosen.name
     if form == "gradescope":
         from autograder import gradescope_zip

@@ -71,7 +71,8 @@ def load(name: str | Path, root: Path | None = None, look_over: bool = True) -> 
     ----------
     name : of a folder under ``solutions/``, or a path to such a folder
     root : of the course, where ``solutions/`` and ``exercises/`` are; the current directory when left out
-    look_over : False where another process has just done so: to compute every known mistake takes a while
+    look_over : False where another process has just done so, or where only names and points are wanted: to compute every known
+        mistake takes a while
 
     Raises
     ------
