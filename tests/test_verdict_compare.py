@@ -278,6 +278,14 @@ def test_an_object_that_raises_when_it_is_read_is_an_error():
     assert "f must return an array of numbers for p, got Trap." in verdict.message
 
 
+def test_arrays_stacked_in_one_count_as_their_tuple_where_they_can_be_unpacked_so():
+    stacked = ask(lambda x, y: (2 * x, np.stack([y + 1, -y]), None))
+    assert stacked.status is Status.PASSED
+    assert "q and r are wrong" in ask(lambda x, y: (2 * x, np.stack([y, y + 2]), None)).message
+    for odd in (np.stack([Y, Y, Y]), np.ones(2), 3.0):  # three things, two numbers, one
+        assert "f must return p, (q, r), cache" in ask(lambda x, y, odd=odd: (2 * x, odd, None)).message
+
+
 def failing(status, when):
     def function(x, y):
         calls.append(1)

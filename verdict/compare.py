@@ -222,12 +222,18 @@ def _walk(pattern: Pattern, value: Any, function: str, spelled: str) -> Iterator
         raise WrongReturn(f"{function} returned None; it must return {spelled}. Is there a return at the end?")
     if isinstance(value, dict) and set(value) == set(pattern):
         value = [value[part] for part in pattern]  # by name, which says as much as the place does
+    if isinstance(value, np.ndarray) and value.ndim > 1 and len(value) == len(pattern) and _only_names(pattern):
+        value = list(value)  # stacked, which unpacks as the tuple does
     if not isinstance(value, tuple | list):
         raise WrongReturn(f"{function} must return {spelled}, got {_kind(value)}.")
     if len(value) != len(pattern):
         raise WrongReturn(f"{function} must return {spelled}: {len(pattern)} things, got {_things(pattern, value)}.")
     for part, item in zip(pattern, value, strict=True):
         yield from _walk(part, item, function, spelled)
+
+
+def _only_names(pattern: tuple[Pattern, ...]) -> bool:
+    return all(isinstance(part, str) for part in pattern)
 
 
 def _things(pattern: tuple[Pattern, ...], value: Sequence[Any]) -> str:
