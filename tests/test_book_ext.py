@@ -409,7 +409,7 @@ def test_only_the_pages_concerned_run_again(tmp_path, katex):
 
 
 def test_two_pages_run_at_a_time_and_one_that_measures_time_runs_alone(tmp_path, katex):
-    """Two pages that wait for each other; and one that looks whether another runs while it does."""
+    """Two pages that wait for each other; one that looks whether another runs meanwhile; and one that fails, said once."""
     meet = (
         "import pathlib, time",
         f"there = pathlib.Path({str(tmp_path)!r})",
@@ -430,16 +430,12 @@ def test_two_pages_run_at_a_time_and_one_that_measures_time_runs_alone(tmp_path,
     )
     one = cell(*(line.replace("NAME", "one").replace("OTHER", "two") for line in meet))
     two = cell(*(line.replace("NAME", "two").replace("OTHER", "one") for line in meet))
-    done = small_book(tmp_path, katex, {"one": one, "clock": cell(*clock), "two": two}, execute="cache")
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.count("Executed notebook in") == 3 and done.stdout.count("Using cached notebook") == 2
-    assert (tmp_path / "clock").read_text() == "['one.ran', 'two.ran']\n"
-
-
-def test_a_page_that_fails_fails_the_build_and_says_so_once(tmp_path, katex):
-    done = small_book(tmp_path, katex, {"one": cell("1 / 0")}, execute="cache")
+    pages = {"one": one, "clock": cell(*clock), "two": two, "zero": cell("1 / 0")}
+    done = small_book(tmp_path, katex, pages, execute="cache")
     assert done.returncode != 0
     assert done.stderr.count("Executing notebook failed: CellExecutionError") == 1, done.stderr
+    assert done.stdout.count("Executed notebook in") == 3 and done.stdout.count("Using cached notebook") == 2
+    assert (tmp_path / "clock").read_text() == "['one.ran', 'two.ran']\n"
 
 
 class Seen(HTMLParser):
