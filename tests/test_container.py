@@ -237,19 +237,20 @@ def test_processes_that_take_too_much_memory_together_are_ended(box: Box) -> Non
 def test_a_hostile_cell_gains_nothing_in_a_container(name: str, boxes: Container, world: World) -> None:  # noqa: F811
     watched = Watched(boxes, level=boxes.level)  # type: ignore[arg-type]
     cells = [HONEST, world.facts(), (FOLDER / f"{name}.cell").read_text()]
+    before = world.as_it_is()
     record = grade(
         cells,
         problem_set.load(FOLDER),
         seed=world.secret,
         isolation=watched,  # type: ignore[arg-type]
-        limits=LIMITS,
+        limits=LIMITS[""],
     )
     assert record.score == float(head(name, "earns")), record.to_json()
     assert record.isolation == boxes.level
     assert head(name, "says") in " ".join(check.message for check in record.checks), record.to_json()
     assert "BREACH" not in record.output, record.output
     assert world.reached() == []
-    assert world.canary.read_text() == "untouched"
+    assert world.as_it_is() == before
     assert watched.namespaces and watched.survivors() == []
     watched.close()
 
