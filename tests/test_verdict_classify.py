@@ -71,6 +71,21 @@ def test_only_a_broken_environment_says_nothing_about_mathematics():
     assert "nothing about your mathematics" in raised("import a_package_that_is_not_there")[1]
 
 
+@pytest.mark.parametrize(
+    ("code", "status", "words"),
+    [
+        ("np.ones(3).ptp()", Status.ENVIRONMENT, "Write np.ptp(array) instead."),
+        ("np.complex_(1)", Status.ENVIRONMENT, "Write np.complex128 instead."),
+        ("-np.Infinity", Status.ENVIRONMENT, "Write np.inf instead."),
+        ("np.sum(x for x in [1])", Status.ENVIRONMENT, "Write sum(...), Python's own, instead."),
+        ("np.array([[1], [1, 2]])", Status.ERROR, "parts that have not all the same shape"),
+    ],
+)
+def test_what_numpy_no_longer_does_is_told_with_what_to_write(code, status, words):
+    got, message = raised(code)
+    assert got is status and words in message, message
+
+
 X = torch.ones(2, 3, dtype=torch.float64)
 W = torch.ones(3, requires_grad=True)
 TORCH = {

@@ -32,7 +32,20 @@ REMOVED_NUMPY_NAMES = {
     "NaN": "np.nan",
     "asscalar": "array.item()",
     "mat": "np.asmatrix, or better np.array",
+    "complex_": "np.complex128",
+    "bool8": "np.bool_",
+    "unicode_": "np.str_",
+    "string_": "np.bytes_",
+    "Infinity": "np.inf",
+    "PINF": "np.inf",
+    "NINF": "-np.inf",
+    "round_": "np.round",
+    "asfarray": "np.asarray(x, dtype=float)",
+    "msort": "np.sort(x, axis=0)",
+    "rank": "np.ndim",
+    "cast": "array.astype",
 }
+REMOVED_ARRAY_NAMES = {"ptp": "np.ptp(array)", "itemset": "array[index] = value", "tostring": "array.tobytes()"}
 
 # Names that everybody gives to a package, and the import that does.
 USUAL_IMPORTS = {
@@ -283,6 +296,22 @@ def classify(kind: str, text: str, packages: Sequence[str] = ("numpy",)) -> tupl
     ):
         other = OTHER_TENSOR_NAMES.get(attribute.group(1))
         return Status.ERROR, f"{kind}: {text}." + (f" Write {other} instead." if other else "")
+    if kind == "AttributeError" and (attribute := re.match(r"'numpy\.ndarray' object has no attribute '(\w+)'", text)):
+        if attribute.group(1) in REMOVED_ARRAY_NAMES:
+            return Status.ENVIRONMENT, (
+                f"NumPy's arrays no longer have .{attribute.group(1)}. Write {REMOVED_ARRAY_NAMES[attribute.group(1)]} instead. "
+                f"{OUTSIDE}"
+            )
+    if kind == "TypeError" and "np.sum(generator)" in text:
+        return (
+            Status.ENVIRONMENT,
+            f"NumPy's sum no longer takes a generator. Write sum(...), Python's own, instead. {OUTSIDE}",
+        )
+    if kind == "ValueError" and "inhomogeneous shape" in text:
+        return Status.ERROR, (
+            f"{kind}: setting an array element with a sequence. An array is made of parts that have not all the same shape: "
+            "print the shape of each part."
+        )
     missing = re.match(r"(?:module 'numpy' has no attribute '|`np\.)(\w+)", text)
     if kind == "AttributeError" and missing:
         return _no_such_numpy_name(missing.group(1))
