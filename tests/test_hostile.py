@@ -11,6 +11,7 @@ The files end in .cell, so that nothing imports them by accident.
 
 from __future__ import annotations
 
+import inspect
 import os
 import re
 import secrets
@@ -309,6 +310,15 @@ def test_the_judge_keeps_little_of_what_it_is_told(world: World) -> None:
         assert tracemalloc.get_traced_memory()[1] < 64 << 20
     finally:
         tracemalloc.stop()
+
+
+@pytest.mark.parametrize(("name", "seconds"), [("lstm-bptt", 340), ("lstm-torch", 320)])
+def test_the_book_says_how_long_one_submission_may_take(name: str, seconds: int) -> None:
+    load_limit = inspect.signature(grade).parameters["load_limit"].default
+    assert judge.time_limit(problem_set.load(name, ROOT, look_over=False), load_limit) == seconds
+    assert f"{seconds} seconds for `{name}`" in (text := (ROOT / "book" / "grading.md").read_text()) or (
+        f"{seconds} for `{name}`" in text
+    )
 
 
 def test_every_hostile_cell_says_what_it_tries() -> None:
