@@ -38,13 +38,16 @@ from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import nbformat
 import psutil
-from nbformat import NotebookNode
 
 from benchmarks.machine import machine
+
+if TYPE_CHECKING:
+    from nbformat import (
+        NotebookNode,
+    )  # slow to import: where the start of a command is watched, that comes when it needs it
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results" / "grading.json"
@@ -139,6 +142,8 @@ def class_of(name: str, size: int) -> list[tuple[str, Any]]:
 
 def hand_in(folder: Path, name: str, release: NotebookNode, students: Iterable[tuple[str, Any]]) -> None:
     """Write what each student hands in, on the notebook that was handed out."""
+    import nbformat
+
     from autograder.exercises import solution_cells
 
     solutions = solution_cells(ROOT / "solutions" / name / f"{name}.md")
@@ -154,6 +159,8 @@ def hand_in(folder: Path, name: str, release: NotebookNode, students: Iterable[t
 
 def make_ours(folder: Path, name: str, students: Sequence[tuple[str, Any]]) -> None:
     """A course as this repository is one, with its gradebook."""
+    import nbformat
+
     from autograder import exercises, gradebook, problem_set
     from autograder.rebuild import read_release
 
@@ -170,6 +177,7 @@ def make_ours(folder: Path, name: str, students: Sequence[tuple[str, Any]]) -> N
 
 def make_plain(folder: Path, name: str, students: Sequence[tuple[str, Any]]) -> None:
     """An ordinary nbgrader course with the same notebook, whose test cells ask the same."""
+    import nbformat
     from nbgrader.converters import GenerateAssignment
     from nbgrader.coursedir import CourseDirectory
     from traitlets.config import Config
@@ -337,7 +345,7 @@ def memory(pid: int) -> dict[str, float] | None:
     """MiB of a command, of its largest child, and of all processes below it together; None when it is just ending."""
     try:
         main = psutil.Process(pid)
-        children = {child.pid for child in main.children()}
+        children = {child.pid for foreman in main.children() for child in foreman.children()}
         sizes = {p.pid: p.memory_info().rss / 2**20 for p in main.children(recursive=True) if p.is_running()}
         return {
             "command, MiB": main.memory_info().rss / 2**20,
@@ -441,16 +449,20 @@ def watch_ours(name: str, began: float) -> dict[str, float]:
     The command itself has a judge on each core, and enters what one has found while others work: its submissions take less time
     than these phases together.
     """
-    from autograder import batch, cli, gradebook, judge, pool, session
+    from autograder import pool
 
-    assert cli is not None  # imported because the command imports it
-    once, clock = {"once: start-up of the command": time.time() - began}, Clock()
-    began = time.time()
-    course = gradebook.Course.load()
-    grading = batch.Grading.prepare(course, name)
-    once["once: sandbox tried out, checks looked over"] = time.time() - began
+    once, clock = {}, Clock()
+    with pool.Judges(name) as judges:
+        judges.begin()
+        from autograder import batch, cli, gradebook, judge, session
+
+        assert cli is not None  # imported because the command imports it
+        once["once: start-up of the command, judges start beside it"] = time.time() - began
+        began = time.time()
+        course = gradebook.Course.load()
+        grading = batch.Grading.prepare(course, name, judges=judges)
+        once["once: waited until the checks were looked over"] = time.time() - began
     students = course.students(name)
-    once["once: start of a judge"] = judge_start(pool.Judges, grading, course, students[0])
 
     clock.wrap(batch.Grading, "grade", "the rest")
     clock.wrap(batch, "read_notebook", "notebook: read")
@@ -474,18 +486,6 @@ def watch_ours(name: str, began: float) -> dict[str, float]:
         for student in students:
             batch._save(writer, grading.grade(student, force=True))
     return {**once, **per_submission(clock, name)}
-
-
-def judge_start(judges: Any, grading: Any, course: Any, student: str) -> float:
-    """Seconds from the first question to a judge's process, less what the grading itself takes."""
-    from autograder.rebuild import cells_to_run, read_notebook, rebuild
-
-    path = course.submission(student, grading.problem_set.name) / f"{grading.problem_set.name}.ipynb"
-    cells = cells_to_run(rebuild(grading.release, read_notebook(path)).notebook)
-    with judges(grading.problem_set.folder, grading.isolation) as opened:
-        began = time.perf_counter()
-        record = opened.ask(cells, grading.seed(student, cells), student)
-        return time.perf_counter() - began - float(record.seconds["all"])
 
 
 def per_submission(clock: Clock, name: str) -> dict[str, float]:
@@ -607,7 +607,7 @@ def main() -> int:
     """Measure, print, write; 1 where a grade differs."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("sets", nargs="*", default=SETS, metavar="PROBLEM_SET", help=f"({' '.join(SETS)})")
-    parser.add_argument("--students", type=int, default=50, help="size of the class (50)")
+    parser.add_argument("--students", type=int, default=100, help="size of the class (100)")
     parser.add_argument("--rounds", type=int, default=3, help="runs of `autograder run`; the middle one counts (3)")
     parser.add_argument(
         "--watched", type=int, default=12, help="submissions on which phases are measured; 0: none (12)"
