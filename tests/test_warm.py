@@ -108,6 +108,31 @@ def test_a_forked_worker_holds_its_own_pipes_and_nothing_else(nursery: Bubblewra
         assert held[first.pid] == sorted(["/dev/null"] * 3 + [status])
 
 
+def test_judges_that_share_a_nursery_have_a_line_each_and_no_worker_holds_one(nursery: Bubblewrap) -> None:
+    shared = warm.begin(nursery, NUMPY)
+    assert shared is not None
+    with closing(shared):
+        one, other = shared.line(), shared.line()
+        for line in (one, other):
+            with closing(line.worker(Limits())) as box:
+                ask(box, "forget")
+                for process in processes(box) if nursery.as_root else processes(box)[1:]:
+                    place = f"/proc/{process.pid}/fd"
+                    held = [os.readlink(f"{place}/{number}") for number in os.listdir(place)]
+                    assert held and not [name for name in held if name.startswith(("socket:", "anon_inode:"))]
+        with closing(other.worker(Limits())) as box:
+            one.close()  # a judge ended
+            other.worker(Limits()).close()
+            assert run(box, "import numpy") == ("done",)
+        signal.pidfd_send_signal(shared._first, signal.SIGKILL)
+        with pytest.raises(NoNursery, match="the nursery"):
+            other.worker(Limits())
+        other.close()
+        shared._process.wait()
+        with pytest.raises(NoNursery, match="the nursery ended"):
+            shared.line()
+
+
 def test_two_workers_of_one_nursery_share_no_namespace_and_no_folder(nursery: Bubblewrap) -> None:
     leave = (
         "import ctypes, os, socket\n"
