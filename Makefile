@@ -64,7 +64,7 @@ coverage: environment system-packages  ## which lines of lstm_ref its tests run;
 bench-naming: environment  ## how often a mistake is named, and rightly, into benchmarks/results/ (a minute)
 	python benchmarks/naming.py
 
-bench-grading: environment  ## one class through plain nbgrader and through the autograder, into benchmarks/results/ (eight minutes)
+bench-grading: environment  ## one class through plain nbgrader and through the autograder, into benchmarks/results/ (twenty minutes)
 	python benchmarks/grading.py
 
 bench-kill: environment  ## kill runs at random points and compare the gradebooks, into benchmarks/results/ (half an hour)
