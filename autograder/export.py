@@ -371,6 +371,8 @@ def names_in(cells: Sequence[str]) -> list[list[str]]:
     [['participant 7', '7'], ['participant 12', '12']]
     >>> names_in(["Teilnehmer/in7", "Teilnehmer/in12"])
     [['teilnehmer/in7', '7'], ['teilnehmer/in12', '12']]
+    >>> names_in(["Participant 7", "Participant 12", "ann9"])[2]
+    ['ann9']
     """
     names = [folded(cell) for cell in cells]
     found = [re.fullmatch(r"(\D+?)\s*(\d+)", name) for name in names]

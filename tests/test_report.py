@@ -109,7 +109,7 @@ def test_a_page_of_thousands_names_everybody_once_and_stays_readable(found):
     assert re.search(r"<bdi>ann</bdi></td><td class=\"n\">1</td>\s*<td></td><td>1</td></tr>", page)
     assert "and 1980 more, see" in page
     assert page.count("Its tags were changed.") == 1
-    assert all(2 <= page.count(f">student-{k}<") <= 4 for k in (0, 1999))
+    assert page.count(">student-1999<") == 2  # in the note and in the table of everybody
 
 
 def test_a_record_that_cannot_be_read_is_named_and_the_rest_is_shown(found, tiny_course):
