@@ -95,8 +95,14 @@ def weights_case(rng: Generator, label: str, sizes: Sizes) -> Case:
 
 
 def padded_case(rng: Generator, label: str, N: int, T: int, H: int, longest: int) -> Case:
-    """A call of last_hidden: lengths from 1 to ``longest``, all of which occur where there are examples enough."""
+    """A call of last_hidden: lengths from 1 to ``longest``, both of which occur where there are examples enough.
+
+    The first sequence is none of the longest: to take its length for all, or the longest one, are two mistakes.
+    """
     lengths = rng.permutation(np.r_[longest, 1, rng.integers(1, longest + 1, size=N)][:N])
+    if lengths[0] == lengths.max():
+        shortest = lengths.argmin()
+        lengths[[0, shortest]] = lengths[[shortest, 0]]
     return Case(label, (rng.normal(size=(N, T, H)), lengths))
 
 
