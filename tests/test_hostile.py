@@ -26,16 +26,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import nbformat
 import psutil
 import pytest
-from nbformat import NotebookNode
-from nbformat.v4 import new_code_cell
 
 from autograder import judge, owner, problem_set, sandbox
-from autograder.exercises import solution_cells
 from autograder.judge import grade
-from autograder.rebuild import read_release, rebuild
 from autograder.sandbox import Box, Bubblewrap, Limits
 from autograder.warm import Forked
 
@@ -64,8 +59,14 @@ def head(name: str, word: str, default: str = "") -> str:
 
 
 @cache
-def honest_cells(name: str) -> tuple[NotebookNode, NotebookNode]:
+def honest_cells(name: str) -> tuple[Any, Any]:
     """Release of a problem set, and the same with its solutions."""
+    # Not at the top: an ordinary user's run of these tests, which leaves these cells out, has a Python without SSL.
+    import nbformat
+
+    from autograder.exercises import solution_cells
+    from autograder.rebuild import read_release
+
     release = read_release(problem_set.load(name, ROOT, look_over=False))
     solutions = solution_cells(ROOT / "solutions" / name / f"{name}.md")
     solved = nbformat.from_dict(release)
@@ -79,6 +80,11 @@ def handed_in(name: str, facts: str) -> tuple[problem_set.ProblemSet, list[str]]
     hostile = (FOLDER / f"{name}.cell").read_text()
     if not (chosen := head(name, "set")):
         return problem_set.load(FOLDER), [HONEST, facts, hostile]
+    import nbformat
+    from nbformat.v4 import new_code_cell
+
+    from autograder.rebuild import rebuild
+
     release, solved = honest_cells(chosen)
     notebook = nbformat.from_dict(solved)
     notebook.cells += [new_code_cell(facts), new_code_cell(hostile)]
