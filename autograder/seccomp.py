@@ -55,6 +55,8 @@ DENIED = {
     "swapon": (167, 224),
     "swapoff": (168, 225),
     "reboot": (169, 142),
+    # The kernel shares processors out among sessions: whoever makes many gets more than one submission's share.
+    "setsid": (112, 157),
     # Where memory lies, and as which system a program sees this one: nothing that numbers depend on.
     "mbind": (237, 235),
     "set_mempolicy": (238, 237),

@@ -261,7 +261,7 @@ from autograder import container
 from autograder.box import Limits
 from autograder.layout import installation
 install = installation(())
-code = "import os, time\\nif os.fork() == 0: os.setsid()\\ntime.sleep(300)"
+code = "import os, time\\nif os.fork() == 0: os.setpgid(0, 0)\\ntime.sleep(300)"
 box = container.Container(*{boxes!r}).run([str(install.python), "-I", "-S", "-c", code], install, Limits())
 print(box.number, box.name, box.keeper.process.pid, box.keeper.folder, flush=True)
 time.sleep(300)

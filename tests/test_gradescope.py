@@ -252,7 +252,7 @@ def write():
 
 def later():
     if os.fork() == 0:
-        os.setsid()
+        os.setpgid(0, 0)
         if os.fork() == 0:
             for _ in range(40):
                 try:

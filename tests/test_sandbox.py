@@ -132,7 +132,7 @@ def test_a_worker_that_does_not_answer_is_given_up_at_the_deadline(box: Box) -> 
 
 def test_closing_ends_processes_that_left_the_group() -> None:
     box = sandbox.choose().start(("numpy",), Limits())
-    source = "import os, time\nif os.fork() == 0:\n    os.setsid()\n    time.sleep(60)\n    os._exit(0)"
+    source = "import os, time\nif os.fork() == 0:\n    os.setpgid(0, 0)\n    time.sleep(60)\n    os._exit(0)"
     ask(box, "read", [source])
     assert ask(box, "run", 0, 0) == ("done",)
     assert ask(box, "run", 0, 1) == ("done",)
