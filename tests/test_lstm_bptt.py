@@ -9,9 +9,10 @@ import pytest
 
 import lstm_ref
 from autograder.problem_set import load
-from lstm_ref import zoo
+from lstm_ref import practice, zoo
 from lstm_ref.practice import gradient_checkers, lstm_bptt
 from lstm_ref.practice.gradient_checkers import check_gradients_plainly, right_pairs, wrong_pairs
+from lstm_ref.zoo import plain
 from verdict import Status, StudentError, examine
 from verdict.compare import SINGLE_PRECISION, copy_tree, flatten, relative_error
 
@@ -151,6 +152,15 @@ def test_messages_hold_no_number_of_the_answer(check):
 
 def test_the_problem_set_loads_and_its_mistakes_are_distinct():
     assert load("lstm-bptt", ROOT).packages == ("numpy",)  # validate compares every pair of known mistakes
+
+
+def test_results_that_can_be_unpacked_count_in_the_notebook_as_they_do_before_the_judge():
+    check = next(check for check in lstm_bptt.CHECKS if check.name == "lstm_step")
+
+    def lstm_step(*arguments):
+        yield from plain.lstm_step(*arguments)
+
+    assert practice.examine_in({"lstm_step": lstm_step}, check, 0).status is Status.PASSED
 
 
 def test_enough_mistakes_are_known():

@@ -114,16 +114,12 @@ def _guarded(function: Callable[..., Any], namespace: Mapping[str, Any], framewo
 
     def call(*arguments: Any) -> Any:
         try:
-            return _in_arrays(function(*from_arrays(arguments, framework)), framework)
+            return to_arrays(function(*from_arrays(arguments, framework)))
         except (Exception, SystemExit) as error:
             status, message = classify(type(error).__name__, _text(error), packages)
             raise StudentError(status, message + _own_line(error, namespace)) from None
 
     return call
-
-
-def _in_arrays(value: Any, framework: str) -> Any:
-    return value if framework == "numpy" else to_arrays(value)
 
 
 def _text(error: BaseException) -> str:
