@@ -101,7 +101,7 @@ def padded_case(rng: Generator, label: str, N: int, T: int, H: int, longest: int
     """
     lengths = rng.permutation(np.r_[longest, 1, rng.integers(1, longest + 1, size=N)][:N])
     if lengths[0] == lengths.max():
-        shortest = lengths.argmin()
+        shortest = int(lengths.argmin())
         lengths[[0, shortest]] = lengths[[shortest, 0]]
     return Case(label, (rng.normal(size=(N, T, H)), lengths))
 
