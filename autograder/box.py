@@ -148,12 +148,13 @@ class Box:
             poll.register(fd, select.POLLIN)
         if writing:
             poll.register(self._requests, select.POLLOUT)
-        ended = self.process.poll() is not None  # asked first: what it sent before its end is then there to be taken in
         ready = [fd for fd, _ in poll.poll(1000 * min(left, 0.5))]
+        if not ready and self.process.poll() is not None:
+            ready = [fd for fd, _ in poll.poll(0)]  # what it sent just before its end
+            if not ready:
+                self._open.clear()  # it ended, though somebody else still holds the other end of a pipe
         for fd in self._open.intersection(ready):
             self._take(fd)
-        if not ready and ended:
-            self._open.clear()  # it ended, though somebody else still holds the other end of a pipe
         if time.monotonic() > self._watched + 0.5:
             self._watched = time.monotonic()
             if self.group is None and self._memory() > self.limits.memory:
