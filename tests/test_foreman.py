@@ -179,9 +179,20 @@ def test_where_a_fork_would_not_copy_all_each_judge_is_a_fresh_python(folder, is
 def run(root, *words, **options):
     """Start the command in a course, in a process group of its own, as a terminal does."""
     command = [sys.executable, "-m", "autograder", "run", "tiny", *words]
-    return subprocess.Popen(
-        command, cwd=root, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True, **options
-    )
+    # Whatever runs the tests in the background has them ignore Ctrl-C, and what is ignored stays so in what they start.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        return subprocess.Popen(
+            command,
+            cwd=root,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+            **options,
+        )
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_checks_that_contradict_themselves_are_refused_before_anything_is_written(tiny_course, folder):
