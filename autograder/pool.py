@@ -13,6 +13,7 @@ import threading
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from multiprocessing.reduction import send_handle
@@ -198,7 +199,8 @@ class Judges:
         boxes = self.boxes if self.isolation is None else getattr(self.isolation, "warm", False)
         # Not by fork: this process has threads, and an open gradebook.
         process = foreman.SPAWN.Process(target=foreman.serve, args=(theirs, self.problem_set, self.root, boxes))
-        # Until it ignores Ctrl-C, it does not get it.
+        # Until it ignores Ctrl-C, it does not get it. multiprocessing's own helper comes first: to start it lets Ctrl-C in again.
+        resource_tracker.ensure_running()
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
             with theirs:

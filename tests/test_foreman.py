@@ -221,6 +221,7 @@ def test_ctrl_c_ends_all_processes_and_says_so_once(early, tiny_course, empty_gr
     with suppress(psutil.Error):
         below += above.children(recursive=True)
     _, said = process.communicate(timeout=60)
-    (line,) = said.strip().splitlines()
-    assert process.returncode == 130 and line.startswith("autograder: stopped.")
+    # Python ends by the signal itself where it met an import that runs a text, as dataclasses and named tuples do.
+    assert process.returncode in (130, -signal.SIGINT) and len(said.strip().splitlines()) == 1, said
+    assert said.strip().startswith("autograder: stopped.")
     assert not psutil.wait_procs(below, timeout=10)[1]
