@@ -61,7 +61,7 @@ bench: environment  ## how fast lstm_ref is beside PyTorch, into benchmarks/resu
 coverage: environment system-packages  ## which lines of lstm_ref its tests run; fails below 95 %
 	pytest --cov=lstm_ref --cov-report=term-missing:skip-covered --cov-fail-under=95 lstm_ref $$(grep -rlE '^(from|import) lstm_ref' tests --include='test_*.py' --exclude-dir=browser)
 
-bench-naming: environment  ## how often a mistake is named, and rightly, into benchmarks/results/ (a minute)
+bench-naming: environment  ## how often a mistake is named, and rightly, into benchmarks/results/ (five minutes)
 	python benchmarks/naming.py
 
 bench-grading: environment  ## one class through plain nbgrader and through the autograder, into benchmarks/results/ (twenty minutes)
