@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -141,3 +142,13 @@ def test_the_committed_comparison_found_no_grade_that_differs(script):
         assert found["machine"]["cores"] and found["machine"]["nbgrader"] and len(found["load before"]) == 3
         assert {grading.OURS, grading.PLAIN, grading.HALVES} <= found.keys()
         assert found["phases"].keys() == {grading.OURS, grading.PLAIN}
+
+
+def test_the_page_for_instructors_says_what_was_measured():
+    report = json.loads((RESULTS / "grading.json").read_text())
+    page = (RESULTS.parents[1] / "book" / "grading.md").read_text(encoding="utf-8")
+    said = page[page.index("*How long does it take?*") :].partition("\n\n")[0]
+    for found in report.values():
+        for number in (found["autograder run"]["per minute"], found["times as fast"], found["submissions"]):
+            assert re.search(rf"\b{number:.0f}\b", said), number
+        assert found["machine"]["date"] in said
