@@ -10,9 +10,11 @@ import json
 import os
 import re
 import stat
+import threading
 from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -200,6 +202,10 @@ def test_cells(notebook: NotebookNode) -> list[NotebookNode]:
     return [cell for cell in notebook.cells if _is_test(cell)]
 
 
+# Where two threads parse at once, Python 3.11 now and then raises a SystemError for nothing (issue 106905 of python/cpython).
+_ONE_PARSER = threading.Lock()
+
+
 def cells_to_run(notebook: NotebookNode) -> list[str]:
     """Sources of a rebuilt notebook that are executed: code cells that neither test nor are tagged ``local``.
 
@@ -215,10 +221,12 @@ def cells_to_run(notebook: NotebookNode) -> list[str]:
     return [cell.source for cell in cells] + given
 
 
+@lru_cache(maxsize=256)  # they are the same for each student
 def _only_defines(source: str) -> bool:
     """Whether code does no more than define functions and classes, so that nothing is lost or done twice when it runs again."""
     try:
-        statements = ast.parse(source).body
+        with _ONE_PARSER:
+            statements = ast.parse(source).body
     except (SyntaxError, ValueError):
         return False
     return all(isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) for statement in statements)
