@@ -3,15 +3,7 @@
 Only NumPy is needed to import it. The twins, the widgets and the data sets ask for their packages when they are used.
 """
 
-from lstm_ref.attention import (
-    additive_attention_backward,
-    additive_attention_forward,
-    dot_attention_backward,
-    dot_attention_forward,
-)
 from lstm_ref.cell import StepCache, StepGrads, lstm_step, lstm_step_backward, sigmoid
-from lstm_ref.convert import DIALECTS, convert, convert_model
-from lstm_ref.ctc import ctc_greedy, ctc_loss
 from lstm_ref.errors import (
     ArgumentError,
     CheckpointError,
@@ -24,7 +16,7 @@ from lstm_ref.errors import (
     NotFiniteError,
     ShapeError,
 )
-from lstm_ref.gradcheck import check_backward, check_gradients, numerical_gradient
+from lstm_ref.frameworks.convert import DIALECTS, convert, convert_model
 from lstm_ref.gru import (
     GRUCache,
     GRUGrads,
@@ -34,17 +26,6 @@ from lstm_ref.gru import (
     gru_forward,
     gru_step,
     gru_step_backward,
-)
-from lstm_ref.init import (
-    chrono_bias,
-    glorot_uniform,
-    he_normal,
-    init_affine,
-    init_gru,
-    init_lstm,
-    init_rnn,
-    init_variant,
-    orthogonal,
 )
 from lstm_ref.layers import (
     affine_backward,
@@ -66,8 +47,28 @@ from lstm_ref.layers import (
     stacked_backward,
     stacked_forward,
 )
-from lstm_ref.losses import cross_entropy, mean_squared_error
-from lstm_ref.optim import (
+from lstm_ref.layers.attention import (
+    additive_attention_backward,
+    additive_attention_forward,
+    dot_attention_backward,
+    dot_attention_forward,
+)
+from lstm_ref.layers.truncated import segments, truncated_backward, truncated_forward
+from lstm_ref.learn.ctc import ctc_beam, ctc_greedy, ctc_loss
+from lstm_ref.learn.gradcheck import check_backward, check_gradients, numerical_gradient
+from lstm_ref.learn.init import (
+    chrono_bias,
+    glorot_uniform,
+    he_normal,
+    init_affine,
+    init_gru,
+    init_lstm,
+    init_rnn,
+    init_variant,
+    orthogonal,
+)
+from lstm_ref.learn.losses import cross_entropy, mean_squared_error
+from lstm_ref.learn.optim import (
     AdamState,
     adam,
     adam_init,
@@ -82,6 +83,8 @@ from lstm_ref.optim import (
     rmsprop_init,
     sgd,
 )
+from lstm_ref.learn.schedules import PlateauState, cosine, plateau, step_decay, warm_up
+from lstm_ref.moved import name_moved_modules
 from lstm_ref.rnn import (
     RNNCache,
     RNNGrads,
@@ -92,9 +95,7 @@ from lstm_ref.rnn import (
     rnn_step,
     rnn_step_backward,
 )
-from lstm_ref.schedules import PlateauState, cosine, plateau, step_decay, warm_up
 from lstm_ref.sequence import SequenceCache, SequenceGrads, lstm_backward, lstm_forward
-from lstm_ref.truncated import segments, truncated_backward, truncated_forward
 from lstm_ref.variants import (
     VARIANTS,
     Variant,
@@ -105,7 +106,9 @@ from lstm_ref.variants import (
     variant_forward,
 )
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
+
+name_moved_modules()
 
 __all__ = [
     "AdamState",
@@ -156,6 +159,7 @@ __all__ = [
     "convert_model",
     "cosine",
     "cross_entropy",
+    "ctc_beam",
     "ctc_greedy",
     "ctc_loss",
     "dot_attention_backward",

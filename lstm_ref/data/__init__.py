@@ -8,6 +8,7 @@ from lstm_ref.data.characters import UNKNOWN, Split, Vocabulary, batches, split_
 from lstm_ref.data.digit_sounds import digit_sounds
 from lstm_ref.data.docstrings import docstring_summaries
 from lstm_ref.data.exact_translations import date_pairs, number_pairs
+from lstm_ref.data.ngram import NgramTable
 from lstm_ref.data.padding import Padded, buckets, pad, padding_share
 from lstm_ref.data.review_grammar import reviews
 from lstm_ref.data.series import Scaler, Windows, difference, fill_forward, fit_scaler, undifference, windows
@@ -18,6 +19,7 @@ from lstm_ref.data.words import WordVocabulary, tokenize
 
 __all__ = [
     "About",
+    "NgramTable",
     "Padded",
     "Pairs",
     "Parts",

@@ -5,21 +5,25 @@ Matplotlib, PyTorch, Keras and anywidget are imported when something that needs 
 
 from typing import TYPE_CHECKING, Any
 
+from lstm_ref.inspect.cell_diagram import cell_diagram
 from lstm_ref.inspect.figure import Figure, figure
 from lstm_ref.inspect.palette import COLOURS, LINE_STYLES, PALETTES, Palette
 from lstm_ref.inspect.trace import GateTrace, GRUTrace, trace, trace_gru
 
 if TYPE_CHECKING:
     from lstm_ref.inspect.backward_stepper import BackwardStepper
+    from lstm_ref.inspect.clinic import Clinic
     from lstm_ref.inspect.gate_explorer import GateExplorer
     from lstm_ref.inspect.gradient_lens import GradientLens
     from lstm_ref.inspect.sequence_inspector import SequenceInspector
+    from lstm_ref.inspect.slice_explorer import SliceExplorer
 
 __all__ = [
     "COLOURS",
     "LINE_STYLES",
     "PALETTES",
     "BackwardStepper",
+    "Clinic",
     "Figure",
     "GateExplorer",
     "GRUTrace",
@@ -27,6 +31,8 @@ __all__ = [
     "GradientLens",
     "Palette",
     "SequenceInspector",
+    "cell_diagram",
+    "SliceExplorer",
     "figure",
     "trace",
     "trace_gru",
@@ -39,6 +45,10 @@ def __getattr__(name: str) -> Any:
         from lstm_ref.inspect.backward_stepper import BackwardStepper
 
         return BackwardStepper
+    if name == "Clinic":
+        from lstm_ref.inspect.clinic import Clinic
+
+        return Clinic
     if name == "GateExplorer":
         from lstm_ref.inspect.gate_explorer import GateExplorer
 
@@ -51,4 +61,8 @@ def __getattr__(name: str) -> Any:
         from lstm_ref.inspect.sequence_inspector import SequenceInspector
 
         return SequenceInspector
+    if name == "SliceExplorer":
+        from lstm_ref.inspect.slice_explorer import SliceExplorer
+
+        return SliceExplorer
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -21,7 +21,16 @@ T_MAX = 100
 INPUT = 0.5  # deviation of x Wx: small enough that the inputs alone saturate nothing
 SERIES = ("rnn_h", "gru_h", "lstm_h", "lstm_c", "lstm_f")
 
-_LIMITS = {"forget_bias": (-20, 20), "scale": (0, 4), "T": (1, T_MAX), "lag": (0, T_MAX), "seed": (1, 2**31 - 1)}
+LONGEST_MAX = 1000
+
+_LIMITS = {
+    "forget_bias": (-20, 20),
+    "longest": (0, LONGEST_MAX),
+    "scale": (0, 4),
+    "T": (1, T_MAX),
+    "lag": (0, T_MAX),
+    "seed": (1, 2**31 - 1),
+}
 
 
 class GradientLens(Widget):
@@ -33,6 +42,8 @@ class GradientLens(Widget):
     Parameters
     ----------
     forget_bias : bias of the gate that keeps: the forget gate of the LSTM, the update gate z of the GRU
+    longest : 0 leaves that bias the same for all units; from 2 to 1000 it is drawn for each unit as `lstm_ref.chrono_bias`
+        draws it, so that the units forget in 1 to longest - 1 steps, and the input gate gets its negative
     scale : deviation of the recurrent weights times sqrt(H). With 1 the largest eigenvalue of each (H, H) block is near 1 in
         size; 0 means no recurrent weights
     T : time steps, 1 to 100
@@ -61,6 +72,7 @@ class GradientLens(Widget):
     _css = style(name)
 
     forget_bias = Float(1.0).tag(sync=True)
+    longest = Int(0).tag(sync=True)
     scale = Float(1.0).tag(sync=True)
     T = Int(50).tag(sync=True)
     lag = Int(20).tag(sync=True)
@@ -78,6 +90,8 @@ class GradientLens(Widget):
         low, high = _LIMITS[name]
         if not (math.isfinite(value) and low <= value <= high):
             raise TraitError(f"GradientLens: {name} must be from {low} to {high}, got {value}")
+        if name == "longest" and value == 1:
+            raise TraitError("GradientLens: longest must be 0, for one bias for all units, or at least 2, got 1")
         return value  # type: ignore[no-any-return]  # Float or Int has made it one of the two
 
     @property
@@ -85,9 +99,14 @@ class GradientLens(Widget):
         """Weights of the three networks, as `rnn_step`, `gru_step` and `lstm_step` take them."""
         weights, _, _ = self._draw()
         zeros, bias = np.zeros(H), np.full(H, self.forget_bias)
+        write = zeros  # bias of the input gate
+        if self.longest:
+            share = 0.5 + _drawn(self.seed)[3] / math.sqrt(12)  # from 0 to 1
+            bias = np.log(1 + (self.longest - 2) * share)
+            write = -bias
         weights["rnn"]["b"] = zeros
         weights["gru"] |= {"b": np.concatenate([zeros, bias, zeros]), "bh": zeros}  # r, z, n
-        weights["lstm"]["b"] = np.concatenate([zeros, bias, zeros, zeros])  # i, f, g, o
+        weights["lstm"]["b"] = np.concatenate([write, bias, zeros, zeros])  # i, f, g, o
         return weights
 
     @property
@@ -144,7 +163,7 @@ class GradientLens(Widget):
 
     def _draw(self) -> tuple[dict[str, dict[str, Array]], Array, Array]:
         """Weights, x for T_MAX steps (T_MAX, N, D), and the direction dhT (N, H): the same for every T, scale and bias."""
-        weights, x, dhT = _drawn(self.seed)
+        weights, x, dhT, _ = _drawn(self.seed)
         deviations = {"Wx": INPUT / math.sqrt(D), "Wh": self.scale / math.sqrt(H)}
         scaled = {
             network: {name: deviations[name] * array for name, array in arrays.items()}
@@ -154,7 +173,7 @@ class GradientLens(Widget):
 
 
 @lru_cache(maxsize=32)
-def _drawn(seed: int) -> tuple[dict[str, dict[str, Array]], Array, Array]:
+def _drawn(seed: int) -> tuple[dict[str, dict[str, Array]], Array, Array, Array]:
     """All numbers with deviation 1, in the order in which the page draws them."""
     draw = _uniform(seed)
 
@@ -166,7 +185,7 @@ def _drawn(seed: int) -> tuple[dict[str, dict[str, Array]], Array, Array]:
     weights = {}
     for network, blocks in {"rnn": 1, "gru": 3, "lstm": 4}.items():
         weights[network] = {"Wx": array(D, blocks * H), "Wh": array(H, blocks * H)}
-    return weights, array(T_MAX, N, D), array(N, H)
+    return weights, array(T_MAX, N, D), array(N, H), array(H)
 
 
 def _uniform(seed: int) -> Iterator[float]:

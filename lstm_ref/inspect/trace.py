@@ -10,13 +10,8 @@ import numpy as np
 
 from lstm_ref.cell import sigmoid
 from lstm_ref.errors import ArgumentError, Array, DTypeError, ShapeError, check_arrays
-from lstm_ref.layers import (
-    bidirectional_forward,
-    masked_gru_forward,
-    masked_lstm_forward,
-    stacked_forward,
-)
-from lstm_ref.weights import BLOCKS, Params, Weights, read_weights
+from lstm_ref.frameworks.weights import BLOCKS, Params, Weights, read_weights
+from lstm_ref.layers import bidirectional_forward, masked_gru_forward, masked_lstm_forward, stacked_forward
 
 
 class GateTrace(NamedTuple):

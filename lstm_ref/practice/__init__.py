@@ -1,7 +1,9 @@
 """Instant checks in a notebook: what is wrong, where, which mistake it is, and a hint.
 
-    from lstm_ref.practice import check
-    check("lstm_step")
+    from lstm_ref.practice import case, check
+    check("lstm_step")  # one part
+    check()  # all parts, and the points
+    case("lstm_step", seed=7)  # an input at which it fails
 
 Each problem set has a `check` of its own, because names are its own, too: this one asks the questions of lstm-bptt, that of
 `lstm_ref.practice.lstm_torch` those of lstm-torch, and only the latter needs PyTorch.
@@ -21,15 +23,18 @@ import traceback
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from types import FrameType
 from typing import Any
 
 import numpy as np
 
+from lstm_ref.practice.failing import Example, first_failure
 from lstm_ref.practice.lstm_bptt import CHECKS
-from verdict import Check, Status, StudentError, Verdict, classify, examine
+from lstm_ref.practice.names import ruled_out
+from verdict import Check, Status, StudentError, Verdict, charge_once, classify, examine, unmet
 from verdict.tensors import from_arrays, to_arrays
 
-__all__ = ["ask", "check", "examine_in"]
+__all__ = ["Example", "ask", "case", "case_of", "check", "examine_all", "examine_in"]
 
 _HEADLINES = {
     Status.PASSED: "passed",
@@ -40,37 +45,124 @@ _HEADLINES = {
     Status.ENVIRONMENT: "stopped by something outside the mathematics",
     Status.CRASHED: "ran out of memory",
     Status.SKIPPED: "not asked yet",
+    Status.FORBIDDEN: "uses what the task rules out",
 }
 
-# Name of a check -> what was wrong last time, and how many hints were given for it.
-_given: dict[str, tuple[tuple[Status, str | None], int]] = {}
+# Name of a check -> what was wrong last time, and how often it was told.
+_given: dict[str, tuple[tuple[Status, str | None, tuple[str, ...]], int]] = {}
 # Name of a check -> what it said last time where it was not passed; filled while nbgrader validates a notebook.
 _for_validate: dict[str, str] = {}
 
 
-def check(name: str, seed: int | None = None) -> None:
+def check(name: str = "", seed: int | None = None) -> None:
     """Put a question to the function that the caller has defined, and show the verdict.
 
     Parameters
     ----------
-    name : of the check, ``"lstm_step"``; an unknown one is answered with the list of those that there are
+    name : of the check, ``"lstm_step"``; without it, all are asked, and shown are which parts stand and how many points they
+        are worth. An unknown one is answered with the list of those that there are
     seed : of the random inputs; None draws one, and the verdict shows it, so that a failure can be repeated
     """
     ask(CHECKS, name, seed, sys._getframe(1).f_globals)
 
 
+def case(name: str, seed: int) -> Example | None:
+    """The first input of a check that the caller's function fails, what came, and what was expected.
+
+    Parameters
+    ----------
+    name : of the check, ``"lstm_step"``
+    seed : of the random inputs, as the verdict shows it
+
+    Returns
+    -------
+    an `Example`; None where the function passes, or where the check compares no numbers
+    """
+    return case_of(CHECKS, name, seed, sys._getframe(1).f_globals)
+
+
 def ask(checks: Sequence[Check], name: str, seed: int | None, namespace: Mapping[str, Any]) -> None:
-    """Put one of these checks to a namespace's function, and show the verdict; see `check`."""
-    known = {check.name: check for check in checks}
-    if name not in known:
-        _show(f"There is no check named {name!r}. There are: {', '.join(known)}.", passed=False)
-        return
+    """Put one of these checks to a namespace's function, and show the verdict; see `check`.
+
+    Parameters
+    ----------
+    checks : those that there are
+    name : of the one to ask; all where it is empty
+    seed : of the random inputs; drawn where it is None
+    namespace : name -> value, such as a notebook's globals
+    """
     seed = secrets.randbelow(100_000) if seed is None else seed
-    verdict = examine_in(namespace, known[name], seed, checks)
-    text = _report(known[name], verdict, seed)
+    if not name:
+        verdicts = examine_all(namespace, checks, seed)
+        _show(_table(checks, verdicts, seed), passed=all(v.status is Status.PASSED for v in verdicts.values()))
+        return
+    if (chosen := _find(checks, name)) is None:
+        return
+    verdict = examine_in(namespace, chosen, seed, checks)
+    text = _report(chosen, verdict, seed)
     _show(text, passed=verdict.status is Status.PASSED)
     if os.environ.get("NBGRADER_EXECUTION") == "validate":
         _tell_validate(name, "" if verdict.status is Status.PASSED else text)
+
+
+def case_of(checks: Sequence[Check], name: str, seed: int, namespace: Mapping[str, Any]) -> Example | None:
+    """The first input that a namespace's function fails; see `case`.
+
+    Parameters
+    ----------
+    checks : those that there are
+    name : of the one to ask
+    seed : of the random inputs
+    namespace : name -> value, such as a notebook's globals
+    """
+    if (chosen := _find(checks, name)) is None:
+        return None
+    function = namespace.get(chosen.function)
+    if chosen.cases is None or not callable(function):
+        why = "compares no numbers, so that there is no case to show" if callable(function) else "is not written yet"
+        _show(f"{name}: {why}.", passed=False)
+        return None
+    found = first_failure(chosen, _guarded(function, namespace, chosen.arrays), np.random.default_rng(seed))
+    _show(f"{name}: {found or 'passed with these inputs'}", passed=found is None)
+    return found
+
+
+def _find(checks: Sequence[Check], name: str) -> Check | None:
+    known = {check.name: check for check in checks}
+    if name not in known:
+        _show(f"There is no check named {name!r}. There are: {', '.join(known)}.", passed=False)
+    return known.get(name)
+
+
+def examine_all(namespace: Mapping[str, Any], checks: Sequence[Check], seed: int) -> dict[str, Verdict]:
+    """Verdicts of all checks by name; a convention that runs through the work is charged once.
+
+    Parameters
+    ----------
+    namespace : name -> value, such as a notebook's globals
+    checks : in the order in which a student meets them
+    seed : of the random inputs
+    """
+    verdicts: dict[str, Verdict] = {}
+    for one in checks:
+        verdicts[one.name] = _examine(namespace, one, seed, verdicts)
+    return charge_once(checks, verdicts)
+
+
+def _table(checks: Sequence[Check], verdicts: Mapping[str, Verdict], seed: int) -> str:
+    """Which parts stand, and how many points they are worth."""
+    points = {check.name: check.points * verdicts[check.name].credit for check in checks}
+    width = max(len(check.name) for check in checks)
+    lines = [
+        f"{check.name:{width}}  {round(points[check.name], 2):5g} of {check.points:g}  {_headline(verdicts[check.name])}"
+        for check in checks
+    ]
+    head = f"{round(sum(points.values()), 2):g} of {sum(check.points for check in checks):g} points, as asked here"
+    return "\n".join([head, *lines, f"The graded version asks with further inputs. These were drawn with seed={seed}."])
+
+
+def _headline(verdict: Verdict) -> str:
+    return _HEADLINES.get(verdict.status, verdict.status.value)
 
 
 def examine_in(namespace: Mapping[str, Any], check: Check, seed: int, checks: Sequence[Check] = CHECKS) -> Verdict:
@@ -83,9 +175,16 @@ def examine_in(namespace: Mapping[str, Any], check: Check, seed: int, checks: Se
     seed : of the random inputs
     checks : where those that it needs are found
     """
+    verdicts: dict[str, Verdict] = {}
     for need in (other for other in checks if other.name in check.needs):
-        if examine_in(namespace, need, seed, checks).status is not Status.PASSED:
-            return Verdict(Status.SKIPPED, f'This needs {need.name}. First make check("{need.name}") pass.')
+        verdicts[need.name] = examine_in(namespace, need, seed, checks)
+    return _examine(namespace, check, seed, verdicts)
+
+
+def _examine(namespace: Mapping[str, Any], check: Check, seed: int, verdicts: Mapping[str, Verdict]) -> Verdict:
+    """Verdict on one function, with the verdicts on those that it needs."""
+    if missing := unmet(check, verdicts):
+        return Verdict(Status.SKIPPED, f'This needs {missing[0]}. First make check("{missing[0]}") pass.')
     function = namespace.get(check.function)
     if function is None:
         return Verdict(
@@ -95,6 +194,10 @@ def examine_in(namespace: Mapping[str, Any], check: Check, seed: int, checks: Se
         return Verdict(
             Status.ERROR,
             f"{check.function} is not a function but {type(function).__name__}. Is the name used for something else?",
+        )
+    if used := ruled_out(check.forbids, function, namespace):
+        return Verdict(
+            Status.FORBIDDEN, f"The code uses {' and '.join(used)}, which this task rules out: write it yourself."
         )
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -117,7 +220,8 @@ def _guarded(function: Callable[..., Any], namespace: Mapping[str, Any], framewo
             return to_arrays(function(*from_arrays(arguments, framework)))
         except (Exception, SystemExit) as error:
             status, message = classify(type(error).__name__, _text(error), packages)
-            raise StudentError(status, message + _own_line(error, namespace)) from None
+            own = (namespace, getattr(function, "__globals__", namespace))
+            raise StudentError(status, message + _own_line(error, own)) from None
 
     return call
 
@@ -129,44 +233,71 @@ def _text(error: BaseException) -> str:
         return ""
 
 
-def _own_line(error: BaseException, namespace: Mapping[str, Any]) -> str:
-    """The last line of the student's own code on the way to the error; NumPy's lines say little to its caller."""
-    own = [(frame, line) for frame, line in traceback.walk_tb(error.__traceback__) if frame.f_globals is namespace]
-    if not own:
+def _own_line(error: BaseException, own: Sequence[Mapping[str, Any]]) -> str:
+    """The last line of the student's own code on the way to the error; NumPy's lines say little to its caller.
+
+    ``own`` are the globals of the notebook, and of the file that the function was imported from.
+    """
+    passed = traceback.walk_tb(error.__traceback__)
+    lines = [(frame, line) for frame, line in passed if any(frame.f_globals is names for names in own)]
+    if not lines:
         return ""
-    frame, number = own[-1]
-    source = linecache.getline(frame.f_code.co_filename, number, frame.f_globals).strip()
-    return f"\nIn {frame.f_code.co_name}, line {number} of its cell: {source}" if source else ""
+    told = [f"In {_place(*lines[-1], own[0])}"]
+    # The fault may lie in what the line was given: by the function that was asked for.
+    if lines[0][0].f_code is not lines[-1][0].f_code:
+        told.append(f"called from {_place(*lines[0], own[0])}")
+    return "".join(f"\n{line}" for line in told if not line.endswith(": "))  # the text may be gone
+
+
+def _place(frame: FrameType, number: int, namespace: Mapping[str, Any]) -> str:
+    """Function, number and text of a line."""
+    file = frame.f_code.co_filename
+    where = "its cell" if frame.f_globals is namespace else os.path.basename(file)
+    return (
+        f"{frame.f_code.co_name}, line {number} of {where}: {linecache.getline(file, number, frame.f_globals).strip()}"
+    )
 
 
 def _report(check: Check, verdict: Verdict, seed: int) -> str:
-    lines = [f"{check.name}: {_HEADLINES.get(verdict.status, verdict.status.value)}"]
+    lines = [f"{check.name}: {_headline(verdict)}"]
     if verdict.status is Status.PASSED:
         _given.pop(check.name, None)
         lines.append(check.title if verdict.message == "Right." else verdict.message)
+        if isinstance(check.outputs, tuple) and None in check.outputs:
+            lines.append("Your cache is not looked at here, but where it is used.")
         return "\n".join([*lines, *verdict.warnings])
-    lines += [*verdict.message.split("\n"), *verdict.warnings]
+    told, help = _by_degrees(check, verdict)
+    lines += [*filter(None, told.split("\n")), *verdict.warnings]
     if verdict.status is Status.CONVENTION:
-        lines.append("In the graded version this costs a part of the points.")
-    hint = _next_hint(check, verdict)
-    if hint:
-        lines.append(hint)
-    if verdict.status not in (Status.UNFINISHED, Status.SKIPPED):
+        lines.append("In the graded version this costs a part of the points, once in all parts together.")
+    lines += [help] if help else []
+    if verdict.status not in (Status.UNFINISHED, Status.SKIPPED, Status.FORBIDDEN):
         lines.append(f'The inputs are random; check("{check.name}", seed={seed}) asks with the same ones.')
+        if check.cases is not None:
+            lines.append(f'case("{check.name}", seed={seed}) gives the failing input, what came and what was expected.')
     return "\n".join(lines)
 
 
-def _next_hint(check: Check, verdict: Verdict) -> str:
-    kind = (verdict.status, verdict.misconception)
+def _by_degrees(check: Check, verdict: Verdict) -> tuple[str, str]:
+    """What is said of a mistake, and what this call adds: nothing at first, then the hints, then the name of a known mistake.
+
+    A convention is named at once: there is nothing to be found out by thinking.
+    """
+    kind = (verdict.status, verdict.misconception, verdict.wrong)
     before, count = _given.get(check.name, (kind, 0))
-    if before != kind:
-        count = 0
-    if verdict.status in (Status.UNFINISHED, Status.SKIPPED) or not verdict.hints:
-        return ""
-    number = min(count + 1, len(verdict.hints))
-    _given[check.name] = (kind, number)
-    more = " (call check again for the next one)" if number < len(verdict.hints) else ""
-    return f"Hint {number} of {len(verdict.hints)}: {verdict.hints[number - 1]}{more}"
+    count = count if before == kind else 0
+    _given[check.name] = (kind, count + 1)
+    if verdict.status in (Status.UNFINISHED, Status.SKIPPED):
+        return verdict.message, ""
+    hints = [f"Hint {k} of {len(verdict.hints)}: {hint}" for k, hint in enumerate(verdict.hints, 1)]
+    if not verdict.named or verdict.status is Status.CONVENTION:
+        if not hints:
+            return verdict.message, ""
+        more = " (call check again for the next one)" if count + 1 < len(hints) else ""
+        return verdict.message, hints[min(count, len(hints) - 1)] + more
+    told = verdict.message.removeprefix(verdict.named).strip()
+    steps = ["A known mistake explains this. Call check again for a hint.", *hints, f"The mistake: {verdict.named}"]
+    return told, steps[min(count, len(steps) - 1)]
 
 
 def _tell_validate(name: str, text: str) -> None:

@@ -32,7 +32,7 @@ SMALLEST_NUMBER = 1e-3
 SMALLEST_MISTAKE = 1e-2
 
 
-@dataclass
+@dataclass(eq=False)  # a pair is itself, however alike another one looks
 class Pair:
     """A loss with a gradient that is right or wrong, and what the checker asked of them.
 
@@ -113,81 +113,135 @@ def _in_one_row(params: Params) -> Array:
     return np.concatenate([array.ravel() for array in params.values()])
 
 
-def right_pairs(rng: Generator) -> list[Pair]:
-    """Losses with their right gradients."""
+@dataclass(frozen=True)
+class Twins:
+    """One loss with a right and a wrong gradient: nothing but the numbers tells the two apart."""
+
+    loss: Callable[[Params], float]
+    params: Params
+    right: Callable[[Params], Params]
+    wrong: Callable[[Params], Params]
+    right_label: str
+    wrong_label: str
+    eps: float | None = None
+
+    def pair(self, right: bool) -> Pair:
+        """The loss with one of its gradients, nothing asked yet."""
+        label, grad = (self.right_label, self.right) if right else (self.wrong_label, self.wrong)
+        return Pair(label, self.params, self.loss, grad, right, self.eps)
+
+
+def draw_twins(rng: Generator, bugs: Sequence[str]) -> list[Twins]:
+    """Losses, each with a right and a wrong gradient; those of the zoo's ``bugs`` among the wrong.
+
+    The first is the whole LSTM. Those of the zoo have one input, and of their parameters only two
+    are the checker's, the one that shows the mistake most clearly among them: a checker asks for
+    the loss twice for each number, and through the wall of a sandbox that is most of the time that
+    it takes to grade it.
+    """
     loss, grad, params = _lstm(rng)
-    bent = {"v": rng.uniform(0.5, 1.0, size=(2, 1, 3)), "s": rng.uniform(0.5, 1.0, size=1)}
     return [
-        Pair("an LSTM and its right gradient", params, loss, grad, right=True),
-        Pair(
-            "a loss with strong curvature, a parameter with three axes and one with a single entry",
-            bent,
-            lambda p: float(sum(np.exp(4 * array).sum() for array in p.values())),
-            lambda p: {name: 4 * np.exp(4 * array) for name, array in p.items()},
-            right=True,
-            eps=1e-5,
-        ),
-        Pair(
-            "a parameter that the loss does not depend on",
-            {"w": rng.uniform(0.5, 1.5, size=3), "idle": rng.normal(size=2)},
-            lambda p: float((p["w"] ** 2).sum()),
-            lambda p: {"w": 2 * p["w"], "idle": np.zeros(2)},
-            right=True,
-        ),
-        Pair(
-            "a very large loss and its right gradient",
+        Twins(
+            loss,
             params,
-            lambda p: 1e7 * loss(p),
-            lambda p: {name: 1e7 * array for name, array in grad(p).items()},
-            right=True,
+            grad,
+            _last_entry_off(grad),
+            "an LSTM and its right gradient",
+            "an LSTM and a gradient with a single wrong number, the very last",
         ),
+        _curved(rng),
+        _idle(rng),
+        Twins(
+            lambda p: 1e7 * loss(p),
+            params,
+            _times(1e7, grad),
+            _wrong_sign_of("b", _times(1e7, grad)),
+            LARGE_LOSS,
+            "a very large loss, the gradient of one parameter with the wrong sign",
+        ),
+        *(_by_a_bug(zoo.find(id), rng) for id in bugs),
+        *_scaled(rng),
     ]
 
 
-def wrong_pairs(rng: Generator, bugs: Sequence[str]) -> list[Pair]:
-    """Losses with wrong gradients: the LSTM's backward passes of the zoo named in ``bugs``, and some of other kinds.
+LARGE_LOSS = "a very large loss and its right gradient"
+SMALL_LOSS = "a very small loss, its gradient with the wrong sign"
+CURVED = "a loss with strong curvature, a parameter with three axes and one with a single entry"
 
-    The LSTMs of these have one input, and of their parameters only two are the checker's, the one that shows the mistake most
-    clearly among them. A checker asks for the loss twice for each number: through the wall of a sandbox, that is most of the
-    time that it takes to grade it.
-    """
-    pairs = []
-    for id in bugs:
-        loss, grad, params = _lstm_with(zoo.find(id), rng)
-        pairs.append(Pair(f"an LSTM with a wrong gradient ({id})", params, loss, grad, right=False))
-    loss, grad, params = _of_some(("h0", "b"), _lstm(rng, D=1))
 
-    def last_entry_off(p: Params) -> Params:
+def _curved(rng: Generator) -> Twins:
+    return Twins(
+        lambda p: float(sum(np.exp(4 * array).sum() for array in p.values())),
+        {"v": rng.uniform(0.5, 1.0, size=(2, 1, 3)), "s": rng.uniform(0.5, 1.0, size=1)},
+        lambda p: {name: 4 * np.exp(4 * array) for name, array in p.items()},
+        lambda p: {name: np.exp(4 * array) for name, array in p.items()},
+        CURVED,
+        "a loss with strong curvature, its gradient without the inner derivative",
+        eps=1e-5,
+    )
+
+
+def _idle(rng: Generator) -> Twins:
+    return Twins(
+        lambda p: float((p["w"] ** 2).sum()),
+        {"w": rng.uniform(0.5, 1.5, size=3), "idle": rng.normal(size=2)},
+        lambda p: {"w": 2 * p["w"], "idle": np.zeros(2)},
+        lambda p: {"w": 2 * p["w"], "idle": p["idle"]},
+        "a parameter that the loss does not depend on",
+        "a gradient for a parameter that the loss does not depend on",
+    )
+
+
+def _by_a_bug(bug: zoo.Bug, rng: Generator) -> Twins:
+    loss, wrong, right, params = _lstm_with(bug, rng)
+    label = f"an LSTM with a wrong gradient ({bug.id})"
+    return Twins(loss, params, right, wrong, "a small LSTM and its right gradient", label)
+
+
+def _scaled(rng: Generator) -> Iterator[Twins]:
+    """Gradients that are wrong as a whole, each of an LSTM of its own."""
+
+    def draw(factor: float, wrong: float, right_label: str, wrong_label: str) -> Twins:
+        loss, grad, params = _of_some(("h0", "b"), _lstm(rng, D=1))
+        return Twins(
+            lambda p: factor * loss(p),
+            params,
+            _times(factor, grad),
+            _times(wrong, grad),
+            right_label,
+            wrong_label,
+        )
+
+    yield draw(1e-7, -1e-7, "a very small loss and its right gradient", SMALL_LOSS)
+    yield draw(
+        1.0,
+        2.0,
+        "two parameters of an LSTM and their right gradient",
+        "a gradient that is twice as large as it should be",
+    )
+    yield draw(1.0, 0.0, "two parameters of an LSTM and their right gradient", "a gradient of zeros")
+
+
+def _times(factor: float, grad: Callable[[Params], Params]) -> Callable[[Params], Params]:
+    return lambda p: {name: factor * array for name, array in grad(p).items()}
+
+
+def _wrong_sign_of(name: str, grad: Callable[[Params], Params]) -> Callable[[Params], Params]:
+    def wrong(p: Params) -> Params:
+        grads = grad(p)
+        return {**grads, name: -grads[name]}
+
+    return wrong
+
+
+def _last_entry_off(grad: Callable[[Params], Params]) -> Callable[[Params], Params]:
+    def wrong(p: Params) -> Params:
         grads = grad(p)
         last = list(grads)[-1]
         grads[last].flat[-1] += 0.5 * np.linalg.norm(grads[last])
         return grads
 
-    return [
-        *pairs,
-        Pair("a gradient with a single wrong number, the very last", params, loss, last_entry_off, right=False),
-        Pair(
-            "a very small loss, its gradient with the wrong sign",
-            params,
-            lambda p: 1e-7 * loss(p),
-            lambda p: {name: -1e-7 * array for name, array in grad(p).items()},
-            right=False,
-        ),
-        Pair(
-            "a gradient that is twice as large as it should be",
-            params,
-            loss,
-            lambda p: {name: 2 * array for name, array in grad(p).items()},
-            right=False,
-        ),
-        Pair(
-            "a gradient of zeros",
-            params,
-            loss,
-            lambda p: {name: np.zeros_like(array) for name, array in p.items()},
-            right=False,
-        ),
-    ]
+    return wrong
 
 
 def _lstm(rng: Generator, D: int = 2) -> Problem:
@@ -199,15 +253,21 @@ def _lstm(rng: Generator, D: int = 2) -> Problem:
     raise AssertionError("no LSTM was drawn on which every number of the gradient counts")
 
 
-def _lstm_with(bug: zoo.Bug, rng: Generator) -> Problem:
-    """The loss of such an LSTM in two of its parameters, and its gradient by a backward pass with a mistake that shows in one."""
+def _lstm_with(
+    bug: zoo.Bug, rng: Generator
+) -> tuple[Callable[[Params], float], Callable[[Params], Params], Callable[[Params], Params], Params]:
+    """Loss of such an LSTM in two of its parameters, a wrong gradient that shows in one of them, and the right one."""
     for loss, gradient, params in _lstms(rng, D=1):
-        wrong, right = gradient(bug.lstm_backward), gradient(lstm_backward)(params)
-        differences = {name: _relative_difference(array, right[name]) for name, array in wrong(params).items()}
+        wrong, right = gradient(bug.lstm_backward), gradient(lstm_backward)
+        truth = right(params)
+        differences = {name: _relative_difference(array, truth[name]) for name, array in wrong(params).items()}
         clearest = max(differences, key=lambda name: differences[name])
         names = (clearest, rng.choice([name for name in ("h0", "c0") if name != clearest]))
-        if differences[clearest] > SMALLEST_MISTAKE and _far_from_rounding({name: right[name] for name in names}):
-            return _of_some(names, (loss, wrong, params))
+        if differences[clearest] <= SMALLEST_MISTAKE:
+            continue
+        part_loss, part_right, part = _of_some(names, (loss, right, params))
+        if _far_from_rounding(part_right(part)):
+            return part_loss, _of_some(names, (loss, wrong, params))[1], part_right, part
     raise AssertionError(f"no LSTM was drawn on which {bug.id} shows clearly")
 
 
@@ -296,26 +356,35 @@ def lstm_loss(x: Array, dh: Array, dcT: Array) -> Callable[[Params], float]:
 
 
 def examine_checker(bugs: Sequence[str]) -> Callable[[Call, Generator], Verdict]:
-    """Examination of a checker on the right pairs and on the wrong ones, those of ``bugs`` among them.
+    """Examination of a checker on right gradients and on wrong ones, those of ``bugs`` among them.
 
-    Credit is the share of right gradients accepted times the share of wrong gradients found, so that a checker that always
-    says yes, or always no, gets nothing.
+    Each loss comes with both, in an order that is drawn: neither names nor shapes nor the number of
+    calls so far tell a right gradient from a wrong one. Credit is the share of wrong gradients found
+    plus the share of right ones accepted, less one (Youden's index), so that whatever does not look
+    at the numbers gets nothing on average; and nothing is given where an entry was never moved.
     """
 
     def examine(call: Call, rng: Generator) -> Verdict:
-        pairs = [*right_pairs(rng), *wrong_pairs(rng, bugs)]
-        results = []
-        for pair in pairs:
-            arguments = (pair.loss, pair.grad, {name: array.copy() for name, array in pair.params.items()})
+        twins = draw_twins(rng, bugs)
+        pairs = [*(each.pair(True) for each in twins), *(each.pair(False) for each in twins)]
+        readings: list[dict[str, float] | Verdict] = [{} for _ in pairs]
+        for k in rng.permutation(len(pairs)):
+            pair = pairs[k]
+            arguments = (
+                pair.loss,
+                pair.grad,
+                {name: array.copy() for name, array in pair.params.items()},
+            )
             try:
                 value = call(*arguments) if pair.eps is None else call(*arguments, pair.eps)
             except StudentError as error:
                 return Verdict(error.status, _and_complaint(str(error), pair))
-            reading = _read_result(value, pair)
-            if isinstance(reading, Verdict):
-                return reading
-            results.append(reading)
-        return _judge(pairs, results)
+            readings[k] = _read_result(value, pair)
+        # Asked in a drawn order, told in a fixed one: the same mistake gets the same sentence.
+        unreadable = next((each for each in readings if isinstance(each, Verdict)), None)
+        if unreadable is not None:
+            return unreadable
+        return _judge(pairs, [each for each in readings if isinstance(each, dict)])
 
     return examine
 
@@ -351,11 +420,14 @@ def _judge(pairs: list[Pair], results: list[dict[str, float]]) -> Verdict:
     wrong = [k for k, pair in enumerate(pairs) if not pair.right]
     alarms = [pairs[k] for k in right if not accepted[k]]
     missed = [pairs[k] for k in wrong if not found[k]]
-    if not alarms and not missed:
+    moved_all = all(pair.covers_every_entry() for pair in pairs)
+    if not alarms and not missed and moved_all:
         return Verdict(
-            Status.PASSED, f"Right: it accepts {len(right)} right gradients and finds all {len(wrong)} wrong ones.", 1.0
+            Status.PASSED,
+            f"Right: it accepts {len(right)} right gradients and finds all {len(wrong)} wrong ones.",
+            1.0,
         )
-    credit = (1 - len(alarms) / len(right)) * (1 - len(missed) / len(wrong))
+    credit = max(0.0, 1 - len(alarms) / len(right) - len(missed) / len(wrong)) * moved_all
     parts = []
     if alarms:
         parts.append(
@@ -376,7 +448,8 @@ def _judge(pairs: list[Pair], results: list[dict[str, float]]) -> Verdict:
         return Verdict(
             Status.WRONG, f"{message} The mistake is not one of those that are known here.", credit, hints=GENERAL_HINTS
         )
-    return _named(id, message, credit)
+    # Which of the right gradients a one-sided difference accepts is the luck of the draw.
+    return _named(id, message, 0.0 if id == "one_sided" else credit)
 
 
 def _diagnose(pairs: list[Pair], results: list[dict[str, float]], alarms: list[Pair], missed: list[Pair]) -> str | None:
@@ -403,11 +476,8 @@ def _diagnose(pairs: list[Pair], results: list[dict[str, float]], alarms: list[P
         return "wrong_divisor"
     if any(np.isnan(error) for pair in alarms for error in results[pairs.index(pair)].values()) and len(alarms) == 1:
         return "zero_by_zero"
-    sizes = {"a very large loss and its right gradient", "a very small loss, its gradient with the wrong sign"}
     labels = {pair.label for pair in (*alarms, *missed)}
-    if labels and labels <= sizes | {
-        "a loss with strong curvature, a parameter with three axes and one with a single entry"
-    }:
+    if labels and labels <= {LARGE_LOSS, SMALL_LOSS, CURVED}:
         return "absolute_error"
     return None
 
@@ -432,7 +502,8 @@ def _and_complaint(message: str, pair: Pair) -> str:
 
 def _named(id: str, message: str, credit: float = 0.0) -> Verdict:
     mistake = next(mistake for mistake in CHECKER_MISCONCEPTIONS if mistake.id == id)
-    return Verdict(Status.WRONG, f"{mistake.title} {message}".strip(), credit, id, mistake.hints)
+    told = f"{mistake.title} {message}".strip()
+    return Verdict(Status.WRONG, told, credit, id, mistake.hints, named=mistake.title)
 
 
 GENERAL_HINTS = (

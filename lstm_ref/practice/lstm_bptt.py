@@ -6,7 +6,11 @@ a third of all mistakes in backpropagation through time are silent there.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -132,10 +136,80 @@ def known(function: str) -> tuple[Misconception, ...]:
         # In a sequence, a step that ignores its dc returns the same numbers as a loop that does not carry it.
         if bug.function not in (function, step) or (function == "lstm_backward" and bug.id == "dc_ignored"):
             continue
-        title = bug.title if bug.function == function else f"{bug.title} (This is in every step of the sequence.)"
-        status = Status.CONVENTION if bug.convention else Status.WRONG
-        found.append(Misconception(bug.id, title, getattr(bug, function), bug.hints, status))
+        found.append(_seen_from(function, bug))
     return tuple(found)
+
+
+@cache
+def further(function: str) -> tuple[tuple[Misconception, ...], tuple[Misconception, ...]]:
+    """Slips of the hand; then each mistake in code whose gates stand in another one of the usual orders, which is half right."""
+    step = {"lstm_forward": "lstm_step", "lstm_backward": "lstm_step_backward"}.get(function, "")
+    slips = tuple(bug for bug in zoo.SLIPS if bug.function in (function, step))
+    with_stories = tuple(bug for bug in zoo.BUGS if bug.function in (function, step) and not bug.convention)
+    orders = [bug for bug in zoo.BUGS if bug.convention and bug.function in (function, step) and "order" in bug.id]
+    both = []
+    for order in orders:
+        for bug in with_stories if step else (*with_stories, *slips):
+            mistake = replace(bug, title=f"{bug.title} {order.title}", also=order)
+            with suppress(ValueError):  # both change the same line
+                mistake.source_of(bug.function)
+                seen = _seen_from(function, mistake)
+                both.append(replace(seen, alone=getattr(bug, function), convention=_convention(order)))
+    return tuple(_seen_from(function, bug) for bug in slips), tuple(both)
+
+
+def _seen_from(function: str, bug: zoo.Bug) -> Misconception:
+    """A mistake as it shows in this function, whose own it is or that of the step that it repeats."""
+    title = bug.title
+    if bug.function != function:
+        title += f" (It comes out as if every step did so. Where {bug.function} passes, look at how the loop uses it.)"
+    status = Status.CONVENTION if bug.convention else Status.WRONG
+    convention = _convention(bug) if bug.convention else ""
+    return Misconception(bug.id, title, getattr(bug, function), bug.hints, status, convention=convention)
+
+
+def _convention(bug: zoo.Bug) -> str:
+    """Name of a convention, the same forward and backward."""
+    return bug.id.removeprefix("back_")
+
+
+def in_other_orders(gradients: Callable[..., Any]) -> tuple[tuple[Misconception, ...]]:
+    """Forward and backward pass that fit together, with their gates in another order: what they give for gradients.
+
+    Parameters
+    ----------
+    gradients : the reference, (x, h, c, Wx, Wh, b, dh, dc) -> gradients of the first six
+    """
+    orders = [bug for bug in (*zoo.BUGS, *zoo.OTHER_ORDERS) if re.fullmatch("order_[ifgo]{4}", bug.id)]
+    found = []
+    for bug in orders:
+        function = partial(_in_order, gradients, bug.id.removeprefix("order_"))
+        convention = _convention(bug)
+        found.append(Misconception(bug.id, bug.title, function, bug.hints, Status.CONVENTION, convention=convention))
+    return (tuple(found),)
+
+
+def _in_order(
+    gradients: Callable[..., Any],
+    order: str,
+    x: Array,
+    h: Array,
+    c: Array,
+    Wx: Array,
+    Wh: Array,
+    b: Array,
+    *back: Array,
+) -> Any:
+    """Gradients where the columns of the weights are read in this order of the gates."""
+    ours = [_blocks(weights, order, "ifgo") for weights in (Wx, Wh, b)]
+    dx, dh, dc, *grads = gradients(x, h, c, *ours, *back)
+    return dx, dh, dc, *(_blocks(grad, "ifgo", order) for grad in grads)
+
+
+def _blocks(array: Array, order: str, wanted: str) -> Array:
+    """Four blocks on the last axis that stand in one order, in another one."""
+    blocks = dict(zip(order, np.split(array, 4, axis=-1), strict=True))
+    return np.concatenate([blocks[gate] for gate in wanted], axis=-1)
 
 
 def _with_wrong_cache(wrong: Callable[[list[tuple[Any, ...]]], list[tuple[Any, ...]]]) -> Callable[..., Any]:
@@ -148,6 +222,26 @@ def _with_wrong_cache(wrong: Callable[[list[tuple[Any, ...]]], list[tuple[Any, .
 def _replace(step: tuple[Any, ...], **values: Any) -> tuple[Any, ...]:
     return tuple(StepCache(*step)._replace(**values))
 
+
+def _preactivations(step: tuple[Any, ...]) -> dict[str, Array]:
+    """What the gates of a step were made from."""
+    gates = dict(zip("ifgo", step[3:7], strict=True))
+    return {name: np.arctanh(a) if name == "g" else np.log(a / (1 - a)) for name, a in gates.items()}
+
+
+def _all_reordered(steps: list[tuple[Any, ...]], order: str) -> list[tuple[Any, ...]]:
+    """Caches with their gates in another order."""
+    places = [3 + "ifgo".index(name) for name in order]
+    return [(*step[:3], *(step[place] for place in places), *step[7:]) for step in steps]
+
+
+CACHE_NOTE = (
+    "The cache that you are given is the tuple (x, h_prev, c_prev, i, f, g, o, c, Wx, Wh) of part 1, in this order."
+)
+CACHES_NOTE = (
+    "The cache that you are given is a list with, for each time step, the tuple (x, h_prev, c_prev, i, f, g, o, c, Wx, Wh) "
+    "of part 1, in this order."
+)
 
 CACHE_MISTAKES = (
     Misconception(
@@ -167,6 +261,45 @@ CACHE_MISTAKES = (
         "The cache of a step holds c_prev where the new cell state belongs.",
         _with_wrong_cache(lambda steps: [_replace(s, c=s[2]) for s in steps]),
         ("Compare the cell states in cache[0] and cache[1].", "The cache needs both cell states of a step."),
+    ),
+    Misconception(
+        "cache_tanh_c",
+        "The cache of a step holds tanh(c) where c belongs.",
+        _with_wrong_cache(lambda steps: [_replace(s, c=np.tanh(s[7])) for s in steps]),
+        (
+            "Compare the cell state in cache[0] with what the step returns.",
+            "Is c overwritten before the cache is made?",
+        ),
+    ),
+    Misconception(
+        "cache_preactivations",
+        "The cache of a step holds the pre-activations where the gates belong.",
+        _with_wrong_cache(lambda steps: [_replace(s, **_preactivations(s)) for s in steps]),
+        ("Between which numbers lie the gates in cache[0]?", "Which arrays have gone through sigmoid and tanh?"),
+    ),
+    Misconception(
+        "cache_states_exchanged",
+        "The cache of a step holds c_prev before h_prev.",
+        _with_wrong_cache(lambda steps: [_replace(s, h_prev=s[2], c_prev=s[1]) for s in steps]),
+        ("Compare cache[0] with the arguments of the first step.", "Which of the two old states stands first?"),
+    ),
+    Misconception(
+        "cache_first_states",
+        "All entries of the list of caches hold h0 and c0 as the old states.",
+        _with_wrong_cache(lambda steps: [_replace(s, h_prev=steps[0][1], c_prev=steps[0][2]) for s in steps]),
+        ("Compare h_prev in cache[0] and in cache[1].", "What is handed to the step in each round of the loop?"),
+    ),
+    *(
+        Misconception(
+            f"cache_order_{order}",
+            f"The gates stand in the cache in the order {' '.join(order)}; the task asks for i f g o.",
+            _with_wrong_cache(partial(_all_reordered, order=order)),
+            (
+                "Both functions are right, and disagree about the cache.",
+                "Compare the gates in cache[0] with the list above.",
+            ),
+        )
+        for order in zoo.CACHE_ORDERS
     ),
     Misconception(
         "cache_reversed",
@@ -222,6 +355,7 @@ CHECKS = (
         axes=STEP_AXES,
         blocks=BLOCKS,
         misconceptions=known("lstm_step"),
+        further=partial(further, "lstm_step"),
         hints=LINE_BY_LINE,
     ),
     Check(
@@ -235,6 +369,7 @@ CHECKS = (
         axes=AXES,
         blocks=BLOCKS,
         misconceptions=known("lstm_forward"),
+        further=partial(further, "lstm_forward"),
         hints=("Compare your first time step with lstm_step.", "Then your second: what does it start from?"),
     ),
     Check(
@@ -248,6 +383,8 @@ CHECKS = (
         axes=STEP_AXES,
         blocks=BLOCKS,
         misconceptions=known("lstm_step_backward"),
+        further=partial(further, "lstm_step_backward"),
+        told_with={"cache": CACHE_NOTE},
         hints=(
             "Which of your six results are right? The lines that they are made from are right, too: look at the others.",
             *LINE_BY_LINE,
@@ -264,6 +401,8 @@ CHECKS = (
         axes=AXES,
         blocks=BLOCKS,
         misconceptions=known("lstm_backward"),
+        further=partial(further, "lstm_backward"),
+        told_with={"cache": CACHES_NOTE},
         hints=(
             "With T = 1 it must return what lstm_step_backward returns. Does it?",
             "Then with T = 2: what does the first step get from the second?",
@@ -281,6 +420,7 @@ CHECKS = (
         blocks=BLOCKS,
         needs=("lstm_forward", "lstm_backward"),
         misconceptions=CACHE_MISTAKES,
+        further=partial(in_other_orders, expected_end_to_end),
         hints=(
             "The numbers of both functions are right, so look at what one hands to the other: the cache.",
             "Compare each part of cache[0] with the list in the text above: the order, and old against new states.",

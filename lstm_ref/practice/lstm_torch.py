@@ -11,7 +11,9 @@ the first check is asked.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -25,6 +27,7 @@ from verdict import Case, Check, Misconception, Status
 
 AXES = {
     **lstm_bptt.STEP_AXES,
+    **dict.fromkeys("ifgo", "N H"),
     "last": "N H",
     "dlogits": "N T C",
     "weight_ih_l0": "4H D",
@@ -42,34 +45,18 @@ AXES = {
 CELL_GRADS = ("dx", "dh_prev", "dc_prev", "dWx", "dWh", "db")
 WEIGHTS = ("out_weight", "out_bias", "weight_ih", "weight_hh", "bias_ih", "bias_hh")
 
-# Whoever calls one of these has not written the cell. `lstm_layer` is given in the notebook, for another part.
-LIBRARY = (
-    "torch.nn.LSTM",
-    "torch.nn.LSTMCell",
-    "torch.nn.RNNBase",
-    "torch.nn.RNNCellBase",
-    "torch.nn.modules",
-    "torch.nn.quantizable",
-    "torch.nn.quantized",
-    "torch.ao",
-    "torch.quantization",
-    "torch._decomp",
-    "torch._refs",
-    "torch.lstm",
-    "torch.lstm_cell",
-    "torch.mkldnn_rnn_layer",
-    "torch.quantized_lstm_cell",
-    "torch._VF",
-    "torch._C",
-    "torch.ops",
-    "lstm_layer",
-    "lstm_ref",
-)
 
-
-def check(name: str, seed: int | None = None) -> None:
+def check(name: str = "", seed: int | None = None) -> None:
     """Put a question to the function that the caller has defined, and show the verdict; see `lstm_ref.practice.check`."""
     practice.ask(CHECKS, name, seed, sys._getframe(1).f_globals)
+
+
+def case(name: str, seed: int) -> practice.Example | None:
+    """The first input that the caller's function fails, what came, and what was expected.
+
+    ``name`` is that of a check, ``seed`` the one that its verdict shows; see `lstm_ref.practice.case`.
+    """
+    return practice.case_of(CHECKS, name, seed, sys._getframe(1).f_globals)
 
 
 # --- cases ---------------------------------------------------------------------------------------------------------------
@@ -154,7 +141,8 @@ RIGHT = zoo.Bug("right", "lstm_cell", "", (), "", "", "", (), framework="torch")
 
 def expected_cell(x: Array, state: tuple[Array, Array], Wx: Array, Wh: Array, b: Array) -> Any:
     """The reference of lstm_cell, in NumPy."""
-    return lstm_step(x, *state, Wx, Wh, b)[:2]
+    h, c, cache = lstm_step(x, *state, Wx, Wh, b)
+    return (h, c), (cache.i, cache.f, cache.g, cache.o)
 
 
 def expected_gradients(
@@ -170,15 +158,17 @@ def sum_of_biases(arrays: dict[str, Array]) -> dict[str, Array]:
     return weights | {"bias": arrays["bias_ih_l0"] + arrays["bias_hh_l0"]}
 
 
-def known_cell() -> tuple[Misconception, ...]:
-    """What the zoo knows of lstm_step, as mistakes in lstm_cell."""
+def in_the_cell(mistakes: Iterable[Misconception]) -> tuple[Misconception, ...]:
+    """Mistakes in lstm_step as mistakes in lstm_cell."""
 
     def cell(step: Callable[..., Any]) -> Callable[..., Any]:
-        return lambda x, state, *weights: step(x, *state, *weights)[:2]
+        def lstm_cell(x: Array, state: tuple[Array, Array], *weights: Array) -> Any:
+            h, c, cache = step(x, *state, *weights)
+            return (h, c), cache[3:7]
 
-    return tuple(
-        Misconception(m.id, m.title, cell(m.function), m.hints, m.status) for m in lstm_bptt.known("lstm_step")
-    )
+        return lstm_cell
+
+    return tuple(replace(m, function=cell(m.function), alone=m.alone and cell(m.alone)) for m in mistakes)
 
 
 def known(function: str, called: str = "") -> tuple[Misconception, ...]:
@@ -197,17 +187,19 @@ def _cell_cases(make: Callable[..., Case]) -> Callable[[Generator], list[Case]]:
 CHECKS = (
     Check(
         name="lstm_cell",
-        title="The cell gives the right h and c.",
+        title="The cell gives the right h and c, and the right gates.",
         function="lstm_cell",
         points=3,
         arrays="torch",
         cases=_cell_cases(cell_case),
         expected=expected_cell,
-        outputs=("h", "c"),
+        outputs=(("h", "c"), ("i", "f", "g", "o")),
         axes=AXES,
         blocks=lstm_bptt.BLOCKS,
-        misconceptions=known_cell(),
-        forbids_within=LIBRARY,
+        # A layer of PyTorch's gives h and c, and no gates: alone, they are nobody's work.
+        made_from={"h": ("i", "f", "g", "o"), "c": ("i", "f", "g")},
+        misconceptions=in_the_cell(lstm_bptt.known("lstm_step")),
+        further=lambda: [in_the_cell(group) for group in lstm_bptt.further("lstm_step")],
         hints=lstm_bptt.LINE_BY_LINE,
     ),
     Check(
@@ -223,7 +215,7 @@ CHECKS = (
         blocks=lstm_bptt.BLOCKS,
         needs=("lstm_cell",),
         misconceptions=known("lstm_cell", "cell_gradients"),
-        forbids_within=LIBRARY,
+        further=partial(lstm_bptt.in_other_orders, expected_gradients),
         hints=(
             "The numbers of your cell are right, so look at how they are made: which step is not PyTorch's own?",
             "Search your function for .detach(), .data, .numpy(), .item(), torch.tensor(...) and torch.no_grad().",

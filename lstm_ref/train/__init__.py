@@ -12,6 +12,7 @@ do what every long run needs: a history, the best weights, checkpoints, random n
 from typing import TYPE_CHECKING, Any
 
 from lstm_ref.errors import CheckpointError, DivergedError
+from lstm_ref.learn.beam import Hypothesis, beam_search
 from lstm_ref.train.engine import Engine
 from lstm_ref.train.history import History
 from lstm_ref.train.loop import mean_loss, train
@@ -20,19 +21,37 @@ from lstm_ref.train.randomness import set_seed
 
 if TYPE_CHECKING:
     from lstm_ref.train.keras_engine import KerasEngine
+    from lstm_ref.train.sentences import SentenceClassifier, class_scores, fit_sentences
+    from lstm_ref.train.summariser import Pointer, SummaryWords, copy_loss, fit_summaries, summarise
     from lstm_ref.train.torch_engine import TorchEngine
+    from lstm_ref.train.translator import Translator, fit_translator, teacher_forced, translate, translate_beam
 
 __all__ = [
     "CheckpointError",
     "DivergedError",
     "Engine",
     "History",
+    "Hypothesis",
     "KerasEngine",
     "NumpyEngine",
+    "Pointer",
+    "SentenceClassifier",
+    "SummaryWords",
     "TorchEngine",
+    "Translator",
+    "beam_search",
+    "class_scores",
+    "copy_loss",
+    "fit_sentences",
+    "fit_summaries",
+    "fit_translator",
     "mean_loss",
     "set_seed",
+    "summarise",
+    "teacher_forced",
     "train",
+    "translate",
+    "translate_beam",
 ]
 
 
@@ -46,4 +65,16 @@ def __getattr__(name: str) -> Any:
         from lstm_ref.train.keras_engine import KerasEngine
 
         return KerasEngine
+    if name in ("SentenceClassifier", "class_scores", "fit_sentences"):
+        from lstm_ref.train import sentences
+
+        return getattr(sentences, name)
+    if name in ("Translator", "fit_translator", "teacher_forced", "translate", "translate_beam"):
+        from lstm_ref.train import translator
+
+        return getattr(translator, name)
+    if name in ("Pointer", "SummaryWords", "copy_loss", "fit_summaries", "summarise"):
+        from lstm_ref.train import summariser
+
+        return getattr(summariser, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -50,7 +50,7 @@ def train(
     batches : function that gives the batches of one pass over the data, or a list of them. A state that is carried is None at
         the start of each pass
     steps, passes : how long: at least one of them; whichever comes first
-    lr : learning rate; or a function of the number of steps taken, 0 at the first one, as `lstm_ref.schedules` has them; or a
+    lr : learning rate; or a function of the number of steps taken, 0 at the first one, as `lstm_ref.optim` has them; or a
         function of this number and the History so far
     clip : largest length that all gradients together may have; longer ones are shortened, their direction stays
     validation : as ``batches``; the loss over them is measured as `mean_loss` does it

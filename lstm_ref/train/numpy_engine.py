@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from lstm_ref import optim
 from lstm_ref.errors import ArgumentError, Array, check_floats, check_same_names
+from lstm_ref.learn import optim
 from lstm_ref.train.engine import Step, StepCaller, Weights
 
 

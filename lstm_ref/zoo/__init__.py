@@ -1,7 +1,7 @@
 """The zoo: known mistakes in an LSTM, each a right line and a wrong line, with symptom, cause, fix and source.
 
 The instant checks, the judge and the book read this one registry. `BUGS` are those in NumPy; `PYTORCH` are those in code around
-an LSTM in PyTorch, which is imported only when one of them is run.
+an LSTM in PyTorch, which is imported only when one of them is run. `SLIPS` are slips of the hand, which have no story.
 
 >>> bug = find("no_forget_gate")
 >>> bug.function, bug.changes[0].wrong
@@ -15,15 +15,18 @@ from lstm_ref.zoo.backward import BACKWARD
 from lstm_ref.zoo.forward import FORWARD
 from lstm_ref.zoo.pytorch import PYTORCH
 from lstm_ref.zoo.registry import FUNCTIONS, Bug, Change, source_of, step_caches
+from lstm_ref.zoo.slips import CACHE_ORDERS, SLIPS
 
 BUGS: tuple[Bug, ...] = (*FORWARD, *BACKWARD)
 OTHER_ORDERS: tuple[Bug, ...] = (*forward.OTHER_ORDERS, *backward.OTHER_ORDERS)
 
 __all__ = [
     "BUGS",
+    "CACHE_ORDERS",
     "FUNCTIONS",
     "OTHER_ORDERS",
     "PYTORCH",
+    "SLIPS",
     "Bug",
     "Change",
     "backward_bugs",
@@ -41,7 +44,7 @@ def find(id: str) -> Bug:
     ------
     KeyError : when there is none; the message lists those that there are
     """
-    for bug in (*BUGS, *PYTORCH, *OTHER_ORDERS):
+    for bug in (*BUGS, *PYTORCH, *OTHER_ORDERS, *SLIPS):
         if bug.id == id:
             return bug
     raise KeyError(f"zoo.find: no entry {id!r}; there are {', '.join(bug.id for bug in (*BUGS, *PYTORCH))}")

@@ -30,12 +30,12 @@ def lstm_cell(x: Any, state: Any, Wx: Any, Wh: Any, b: Any) -> Any:
     g = torch.tanh(a_g)
     c = f * c_prev + i * g
     h = o * torch.tanh(c)
-    return h, c
+    return (h, c), (i, f, g, o)
 
 
 def cell_gradients(x: Any, h_prev: Any, c_prev: Any, Wx: Any, Wh: Any, b: Any, dh: Any, dc: Any) -> Any:
     inputs = [tensor.requires_grad_() for tensor in (x, h_prev, c_prev, Wx, Wh, b)]
-    h, c = lstm_cell(x, (h_prev, c_prev), Wx, Wh, b)
+    (h, c), _ = lstm_cell(x, (h_prev, c_prev), Wx, Wh, b)
     return torch.autograd.grad((h, c), inputs, (dh, dc), materialize_grads=True)
 
 

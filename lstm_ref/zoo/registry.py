@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
+from types import FunctionType
 from typing import Any
 
 import numpy as np
@@ -50,6 +51,7 @@ class Bug:
     source : where it comes from
     convention : right mathematics in another gate order or layout
     framework : whose code it is: of `plain.py` ("numpy") or of `plain_torch.py` ("torch")
+    also : another mistake that is made at the same time
     silent_at_one_step : for a backward mistake: with T = 1 and zero state, the gradients of Wx, Wh, b and x come out right
 
     The attributes ``lstm_step``, ``lstm_forward``, ``lstm_step_backward`` and ``lstm_backward`` are the whole set of functions
@@ -69,18 +71,22 @@ class Bug:
     convention: bool = False
     silent_at_one_step: bool = False
     framework: str = "numpy"
+    also: Bug | None = None
 
     @cached_property
     def code(self) -> str:
         """Source of all functions, the wrong one included; needs ``import numpy as np``, or PyTorch's imports, above it."""
         names = ("sigmoid", *FUNCTIONS) if self.framework == "numpy" else tuple(_torch_sources())
         sources = {name: _plain_source(name, self.framework) for name in names}
-        sources[self.function] = _apply(self.changes, sources[self.function], self.id)
+        for bug in filter(None, (self.also, self)):
+            sources[bug.function] = apply(bug.changes, sources[bug.function], bug.id)
         return "\n\n\n".join(sources.values()) + "\n"
 
     def source_of(self, function: str) -> str:
         """Source of one of the functions, as a student would write it: without annotations."""
-        return source_of(function, self.changes if function == self.function else (), self.framework)
+        bugs = filter(None, (self.also, self))
+        changes = [change for bug in bugs if bug.function == function for change in bug.changes]
+        return source_of(function, changes, self.framework)
 
     @cached_property
     def _functions(self) -> dict[str, Callable[..., Any]]:
@@ -90,6 +96,19 @@ class Bug:
         if self.framework == "torch":
             namespace |= _torch_names()
         exec(compile(self.code, filename, "exec"), namespace)
+        return namespace
+
+    @cached_property
+    def _step_and_sequence(self) -> dict[str, Callable[..., Any]]:
+        """The functions in NumPy; only those that differ from the plain ones are compiled, which is done a thousand times."""
+        wrong = {bug.function: bug for bug in filter(None, (self.also, self))}
+        namespace: dict[str, Any] = {"np": np, "Any": Any}
+        for name in ("sigmoid", *FUNCTIONS):
+            if name in wrong:
+                exec(compile(self.source_of(name), f"<zoo {self.id}>", "exec"), namespace)
+            else:
+                plain_one = getattr(plain, name)
+                namespace[name] = FunctionType(plain_one.__code__, namespace, name, plain_one.__defaults__)
         return namespace
 
     def calling(self, function: str) -> Callable[..., Any]:
@@ -107,15 +126,15 @@ class Bug:
 
     def lstm_step(self, *arguments: Any) -> Any:
         """Like `lstm_ref.lstm_step`, with this mistake; the cache is a plain tuple."""
-        return self._functions["lstm_step"](*arguments)
+        return self._step_and_sequence["lstm_step"](*arguments)
 
     def lstm_forward(self, *arguments: Any) -> Any:
         """Like `lstm_ref.lstm_forward`, with this mistake; the cache is the list of the T step caches."""
-        return self._functions["lstm_forward"](*arguments)
+        return self._step_and_sequence["lstm_forward"](*arguments)
 
     def lstm_step_backward(self, *arguments: Any) -> Any:
         """Like `lstm_ref.lstm_step_backward`, with this mistake."""
-        return self._functions["lstm_step_backward"](*arguments)
+        return self._step_and_sequence["lstm_step_backward"](*arguments)
 
     def lstm_backward(self, dh: Any, cache: Any, dcT: Any = None) -> SequenceGrads:
         """Like `lstm_ref.lstm_backward`, with this mistake.
@@ -123,7 +142,7 @@ class Bug:
         ``cache`` is a `SequenceCache` or a list of T step caches.
         """
         steps = step_caches(cache) if isinstance(cache, SequenceCache) else cache
-        return SequenceGrads(*self._functions["lstm_backward"](dh, steps, dcT))
+        return SequenceGrads(*self._step_and_sequence["lstm_backward"](dh, steps, dcT))
 
 
 def step_caches(cache: SequenceCache) -> list[tuple[Any, ...]]:
@@ -152,10 +171,11 @@ def source_of(function: str, changes: Sequence[Change] = (), framework: str = "n
     changes : each a right line and what stands there instead
     framework : "numpy" or "torch"
     """
-    source = _apply(changes, _plain_source(function, framework), function)
+    source = apply(changes, _plain_source(function, framework), function)
     return re.sub(r"(: Any\b| -> (Any|None)\b|  # type: ignore.*)", "", source)
 
 
+@cache
 def _plain_source(function: str, framework: str) -> str:
     if framework == "torch":
         return _torch_sources()[function]
@@ -183,7 +203,8 @@ def _torch_names() -> dict[str, Any]:
     return {"torch": torch, "nn": nn, "F": functional, "__name__": "zoo"}
 
 
-def _apply(changes: Sequence[Change], source: str, name: str) -> str:
+def apply(changes: Sequence[Change], source: str, name: str) -> str:
+    """Source with its right lines changed to the wrong ones; each must stand in it exactly once."""
     lines = source.split("\n")
     for change in changes:
         where = [k for k, line in enumerate(lines) if line.strip() == change.right]

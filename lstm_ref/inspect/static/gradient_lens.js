@@ -5,7 +5,7 @@
 const NS = "http://www.w3.org/2000/svg";
 const N = 4, D = 4, H = 24, T_MAX = 100, INPUT = 0.5; // as in gradient_lens.py
 const NETWORKS = [["rnn", 1], ["gru", 3], ["lstm", 4]]; // and their blocks of H columns
-const NAMES = ["forget_bias", "scale", "T", "lag", "seed"];
+const NAMES = ["forget_bias", "longest", "scale", "T", "lag", "seed"];
 const CHART = { height: 300, left: 46, right: 12, top: 10, bottom: 40 };
 
 // Colour and dashes of the palette; the line of c is the widest there, too.
@@ -26,9 +26,11 @@ const TEXT = {
   again: "Draw again",
   againHint: "Other weights, other inputs, another direction of the gradient",
   controls: "Numbers to move",
-  label: { forget_bias: "forget bias", scale: "weight scale", T: "steps T", lag: "read at lag" },
+  label: { forget_bias: "forget bias", longest: "chrono up to", scale: "weight scale", T: "steps T", lag: "read at lag" },
+  off: "off",
   spoken: {
     forget_bias: "bias of the forget gate of the LSTM and of the update gate of the GRU",
+    longest: "longest memory in steps of the chrono start, which gives each unit a forget bias of its own; 0 is off",
     scale: "scale of the recurrent weights",
     T: "time steps T",
     lag: "lag at which the numbers are read, in steps back from the last",
@@ -54,6 +56,7 @@ const TEXT = {
 const EXAMPLES = [
   ["b = 0", "Forget and update gates are half open: both gated networks forget faster than the plain RNN.", { forget_bias: 0, scale: 1, T: 50 }],
   ["Gates open", "A large bias holds the gates near 1, and small weights leave them there: GRU and LSTM keep, the RNN does not.", { forget_bias: 5, scale: 0.5, T: 50 }],
+  ["Chrono", "Each unit has a forget bias of its own, for 1 to 49 steps, and writes as little as it forgets: LSTM and GRU keep over all 50 steps.", { longest: 50, scale: 1, T: 50 }],
   ["No recurrence", "Recurrent weights of 0: the cell state alone goes back, and its gradient is the product of the forget gates.", { forget_bias: 1, scale: 0, T: 50 }],
   ["Large weights", "The gradient of the RNN explodes in nearly every draw; that of the LSTM grows in most of them, and far less.", { forget_bias: 2, scale: 3, T: 100 }],
 ];
@@ -89,6 +92,7 @@ function draw(seed) {
   let squares = 0;
   for (const value of drawn.dhT) squares += value * value;
   drawn.dhT = drawn.dhT.map((value) => value / Math.sqrt(squares));
+  drawn.chrono = array(H);
   return drawn;
 }
 
@@ -143,7 +147,7 @@ function gru({ Wx, Wh }, bias, xs, dhT, note) {
   for (const x of xs) {
     const before = h, fromInput = times(x, Wx, new Float64Array(3 * H)), fromState = times(h, Wh, new Float64Array(3 * H));
     const r = units((k) => sigmoid(fromInput[k] + fromState[k]));
-    const z = units((k) => sigmoid(fromInput[H + k] + fromState[H + k] + bias));
+    const z = units((k) => sigmoid(fromInput[H + k] + fromState[H + k] + bias.keep[k]));
     const m = fromState.slice(2 * H);
     const n = units((k) => Math.tanh(fromInput[2 * H + k] + r[k] * m[k]));
     h = units((k) => (1 - z[k]) * n[k] + z[k] * before[k]);
@@ -170,7 +174,7 @@ function lstm({ Wx, Wh }, bias, xs, dhT, note) {
   let h = new Float64Array(H), c = new Float64Array(H);
   for (const x of xs) {
     const before = c, a = times(h, Wh, times(x, Wx, new Float64Array(4 * H)));
-    const i = units((k) => sigmoid(a[k])), f = units((k) => sigmoid(a[H + k] + bias));
+    const i = units((k) => sigmoid(a[k] + bias.write[k])), f = units((k) => sigmoid(a[H + k] + bias.keep[k]));
     const g = units((k) => Math.tanh(a[2 * H + k])), o = units((k) => sigmoid(a[3 * H + k]));
     c = units((k) => f[k] * before[k] + i[k] * g[k]);
     const y = c.map(Math.tanh);
@@ -201,7 +205,15 @@ function lstm({ Wx, Wh }, bias, xs, dhT, note) {
   note("lstm_f", alone);
 }
 
-function measure(drawn, { forget_bias, scale, T }) {
+// Of the gate that keeps, and of the LSTM's input gate: the same for all units, or drawn for each by the chrono start
+function biases(drawn, { forget_bias, longest }) {
+  if (!longest) return { keep: units(() => forget_bias), write: new Float64Array(H) };
+  const keep = units((k) => Math.log(1 + (longest - 2) * (0.5 + drawn.chrono[k] / Math.sqrt(12))));
+  return { keep, write: keep.map((value) => -value) };
+}
+
+function measure(drawn, numbers) {
+  const { scale, T } = numbers, bias = biases(drawn, numbers);
   const squares = Object.fromEntries(Object.keys(SERIES).map((name) => [name, new Float64Array(T + 1)]));
   const weights = {};
   for (const [network] of NETWORKS) {
@@ -215,7 +227,7 @@ function measure(drawn, { forget_bias, scale, T }) {
       for (const value of gradient) squares[name][lag[name]] += value * value;
     };
     const dhT = drawn.dhT.slice(n * H, (n + 1) * H);
-    for (const [network, run] of [["rnn", rnn], ["gru", gru], ["lstm", lstm]]) run(weights[network], forget_bias, xs, dhT, note);
+    for (const [network, run] of [["rnn", rnn], ["gru", gru], ["lstm", lstm]]) run(weights[network], bias, xs, dhT, note);
   }
   return Object.fromEntries(Object.entries(squares).map(([name, all]) => [name, all.map(Math.sqrt)]));
 }
@@ -282,8 +294,9 @@ function render({ model, el }) {
   // Examples
   const presets = html("div", { class: "lw-presets", role: "group", "aria-label": TEXT.presets });
   const note = html("p", { class: "lw-note", "aria-live": "polite" });
-  const { forget_bias, scale, T } = read();
-  const choices = [[TEXT.first, TEXT.firstNote, { forget_bias, scale, T }], ...EXAMPLES];
+  const { forget_bias, longest, scale, T } = read();
+  const examples = EXAMPLES.map(([label, remark, values]) => [label, remark, { longest: 0, ...values }]);
+  const choices = [[TEXT.first, TEXT.firstNote, { forget_bias, longest, scale, T }], ...examples];
   const buttons = choices.map(([label, , values]) => {
     const button = html("button", { type: "button", "aria-pressed": "false" }, label);
     listen(button, "click", () => write(values));
@@ -297,7 +310,7 @@ function render({ model, el }) {
   // Sliders
   const sliders = {};
   const controls = html("div", { class: "lw-controls", role: "group", "aria-label": TEXT.controls });
-  for (const [name, min, max, step] of [["forget_bias", -2, 6, 0.1], ["scale", 0, 3, 0.05], ["T", 1, T_MAX, 1], ["lag", 0, T_MAX, 1]]) {
+  for (const [name, min, max, step] of [["forget_bias", -2, 6, 0.1], ["longest", 0, 400, 10], ["scale", 0, 3, 0.05], ["T", 1, T_MAX, 1], ["lag", 0, T_MAX, 1]]) {
     const input = html("input", { type: "range", min, max, step, "aria-label": TEXT.spoken[name], "data-name": name, ...KEYS });
     const shown = html("output", {});
     listen(input, "input", () => write({ [name]: Number(input.value) }));
@@ -413,10 +426,11 @@ function render({ model, el }) {
     const T = numbers.T, lag = Math.min(numbers.lag, T);
 
     sliders.lag.input.max = T;
+    sliders.forget_bias.input.disabled = numbers.longest > 0; // each unit has its own then
     for (const [name, { input, shown, digits }] of Object.entries(sliders)) {
       const value = name === "lag" ? lag : numbers[name];
       if (Number(input.value) !== value) input.value = value;
-      shown.textContent = plain(value, digits);
+      shown.textContent = name === "longest" && value === 0 ? TEXT.off : plain(value, digits);
       input.setAttribute("aria-valuetext", name === "lag" ? `${lag}: ${spoken(lag)}` : shown.textContent);
     }
     heads[0].textContent = TEXT.at(lag);

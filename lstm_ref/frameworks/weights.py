@@ -12,8 +12,8 @@ from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 
-from lstm_ref.convert import convert, convert_model
 from lstm_ref.errors import ArgumentError, Array, DTypeError, check_arrays
+from lstm_ref.frameworks.convert import convert, convert_model
 
 Params = dict[str, Array]
 Model = Params | list[Params | list[Params]]

@@ -37,9 +37,9 @@ from typing import NamedTuple
 import numpy as np
 
 from lstm_ref.arguments import check_mask
-from lstm_ref.cells import CELLS, Params, check_cell, check_weights, state_pair
 from lstm_ref.errors import ArgumentError, Array, check_arrays, check_cache
-from lstm_ref.masked import MaskedCache, backward_masked, forward_masked
+from lstm_ref.layers.cells import CELLS, Params, check_cell, check_weights, state_pair
+from lstm_ref.layers.masked import MaskedCache, backward_masked, forward_masked
 
 
 class TruncatedCache(NamedTuple):

@@ -11,13 +11,13 @@ All follow their tensors: on a GPU where these are there (`best_device` names it
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
-from lstm_ref.convert import convert_model
 from lstm_ref.errors import ArgumentError, DTypeError, MissingPackageError, ShapeError
-from lstm_ref.weights import Model, read_torch
+from lstm_ref.frameworks.convert import convert_model
+from lstm_ref.frameworks.weights import Model, read_torch
 
 try:
     import torch
@@ -25,7 +25,7 @@ try:
     from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 except ImportError as error:
     raise MissingPackageError(
-        "lstm_ref.torch_twin needs PyTorch, which is not installed; run: pip install 'inside-the-lstm[torch]'"
+        "lstm_ref.torch needs PyTorch, which is not installed; run: pip install 'inside-the-lstm[torch]'"
     ) from error
 
 
@@ -347,7 +347,8 @@ def run_torch(
     mask : (N, T) of bool, True at valid steps, as `lstm_ref.padding_mask` makes it for padding after the data: PyTorch packs no
         other padding, and no sequence without a valid step
     autocast : torch.bfloat16 or torch.float16: products in this dtype, weights and sums in float32, by ``torch.autocast``. On the
-        CPU, packed sequences of different lengths stay in float32, and few processors have float16
+        CPU, packed sequences of different lengths give float32, and so does a processor for which oneDNN has no LSTM of this
+        dtype (x86 without AVX-512): there PyTorch's own operations compute, with the same products
 
     Returns
     -------
@@ -378,18 +379,35 @@ def run_torch(
     given: Any = x
     if mask is not None:
         given = pack_padded_sequence(x, _lengths(mask, x), batch_first=True, enforce_sorted=False)
-    try:
-        with torch.autocast(x.device.type, autocast) if autocast is not None else nullcontext():
-            h, state = layer(given, state)
-    except RuntimeError as error:
-        if autocast == torch.float16 and x.device.type == "cpu":
-            raise ArgumentError(
-                "run_torch: autocast must be torch.bfloat16 on this processor, got torch.float16; PyTorch has no such LSTM here"
-            ) from error
-        raise
+    h, state = layer(given, state) if autocast is None else _run_mixed(layer, given, state, x.device.type, autocast)
     if mask is not None:
         h, _ = pad_packed_sequence(h, batch_first=True, total_length=x.shape[1])
     return h, state
+
+
+def _run_mixed(layer: nn.Module, given: Any, state: Any, device: str, dtype: torch.dtype) -> tuple[Any, Any]:
+    """One call under autocast; without oneDNN where it has no such layer for this processor."""
+    with torch.autocast(device, dtype):
+        try:
+            h, state = layer(given, state)
+        except RuntimeError as error:
+            # Which processors have it is known to oneDNN alone, and it says so in this way only.
+            if "could not create a primitive" not in str(error):
+                raise
+            with _without_onednn():
+                h, state = layer(given, state)
+    return h, state
+
+
+@contextmanager
+def _without_onednn() -> Iterator[None]:
+    """PyTorch's own operations. Not ``mkldnn.flags``: that sets TF32 too, and warns."""
+    before = torch.backends.mkldnn.enabled
+    torch.backends.mkldnn.enabled = False
+    try:
+        yield
+    finally:
+        torch.backends.mkldnn.enabled = before
 
 
 def _lengths(mask: Tensor, x: Tensor) -> Tensor:

@@ -6,17 +6,17 @@ A GRU has a bh among its weights where the reset gate acts after the product, an
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.random import Generator
 
 from lstm_ref.arguments import check_mask
-from lstm_ref.cells import CELLS, Cell, Params, check_cell, check_weights, state_pair
-from lstm_ref.dropout import DropoutCache, check_dropout, dropout_backward, dropout_forward
 from lstm_ref.errors import ArgumentError, Array, check_arrays, check_cache
-from lstm_ref.masked import MaskedCache, backward_masked, forward_masked
+from lstm_ref.layers.cells import CELLS, Cell, Params, check_cell, check_weights, state_pair
+from lstm_ref.layers.dropout import DropoutCache, check_dropout, dropout_backward, dropout_forward
+from lstm_ref.layers.masked import MaskedCache, backward_masked, forward_masked
 
 # --- Bidirectional ------------------------------------------------------------------------------------------------------
 
@@ -84,7 +84,8 @@ def bidirectional_forward(
     """
     kind = check_cell("bidirectional_forward", cell, c0)
     _check_list("bidirectional_forward", kind, "directions", directions, 2)
-    states = _check_states("bidirectional_forward", kind, x, h0, c0, "directions", directions, stacked=False)
+    named = {f"directions[{d}]": params for d, params in enumerate(directions)}
+    states = _check_states("bidirectional_forward", kind, x, h0, c0, named, "DD")
     mask = check_mask("bidirectional_forward", mask, x.shape[:2])
     h_there, last_there, there = forward_masked(cell, x, [s[0] for s in states], directions[0], mask)
     h_back, last_back, back = forward_masked(cell, x, [s[1] for s in states], directions[1], mask, reverse=True)
@@ -127,7 +128,7 @@ def bidirectional_backward(
 class StackedCache(NamedTuple):
     """What `stacked_backward` needs from `stacked_forward`."""
 
-    layers: tuple[MaskedCache, ...]
+    layers: tuple[tuple[MaskedCache, ...], ...]  # one or two directions of each layer
     dropouts: tuple[DropoutCache, ...]  # one for each gap between two layers
 
 
@@ -135,16 +136,17 @@ class StackedGrads(NamedTuple):
     """Gradient of the loss with respect to each argument of `stacked_forward`."""
 
     dx: Array  # (N, T, D)
-    dh0: Array  # (L, N, H)
-    dc0: Array | None  # (L, N, H), None where the cell has no cell state
-    layers: tuple[dict[str, Array], ...]  # each under the names of the weights
+    dh0: Array  # (S, N, H)
+    dc0: Array | None  # (S, N, H), None where the cell has no cell state
+    # Under the names of the weights: one dict a layer, or two where it has two directions.
+    layers: tuple[dict[str, Array] | tuple[dict[str, Array], ...], ...]
 
 
 def stacked_forward(
     x: Array,
     h0: Array,
     c0: Array | None,
-    layers: Sequence[Params],
+    layers: Sequence[Params | Sequence[Params]],
     mask: Array | None = None,
     *,
     cell: str = "lstm",
@@ -153,14 +155,16 @@ def stacked_forward(
     training: bool = True,
     variational: bool = False,
 ) -> tuple[Array, tuple[Array, Array | None], StackedCache]:
-    """L layers, one on another: the output of each is the input of the next, with dropout between.
+    """Layers one on another: the output of each is the input of the next, with dropout between.
 
     Parameters
     ----------
     x : (N, T, D)
-    h0, c0 : (L, N, H), one state a layer; c0 is None where the cell has no cell state
-    layers : L dicts of weights, the lowest first; {"Wx": (D, 4H), "Wh": (H, 4H), "b": (4H,)} for an LSTM; from the second on,
-        D is H
+    h0, c0 : (S, N, H), one state for each layer and direction, in the order of torch.nn.LSTM: first layer forward, first layer
+        reverse, second layer forward, ...; c0 is None where the cell has no cell state
+    layers : for each layer, the lowest first, a dict of weights, or a list of two, forward and reverse;
+        {"Wx": (D, 4H), "Wh": (H, 4H), "b": (4H,)} for an LSTM. From the second layer on, D is H, or 2H where the layer below has
+        two directions
     mask : (N, T), True at valid steps; None means that all are
     cell : "lstm", "gru" or "rnn"
     dropout : rate, from 0 to below 1, of the dropout between two layers; neither x nor the output of the last one is dropped
@@ -170,8 +174,9 @@ def stacked_forward(
 
     Returns
     -------
-    h : (N, T, H), output of the last layer; 0 at masked steps
-    (hT, cT) : each (L, N, H), the state of each layer after the last valid step; cT is None where the cell has no cell state
+    h : (N, T, H), output of the last layer, or (N, T, 2H) where that has two directions; 0 at masked steps
+    (hT, cT) : each (S, N, H), the state of each layer and direction after the last step that it took; cT is None where the cell
+        has no cell state
     cache : StackedCache
 
     Raises
@@ -190,20 +195,40 @@ def stacked_forward(
     ...                                      dropout=0.5, rng=rng)
     >>> h.shape, hT.shape, bool((h[:, -1] == hT[1]).all())
     ((1, 5, 2), (2, 1, 2), True)
+
+    Two directions below, one above:
+
+    >>> both = [layers[0], layers[0]]
+    >>> above = {"Wx": rng.normal(size=(4, 8)), "Wh": rng.normal(size=(2, 8)), "b": np.zeros(8)}
+    >>> state = np.zeros((3, 1, 2))
+    >>> stacked_forward(rng.normal(size=(1, 5, 3)), state, state, [both, above])[0].shape
+    (1, 5, 2)
     """
     kind = check_cell("stacked_forward", cell, c0)
-    _check_list("stacked_forward", kind, "layers", layers, len(layers))
-    states = _check_states("stacked_forward", kind, x, h0, c0, "layers", layers, stacked=True)
+    sides = _by_direction(layers)
+    named = {name: params for layer in sides for name, params in layer.items()}
+    check_weights("stacked_forward", kind, **named)
+    widths = ["D", *("H" if len(layer) == 1 else "2H" for layer in sides)]
+    below = [width for layer, width in zip(sides, widths, strict=False) for _ in layer]
+    states = _check_states("stacked_forward", kind, x, h0, c0, named, below)
     check_dropout("stacked_forward", "dropout", dropout, rng, training)
     mask = check_mask("stacked_forward", mask, x.shape[:2])
-    h, lasts, caches, dropouts = x, [], [], []
-    for k, weights in enumerate(layers):
-        if k > 0:
+    h = x
+    lasts: list[tuple[Array, ...]] = []  # the state of each layer and direction
+    caches: list[tuple[MaskedCache, ...]] = []
+    dropouts: list[DropoutCache] = []
+    for layer in sides:
+        if caches:
             h, dropped = dropout_forward(h, dropout, rng, training=training, variational=variational)
             dropouts.append(dropped)
-        h, last, cache = forward_masked(cell, h, [part[k] for part in states], weights, mask)
-        lasts.append(last)
-        caches.append(cache)
+        first = len(lasts)
+        outputs = [
+            forward_masked(cell, h, [part[first + d] for part in states], params, mask, reverse=d == 1)
+            for d, params in enumerate(layer.values())
+        ]
+        h = _joined([out for out, _, _ in outputs])
+        lasts += [last for _, last, _ in outputs]
+        caches.append(tuple(cache for _, _, cache in outputs))
     last = tuple(np.stack(parts) for parts in zip(*lasts, strict=True))
     return h, state_pair(last), StackedCache(tuple(caches), tuple(dropouts))
 
@@ -215,9 +240,9 @@ def stacked_backward(
 
     Parameters
     ----------
-    dh : (N, T, H), gradient of the loss with respect to h
+    dh : (N, T, H), gradient of the loss with respect to h; (N, T, 2H) where the last layer has two directions
     cache : StackedCache of the forward pass
-    dcT, dhT : (L, N, H), gradients with respect to the last states; None means zeros
+    dcT, dhT : (S, N, H), gradients with respect to the last states; None means zeros
 
     Returns
     -------
@@ -229,26 +254,57 @@ def stacked_backward(
     """
     check_cache("stacked_backward", cache, StackedCache, "stacked_forward")
     layers, dropouts = cache
-    dlast = _check_last("stacked_backward", dh, "H", len(layers), layers[0], dcT, dhT)
-    firsts, grads = [], []
+    count = sum(map(len, layers))
+    width = "H" if len(layers[-1]) == 1 else "2H"
+    dlast = _check_last("stacked_backward", dh, width, count, layers[0][0], dcT, dhT)
+    firsts: list[tuple[Array, ...]] = []
+    grads: list[dict[str, Array] | tuple[dict[str, Array], ...]] = []
     for k in reversed(range(len(layers))):
-        dh, first, dw = backward_masked(dh, layers[k], [part[k] for part in dlast])
-        firsts.append(first)
-        grads.append(dw)
+        count -= len(layers[k])
+        parts = np.split(dh, len(layers[k]), axis=2)
+        back = [
+            backward_masked(part, direction, [last[count + d] for last in dlast])
+            for d, (part, direction) in enumerate(zip(parts, layers[k], strict=True))
+        ]
+        dh = back[0][0] if len(back) == 1 else back[0][0] + back[1][0]
+        firsts[:0] = [first for _, first, _ in back]
+        grads.append(back[0][2] if len(back) == 1 else tuple(dw for _, _, dw in back))
         if k > 0:
             dh = dropout_backward(dh, dropouts[k - 1])
-    dh0, dc0 = state_pair([np.stack(parts[::-1]) for parts in zip(*firsts, strict=True)])
+    dh0, dc0 = state_pair([np.stack(parts) for parts in zip(*firsts, strict=True)])
     return StackedGrads(dh, dh0, dc0, tuple(grads[::-1]))
+
+
+def _joined(outputs: Sequence[Array]) -> Array:
+    return outputs[0] if len(outputs) == 1 else np.concatenate(outputs, axis=2)
 
 
 # --- Checks of arguments ------------------------------------------------------------------------------------------------
 
 
+def _by_direction(layers: Sequence[Params | Sequence[Params]]) -> list[dict[str, Params]]:
+    """The weights of each layer by the name under which a message speaks of them: one dict or two."""
+    if not isinstance(layers, Sequence) or not layers:
+        got = len(layers) if isinstance(layers, Sequence) else type(layers).__name__
+        raise ArgumentError(f"stacked_forward: layers must be at least one dict of weights in a list, got {got}")
+    sides: list[dict[str, Params]] = []
+    for k, layer in enumerate(layers):
+        if isinstance(layer, Mapping):
+            sides.append({f"layers[{k}]": layer})
+        elif isinstance(layer, Sequence) and [isinstance(one, Mapping) for one in layer] == [True, True]:
+            sides.append({f"layers[{k}][{d}]": one for d, one in enumerate(layer)})
+        else:
+            what = f"a list of {len(layer)}" if isinstance(layer, Sequence) else type(layer).__name__
+            raise ArgumentError(
+                f"stacked_forward: layers[{k}] must be a dict of weights, or a list of two, forward and reverse, got {what}"
+            )
+    return sides
+
+
 def _check_list(operation: str, cell: Cell, argument: str, weights: Sequence[Params], count: int) -> None:
-    if not isinstance(weights, Sequence) or len(weights) != count or count == 0:
-        expected = f"{count} dicts" if count else "at least one dict"
+    if not isinstance(weights, Sequence) or len(weights) != count:
         got = len(weights) if isinstance(weights, Sequence) else type(weights).__name__
-        raise ArgumentError(f"{operation}: {argument} must be {expected} of weights in a list, got {got}")
+        raise ArgumentError(f"{operation}: {argument} must be {count} dicts of weights in a list, got {got}")
     check_weights(operation, cell, **{f"{argument}[{k}]": params for k, params in enumerate(weights)})
 
 
@@ -258,18 +314,16 @@ def _check_states(
     x: Array,
     h0: Array,
     c0: Array | None,
-    argument: str,
-    weights: Sequence[Params],
-    stacked: bool,
+    weights: Mapping[str, Params],
+    below: Sequence[str],
 ) -> list[Array]:
-    """Check x, the states and all weights together. Each dict takes x; where they are stacked, only the first one does."""
+    """Check x, the states and all weights together; ``below`` is the width of what each dict reads: D, H or 2H."""
     states = {"h0": h0} if c0 is None else {"h0": h0, "c0": c0}
     arrays: dict[str, tuple[Array, str]] = {"x": (x, "N T D")}
     arrays |= {name: (state, f"{len(weights)} N H") for name, state in states.items()}
-    for k, params in enumerate(weights):
-        above = stacked and k > 0
+    for (argument, params), width in zip(weights.items(), below, strict=True):
         arrays |= {
-            f'{argument}[{k}]["{name}"]': (params[name], axes.replace("D", "H") if above else axes)
+            f'{argument}["{name}"]': (params[name], axes.replace("D", width))
             for name, axes in cell.axes(params).items()
         }
     check_arrays(operation, {}, **arrays)

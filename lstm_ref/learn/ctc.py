@@ -19,6 +19,7 @@ Source: Graves, Fernández, Gomez and Schmidhuber (2006).
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,7 @@ from lstm_ref.arguments import check_integers
 from lstm_ref.errors import ArgumentError, Array, ShapeError, check_arrays
 
 BLANK = 0
+_Beams = dict[tuple[int, ...], tuple[float, float]]  # labels -> log p of the paths that end in a blank, and in a label
 
 
 def ctc_loss(
@@ -72,9 +74,7 @@ def ctc_loss(
     skip = np.zeros(z.shape, bool)  # may a path come to this state from the one before the last?
     skip[:, 2:] = (z[:, 2:] != BLANK) & (z[:, 2:] != z[:, :-2])
 
-    wide = logits.astype(np.float64)
-    shifted = wide - wide.max(axis=2, keepdims=True)
-    log_p = shifted - np.log(np.exp(shifted).sum(axis=2, keepdims=True))
+    log_p = _log_softmax(logits)
     log_z = np.take_along_axis(log_p, np.broadcast_to(z[:, np.newaxis], (N, T, z.shape[1])), axis=2)  # (N, T, 2L+1)
 
     first = np.arange(z.shape[1]) < 2  # a path begins with the first blank or the first label
@@ -131,6 +131,84 @@ def ctc_greedy(logits: Array, lengths: Array | None = None) -> list[list[int]]:
         new = np.concatenate([[True], path[1:] != path[:-1]])
         spelt.append([int(symbol) for symbol in path[new] if symbol != BLANK])
     return spelt
+
+
+def ctc_beam(logits: Array, lengths: Array | None = None, width: int = 8) -> list[list[int]]:
+    """The labels that are most probable, found by a prefix beam search: all paths that spell the same labels are added up.
+
+    At each step the ``width`` most probable beginnings are kept. The wider the beam, the surer is the best one among them;
+    with every beginning kept it is exact.
+
+    Parameters
+    ----------
+    logits : (N, T, V), scores before the softmax; symbol 0 is the blank
+    lengths : (N,), integers from 1 to T; None means T
+    width : beginnings that are kept, 1 or more
+
+    Returns
+    -------
+    labels : for each example, integers from 1 to V-1
+
+    Raises
+    ------
+    ArgumentError, ShapeError, DTypeError, NotFiniteError : an argument that does not fit, by name
+
+    Notes
+    -----
+    A beginning has two probabilities: of the paths that end in a blank, and of those that end in its last label. Only after a
+    blank can the same label come once more. Source: Hannun, Maas, Jurafsky and Ng (2014), without a language model.
+
+    Examples
+    --------
+    The blank is the best symbol of both steps, but ``a a``, ``- a`` and ``a -`` together have 0.64, and ``- -`` has 0.36.
+
+    >>> logits = np.log(np.array([[[0.6, 0.4], [0.6, 0.4]]]))
+    >>> ctc_greedy(logits), ctc_beam(logits)
+    ([[]], [[1]])
+    """
+    check_arrays("ctc_beam", {}, logits=(logits, "N T V"))
+    N, T, _ = logits.shape
+    lengths = _check_lengths("ctc_beam", "lengths", lengths, N, 1, T, "T")
+    if isinstance(width, bool) or not isinstance(width, int | np.integer) or width < 1:
+        raise ArgumentError(f"ctc_beam: width must be an integer, 1 or more, got {width!r}")
+    return [_best_labels(_log_softmax(z[:length]), int(width)) for z, length in zip(logits, lengths, strict=True)]
+
+
+def _log_softmax(logits: Array) -> Array:
+    shifted = logits.astype(np.float64) - logits.max(axis=-1, keepdims=True)
+    log_p: Array = shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+    return log_p
+
+
+def _best_labels(log_p: Array, width: int) -> list[int]:
+    """Best labels for log_p (T, V) of one example."""
+    beams: _Beams = {(): (0.0, -np.inf)}
+    for step in log_p.tolist():
+        longer = _longer(beams, step)
+        best = sorted(longer, key=lambda labels: -_log_sum(*longer[labels]))[:width]
+        beams = {labels: longer[labels] for labels in best}
+    return list(next(iter(beams)))
+
+
+def _longer(beams: _Beams, step: list[float]) -> _Beams:
+    """All beginnings that one more step can lead to; ``step`` has the log-probability of each symbol."""
+    nothing: tuple[float, float] = (-math.inf, -math.inf)
+    found: _Beams = {}
+    for labels, (blank, label) in beams.items():
+        both, last = _log_sum(blank, label), labels[-1] if labels else BLANK
+        old = found.get(labels, nothing)
+        found[labels] = (_log_sum(old[0], both + step[BLANK]), _log_sum(old[1], label + step[last]))
+        for symbol in range(1, len(step)):
+            more = (*labels, symbol)
+            old = found.get(more, nothing)
+            found[more] = (old[0], _log_sum(old[1], (blank if symbol == last else both) + step[symbol]))
+    return found
+
+
+def _log_sum(a: float, b: float) -> float:
+    """Logarithm of the sum of two numbers that are given by their logarithms."""
+    high, low = (a, b) if a > b else (b, a)
+    return high if low == -math.inf else high + math.log1p(math.exp(low - high))
 
 
 def _states(targets: Array, target_lengths: Array) -> tuple[Array, Array]:

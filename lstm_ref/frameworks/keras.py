@@ -14,9 +14,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, cast, overload
 
-from lstm_ref.convert import convert_model
 from lstm_ref.errors import ArgumentError, Array, DTypeError, MissingPackageError, ShapeError
-from lstm_ref.weights import Model, read_keras, read_weights
+from lstm_ref.frameworks.convert import convert_model
+from lstm_ref.frameworks.weights import Model, read_keras, read_weights
 
 try:
     import keras
@@ -24,7 +24,7 @@ try:
     from tensorflow import Tensor
 except ImportError as error:
     raise MissingPackageError(
-        "lstm_ref.keras_twin needs Keras on TensorFlow, which is not installed; "
+        "lstm_ref.keras needs Keras on TensorFlow, which is not installed; "
         "run: pip install 'inside-the-lstm[tensorflow]'"
     ) from error
 

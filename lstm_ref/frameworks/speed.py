@@ -233,15 +233,15 @@ def _kernels() -> tuple[Callable[..., None], Callable[..., None]]:
         import numba
     except ImportError as error:
         raise MissingPackageError(
-            "lstm_ref.ladder needs numba for its compiled rung, which is not installed; "
+            "lstm_ref.speed needs numba for its compiled rung, which is not installed; "
             "run: pip install 'inside-the-lstm[bench]'"
         ) from error
     # Without Python's check for a division by zero, LLVM may work on many numbers at once.
     options = {"nogil": True, "error_model": "numpy"}
-    return numba.njit(**options)(_close_gates), numba.njit(**options)(_step_back)
+    return numba.njit(**options)(close_gates), numba.njit(**options)(_step_back)
 
 
-def _close_gates(tanh_a: Array, c_prev: Array, gates: Array, c: Array) -> None:
+def close_gates(tanh_a: Array, c_prev: Array, gates: Array, c: Array) -> None:
     """From the tanh of the scaled pre-activations to the gates and the cell state; what is computed goes into the last two."""
     N, H = c_prev.shape
     half = tanh_a.dtype.type(0.5)  # of the dtype: a Python 0.5 would make float64 of float32
@@ -292,7 +292,7 @@ def torch_forward(
     ------
     MissingPackageError : PyTorch is not installed
     """
-    from lstm_ref.torch_twin import torch_lstm
+    from lstm_ref.frameworks.torch import torch_lstm
 
     torch = _torch()
     layer = torch_lstm({"Wx": Wx, "Wh": Wh, "b": b}, device=device)
@@ -340,7 +340,7 @@ def _exact_float32() -> Any:
 
 def _torch() -> Any:
     """PyTorch, or the error that says how to install it."""
-    return importlib.import_module("lstm_ref.torch_twin").torch
+    return importlib.import_module("lstm_ref.frameworks.torch").torch
 
 
 def _numpy(tensor: Any) -> Array:
@@ -349,7 +349,7 @@ def _numpy(tensor: Any) -> Array:
 
 
 def _torch_pass(layer: Mapping[str, Array], dh: Array, device: str) -> Pass:
-    from lstm_ref.torch_twin import torch_lstm
+    from lstm_ref.frameworks.torch import torch_lstm
 
     torch = _torch()
     lstm = torch_lstm({name: layer[name] for name in ("Wx", "Wh", "b")}, device=device)
@@ -389,7 +389,7 @@ class Rung(NamedTuple):
         if importlib.util.find_spec(self.package) is None:
             return f"{self.package} is not installed"
         if self.device == "cuda":
-            from lstm_ref.torch_twin import best_device
+            from lstm_ref.frameworks.torch import best_device
 
             if best_device().type != "cuda":
                 return "no NVIDIA GPU answers"

@@ -1,16 +1,4 @@
-"""Layers around the LSTM: embedding and affine here; and, gathered from their modules, all the others.
-
-Each layer is a pair of functions. Forward returns its result and a cache; backward takes the gradient of the result and that
-cache, and returns the gradient of each argument.
-
-    embedding_forward(ids, W)           word vectors by their numbers
-    affine_forward(x, W, b)             x W + b
-    dropout_forward(x, rate, rng)       numbers set to zero by chance, in training             lstm_ref.dropout
-    masked_lstm_forward(..., mask)      sequences of different lengths; _gru_ and _rnn_ too    lstm_ref.masked
-    bidirectional_forward(...)          one layer in each direction                            lstm_ref.deep
-    stacked_forward(...)                one layer on another, with dropout between             lstm_ref.deep
-    dot_attention_forward(...)          a weighted mean over another sequence; additive_ too   lstm_ref.attention
-"""
+"""Embedding and affine: layers from numbers to vectors, and from vectors to scores."""
 
 from __future__ import annotations
 
@@ -19,70 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from lstm_ref.arguments import batch_axes, check_integers
-from lstm_ref.attention import (
-    additive_attention_backward,
-    additive_attention_forward,
-    dot_attention_backward,
-    dot_attention_forward,
-)
-from lstm_ref.deep import (
-    BidirectionalCache,
-    BidirectionalGrads,
-    StackedCache,
-    StackedGrads,
-    bidirectional_backward,
-    bidirectional_forward,
-    stacked_backward,
-    stacked_forward,
-)
-from lstm_ref.dropout import DropoutCache, dropout_backward, dropout_forward
 from lstm_ref.errors import ArgumentError, Array, ShapeError, check_arrays, check_cache
-from lstm_ref.masked import (
-    MaskedCache,
-    masked_gru_backward,
-    masked_gru_forward,
-    masked_lstm_backward,
-    masked_lstm_forward,
-    masked_rnn_backward,
-    masked_rnn_forward,
-    padding_mask,
-    reverse_sequences,
-)
-
-__all__ = [
-    "AffineCache",
-    "AffineGrads",
-    "BidirectionalCache",
-    "BidirectionalGrads",
-    "DropoutCache",
-    "EmbeddingCache",
-    "MaskedCache",
-    "StackedCache",
-    "StackedGrads",
-    "additive_attention_backward",
-    "additive_attention_forward",
-    "affine_backward",
-    "affine_forward",
-    "bidirectional_backward",
-    "bidirectional_forward",
-    "dot_attention_backward",
-    "dot_attention_forward",
-    "dropout_backward",
-    "dropout_forward",
-    "embedding_backward",
-    "embedding_forward",
-    "masked_gru_backward",
-    "masked_gru_forward",
-    "masked_lstm_backward",
-    "masked_lstm_forward",
-    "masked_rnn_backward",
-    "masked_rnn_forward",
-    "padding_mask",
-    "reverse_sequences",
-    "stacked_backward",
-    "stacked_forward",
-]
-
 
 # --- Embedding ----------------------------------------------------------------------------------------------------------
 

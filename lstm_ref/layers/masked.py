@@ -19,9 +19,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from lstm_ref.arguments import check_integers, check_mask
-from lstm_ref.cells import CELLS, Params, State
 from lstm_ref.errors import ArgumentError, Array, ShapeError, check_arrays, check_cache
 from lstm_ref.gru import GRUGrads
+from lstm_ref.layers.cells import CELLS, Params, State
 from lstm_ref.rnn import RNNGrads
 from lstm_ref.sequence import SequenceGrads
 

@@ -1,0 +1,85 @@
+"""Layers around the LSTM, gathered from their modules.
+
+Each layer is a pair of functions. Forward returns its result and a cache; backward takes the gradient of the result and that
+cache, and returns the gradient of each argument.
+
+    embedding_forward(ids, W)           word vectors by their numbers
+    affine_forward(x, W, b)             x W + b
+    dropout_forward(x, rate, rng)       numbers set to zero by chance, in training             lstm_ref.layers.dropout
+    masked_lstm_forward(..., mask)      sequences of different lengths; _gru_ and _rnn_ too    lstm_ref.layers.masked
+    bidirectional_forward(...)          one layer in each direction                            lstm_ref.layers.stacked
+    stacked_forward(...)                one layer on another, with dropout between             lstm_ref.layers.stacked
+    dot_attention_forward(...)          a weighted mean over another sequence; additive_ too   lstm_ref.layers.attention
+"""
+
+from lstm_ref.layers.attention import (
+    additive_attention_backward,
+    additive_attention_forward,
+    dot_attention_backward,
+    dot_attention_forward,
+)
+from lstm_ref.layers.basic import (
+    AffineCache,
+    AffineGrads,
+    EmbeddingCache,
+    affine_backward,
+    affine_forward,
+    embedding_backward,
+    embedding_forward,
+)
+from lstm_ref.layers.dropout import DropoutCache, dropout_backward, dropout_forward
+from lstm_ref.layers.masked import (
+    MaskedCache,
+    masked_gru_backward,
+    masked_gru_forward,
+    masked_lstm_backward,
+    masked_lstm_forward,
+    masked_rnn_backward,
+    masked_rnn_forward,
+    padding_mask,
+    reverse_sequences,
+)
+from lstm_ref.layers.stacked import (
+    BidirectionalCache,
+    BidirectionalGrads,
+    StackedCache,
+    StackedGrads,
+    bidirectional_backward,
+    bidirectional_forward,
+    stacked_backward,
+    stacked_forward,
+)
+
+__all__ = [
+    "AffineCache",
+    "AffineGrads",
+    "BidirectionalCache",
+    "BidirectionalGrads",
+    "DropoutCache",
+    "EmbeddingCache",
+    "MaskedCache",
+    "StackedCache",
+    "StackedGrads",
+    "additive_attention_backward",
+    "additive_attention_forward",
+    "affine_backward",
+    "affine_forward",
+    "bidirectional_backward",
+    "bidirectional_forward",
+    "dot_attention_backward",
+    "dot_attention_forward",
+    "dropout_backward",
+    "dropout_forward",
+    "embedding_backward",
+    "embedding_forward",
+    "masked_gru_backward",
+    "masked_gru_forward",
+    "masked_lstm_backward",
+    "masked_lstm_forward",
+    "masked_rnn_backward",
+    "masked_rnn_forward",
+    "padding_mask",
+    "reverse_sequences",
+    "stacked_backward",
+    "stacked_forward",
+]
