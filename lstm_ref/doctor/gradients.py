@@ -1,0 +1,232 @@
+"""Whether gradients arrive where there is an effect, and whether the optimizer holds what gets one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from lstm_ref.doctor.context import Context
+from lstm_ref.doctor.pairing import need_fit
+from lstm_ref.doctor.report import Finding, found
+from lstm_ref.doctor.subject import Array, Parameter, Subject
+
+# How far weights are moved to see whether anything depends on them: by half their size, or by this where they are 0.
+MOVE = 0.5
+# Gradients are judged over several steps, since a last layer that starts at zero passes nothing on at the first.
+STEPS = 4
+# The largest of fewer weights says little about the bound that they were drawn within.
+FEWEST_WEIGHTS = 100
+# A gradient this much smaller than the largest needs that many times more steps.
+FADED = 1e-6
+# From the last step back to the first, and larger at each: a fresh net of any usual start stays below ten.
+EXPLODED = 1e4
+FEWEST_STEPS = 5
+# Changes of the outputs below this share of their size are rounding.
+ROUNDING = 1e-6
+
+
+def connected(context: Context) -> Iterator[Finding]:
+    """Whether the loss has a history at all."""
+    subject = context.subject
+    count = sum(p.trainable for p in subject.parameters())
+    if not subject.first_backward.connected and count:
+        yield found("loss-detached", 0, count=count)
+    elif count == 0 and subject.parameters():
+        yield found("frozen-by-accident", 1.0, what="All parameters are", state="")
+
+
+def frozen(context: Context) -> Iterator[Finding]:
+    """Recurrent weights that are not trained and that nobody has trained before: they are as they were drawn."""
+    subject = context.subject
+    named = [p for p in subject.parameters() if not p.trainable and p.kind in ("lstm", "gru", "rnn")]
+    fresh = [p for p in named if len(p.shape) == 2 and _fresh(subject.values([p.name])[0])]
+    if not fresh or not any(p.trainable for p in subject.parameters()):
+        return
+    total = sum(int(np.prod(p.shape)) for p in subject.parameters())
+    share = sum(int(np.prod(p.shape)) for p in named) / total
+    names = _listed([p.name for p in fresh])
+    state = " and still at random initial values"
+    yield found("frozen-by-accident", share, where=names, what=_are(names, fresh), state=state)
+
+
+def _fresh(value: Array) -> bool:
+    """Whether weights are exactly orthogonal, or uniform up to the bound of a usual start: training ends both."""
+    w = np.asarray(value, np.float64)
+    w = w if w.shape[0] <= w.shape[1] else w.T
+    if np.abs(w @ w.T - np.eye(len(w))).max() < 1e-4:
+        return True
+    # PyTorch: one over the root of the width of the state or of the inputs; Keras: Glorot's bound, and 0.05 for embeddings.
+    bounds = [1 / np.sqrt(len(w)), 1 / np.sqrt(w.shape[1]), np.sqrt(6 / sum(w.shape)), 0.05]
+    largest = float(np.abs(w).max())
+    return bool(w.size >= FEWEST_WEIGHTS and any(0.95 * b < largest <= b * (1 + 1e-6) for b in bounds))
+
+
+def parameters(context: Context) -> Iterator[Finding]:
+    """Parameters without a gradient, or with one of exactly zero, told apart by whether they have an effect."""
+    subject = context.subject
+    if not subject.first_backward.connected:
+        return
+    ever = subject.few_steps.ever
+    silent = [p for p in subject.parameters() if p.trainable and not ever.get(p.name, 1.0)]
+    groups: dict[str, list[tuple[Parameter, float]]] = {}
+    for parameter in silent:
+        on_outputs, on_loss = effect_of(subject, [parameter.name])
+        if on_loss == 0 and on_outputs == 0:
+            groups.setdefault("parameter-unused", []).append((parameter, 0.0))
+        elif on_loss > 0:  # else it acts on outputs that nobody scores
+            id = "no-gradient" if ever.get(parameter.name) is None else "zero-gradient"
+            groups.setdefault(id, []).append((parameter, on_loss))
+    for id, members in groups.items():
+        if (finding := _silence(id, members, subject)) is not None:
+            yield finding
+
+
+def _silence(id: str, members: Sequence[tuple[Parameter, float]], subject: Subject) -> Finding | None:
+    names = [p.name for p, _ in members]
+    value = max(effect for _, effect in members)
+    certainty = None
+    if id == "parameter-unused" and not any(p.kind in ("lstm", "gru", "rnn") for p, _ in members):
+        certainty = "remark"  # a spare layer, as the second head of a model that was taken over; it harms nothing
+    # Every row of an embedding may be padding, and a bias under a softmax over the inputs cancels: matrices only.
+    if id == "parameter-unused" and all(len(p.shape) < 2 for p, _ in members):
+        return None
+    if id == "zero-gradient" and value <= ROUNDING:
+        return None
+    some = _listed(names)
+    has = "has" if len(names) == 1 else "have"
+    what = f"{some} {has}" if id != "no-gradient" else f"{some} {'gets' if len(names) == 1 else 'get'}"
+    return found(id, value, where=some, what=what, steps=len(subject.few_steps.losses), certainty=certainty)
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return ", ".join(names[:3]) + more
+
+
+def effect_of(subject: Subject, names: Sequence[str]) -> tuple[float, float]:
+    """Largest change of the outputs, and change of the loss, in training and in evaluation, with other values of parameters."""
+    rng = np.random.default_rng(0)
+    values = {}
+    for name, value in zip(names, subject.values(names), strict=True):
+        size = float(np.abs(value).mean()) or MOVE
+        values[name] = (value + rng.uniform(0.5, 1.0, value.shape) * size * MOVE * 2).astype(value.dtype)
+    before = [subject.outputs, subject.training_outputs]
+    with subject.changed(values):
+        after = [subject.call(), subject.call(training=True)]
+        loss = subject.loss(after[1]) if subject.has_loss else 0.0
+    outputs = max(_largest(p, q) for p, q in zip(before, after, strict=True))
+    change = abs(loss - subject.loss(before[1])) if subject.has_loss else outputs
+    return float(np.nan_to_num(outputs, nan=1.0)), float(np.nan_to_num(change, nan=1.0))
+
+
+def _largest(before: Sequence[Array], after: Sequence[Array]) -> float:
+    changes = [float(np.abs(p - q).max(initial=0.0)) for p, q in zip(before, after, strict=True) if p.shape == q.shape]
+    return max(changes, default=0.0)
+
+
+def optimizer(context: Context) -> Iterator[Finding]:
+    """Parameters with a gradient that the optimizer does not hold, and those that the model does not know."""
+    subject = context.subject
+    ever = subject.few_steps.ever
+    live = [p for p in subject.parameters() if p.trainable and ever.get(p.name)]
+    strangers = [p for p in live if not p.registered and not p.updated]
+    if strangers:
+        names = _listed([f"{p.name} {p.shape}" for p in strangers])
+        yield found("not-registered", len(strangers), where=names, what=_are(names, strangers))
+    elif subject.made_anew:
+        what = f"{subject.made_anew} arrays of weights are made anew in each call and are"
+        yield found("not-registered", subject.made_anew, what=what)
+    missing = [p for p in live if p.registered and p.updated is False]
+    if missing:
+        total = sum(int(np.prod(p.shape)) for p in live)
+        share = sum(int(np.prod(p.shape)) for p in missing) / total
+        names = _listed([p.name for p in missing])
+        what = f"{names} {'has' if len(missing) == 1 else 'have'}"
+        certainty = "remark" if _trained_before(subject, missing) else None
+        yield found("not-in-optimizer", share, where=names, what=what, certainty=certainty)
+
+
+def _trained_before(subject: Subject, parameters: Sequence[Parameter]) -> bool:
+    """Whether weights left out of training are no longer at a usual random start, so that leaving them out may be meant."""
+    values = subject.values([p.name for p in parameters if len(p.shape) == 2])
+    large = [value for value in values if value.size >= FEWEST_WEIGHTS]
+    return bool(large) and len(large) == len(values) and not any(map(_at_start, large))
+
+
+def _at_start(value: Array) -> bool:
+    """Whether weights look as if just drawn: orthogonal, uniform up to a bound, or normal of mean 0 and spread 1."""
+    error = 4 / np.sqrt(value.size)
+    normal = abs(float(value.mean())) < error and abs(float(value.std()) - 1) < error
+    return normal or _fresh(value)
+
+
+def _are(names: str, members: Sequence[Parameter]) -> str:
+    return f"{names} {'is' if len(members) == 1 else 'are'}"
+
+
+def lags(context: Context) -> Iterator[Finding]:
+    """Steps back that have an effect on the output and no gradient."""
+    need_fit(context)
+    for name in context.data_leaves:
+        series = gradient_by_step(context, name)
+        reach = context.reach(name)
+        if series is None or reach is None or reach.length < 3:
+            continue
+        effect, gradient = series
+        context.pictures.setdefault("lags", {})[name] = (list(reach.steps), effect.tolist(), gradient.tolist())
+        scale = float(effect.max(initial=0.0))
+        live = effect > 1e-4 * max(scale, 1e-30)
+        yield from _faded(reach.steps, gradient)
+        yield from _exploded(reach.steps, gradient, name)
+        # Cut at each step: at most one step still has a gradient, and the neighbours that move the output do not.
+        if live.sum() >= 2 and (gradient > 0).sum() == 1 and (gradient[live] == 0).any():
+            last = int(np.flatnonzero(gradient > 0)[0])
+            cut = [k for k in np.flatnonzero(live) if gradient[k] == 0]
+            k = min(cut, key=lambda place: abs(place - last))
+            lag = abs(reach.steps[k] - reach.steps[last])
+            yield found("gradient-cut", float(effect[k]), where=f"step {reach.steps[k]}", lag=lag)
+            return
+
+
+def _faded(steps: Sequence[int], gradient: Array) -> Iterator[Finding]:
+    """A remark: many tasks do not need the distant steps."""
+    largest, k = float(gradient.max(initial=0.0)), int(gradient.argmin())
+    if largest > 0 and 0 < gradient[k] < FADED * largest:
+        yield found("vanishing-gradient", float(gradient[k]) / largest, threshold=FADED, step=steps[k])
+
+
+def _exploded(steps: Sequence[int], gradient: Array, name: str) -> Iterator[Finding]:
+    """A gradient that grows with every step back."""
+    if len(gradient) < FEWEST_STEPS or not (gradient > 0).all() or not (np.diff(gradient) < 0).all():
+        return
+    ratio = float(gradient[0] / gradient[-1])
+    if ratio > EXPLODED:
+        yield found("exploding-gradient", ratio, threshold=EXPLODED, step=steps[0], where=name)
+
+
+def gradient_by_step(context: Context, name: str) -> tuple[Array, Array] | None:
+    """Effect of single input steps on one late output, and the size of its gradient there; None without either."""
+    subject, reach, axis = context.subject, context.reach(name), context.time_axis(name)
+    if reach is None or axis is None or len(subject.scored) == 0:
+        return None
+    k = subject.scored[0]
+    weights = [np.zeros(o.shape) for o in subject.outputs]
+    chosen = _late_output(context, k, reach.length)
+    weights[k] = chosen
+    gradient = subject.input_gradient(weights)[list(subject.inputs).index(name)]
+    if gradient is None:
+        return None
+    sizes = np.moveaxis(np.abs(gradient), axis, 0).reshape(reach.length, -1).max(1)
+    effect = np.array([float((context.split(row)[k] * (chosen != 0)).max(initial=0.0)) for row in reach.moved])
+    return effect, sizes[list(reach.steps)]
+
+
+def _late_output(context: Context, k: int, steps: int) -> Array:
+    """Random weights on the output at the last step, or on all where there is one."""
+    output = context.subject.outputs[k]
+    weights = np.random.default_rng(0).normal(size=output.shape)
+    view = context.by_step(k, weights, steps)
+    if view is not None:
+        view[:, :-1] = 0  # a view of the weights
+    return weights

@@ -1,0 +1,224 @@
+"""Whether the targets can be learned from: more than one, within the range, scored, and not in the inputs already."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from lstm_ref.doctor.context import Context
+from lstm_ref.doctor.loss_form import LossForm
+from lstm_ref.doctor.reach import alike, next_step
+from lstm_ref.doctor.report import Finding, found
+from lstm_ref.doctor.subject import Array
+
+# A batch of one label is no accident from here on: with a class of 20 % it happens once in 35.
+FEWEST_LABELS = 16
+# Copies are exact; a share leaves room for padding and missing values.
+COPIES = 0.98
+# A column computed from the target agrees with it up to rounding of float32; neighbours of a smooth series do not.
+AFFINE = 1e-5
+# Numbers that copy by accident: a window of few distinct values.
+FEWEST_VALUES = 6
+
+
+def one_label(context: Context) -> Iterator[Finding]:
+    """All labels alike."""
+    form = context.loss_form
+    for target in context.subject.targets_tuple:
+        is_label = target.dtype.kind in "iub" or (form is not None and form.kind in ("sigmoid", "probability"))
+        live = target[target >= 0] if target.dtype.kind in "if" else target.ravel()
+        if not is_label or target.ndim > 1 + (target.shape[-1:] == (1,)):
+            continue
+        if live.size >= FEWEST_LABELS and np.unique(live).size == 1:
+            yield found("one-label", float(live.flat[0]), count=live.size, where="this batch")
+
+
+def outside(context: Context) -> Iterator[Finding]:
+    """Labels that the loss cannot mean."""
+    form = context.loss_form
+    if form is None:
+        return
+    target = form.target
+    if form.kind in ("sigmoid", "probability") or _takes_chances(form):
+        low, high = 0.0, 1.0
+    elif form.of_classes and form.axis is not None and form.target.ndim < form.output.ndim:
+        low, high = 0.0, float(form.output.shape[form.axis] - 1)
+        target = target[target > high] if (target > high).any() else target[:0]
+    else:
+        return
+    wrong = target[(target < low) | (target > high)]
+    if wrong.size:
+        yield found("label-outside", float(wrong.flat[0]), low=low, high=high)
+
+
+def _takes_chances(form: LossForm) -> bool:
+    """Whether a loss of one output and of whole numbers is a cross-entropy: linear in the target, without a least value there."""
+    target = form.target
+    whole = np.unique(target)
+    if form.kind or form.axes or whole.size > 3 or not np.isin(whole, (-1, 0, 1, 2)).all():
+        return False
+    if form.target.size != form.output.size or not ((whole < 0) | (whole > 1)).any():
+        return False
+    output = np.full(form.output.shape, 0.5)
+    slopes = form.gradient(output)
+    return bool(np.isfinite(slopes).all()) and _linear_in_targets(form, output)
+
+
+def _linear_in_targets(form: LossForm, output: Array) -> bool:
+    """Whether the gradient is that of a cross-entropy of logits or of probabilities at these labels."""
+    slopes = form.gradient(output).ravel()
+    y = form.target.astype(np.float64).ravel()
+    chance = 1 / (1 + np.exp(-output.ravel()))
+    for expected in (chance - y, (output.ravel() - y) / (output.ravel() * (1 - output.ravel()))):
+        live = np.abs(expected) > 1e-6
+        ratio = slopes[live] / expected[live]
+        if ratio.size and np.ptp(ratio) < 0.01 * abs(float(np.median(ratio))):
+            at_ends = form.gradient(np.full(form.output.shape, 0.9)).ravel() / slopes
+            distance = (0.9 - y) / (0.5 - y)
+            return bool(np.abs(at_ends - distance).max() > 0.05)
+    return False
+
+
+def without_gradient(context: Context) -> Iterator[Finding]:
+    """A true class whose rows have no gradient."""
+    form, subject = context.loss_form, context.subject
+    if form is None or form.axis is None or form.target.dtype.kind not in "iu":
+        return
+    gradient = subject.output_gradient[form.leaf]
+    if gradient is None or form.target.ndim >= form.output.ndim or context.fixed_outputs:
+        return
+    rows = np.abs(gradient).sum(form.axis)
+    for label in np.unique(form.target[form.target >= 0]):
+        at = form.target == label
+        if rows[at].any() or not rows.any():
+            continue
+        at = at & _counted(context, form, label)
+        if at.sum() >= 2:
+            yield found("label-without-gradient", float(label), count=int(at.sum()))
+
+
+def _counted(context: Context, form: LossForm, label: int) -> Array:
+    """True at labels of one value that are no padding, as far as one sees it."""
+    target, valid = form.target, context.valid
+    if target.ndim == 1 and (valid is None or target.shape[0] != valid.size):
+        pair = context.pairing
+        return np.full(target.shape, pair is not None and pair.axes.count == target.shape[0])
+    if valid is not None and target.size == valid.size:
+        return valid.reshape(target.shape) if target.shape != valid.T.shape else valid.T
+    if target.ndim != 2:
+        return np.zeros(target.shape, bool)
+    if _one_run_each(target == label):  # as padding behind a start token is
+        return np.zeros(target.shape, bool)
+    ends = _in_end_runs(target == label)
+    return np.asarray(~ends) if (~ends & (target == label)).any() and not ends.any() else np.zeros(target.shape, bool)
+
+
+def _one_run_each(equal: Array) -> bool:
+    """Whether the places of a label are one run in every row, and longer than one in some: a class stands here and there."""
+    starts = equal & ~np.pad(equal[:, :-1], ((0, 0), (1, 0)))
+    runs = starts.sum(1)
+    return bool((runs <= 1).all()) and bool(equal.sum() > runs.sum())
+
+
+def _in_end_runs(equal: Array) -> Array:
+    """True where all places from here to an end of the row are equal, too."""
+    forward = np.logical_and.accumulate(equal, axis=1)
+    backward = np.logical_and.accumulate(equal[:, ::-1], axis=1)[:, ::-1]
+    return np.asarray(forward | backward)
+
+
+def answer_in_input(context: Context) -> Iterator[Finding]:
+    """Targets that stand in the inputs at the place that the output reads."""
+    for name in context.data_leaves:
+        if next_step(context, name):
+            continue
+        place = _last_step_copy(context, name) or _same_step_copy(context, name)
+        if place is not None:
+            share, where = place
+            yield found("answer-in-input", share, threshold=COPIES, where=where)
+            return
+
+
+def _last_step_copy(context: Context, name: str) -> tuple[float, str] | None:
+    """A real-valued target that is a feature of the last step."""
+    array, axis = context.subject.inputs[name], context.time_axis(name)
+    pair = context.pairing
+    if pair is None or axis is None or array.dtype.kind != "f" or array.ndim > 3:
+        return None
+    last = np.take(array, -1, axis)
+    last = last.reshape(pair.axes.count, -1)
+    for target in context.subject.targets_tuple:
+        if target.dtype.kind != "f" or target.size != pair.axes.count:
+            continue
+        y = target.ravel()
+        if np.unique(y).size < FEWEST_VALUES:
+            continue
+        shares = [float(np.isclose(y, column, rtol=1e-5, atol=1e-7).mean()) for column in last.T]
+        if max(shares) > COPIES:
+            return max(shares), f"feature {int(np.argmax(shares))} of the last step of {name}"
+    return None
+
+
+def future_in_input(context: Context) -> Iterator[Finding]:
+    """A feature of the last step that is the target up to a factor, where the step before it is not."""
+    pair = context.pairing
+    for name in context.data_leaves if pair is not None else ():
+        array, axis = context.subject.inputs[name], context.time_axis(name)
+        if pair is None or axis is None or array.dtype.kind != "f" or array.ndim != 3 or context.length(name) < 2:
+            continue
+        steps = [np.take(array, k, axis).reshape(pair.axes.count, -1) for k in (-1, -2)]
+        for target in context.subject.targets_tuple:
+            if target.dtype.kind != "f" or target.size != pair.axes.count or np.unique(target).size < FEWEST_LABELS:
+                continue
+            errors = [[_affine_error(column, target.ravel()) for column in step.T] for step in steps]
+            k = int(np.argmin(errors[0]))
+            if errors[0][k] < AFFINE and errors[1][k] > 100 * AFFINE:
+                where = f"Feature {k} of the last step of {name}"
+                yield found("future-in-input", errors[0][k], threshold=AFFINE, where=where)
+                return
+
+
+def _affine_error(column: Array, y: Array) -> float:
+    """What the best a * column + b leaves of y, as a share of its spread."""
+    p, q = column.astype(np.float64), y.astype(np.float64)
+    p, q = p - p.mean(), q - q.mean()
+    square = float(p @ p)
+    if square == 0 or not np.isfinite(square):
+        return 1.0
+    return float(np.linalg.norm(q - (p @ q) / square * p) / max(float(np.linalg.norm(q)), 1e-30))
+
+
+def _same_step_copy(context: Context, name: str) -> tuple[float, str] | None:
+    """Tokens to predict that are the tokens of the same step, in a model that reads no later step."""
+    subject, axis = context.subject, context.time_axis(name)
+    array, pair = subject.inputs[name], context.pairing
+    if pair is None or axis is None or array.ndim != 2 or array.dtype.kind not in "iu":
+        return None
+    for target, view in zip(subject.targets_tuple, pair.axes.targets, strict=True):
+        if view is None or target.dtype.kind not in "iu" or int(np.prod(view[0][:2])) != array.size:
+            continue
+        if target.size != array.size or len(view[0]) < 2:
+            continue
+        y = target.reshape(view[0][:2])
+        y = y if view[1] == pair.axes.inputs[list(subject.inputs).index(name)] else y.T
+        share = alike(y, array)
+        if share > COPIES and _reads_own_step(context, name):
+            return share, f"the same step of {name}"
+    return None
+
+
+def _reads_own_step(context: Context, name: str) -> bool:
+    """Whether an output moves with the token of its own step and with no later one, as that of a language model."""
+    reach, seen = context.reach(name), 0
+    if reach is None:
+        return False
+    for t, row in zip(reach.steps, reach.moved, strict=True):
+        if not row.any():  # all examples are padding there
+            continue
+        seen += 1
+        for k, part in context.split(row).items():
+            view = context.by_step(k, part, reach.length)
+            if view is None or not view[:, t].any() or view[:, :t].any():
+                return False
+    return seen > 1

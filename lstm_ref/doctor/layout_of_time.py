@@ -1,0 +1,76 @@
+"""Whether steps reach the recurrent layer in their order: a reshape in the place of a transpose mixes steps and features."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from lstm_ref.doctor import perturb
+from lstm_ref.doctor.context import Context
+from lstm_ref.doctor.report import Finding, found
+from lstm_ref.doctor.subject import Array, Recurrent
+
+# What step t moves is, one step later, what step t + 1 moves: for a linear layer, a convolution, an embedding, lags, a pass in
+# either direction, a pooling by its stride. Units of relu that are shut for one step make small differences; a reshape agrees in
+# less than a quarter.
+AGREES = 0.5
+EVERYTHING = 0.8
+FEWEST_STEPS = 5
+MOST_STEPS = 6
+# A convolution without padding shortens a sequence by its width.
+EDGE = 6
+
+
+def mixed(context: Context) -> Iterator[Finding]:
+    """Compare what neighbouring steps of the input move in what the first recurrent layer reads."""
+    pair = context.healthy_axes
+    if pair is None or not context.layers:
+        return
+    for name in context.data_leaves:
+        array, axis = context.subject.inputs[name], context.time_axis(name)
+        if axis is None or array.ndim != 3 or array.dtype.kind != "f" or context.keep(name) is not None:
+            continue
+        layer = context.layers[0]
+        if layer.calls != 1 or len(layer.x) != array.shape[1 - axis] or layer.x.shape[1] < FEWEST_STEPS:
+            continue
+        agree = [_agreement(context, name, layer, a) for a in (axis, 2)]
+        known = [share for share in agree if share is not None]
+        if known and max(known) < AGREES and agree[0] is not None:
+            yield found("time-mixed-with-features", max(known), threshold=AGREES, where=layer.name or "of the model")
+            return
+
+
+def _agreement(context: Context, name: str, layer: Recurrent, axis: int) -> float | None:
+    """How far the places that a step moves are those of the step before, one step later or earlier; None without a stride."""
+    array, steps = context.subject.inputs[name], layer.x.shape[1]
+    stride = round(array.shape[axis] / steps)
+    if stride < 1 or abs(array.shape[axis] - stride * steps) > EDGE * stride:
+        return None
+    last = array.shape[axis] - stride
+    starts = sorted({int(t) for t in np.linspace(1, max(last - 1, 1), MOST_STEPS // 2)})
+    best: list[list[float]] = [[], []]
+    for t in starts:
+        now, later = (_moved(context, name, layer, axis, at) for at in (t, t + stride))
+        if now is None or later is None:
+            return None
+        # What moves everything, as an attention does, says nothing about order.
+        if not now.any() or not later.any() or min(now.mean(), later.mean()) > EVERYTHING:
+            continue
+        best[0].append(_alike(now[:-1], later[1:]))
+        best[1].append(_alike(now[1:], later[:-1]))
+    return max((float(np.mean(shares)) for shares in best if shares), default=None)
+
+
+def _moved(context: Context, name: str, layer: Recurrent, axis: int, step: int) -> Array | None:
+    """(T, F) of bool: what the layer reads that moves with one step of the input."""
+    array = context.subject.inputs[name]
+    new = perturb.moved(array, perturb.along(axis, step), amount=3.0)
+    layers = context.subject.recurrent(context.with_leaf(name, new))
+    same = [one for one in layers if one.name == layer.name and one.x.shape == layer.x.shape]
+    return np.asarray((same[0].x != layer.x).any(axis=0)) if same else None
+
+
+def _alike(a: Array, b: Array) -> float:
+    either = int((a | b).sum())
+    return float((a & b).sum()) / either if either else 1.0

@@ -1,0 +1,213 @@
+"""What a loss wants, from how its gradient behaves at outputs of the doctor's own; its name is not read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from lstm_ref.cell import sigmoid
+from lstm_ref.doctor import perturb
+from lstm_ref.doctor.subject import Array, Gradients, Subject, quiet_numpy
+
+# Rounding of float32 in a mean over a batch; forms differ by far more.
+ALIKE = 2e-3
+CLASS_FORMS = ("softmax", "log-probabilities", "probabilities")
+BINARY_FORMS = ("sigmoid", "probability")
+
+
+@dataclass
+class LossForm:
+    """A loss with one scored output leaf and one leaf of targets.
+
+    Attributes
+    ----------
+    kind : "softmax", "log-probabilities", "probabilities" (over classes), "sigmoid", "probability" (one output for each answer),
+        "distance", or "" where it is none of them
+    axis : of the classes; None without
+    """
+
+    subject: Subject
+    leaf: int
+    target: Array
+    axes: tuple[int, ...]
+    kind: str = ""
+    axis: int | None = None
+
+    @cached_property
+    def output(self) -> Array:
+        """The outputs in training."""
+        return self.subject.training_outputs[self.leaf]
+
+    def gradient(self, output: Array) -> Array:
+        """Gradient of the loss at other outputs in the place of the scored leaf."""
+        outputs = list(self.subject.training_outputs)
+        outputs[self.leaf] = output.astype(self.output.dtype)
+        try:
+            grads: Gradients = self.subject.loss_gradient(outputs)
+        except Exception:  # a loss may refuse what is no probability
+            return np.full(output.shape, np.nan)
+        grad = grads[self.leaf]
+        return np.zeros(output.shape) if grad is None else np.asarray(grad, np.float64)
+
+    def loss(self, output: Array) -> float:
+        """The loss at other outputs."""
+        outputs = list(self.subject.training_outputs)
+        outputs[self.leaf] = output.astype(self.output.dtype)
+        return self.subject.loss(outputs)
+
+    @property
+    def of_classes(self) -> bool:
+        """Whether it scores classes."""
+        return self.kind in CLASS_FORMS
+
+    def right(self) -> Array:
+        """True at the output of the right class; for one output, at answers of 1."""
+        if self.axis is None:
+            return self.target.reshape(self.output.shape) > 0.5
+        axis = self.axis
+        if perturb.one_hot(self.target) and self.target.shape == self.output.shape:
+            return self.target > 0.5
+        count = self.output.shape[axis]
+        labels = np.expand_dims(self.target, axis)
+        shape = [1] * self.output.ndim
+        shape[axis] = count
+        return np.asarray(labels == np.arange(count).reshape(shape))
+
+
+def recognise(subject: Subject) -> LossForm | None:
+    """Form of the loss, where it has one scored leaf and one leaf of targets that fits it; None where not."""
+    targets = [t for t in subject.targets_tuple if t.size > 0]
+    if len(subject.scored) != 1 or not targets:
+        return None
+    leaf = subject.scored[0]
+    output = subject.training_outputs[leaf]
+    for target in targets:
+        if _integral(target) and (axes := _class_axes(output.shape, target.shape)):
+            form = LossForm(subject, leaf, target, axes)
+        elif target.size == output.size:
+            form = LossForm(subject, leaf, target, ())
+        else:
+            continue
+        with quiet_numpy():
+            _classify(form)
+        return form
+    return None
+
+
+def _integral(target: Array) -> bool:
+    return target.dtype.kind in "iu"
+
+
+def _class_axes(shape: tuple[int, ...], target: tuple[int, ...]) -> tuple[int, ...]:
+    """Axes that the labels lack: the last first, then the one behind the examples."""
+    trimmed = target[:-1] if len(target) == len(shape) and target[-1] == 1 and shape[-1] > 1 else target
+    axes = [a for a in range(len(shape)) if shape[:a] + shape[a + 1 :] == trimmed and shape[a] > 1]
+    return tuple(reversed(axes))
+
+
+def _classify(form: LossForm) -> None:
+    if form.axes:
+        if form.target.ndim == form.output.ndim:
+            form.target = form.target[..., 0]
+        _classify_labels(form)
+    elif perturb.one_hot(form.target.reshape(form.output.shape)) and form.output.shape[-1] > 1:
+        form.target = form.target.reshape(form.output.shape)
+        form.axes = tuple(range(form.output.ndim - 1, 0, -1))
+        _classify_labels(form)
+        if not form.kind:
+            _classify_numbers(form)
+    else:
+        _classify_numbers(form)
+
+
+def _classify_labels(form: LossForm) -> None:
+    raw = _draw(form, 0)
+    grad = form.gradient(raw)
+    size = float(np.abs(grad).max(initial=0.0))
+    for axis in form.axes:
+        form.axis = axis
+        if size > 0 and float(np.abs(grad.sum(axis)).max()) < ALIKE * size:
+            form.kind = "softmax"
+            return
+        if size > 0 and _is_linear(form, grad, size):
+            form.kind = "log-probabilities"
+            return
+        if _is_log(form):
+            form.kind = "probabilities"
+            return
+    form.axis = None
+
+
+def _draw(form: LossForm, seed: int) -> Array:
+    return np.random.default_rng(seed).normal(size=form.output.shape)
+
+
+def _is_linear(form: LossForm, grad: Array, size: float) -> bool:
+    """Whether the gradient is the same anywhere and lies at the right classes only."""
+    other = form.gradient(_draw(form, 1))
+    if not np.abs(grad - other).max() < ALIKE * size:
+        return False
+    return bool(np.abs(grad[~form.right()]).max(initial=0.0) < ALIKE * size)
+
+
+def _is_log(form: LossForm) -> bool:
+    """Whether the loss of probabilities is the mean of -log of the right one, up to one factor."""
+    axis = form.axis or 0
+    rows, losses = [], []
+    right = form.right()
+    for seed in range(3):
+        p = softmax(_draw(form, seed), axis=axis)
+        rows.append(float(-(np.log(p) * right).sum()))
+        losses.append(form.loss(p))
+    expected, got = np.diff(rows), np.diff(losses)
+    if not np.isfinite(got).all() or not np.abs(got).max() > 0:
+        return False
+    factor = float(got @ expected / (expected @ expected))
+    return bool(np.abs(got - factor * expected).max() < 0.02 * np.abs(got).max()) and factor > 0
+
+
+def _classify_numbers(form: LossForm) -> None:
+    target = form.target.reshape(form.output.shape).astype(np.float64)
+    if bool(np.isin(target, (0, 1)).all()):
+        for kind, slope in _SLOPES.items():
+            if _proportional(form, target, slope):
+                form.kind = kind
+                return
+    if _is_distance(form, target):
+        form.kind = "distance"
+
+
+_SLOPES: dict[str, Callable[[Array, Array], Array]] = {
+    "sigmoid": lambda o, y: sigmoid(o) - y,
+    "probability": lambda o, y: (o - y) / (o * (1 - o)),
+}
+
+
+def _proportional(form: LossForm, target: Array, slope: Callable[[Array, Array], Array]) -> bool:
+    """Whether the gradient is this slope times one factor for each answer, which weights of the answers allow."""
+    o = np.random.default_rng(0).uniform(0.05, 0.95, form.output.shape)
+    ratio = form.gradient(o) / slope(o, target)
+    spreads = []
+    for answer in (0, 1):
+        mine = ratio[(target == answer) & (ratio != 0)]
+        if mine.size > 1:
+            middle = float(np.median(mine))
+            spreads.append(float(np.abs(mine - middle).max() / max(abs(middle), 1e-30)))
+    return bool(spreads) and max(spreads) < 0.01
+
+
+def _is_distance(form: LossForm, target: Array) -> bool:
+    """Whether the loss is least where the outputs are the targets."""
+    spread = float(target.std()) or 1.0
+    at, off = form.loss(target), form.loss(target + spread)
+    other = form.loss(target - spread)
+    return bool(np.isfinite(at)) and at < off and at < other and abs(at) < 1e-3 * min(abs(off), abs(other))
+
+
+def softmax(a: Array, axis: int) -> Array:
+    """Probabilities of logits along an axis."""
+    e = np.exp(a - a.max(axis=axis, keepdims=True))
+    return np.asarray(e / e.sum(axis=axis, keepdims=True))

@@ -1,0 +1,268 @@
+"""Which steps and which parts of the batch an output depends on: later steps, padding, none but one step."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from lstm_ref.doctor import perturb
+from lstm_ref.doctor.context import Context, Reach
+from lstm_ref.doctor.pairing import need_fit
+from lstm_ref.doctor.report import Finding, found
+from lstm_ref.doctor.subject import Array, Arrays, CannotExamineError
+
+# Nothing may arrive from later steps; the factor allows for kernels that choose another order of sums.
+EXACT = 1e-5
+# More padding makes other matrix sizes, so that sums come in another order: rounding of float32 over a few hundred terms.
+PADDING = 1e-3
+# Padding that is read fades with its distance, and still moves outputs by far more than rounding.
+MORE_PADDING = 3
+# Share of the targets that must be the input shifted, for the program to be one that predicts the next step.
+SHIFTED = 0.95
+FEWEST_TOKENS = 4
+
+
+def future(context: Context) -> Iterator[Finding]:
+    """No output may move with a later step, where the reader says so or the targets are the next inputs."""
+    need_fit(context)
+    for name in context.data_leaves:
+        shift = 1 if context.subject.options.causal else next_step(context, name)
+        reach = context.reach(name)
+        if not shift or reach is None:
+            continue
+        worst = _worst(context, reach, shift)
+        if worst is None:
+            continue
+        step, later, size = worst
+        if size > EXACT:
+            yield found("sees-the-future", size, step=step, later=later, where=name)
+            return
+
+
+def _worst(context: Context, reach: Reach, shift: int) -> tuple[int, int, float] | None:
+    """The largest change at a step before the one that was moved, as a share of the largest of all."""
+    found_one, worst = False, (0, 0, 0.0)
+    largest = max(float(reach.moved.max(initial=0.0)), 1e-30)
+    for t, row in zip(reach.steps, reach.moved, strict=True):
+        for k, part in context.split(row).items():
+            view = context.by_step(k, part, reach.length)
+            if view is None or t < shift:
+                continue
+            found_one = True
+            early = view[:, : t - shift + 1].reshape(len(view), t - shift + 1, -1).max(axis=(0, 2))
+            step = int(early.argmax())
+            worst = max(worst, (step, t, float(early[step]) / largest), key=lambda one: one[2])
+    return worst if found_one else None
+
+
+def next_step(context: Context, name: str) -> int:
+    """How many steps the targets are ahead of this input, where they are the input itself; 0 where they are not."""
+    x, y = _time_major(context, name), _targets_like(context, name)
+    if x is None or y is None:
+        return 0
+    for shift in (1, 2):
+        if x.shape[1] > shift + 2 and y.shape == x.shape and alike(y[:, :-shift], x[:, shift:]) > SHIFTED:
+            return shift
+    return 0
+
+
+def _time_major(context: Context, name: str) -> Array | None:
+    axis = context.time_axis(name)
+    array = context.subject.inputs[name]
+    return None if axis is None else np.moveaxis(array, axis, 1)
+
+
+def _targets_like(context: Context, name: str) -> Array | None:
+    """A leaf of targets in the shape (N, T, ...) of this input; None where none has it."""
+    x, pair = _time_major(context, name), context.pairing
+    if x is None or pair is None:
+        return None
+    for target, view in zip(context.subject.targets_tuple, pair.axes.targets, strict=True):
+        if view is None:
+            continue
+        y = target.reshape(view[0])
+        y = np.moveaxis(y, view[1], 0)
+        if y.shape == x.shape:
+            return y
+        if y.shape[:2] == x.shape[:2] and y.ndim == 3 and y.shape[2] == 1:
+            return np.broadcast_to(y, x.shape) if x.ndim == 3 and x.shape[2] == 1 else None
+    return None
+
+
+def alike(a: Array, b: Array) -> float:
+    """Share of equal places, among those that are neither padding nor constant."""
+    if a.dtype.kind == "f":
+        close = np.isclose(a, b, rtol=1e-5, atol=1e-7)
+        return float(close.mean()) if np.unique(a).size >= FEWEST_TOKENS else 0.0
+    values, counts = np.unique(b, return_counts=True)
+    usual = values[counts.argmax()] if counts.max() > 0.4 * b.size else None
+    live = (a >= 0) & (b != usual if usual is not None else True)
+    if live.sum() < 8 or np.unique(a[live]).size < FEWEST_TOKENS:
+        return 0.0
+    return float((a[live] == b[live]).mean())
+
+
+def one_step_only(context: Context) -> Iterator[Finding]:
+    """Of all the steps, only one has an effect; or each output moves with its own step alone."""
+    for name in context.data_leaves:
+        reach = context.reach(name)
+        if reach is None or reach.length < 3 or context.keep(name) is not None:
+            continue
+        effect = reach.effect
+        context.pictures.setdefault("reach", {})[name] = (list(reach.steps), effect.tolist())
+        live = [t for t, size in zip(reach.steps, effect, strict=True) if size > 0]
+        sequence = context.recurrent or context.subject.inputs[name].ndim == 3
+        if len(live) == 1 and sequence:
+            where = f"step {live[0]} of 0 to {reach.length - 1}"
+            yield found("short-reach", 1, where=where, steps=reach.length, detail="")
+            return
+        if _own_step_only(context, reach):
+            where = "its own step"
+            yield found("short-reach", 1, where=where, steps=reach.length, detail=" at a step")
+            return
+
+
+def _own_step_only(context: Context, reach: Reach) -> bool:
+    """Whether every output moves with the input at its own step and with no other, in spite of a recurrent layer."""
+    if not context.recurrent:
+        return False
+    seen = False
+    for t, row in zip(reach.steps, reach.moved, strict=True):
+        for k, part in context.split(row).items():
+            view = context.by_step(k, part, reach.length)
+            if view is None or not view[:, t].any():
+                return False
+            seen = True
+            others = np.delete(view, t, 1)
+            if others.any():
+                return False
+    return seen
+
+
+def padding(context: Context) -> Iterator[Finding]:
+    """More padding must not move the valid outputs."""
+    valid = context.valid
+    if valid is None:
+        return
+    need_fit(context)
+    try:
+        worst = more_padding(context, valid)
+    except _RefusedError:
+        yield from _other_padding(context, valid)
+        return
+    if worst[0] > PADDING:
+        what = f"Adding {MORE_PADDING} padded steps"
+        yield found("reads-padding", worst[0], threshold=PADDING, what=what, j=worst[1])
+
+
+class _RefusedError(Exception):
+    """The model does not take longer sequences."""
+
+
+def more_padding(context: Context, valid: Array) -> tuple[float, int]:
+    """Largest change of a valid output with some padded steps more, as a share of the outputs' size, and whose it is."""
+    subject = context.subject
+    base = subject.outputs
+    pad = _longer(context, valid)
+    try:
+        outputs = subject.call(pad)
+    except Exception as error:
+        raise _RefusedError from error
+    worst = (0.0, 0)
+    for k in subject.scored:
+        worst = max(worst, _moved_by_padding(context, base[k], outputs[k], k, valid))
+    return worst
+
+
+def _moved_by_padding(context: Context, before: Array, after: Array, k: int, valid: Array) -> tuple[float, int]:
+    """Largest change of a valid output, as a share of the outputs' spread, and whose it is."""
+    steps = valid.shape[1]
+    p, q = context.by_step(k, before, steps), _by_longer(context, after, before, steps, k)
+    if p is not None and q is not None:
+        change = np.where(_expand(valid, p.ndim), np.abs(p - q[:, :steps]), 0)
+    elif before.shape == after.shape:
+        axis = context.example_axis(k)
+        if axis is None:
+            return 0.0, 0
+        change = np.moveaxis(np.abs(before - after), axis, 0)
+    else:
+        raise CannotExamineError("the outputs do not grow with the inputs")
+    sizes = change.reshape(len(change), -1).max(1)
+    j = int(sizes.argmax())
+    return float(sizes[j]) / max(float(np.abs(before).max()), 1e-30), j
+
+
+def _by_longer(context: Context, after: Array, before: Array, steps: int, k: int) -> Array | None:
+    longer = steps + MORE_PADDING
+    axes = [a for a in range(before.ndim) if after.ndim == before.ndim and after.shape[a] != before.shape[a]]
+    if len(axes) == 1 and after.shape[axes[0]] == longer and (examples := context.example_axis(k)) is not None:
+        return np.moveaxis(after, (examples, axes[0]), (0, 1))
+    count = len(context.valid) if context.valid is not None else 0
+    if after.ndim == before.ndim and after.shape[0] == count * longer and before.shape[0] == count * steps:
+        rows = context.by_step(k, before, steps)
+        first = rows is not None and np.array_equal(rows.reshape(before.shape), before)
+        shaped = after.reshape(((count, longer) if first else (longer, count)) + after.shape[1:])
+        return shaped if first else shaped.swapaxes(0, 1)
+    return None
+
+
+def _expand(valid: Array, ndim: int) -> Array:
+    return valid.reshape(valid.shape + (1,) * (ndim - 2))
+
+
+def _longer(context: Context, valid: Array) -> Arrays:
+    """All leaves of that length with some padding more, where the padding is."""
+    left = bool((~valid[:, 0]).any()) and not bool((~valid[:, -1]).any())
+    arrays = []
+    for name, array in context.subject.inputs.items():
+        axis = context.time_axis(name)
+        if axis is None or array.shape[axis] != valid.shape[1]:
+            arrays.append(array)
+            continue
+        fill = _fill(array, axis, valid)
+        arrays.append(np.concatenate([fill, array] if left else [array, fill], axis).astype(array.dtype))
+    return tuple(arrays)
+
+
+def _fill(array: Array, axis: int, valid: Array) -> Array:
+    """Some padded steps: with what stands at the padding now, or zeros."""
+    steps = np.moveaxis(array, (1 - axis, axis), (0, 1))
+    padded = steps[~valid]
+    value = padded[0] if len(padded) else np.zeros(steps.shape[2:], array.dtype)
+    block = np.broadcast_to(value, (steps.shape[0], MORE_PADDING, *steps.shape[2:]))
+    return np.moveaxis(block, (0, 1), (1 - axis, axis)) if axis == 0 else block
+
+
+def _other_padding(context: Context, valid: Array) -> Iterator[Finding]:
+    """Where the length is fixed: other numbers at the padding of real-valued inputs."""
+    subject, worst = context.subject, 0.0
+    for name, array in subject.inputs.items():
+        axis = context.time_axis(name)
+        if array.dtype.kind != "f" or axis is None or array.shape[axis] != valid.shape[1] or valid.all():
+            continue
+        keep = np.broadcast_to(_expand(valid if axis == 1 else valid.T, array.ndim), array.shape)
+        moved = perturb.moved(array, (slice(None),), keep)
+        outputs = subject.call(context.with_leaf(name, moved))
+        for k in subject.scored:
+            worst = max(worst, _moved_by_padding(context, subject.outputs[k], outputs[k], k, valid)[0])
+    if worst > PADDING:
+        yield found("reads-padding", worst, threshold=PADDING, what="Other numbers at the padding", j=0)
+
+
+def padding_is_scored(context: Context) -> Iterator[Finding]:
+    """The loss must have no gradient at padded steps."""
+    valid, subject = context.valid, context.subject
+    if valid is None or valid.all():
+        return
+    need_fit(context)
+    for k in subject.scored:
+        gradient = subject.output_gradient[k]
+        view = None if gradient is None else context.by_step(k, np.abs(gradient), valid.shape[1])
+        if view is None:
+            continue
+        sizes = view.reshape(*valid.shape, -1).sum(-1)
+        share = float(sizes[~valid].sum() / max(float(sizes.sum()), 1e-30))
+        if share > EXACT:
+            yield found("scores-padding", share, where=f"output {k}")
+            return

@@ -1,0 +1,115 @@
+"""Whether the same call gives the same outputs, and leaves the model as it was."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from lstm_ref.doctor import perturb
+from lstm_ref.doctor.context import Context
+from lstm_ref.doctor.report import Finding, found
+from lstm_ref.doctor.subject import Array, Subject
+
+
+def runs(context: Context) -> Iterator[Finding]:
+    """The model must take its batch, in training and in evaluation; numbers must be finite."""
+    subject = context.subject
+    computed = all(map(_finite, (*subject.training_outputs, *subject.outputs)))
+    for leaves, harmless in ((subject.inputs, computed), (subject.targets, _finite_loss(subject))):
+        for name, array in leaves.items():
+            bad = 0 if harmless or array.dtype.kind != "f" else int((~np.isfinite(array)).sum())
+            if bad:
+                yield found("not-finite", bad, where=name)
+    for output in subject.training_outputs:
+        if (bad := int((~np.isfinite(output)).sum())) and all(map(_finite, subject.inputs_tuple)):
+            yield found("not-finite", bad, where="the outputs")
+
+
+def _finite_loss(subject: Subject) -> bool:
+    """Whether the loss is a number in spite of what is missing in the targets: it leaves that out."""
+    if all(map(_finite, subject.targets_tuple)):
+        return True
+    try:
+        return subject.has_loss and bool(np.isfinite(subject.loss(subject.training_outputs)))
+    except Exception:  # a loss that fails is told by the examination of the loss
+        return False
+
+
+def _finite(array: Array) -> bool:
+    return array.dtype.kind != "f" or bool(np.isfinite(array).all())
+
+
+def repeatability(context: Context) -> Iterator[Finding]:
+    """Second calls: with the same random numbers, with others, and from the state that the first one left."""
+    subject = context.subject
+    first = subject.outputs
+    again = difference(first, subject.call())
+    if again > 0:
+        yield found("not-repeatable", again, detail="even with the same random numbers")
+        return
+    other = difference(first, subject.call(seed=1))
+    if other > 0:
+        drawn = subject.draws_numbers()
+        id = "not-repeatable" if drawn else "noise-in-evaluation"
+        yield found(id, other, detail=f"{drawn} draws in the forward pass" if drawn else "dropout acts")
+        return
+    if subject.options.stateful:
+        return
+    subject.call()
+    second = subject.call(go_on=True)
+    carried = difference(first, second)
+    if carried > 0 and _remembers(subject, second):
+        yield found("state-carried", carried)
+    elif carried > 0:
+        yield found(
+            "not-repeatable", carried, detail="a counter or a generator of the model's own goes on from call to call"
+        )
+
+
+def _remembers(subject: Subject, second: Sequence[Array]) -> bool:
+    """Whether a second call depends on the inputs of the first: a state does, a counter or a generator does not."""
+    arrays = subject.inputs_tuple
+    subject.call([_moved(a) if perturb.movable(a, arrays) else a for a in arrays])
+    return difference(second, subject.call(go_on=True)) > 0
+
+
+def _moved(array: Array) -> Array:
+    """Other values, padding kept."""
+    return perturb.moved(array, (slice(None),), perturb.padding_of(array) if array.ndim > 1 else None)
+
+
+def difference(a: Sequence[Array], b: Sequence[Array]) -> float:
+    """Largest difference of outputs; infinite where shapes differ, 0 only where they are equal bit by bit."""
+    if [p.shape for p in a] != [q.shape for q in b]:
+        return float("inf")
+    pairs = [(p, q) for p, q in zip(a, b, strict=True) if p.tobytes() != q.tobytes()]
+    return max((_distance(p, q) for p, q in pairs), default=0.0)
+
+
+def _distance(p: Array, q: Array) -> float:
+    if ((p == q) | (np.isnan(p) & np.isnan(q))).all():
+        return 0.0
+    return float(np.nan_to_num(np.abs(p.astype(np.float64) - q), nan=np.inf).max(initial=0.0))
+
+
+def weights_stay(context: Context) -> Iterator[Finding]:
+    """A forward pass must not change weights."""
+    where, change = context.subject.weights_after_forward()
+    if change > 0:
+        yield found("forward-changes-weights", change, where=where)
+
+
+def modes(context: Context) -> Iterator[Finding]:
+    """A forward pass must leave the modes; a dropout rate that is set must act in training."""
+    subject = context.subject
+    if (changed := subject.modes_after_forward()) > 0:
+        yield found("mode-never-returns", changed)
+    rate = subject.dropout_rate()
+    if rate > 0 and subject.outputs and not _noise(subject):
+        yield found("mode-without-effect", 0.0, threshold=rate, where="")
+
+
+def _noise(subject: Subject) -> bool:
+    first = subject.training_outputs
+    return any(difference(first, subject.call(training=True, seed=seed)) > 0 for seed in (1, 2, 3))

@@ -1,0 +1,17 @@
+"""The same LSTM seven times, each time faster."""
+
+from lstm_ref.frameworks.speed import (
+    RUNGS,
+    Rung,
+    close_gates,
+    gemm_bound,
+    rung,
+)
+
+__all__ = [
+    "RUNGS",
+    "Rung",
+    "close_gates",
+    "gemm_bound",
+    "rung",
+]

@@ -1,0 +1,1 @@
+"""The entries: a file a family of faults."""
