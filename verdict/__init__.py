@@ -7,5 +7,17 @@ It knows nothing of LSTMs and nothing of sandboxes: a check is data, a call is a
 from verdict.check import Case, Check, Misconception, Status, StudentError, Verdict
 from verdict.classify import classify
 from verdict.compare import examine
+from verdict.conventions import charge_once, unmet
 
-__all__ = ["Case", "Check", "Misconception", "Status", "StudentError", "Verdict", "classify", "examine"]
+__all__ = [
+    "Case",
+    "Check",
+    "Misconception",
+    "Status",
+    "StudentError",
+    "Verdict",
+    "charge_once",
+    "classify",
+    "examine",
+    "unmet",
+]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, TypeAlias
@@ -41,10 +41,15 @@ class StudentError(Exception):
 
 @dataclass(frozen=True)
 class Case:
-    """One call: positional arguments, and a few words that say what is special about them."""
+    """One call: positional arguments, and a few words that say what is special about them.
+
+    Where a case that is ``needed`` gets no answer, none of the others counts: it is made so that only what the task asks for
+    ends in time.
+    """
 
     label: str
     args: tuple[Any, ...]
+    needed: bool = False
 
 
 @dataclass(frozen=True)
@@ -53,7 +58,9 @@ class Misconception:
 
     ``function`` takes the arguments of the student's function and returns what that mistake would return. For a check with its
     own ``examine`` it is a student's function with that mistake, and only tests call it.
-    ``hints`` lead to the mistake by degrees; none of them is the corrected line.
+    ``hints`` lead to the mistake by degrees; none of them is the corrected line. For a mistake in another convention than the
+    task asks for, ``alone`` is the same mistake in the right one: what is right there earns half of its share. ``convention``
+    names that convention; what bears the same name in several checks is charged in one of them.
     """
 
     id: str
@@ -61,6 +68,8 @@ class Misconception:
     function: Call
     hints: tuple[str, ...] = ()
     status: Status = Status.WRONG
+    alone: Call | None = None
+    convention: str = ""
 
 
 @dataclass(frozen=True)
@@ -76,14 +85,18 @@ class Check:
     expected : the reference, called with the arguments of a case
     outputs : pattern of names that mirrors the return value
     axes : output name -> its axes by letter, as in "N T H"; lets a message say where the numbers are wrong
+    made_from : output name -> outputs that it is made from; it earns its share only where these are right, too. A result
+        that a library returns as well earns nothing without the steps on the way, which it does not return
+    exact : outputs that are no arrays but words, lists of any lengths, or dicts, and are compared as they are
     blocks : axis -> names of the equal blocks it is made of, as in {"4H": ("i", "f", "g", "o")}
     points : what the check is worth
     needs : names of checks without which this one says nothing; when one of them fails, this one is skipped
     misconceptions : known mistakes; no two may return the same numbers on these cases
-    forbids : names that the student's code may not use (``"torch"``, ``"np.gradient"``)
-    forbids_within : like forbids, but only in the function and in what it uses of the notebook; elsewhere they may be
-        compared with. Operators of PyTorch among them (``"torch.lstm_cell"``) also raise while the check is asked, by whatever
-        way they are reached
+    further : gives groups of more known mistakes. They are looked for where none of ``misconceptions`` explains the answer, and
+        each group where none of the groups before it does. Two of a group may return the same numbers; then none is named
+    told_with : word -> sentence that is added where the student's line that raised an error holds that word
+    forbids : names that the student's code may not use (``"torch"``, ``"np.gradient"``). They are looked for in the text of the
+        code, so this is a reminder and no wall: code can make a name up while it runs
     hints : shown by degrees when the mistake is not recognised
     tolerance : largest error, relative to the largest expected number of the output (float64)
     time_limit : seconds for all calls of this check together
@@ -102,11 +115,14 @@ class Check:
     expected: Call | None = None
     outputs: Pattern = None
     axes: Mapping[str, str] = field(default_factory=dict)
+    exact: tuple[str, ...] = ()
     blocks: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    made_from: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     needs: tuple[str, ...] = ()
     misconceptions: tuple[Misconception, ...] = ()
+    further: Callable[[], Sequence[Sequence[Misconception]]] | None = None
+    told_with: Mapping[str, str] = field(default_factory=dict)
     forbids: tuple[str, ...] = ()
-    forbids_within: tuple[str, ...] = ()
     hints: tuple[str, ...] = ()
     tolerance: float = 1e-6
     time_limit: float = 20.0
@@ -129,13 +145,21 @@ class Check:
         assert shown is not None, f"check {self.name} has no cases"
         return replace(self, cases=lambda rng: [*shown(rng), *hidden(rng)])
 
+    def known_mistakes(self) -> Iterator[Sequence[Misconception]]:
+        """Groups of known mistakes in the order in which they are tried; `further` is asked only by who comes to its groups."""
+        yield self.misconceptions
+        if self.further is not None:
+            yield from self.further()
+
 
 @dataclass(frozen=True)
 class Verdict:
     """What came of one check.
 
     ``credit`` is the share of the points, from 0 to 1. ``message`` and ``hints`` are for the student: no expected value stands
-    in them. ``misconception`` is the id of the named mistake, None when it was not recognised. ``warnings`` cost nothing.
+    in them. ``misconception`` is the id of the named mistake, None when it was not recognised, and ``named`` the sentence with
+    which the message then begins. ``wrong`` are the outputs that are. ``warnings`` cost nothing. ``convention`` is one in which
+    the answer is given instead of the one that is asked for, and ``uncharged`` the credit where it was charged elsewhere.
     """
 
     status: Status
@@ -144,3 +168,7 @@ class Verdict:
     misconception: str | None = None
     hints: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    named: str = ""
+    wrong: tuple[str, ...] = ()
+    convention: str = ""
+    uncharged: float = 0.0

@@ -5,7 +5,8 @@ from __future__ import annotations
 import difflib
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -72,7 +73,7 @@ PYTHON_2_NAMES = {
 }
 
 # A float where Python 3 and NumPy want a whole number: most often a size or an index that was computed with /.
-FLOAT_FOR_INTEGER = re.compile(
+FLOAT_FOR_INTEGER = (
     r"slice indices must be integers|'(numpy\.)?float(64|32)?' object cannot be interpreted as an integer"
     r"|indices must be integers or slices, not (numpy\.)?float|only integers, slices"
 )
@@ -107,6 +108,8 @@ OTHER_TORCH_NAMES = {
 OTHER_TENSOR_NAMES = {"astype": ".to(x.dtype)", "copy": ".clone()"}
 
 OUTSIDE = "It says nothing about your mathematics."
+# Kinds of which no text is PyTorch's.
+NOT_OF_TORCH = ("SyntaxError", "NameError", "ImportError", "ModuleNotFoundError", "KeyError")
 
 # PyTorch: part of an error's text -> status, and what it means. The first that is found counts.
 TORCH_ERRORS = (
@@ -233,7 +236,204 @@ TORCH_ERRORS = (
 )
 
 
-def classify(kind: str, text: str, packages: Sequence[str] = ("numpy",)) -> tuple[Status, str]:
+class Failure(NamedTuple):
+    """An exception in a student's code: its class, its message, and what the problem set may import."""
+
+    kind: str
+    text: str
+    packages: Sequence[str]
+
+
+Answer = tuple[Status, str]
+
+
+class Rule(NamedTuple):
+    """One kind of failure.
+
+    Parameters
+    ----------
+    kinds : names of exception classes; empty for all
+    pattern : what the message must hold
+    answer : (failure, match) -> status and sentence; None where a later rule is to answer
+    """
+
+    kinds: tuple[str, ...]
+    pattern: str
+    answer: Callable[[Failure, re.Match[str]], Answer | None]
+
+
+def _says(status: Status, sentence: str) -> Callable[[Failure, re.Match[str]], Answer]:
+    """Answer with a sentence, in which {kind} and {text} may stand."""
+    return lambda failure, match: (status, sentence.format(kind=failure.kind, text=failure.text))
+
+
+def _deprecated(failure: Failure, match: re.Match[str]) -> Answer:
+    return Status.ENVIRONMENT, "PyTorch no longer has {}. Write {} instead. ".format(*match.groups()) + OUTSIDE
+
+
+def _torch_error(failure: Failure, match: re.Match[str]) -> Answer | None:
+    if failure.kind in NOT_OF_TORCH:
+        return None
+    # What follows the first sentence is advice, and not always good advice.
+    first = re.split(r"\.\s|: \[| \(or|\n", failure.text.strip())[0].rstrip(".")
+    for pattern, status, sentence in TORCH_ERRORS:
+        if re.search(pattern, failure.text):
+            return status, f"{failure.kind}: {first}. {sentence}"
+    return None
+
+
+def _removed_import(failure: Failure, match: re.Match[str]) -> Answer | None:
+    return _no_such_numpy_name(match[1]) if match[1] in REMOVED_NUMPY_NAMES else None
+
+
+def _import(failure: Failure, match: re.Match[str]) -> Answer:
+    return Status.ENVIRONMENT, (
+        f"An import failed: {failure.text}. This problem set runs with {' and '.join(failure.packages)} and Python's "
+        f"standard library only. {OUTSIDE}"
+    )
+
+
+def _dict_attribute(failure: Failure, match: re.Match[str]) -> Answer | None:
+    return _python_2(match[1]) if match[1] in PYTHON_2_NAMES else None
+
+
+def _torch_attribute(failure: Failure, match: re.Match[str]) -> Answer:
+    module, name = match.groups()
+    if name in REMOVED_TORCH_NAMES:
+        return (
+            Status.ENVIRONMENT,
+            f"PyTorch no longer has {module}.{name}. Write {REMOVED_TORCH_NAMES[name]} instead. {OUTSIDE}",
+        )
+    if name in OTHER_TORCH_NAMES:
+        return Status.ERROR, f"PyTorch has no {module}.{name}. Write {OTHER_TORCH_NAMES[name]} instead."
+    return Status.ERROR, f"PyTorch has no {module}.{name}. Look it up in PyTorch's documentation."
+
+
+def _tensor_attribute(failure: Failure, match: re.Match[str]) -> Answer:
+    other = OTHER_TENSOR_NAMES.get(match[1])
+    return Status.ERROR, f"{failure.kind}: {failure.text}." + (f" Write {other} instead." if other else "")
+
+
+def _array_attribute(failure: Failure, match: re.Match[str]) -> Answer | None:
+    if match[1] not in REMOVED_ARRAY_NAMES:
+        return None
+    return Status.ENVIRONMENT, (
+        f"NumPy's arrays no longer have .{match[1]}. Write {REMOVED_ARRAY_NAMES[match[1]]} instead. {OUTSIDE}"
+    )
+
+
+def _numpy_attribute(failure: Failure, match: re.Match[str]) -> Answer:
+    return _no_such_numpy_name(match[1])
+
+
+def _unknown_name(failure: Failure, match: re.Match[str]) -> Answer:
+    name = match[1]
+    if name in PYTHON_2_NAMES:
+        return _python_2(name)
+    if name in USUAL_IMPORTS or name in sys.stdlib_module_names:
+        missing_import = USUAL_IMPORTS.get(name, f"import {name}")
+        return Status.ENVIRONMENT, (
+            f"NameError: {name} is not defined. Is “{missing_import}” missing, or below this cell? If {name} is a name of "
+            "your own: is the cell that defines it above this one and still there?"
+        )
+    of_numpy = f"Did you mean np.{name}? If not: is" if name in dir(np) else "Is"
+    return Status.ERROR, (
+        f"NameError: {name} is not defined. {of_numpy} it spelled as in the function's arguments, and is the cell that "
+        "defines it above this one and still there?"
+    )
+
+
+def _python_2(name: str) -> Answer:
+    return Status.ENVIRONMENT, (
+        f"{name} is a name of Python 2; it is run with Python 3. Write {PYTHON_2_NAMES[name]} instead. {OUTSIDE}"
+    )
+
+
+def _no_such_numpy_name(name: str) -> Answer:
+    instead = REMOVED_NUMPY_NAMES.get(name)
+    if instead:
+        return Status.ENVIRONMENT, f"NumPy no longer has np.{name}. Write {instead} instead. {OUTSIDE}"
+    similar = " or ".join(f"np.{found}" for found in difflib.get_close_matches(name, dir(np), n=2))
+    advice = f" Did you mean {similar}?" if similar else " Look it up in the NumPy documentation."
+    return Status.ERROR, f"NumPy has no np.{name}.{advice}"
+
+
+# The first rule that fits and answers counts.
+RULES = (
+    Rule(
+        ("NotImplementedError",),
+        'is missing the required "forward" function',
+        _says(
+            Status.ERROR, "{kind}: {text}. A module is called through its method forward: is it there, and spelled so?"
+        ),
+    ),
+    Rule(
+        ("NotImplementedError",),
+        " not implemented for '",
+        _says(Status.ERROR, "{kind}: {text}. PyTorch has no such operation for numbers of this type."),
+    ),
+    Rule(
+        ("NotImplementedError",),
+        "",
+        _says(Status.UNFINISHED, "The function still raises NotImplementedError: write its body."),
+    ),
+    Rule(
+        ("SyntaxError",),
+        r"\A(Missing parentheses in call to|multiple exception types must be)",
+        _says(
+            Status.ENVIRONMENT,
+            "{kind}: {text} This is a spelling of Python 2; it is run with Python 3. " + OUTSIDE,
+        ),
+    ),
+    Rule((), r"`(torch\.[\w.]+)` is deprecated in favor of `(torch\.[\w.]+)`", _deprecated),
+    Rule((), "", _torch_error),
+    Rule(
+        ("TypeError", "IndexError"),
+        FLOAT_FOR_INTEGER,
+        _says(
+            Status.ENVIRONMENT,
+            "{kind}: {text}. In Python 3, / always gives a float, unlike in Python 2: write // where a size or an index is "
+            "computed. " + OUTSIDE,
+        ),
+    ),
+    Rule((), r"\Acannot import name '(\w+)' from 'numpy'", _removed_import),
+    Rule(("ModuleNotFoundError", "ImportError"), "", _import),
+    Rule(("AttributeError",), r"\A'dict' object has no attribute '(\w+)'", _dict_attribute),
+    Rule(("AttributeError",), r"\Amodule '(torch[\w.]*)' has no attribute '(\w+)'", _torch_attribute),
+    Rule(("AttributeError",), r"\A'(?:Tensor|Parameter)' object has no attribute '(\w+)'", _tensor_attribute),
+    Rule(("AttributeError",), r"\A'numpy\.ndarray' object has no attribute '(\w+)'", _array_attribute),
+    Rule(
+        ("TypeError",),
+        r"np\.sum\(generator\)",
+        _says(
+            Status.ENVIRONMENT,
+            "NumPy's sum no longer takes a generator. Write sum(...), Python's own, instead. " + OUTSIDE,
+        ),
+    ),
+    Rule(
+        ("ValueError",),
+        "inhomogeneous shape",
+        _says(
+            Status.ERROR,
+            "{kind}: setting an array element with a sequence. An array is made of parts that have not all the same shape: "
+            "print the shape of each part.",
+        ),
+    ),
+    Rule(("AttributeError",), r"\A(?:module 'numpy' has no attribute '|`np\.)(\w+)", _numpy_attribute),
+    Rule(("MemoryError",), "", _says(Status.CRASHED, "The code asked for more memory than the task allows.")),
+    Rule(
+        ("RecursionError",),
+        "",
+        _says(
+            Status.ERROR,
+            "RecursionError: the function calls itself without an end, or more than about a thousand calls deep.",
+        ),
+    ),
+    Rule(("NameError",), r"name '([^']*)", _unknown_name),
+)
+
+
+def classify(kind: str, text: str, packages: Sequence[str] = ("numpy",)) -> Answer:
     """Status and a sentence for the student.
 
     Parameters
@@ -249,120 +449,9 @@ def classify(kind: str, text: str, packages: Sequence[str] = ("numpy",)) -> tupl
     >>> classify("ValueError", "operands could not be broadcast together")[0].value
     'error'
     """
-    if kind == "NotImplementedError" and 'is missing the required "forward" function' in text:
-        return (
-            Status.ERROR,
-            f"{kind}: {text}. A module is called through its method forward: is it there, and spelled so?",
-        )
-    if (
-        kind == "NotImplementedError" and " not implemented for '" in text
-    ):  # PyTorch's own: an operation for another dtype
-        return Status.ERROR, f"{kind}: {text}. PyTorch has no such operation for numbers of this type."
-    if kind == "NotImplementedError":
-        return Status.UNFINISHED, "The function still raises NotImplementedError: write its body."
-    if kind == "SyntaxError" and re.match("Missing parentheses in call to|multiple exception types must be", text):
-        return Status.ENVIRONMENT, (
-            f"{kind}: {text} This is a spelling of Python 2; it is run with Python 3. It says nothing about your mathematics."
-        )
-    if instead := re.search(r"`(torch\.[\w.]+)` is deprecated in favor of `(torch\.[\w.]+)`", text):
-        return Status.ENVIRONMENT, "PyTorch no longer has {}. Write {} instead. ".format(*instead.groups()) + OUTSIDE
-    if kind not in ("SyntaxError", "NameError", "ImportError", "ModuleNotFoundError", "KeyError"):
-        for pattern, status, sentence in TORCH_ERRORS:
-            if re.search(pattern, text):
-                first = re.split(r"\.\s|: \[| \(or|\n", text.strip())[
-                    0
-                ]  # what follows is advice, and not always good advice
-                return status, f"{kind}: {first.rstrip('.')}. {sentence}"
-    if kind in ("TypeError", "IndexError") and FLOAT_FOR_INTEGER.search(text):
-        return Status.ENVIRONMENT, (
-            f"{kind}: {text}. In Python 3, / always gives a float, unlike in Python 2: write // where a size or an index is "
-            "computed. It says nothing about your mathematics."
-        )
-    if removed := re.match(r"cannot import name '(\w+)' from 'numpy'", text):
-        if removed.group(1) in REMOVED_NUMPY_NAMES:
-            return _no_such_numpy_name(removed.group(1))
-    if kind in ("ModuleNotFoundError", "ImportError"):
-        return Status.ENVIRONMENT, (
-            f"An import failed: {text}. This problem set runs with {' and '.join(packages)} and Python's standard library "
-            "only. It says nothing about your mathematics."
-        )
-    if kind == "AttributeError" and (attribute := re.match(r"'dict' object has no attribute '(\w+)'", text)):
-        if attribute.group(1) in PYTHON_2_NAMES:
-            return _python_2(attribute.group(1))
-    if kind == "AttributeError" and (attribute := re.match(r"module '(torch[\w.]*)' has no attribute '(\w+)'", text)):
-        return _no_such_torch_name(*attribute.groups())
-    if kind == "AttributeError" and (
-        attribute := re.match(r"'(?:Tensor|Parameter)' object has no attribute '(\w+)'", text)
-    ):
-        other = OTHER_TENSOR_NAMES.get(attribute.group(1))
-        return Status.ERROR, f"{kind}: {text}." + (f" Write {other} instead." if other else "")
-    if kind == "AttributeError" and (attribute := re.match(r"'numpy\.ndarray' object has no attribute '(\w+)'", text)):
-        if attribute.group(1) in REMOVED_ARRAY_NAMES:
-            return Status.ENVIRONMENT, (
-                f"NumPy's arrays no longer have .{attribute.group(1)}. Write {REMOVED_ARRAY_NAMES[attribute.group(1)]} instead. "
-                f"{OUTSIDE}"
-            )
-    if kind == "TypeError" and "np.sum(generator)" in text:
-        return (
-            Status.ENVIRONMENT,
-            f"NumPy's sum no longer takes a generator. Write sum(...), Python's own, instead. {OUTSIDE}",
-        )
-    if kind == "ValueError" and "inhomogeneous shape" in text:
-        return Status.ERROR, (
-            f"{kind}: setting an array element with a sequence. An array is made of parts that have not all the same shape: "
-            "print the shape of each part."
-        )
-    missing = re.match(r"(?:module 'numpy' has no attribute '|`np\.)(\w+)", text)
-    if kind == "AttributeError" and missing:
-        return _no_such_numpy_name(missing.group(1))
-    if kind == "MemoryError":
-        return Status.CRASHED, "The code asked for more memory than the task allows."
-    if kind == "RecursionError":
-        return Status.ERROR, (
-            "RecursionError: the function calls itself without an end, or more than about a thousand calls deep."
-        )
-    if kind == "NameError" and "name '" in text:
-        name = text.split("name '", 1)[1].split("'", 1)[0]
-        if name in PYTHON_2_NAMES:
-            return _python_2(name)
-        if name in USUAL_IMPORTS or name in sys.stdlib_module_names:
-            missing_import = USUAL_IMPORTS.get(name, f"import {name}")
-            return Status.ENVIRONMENT, (
-                f"NameError: {name} is not defined. Is “{missing_import}” missing, or below this cell? If {name} is a name of "
-                "your own: is the cell that defines it above this one and still there?"
-            )
-        of_numpy = f"Did you mean np.{name}? If not: is" if name in dir(np) else "Is"
-        return Status.ERROR, (
-            f"NameError: {name} is not defined. {of_numpy} it spelled as in the function's arguments, and is the cell that "
-            "defines it above this one and still there?"
-        )
+    failure = Failure(kind, text, packages)
+    for rule in RULES:
+        match = re.search(rule.pattern, text) if not rule.kinds or kind in rule.kinds else None
+        if match and (answer := rule.answer(failure, match)):
+            return answer
     return Status.ERROR, f"{kind}: {text}" if text else kind
-
-
-def _python_2(name: str) -> tuple[Status, str]:
-    return Status.ENVIRONMENT, (
-        f"{name} is a name of Python 2; it is run with Python 3. Write {PYTHON_2_NAMES[name]} instead. "
-        "It says nothing about your mathematics."
-    )
-
-
-def _no_such_torch_name(module: str, name: str) -> tuple[Status, str]:
-    if name in REMOVED_TORCH_NAMES:
-        return (
-            Status.ENVIRONMENT,
-            f"PyTorch no longer has {module}.{name}. Write {REMOVED_TORCH_NAMES[name]} instead. {OUTSIDE}",
-        )
-    if name in OTHER_TORCH_NAMES:
-        return Status.ERROR, f"PyTorch has no {module}.{name}. Write {OTHER_TORCH_NAMES[name]} instead."
-    return Status.ERROR, f"PyTorch has no {module}.{name}. Look it up in PyTorch's documentation."
-
-
-def _no_such_numpy_name(name: str) -> tuple[Status, str]:
-    instead = REMOVED_NUMPY_NAMES.get(name)
-    if instead:
-        return Status.ENVIRONMENT, (
-            f"NumPy no longer has np.{name}. Write {instead} instead. It says nothing about your mathematics."
-        )
-    similar = " or ".join(f"np.{found}" for found in difflib.get_close_matches(name, dir(np), n=2))
-    advice = f" Did you mean {similar}?" if similar else " Look it up in the NumPy documentation."
-    return Status.ERROR, f"NumPy has no np.{name}.{advice}"

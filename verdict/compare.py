@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from verdict import exact
 from verdict.check import Call, Case, Check, Misconception, Pattern, Status, StudentError, Verdict
 
 Array = NDArray[Any]
@@ -40,6 +42,7 @@ class _Answer:
     case: Case
     got: dict[str, Array]
     expected: dict[str, Array]
+    missing: dict[str, Missing] = field(default_factory=dict)  # what came in the place of an array
 
 
 def examine(check: Check, call: Call, rng: Generator) -> Verdict:
@@ -69,41 +72,79 @@ def examine(check: Check, call: Call, rng: Generator) -> Verdict:
     failure: Verdict | None = None
     for case, expected in zip(cases, right, strict=True):
         try:
-            got = read(check, call(*copy_tree(case.args)), check.function)
+            got, missing = _read(check, call(*copy_tree(case.args)), check.function)
         except StudentError as error:
             failed.append(case)
             # Without the check's hints: they are for numbers that are wrong, and here there are none.
-            failure = failure or Verdict(error.status, _with_label(str(error), case))
+            failure = failure or Verdict(error.status, _with_label(_told_with(check, error), case))
             if error.status is not Status.ERROR:
                 break  # it fails whatever the size is; and what died or hangs must not cost its time once more
         else:
-            answers.append(_Answer(case, got, expected))
+            answers.append(_Answer(case, got, expected, missing))
     if failure is None:
-        return _judge(check, answers)
-    if not answers:
+        return _judge(check, answers, len(cases))
+    if not answers or any(case.needed for case in failed):
         return failure
-    # It works, but not for every size: the cases that gave a value count.
-    partial = _judge(check, answers)
-    failure = replace(failure, credit=partial.credit * len(answers) / len(cases), warnings=partial.warnings)
-    mistake = _recognise(check, answers) if partial.status is Status.WRONG else None
-    if mistake is None or failure.status is not Status.ERROR or not _fails_too(mistake, failed):
-        return failure
-    return replace(failure, message=f"{mistake.title} {failure.message}", misconception=mistake.id, hints=mistake.hints)
+    # It works, but not for every size: the cases that gave a value count, and are told of, too.
+    rest = _judge(check, answers, len(cases))
+    mistake = _recognise(check, answers) if rest.status is Status.WRONG else None
+    if mistake is not None and failure.status is Status.ERROR and _fails_too(mistake, failed):
+        return replace(rest, status=failure.status, message=f"{mistake.title} {failure.message}", named=mistake.title)
+    others = "all other cases" if len(answers) + len(failed) == len(cases) else "the cases before"
+    told = f"In {others} it is right." if rest.status is Status.PASSED else f"In {others}: {rest.message}"
+    apart = "\n" if "\n" in failure.message else " "
+    return replace(rest, status=failure.status, message=f"{failure.message}{apart}{told}", named="")
 
 
-def _judge(check: Check, answers: list[_Answer]) -> Verdict:
+def _judge(check: Check, answers: list[_Answer], asked: int) -> Verdict:
+    """Verdict on the cases that gave a value, of so many that were asked."""
     names = list(answers[0].expected)
-    wrong: dict[str, _Answer] = {}  # output -> the first case in which it is wrong
+    wrong, warnings = _wrong_outputs(check, answers)
+    if not wrong:
+        return Verdict(Status.PASSED, "Right.", credit=len(answers) / asked, warnings=warnings)
+    hanging = [name for name in names if name not in wrong and any(n in wrong for n in check.made_from.get(name, ()))]
+    credit = (1 - (len(wrong) + len(hanging)) / len(names)) * len(answers) / asked
+    mistake = _recognise(check, answers)
+    uncharged = credit
+    if mistake is not None and mistake.status is Status.CONVENTION:
+        uncharged = len(answers) / asked
+        credit = max(credit, CONVENTION_CREDIT * uncharged)
+        numbers = "is therefore another number" if len(wrong) == 1 else "are therefore other numbers"
+        where = f"{_and(list(wrong))} {numbers} than asked for. {_right(names, wrong, hanging)}".rstrip()
+    else:
+        where = f"{_sentences(check, wrong)} {_right(names, wrong, hanging)}".rstrip()
+    if mistake is not None and mistake.alone is not None:
+        uncharged = max(credit, _share(check, mistake.alone, answers) * len(answers) / asked)
+        credit = max(credit, CONVENTION_CREDIT * uncharged)
+    told = Verdict(Status.WRONG, where, credit, warnings=warnings, wrong=tuple(wrong), uncharged=uncharged)
+    if all(name in answer.missing for name, answer in wrong.items()):
+        return told
+    if mistake is None:
+        return replace(told, message=f"{where} The mistake is not one of those that are known here.", hints=check.hints)
+    return replace(
+        told,
+        status=mistake.status,
+        message=f"{mistake.title} {where}",
+        misconception=mistake.id,
+        hints=mistake.hints,
+        named=mistake.title,
+        convention=mistake.convention,
+    )
+
+
+def _wrong_outputs(check: Check, answers: list[_Answer]) -> tuple[dict[str, _Answer], tuple[str, ...]]:
+    """Each output that is wrong, with the first case in which it is; and what is to be said of those that are right."""
+    wrong: dict[str, _Answer] = {}
     reshaped: dict[str, _Answer] = {}
-    single: list[str] = []
-    for name in names:
+    single: dict[str, _Answer] = {}
+    for name in answers[0].expected:
         for answer in answers:
             got, expected = answer.got[name], answer.expected[name]
-            match _compare(got, expected, check.tolerance):
-                case _Match.WRONG:
-                    wrong.setdefault(name, answer)
-                case _Match.SINGLE if name not in single:
-                    single.append(name)
+            match = _compare(got, expected, check.tolerance)
+            if match is _Match.WRONG:
+                wrong.setdefault(name, answer)
+            if match is _Match.SINGLE:
+                single.setdefault(name, answer)
             if got.shape != expected.shape:
                 reshaped.setdefault(name, answer)
     warnings = [
@@ -111,22 +152,20 @@ def _judge(check: Check, answers: list[_Answer]) -> Verdict:
         for name, answer in reshaped.items()
         if name not in wrong
     ]
-    single = [name for name in single if name not in wrong]
-    if single:
+    if rough := [name for name in single if name not in wrong]:
         warnings.append(
-            f"{', '.join(single)}: right, but only to the precision of float32; float64 was given. Counted as right."
+            f"{', '.join(rough)}: right, but only to the precision of float32; float64 was given. Counted as right."
         )
-    if not wrong:
-        return Verdict(Status.PASSED, "Right.", credit=1.0, warnings=tuple(warnings))
-    credit = 1 - len(wrong) / len(names)
-    where = _sentences(check, wrong, [name for name in names if name not in wrong])
-    mistake = _recognise(check, answers)
-    if mistake is None:
-        message = f"{where} The mistake is not one of those that are known here."
-        return Verdict(Status.WRONG, message, credit, hints=check.hints, warnings=tuple(warnings))
-    if mistake.status is Status.CONVENTION:
-        credit = max(credit, CONVENTION_CREDIT)
-    return Verdict(mistake.status, f"{mistake.title} {where}", credit, mistake.id, mistake.hints, tuple(warnings))
+    return wrong, tuple(warnings)
+
+
+def _right(names: list[str], wrong: dict[str, _Answer], hanging: list[str]) -> str:
+    """Which outputs are right, and which of them do not count without those that they are made from."""
+    right = [name for name in names if name not in wrong]
+    told = f"{_and(right)} {'is' if len(right) == 1 else 'are'} right" if right else ""
+    if hanging:
+        told += f", and {_and(hanging)} {'counts' if len(hanging) == 1 else 'count'} only with all that goes into them"
+    return f"{told}." if told else ""
 
 
 class _Match(Enum):
@@ -136,7 +175,9 @@ class _Match(Enum):
 
 
 def _compare(got: Array, expected: Array, tolerance: float) -> _Match:
-    """Numbers only; axes of length 1 may be missing or added."""
+    """Numbers, where axes of length 1 may be missing or added; or trees, which are compared as they are."""
+    if expected.dtype == object:
+        return _Match.RIGHT if got.dtype == object and exact.same(got.item(), expected.item()) else _Match.WRONG
     if _without_ones(got.shape) != _without_ones(expected.shape):
         return _Match.WRONG
     error = relative_error(got.reshape(expected.shape), expected)
@@ -147,7 +188,12 @@ def _compare(got: Array, expected: Array, tolerance: float) -> _Match:
 
 
 def relative_error(got: Array, expected: Array) -> float:
-    """Largest absolute difference over the largest expected number; NaN where ``got`` is not finite."""
+    """Largest absolute difference over the largest expected number; NaN where ``got`` is not finite.
+
+    Of trees it is 0 where they are the same, and infinite where they are not.
+    """
+    if expected.dtype == object:
+        return 0.0 if _compare(got, expected, 0.0) is _Match.RIGHT else float("inf")
     if not np.isfinite(got).all():
         return float("nan")
     with np.errstate(all="ignore"):
@@ -156,8 +202,21 @@ def relative_error(got: Array, expected: Array) -> float:
 
 def _recognise(check: Check, answers: list[_Answer]) -> Misconception | None:
     """The one known mistake that explains every output of every case; None where none or several do."""
-    matches = [mistake for mistake in check.misconceptions if _explains(check, mistake, answers)]
-    return matches[0] if len(matches) == 1 else None
+    for group in check.known_mistakes():
+        matches = [mistake for mistake in group if _explains(check, mistake, answers)]
+        if matches:
+            return matches[0] if len(matches) == 1 else None
+    return None
+
+
+def _share(check: Check, function: Call, answers: list[_Answer]) -> float:
+    """Share of the outputs that this version gets right, in all cases that gave an answer."""
+    wrong: set[str] = set()
+    for answer in answers:
+        with np.errstate(all="ignore"):
+            got = read(check, function(*copy_tree(answer.case.args)), "a known mistake")
+        wrong |= {n for n, e in answer.expected.items() if _compare(got[n], e, check.tolerance) is _Match.WRONG}
+    return 1 - len(wrong) / len(answers[0].expected)
 
 
 def _fails_too(mistake: Misconception, cases: list[Case]) -> bool:
@@ -191,15 +250,51 @@ def read(check: Check, value: Any, function: str) -> dict[str, Array]:
     ------
     WrongReturn : when the value does not have the form that the check asks for
     """
-    arrays = flatten(check.outputs, value, function)
+    arrays, missing = _read(check, value, function)
+    for name, what in missing.items():
+        raise WrongReturn(_told(check, function, name, what))
+    return arrays
+
+
+def _read(check: Check, value: Any, function: str) -> tuple[dict[str, Array], dict[str, Missing]]:
+    """Like `read`; but where some results are arrays, what stands in the others' places is told beside them."""
+    if (
+        isinstance(value, np.ndarray)
+        and value.ndim == 1
+        and not check.axes
+        and len(value) == len(_names(check.outputs))
+    ):
+        value = list(value) if isinstance(check.outputs, tuple) else value  # numbers in a row, as np.quantile gives two
+    parts = dict(_walk(check.outputs, value, function, spell(check.outputs)))
+    parts = {name: _as_tree(part) if name in check.exact else _as_array(part) for name, part in parts.items()}
+    missing = {name: part for name, part in parts.items() if isinstance(part, Missing)}
+    if len(missing) == len(parts):
+        for name, what in missing.items():
+            raise WrongReturn(_told(check, function, name, what))
+    arrays = {name: np.asarray(np.nan) if isinstance(part, Missing) else part for name, part in parts.items()}
     if check.one_form is None:
-        return arrays
+        return arrays, missing
     try:
         with np.errstate(all="ignore"):
-            return check.one_form(arrays)
+            return check.one_form(arrays), missing
     except Exception:
-        shapes = _and([f"{name} {array.shape}" for name, array in arrays.items()])
+        shapes = _and([f"{name} {array.shape}" for name, array in arrays.items() if name not in missing])
         raise WrongReturn(f"What {function} returned does not fit together. The shapes are: {shapes}.") from None
+
+
+@dataclass(frozen=True)
+class Missing:
+    """What stands where an array was asked for, in words, and what to ask oneself then."""
+
+    kind: str
+    question: str = "is it not written yet?"
+
+
+def _told(check: Check | None, function: str, name: str, what: Missing) -> str:
+    """One sentence for a function that returned nothing that can be compared."""
+    plain = check is not None and name in check.exact
+    asked = "made of words, numbers, lists and dicts" if plain else "an array of numbers"
+    return f"{function} returned {what.kind} for {name}; it must be {asked} ({what.question})."
 
 
 def flatten(pattern: Pattern, value: Any, function: str) -> dict[str, Array]:
@@ -209,14 +304,24 @@ def flatten(pattern: Pattern, value: Any, function: str) -> dict[str, Array]:
     ------
     WrongReturn : when the value does not have the form of the pattern
     """
-    return dict(_walk(pattern, value, function, spell(pattern)))
+    arrays: dict[str, Array] = {}
+    for name, item in _walk(pattern, value, function, spell(pattern)):
+        part = _as_array(item)
+        if isinstance(part, Missing):
+            raise WrongReturn(_told(None, function, name, part))
+        arrays[name] = part
+    return arrays
 
 
-def _walk(pattern: Pattern, value: Any, function: str, spelled: str) -> Iterator[tuple[str, Array]]:
+def _walk(pattern: Pattern, value: Any, function: str, spelled: str, within: bool = False) -> Iterator[tuple[str, Any]]:
+    """What stands in the place of each name of the pattern."""
     if pattern is None:
         return
     if isinstance(pattern, str):
-        yield pattern, _as_array(value, pattern, function)
+        yield pattern, value
+        return
+    if value is None and within:
+        yield from ((name, None) for name in _names(pattern))
         return
     if value is None:
         raise WrongReturn(f"{function} returned None; it must return {spelled}. Is there a return at the end?")
@@ -229,7 +334,13 @@ def _walk(pattern: Pattern, value: Any, function: str, spelled: str) -> Iterator
     if len(value) != len(pattern):
         raise WrongReturn(f"{function} must return {spelled}: {len(pattern)} things, got {_things(pattern, value)}.")
     for part, item in zip(pattern, value, strict=True):
-        yield from _walk(part, item, function, spelled)
+        yield from _walk(part, item, function, spelled, within=True)
+
+
+def _names(pattern: Pattern) -> list[str]:
+    if isinstance(pattern, tuple):
+        return [name for part in pattern for name in _names(part)]
+    return [pattern] if pattern else []
 
 
 def _only_names(pattern: tuple[Pattern, ...]) -> bool:
@@ -252,9 +363,9 @@ def _with_article(kind: str) -> str:
     return kind if kind.startswith("an array") or kind == "NoneType" else f"a {kind}"
 
 
-def _as_array(value: Any, name: str, function: str) -> Array:
+def _as_array(value: Any) -> Array | Missing:
     if value is None:
-        raise WrongReturn(f"{function} returned None for {name}; it must be an array.")
+        return Missing("None")
     try:
         array = np.asarray(value)
         if array.dtype.kind not in "biuf":
@@ -263,10 +374,22 @@ def _as_array(value: Any, name: str, function: str) -> Array:
             return array.astype(np.float64)
     except Exception:  # np.asarray calls the object's own __array__, which may raise anything
         if isinstance(value, list | tuple) and any(item is None for item in value):
-            raise WrongReturn(
-                f"{function} returned None among the numbers of {name}. Is there a return at the end of what makes them?"
-            ) from None
-        raise WrongReturn(f"{function} must return an array of numbers for {name}, got {_kind(value)}.") from None
+            return Missing(
+                f"{_with_article(_kind(value))} with None in it", "is there a return at the end of what makes it?"
+            )
+        return Missing(_with_article(_kind(value)), "did you return what you meant?")
+
+
+def _as_tree(value: Any) -> Array | Missing:
+    """The tree of a value as the one entry of an array of objects."""
+    if value is None:
+        return Missing("None")
+    array = np.empty((), dtype=object)
+    try:
+        array[()] = exact.tree(value)
+    except Exception:  # an object that is none of these may raise anything when it is looked at
+        return Missing(_with_article(_kind(value)), "did you return what you meant?")
+    return array
 
 
 def spell(pattern: Pattern) -> str:
@@ -293,17 +416,14 @@ def copy_tree(value: Any) -> Any:
     return value
 
 
-def _sentences(check: Check, wrong: dict[str, _Answer], right: list[str]) -> str:
-    """What is wrong with which outputs, those of which the same is to be said together; and which are right."""
+def _sentences(check: Check, wrong: dict[str, _Answer]) -> str:
+    """What is wrong with which outputs, those of which the same is to be said together."""
     same: dict[tuple[str, str], list[str]] = {}
     for name, answer in wrong.items():
         same.setdefault(_describe(check, name, answer), []).append(name)
-    sentences = [
+    return " ".join(
         f"{_and(names)} {verb if len(names) == 1 else _PLURAL[verb]} {rest}." for (verb, rest), names in same.items()
-    ]
-    if right:
-        sentences.append(f"{_and(right)} {'is' if len(right) == 1 else 'are'} right.")
-    return " ".join(sentences)
+    )
 
 
 _PLURAL = {"is": "are", "has": "have", "holds": "hold"}
@@ -313,6 +433,11 @@ def _describe(check: Check, name: str, answer: _Answer) -> tuple[str, str]:
     """Verb and what follows it: ("is", "wrong, only in the block of f")."""
     got, expected = answer.got[name], answer.expected[name]
     label = f" ({answer.case.label})" if answer.case.label else ""
+    if what := answer.missing.get(name):
+        asked = exact.kind(expected.item()) if expected.dtype == object else "an array of numbers"
+        return "is", f"{what.kind}{label}; {asked} was asked for ({what.question})"
+    if expected.dtype == object:
+        return "is", f"wrong{label}: {exact.difference(got.item(), expected.item())}"
     if _without_ones(got.shape) != _without_ones(expected.shape):
         axes = check.axes.get(name)
         letters = f" = {_tuple(axes.split())}" if axes else ""
@@ -381,5 +506,14 @@ def _kind(value: Any) -> str:
     return f"an array of shape {value.shape}{numbers}"
 
 
+def _told_with(check: Check, error: StudentError) -> str:
+    """What is said of an error, with what the check has to say of a word in it."""
+    told = [text for word, text in check.told_with.items() if re.search(rf"\b{re.escape(word)}\b", str(error))]
+    apart = "\n" if "\n" in str(error) else " "
+    return apart.join((str(error), *(told if error.status is Status.ERROR else ())))
+
+
 def _with_label(message: str, case: Case) -> str:
-    return f"{message} (case: {case.label})" if case.label else message
+    # Where a line of the student's ends the message, nothing is glued to it.
+    apart = "\n" if "\n" in message else " "
+    return f"{message}{apart}(case: {case.label})" if case.label else message
