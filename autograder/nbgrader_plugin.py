@@ -25,21 +25,13 @@ from nbgrader.utils import is_solution, is_task
 from traitlets import Bool
 from traitlets.utils.importstring import import_item
 
-from autograder.batch import Grading
-from autograder.errors import AutograderError
-from autograder.gradebook import (
-    NBGRADERS_OWN,
-    TIMESTAMP,
-    Course,
-    Writer,
-    comment_on,
-    comments,
-    fill,
-    open_gradebook,
-    read_timestamp,
-    register,
-)
-from autograder.rebuild import SubmissionError, read_notebook, rebuild
+from autograder.batch.grading import Grading
+from autograder.course.course import TIMESTAMP, Course, read_timestamp
+from autograder.course.database import open_gradebook
+from autograder.course.feedback import comment_on, comments, fill
+from autograder.course.gradebook import NBGRADERS_OWN, Writer, register
+from autograder.course.rebuild import read_notebook, rebuild, refuse_linked_folders
+from autograder.errors import AutograderError, SubmissionError
 
 Resources = dict[str, Any]
 
@@ -77,6 +69,7 @@ class JudgedNotebook(NotebookExporter):  # type: ignore[misc]
             return super().from_filename(filename, resources, **options)  # the second pass: what the first one made
         try:
             read_timestamp(Path(filename).with_name(TIMESTAMP))  # nbgrader takes a zone that it does not know for UTC
+            refuse_linked_folders(Path(filename))
             return self.from_notebook_node(read_notebook(Path(filename)), resources, **options)
         except SubmissionError as error:
             self.grading.refuse(student, str(error))
@@ -122,10 +115,10 @@ class Judge(_Step):
 
     def preprocess(self, nb: NotebookNode, resources: Resources) -> tuple[NotebookNode, Resources]:
         """Return the notebook with findings and scores in it."""
-        record, _ = self.grading.judge(resources["nbgrader"]["student"], nb)
-        fill(nb, record)
-        resources["autograder"] = record
-        self.log.info("%s: %g of %g points", resources["nbgrader"]["student"], record.score, record.max_score)
+        result, _ = self.grading.judge(resources["nbgrader"]["student"], nb)
+        fill(nb, result)
+        resources["autograder"] = result
+        self.log.info("%s: %g of %g points", resources["nbgrader"]["student"], result.score, result.max_score)
         return nb, resources
 
 

@@ -1,0 +1,310 @@
+"""Tell what is wrong with a problem set before a class meets it.
+
+Not only the checks are read: the instructor's solution and the students' stub are graded by the judge, as a submission is.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import secrets
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import numpy as np
+
+from autograder.course import release as exercises
+from autograder.course.rebuild import read_release, rebuild
+from autograder.errors import ProblemSetError
+from autograder.judge import judge
+from autograder.judge import problem_set as problem_sets
+from autograder.judge.problem_set import ProblemSet
+from autograder.judge.result import Result
+from autograder.sandbox.sandbox import Sandbox
+from verdict import Check
+from verdict.compare import copy_tree, read, relative_error
+
+TRIES = 3  # seeds with which the solution is graded: it must not pass by luck, nor fail
+SLOW = 0.2  # of a time limit: a student's code may well take five times as long as the instructor's
+SEEDS = 3  # with which the cases are drawn: some mistakes are right in some of them
+LONG = 20  # characters of a line of checks.py that would give something away
+DIGITS = 5  # of a number of checks.py that would
+GIVEN = "# given"  # ends a line of checks.py that students are meant to have
+NUMBER = re.compile(r"(?<![\w.])\d[\d_]*(?:\.\d+)?(?:[eE][+-]?\d+)?(?![\w])")
+
+
+Answers = list[tuple[tuple[Any, ...], dict[str, Any]]]  # of each case: its arguments, and the expected results by name
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """One thing that is wrong with a problem set: ``what`` says it, ``remedy`` what to do."""
+
+    what: str
+    remedy: str
+
+
+def lint(root: Path, name: str, isolation: Sandbox) -> list[Trouble]:
+    """What is wrong with a problem set; an empty list where nothing was found.
+
+    Parameters
+    ----------
+    root : of the course
+    name : of the problem set
+    isolation : where the solution and the stub run
+
+    Raises
+    ------
+    ProblemSetError : there is no such problem set
+    """
+    source = root / "solutions" / name / f"{name}.md"
+    if not source.is_file():
+        problem_sets.load(name, root)  # says which there are
+        raise ProblemSetError(f"{source} does not exist; the notebook's source must bear the name of its folder")
+    try:
+        problem_set = problem_sets.load(name, root)
+    except ProblemSetError as error:
+        return [Trouble(str(error), "Mend checks.py; what else is wrong is found when it can be read.")]
+    try:
+        text = exercises.release_text(source)
+    except ProblemSetError as error:
+        return [Trouble(str(error), "Mend the notebook's source; what else is wrong is found when it can be released.")]
+    return list(_troubles(problem_set, source, text, isolation))
+
+
+def _troubles(problem_set: ProblemSet, source: Path, text: str, isolation: Sandbox) -> Iterator[Trouble]:
+    yield from _questions(problem_set)
+    yield from _leaks(problem_set, text)
+    if not problem_set.release.is_file() or problem_set.release.read_text(encoding="utf-8") != text:
+        yield Trouble(
+            f"{problem_set.release} is not what {source.name} gives.",
+            "Run `autograder exercises`; what else is wrong is found when the notebook is fresh.",
+        )
+        return
+    try:
+        release = read_release(problem_set)
+    except ProblemSetError as error:
+        yield Trouble(str(error), "Give the cell and the check the same name and the same points.")
+        return
+    yield from _unanswered(problem_set, text)
+
+    def graded(solutions: Mapping[str, str]) -> Result:
+        submission = nbformat.reads(text, as_version=4)
+        for cell in submission.cells:
+            cell.source = solutions.get(cell.get("id", ""), cell.source)
+        cells = rebuild(release, submission).cells
+        return judge.grade(cells, problem_set, seed=secrets.token_hex(32), isolation=isolation)
+
+    yield from _stub(graded({}))
+    solutions = exercises.solution_cells(source)
+    seen: set[str] = set()
+    for _ in range(TRIES):
+        for trouble in _solution(problem_set, graded(solutions)):
+            if trouble.what not in seen:
+                seen.add(trouble.what)
+                yield trouble
+
+
+def _questions(problem_set: ProblemSet) -> Iterator[Trouble]:
+    """What is wrong with the cases and the expected results themselves."""
+    for check in problem_set.checks:
+        if check.cases is not None and check.expected is not None:
+            which = f"Check {check.name!r}"
+            try:
+                yield from _question(check, which)
+            except Exception as error:  # the instructor's own code runs, with inputs that `load` has not tried
+                yield Trouble(
+                    f"{which} fails with some inputs: {type(error).__name__}: {error}",
+                    "Draw cases for which expected works whatever the seed.",
+                )
+
+
+def _question(check: Check, which: str) -> Iterator[Trouble]:
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        drawn = [_answered(check, seed) for seed in range(SEEDS)]
+        again = _answered(check, 0)
+        equal = {
+            mistake.id: seed
+            for mistake in check.misconceptions
+            for seed, answers in enumerate(drawn)
+            if seed > 0  # with the first one, `load` has compared them
+            and all(_same(check, mistake.function, args, right) for args, right in answers)
+        }
+    outputs = drawn[0][0][1]
+    for name in outputs:
+        if not name.isidentifier():
+            yield Trouble(
+                f"{which}: outputs names a result {name!r}.",
+                'Give each result a name of its own, in the form of what the function returns: ("h", "z") for two.',
+            )
+    for name in sorted({*check.exact} - outputs.keys()):
+        yield Trouble(
+            f"{which}: exact has {name}; the results are {', '.join(outputs)}.", "Give it the name of a result."
+        )
+    axes_of = {name: axes for name, axes in check.axes.items() if name in outputs}  # several checks may share one table
+    if check.axes and not axes_of:
+        yield Trouble(
+            f"{which}: axes has {', '.join(check.axes)}; the results are {', '.join(outputs)}.", "Correct the name."
+        )
+    for name, axes in axes_of.items():
+        if len(axes.split()) != outputs[name].ndim:
+            yield Trouble(
+                f"{which}: axes gives {name} the axes {axes!r}, and its shape is {outputs[name].shape}.",
+                "Give a letter for each axis, with a space between two.",
+            )
+    if not all(
+        _equal(a, b)
+        for (first, _), (second, _) in zip(drawn[0], again, strict=True)
+        for a, b in zip(first, second, strict=True)
+    ):
+        yield Trouble(
+            f"{which} draws other cases each time, from the same seed.",
+            "Take all random numbers from the generator that cases gets: else no grade can be looked into again.",
+        )
+    for name in outputs:
+        for idle in _idle_answers(name, drawn, check.tolerance):
+            yield Trouble(
+                f"{which} takes {name} for right when it is {idle}.",
+                "Lower tolerance, or ask with inputs for which that is wrong.",
+            )
+    for mistake, seed in equal.items():
+        yield Trouble(
+            f"{which}: the misconception {mistake!r} gives the right numbers for some inputs (seed {seed}).",
+            "Draw cases in which it always shows: larger sizes, more steps, no zeros.",
+        )
+
+
+def _idle_answers(name: str, drawn: Sequence[Answers], tolerance: float) -> list[str]:
+    """Answers that take no work and are right for an output in every case, in words."""
+    found: set[str] | None = None
+    for answers in drawn:
+        before: Mapping[str, Any] = {}
+        for _, right in answers:
+            wanted = right[name]
+            words = wanted.dtype == object
+            idle = {} if words else {"zero everywhere": 0 * wanted, "one everywhere": 0 * wanted + 1}
+            if wanted.ndim and len(wanted) > 1:
+                idle["turned round"] = wanted[::-1]
+            if name in before:
+                idle["that of the case before"] = before[name]
+            before = right
+            taken = {
+                what
+                for what, array in idle.items()
+                if array.shape == wanted.shape and relative_error(array, wanted) <= tolerance
+            }
+            found = taken if found is None else found & taken
+    return sorted(found or ())
+
+
+def _answered(check: Check, seed: int) -> Answers:
+    """Arguments of each case, and the expected results by name."""
+    assert check.cases is not None and check.expected is not None
+    cases = check.cases(np.random.default_rng(seed))
+    return [(case.args, read(check, check.expected(*copy_tree(case.args)), check.function)) for case in cases]
+
+
+def _same(check: Check, function: Any, args: tuple[Any, ...], right: Mapping[str, Any]) -> bool:
+    """Whether a function gives the right numbers."""
+    try:
+        got = read(check, function(*copy_tree(args)), check.function)
+    except Exception:  # a wrong version may fail
+        return False
+    return all(got[n].shape == right[n].shape and relative_error(got[n], right[n]) <= check.tolerance for n in right)
+
+
+def _equal(a: Any, b: Any) -> bool:
+    """Whether two arguments are the same, whatever they are made of."""
+    if isinstance(a, Mapping):
+        return isinstance(b, Mapping) and list(a) == list(b) and all(_equal(a[k], b[k]) for k in a)
+    if isinstance(a, list | tuple):
+        return isinstance(b, list | tuple) and len(a) == len(b) and all(map(_equal, a, b))
+    return callable(a) or bool(np.array_equal(a, b, equal_nan=np.asarray(a).dtype.kind in "fc"))
+
+
+def _leaks(problem_set: ProblemSet, text: str) -> Iterator[Trouble]:
+    """Lines and numbers of checks.py that students would get."""
+    source = (problem_set.folder / "checks.py").read_text(encoding="utf-8")
+    hidden = source.splitlines()
+    cells = [(cell.get("id", "?"), cell.source) for cell in nbformat.reads(text, as_version=4).cells]
+    remedy = (
+        "Take it out of the notebook, or ask for something else. If students are meant to have it, end that line of checks.py "
+        f"with `{GIVEN}`."
+    )
+    for number, line in enumerate(map(str.strip, hidden), start=1):
+        if len(line) < LONG or line.startswith(("import ", "from ", "#", '"""', "def ")) or line.endswith(GIVEN):
+            continue
+        for cell, content in cells:
+            if _bare(line) in map(_bare, content.splitlines()):
+                yield Trouble(
+                    f"Cell {cell} of the released notebook holds line {number} of checks.py: {line!r}.", remedy
+                )
+    shown = {cell: {float(found) for found in NUMBER.findall(content)} for cell, content in cells}
+    for node in ast.walk(ast.parse(source)):
+        if not isinstance(node, ast.Constant) or type(value := node.value) not in (int, float):
+            continue
+        if hidden[node.lineno - 1].rstrip().endswith(GIVEN):
+            continue
+        digits = re.sub(r"\D", "", f"{value!r}".partition("e")[0]).strip("0")
+        for cell, numbers in shown.items():
+            if len(digits) >= DIGITS and value in numbers:
+                yield Trouble(
+                    f"Cell {cell} of the released notebook holds a number of line {node.lineno} of checks.py: {value!r}.",
+                    remedy,
+                )
+
+
+def _bare(line: str) -> str:
+    """A line of code without a comment at its end, and without the spaces that mean nothing."""
+    return re.sub(r"\s+#.*$|\s", "", line.strip())
+
+
+def _unanswered(problem_set: ProblemSet, text: str) -> Iterator[Trouble]:
+    """Functions that are asked for and that no cell asks students to write."""
+    cells = nbformat.reads(text, as_version=4).cells
+    written = "\n".join(cell.source for cell in cells if cell.cell_type == "code")
+    for function in dict.fromkeys(check.function for check in problem_set.checks):
+        if function.isidentifier() and f"def {function}(" not in written:
+            yield Trouble(
+                f"No code cell holds `def {function}(`, which a check asks for.",
+                "Give students its first line, or correct the name in checks.py.",
+            )
+
+
+def _stub(result: Result) -> Iterator[Trouble]:
+    """Points for nothing."""
+    for check in result.checks:
+        if check.score > 0:
+            yield Trouble(
+                f"Check {check.name!r} gives {check.score:g} of {check.points:g} points for the notebook as students get it.",
+                "Let the stub raise NotImplementedError, or ask for something that it does not do.",
+            )
+
+
+def _solution(problem_set: ProblemSet, result: Result) -> Iterator[Trouble]:
+    """What the instructor's own solution does not get, or gets too slowly."""
+    for check, given in zip(problem_set.checks, result.checks, strict=True):
+        if given.score < given.points:
+            yield Trouble(
+                f"Check {check.name!r} gives the solution {given.score:g} of {given.points:g} points ({given.status}): "
+                f"{given.message}",
+                "Correct the solution or the check; a correct student must never be failed.",
+            )
+        elif given.warnings:
+            yield Trouble(
+                f"Check {check.name!r} warns about the solution: {' '.join(given.warnings)}",
+                "Correct the solution: students take its result for what is wanted.",
+            )
+    limit = sum(check.time_limit for check in problem_set.checks)
+    if result.seconds.get("checks", 0.0) > SLOW * limit:
+        yield Trouble(
+            f"The checks take the solution {result.seconds['checks']:.1f} seconds; their time limits are {limit:g} in all.",
+            "Ask for smaller sizes, or raise time_limit: a correct student's code may take five times as long.",
+        )
+    for note in result.notes:
+        yield Trouble(f"The solution's notebook has a note: {note}", "Correct the cell.")

@@ -1,0 +1,604 @@
+"""The command line. Exit codes: 0 all graded, 1 something could not be graded or is not as it should be, 2 wrong use.
+
+What is slow to import is imported by the command that needs it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import statistics
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Column, Table
+from rich.text import Text
+
+from autograder.cli.progress import progress_of
+from autograder.errors import DISK_FULL, AutograderError, CourseError, ProblemSetError
+from autograder.files import write_atomic
+from autograder.sandbox.level import is_sandboxed
+from autograder.text import printable
+
+if TYPE_CHECKING:
+    from autograder.batch.outcome import Outcome
+    from autograder.course.course import Course
+    from autograder.judge.result import CheckResult, Result
+
+WORKSHEETS = {"canvas": "fill_canvas", "moodle": "fill_moodle"}  # form -> its function in lms.worksheet
+COMMONEST = 3  # mistakes in the last line of a run
+STYLES = {"passed": "green", "convention": "yellow", "unfinished": "dim", "skipped": "dim"}
+UNSAFE = click.option(
+    "--unsafe-local",
+    is_flag=True,
+    help="Run the students' code as yourself, with no sandbox. It is written in every record.",
+)
+
+
+def _force(context: click.Context, parameter: click.Parameter, value: str | None) -> None:
+    """Say it to all that chooses: to `sandbox.choose`, wherever it is called, in processes that are started here as well."""
+    if value is not None:
+        os.environ["AUTOGRADER_ISOLATION"] = value
+
+
+ISOLATION = click.option(
+    "--isolation",
+    type=click.Choice(["auto", "bubblewrap", "podman", "docker"]),
+    callback=_force,
+    expose_value=False,
+    help="What holds the students' code apart on this machine; the first that holds when left out. "
+    "The variable AUTOGRADER_ISOLATION says the same.",
+)
+
+
+class _Commands(click.Group):
+    """Turns what the autograder refuses into one sentence on stderr."""
+
+    def invoke(self, context: click.Context) -> Any:
+        try:
+            return super().invoke(context)
+        except AutograderError as error:
+            said = "\n".join([str(error), *getattr(error, "__notes__", [])])
+            Console(stderr=True).print(Text(f"autograder: {said}"), soft_wrap=True)
+            context.exit(2 if isinstance(error, ValueError) else 1)
+        except OSError as error:
+            if error.strerror is None or (error.filename is None and error.errno not in DISK_FULL):
+                raise
+            where = error.filename or "a file could not be written"
+            Console(stderr=True).print(Text(f"autograder: {where}: {error.strerror}"), soft_wrap=True)
+            context.exit(1)
+        except KeyboardInterrupt:
+            said = "stopped. What was done by then is kept, and the same command does the rest."
+            Console(stderr=True).print(Text(f"\nautograder: {said}"), soft_wrap=True)
+            context.exit(130)
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="inside-the-lstm", prog_name="autograder")
+def main() -> None:
+    """Grade notebooks with a judge that the students' code cannot reach. Run it in the course's root."""
+    # jsonschema would import it, and it builds a grammar of web addresses for a second. No notebook's schema asks for one.
+    sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
+
+
+@main.command()
+@click.argument("problem_set")
+@click.option(
+    "--student", "students", multiple=True, metavar="ID", help="Only this student; may be given several times."
+)
+@click.option("--jobs", type=click.IntRange(min=1), help="Submissions at one time; one per core when left out.")
+@click.option("--force", is_flag=True, help="Also those that are graded and have not changed.")
+@click.option("--json", "as_json", is_flag=True, help="Records as JSON on stdout, in place of the table.")
+@click.option(
+    "--json-lines", "as_lines", is_flag=True, help="Each record as one line of JSON on stdout as soon as it is there."
+)
+@click.option(
+    "--scheduler", default="", metavar="ADDRESS", help="Grade on the Dask cluster with this scheduler, tcp://host:8786."
+)
+@ISOLATION
+@UNSAFE
+@click.pass_context
+def run(
+    context: click.Context,
+    problem_set: str,
+    students: tuple[str, ...],
+    jobs: int | None,
+    force: bool,
+    as_json: bool,
+    as_lines: bool,
+    scheduler: str,
+    unsafe_local: bool,
+) -> None:
+    """Grade what was handed in for PROBLEM_SET and enter it into nbgrader's gradebook.
+
+    What is graded and has not changed is not graded again: a run that was stopped goes on where it ended.
+    """
+    from autograder.batch import pool
+
+    # First of all: what they import and look over goes on beside what is imported here.
+    judges = None if scheduler else context.with_resource(pool.JudgePool(problem_set, boxes=not unsafe_local))
+    if judges is not None:
+        judges.begin()
+
+    from autograder.batch import grading as batch
+    from autograder.course.course import Course
+
+    course = Course.load()
+    if course.root != Path.cwd():  # nbgrader's settings may name another one
+        judges = None
+    grading = batch.Grading.prepare(course, problem_set, unsafe_local, elsewhere=bool(scheduler), judges=judges)
+    problem_set = grading.problem_set.name
+    there = course.students(problem_set)
+    if unknown := sorted(set(students) - set(there)):
+        raise CourseError(
+            f"{', '.join(unknown)}: nothing was handed in for {problem_set}; "
+            f"expected is the folder {course.submission(unknown[0], problem_set)}"
+        )
+    if not there:
+        raise CourseError(
+            f"nothing was handed in for {problem_set}: put the notebooks in {course.submission('STUDENT', problem_set)}"
+        )
+    chosen = sorted(set(students)) or there
+    with progress_of(len(chosen), quiet=as_json or as_lines) as progress:
+
+        def advance(outcome: Outcome) -> None:
+            progress.advance(failed=bool(outcome.problem))
+            if as_lines:
+                click.echo(json.dumps(_as_json(outcome)))
+
+        outcomes = batch.run(
+            grading,
+            chosen,
+            jobs=jobs or 0,
+            force=force,
+            scheduler=scheduler,
+            progress=advance,
+            say=progress.say,
+            judges=judges,
+        )
+    if as_json:
+        click.echo(json.dumps([_as_json(outcome) for outcome in outcomes], indent=1))
+    elif not as_lines:
+        _show_class(outcomes)
+        if not students and (others := course.others(problem_set)):
+            names = plain(", ".join(others))
+            Console().print(Text(f"Not in a folder submitted/<student>/{problem_set}: ") + names + ".", soft_wrap=True)
+    context.exit(1 if any(outcome.problem for outcome in outcomes) else 0)
+
+
+@main.command()
+@click.argument("notebook", type=click.Path(path_type=Path))
+@click.option("--problem-set", metavar="PS", help="The one it belongs to; found by the notebook's cells when left out.")
+@ISOLATION
+@UNSAFE
+def check(notebook: Path, problem_set: str | None, unsafe_local: bool) -> None:
+    """Judge one NOTEBOOK and show the verdict. Nothing is stored."""
+    from autograder.course.rebuild import read_notebook, read_release, rebuild
+    from autograder.errors import SubmissionError
+    from autograder.judge import judge
+    from autograder.judge import problem_set as problem_sets
+    from autograder.sandbox import choose
+
+    submission = read_notebook(notebook)
+    found = (
+        [problem_set] if problem_set else [path.parent.name for path in sorted(Path("solutions").glob("*/checks.py"))]
+    )
+    refusals = []
+    for name in sorted(found, key=lambda name: name != notebook.stem):
+        chosen = problem_sets.load(name, Path.cwd())
+        try:
+            rebuilt = rebuild(read_release(chosen), submission)
+        except SubmissionError as error:
+            refusals.append(f"{name}: {error}")
+            continue
+        isolation = choose.choose(unsafe_local)
+        result = judge.grade(rebuilt.cells, chosen, seed=secrets.token_hex(32), isolation=isolation)
+        _show_verdict(result, rebuilt.notes)
+        return
+    if not found:
+        raise ProblemSetError(f"{Path.cwd() / 'solutions'} has no problem set; run this from the course's root")
+    raise SubmissionError(f"{notebook} belongs to no problem set of this course. {' '.join(refusals)}")
+
+
+@main.command()
+@click.argument("problem_set")
+@click.option(
+    "--out", type=click.Path(path_type=Path, dir_okay=False), help="The file; reports/PROBLEM_SET.html when left out."
+)
+def report(problem_set: str, out: Path | None) -> None:
+    """Write what became of a class for PROBLEM_SET as one HTML page, to read offline or to print.
+
+    It names students and mistakes: it is for instructors.
+    """
+    from autograder.batch import report as reports
+    from autograder.course.course import Course
+    from autograder.judge import problem_set as problem_sets
+
+    course = Course.load()
+    chosen = problem_sets.load(problem_set, course.root, validate=False)
+    found = reports.read_class(course, chosen)
+    path = out or course.root / "reports" / f"{chosen.name}.html"
+    reports.write_report(found, path)
+    said = f"{len(found.records)} graded, {len(found.failures)} not, {len(found.waiting)} waiting"
+    click.echo(f"wrote {path} ({said})")
+
+
+@main.command()
+@click.argument("problem_set")
+@click.argument(
+    "zips", nargs=-1, required=True, metavar="ZIP...", type=click.Path(path_type=Path, exists=True, dir_okay=False)
+)
+@click.option(
+    "--form", type=click.Choice(["moodle", "canvas", "plain"]), help="Who made the ZIPs; found when left out."
+)
+@click.option(
+    "--names",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="CSV file with the name of each student's folder; the platform's numbers when left out.",
+)
+@click.option("--student-column", metavar="HEADING", help="Column of --names with the folders' names.")
+@click.option("--times", is_flag=True, help="The times in the ZIPs are those of handing in: write timestamp.txt.")
+@click.option("--dry-run", is_flag=True, help="Only say what would be done.")
+@click.pass_context
+def collect(
+    context: click.Context,
+    problem_set: str,
+    zips: tuple[Path, ...],
+    form: str | None,
+    names: Path | None,
+    student_column: str | None,
+    times: bool,
+    dry_run: bool,
+) -> None:
+    """Put what Moodle or Canvas gives as one zip under submitted/, as PROBLEM_SET of each student.
+
+    A submission that is there already is kept in a folder .earlier beside the new one. Ends with 1 when something was left out:
+    it is listed.
+    """
+    from autograder.course.course import Course
+    from autograder.course.rebuild import read_release
+    from autograder.judge import problem_set as problem_sets
+    from autograder.lms import collect as collecting
+    from autograder.lms import worksheet as exports
+
+    course = Course.load()
+    chosen = problem_sets.load(problem_set, course.root, validate=False)
+    table = collecting.read_names(exports.read_worksheet(names), student_column) if names else None
+    found = collecting.collect(
+        course, chosen.name, read_release(chosen), zips, form=form, names=table, times=times, dry_run=dry_run
+    )
+    console = Console()
+    for kept in found.kept:
+        if dry_run:
+            console.print(
+                plain(f"{kept.how:>9}  {course.submission(kept.student, chosen.name)}  {kept.path}"), soft_wrap=True
+            )
+    how = [kept.how for kept in found.kept]
+    said = f"{how.count('new')} new, {how.count('replaced')} in place of an earlier one, {how.count('unchanged')} unchanged"
+    console.print(plain(f"{len(how)} notebooks{' would be there' if dry_run else ''}: {said}."), soft_wrap=True)
+    if late := [kept.student for kept in found.kept if kept.late]:
+        console.print(plain(f"late, says Canvas: {', '.join(late)}"), soft_wrap=True)
+    for title, listed in (("not needed", found.passed_over), ("left out", found.left_out)):
+        for path, reason in listed:
+            console.print(plain(f"{title}: {path}: {reason}"), soft_wrap=True)
+    context.exit(1 if found.left_out else 0)
+
+
+@main.command()
+@click.argument("form", type=click.Choice(["csv", *WORKSHEETS, "gradescope"]))
+@click.argument("problem_set")
+@click.option(
+    "--worksheet",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="The file that the platform exported; needed for canvas and moodle.",
+)
+@click.option("--column", metavar="HEADING", help="Column of the worksheet for the scores; found when left out.")
+@click.option("--key", metavar="HEADING", help="Column with the names of the students' folders; found when left out.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="The file; exports/PROBLEM_SET-FORM.csv, or .zip for gradescope, when left out.",
+)
+@click.option(
+    "--unsafe-local",
+    is_flag=True,
+    help="Gradescope: where its container gives no sandbox, grade without one instead of refusing.",
+)
+@click.option(
+    "--visibility",
+    type=click.Choice(["visible", "after_due_date", "after_published"]),
+    default="visible",
+    show_default=True,
+    help="Gradescope: when students see the checks.",
+)
+@click.pass_context
+def export(
+    context: click.Context,
+    form: str,
+    problem_set: str,
+    worksheet: Path | None,
+    column: str | None,
+    key: str | None,
+    out: Path | None,
+    unsafe_local: bool,
+    visibility: str,
+) -> None:
+    """Write final scores for PROBLEM_SET: as a table (csv), or into the worksheet that Canvas or Moodle exported.
+
+    Scores given by hand count, and what is lost for being late is taken off. Ends with 1 when a student with a score has no
+    row in the worksheet: the names are listed.
+
+    For gradescope it is no scores that are written but the zip that a course there uploads as its autograder, which grades what
+    is handed in there. It holds the hidden checks.
+    """
+    from autograder.course.course import Course
+    from autograder.judge import problem_set as problem_sets
+    from autograder.lms import worksheet as exports
+
+    course = Course.load()
+    chosen = problem_sets.load(problem_set, course.root, validate=form == "gradescope")
+    name = chosen.name
+    if form == "gradescope":
+        from autograder.lms.gradescope import build
+
+        path = out or course.root / "exports" / f"{name}-gradescope.zip"
+        build.write_zip(course, chosen, path, unsafe_local, visibility)
+        points = sum(check.points for check in chosen.checks)
+        click.echo(f"wrote {path} ({points:g} points). It holds the hidden checks: for instructors only.")
+        return
+    path = out or course.root / "exports" / f"{name}-{form}.csv"
+    if form == "csv":
+        found = exports.scores(course, name)
+        named = {score.student: _mistakes_of(course, name, score.student) for score in found}
+        write_atomic(path, exports.as_csv(name, found, [check.name for check in chosen.checks], named))
+        click.echo(f"{len(found)} scores, into {path}")
+        if awaited := sum(not score.complete for score in found):
+            click.echo(f"{awaited} of them await a score by hand, or could not be graded (complete: no).")
+        if formulas := sum(exports.is_formula(score.student) for score in found):
+            click.echo(f"{formulas} names begin as a formula does: an apostrophe stands before them.")
+        return
+    if worksheet is None:
+        raise click.UsageError(f"--worksheet is missing: the file that {form.capitalize()} exported")
+    fill: Callable[..., exports.Filled] = getattr(exports, WORKSHEETS[form])
+    filled = fill(exports.read_worksheet(worksheet), name, exports.scores(course, name), column, key)
+    write_atomic(path, filled.text)
+    click.echo(f"{len(filled.entered)} scores, into {path}")
+    for said, names in (("without a row", filled.unmatched), ("rows without a score", filled.without)):
+        if names:
+            Console().print(plain(f"{said}: {', '.join(names)}"), soft_wrap=True)
+    for note in filled.notes:
+        Console().print(plain(note), soft_wrap=True)
+    context.exit(1 if filled.unmatched else 0)
+
+
+@main.command()
+@click.argument("problem_set")
+@click.option("--zip", "form", type=click.Choice(["moodle", "canvas"]), help="Also pack the pages for this platform.")
+@click.option(
+    "--download",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="The zip of submissions that Canvas gave: the pages go back under the names of its files.",
+)
+@click.option(
+    "--out", type=click.Path(path_type=Path, dir_okay=False), help="The zip; exports/PROBLEM_SET-feedback-FORM.zip."
+)
+def feedback(problem_set: str, form: str | None, download: Path | None, out: Path | None) -> None:
+    """Write a page for each student of PROBLEM_SET into feedback/, also for those who could not be graded.
+
+    Scores and comments by hand are on it. With --zip all pages are packed in the form in which Moodle ("feedback files in a
+    zip") or Canvas ("upload submissions") takes them back.
+    """
+    from autograder.course.course import Course
+    from autograder.judge import problem_set as problem_sets
+    from autograder.lms import feedback_pages as pages
+
+    course = Course.load()
+    chosen = problem_sets.load(problem_set, course.root, validate=False)
+    if form == "canvas" and download is None:
+        raise click.UsageError("--download is missing: the zip of submissions that Canvas gave")
+    written = pages.write_pages(course, chosen)
+    said = f"{len(written)} pages in {_shortest(course.root / 'feedback')}"
+    if form is not None:
+        path = out or course.root / "exports" / f"{chosen.name}-feedback-{form}.zip"
+        packed, without = pages.pack(written, form, download, path)
+        said += f"; {packed} packed into {_shortest(path)}"
+        if without:
+            said += f"; without a place there: {', '.join(without)}"
+    Console().print(plain(said), soft_wrap=True)
+
+
+@main.command()
+@ISOLATION
+@click.pass_context
+def doctor(context: click.Context) -> None:
+    """Try out how this machine can hold the students' code apart: every way there is, and which one is used."""
+    from autograder.sandbox import choose
+
+    levels = choose.test_all_levels()
+    used = next((level for level, findings in levels.items() if all(finding.holds for finding in findings)), None)
+    console = Console()
+    for level, findings in levels.items():
+        console.print(Text(f"{level}{', which is used' if level == used else ''}", "bold"))
+        for finding in findings:
+            # What is missing is no matter where something else holds.
+            fails = Text("  FAILS  ", "bold red") if used is None else Text("     no  ", "dim")
+            mark = Text("  holds  ", "green") if finding.holds else fails
+            console.print(mark + plain(f"{finding.question} {finding.answer}"), soft_wrap=True)
+            if not finding.holds and finding.remedy and used is None:
+                console.print(Text(f"         {finding.remedy}"), soft_wrap=True)
+    if used is None:
+        console.print(Text("Submissions are not graded here until one of these is put right."))
+    else:
+        console.print(plain(f"Memory and processes are bounded by {choose.describe_limits(used)}"), soft_wrap=True)
+        console.print(Text(f"Submissions can be graded here, {os.cpu_count()} at one time."))
+    context.exit(1 if used is None else 0)
+
+
+@main.command()
+@click.option(
+    "--check", "only_check", is_flag=True, help="Write nothing; fail when a notebook is not what its source gives."
+)
+@click.pass_context
+def exercises(context: click.Context, only_check: bool) -> None:
+    """Make the students' notebooks in exercises/ from solutions/."""
+    from autograder.course import release as made
+
+    if not only_check:
+        for path in made.write_releases(Path.cwd()):
+            click.echo(f"wrote {path.relative_to(Path.cwd())}")
+    elif report := made.stale(Path.cwd()):
+        click.echo("\n".join([*report, "Run `make exercises` and commit what it writes."]), err=True)
+        context.exit(1)
+
+
+@main.command()
+@click.argument("name")
+def new(name: str) -> None:
+    """Begin a problem set NAME: a small one that works, to be changed into yours."""
+    from autograder.author import new as beginning
+
+    for path in beginning.new(Path.cwd(), name):
+        click.echo(f"wrote {path.relative_to(Path.cwd())}")
+    click.echo(f"Change them, then: autograder exercises; autograder lint {name}")
+
+
+@main.command()
+@click.argument("problem_set")
+@ISOLATION
+@UNSAFE
+@click.pass_context
+def lint(context: click.Context, problem_set: str, unsafe_local: bool) -> None:
+    """Tell what is wrong with PROBLEM_SET before a class meets it.
+
+    The solution must get every point, the notebook as students get it must get none, and nothing of checks.py may be in it.
+    """
+    from autograder.author import lint as linting
+    from autograder.sandbox import choose
+
+    name = problem_set.rstrip("/")
+    troubles = linting.lint(Path.cwd(), name, choose.choose(unsafe_local))
+    console = Console()
+    for trouble in troubles:
+        console.print(Text("  wrong  ", "bold red") + plain(trouble.what), soft_wrap=True)
+        console.print(plain(f"         {trouble.remedy}"), soft_wrap=True)
+    console.print(plain(f"{name}: " + (f"{len(troubles)} to mend." if troubles else "nothing wrong was found.")))
+    context.exit(1 if troubles else 0)
+
+
+@main.command()
+@click.argument("folder", type=click.Path(path_type=Path), default=Path("build/demo-course"))
+@click.option("--problem-set", default="lstm-bptt", show_default=True, metavar="PS", help="Whose students.py to take.")
+@click.option("--jobs", type=click.IntRange(min=1), help="Submissions at one time; one per core when left out.")
+@click.pass_context
+def demo(context: click.Context, folder: Path, problem_set: str, jobs: int | None) -> None:
+    """Make a course in FOLDER with a class of simulated students, grade it, and compare with what each must get."""
+    from autograder.author import demo as simulated
+
+    with _progress() as progress:
+        task = progress.add_task("Grading", total=None)
+
+        def advance(outcome: Outcome, total: int) -> None:
+            progress.update(task, advance=1, total=total)
+
+        results = simulated.run_demo(Path.cwd(), folder, problem_set, jobs=jobs or 0, progress=advance)
+    simulated.show(results, Console())
+    click.echo(f"The course is in {folder}: gradebook.db, feedback/, records/.")
+    context.exit(0 if all(result.as_expected for result in results) else 1)
+
+
+def _progress(quiet: bool = False) -> Progress:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    return Progress(*columns, console=Console(stderr=True), disable=quiet, transient=True)
+
+
+def _as_json(outcome: Outcome) -> dict[str, Any]:
+    if (result := outcome.result) is None:
+        return {"student": outcome.student, "problem": outcome.problem}
+    return asdict(result) | {"student": outcome.student, "judged": outcome.judged}
+
+
+def mistakes_named(checks: Iterable[CheckResult]) -> str:
+    """Mistakes that were mistakes_named, each once, in the order of the checks."""
+    return ", ".join(dict.fromkeys(check.misconception for check in checks if check.misconception))
+
+
+def class_summary(results: Sequence[Result]) -> str:
+    """Mean, median and the commonest mistakes of a class, on one line; empty where nobody was graded."""
+    if not results:
+        return ""
+    scores = [result.score for result in results]
+    named = Counter(m for result in results for m in {c.misconception for c in result.checks} if m)
+    common = sorted(named.items(), key=lambda item: (-item[1], item[0]))[:COMMONEST]
+    told = f"mean {statistics.fmean(scores):.2f}, median {statistics.median(scores):.2f} of {results[0].max_score:g} points"
+    return told + (f"; commonest mistakes: {', '.join(f'{m} ({n})' for m, n in common)}" if common else "")
+
+
+def _mistakes_of(course: Course, problem_set: str, student: str) -> list[str]:
+    """Mistakes that the judge named in a student's work; empty where there is no record of it."""
+    from autograder.batch.outcome import read_result
+
+    result = read_result(course.records / problem_set / f"{student}.json")
+    return list(dict.fromkeys(check.misconception for check in result.checks if check.misconception)) if result else []
+
+
+def plain(text: str) -> Text:
+    """Text for the terminal, without control characters and without a meaning for rich."""
+    return Text(printable(text))
+
+
+def _show_class(outcomes: list[Outcome]) -> None:
+    console = Console()
+    table = Table(
+        Column("student", overflow="fold"), "points", "not passed", Column("mistakes_named mistakes", overflow="fold")
+    )
+    isolations = set()
+    for outcome in outcomes:
+        if (result := outcome.result) is not None:
+            isolations.add(result.isolation)
+            points = f"{round(result.score, 2):g} of {result.max_score:g}"
+            open_checks = ", ".join(f"{c.name} ({c.status})" for c in result.checks if c.status != "passed")
+            table.add_row(plain(outcome.student), points, open_checks, mistakes_named(result.checks))
+    if table.row_count:
+        console.print(table)
+    failed = [outcome for outcome in outcomes if outcome.problem]
+    judged = sum(outcome.judged for outcome in outcomes)
+    console.print(
+        f"{judged} judged, {len(outcomes) - judged - len(failed)} unchanged, {len(failed)} could not be graded."
+    )
+    if (summary := class_summary([result for outcome in outcomes if (result := outcome.result) is not None])) != "":
+        console.print(plain(summary), soft_wrap=True)
+    if not all(map(is_sandboxed, isolations)):
+        console.print(
+            "Graded without a sandbox: the students' code could read and write whatever you can.", soft_wrap=True
+        )
+    for outcome in failed:
+        more = f" (see {_shortest(outcome.log)})" if outcome.log else ""
+        console.print(plain(f"{outcome.student}: {outcome.problem}{more}"), soft_wrap=True)
+
+
+def _shortest(path: Path) -> Path:
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+
+
+def _show_verdict(result: Result, notes: list[str]) -> None:
+    console = Console()
+    for check in result.checks:
+        console.print(
+            Text(f"{check.status:>11}", STYLES.get(check.status, "red")),
+            Text(f"{check.name}: {check.score:g} of {check.points:g} points. {check.title}"),
+            soft_wrap=True,
+        )
+        message = [] if check.status == "passed" else [check.message]
+        for line in (*message, *check.advice()):
+            console.print(Text(f"            {line}"), soft_wrap=True)
+    for note in (*notes, *result.notes):
+        console.print(Text(f"       note {note}"), soft_wrap=True)
+    console.print(f"{result.score:g} of {result.max_score:g} points. Isolation: {result.isolation}.")

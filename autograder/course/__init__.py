@@ -1,0 +1,1 @@
+"""nbgrader's folders, its gradebook and the notebooks of a course."""

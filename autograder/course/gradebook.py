@@ -1,0 +1,180 @@
+"""nbgrader's gradebook, written: one writer, one connection, the rows that nbgrader itself would write."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from copy import copy, deepcopy
+from typing import Any
+
+from nbformat import NotebookNode
+from nbgrader.api import Gradebook, MissingEntry
+from nbgrader.coursedir import CourseDirectory
+from nbgrader.preprocessors import AssignLatePenalties, SaveCells
+from nbgrader.utils import determine_grade, is_grade, is_solution, is_task
+from sqlalchemy.exc import SAWarning
+from sqlalchemy.orm import scoped_session, sessionmaker
+
+from autograder.course.course import TIMESTAMP, Course, read_timestamp
+from autograder.course.database import explained
+from autograder.course.feedback import comment_on, comments
+from autograder.errors import GradebookError, SubmissionError
+from autograder.judge.problem_set import ProblemSet
+from autograder.judge.result import Result
+
+# nbgrader 0.9.6 makes SQLAlchemy warn whenever it enters a submission; the rows are right.
+NBGRADERS_OWN: dict[str, Any] = {"message": "Object of type <Submitted", "category": SAWarning}
+
+
+def register(gradebook: Gradebook, directory: CourseDirectory, problem_set: str, release: NotebookNode) -> None:
+    """Tell the gradebook of a problem set, as ``nbgrader generate_assignment`` would; nothing happens where it knows.
+
+    Raises
+    ------
+    GradebookError : there are submissions, and the cells that carry points are others now
+    """
+    known = _known(gradebook, problem_set)
+    wanted = {
+        cell.metadata.nbgrader["grade_id"]: (
+            cell.source,
+            cell.metadata.nbgrader.get("checksum"),
+            float(cell.metadata.nbgrader["points"]) if is_grade(cell) else None,
+        )
+        for cell in release.cells
+        if "nbgrader" in cell.metadata
+    }
+    if known == wanted:
+        return
+    gradebook.update_or_create_assignment(problem_set)
+    resources = {"nbgrader": {"notebook": problem_set, "assignment": problem_set, "db_url": directory.db_url}}
+    try:
+        SaveCells().preprocess(deepcopy(release), resources)
+    except RuntimeError:
+        raise GradebookError(
+            f"The released notebook of {problem_set} has other cells than the gradebook knows, and there are submissions. "
+            f"Release the former cells again; or copy the gradebook, run `nbgrader db assignment remove {problem_set} --force`, "
+            "which forgets the scores of this problem set, and grade it anew."
+        ) from None
+    gradebook.db.expire_all()
+
+
+def _known(gradebook: Gradebook, problem_set: str) -> dict[str, Any] | None:
+    try:
+        notebook = gradebook.find_notebook(problem_set, problem_set)
+    except MissingEntry:
+        return None
+    points = {cell.name: cell.max_score for cell in (*notebook.grade_cells, *notebook.task_cells)}
+    return {cell.name: (cell.source, cell.checksum, points.get(cell.name)) for cell in notebook.source_cells}
+
+
+class Writer:
+    """Writes what became of submissions into one gradebook. Manual scores and comments are never touched.
+
+    Parameters
+    ----------
+    gradebook : from `open_gradebook`
+    course : whose it is
+    problem_set : which must be registered
+    """
+
+    def __init__(self, gradebook: Gradebook, course: Course, problem_set: ProblemSet) -> None:
+        self.gradebook, self.course, self.problem_set = gradebook, course, problem_set
+        self.late = AssignLatePenalties(config=course.config)
+        self.late.init_plugin()
+        self._now: Gradebook | None = None
+
+    @contextmanager
+    def at_once(self) -> Iterator[Gradebook]:
+        """Gradebook in which all that is written within becomes visible, and safe, at once or not at all.
+
+        Raises
+        ------
+        GradebookError : the gradebook is locked; nothing was written, and all can be written later
+        """
+        if self._now is not None:
+            yield self._now
+            return
+        with explained(self.course.directory), self.gradebook.engine.begin() as connection:
+            gradebook = copy(self.gradebook)
+            # nbgrader commits several times per submission. In a session that joins a transaction that only ends it when
+            # something went wrong, and what was read once need not be read again.
+            session = sessionmaker(connection, join_transaction_mode="rollback_only", expire_on_commit=False)
+            gradebook.db = scoped_session(session)
+            try:
+                self._now = gradebook
+                yield gradebook
+                gradebook.db.commit()
+            finally:
+                self._now = None
+                gradebook.db.remove()
+
+    def enter(self, student: str) -> None:
+        """Enter a student and the submission, without any score.
+
+        Raises
+        ------
+        GradebookError : the gradebook is locked; what was not written can be written later
+        """
+        with self.at_once() as gradebook:
+            self._enter(gradebook, student)
+
+    def refuse(self, student: str) -> None:
+        """Enter a student whose submission cannot be graded: a score that an earlier one got does not stand for it.
+
+        Raises
+        ------
+        GradebookError : the gradebook is locked; what was not written can be written later
+        """
+        with self.at_once() as gradebook:
+            _, row = self._enter(gradebook, student)
+            for grade in row.grades:
+                grade.auto_score, grade.needs_manual_grade = None, True  # as in a submission that was never graded
+            for comment in row.comments:
+                comment.auto_comment = None
+            row.late_submission_penalty = None
+
+    def save(self, student: str, notebook: NotebookNode, result: Result) -> None:
+        """Enter a student with the scores and comments of a graded notebook.
+
+        Raises
+        ------
+        GradebookError : the gradebook is locked; what was not written can be written later
+        """
+        with self.at_once() as gradebook:
+            submission, row = self._enter(gradebook, student)
+            grades = {grade.name: grade for grade in row.grades}
+            remarks = {comment.name: comment for comment in row.comments}
+            said = comments(self.problem_set, result)
+            for cell in notebook.cells:
+                if is_grade(cell):
+                    grade = grades[cell.metadata.nbgrader["grade_id"]]
+                    grade.auto_score, _ = determine_grade(cell)
+                    grade.needs_manual_grade = grade.manual_score is not None or grade.auto_score is None
+                if is_solution(cell) or is_task(cell):
+                    remarks[cell.metadata.nbgrader["grade_id"]].auto_comment = comment_on(cell, said)
+            if submission.total_seconds_late > 0:
+                gradebook.db.flush()
+                gradebook.db.refresh(row, ["score"])  # the database adds up
+            row.late_submission_penalty = self._penalty(student, submission, row)
+
+    def _enter(self, gradebook: Gradebook, student: str) -> tuple[Any, Any]:
+        """Rows of the submission and of its notebook."""
+        when = {}
+        with suppress(SubmissionError):  # whoever grades has refused it by then, and has said why
+            if timestamp := read_timestamp(self.course.submission(student, self.problem_set.name) / TIMESTAMP):
+                when["timestamp"] = timestamp
+        gradebook.update_or_create_student(student)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", **NBGRADERS_OWN)
+            submission = gradebook.update_or_create_submission(self.problem_set.name, student, **when)
+        (row,) = (row for row in submission.notebooks if row.name == self.problem_set.name)
+        return submission, row
+
+    def _penalty(self, student: str, submission: Any, row: Any) -> float | None:
+        """Points lost for being late, as nbgrader's plug-in for that says; never more than there are."""
+        late = submission.total_seconds_late
+        if late <= 0:
+            return None
+        penalty = self.late.plugin_inst.late_submission_penalty(student, row.score, late)
+        return None if penalty is None else float(min(max(penalty, 0), row.score))

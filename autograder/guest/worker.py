@@ -1,0 +1,420 @@
+"""The process in which the student's code runs. It is started inside the sandbox and needs NumPy and the standard library only.
+
+Requests come on file descriptor 0 and replies go to 1; both are moved away before any of the student's code runs, and 1 and 2
+become the student's output. A request is a tuple; each gets one reply, and while a call runs the worker may ask back:
+
+    ("read", cells)                 -> ("read", [cell])         look at the cells, run nothing
+    ("import", modules)             -> ("done",)                import packages, before any of the student's code runs
+    ("run", cell, statement)        -> ("done",) or ("error", kind, text, line, source)
+    ("call", name or function, args, framework) -> ("value", value) or ("missing",) or ("error", ...)
+    ("call", ...) meanwhile         <- ("ask", function's number, args); the judge answers ("value", ...) or ("error", ...)
+    ("forget",)                     -> ("done",)                let go of the objects kept for the judge
+
+Everything here can be reached and changed by the student's code. That is no matter: the worker knows no expected value, and
+the judge takes what comes back as the student's answer, whoever wrote it.
+"""
+
+from __future__ import annotations
+import __future__
+
+import ast
+import builtins
+import ctypes
+import importlib
+import json
+import linecache
+import os
+import re
+import resource
+import signal
+import sys
+import traceback
+from array import array
+from collections.abc import Iterable
+from contextlib import suppress
+from types import CodeType, ModuleType
+from typing import Any, BinaryIO
+
+KILLED = 201  # exit code by which the first process of a namespace tells that the worker was killed in it
+PR_SET_DUMPABLE = 4
+CELL = "<cell {}>"
+MAX_TEXT = 2000  # characters of an error's text
+MAX_USES, MAX_BINDS = 5000, 500  # names a cell, a statement
+CUT = "<cut>"  # stands among names of which not all are told; no name can look like it
+FUTURE = (
+    __future__.annotations.compiler_flag
+)  # the only one that changes anything in the Python versions of this course
+MAGIC = re.compile(r"\s*(%|!|\?|.*\?\s*$|\w[\w., ]*=\s*[%!])")
+RUN_CELL_MAGICS = ("%%time", "%%timeit", "%%capture", "%%prun")  # the rest of the cell is Python; other magics' is not
+
+
+def main(settings: dict[str, Any]) -> None:
+    """Give up rights, take the descriptors away, answer requests until the judge closes the pipe.
+
+    Parameters
+    ----------
+    settings : "limits" and "uid", see `give_up_rights`; "path", folders of packages; "first", whether this process is the
+        first of a namespace, and the worker is to be a child of it
+    """
+    if settings.get("first"):
+        leave_to_child()
+    give_up_rights(settings)
+    requests, replies = take_descriptors()
+    sys.path += settings["path"]
+    Worker(requests, replies).serve()
+
+
+def leave_to_child() -> None:
+    """Return in a child; this process waits for it and says how it ended.
+
+    Nothing in a namespace can kill its first process. So where that one is killed, and only there, it was from outside: what
+    kills the worker itself is told as `KILLED`, and no other end as that of a kill.
+    """
+    if (pid := os.fork()) == 0:
+        return
+    ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)  # the worker may be the same user
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # without handlers, no signal from within reaches the first process
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for target in (0, 1, 2):
+        os.dup2(nothing, target)
+    os.closerange(3, 1 << 16)
+    ended = how = 0
+    while ended != pid:
+        ended, how = os.wait()  # also those whose own parent ended before them
+    code = os.waitstatus_to_exitcode(how)
+    killed = code in (-signal.SIGKILL, 128 + signal.SIGKILL)
+    os._exit(KILLED if killed else code if code >= 0 else 128 - code)
+
+
+def give_up_rights(settings: dict[str, Any]) -> None:
+    """Set the limits and become the user that the sandbox chose; where the judge is root, only this makes RLIMIT_NPROC hold."""
+    os.umask(0o077)
+    for name, value in settings["limits"].items():
+        limit = getattr(resource, f"RLIMIT_{name}")
+        hard = resource.getrlimit(limit)[1]
+        value = value if hard == resource.RLIM_INFINITY else min(value, hard)
+        resource.setrlimit(limit, (value, value))
+    if (uid := settings["uid"]) is not None:
+        os.setgroups([])
+        os.setresgid(uid, uid, uid)
+        os.setresuid(uid, uid, uid)
+
+
+def take_descriptors() -> tuple[BinaryIO, BinaryIO]:
+    """Requests and replies on descriptors of their own; the student reads nothing and prints to the third pipe."""
+    requests, replies = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb", buffering=0)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    os.dup2(2, 1)
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(line_buffering=True, errors="backslashreplace")  # type: ignore[union-attr]
+    return requests, replies
+
+
+# --- reading cells -------------------------------------------------------------------------------------------------------
+
+
+def read_cell(number: int, source: str, flags: int = 0) -> tuple[dict[str, Any], list[CodeType]]:
+    """What a cell holds, and its statements, compiled one by one; ``flags`` are the compiler's, from the cells above.
+
+    The first is a dict: "error" is None or (kind, text, line, source) for a cell that is no Python; "note" says what was left
+    out; "statements" are dicts with "line", "binds" (names that the statement gives a value) and "defines" (whether it only
+    defines or imports); "uses" are the names that the cell uses, dotted where it reads attributes.
+    """
+    name = CELL.format(number)
+    source, note = without_magics(source)
+    linecache.cache[name] = (len(source), None, source.splitlines(keepends=True), name)
+    cell: dict[str, Any] = {"error": None, "note": note, "statements": [], "uses": []}
+    try:
+        tree = ast.parse(source, name)
+        codes = []
+        for node in tree.body:
+            codes.append(compile(ast.Module([node], []), name, "exec", flags, dont_inherit=True))
+            flags |= codes[-1].co_flags & FUTURE  # holds for all that follows, in later cells too, as in a notebook
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        line = getattr(error, "lineno", None) or 0
+        text = getattr(error, "msg", None) or str(error)
+        cell["error"] = (type(error).__name__, text[:MAX_TEXT], line, line_of(number, line))
+        return cell, []
+    aliases = imported_names(tree)
+    cell["uses"] = _first(used_names(tree, aliases), MAX_USES)
+    for node in tree.body:
+        defines = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Import | ast.ImportFrom)
+        binds = _first(bound_names(node), MAX_BINDS)
+        cell["statements"].append({"line": node.lineno, "binds": binds, "defines": defines})
+    return cell, codes
+
+
+def without_magics(source: str) -> tuple[str, str]:
+    """Cell without IPython's magics and shell lines, with as many lines as before; and what was left out, in words.
+
+    Only a line at which Python itself gives up is looked at, so that a ``%`` that continues an expression, or stands in a text,
+    stays what it is.
+    """
+    lines = source.splitlines()
+    first = next((k for k, line in enumerate(lines) if line.strip()), 0)
+    if lines and lines[first].startswith("%%"):
+        magic = lines[first].split()[0]
+        if magic not in RUN_CELL_MAGICS:
+            return "", f"{magic} cells are not run"
+        lines[first] = ""
+    left_out = []
+    for _ in range(200):
+        try:
+            ast.parse("\n".join(lines))
+            break
+        except SyntaxError as error:
+            at = (error.lineno or 0) - 1
+            if not 0 <= at < len(lines) or not MAGIC.match(lines[at]):
+                break
+            left_out.append(lines[at].strip())
+            indent = lines[at][: len(lines[at]) - len(lines[at].lstrip())]
+            lines[at] = f"{indent}pass"
+        except (ValueError, RecursionError, MemoryError):
+            break
+    return "\n".join(lines), f"left out: {'; '.join(left_out)[:500]}" if left_out else ""
+
+
+def imported_names(tree: ast.AST) -> dict[str, str]:
+    """Local name -> dotted name of what it was imported as: ``import numpy as np`` gives np -> numpy."""
+    names = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                names[alias.asname or alias.name.split(".")[0]] = (
+                    alias.name if alias.asname else alias.name.split(".")[0]
+                )
+        elif isinstance(node, ast.ImportFrom):
+            for alias in node.names:
+                names[alias.asname or alias.name] = f"{node.module or ''}.{alias.name}"
+    return names
+
+
+def used_names(tree: ast.AST, aliases: dict[str, str]) -> set[str]:
+    """Names that the code uses, as written and as imported: ``np.gradient`` gives np, np.gradient, numpy, numpy.gradient."""
+    names = {*aliases.values()}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        if isinstance(node, ast.ImportFrom) and node.module:
+            names.add(node.module)
+        dotted = dotted_name(node)
+        if dotted:
+            head, _, rest = dotted.partition(".")
+            names.add(dotted)
+            names.add(".".join(filter(None, (aliases.get(head, head), rest))))
+    return {".".join(name.split(".")[:k]) for name in names for k in range(1, name.count(".") + 2)}
+
+
+def _first(names: Iterable[str], most: int) -> list[str]:
+    """The first names in order; `CUT` is among them where some are left out."""
+    told = sorted(names)
+    return told if len(told) <= most else [CUT, *told[:most]]
+
+
+def dotted_name(node: ast.AST) -> str:
+    """``a.b.c`` of a chain of attributes that starts with a name; empty for anything else."""
+    parts: list[str] = []
+    while isinstance(node, ast.Attribute):
+        parts.append(node.attr)
+        node = node.value
+    return ".".join([node.id, *reversed(parts)]) if isinstance(node, ast.Name) else ""
+
+
+def bound_names(node: ast.stmt) -> set[str]:
+    """Names at the level of the module to which a statement gives a value."""
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        return {node.name}
+    names = set(imported_names(node))
+    names |= {n.name for n in ast.walk(node) if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)}
+    return names | {n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+
+
+def line_of(cell: int, line: int) -> str:
+    """Text of a line of a cell, without its indentation."""
+    return linecache.getline(CELL.format(cell), line).strip()[:200]
+
+
+# --- serving -------------------------------------------------------------------------------------------------------------
+
+
+class Worker:
+    """Runs statements and calls functions on request; all of the student's names live in one module, as in a notebook."""
+
+    def __init__(self, requests: BinaryIO, replies: BinaryIO) -> None:
+        # Only now: the limits are set, and the packages' folders are on the path.
+        from autograder.guest import errors, protocol
+        from verdict import tensors
+
+        self.protocol = protocol
+        self.tensors = tensors
+        self.too_large = errors.ProtocolError
+        self.requests = requests
+        self.replies = replies
+        self.codes: list[list[CodeType]] = []
+        self.kept: dict[int, Any] = {}
+        self.keeps_containers = True
+        self.encoder = protocol.Encoder(self._keep)
+        self.decoder = protocol.Decoder(self._judges_function, self._own)
+        self.module = ModuleType("__main__")
+        self.module.__dict__.update(__builtins__=builtins, display=display)
+        sys.modules["__main__"] = self.module
+
+    def serve(self, until_answer: bool = False) -> Any:
+        """Answer requests; with ``until_answer``, until the judge has answered what the student's code asked of it."""
+        while True:
+            message = self._read()
+            if message is None:
+                os._exit(0)  # the judge closed the pipe; the student's atexit functions have no say
+            kind, *rest = message
+            if kind == "value" and until_answer:
+                return rest[0]
+            if kind == "error" and until_answer:
+                exception = getattr(builtins, rest[0], None)
+                raise (exception if exception in (ValueError, TypeError) else RuntimeError)(rest[1])
+            self._reply(*getattr(self, f"do_{kind}")(*rest))
+
+    def do_read(self, cells: list[str]) -> tuple[Any, ...]:
+        """Look at all cells."""
+        answers, self.codes, flags = [], [], 0
+        for number, source in enumerate(cells, 1):
+            cell, codes = read_cell(number, source, flags)
+            answers.append(cell)
+            self.codes.append(codes)
+            flags |= codes[-1].co_flags & FUTURE if codes else 0
+        return "read", answers
+
+    def do_import(self, modules: list[str]) -> tuple[Any, ...]:
+        """Import modules; what is wrong with one, the student's own import will say."""
+        for name in modules:
+            with suppress(Exception):
+                importlib.import_module(name)
+        return ("done",)
+
+    def do_run(self, cell: int, statement: int) -> tuple[Any, ...]:
+        """Run one statement, numbers from 0."""
+        try:
+            exec(self.codes[cell][statement], self.module.__dict__)
+        except BaseException as error:
+            return error_reply(error)
+        return ("done",)
+
+    def do_call(self, function: Any, args: tuple[Any, ...], framework: str) -> tuple[Any, ...]:
+        """Call a function of the student's, by name or by reference, with the arrays as the framework's tensors."""
+        if isinstance(function, str):
+            function = self.module.__dict__.get(function)
+        if not callable(function):
+            return ("missing",)
+        try:
+            value = function(*self.tensors.from_arrays(args, framework))
+            return "value", to_plain(self.tensors.to_arrays(value))
+        except BaseException as error:
+            return error_reply(error)
+
+    def do_forget(self) -> tuple[Any, ...]:
+        """Let go of what was kept."""
+        self.kept.clear()
+        return ("done",)
+
+    def _keep(self, value: Any) -> int | None:
+        if isinstance(value, list | tuple | dict) and not self.keeps_containers:
+            return None
+        # id is unique as long as the object lives, and it lives because it is kept.
+        self.kept[id(value)] = value
+        return id(value)
+
+    def _own(self, ref: int) -> Any:
+        return self.kept[ref]
+
+    def _judges_function(self, ref: int, kind: str, is_callable: bool) -> Any:
+        def ask(*args: Any) -> Any:
+            # The judge only reads these; kept, the parameters of thousands of calls would fill the memory.
+            self.keeps_containers = False
+            try:
+                data = self.encoder.encode(("ask", ref, tuple(to_plain(self.tensors.to_arrays(arg)) for arg in args)))
+            except (self.too_large, MemoryError) as error:  # an error of this call, not the answer to the judge's
+                raise ValueError(f"what {kind} was called with cannot be sent: {error}") from None
+            finally:
+                self.keeps_containers = True
+            self._send(data)
+            return self.serve(until_answer=True)
+
+        ask.__name__ = ask.__qualname__ = kind
+        return ask
+
+    def _read(self) -> Any:
+        prefix = self.requests.read(self.protocol.PREFIX_SIZE)
+        if len(prefix) < self.protocol.PREFIX_SIZE:
+            return None
+        header, payload = self.protocol.sizes(prefix)
+        return self.decoder.decode(self.requests.read(header), self.requests.read(payload))
+
+    def _reply(self, *message: Any) -> None:
+        try:
+            data = self.encoder.encode(message)
+        except (self.too_large, MemoryError) as error:
+            text = str(error) or "it takes more memory than there is"
+            data = self.encoder.encode(("error", "TooLarge", text[:MAX_TEXT], 0, ""))
+        self._send(data)
+
+    def _send(self, data: bytes) -> None:
+        view = memoryview(data)
+        while view:
+            view = view[self.replies.write(view) :]
+
+
+def display(*values: Any, **_: Any) -> None:
+    """Print; every notebook has a function of this name, which is often left in a function after looking at something."""
+    print(*values)
+
+
+def to_plain(value: Any, depth: int = 0) -> Any:
+    """Value with arrays where the student's types stand for arrays: long rows of numbers, objects with ``__array__``, memory."""
+    import numpy as np
+
+    if depth > 16 or value is None or isinstance(value, str | bytes | int | float | np.generic):
+        return value
+    if isinstance(value, np.ndarray):
+        return numeric(np.asarray(value), value) if value.dtype.kind == "O" else value
+    # A long row of numbers, not a whole table: a function may return a short list of tables where a tuple was asked for.
+    if type(value) is list and len(value) > 16 and all(isinstance(item, int | float | np.number) for item in value):
+        return numeric(np.asarray(value), value)
+    if type(value) in (list, tuple):
+        items = [to_plain(item, depth + 1) for item in value]
+        changed = any(new is not old for new, old in zip(items, value, strict=True))
+        return type(value)(items) if changed else value
+    if type(value) is dict:
+        return {key: to_plain(item, depth + 1) for key, item in value.items()}
+    if hasattr(type(value), "__array__") or isinstance(value, memoryview | array):
+        return numeric(np.asarray(value), value)
+    return value
+
+
+def numeric(array: Any, value: Any) -> Any:
+    """Array of numbers; the value itself where it holds something else."""
+    if array.dtype.kind != "O":
+        return array
+    try:
+        return array.astype("float64")
+    except (TypeError, ValueError):
+        return value
+
+
+def error_reply(error: BaseException) -> tuple[Any, ...]:
+    """("error", kind, text, line, source) of an exception, at the last line of the student's that it passed."""
+    try:
+        text = str(error)[:MAX_TEXT]
+    except Exception:  # the student's own class may fail to say what it is
+        text = ""
+    number, line = 0, 0
+    for frame, at in traceback.walk_tb(error.__traceback__):
+        if match := re.fullmatch(r"<cell (\d+)>", frame.f_code.co_filename):
+            number, line = int(match.group(1)), at
+    return "error", type(error).__name__[:100], text, line, line_of(number, line) if line else ""
+
+
+if __name__ == "__main__":
+    _settings = json.loads(sys.argv[1])
+    sys.path.insert(0, _settings["code"])
+    main(_settings)

@@ -1,0 +1,1 @@
+"""One submission's cells in, one result out."""

@@ -1,0 +1,418 @@
+"""One worker with one student's cells in it, seen from the judge: read them, run them, call what they define.
+
+The worker may die, hang, or send anything at any time. Then it is killed, and the next call starts a new one and runs the cells
+again, without the statement at which an earlier one ended.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from autograder.errors import (
+    IsolationError,
+    MissingFunction,
+    OutOfMemory,
+    ProtocolError,
+    StudentFailure,
+    TimeUsedUp,
+    WorkerDied,
+    WorkerError,
+    WorkerKilled,
+    WorkerTimeout,
+)
+from autograder.guest.protocol import PREFIX_SIZE, Decoder, Encoder, Remote, sizes
+from autograder.judge.cpu_limit import look
+from autograder.sandbox.box import Box
+from autograder.sandbox.limits import Limits
+from autograder.sandbox.memory import wait_for_memory
+from autograder.sandbox.prefork import modules
+from autograder.sandbox.sandbox import Sandbox
+
+IMPORT_LIMIT = (
+    120.0  # seconds to import the packages that the cells name; none of the student's code runs in them, either
+)
+READ_LIMIT = 60.0  # seconds to start a worker and to read the cells; none of the student's code runs in them
+FORGET_LIMIT = 10.0  # seconds to let go of objects; the student's code may have taken the request away
+STATEMENT_SHARE = 1 / 6  # of the time for running the cells, for one statement
+MAX_LOST = 3  # statements at which a worker is lost, before only definitions are run
+MAX_TEXT, MAX_KIND = 2000, 200  # characters that are kept of an exception's text, and of its class and its line
+PATIENCE = 2.0  # times a submission's seconds, by which they are put off at most while its code waits for a processor
+MAX_NESTED = 8  # calls of the student's code from within what it asked of the judge
+
+
+@dataclass(frozen=True)
+class Statement:
+    """One statement of a cell: where it starts, names that it binds, and whether it does no more than define or import."""
+
+    line: int
+    binds: frozenset[str]
+    defines: bool
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What a cell holds, read before any of the student's code ran."""
+
+    error: StudentFailure | None
+    note: str
+    statements: tuple[Statement, ...]
+    uses: frozenset[str]
+
+
+@dataclass
+class Session:
+    """A student's cells, and the worker in which they run.
+
+    Parameters
+    ----------
+    cells : sources, in the order of the notebook
+    isolation, packages, limits : what the worker is started with
+    load_limit : seconds for running the cells, all runs together
+    max_restarts : how often a new worker is started after one was lost
+    left : seconds for all that workers are waited for: to read and run the cells, to answer, and to end
+
+    Attributes
+    ----------
+    left : what remains of these seconds
+    deadline : when the calls of the present check must be over, by ``time.monotonic()``, from `allow`
+    read : what the cells hold
+    failures : (cell, statement), from 0 -> what the statement raised
+    lost : (cell, statement), from 0 -> how the worker was lost while it ran
+    printed : end of what the code printed
+    events : what happened to workers, each with the seconds since the session began
+    killed : whether a worker was lost to SIGKILL, which may be nobody's doing: a machine short of memory kills, too
+    killed_from_outside : whether one was, and the student's code cannot have done it
+    """
+
+    cells: Sequence[str]
+    isolation: Sandbox
+    packages: tuple[str, ...]
+    limits: Limits
+    load_limit: float = 120.0
+    max_restarts: int = 24
+    left: float = float("inf")
+    deadline: float = float("inf")
+    read: tuple[Cell, ...] = ()
+    failures: dict[tuple[int, int], StudentFailure] = field(default_factory=dict)
+    lost: dict[tuple[int, int], WorkerError] = field(default_factory=dict)
+    printed: str = ""
+    events: list[str] = field(default_factory=list)
+    killed: bool = False
+    killed_from_outside: bool = False
+    _starts: int = 0
+    _load_left: float = field(init=False)
+    _put_off: float = 0.0  # seconds by which deadlines were put off, because the worker waited for a processor
+    _patience: float = field(init=False)
+    _box: Box | None = None
+    _waits: bool = False
+    _functions: list[dict[int, Callable[..., Any]]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._load_left = self.load_limit
+        self._patience = PATIENCE * self.left
+        self._encoder, self._decoder = Encoder(self._keep), Decoder(self._remote)
+        self._began = self._judging_since = time.monotonic()
+        self._kills_before = _kills_for_memory()
+
+    def say(self, text: str) -> None:
+        """Add to the events."""
+        self.events.append(f"{time.monotonic() - self._began:8.3f}  {text}")
+
+    @property
+    def statement_limit(self) -> float:
+        """Seconds for one statement of a cell."""
+        return self.load_limit * STATEMENT_SHARE
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """End the worker, if one runs."""
+        if self._box is not None:
+            box, self._box = self._box, None
+            began = time.monotonic()
+            box.close()
+            self.left -= time.monotonic() - began
+            # What is still in the pipe was printed before; nobody writes to it any more.
+            self.printed = (self.printed + box.printed())[-self.limits.output :]
+
+    def start(self) -> None:
+        """Have a worker with the cells in it: the one that runs, or a new one.
+
+        Raises
+        ------
+        IsolationError : the worker did not come up; it has not seen the cells yet, so this is no student's doing
+        WorkerError : no worker could be brought to take the cells
+        """
+        began = time.monotonic()
+        while self._box is None:
+            if self._starts > self.max_restarts:
+                raise WorkerDied(f"it was started {self._starts} times, and is not started again")
+            if self.left <= 0:
+                raise TimeUsedUp("no time is left")
+            self._starts += 1
+            wait_for_memory(self.limits)
+            self._box = self.isolation.start(self.packages, self.limits)
+            self._box.patience = self._patience - self._put_off
+            self._greet()
+            self.say(f"worker {self._starts} is up")
+            try:
+                self._read_cells()
+                self._import_packages()
+                self._run_cells()
+            except WorkerError:
+                self.stop()
+                if not self.read or self._load_left <= 0 or self.left <= 0:
+                    raise
+        self.deadline += time.monotonic() - began
+
+    def _greet(self) -> None:
+        """Have an answer from a new worker, so that what goes wrong later is due to the cells."""
+        try:
+            # Not of the student's time: whoever has used it all up must not look like somebody whose worker cannot start.
+            self._reply(("forget",), time.monotonic() + READ_LIMIT)
+        except WorkerError as error:
+            self.stop()
+            raise IsolationError(
+                f"The worker does not start in the sandbox: {error}. {self.printed.strip()}",
+                f"Can everybody read {sys.base_prefix} and the packages {', '.join(self.packages)} in this environment?",
+            ) from None
+
+    def _read_cells(self) -> None:
+        answer = self._exchange(("read", list(self.cells)), time.monotonic() + READ_LIMIT)
+        # A fresh worker has run none of the student's code: this answer, and only this one, can be believed.
+        self.read = tuple(
+            Cell(
+                error=None if cell["error"] is None else StudentFailure(*cell["error"]),
+                note=cell["note"],
+                statements=tuple(map(_statement, cell["statements"])),
+                uses=frozenset(cell["uses"]),
+            )
+            for cell in answer[1]
+        )
+
+    def _import_packages(self) -> None:
+        """Import what the cells will import, which is no student's time: a framework may take half a minute."""
+        used = frozenset[str]().union(*(cell.uses for cell in self.read))
+        named = [module for module in modules(self.packages) if module.partition(".")[0] in used]
+        if named:
+            began = time.monotonic()
+            self._exchange(("import", named), began + IMPORT_LIMIT)
+            self.left += time.monotonic() - began
+
+    def _run_cells(self) -> None:
+        """Run statement by statement, so that one that fails, hangs or kills costs no other."""
+        self.failures.clear()
+        for c, cell in enumerate(self.read):
+            for s, statement in enumerate(cell.statements):
+                at = (c, s)
+                # After a few losses only definitions are run: what remains to be graded, without what goes wrong around it.
+                if at in self.lost or (len(self.lost) > MAX_LOST and not statement.defines):
+                    continue
+                began = time.monotonic() - self._put_off
+                try:
+                    within = time.monotonic() + min(self.statement_limit, self._load_left)
+                    answer = self._exchange(("run", c, s), within)
+                    if answer[0] == "error":
+                        self.failures[at] = _failure(answer)
+                except WorkerError as error:
+                    self.lost[at] = error
+                    raise
+                finally:
+                    self._load_left -= time.monotonic() - self._put_off - began
+
+    def allow(self, seconds: float) -> None:
+        """Give all calls from now on so many seconds together.
+
+        Only the calls count: neither loading, nor what the judge does before and between them, such as to import PyTorch.
+        """
+        self._judging_since = time.monotonic()
+        self.deadline = self._judging_since + seconds
+
+    def call(self, function: str | Remote, args: tuple[Any, ...], framework: str = "numpy") -> Any:
+        """Call a function of the student's, by name or as it came from the worker; it gets the framework's tensors.
+
+        Raises
+        ------
+        StudentFailure : it raised
+        MissingFunction : there is none of that name
+        WorkerError : no answer came; the worker is gone, and the next call starts another
+        """
+        if self._functions:  # within another call, whose time goes on
+            return self._call(function, args, framework)
+        self.deadline += time.monotonic() - self._judging_since
+        try:
+            return self._call(function, args, framework)
+        finally:
+            self._judging_since = time.monotonic()
+
+    def _call(self, function: str | Remote, args: tuple[Any, ...], framework: str) -> Any:
+        self.start()
+        if len(self._functions) >= MAX_NESTED:
+            raise StudentFailure(
+                "RecursionError", "the function and the function it was given call each other without an end"
+            )
+        self._functions.append({})
+        try:
+            answer = self._exchange(("call", function, args, framework))
+        except WorkerError:
+            self.stop()
+            raise
+        finally:
+            self._functions.pop()
+        if answer[0] == "missing":
+            raise MissingFunction(str(function))
+        if answer[0] == "error":
+            raise _failure(answer)
+        return answer[1]
+
+    def forget(self) -> None:
+        """Let the worker drop the objects that it keeps for the judge; called between checks."""
+        if self._box is not None:
+            try:
+                self._exchange(("forget",), time.monotonic() + FORGET_LIMIT)
+            except WorkerError:
+                self.stop()
+
+    def _exchange(self, message: tuple[Any, ...], deadline: float | None = None) -> tuple[Any, ...]:
+        """Send a request and return its reply; a worker that is lost with it is written down."""
+        look()
+        began = time.monotonic() - self._put_off
+        outermost, self._waits = not self._waits, True
+        try:
+            within = self.deadline if deadline is None else deadline
+            return self._reply(message, min(within, time.monotonic() + self.left) if outermost else within)
+        except WorkerTimeout as error:
+            self._write_down(error, message)
+            if outermost and time.monotonic() - self._put_off - began >= self.left:
+                raise TimeUsedUp("no time is left") from None
+            raise
+        except WorkerError as error:
+            self._write_down(error, message)
+            raise
+        finally:
+            if outermost:
+                self.left -= time.monotonic() - self._put_off - began
+                self._waits = False
+
+    def _write_down(self, error: WorkerError, message: tuple[Any, ...]) -> None:
+        if isinstance(error, WorkerDied) and "SIGKILL" in str(error):
+            self.killed = True
+            ran_out = self._kills_before is not None and (_kills_for_memory() or 0) > self._kills_before
+            self.killed_from_outside |= isinstance(error, WorkerKilled) or ran_out
+        what = " ".join(str(part) for part in message[:3] if isinstance(part, str | int))
+        self.say(f"worker {self._starts} was lost at {what!r}: {type(error).__name__}: {error}")
+
+    def _reply(self, message: tuple[Any, ...], deadline: float) -> tuple[Any, ...]:
+        """Wait for a reply; in between, answer what the student's code asks of the functions it was given."""
+        put_off = self._put_off
+        self._send(message, deadline)
+        while True:
+            answer = self._receive(deadline + self._put_off - put_off)
+            match answer:
+                case ("ask", int(ref), tuple(args)) if self._functions and ref in self._functions[-1]:
+                    self._send(self._answer(self._functions[-1][ref], args), deadline + self._put_off - put_off)
+                case ("value", _) | ("missing",) if message[0] == "call":
+                    return answer
+                case ("error", str(), str(), int(), str()) if message[0] in ("call", "run"):
+                    return answer
+                case ("done",) if message[0] in ("import", "run", "forget"):
+                    return answer
+                case ("read", list(cells)) if message[0] == "read" and len(cells) == len(self.cells):
+                    return answer
+                case _:
+                    raise ProtocolError("the worker sent something that is no answer to what was asked")
+
+    def _answer(self, function: Callable[..., Any], args: tuple[Any, ...]) -> tuple[Any, ...]:
+        """Message with what a function of the judge's gives for the student's arguments."""
+        try:
+            return "value", function(*args)
+        except WorkerError:
+            raise  # it called back into the student's code, and the worker was lost with that
+        except Exception as error:
+            return "error", type(error).__name__, str(error)[:500]
+
+    def _send(self, message: tuple[Any, ...], deadline: float) -> None:
+        data = self._encoder.encode(message)
+        with self._fairly() as box:
+            box.send(data, deadline)
+
+    def _receive(self, deadline: float) -> tuple[Any, ...]:
+        put_off = self._put_off
+        with self._fairly() as box:
+            header, payload = sizes(box.read(PREFIX_SIZE, deadline))
+        with self._fairly() as box:
+            data = box.read(header + payload, deadline + self._put_off - put_off)
+        value = self._decoder.decode(data[:header], data[header:])
+        if not isinstance(value, tuple):
+            raise ProtocolError("the worker sent something that is no message")
+        return tuple(value)
+
+    @contextmanager
+    def _fairly(self) -> Iterator[Box]:
+        """The box; what its worker waited for a processor meanwhile puts off the present check's deadline, too."""
+        assert self._box is not None
+        box, before = self._box, self._box.put_off
+        try:
+            yield box
+        finally:
+            self._put_off += box.put_off - before
+            self.deadline += box.put_off - before
+
+    def _keep(self, value: Any) -> int | None:
+        """Functions that the judge gives are kept as long as the call lasts; nothing else stays on this side."""
+        if not self._functions or not callable(value):
+            return None
+        self._functions[-1][id(value)] = value
+        return id(value)
+
+    def _remote(self, ref: int, kind: str, is_callable: bool) -> Remote:
+        # A class of its own, so that a message about the type names the student's: "got generator".
+        name = re.sub(r"\W", "", kind) or "object"
+        stand_in: type[Remote] = type(name, (Remote,), {})
+        remote = stand_in(ref, name, (lambda *args: self.call(remote, args)) if is_callable else None)
+        return remote
+
+
+def _statement(told: dict[str, Any]) -> Statement:
+    return Statement(told["line"], frozenset(told["binds"]), told["defines"])
+
+
+def _failure(answer: tuple[Any, ...]) -> StudentFailure:
+    """What a worker says of an exception; the worker clips it, too, but the student's code can have any said, many times."""
+    _, kind, text, line, source = answer
+    return StudentFailure(kind[:MAX_KIND], text[:MAX_TEXT], line, source[:MAX_KIND])
+
+
+def _kills_for_memory() -> int | None:
+    """How many processes the kernel has ended, since it started, for want of memory; None where it does not tell."""
+    with suppress(OSError):
+        found = re.search(r"^oom_kill (\d+)$", Path("/proc/vmstat").read_text(), re.MULTILINE)
+        return int(found.group(1)) if found else None
+    return None
+
+
+def describe_loss(error: WorkerError, seconds: float) -> str:
+    """Why there is no answer, for the student."""
+    match error:
+        case TimeUsedUp():
+            return "the time for all checks together was used up."
+        case WorkerTimeout():
+            return f"no answer within {seconds:g} seconds. Is there a loop without an end?"
+        case OutOfMemory():
+            return f"the code took more memory than the task allows ({error})."
+        case ProtocolError():
+            return f"the code wrote to the judge's own connection, or answered with more than it can take ({error})."
+        case WorkerDied() if "SIGKILL" in str(error):
+            return f"its process was killed ({error}), by the code itself or for want of memory."
+    return f"the code ended its own process ({error})."

@@ -1,0 +1,35 @@
+"""Which names a notebook uses, read from its code without running it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+
+USUAL = {"np": "numpy", "plt": "matplotlib.pyplot", "tf": "tensorflow"}
+
+# By what code reaches into the program that runs it, or leaves it. No task needs them; each also has honest uses.
+INTROSPECTION = (
+    "ctypes",
+    "gc.get_objects",
+    "gc.get_referrers",
+    "sys._getframe",
+    "sys.settrace",
+    "sys.setprofile",
+    "inspect.currentframe",
+    "inspect.stack",
+    "os.fork",
+    "os.kill",
+)
+
+
+def named(names: Iterable[str], used: Collection[str]) -> list[str]:
+    """Those of the names that are used; ``np.gradient`` is also found as ``numpy.gradient``.
+
+    >>> named(("np.gradient", "torch"), {"numpy", "numpy.gradient"})
+    ['np.gradient']
+    """
+    found = []
+    for name in names:
+        head, _, rest = name.partition(".")
+        if name in used or ".".join(filter(None, (USUAL.get(head, head), rest))) in used:
+            found.append(name)
+    return found

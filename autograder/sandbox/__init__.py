@@ -1,0 +1,1 @@
+"""Holds a student's code apart from the machine; knows no notebook, no grade and no student."""

@@ -1,0 +1,263 @@
+"""A worker that runs in a box: bytes in, bytes out, what it prints, and its end."""
+
+from __future__ import annotations
+
+import os
+import select
+import shutil
+import signal
+import subprocess
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import psutil
+
+from autograder.errors import OutOfMemory, ProtocolError, WorkerDied, WorkerError, WorkerKilled, WorkerTimeout
+from autograder.guest.protocol import MAX_HEADER, MAX_PAYLOAD, PREFIX_SIZE
+from autograder.sandbox.cgroup import Cgroup
+from autograder.sandbox.limits import Limits
+
+MAX_UNREAD = PREFIX_SIZE + MAX_HEADER + MAX_PAYLOAD  # bytes of replies that are held for reading: one frame
+
+
+class Process(Protocol):
+    """What `Box` needs of a worker's process: a part of ``subprocess.Popen``, with the three pipes open."""
+
+    stdin: Any
+    stdout: Any
+    stderr: Any
+    pid: int  # of the first of its processes; what they started counts as the worker's memory
+    returncode: int | Any
+
+    def poll(self) -> int | None:
+        """How it ended; None while it runs."""
+
+    def wait(self, timeout: float | None = None) -> int:
+        """How it ended, as soon as it has; raises ``subprocess.TimeoutExpired``."""
+
+    def kill(self) -> None:
+        """End it."""
+
+
+@dataclass
+class Box:
+    """A worker that runs: bytes in, bytes out, and what it prints.
+
+    Nothing here waits longer than the deadline it is given, and nothing the worker prints, however much, can stop it or fill
+    the judge's memory.
+    """
+
+    process: Process
+    limits: Limits
+    first: int | None = None  # pidfd of the first process in the namespace, whose end is the end of all others
+    folder: Path | None = None  # to be removed at the end
+    group: Cgroup | None = None  # cgroup in which all of it runs, where the kernel holds it to its limits
+    killed: int = (
+        128 + signal.SIGKILL
+    )  # exit code that tells of a worker killed from within, or by whoever knows only it
+    patience: float = 0.0  # seconds by which deadlines may be put off, as long as the worker waits for a processor
+    put_off: float = 0.0  # seconds by which they were
+    output: bytearray = field(default_factory=bytearray)
+    _unread: bytearray = field(default_factory=bytearray)
+    _starved: float = 0.0  # seconds without a processor that have put off a deadline
+    _watched: float = field(default_factory=time.monotonic)  # when the memory was looked at last
+
+    def __post_init__(self) -> None:
+        for stream in (self.process.stdin, self.process.stdout, self.process.stderr):
+            assert stream is not None
+            os.set_blocking(stream.fileno(), False)
+        self._requests, self._replies, self._printed = (
+            stream.fileno() for stream in (self.process.stdin, self.process.stdout, self.process.stderr) if stream
+        )
+        self._open = {self._replies, self._printed}
+
+    def send(self, data: bytes, deadline: float) -> None:
+        """Send all of ``data``, while reading what comes.
+
+        Raises
+        ------
+        WorkerDied, WorkerTimeout, OutOfMemory
+        """
+        view = memoryview(data)
+        while view:
+            deadline = self._fair(deadline)
+            try:
+                view = view[os.write(self._requests, view) :]
+            except BlockingIOError:  # the pipe is full; nearly always there is room, and nothing need be waited for
+                self._wait(deadline, writing=True)
+            except BrokenPipeError:
+                raise self._ended() from None
+
+    def read(self, size: int, deadline: float) -> bytes:
+        """Exactly ``size`` bytes of what the worker replies.
+
+        Raises
+        ------
+        WorkerDied, WorkerTimeout, OutOfMemory
+        """
+        while len(self._unread) < size:
+            if self._replies not in self._open:
+                raise self._ended()
+            deadline = self._fair(deadline)
+            self._wait(deadline)
+        data = bytes(self._unread[:size])
+        del self._unread[:size]
+        return data
+
+    def _fair(self, deadline: float) -> float:
+        """The deadline; where it is over, later by as long as the worker was ready and had no processor.
+
+        Raises
+        ------
+        WorkerTimeout : it is over, and the machine was not too busy for the worker
+        """
+        if time.monotonic() < deadline:
+            return deadline
+        starved = starved_seconds(self.process.pid)
+        more = min(starved - self._starved, self.patience - self.put_off)
+        if more <= 0:
+            raise WorkerTimeout("no answer in time")
+        self._starved = starved
+        self.put_off += more
+        return self._fair(deadline + more)
+
+    def _wait(self, deadline: float, writing: bool = False) -> None:
+        """Take in what has come, and return when something has, or the worker can be written to; at least twice a second."""
+        left = max(deadline - time.monotonic(), 0.0)
+        poll = select.poll()  # not select.select, which knows only the first 1024 descriptors of a process
+        for fd in self._open:
+            poll.register(fd, select.POLLIN)
+        if writing:
+            poll.register(self._requests, select.POLLOUT)
+        ready = [fd for fd, _ in poll.poll(1000 * min(left, 0.5))]
+        if not ready and self.process.poll() is not None:
+            ready = [fd for fd, _ in poll.poll(0)]  # what it sent just before its end
+            if not ready:
+                self._open.clear()  # it ended, though somebody else still holds the other end of a pipe
+        for fd in self._open.intersection(ready):
+            self._take(fd)
+        if time.monotonic() > self._watched + 0.5:
+            self._watched = time.monotonic()
+            if self.group is None and self._memory() > self.limits.memory:
+                raise OutOfMemory(f"more than {self.limits.memory >> 20} MiB")
+
+    def _take(self, fd: int) -> None:
+        """Take in what has come on one of the two pipes."""
+        data = os.read(fd, 1 << 16)
+        if not data:
+            self._open.discard(fd)
+        elif fd == self._printed:
+            self.output += data
+            del self.output[: -4 * self.limits.output]  # a character takes at most four bytes
+        elif len(self._unread) > MAX_UNREAD:
+            raise ProtocolError("the worker sends without being asked")
+        else:
+            self._unread += data
+
+    def _memory(self) -> int:
+        """Bytes of memory that the worker and its processes take together.
+
+        What a process shares with the one that it was forked from counts in full at first, which is quickly summed up. Only a
+        sum above the limit is taken again, with each such page divided among those that share it.
+        """
+        processes: list[Any] = []
+        with suppress(psutil.Error):
+            processes = psutil.Process(self.process.pid).children(recursive=True)
+        total = sum(_bytes(process, "rss") for process in processes)
+        return total if total <= self.limits.memory else sum(_bytes(process, "pss") for process in processes)
+
+    def _ended(self) -> WorkerError:
+        """Why there is no worker any more: for want of memory, or otherwise."""
+        words = self._last_words()
+        if self._out_of_memory():
+            return OutOfMemory(f"more than {self.limits.memory >> 20} MiB")
+        # A kill from within its namespace is told by the first process there. That process itself, and bubblewrap around it,
+        # nothing within can end.
+        from_outside = {-signal.SIGKILL, 128 + signal.SIGKILL} - {self.killed}
+        if self.first is not None and self.process.returncode in from_outside:
+            return WorkerKilled(words)
+        return WorkerDied(words)
+
+    def _out_of_memory(self) -> bool:
+        """Whether the kernel ended it for want of memory, where the box has a limit of its own that the kernel knows."""
+        return self.group is not None and self.group.ran_out_of_memory()
+
+    def _last_words(self) -> str:
+        """How the process ended, in words."""
+        with suppress(subprocess.TimeoutExpired):
+            self.process.wait(timeout=5)
+        status = self.process.returncode
+        if status is None:
+            return "it closed its connection"
+        if status == self.killed:
+            return "signal SIGKILL"
+        number = status - 128 if status > 128 else -status  # of the signal; bubblewrap reports it as a shell does
+        if number in set(signal.Signals):
+            return f"signal {signal.Signals(number).name}"
+        return f"exit status {status}"
+
+    def printed(self) -> str:
+        """End of what the student's code printed so far."""
+        return self.output.decode(errors="replace")[-self.limits.output :]
+
+    def close(self) -> None:
+        """Kill everything in the box and wait until it is gone."""
+        if self.first is not None:
+            with suppress(ProcessLookupError, PermissionError):
+                signal.pidfd_send_signal(self.first, signal.SIGKILL)
+            # bubblewrap itself may end a moment earlier, when the worker ended by itself.
+            end = select.poll()
+            end.register(self.first, select.POLLIN)
+            end.poll(10_000)
+            os.close(self.first)
+            self.first = None
+        elif self.process.poll() is None:
+            # Without a namespace only the process group can be reached; a process that left it survives: unsafe indeed.
+            with suppress(ProcessLookupError):
+                os.killpg(self.process.pid, signal.SIGKILL)
+        if self.group is not None:
+            self.group.close()
+            self.group = None
+        try:
+            self.process.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        # What was printed just before the end; bounded, for without a namespace a survivor might go on printing.
+        for _ in range(64):
+            with suppress(BlockingIOError):
+                if self._printed in self._open:
+                    self._take(self._printed)
+        for stream in (self.process.stdin, self.process.stdout, self.process.stderr):
+            if stream is not None:
+                stream.close()
+        if self.folder is not None:
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def starved_seconds(pid: int) -> float:
+    """Seconds for which a process, or one below it, was ready and had no processor; of several, the longest.
+
+    0 where the kernel does not tell, or where they cannot be seen.
+    """
+    found = [0]
+    with suppress(psutil.Error):
+        process = psutil.Process(pid)
+        for one in (process, *process.children(recursive=True)):
+            with suppress(OSError, ValueError, IndexError):
+                found.append(int(Path(f"/proc/{one.pid}/schedstat").read_text().split()[1]))  # nanoseconds
+    return max(found) / 1e9
+
+
+def _bytes(process: Any, kind: str) -> int:
+    """Bytes of memory of a process, ``rss`` or ``pss``; 0 where it has ended."""
+    with suppress(psutil.NoSuchProcess):
+        try:
+            info = process.memory_full_info() if kind == "pss" else process.memory_info()
+        except psutil.AccessDenied:
+            info = process.memory_info()
+        return int(getattr(info, kind, info.rss))
+    return 0

@@ -1,0 +1,47 @@
+"""What one worker may use."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What the student's code may use.
+
+    Parameters
+    ----------
+    memory : bytes, for each process and for all together
+    processes : processes and threads at one time
+    scratch : bytes in each of the two writable folders, and in one file
+    open_files : at one time, per process
+    cpu_seconds : per process
+    output : characters of what the code prints that are kept, the last ones
+    judge_seconds : CPU seconds of the judge's own, to read and to compare what the code gives
+    load_seconds : for running the cells; a sixth of it for one statement. What the code waits for a processor does not count
+    """
+
+    memory: int = 2 << 30
+    processes: int = 64
+    scratch: int = 64 << 20
+    open_files: int = 128
+    cpu_seconds: int = 600
+    output: int = 10_000
+    judge_seconds: int = 180
+    load_seconds: int = 120
+
+    @property
+    def with_files(self) -> int:
+        """Bytes of memory for processes and files: the kernel counts what is written to the two folders, which are in memory."""
+        return self.memory + 2 * self.scratch
+
+    def for_worker(self) -> dict[str, int]:
+        """By the names of ``resource.RLIMIT_*``."""
+        return {
+            "AS": self.memory,
+            "NPROC": self.processes,
+            "FSIZE": self.scratch,
+            "NOFILE": self.open_files,
+            "CPU": self.cpu_seconds,
+            "CORE": 0,
+        }
