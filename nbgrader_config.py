@@ -33,4 +33,4 @@ c.Autograde.autograde_preprocessors = [
 ]
 
 # `nbgrader collect`: whoever hands in may not have the files of whoever collects copied by a link.
-c.ExchangeFactory.collect = "autograder.exchange.CollectWithoutLinks"
+c.ExchangeFactory.collect = "autograder.nbgrader_exchange.CollectWithoutLinks"

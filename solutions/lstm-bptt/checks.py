@@ -19,6 +19,11 @@ _SATURATED = {"weights": 8.0}
 _LONG = ("a long sequence", (2, 25, 3, 4))
 _WIDE = ("many units", (4, 3, 7, 16))
 
+# A derived gradient takes milliseconds here and loops over every number take seconds, while one forward pass for each of the
+# 20,000 or 200,000 weights takes minutes. The text of the task says that there is such a network.
+_LARGE_STEP = ("a large network", (2, 1, 160, 160))
+_LARGE = ("a large network", (2, 24, 16, 64))
+
 HIDDEN: dict[str, Callable[[Generator], list[Case]]] = {
     "lstm_step": lambda rng: [
         public.step_case(rng, *_WIDE),
@@ -36,12 +41,14 @@ HIDDEN: dict[str, Callable[[Generator], list[Case]]] = {
         public.step_backward_case(rng, *_WIDE),
         public.step_backward_case(rng, "large cell state", (4, 1, 3, 2), state=3.0),
         public.step_backward_case(rng, "one input, D = 1", (3, 1, 1, 2)),
+        replace(public.step_backward_case(rng, *_LARGE_STEP, weights=0.05), needed=True),
     ],
     "lstm_backward": lambda rng: [
         public.backward_case(rng, *_LONG),
         public.backward_case(rng, *_WIDE),
         public.backward_case(rng, "zero state", (3, 6, 4, 2), state=0.0),
         public.backward_case(rng, "one input, D = 1", (3, 4, 1, 2)),
+        replace(public.backward_case(rng, *_LARGE, weights=0.1), needed=True),
     ],
     "end_to_end": lambda rng: [public.end_to_end_case(rng, *_LONG), public.end_to_end_case(rng, *_WIDE)],
 }

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from copy import deepcopy
 from typing import Any
 
-from autograder.demo import Student
+from autograder.author.demo import Student
 from lstm_ref import zoo
 
 FULL = {
@@ -636,8 +636,9 @@ WRONG = (
         "other_gate_order",
         "i f o g, forward and backward",
         with_bugs("order_ifog", "back_order_ifog"),
-        points(lstm_step=2, lstm_forward=1.5, lstm_step_backward=2.5, lstm_backward=2.5, end_to_end=0),
+        points(lstm_step=2),  # charged once
         mistakes={
+            "end_to_end": "order_ifog",
             "lstm_step": "order_ifog",
             "lstm_forward": "order_ifog",
             "lstm_step_backward": "back_order_ifog",

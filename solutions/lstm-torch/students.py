@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from autograder.demo import Student
+from autograder.author.demo import Student
 from lstm_ref import zoo
 
 FULL = {
@@ -56,8 +56,9 @@ LINEAR = """
 def lstm_cell(x, state, Wx, Wh, b):
     h, c = state
     i, f, g, o = (F.linear(x, Wx.T, b) + F.linear(h, Wh.T)).split(h.shape[1], dim=-1)
-    c = F.sigmoid(f) * c + F.sigmoid(i) * F.tanh(g)
-    return F.sigmoid(o) * F.tanh(c), c
+    i, f, g, o = F.sigmoid(i), F.sigmoid(f), F.tanh(g), F.sigmoid(o)
+    c = f * c + i * g
+    return (o * F.tanh(c), c), (i, f, g, o)
 """
 
 EINSUM = """
@@ -67,7 +68,7 @@ def lstm_cell(x, state, Wx, Wh, b):
     a = torch.einsum("nd,dkh->knh", x, Wx.view(-1, 4, H)) + torch.einsum("nm,mkh->knh", h, Wh.view(-1, 4, H))
     i, f, g, o = (a + b.view(4, 1, H)).unbind(0)
     c = torch.addcmul(f.sigmoid() * c, i.sigmoid(), g.tanh())
-    return [o.sigmoid() * c.tanh(), c]
+    return [[o.sigmoid() * c.tanh(), c], [i.sigmoid(), f.sigmoid(), g.tanh(), o.sigmoid()]]
 """
 
 STACKED = """
@@ -82,20 +83,22 @@ def lstm_cell(x, state, Wx, Wh, b):
     c = torch.zeros_like(c_prev)
     c += f * c_prev
     c += i * g
-    return o * torch.tanh(c), c
+    return (o * torch.tanh(c), c), torch.stack([i, f, g, o])
 """
 
 LOOPED = """
 def lstm_cell(x, state, Wx, Wh, b):
     h_prev, c_prev = state
     H = h_prev.shape[1]
-    rows_h, rows_c = [], []
+    rows = []
     for n in range(len(x)):
         a = torch.stack([x[n].dot(Wx[:, k]) + h_prev[n].dot(Wh[:, k]) + b[k] for k in range(4 * H)])
-        c = torch.sigmoid(a[H : 2 * H]) * c_prev[n] + torch.sigmoid(a[:H]) * torch.tanh(a[2 * H : 3 * H])
-        rows_c.append(c)
-        rows_h.append(torch.sigmoid(a[3 * H :]) * torch.tanh(c))
-    return torch.stack(rows_h), torch.stack(rows_c)
+        i, f, o = torch.sigmoid(a[:H]), torch.sigmoid(a[H : 2 * H]), torch.sigmoid(a[3 * H :])
+        g = torch.tanh(a[2 * H : 3 * H])
+        c = f * c_prev[n] + i * g
+        rows.append((o * torch.tanh(c), c, i, f, g, o))
+    h, c, *gates = (torch.stack(column) for column in zip(*rows))
+    return (h, c), gates
 """
 
 MODULE = """
@@ -115,7 +118,7 @@ def lstm_cell(x, state, Wx, Wh, b):
     kinds = (torch.sigmoid, torch.sigmoid, torch.tanh, torch.sigmoid)
     i, f, g, o = (Gate(k, Wx, Wh, b, kind)(x, h_prev) for k, kind in enumerate(kinds))
     c = f.mul(c_prev).add(i.mul(g))
-    return o.mul(c.tanh()), c
+    return (o.mul(c.tanh()), c), (i, f, g, o)
 """
 
 OWN_BACKWARD = """
@@ -126,10 +129,10 @@ class Step(torch.autograd.Function):
         i, f, g, o = i.sigmoid(), f.sigmoid(), g.tanh(), o.sigmoid()
         c = f * c_prev + i * g
         ctx.save_for_backward(x, h_prev, c_prev, Wx, Wh, i, f, g, o, c)
-        return o * c.tanh(), c
+        return o * c.tanh(), c, i, f, g, o
 
     @staticmethod
-    def backward(ctx, dh, dc):
+    def backward(ctx, dh, dc, *_):
         x, h_prev, c_prev, Wx, Wh, i, f, g, o, c = ctx.saved_tensors
         dc = dc + dh * o * (1 - c.tanh() ** 2)
         da = torch.cat(
@@ -139,7 +142,8 @@ class Step(torch.autograd.Function):
 
 
 def lstm_cell(x, state, Wx, Wh, b):
-    return Step.apply(x, *state, Wx, Wh, b)
+    h, c, *gates = Step.apply(x, *state, Wx, Wh, b)
+    return (h, c), gates
 """
 
 NAMED = """
@@ -154,16 +158,18 @@ class State(NamedTuple):
 def lstm_cell(x, state, Wx, Wh, b):
     state = State(*state)
     i, f, g, o = torch.tensor_split(x @ Wx + state.h @ Wh + b, 4, dim=1)
-    c = f.sigmoid() * state.c + i.sigmoid() * g.tanh()
-    return State(o.sigmoid() * c.tanh(), c)
+    gates = {"i": i.sigmoid(), "f": f.sigmoid(), "g": g.tanh(), "o": o.sigmoid()}
+    c = gates["f"] * state.c + gates["i"] * gates["g"]
+    return State(gates["o"] * c.tanh(), c), gates
 """
 
 SINGLE_CELL = """
 def lstm_cell(x, state, Wx, Wh, b):
     x, h, c, Wx, Wh, b = (tensor.to(torch.float32) for tensor in (x, *state, Wx, Wh, b))
     i, f, g, o = (x @ Wx + h @ Wh + b).chunk(4, 1)
-    c = f.sigmoid() * c + i.sigmoid() * g.tanh()
-    return o.sigmoid() * c.tanh(), c
+    i, f, g, o = i.sigmoid(), f.sigmoid(), g.tanh(), o.sigmoid()
+    c = f * c + i * g
+    return (o * c.tanh(), c), (i, f, g, o)
 """
 SINGLE_LOSS = """
 def sequence_loss(logits, targets, mask):
@@ -178,7 +184,7 @@ reference = nn.LSTMCell(3, 2)
 x = torch.randn(4, 3)
 h, c = reference(x)
 Wx, Wh, b = reference.weight_ih.T, reference.weight_hh.T, reference.bias_ih + reference.bias_hh
-mine, _ = lstm_cell(x, (torch.zeros(4, 2), torch.zeros(4, 2)), Wx, Wh, b)
+(mine, _), gates = lstm_cell(x, (torch.zeros(4, 2), torch.zeros(4, 2)), Wx, Wh, b)
 print("largest difference", (mine - h).abs().max().item())
 """
 
@@ -430,7 +436,7 @@ FLOAT = zoo.source_of("lstm_cell", framework="torch").replace("a = x", "a = x.fl
 PACKAGE = "from einops import rearrange\n\n\ndef last_hidden(output, lengths):\n    return rearrange(output, 'n t h -> n h t')"
 SECOND_BACKWARD = zoo.source_of("run_chunks", framework="torch").replace("(h.detach(), c.detach())", "(h, c)")
 TO_NUMPY = zoo.source_of("lstm_cell", framework="torch").replace("torch.tanh(c)", "torch.tensor(np.tanh(c.numpy()))")
-ALL_DETACHED = zoo.source_of("lstm_cell", framework="torch").replace("return h, c", "return h.detach(), c.detach()")
+ALL_DETACHED = zoo.source_of("lstm_cell", framework="torch").replace("(h, c), (i", "(h.detach(), c.detach()), (i")
 ITEM = (
     zoo.source_of("sequence_loss", framework="torch")
     .replace("/ mask.sum()", "/ mask.sum().item()")
@@ -466,7 +472,7 @@ NOT_FINISHED = (
     ),
     _not_finished("all_detached", "detaches what it returns", hand_in(lstm_cell=ALL_DETACHED), cell_gradients=0),
     _not_finished("item", "returns a number without a graph", hand_in(sequence_loss=ITEM), sequence_loss=0),
-    _not_finished("returns_nothing", "prints the loss", hand_in(train_step=RETURNS_NOTHING), train_step=0),
+    _not_finished("returns_nothing", "prints the loss", hand_in(train_step=RETURNS_NOTHING), train_step=3 * 6 / 7),
     _not_finished(
         "in_place",
         "changes its argument, of which a gradient is asked",
@@ -486,7 +492,10 @@ def _one(bug: zoo.Bug, score: float = 0) -> Student:
 
 
 def _cell(id: str, what: str, score: float) -> Student:
-    """A mistake in the numbers of the cell, as it is made in PyTorch; its gradients are then not asked for."""
+    """A mistake in the numbers of the cell, as it is made in PyTorch; its gradients are then not asked for.
+
+    Those of a cell in another order of the gates are.
+    """
     lines = {change.right: change.wrong for change in zoo.find(id).changes}
     source = zoo.source_of("lstm_cell", framework="torch")
     for right, wrong in lines.items():
@@ -498,9 +507,12 @@ def _cell(id: str, what: str, score: float) -> Student:
         )
         assert right in source, right
         source = source.replace(right, wrong)
-    return Student(
-        id, what, hand_in(lstm_cell=source), points(lstm_cell=score, cell_gradients=0), mistakes={"lstm_cell": id}
-    )
+    named = {"lstm_cell": id}
+    if id.startswith("order_"):  # charged once
+        return Student(
+            id, what, hand_in(lstm_cell=source), points(lstm_cell=score), mistakes=named | {"cell_gradients": id}
+        )
+    return Student(id, what, hand_in(lstm_cell=source), points(lstm_cell=score, cell_gradients=0), mistakes=named)
 
 
 # Points for the results that are right in spite of the mistake.
@@ -530,46 +542,42 @@ PARTLY = {
 
 WRONG = (
     *(_one(bug, PARTLY.get(bug.id, 0)) for bug in zoo.PYTORCH),
-    _cell("no_forget_gate", "the cell of 1997", 0),
-    _cell("no_tanh_in_h", "c is right, h is not", 1.5),
-    _cell("sigmoid_candidate", "a sigmoid for the candidate", 0),
+    _cell("no_forget_gate", "the cell of 1997; its four gates are right", 3 * 4 / 6),
+    _cell("no_tanh_in_h", "h alone is wrong", 3 * 5 / 6),
+    _cell("sigmoid_candidate", "a sigmoid for the candidate", 3 * 3 / 6),
     _cell("order_ifog", "the order of CS231n: a convention", 1.5),
 )
 
 # --- hostile -------------------------------------------------------------------------------------------------------------
 
+# What gives h and c without the work gives no gates; and h and c count for nothing without them.
 LIBRARY = """
 def lstm_cell(x, state, Wx, Wh, b):
     cell = nn.LSTMCell(*Wx.shape[:1], Wh.shape[0])
-    cell.load_state_dict(dict(weight_ih=Wx.T, weight_hh=Wh.T, bias_ih=b, bias_hh=0 * b))
+    cell.__dict__.update(_parameters={}, weight_ih=Wx.T, weight_hh=Wh.T, bias_ih=b, bias_hh=0 * b)
     return cell(x, state)
 """
-SMUGGLED = """
-from torch import _VF as ops
-
+WITHOUT_GATES = """
 def lstm_cell(x, state, Wx, Wh, b):
-    return ops.lstm_cell(x, state, Wx.T, Wh.T, b, torch.zeros_like(b))
+    h, c = torch.lstm_cell(x, state, Wx.T, Wh.T, b, torch.zeros_like(b))
+    return (h, c), (None, None, None, None)
 """
-ATEN = """
-ready = {}
-ready["cell"] = torch.ops.aten.lstm_cell
-
+GUESSED_GATES = """
 def lstm_cell(x, state, Wx, Wh, b):
-    return ready["cell"](x, state, Wx.T, Wh.T, b, torch.zeros_like(b))
+    h, c = torch.ops.aten.lstm_cell(x, list(state), Wx.T, Wh.T, b, torch.zeros_like(b))
+    half = torch.full_like(c, 0.5)
+    return (h, c), (half, c / state[1], c.tanh(), 1 - half)
 """
 GIVEN = """
 def lstm_cell(x, state, Wx, Wh, b):
     h, c = state
     output, (h, c) = lstm_layer(Wx.T, Wh.T, b, 0 * b)(x[:, None], (h[None], c[None]))
-    return h[0], c[0]
+    return (h[0], c[0]), output.new_ones(4, *c.shape[1:])
 """
-HIDDEN = """
+ONE_GATE = """
 def lstm_cell(x, state, Wx, Wh, b):
-    cell = getattr(torch.nn, "LS" + "TM" + "Cell")(Wx.shape[0], Wh.shape[0])
-    result = torch.func.functional_call(
-        cell, dict(weight_ih=Wx.T, weight_hh=Wh.T, bias_ih=b, bias_hh=0 * b), (x, tuple(state))
-    )
-    return result
+    h, c = torch.lstm_cell(x, state, Wx.T, Wh.T, b, torch.zeros_like(b))
+    return (h, c), (state[0], state[1], c, h / c.tanh())
 """
 AGREES = """
 class Agreeing(torch.Tensor):
@@ -588,12 +596,13 @@ class Agreeing(torch.Tensor):
         raise RuntimeError("nobody reads this")
 
 def lstm_cell(x, state, Wx, Wh, b):
-    return state[0].as_subclass(Agreeing), state[1].as_subclass(Agreeing)
+    h, c = (s.as_subclass(Agreeing) for s in state)
+    return (h, c), (h, c, h, c)
 """
 HUGE = """
 def lstm_cell(x, state, Wx, Wh, b):
     endless = torch.zeros(1).expand(2**20, 2**20)  # no memory is taken: all its numbers are one
-    return endless, endless
+    return (endless, endless), (endless, endless, endless, endless)
 """
 PATCHES = """
 import numpy
@@ -619,12 +628,18 @@ def _no_cell(name: str, what: str, source: str) -> Student:
 
 
 HOSTILE = (
-    _no_cell("library", "calls nn.LSTMCell", LIBRARY),
-    _no_cell("smuggled", "imports torch._VF", SMUGGLED),
-    _no_cell("aten", "puts torch.ops.aten.lstm_cell into a table", ATEN),
+    _no_cell("library", "calls nn.LSTMCell, whose state is all that it returns", LIBRARY),
+    _no_cell("without_gates", "calls torch.lstm_cell and leaves the gates out", WITHOUT_GATES),
+    _no_cell("guessed_gates", "calls the operator and makes the gates up", GUESSED_GATES),
     _no_cell("given", "calls the layer that is given for another part", GIVEN),
-    # Nobody can tell by reading which name it makes up; PyTorch's own operator refuses while it runs.
-    _no_cell("hidden", "makes up the name LSTMCell while it runs", HIDDEN),
+    # o = h / tanh(c) is right: one gate of four is worth its sixth, and h and c come to nothing without the others.
+    Student(
+        "one_gate",
+        "works one gate out of PyTorch's own results",
+        hand_in(lstm_cell=ONE_GATE),
+        points(lstm_cell=3 / 6, cell_gradients=0),
+        hostile=True,
+    ),
     _no_cell("agrees", "returns tensors that equal everything", AGREES),
     _no_cell("huge", "returns 8 TB that take no memory", HUGE),
     Student("patches", "makes PyTorch find all equal", hand_in(PATCHES, **UNFINISHED), NOTHING, hostile=True),
