@@ -19,6 +19,8 @@ from sphinx.config import Config
 from sphinx.environment import BuildEnvironment
 from sphinx.util import logging
 
+from inside.stored import not_run
+
 logger = logging.getLogger(__name__)
 
 PACKAGES = ("lstm_ref", "verdict")  # what a page may import, and what that imports
@@ -91,11 +93,16 @@ def prepare(app: Sphinx, config: Config) -> None:
 def mark(app: Sphinx, docname: str, source: list[str]) -> None:
     """Write the digest into a page before it is read: the cache of executed pages looks at a page's code and its kernelspec."""
     if block := KERNELSPEC.search(source[0]):
-        digest = code_digest(Path(app.srcdir), source[0])
+        digest = _digest(app, source[0])
         # In as many lines as before, so that a warning names the line that it is about.
         marked = ",\n".join(block[1].splitlines()) + f", inside_code: {digest}"
         source[0] = source[0].replace(block[0], f"kernelspec: {{\n{marked}}}\n", 1)
         _digests(app.env)[docname] = digest
+
+
+def _digest(app: Sphinx, page: str) -> str:
+    """Digest of the code that a page imports; another one where it is not run, so that it is once it can be."""
+    return code_digest(Path(app.srcdir), page) + ("-not-run" if not_run(page) else "")
 
 
 def _digests(env: BuildEnvironment) -> dict[str, str]:
@@ -147,8 +154,7 @@ def outdated(app: Sphinx, env: BuildEnvironment, added: set[str], changed: set[s
     return {
         docname
         for docname, digest in _digests(env).items()
-        if docname in env.found_docs
-        and code_digest(Path(app.srcdir), Path(env.doc2path(docname)).read_text(encoding="utf-8")) != digest
+        if docname in env.found_docs and _digest(app, Path(env.doc2path(docname)).read_text(encoding="utf-8")) != digest
     }
 
 

@@ -48,8 +48,9 @@ def notebook_of(app: Sphinx, docname: str) -> nbformat.NotebookNode:
     cells[1:1] = [install_cell(app.config.html_theme_options.get("repository_url", ""))]
     for number, cell in enumerate(cells):
         cell.id = f"cell-{number}"  # the same page gives the same file
-    kernel = notebook.metadata["kernelspec"]
-    metadata = {"kernelspec": kernel, "language_info": {"name": "python"}}
+    metadata = {"kernelspec": notebook.metadata["kernelspec"], "language_info": {"name": "python"}}
+    if "accelerator" in notebook.metadata:
+        metadata["accelerator"] = notebook.metadata["accelerator"]  # Colab opens it on such a machine
     return nbformat.v4.new_notebook(cells=cells, metadata=metadata)
 
 
@@ -60,7 +61,7 @@ def install_cell(repository: str) -> nbformat.NotebookNode:
             "# Installs the code of the course where it is missing, for instance in Colab.\n"
             "from importlib.util import find_spec\n\n"
             'if find_spec("lstm_ref") is None:\n'
-            f'    %pip install --quiet "inside-the-lstm[torch,book] @ git+{repository.rstrip("/")}"'
+            f'    %pip install --quiet "inside-the-lstm[colab] @ git+{repository.rstrip("/")}"'
         )
         return nbformat.v4.new_code_cell(source)
     return nbformat.v4.new_markdown_cell(
@@ -76,8 +77,8 @@ def launch_links(repository: str, branch: str, docname: str, source: str) -> dic
     ----------
     repository : address of the repository, as ``https://github.com/OWNER/NAME``; may be empty
     branch : branch of the sources, for Binder
-    docname : the page, for instance ``book/bptt``
-    source : its file in the repository, for instance ``book/bptt.md``
+    docname : the page, for instance ``book/one/bptt``
+    source : its file in the repository, for instance ``book/one/bptt.md``
 
     Raises
     ------

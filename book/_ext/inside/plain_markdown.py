@@ -11,7 +11,7 @@ import mimetypes
 import re
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
-from posixpath import normpath
+from posixpath import normpath, relpath
 
 from docutils import nodes
 from sphinx.application import Sphinx
@@ -86,11 +86,13 @@ class Page:
         """Link to another page's notebook; only the text where the target is none."""
         file = to.partition("#")[0]
         if file.endswith(".md"):
-            target = normpath(str(PurePosixPath(self.docname).parent / file)).removesuffix(".md")
+            # As in Sphinx, "/book/one/bptt" starts at the top of the book, and "bptt" is beside this page.
+            folder = str(PurePosixPath(self.docname).parent)
+            target = normpath(f"{'' if file.startswith('/') else folder}/{file}").strip("/").removesuffix(".md")
             if target in self.env.titles:
                 text = text or self.env.titles[target].astext()
                 if "kernelspec" in self.env.metadata.get(target, {}):
-                    return f"[{text}]({file.removesuffix('.md')}.ipynb)"
+                    return f"[{text}]({relpath(target, folder)}.ipynb)"
         return text
 
     def reference(self, role: str, text: str) -> str:

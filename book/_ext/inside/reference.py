@@ -6,14 +6,19 @@ an indented block is a table that must stay as it is. autodoc takes docstrings f
 
 from __future__ import annotations
 
+import importlib
+import inspect
 import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from docutils import nodes
 from sphinx.application import Sphinx
+from sphinx.util.docutils import SphinxDirective
 
 LISTS = {"Parameters", "Attributes", "Returns", "Raises", "Yields"}
 CODE = re.compile(r"``(.+?)``|`([^`]+?)`")
+RULE = re.compile(r"^=+( +=+)+$")  # above and below a table of reStructuredText
 TABLE = re.compile(r"\S {3,}\S|^=+( +=+)+$")  # a row of columns, or a rule above and below them
 SPECIAL = re.compile(r"([\\*|`_])")
 
@@ -68,9 +73,13 @@ def _items(lines: Iterable[str]) -> list[str]:
 
 
 def _blocks(lines: list[str]) -> Iterator[str]:
-    """Paragraphs and lists; examples as they are; and tables and indented text with all their spaces."""
+    """Paragraphs, lists and tables; examples as they are; and what is indented or in columns with all its spaces."""
     literal = False
     for block in _split(lines):
+        if RULE.match(block[0]) and RULE.match(block[-1]):
+            yield from (*_table(block), "")
+            literal = False
+            continue
         as_it_is = all(line.startswith("    ") for line in block) or any(map(TABLE.search, block))
         if as_it_is:
             if not literal:
@@ -84,6 +93,12 @@ def _blocks(lines: list[str]) -> Iterator[str]:
             yield from (f"- {_inline(line[2:])}" if line.startswith("- ") else _inline(line) for line in block)
         yield ""
         literal = as_it_is
+
+
+def _table(block: list[str]) -> list[str]:
+    """A simple table: its rows as they are, with nothing in them taken for markup. Columns keep their places."""
+    rows = [line.replace("*", "∗") for line in block]
+    return [re.sub(r"(?<= {2})-(?= )", "–", line) for line in rows]
 
 
 def _split(lines: list[str]) -> Iterator[list[str]]:
@@ -118,6 +133,40 @@ def _code(text: str) -> str:
     return rf"\ ``{text}``\ "
 
 
+def overview(modules: Iterable[str]) -> list[str]:
+    """Table of the public functions and classes of modules, with a link and the first sentence of each.
+
+    Parameters
+    ----------
+    modules : names, in the order in which they are shown
+
+    Returns
+    -------
+    lines : of reStructuredText
+    """
+    out = [".. list-table::", "   :widths: 40 60", ""]
+    for name in modules:
+        module = importlib.import_module(name)
+        public = getattr(module, "__all__", None) or [key for key in vars(module) if not key.startswith("_")]
+        for key in public:
+            member = getattr(module, key)
+            if callable(member) and getattr(member, "__module__", "") == name and member.__doc__:
+                first = " ".join(translate(inspect.getdoc(member).split("\n\n")[0].splitlines())).strip()
+                out += [f"   * - :py:obj:`{key} <{name}.{key}>`", f"     - {first}"]
+    return [*out, ""]
+
+
+class Overview(SphinxDirective):
+    """``.. overview:: module module``: see `overview`."""
+
+    required_arguments = 1
+    final_argument_whitespace = True
+
+    def run(self) -> list[nodes.Node]:
+        """Parse the table where the directive stands."""
+        return self.parse_text_to_nodes("\n".join(overview(self.arguments[0].split())))
+
+
 def _process(app: Sphinx, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
     lines[:] = translate(lines)
 
@@ -129,5 +178,6 @@ def _skip(app: Sphinx, what: str, name: str, obj: Any, skip: bool, options: Any)
 
 def setup(app: Sphinx) -> None:
     """Register with Sphinx."""
+    app.add_directive("overview", Overview)
     app.connect("autodoc-process-docstring", _process)
     app.connect("autodoc-skip-member", _skip)

@@ -22,11 +22,19 @@ _QUOTED = re.compile(r""" (class|style)="([^"'=<>`\s]+)\"""")
 PLAIN_ATOMS = frozenset(["mbin", "mclose", "minner", "mop", "mopen", "mord", "mpunct", "mrel", "mtight"])
 _CLASSES = re.compile(r' class="([^"]*)"')
 _NO_MARGIN = re.compile(r"margin-(?:left|right):0em;")
+# A span with neither class nor style, around text alone, does nothing, except where the style sheet counts it: as the first
+# child of some (`.delim-size1>span`), and beside the strut in a line of a stack (`.vlist>span>span`).
+_PLAIN_SPAN = re.compile(r"(<span[^>]*>|<span class=pstrut[^>]*></span>)?<span>([^<]+)</span>")
+# The commonest strut and the commonest space stand once in custom.css, as what holds where no style is given.
+COMMON = {"pstrut": "height:3em", "mspace": "margin-right:0.2778em"}
+_COMMON = re.compile("|".join(rf"(?<=<span class={name}) style={style}(?=></span>)" for name, style in COMMON.items()))
 _TEX = re.compile(r"<annotation encoding=\"application/x-tex\">.*?</annotation>", re.DOTALL)
 
 
 def light_formula(html: str) -> str:
-    """KaTeX's HTML without its LaTeX source, classes that have no rule, default margins, and quotes that HTML can do without."""
+    """KaTeX's HTML without its LaTeX source, classes that have no rule, spans that do nothing, values that
+    the style sheet holds, and quotes that HTML can do without.
+    """
 
     def used(found: re.Match[str]) -> str:
         names = [name for name in found[1].split() if name not in PLAIN_ATOMS]
@@ -36,7 +44,8 @@ def light_formula(html: str) -> str:
     html = html.replace(' xmlns="http://www.w3.org/1998/Math/MathML"', "")
     html = _CLASSES.sub(used, html)
     html = _NO_MARGIN.sub("", html).replace(';"', '"').replace(' style=""', "")
-    return _QUOTED.sub(r" \1=\2", html)
+    html = _COMMON.sub("", _QUOTED.sub(r" \1=\2", html))
+    return _PLAIN_SPAN.sub(lambda found: found[0] if found[1] else found[2], html)
 
 
 def light_code(html: str) -> str:
