@@ -1,8 +1,8 @@
 """A class graded by a cluster that breaks: hosts are cut off, killed, come back, come late. Run as root by `make bench-cluster`.
 
-Each host is a machine of its own as far as Linux can make one on one computer (see tests/hosts.py): an address, processes,
-mounts and a host name of its own, on a switch that leads nowhere else. There is one for the scheduler, one for the person who
-grades, and four for workers. The course's folder is empty on all but one: what is graded travels with each task.
+Each host is a machine of its own as far as Linux can make one on one computer (see tests/support/netns.py): an address,
+processes, mounts and a host name of its own, on a switch that leads nowhere else. There is one for the scheduler, one for
+the person who grades, and four for workers. The course's folder is empty on all but one: what is graded travels with each task.
 
 Four trials:
 
@@ -49,8 +49,8 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
 from benchmarks.machine import machine  # noqa: E402
-from tests.hosts import NOBODY, Host, Network, why_not  # noqa: E402
-from tests.tiny_course import ADDS, CHECKS, RIGHT, SOURCE, filled_in, hand_in_text  # noqa: E402
+from tests.support.netns import NOBODY, Host, Network, why_not  # noqa: E402
+from tests.support.tiny_course import ADDS, CHECKS, RIGHT, SOURCE, filled_in, hand_in_text  # noqa: E402
 
 RESULTS = ROOT / "benchmarks" / "results" / "cluster.json"
 NAME = "tiny"
@@ -83,15 +83,15 @@ def make_course(root: Path, submissions: int) -> Path:
     """A course with the small problem set of the tests, and what was handed in."""
     import nbformat
 
-    from autograder import exercises
-    from autograder.batch import course_key
+    from autograder.course import release
+    from autograder.course.key import course_key
 
     folder = root / "solutions" / NAME
     folder.mkdir(parents=True)
     (folder / f"{NAME}.md").write_text(SOURCE)
     (folder / "checks.py").write_text(CHECKS)
     shutil.copy(ROOT / "nbgrader_config.py", root)
-    exercises.write(root)
+    release.write_releases(root)
     texts = {
         kind: work if isinstance(work, str) else nbformat.v4.writes_json(filled_in(root, work)) for kind, work in CLASS
     }

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from lstm_ref import init_lstm, ladder
+from lstm_ref import init_lstm, speed
 
 NAMES = ("dx", "dWx", "dWh", "db")
 BOUND = "GEMM bound"
@@ -33,13 +33,13 @@ def draw(N: int, T: int, D: int, H: int) -> tuple[dict[str, Any], Any]:
 def contender(name: str, N: int, T: int, D: int, H: int) -> Pass:
     """The contender of this name, ready to run."""
     if name == BOUND:
-        return ladder.gemm_bound(N, T, D, H)
+        return speed.gemm_bound(N, T, D, H)
     layer, dh = draw(N, T, D, H)
     if name == "Keras":
         return keras_pass(layer, dh)
     if name == "HIPS autograd":
         return autograd_pass(layer, dh)
-    return ladder.rung(name).one_pass(layer, dh)
+    return speed.rung(name).one_pass(layer, dh)
 
 
 def missing(name: str) -> str:
@@ -47,7 +47,7 @@ def missing(name: str) -> str:
     modules = {"Keras": "tensorflow", "HIPS autograd": "autograd"}
     if name in modules or name == BOUND:
         return "" if name == BOUND or importable(modules[name]) else f"{modules[name]} is not installed"
-    return ladder.rung(name).missing()
+    return speed.rung(name).missing()
 
 
 def importable(module: str) -> bool:
@@ -61,7 +61,7 @@ def keras_pass(layer: dict[str, Any], dh: Any) -> Pass:
     """keras.layers.LSTM in a tf.function, which is how Keras trains it."""
     import tensorflow as tf
 
-    from lstm_ref.keras_twin import keras_lstm
+    from lstm_ref.keras import keras_lstm
 
     lstm = keras_lstm({name: layer[name] for name in ("Wx", "Wh", "b")})
     x, dh_tf = tf.constant(layer["x"]), tf.constant(dh)

@@ -80,7 +80,7 @@ from zlib import crc32
 import numpy as np
 from hidden_checks import CHECKS
 
-from autograder.worker import presentable
+from autograder.guest.worker import to_plain
 from verdict import Status, StudentError, classify, examine
 from verdict.tensors import from_arrays, to_arrays
 
@@ -105,7 +105,7 @@ def points(name):
         if not callable(function):
             raise StudentError(Status.UNFINISHED, f"There is no function {check.function}.")
         try:
-            return presentable(to_arrays(function(*from_arrays(arguments, check.arrays))))
+            return to_plain(to_arrays(function(*from_arrays(arguments, check.arrays))))
         except Exception as error:
             raise StudentError(*classify(type(error).__name__, str(error))) from None
 
@@ -133,7 +133,7 @@ def missing(name: str) -> str:
 
 def class_of(name: str, size: int) -> list[tuple[str, Any]]:
     """Folder's name and simulated student, as many as asked for; who is honest comes again and again, in the same order."""
-    from autograder import demo
+    from autograder.author import demo
 
     everybody = demo.students(ROOT / "solutions" / name / "students.py")
     honest = [s for s in everybody if not s.hostile and s.name not in LEFT_OUT.get(name, {})]
@@ -144,7 +144,7 @@ def hand_in(folder: Path, name: str, release: NotebookNode, students: Iterable[t
     """Write what each student hands in, on the notebook that was handed out."""
     import nbformat
 
-    from autograder.exercises import solution_cells
+    from autograder.course.release import solution_cells
 
     solutions = solution_cells(ROOT / "solutions" / name / f"{name}.md")
     texts: dict[str, str] = {}
@@ -161,18 +161,22 @@ def make_ours(folder: Path, name: str, students: Sequence[tuple[str, Any]]) -> N
     """A course as this repository is one, with its gradebook."""
     import nbformat
 
-    from autograder import exercises, gradebook, problem_set
-    from autograder.rebuild import read_release
+    from autograder.course import release as exercises
+    from autograder.course.course import SETTINGS, Course
+    from autograder.course.database import open_gradebook
+    from autograder.course.gradebook import register
+    from autograder.course.rebuild import read_release
+    from autograder.judge import problem_set
 
     ignore = shutil.ignore_patterns("__pycache__")
     shutil.copytree(ROOT / "solutions" / name, folder / "solutions" / name, ignore=ignore)
-    for settings in (gradebook.SETTINGS, "_config.yml"):
+    for settings in (SETTINGS, "_config.yml"):
         shutil.copy(ROOT / settings, folder)
-    (released,) = exercises.write(folder)
+    (released,) = exercises.write_releases(folder)
     hand_in(folder, name, nbformat.read(released, as_version=4), students)
-    course = gradebook.Course.load(folder)
-    with gradebook.open_gradebook(course.directory) as opened:
-        gradebook.register(opened, course.directory, name, read_release(problem_set.load(name, folder)))
+    course = Course.load(folder)
+    with open_gradebook(course.directory) as opened:
+        register(opened, course.directory, name, read_release(problem_set.load(name, folder)))
 
 
 def make_plain(folder: Path, name: str, students: Sequence[tuple[str, Any]]) -> None:
@@ -182,9 +186,9 @@ def make_plain(folder: Path, name: str, students: Sequence[tuple[str, Any]]) -> 
     from nbgrader.coursedir import CourseDirectory
     from traitlets.config import Config
 
-    from autograder.exercises import source_notebook
-    from autograder.gradebook import SETTINGS
-    from autograder.rebuild import LOCAL, test_cells
+    from autograder.course.course import SETTINGS
+    from autograder.course.rebuild import LOCAL, test_cells
+    from autograder.course.release import source_notebook
 
     notebook = source_notebook(ROOT / "solutions" / name / f"{name}.md")
     notebook.cells = [cell for cell in notebook.cells if LOCAL not in cell.metadata.get("tags", [])]
@@ -449,18 +453,24 @@ def watch_ours(name: str, began: float) -> dict[str, float]:
     The command itself has a judge on each core, and enters what one has found while others work: its submissions take less time
     than these phases together.
     """
-    from autograder import pool
+    from autograder.batch import pool
 
-    sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]  # as `autograder.cli.main` does it
+    sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]  # as `autograder.cli.commands.main` does it
     once, clock = {}, Clock()
-    with pool.Judges(name) as judges:
+    with pool.JudgePool(name) as judges:
         judges.begin()
-        from autograder import batch, cli, gradebook, judge, session
+        from autograder.batch import entering
+        from autograder.batch import grading as batch
+        from autograder.cli import commands
+        from autograder.course import gradebook
+        from autograder.course.course import Course
+        from autograder.course.database import open_gradebook
+        from autograder.judge import judge, session
 
-        assert cli is not None  # imported because the command imports it
+        assert commands is not None  # imported because the command imports it
         once["once: start-up of the command, judges start beside it"] = time.time() - began
         began = time.time()
-        course = gradebook.Course.load()
+        course = Course.load()
         grading = batch.Grading.prepare(course, name, judges=judges)
         once["once: waited until the checks were looked over"] = time.time() - began
     students = course.students(name)
@@ -469,7 +479,7 @@ def watch_ours(name: str, began: float) -> dict[str, float]:
     clock.wrap(batch, "read_notebook", "notebook: read")
     clock.wrap(batch, "rebuild", "notebook: rebuilt")
     clock.wrap(batch, "fill", "notebook: filled")
-    clock.wrap(batch, "write_autograded", "notebook: written")
+    clock.wrap(entering, "write_autograded", "notebook: written")
     clock.wrap(batch.Grading, "_write", "record: written")
     clock.wrap(judge, "examine", "checks: the judge's own work")
     clock.wrap(judge, "_record", "record: made")
@@ -481,11 +491,11 @@ def watch_ours(name: str, began: float) -> dict[str, float]:
     clock.wrap(session.Session, "forget", "checks: asked and answered")
     clock.wrap(session.Session, "_exchange", "checks: asked and answered")
     clock.wrap(gradebook.Writer, "save", "gradebook: entered")
-    with gradebook.open_gradebook(course.directory) as opened:
+    with open_gradebook(course.directory) as opened:
         gradebook.register(opened, course.directory, name, grading.release)
         writer = gradebook.Writer(opened, course, grading.problem_set)
         for student in students:
-            batch._save(writer, grading.grade(student, force=True))
+            entering.save(writer, grading.grade(student, force=True))
     return {**once, **per_submission(clock, name)}
 
 

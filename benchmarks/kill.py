@@ -44,7 +44,8 @@ import nbformat
 import psutil
 from nbformat import NotebookNode
 
-from autograder import exercises, lint
+from autograder.author.new import new
+from autograder.course import release as exercises
 from benchmarks.machine import machine
 
 ROOT = Path(__file__).parents[1]
@@ -103,8 +104,8 @@ def make_course(folder: Path, submissions: int, seed: int = 0) -> None:
     """Make a course in a folder, with a class that is the same for the same seed."""
     folder.mkdir(parents=True)
     shutil.copy(ROOT / "nbgrader_config.py", folder)
-    lint.new(folder, NAME)
-    exercises.write(folder)
+    new(folder, NAME)
+    exercises.write_releases(folder)
     release = nbformat.read(folder / "exercises" / NAME / f"{NAME}.ipynb", as_version=4)
     rng = random.Random(seed)
     kinds = [*WEIGHTS, *rng.choices(list(WEIGHTS), list(WEIGHTS.values()), k=submissions)][:submissions]

@@ -72,9 +72,9 @@ IN_PLACE = {
 def copy_tree(to: Path) -> None:
     """The package, the tests that must notice, and settings for pytest without the plugins that they do not need."""
     shutil.copytree(HERE.parent / "lstm_ref", to / "lstm_ref", ignore=shutil.ignore_patterns("__pycache__"))
-    (to / "tests").mkdir()
-    for name in ("conftest.py", *(f"test_{module}.py" for module in MODULES)):
-        shutil.copy(HERE.parent / "tests" / name, to / "tests")
+    (to / "tests" / "lstm_ref").mkdir(parents=True)
+    for name in ("conftest.py", *(f"lstm_ref/test_{module}.py" for module in MODULES)):
+        shutil.copy(HERE.parent / "tests" / name, to / "tests" / name)
     conftest = to / "tests" / "conftest.py"
     conftest.write_text(conftest.read_text() + FEW_EXAMPLES)
     (to / "pytest.ini").write_text("[pytest]\naddopts = --import-mode=importlib\nfilterwarnings = error\n")
@@ -120,7 +120,7 @@ def noticed(folder: Path, module: str, mutant: str) -> bool:
         code: int = 1
         try:
             os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
-            code = pytest.main(["-x", "-q", "--tb=no", "-p", "no:cacheprovider", f"tests/test_{module}.py"])
+            code = pytest.main(["-x", "-q", "--tb=no", "-p", "no:cacheprovider", f"tests/lstm_ref/test_{module}.py"])
         finally:
             os._exit(int(code))
     return os.waitpid(child, 0)[1] != 0
@@ -133,7 +133,9 @@ def survivors_of(module: str, part: int, parts: int) -> tuple[int, list[str]]:
         copy_tree(folder)
         source = (folder / "lstm_ref" / f"{module}.py").read_text()
         if noticed(folder, module, source):
-            raise RuntimeError(f"mutation.py: tests/test_{module}.py fails on the module as it is; mend that first")
+            raise RuntimeError(
+                f"mutation.py: tests/lstm_ref/test_{module}.py fails on the module as it is; mend that first"
+            )
         mine = list(mutants(module, source))[part::parts]
         survivors = []
         for told, mutant in mine:

@@ -124,7 +124,7 @@ def torch_equations(case: Case) -> Answer:
     """PyTorch from the equations, gradients by autograd."""
     import torch
 
-    from lstm_ref.torch_twin import deep_forward_torch
+    from lstm_ref.torch import deep_forward_torch
 
     def leaf(array: Any) -> Any:
         return None if array is None else torch.tensor(array, requires_grad=True)
@@ -142,7 +142,7 @@ def torch_layer(case: Case) -> Answer:
     """torch.nn.LSTM and GRU, ragged batches packed."""
     import torch
 
-    from lstm_ref.torch_twin import run_torch, torch_gru, torch_lstm
+    from lstm_ref.torch import run_torch, torch_gru, torch_lstm
 
     module = (torch_lstm if case.cell == "lstm" else torch_gru)(case.model)
     x, h0 = (torch.tensor(array, requires_grad=True) for array in (case.x, case.h0))
@@ -164,7 +164,7 @@ def keras_equations(case: Case) -> Answer:
     """TensorFlow from the equations, gradients by a tape."""
     import tensorflow as tf
 
-    from lstm_ref.keras_twin import deep_forward_keras
+    from lstm_ref.keras import deep_forward_keras
 
     def leaf(array: Any) -> Any:
         return None if array is None else tf.constant(array)
@@ -184,7 +184,7 @@ def keras_layer(case: Case) -> Answer:
     """keras.layers.LSTM and GRU, on TensorFlow, with masks."""
     import tensorflow as tf
 
-    from lstm_ref.keras_twin import keras_gru, keras_lstm, run_keras
+    from lstm_ref.keras import keras_gru, keras_lstm, run_keras
 
     layers = keras_lstm(case.model) if case.cell == "lstm" else keras_gru(case.model, reset=case.reset)
     x, h0 = tf.constant(case.x), tf.constant(case.h0)

@@ -31,6 +31,7 @@ from torch import nn
 
 from benchmarks.machine import machine
 from lstm_ref import (
+    cosine,
     cross_entropy,
     embedding_backward,
     embedding_forward,
@@ -39,6 +40,7 @@ from lstm_ref import (
     lstm_backward,
     lstm_forward,
     mean_squared_error,
+    warm_up,
 )
 from lstm_ref.data import (
     Vocabulary,
@@ -53,8 +55,7 @@ from lstm_ref.data import (
     split_text,
 )
 from lstm_ref.metrics import error_by_horizon, skill
-from lstm_ref.schedules import cosine, warm_up
-from lstm_ref.torch_twin import run_torch, torch_lstm
+from lstm_ref.torch import run_torch, torch_lstm
 from lstm_ref.train import History, NumpyEngine, TorchEngine, mean_loss, set_seed, train
 
 RESULTS = Path(__file__).parent / "results" / "real_data.json"

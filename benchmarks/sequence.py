@@ -5,7 +5,7 @@ machine does meanwhile hits all alike. What counts are the ratios within a round
 products alone: no version that calls BLAS once for each of them can be faster.
 
 What is measured goes into the file at once. What the file holds of the same machine and versions stays, unless it is measured
-again: so one size, or the growth, can be measured alone.
+again: so one size, or the growth, can be measured alone. A GPU has a file of its own, gpu.py.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ parser.add_argument(
 )
 parser.add_argument("--widest", type=int, default=512, help="the largest H for which growth is measured (512)")
 parser.add_argument("--memory", nargs="*", help="contenders whose memory is measured (all)")
-parser.add_argument("--out", type=Path, default=HERE / "results" / "sequence.json")
+parser.add_argument("--out", type=Path, help="(results/sequence-MAKER.json, a file for each maker of processors)")
 arguments = parser.parse_args()
 # Libraries read these when they are loaded, and the processes that measure memory inherit them.
 for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
@@ -48,10 +48,16 @@ from contenders import BOUND, OTHERS, OURS, compare, contender, missing  # noqa:
 from plot import plot  # noqa: E402
 
 from benchmarks.machine import cores, processor  # noqa: E402
-from lstm_ref.torch_twin import best_device  # noqa: E402
 
 GROWING = ("in-place", "PyTorch")
+MAKERS = ("intel", "amd", "apple")
 Times = dict[str, list[float]]
+
+
+def results_file(name: str) -> Path:
+    """Where the results of a processor belong: the order of the rungs follows its maker."""
+    maker = next((maker for maker in MAKERS if maker in name.lower()), "other")
+    return HERE / "results" / f"sequence-{maker}.json"
 
 
 def limit_threads(threads: int) -> None:
@@ -195,8 +201,6 @@ def write(measured: dict[str, Any], path: Path) -> dict[str, Any]:
     by_size = {tuple(result["N, T, D, H"]): result for result in report["results"] + measured.get("results", [])}
     order = [tuple(map(int, size.split(","))) for size in SIZES]
     report["results"] = [by_size[size] for size in dict.fromkeys((*order, *by_size)) if size in by_size]
-    if "cuda" in measured:
-        report["cuda"] = measured["cuda"]
     text = re.sub(r"[\[{][^\[\]{}]*[\]}]", lambda row: re.sub(r"\s+", " ", row[0]), json.dumps(report, indent=1))
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text + "\n")
@@ -206,6 +210,7 @@ def write(measured: dict[str, Any], path: Path) -> dict[str, Any]:
 def main() -> None:
     """Measure all sizes, print the table, write the file and its pictures."""
     limit_threads(arguments.threads)
+    arguments.out = arguments.out or results_file(processor())
     names = []
     for name in (*OURS, *OTHERS, BOUND):
         if missing(name):
@@ -222,12 +227,6 @@ def main() -> None:
         if arguments.longest:
             points = growth(along, [n for n in lengths if n <= most], min(arguments.rounds, 5))
             write({"growth": {along: points}}, arguments.out)
-    if best_device().type == "cuda":
-        import gpu
-
-        write({"cuda": gpu.measure(sizes, arguments.rounds)}, arguments.out)
-    else:
-        print("left out: cuDNN, no NVIDIA GPU answers")
     pictures = plot(write({}, arguments.out), arguments.out)
     print(f"written to {arguments.out}, {', '.join(picture.name for picture in pictures)}")
 
