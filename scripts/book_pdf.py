@@ -1,9 +1,9 @@
-"""The built book as one PDF: Chromium prints each page, pypdf joins them.
+"""The built book as a PDF, and the pages made from docstrings as another: Chromium prints each page, pypdf joins them.
 
 Answers are unfolded, code that a page folds is left out, and a widget is replaced by a picture of how it starts, with a link
 to the page where it moves. Contents, bookmarks and references lead to their pages. Nothing is loaded from a network.
 
-    .venv/bin/python scripts/book_pdf.py        # _build/html -> _build/inside-the-lstm.pdf
+    .venv/bin/python scripts/book_pdf.py        # _build/html -> _build/inside-the-lstm.pdf, _build/inside-the-lstm-api.pdf
 """
 
 from __future__ import annotations
@@ -38,14 +38,70 @@ CSS = """
 .bd-article { font-size: 10pt; }
 .bd-article h1 { font-size: 20pt; } .bd-article h2 { font-size: 14.5pt; } .bd-article h3 { font-size: 12pt; }
 .bd-article :is(h2, h3) { margin: 6mm 0 2mm; break-after: avoid; }
-.bd-article .highlight, .bd-article pre { break-inside: auto; }
-.lstm-figure svg { max-width: 132mm; }
-.bd-article div.highlight pre, .bd-article .output pre { font-size: 8pt; }
+/* A box that could scroll is never divided: its text moves to the next sheet and leaves an empty frame behind. */
+.bd-article :is(.cell, .cell_input, .cell_output, .output, .highlight, pre, [class*="highlight-"]) {
+  overflow: visible !important; max-height: none !important; break-inside: auto;
+}
+.bd-article table { break-inside: auto; }
+.bd-article tr, .bd-article .whole { break-inside: avoid !important; }
+.bd-article dt { break-after: avoid; }
+.bd-article details.hide { break-inside: auto !important; }
+.bd-article .continues, .bd-article .continues * { margin-bottom: 0 !important; padding-bottom: 0 !important; }
+.bd-article .continues { border-bottom: 0 !important; }
+.bd-article .continued, .bd-article .continued * { margin-top: 0 !important; padding-top: 0 !important; }
+.bd-article .continued { border-top: 0 !important; }
 figure.still { break-inside: avoid; margin: 4mm 0; }
 figure.still img { max-width: 100%; }
 figure.still figcaption { font-size: 9pt; }
 .reached { color: transparent; font-size: 1px; line-height: 1px; margin: 0; }
 """
+WHOLE = 60  # millimetres: what is no longer stays in one piece
+LINES = 8  # longer code goes on overleaf between two groups of so many lines
+# Divides long code into frames that stand on each other without a gap, each of which stays in one piece: a single frame would
+# begin where no line has room.
+DIVIDE = r"""([limit, lines]) => {
+    for (const box of document.querySelectorAll("article table"))
+        box.classList.toggle("whole", box.getBoundingClientRect().height <= limit);
+    for (const pre of document.querySelectorAll("article pre")) {
+        const kinds = [".cell_input", ".output", "[class*='highlight-']"];
+        const frame = kinds.map((kind) => pre.closest(kind)).find((box) => box) ?? pre;
+        if (frame.getBoundingClientRect().height <= limit || frame.querySelectorAll("pre").length > 1) {
+            frame.classList.add("whole");
+            continue;
+        }
+        const parts = groups(pre, lines);
+        parts.forEach((part, k) => {
+            let copy = pre.cloneNode(false);
+            copy.append(part);
+            for (let outer = pre; outer !== frame; ) {
+                outer = outer.parentElement;
+                const around = outer.cloneNode(false);
+                around.append(copy);
+                copy = around;
+            }
+            copy.classList.add("whole");
+            copy.classList.toggle("continued", k > 0);
+            copy.classList.toggle("continues", k < parts.length - 1);
+            frame.before(copy);
+        });
+        frame.remove();
+    }
+    function groups(pre, lines) {
+        const ends = [];  // (text node, offset) after each group of lines
+        const walker = document.createTreeWalker(pre, NodeFilter.SHOW_TEXT);
+        for (let line = 0; walker.nextNode(); )
+            for (const { index } of walker.currentNode.data.matchAll(/\n/g))
+                if (++line % lines === 0) ends.push([walker.currentNode, index + 1]);
+        const parts = [...ends, null].map((end, k) => {
+            const part = document.createRange();
+            part.selectNodeContents(pre);
+            if (k) part.setStart(...ends[k - 1]);
+            if (end) part.setEnd(...end);
+            return part.cloneContents();
+        });
+        return parts.filter((part) => part.textContent.trim());
+    }
+}"""
 FRONT = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title><style>
 @page {{ size: A4; margin: 22mm 22mm 19mm; }}
 body {{ font-family: system-ui, sans-serif; color: #222832; }}
@@ -91,6 +147,11 @@ def pages_of(toc: dict[str, Any]) -> list[tuple[str, str]]:
         *((part.get("caption", ""), part["chapters"]) for part in toc.get("parts", [])),
     ]
     return [(toc["root"], ""), *((chapter["file"], caption) for caption, chapters in parts for chapter in chapters)]
+
+
+def is_api(name: str) -> bool:
+    """Whether a page is made from docstrings: more sheets than two parts of the book, and looked up rather than read."""
+    return name.rsplit("/", 1)[-1].startswith("api")
 
 
 def website(repository: str) -> str:
@@ -168,6 +229,9 @@ def print_page(page: Page, address: str, name: str, part: str, needed: set[str])
     stills(page)
     page.add_style_tag(content=CSS)
     page.evaluate("document.querySelectorAll('article details').forEach((details) => (details.open = true))")
+    page.emulate_media(media="print")
+    page.evaluate(DIVIDE, [WHOLE / 25.4 * 96, LINES])
+    page.emulate_media(media="null")  # as it was: the pictures of the next page's widgets are of the screen
     title = page.locator("article h1").first.evaluate(
         "(h) => [...h.childNodes].filter((n) => !n.classList?.contains('headerlink')).map((n) => n.textContent).join('').trim()"
     )
@@ -239,6 +303,7 @@ def join(parts: Sequence[Printed], base: str, site: str) -> tuple[PdfWriter, dic
     writer = PdfWriter()
     places: dict[tuple[str, str], tuple[int, float]] = {}
     references: list[Reference] = []
+    printed = {part.name for part in parts}
     for part in parts:
         reader = PdfReader(io.BytesIO(part.pdf))
         start = len(writer.pages)
@@ -251,7 +316,7 @@ def join(parts: Sequence[Printed], base: str, site: str) -> tuple[PdfWriter, dic
             kept = ArrayObject()
             for annotation in (entry.get_object() for entry in sheet.get("/Annots", [])):
                 reference = _reference(annotation, part.name, base, start + k)
-                if reference is None:
+                if reference is None or reference.name not in printed:
                     _outward(annotation, base, site)
                     kept.append(annotation)
                 else:
@@ -301,11 +366,10 @@ def number_sheets(writer: PdfWriter, page: Page, titles: Sequence[str]) -> None:
         sheet.merge_page(footer)
 
 
-def make(folder: Path, out: Path, config: dict[str, Any], toc: dict[str, Any]) -> int:
-    """Print the book in ``folder`` into ``out``; return the number of sheets."""
+def make(folder: Path, out: Path, config: dict[str, Any], names: Sequence[tuple[str, str]]) -> int:
+    """Print the pages ``names`` of the book in ``folder`` into ``out``; return the number of sheets."""
     base = folder.resolve().as_uri() + "/"
     site = website((config.get("repository") or {}).get("url") or "")
-    names = pages_of(toc)
     needed = anchors(folder, [name for name, _ in names])
     with chromium() as page:
         chapters = []
@@ -361,8 +425,16 @@ def main() -> None:
     if not (given.html / "index.html").is_file():
         sys.exit(f"book_pdf: there is no built book in {given.html}; run `make book` first (`make pdf` does)")
     config = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
-    sheets = make(given.html, given.out, config, yaml.safe_load(given.toc.read_text(encoding="utf-8")))
-    print(f"{given.out}: {sheets} pages, {given.out.stat().st_size / 1e6:.1f} MB")
+    names = pages_of(yaml.safe_load(given.toc.read_text(encoding="utf-8")))
+    api = given.out.with_stem(f"{given.out.stem}-api")
+    files = {
+        given.out: (config, [pair for pair in names if not is_api(pair[0])]),
+        api: (config | {"title": f"{config['title']}: the API"}, [pair for pair in names if is_api(pair[0])]),
+    }
+    for out, (its_config, its_names) in files.items():
+        if its_names:
+            sheets = make(given.html, out, its_config, its_names)
+            print(f"{out}: {sheets} pages, {out.stat().st_size / 1e6:.1f} MB")
 
 
 if __name__ == "__main__":
