@@ -2,9 +2,9 @@
 
 A page's checks stand in ``tests/formulas/test_PAGE.py``:
 
-    chapter = Chapter("vanishing")
+    chapter = Chapter("fading")
 
-    @chapter.shows("eq-vanishing-product", r"\\frac{\\partial h_T}{\\partial h_0} = \\prod_{t=1}^{T} J_t")
+    @chapter.shows("eq-fading-product", r"\\frac{\\partial h_T}{\\partial h_0} = \\prod_{t=1}^{T} J_t")
     def product_of_jacobians():
         ...  # asserts
 
@@ -23,11 +23,20 @@ BOOK = Path(__file__).parents[1] / "book"
 DISPLAYED = re.compile(r"\$\$(.+?)\$\$(?:[ \t]*\(([^)\s]+)\))?", re.DOTALL)
 
 
+def path_of(page: str) -> Path:
+    """File of a page, in whatever part of the book: no two pages have the same name."""
+    (path,) = BOOK.rglob(f"{page}.md")
+    return path
+
+
+def source_of(page: str) -> str:
+    """Text of a page as it is written."""
+    return path_of(page).read_text(encoding="utf-8")
+
+
 def prose(page: str) -> str:
     """Text of a page without its code cells."""
-    return re.sub(
-        r"^```.*?^```$", "", (BOOK / f"{page}.md").read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE
-    )
+    return re.sub(r"^(`{3,})[^`].*?^\1$", "", source_of(page), flags=re.DOTALL | re.MULTILINE)
 
 
 def displayed(page: str) -> list[tuple[str, str]]:

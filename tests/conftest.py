@@ -1,6 +1,8 @@
 """What all tests share."""
 
 import os
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,6 +19,28 @@ os.environ.setdefault("AUTOGRADER_ISOLATION", "bubblewrap")
 # the machine being fast.
 settings.register_profile("repeatable", derandomize=True, deadline=None, database=None)
 settings.load_profile("repeatable")
+
+
+@pytest.fixture(scope="session")
+def made_tiny_course(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Root of the small course of `tests.support.tiny_course`, which no test may change."""
+    from tests.support.tiny_course import make_tiny_course
+
+    return make_tiny_course(tmp_path_factory.mktemp("tiny"))
+
+
+@pytest.fixture
+def tiny_course(made_tiny_course: Path, tmp_path: Path) -> Path:
+    """Root of a fresh copy of the small course: solutions, released exercises, nbgrader's settings."""
+    return Path(shutil.copytree(made_tiny_course, tmp_path / "course"))
+
+
+@pytest.fixture(scope="session")
+def empty_gradebook(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A gradebook with nothing in it, to be copied."""
+    from tests.support.tiny_course import make_empty_gradebook
+
+    return make_empty_gradebook(tmp_path_factory.mktemp("gradebook"))
 
 
 @pytest.fixture(scope="session")

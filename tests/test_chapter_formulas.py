@@ -6,15 +6,15 @@ from collections import Counter
 import pytest
 import yaml
 
-from lstm_ref.convert import DIALECTS
-from tests.chapter_formulas import BOOK, displayed, prose
+from lstm_ref.frameworks.convert import DIALECTS
+from tests.chapter_formulas import BOOK, displayed, prose, source_of
 
 PAGES = ("lstm-cell", "bptt")
 ROOT = BOOK.parent
 CHECKS = ROOT / "tests" / "formulas"
 TOC = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
 ALL_PAGES = [
-    file.removeprefix("book/")
+    file.rpartition("/")[2]
     for file in (TOC["root"], *(chapter["file"] for part in TOC["parts"] for chapter in part["chapters"]))
 ]
 
@@ -37,7 +37,7 @@ def test_no_label_names_two_formulas():
 
 
 def test_the_code_column_of_the_table_is_the_code_of_the_page():
-    page = (BOOK / "bptt.md").read_text(encoding="utf-8")
+    page = source_of("bptt")
     source = page[page.index("def my_step_backward") :]
     lines = [line.split("#")[0].strip() for line in source[: source.index("return")].splitlines()]
     rows = [line for line in prose("bptt").splitlines() if line.startswith("|") and line.count("|") == 5]
@@ -62,7 +62,7 @@ def test_the_dialect_table_of_the_page_says_what_convert_does():
 
 @pytest.mark.parametrize("page", PAGES)
 def test_a_page_asks_three_questions_with_folded_answers_and_lists_its_sources(page):
-    text = (BOOK / f"{page}.md").read_text(encoding="utf-8")
+    text = source_of(page)
     questions = text[text.index("## Three questions") : text.index("## Sources")]
     assert [questions.count(mark) for mark in ("\n**1.**", "\n**2.**", "\n**3.**", ":class: dropdown")] == [1, 1, 1, 3]
     assert "```{bibliography}" in text and text.count("{admonition} Predict") >= 3

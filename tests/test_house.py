@@ -1,6 +1,7 @@
 """Who may import whom, what `import lstm_ref` needs, and that only one module puts gates into another order."""
 
 import ast
+import importlib.util
 import json
 import subprocess
 import sys
@@ -25,8 +26,27 @@ MAY_IMPORT = {
     "book/**/*.md": {"lstm_ref"},
     "book/**/*.py": {"lstm_ref"},
 }
+# What pages and exercises may import: lstm_ref itself and these. The folders behind them are private.
+PUBLIC = {
+    "torch", "keras", "speed", "convert", "init", "optim", "losses", "metrics", "gradcheck", "checks", "data", "inspect",
+    "train", "doctor", "clinic", "practice", "zoo",
+}  # fmt: skip
+# Public names that stand in two modules of the autograder and mean the same in both. A command is called as what it does.
+SAME = {"main", "serve", "clean_up"}
+COMMANDS = "autograder/cli/commands.py"
+# Longer than 40 lines, and clearer in one piece: the equations of one time step, options of a command, one pass over cases,
+# one program of the zoo that is read from top to bottom.
+LONG = {
+    "lstm_ref/learn/gradcheck.py: check_backward",
+    "lstm_ref/sequence.py: lstm_backward",
+    "lstm_ref/inspect/trace.py: _watch",
+    "lstm_ref/zoo/programs/torch_loop.py: program",
+    "lstm_ref/zoo/programs/torch_language.py: program",
+    "autograder/cli/commands.py: run",
+    "autograder/author/lint.py: _question",
+}
 # The zoo is a collection of mistakes, and another gate order is one of them.
-MAY_REORDER = ("lstm_ref/convert.py", "lstm_ref/zoo/")
+MAY_REORDER = ("lstm_ref/frameworks/convert.py", "lstm_ref/zoo/")
 
 
 def code_of(path):
@@ -38,8 +58,8 @@ def code_of(path):
     return "\n".join(TransformerManager().transform_cell(cell) for cell in cells)
 
 
-def house_imports(code):
-    """The packages of this house that the code imports, at its top or anywhere else."""
+def modules_imported(code):
+    """Names of the modules that the code imports, at its top or anywhere else."""
     found = set()
     for node in ast.walk(ast.parse(code)):
         if isinstance(node, ast.Import):
@@ -48,7 +68,18 @@ def house_imports(code):
             found.add(node.module)
         elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith(("import_module", "__import__")):
             found |= {arg.value for arg in node.args if isinstance(arg, ast.Constant) and isinstance(arg.value, str)}
-    return {name.split(".")[0] for name in found} & HOUSE
+    return found
+
+
+def house_imports(code):
+    """The packages of this house that the code imports."""
+    return {name.split(".")[0] for name in modules_imported(code)} & HOUSE
+
+
+def private_imports(code):
+    """Modules of lstm_ref that the code imports and that are not public."""
+    modules = {name for name in modules_imported(code) if name.startswith("lstm_ref.")}
+    return {name for name in modules if name.split(".")[1] not in PUBLIC}
 
 
 def other_gate_orders(code, page=False):
@@ -153,10 +184,51 @@ def test_import_needs_numpy_only(package):
         "lstm_ref.inspect",
         "lstm_ref.practice",
         "lstm_ref.zoo",
-        "lstm_ref.torch_twin",
-        "lstm_ref.keras_twin",
+        "lstm_ref.frameworks.torch",
+        "lstm_ref.frameworks.keras",
     )
     assert not [name for name in modules if name.startswith(heavy)]
+
+
+def test_what_enters_the_sandbox_imports_nothing_else_of_the_house():
+    allowed = {"numpy", "autograder.guest", "verdict.tensors"}
+    for path in [*(ROOT / "autograder" / "guest").glob("*.py"), ROOT / "verdict" / "tensors.py"]:
+        for name in modules_imported(path.read_text(encoding="utf-8")):
+            inside = name.split(".")[0] in sys.stdlib_module_names or name == "verdict"
+            assert inside or name.startswith(tuple(allowed)) or name in ("torch", "tensorflow"), f"{path.name}: {name}"
+
+
+def test_pages_and_exercises_import_what_is_public():
+    found = 0
+    for pattern in ("book/**/*.md", "solutions/*/*.md", "exercises/**/*.ipynb"):
+        for path in ROOT.glob(pattern):
+            code = code_of(path)
+            found += "lstm_ref" in code
+            assert not private_imports(code), path.relative_to(ROOT)
+    assert found > 10
+    assert private_imports("from lstm_ref.frameworks.torch import torch_lstm") == {"lstm_ref.frameworks.torch"}
+    assert private_imports("from lstm_ref.torch import torch_lstm\nimport lstm_ref") == set()
+
+
+@pytest.mark.parametrize(
+    ("code", "new"),
+    [
+        ("import lstm_ref.torch_twin", "lstm_ref.torch"),
+        ("from lstm_ref import ladder", "lstm_ref.speed"),
+        ("from lstm_ref.keras_twin import keras_lstm", "lstm_ref.keras"),
+    ],
+)
+def test_an_old_name_of_a_module_tells_the_new_one(code, new):
+    with pytest.raises(ImportError, match=f"import its functions from {new}$"):
+        exec(code)
+
+
+def test_every_old_name_tells_a_module_that_is_there():
+    from lstm_ref.moved import MOVED
+
+    for old, new in MOVED.items():
+        assert importlib.util.find_spec(new)
+        assert not (ROOT / "lstm_ref" / f"{old}.py").exists()
 
 
 def test_all_that_the_reference_offers_is_there_and_has_a_docstring():
@@ -165,3 +237,37 @@ def test_all_that_the_reference_offers_is_there_and_has_a_docstring():
     assert len(set(lstm_ref.__all__)) == len(lstm_ref.__all__)
     for name in lstm_ref.__all__:
         assert name == "DIALECTS" or getattr(lstm_ref, name).__doc__
+
+
+def length(function):
+    """Lines of a function after its docstring."""
+    body = function.body[ast.get_docstring(function) is not None :]
+    return function.end_lineno - body[0].lineno + 1 if body else 0
+
+
+def functions_over(limit, code):
+    """Names of the functions that are longer, inner ones and methods included."""
+    functions = [node for node in ast.walk(ast.parse(code)) if isinstance(node, ast.FunctionDef)]
+    return {function.name for function in functions if length(function) > limit}
+
+
+def test_no_function_is_longer_than_40_lines_but_those_named():
+    found = set()
+    for pattern in ("autograder/**/*.py", "verdict/**/*.py", "lstm_ref/**/*.py", "book/_ext/**/*.py", "scripts/*.py"):
+        for path in ROOT.glob(pattern):
+            names = functions_over(40, path.read_text(encoding="utf-8"))
+            found |= {f"{path.relative_to(ROOT).as_posix()}: {name}" for name in names}
+    assert found == LONG
+    assert functions_over(2, 'def f():\n    """Doc."""\n    a = 1\n    b = 2\n    return a') == {"f"}
+
+
+def test_public_names_are_unique_in_the_autograder():
+    where = {}
+    for path in [*ROOT.glob("autograder/**/*.py"), *ROOT.glob("verdict/*.py")]:
+        if path.relative_to(ROOT).as_posix() != COMMANDS:
+            for node in ast.parse(path.read_text(encoding="utf-8")).body:
+                if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_"):
+                    where.setdefault(node.name, []).append(path.relative_to(ROOT).as_posix())
+    assert len(where) > 150
+    twice = {name: paths for name, paths in where.items() if len(paths) > 1}
+    assert set(twice) == SAME, twice

@@ -1,12 +1,13 @@
 """What README and CONTRIBUTING promise is there: code that runs, commands that exist, files that lie where they say."""
 
+import json
 import re
 import shlex
 from pathlib import Path
 
 import pytest
 
-from autograder.cli import main
+from autograder.cli.commands import main
 
 ROOT = Path(__file__).parents[1]
 TEXTS = {name: (ROOT / name).read_text() for name in ("README.md", "CONTRIBUTING.md")}
@@ -21,6 +22,17 @@ def test_python_in_the_readme_runs():
     assert names["grads"].dWx.shape == names["params"]["Wx"].shape
 
 
+def test_the_doctor_of_the_readme_runs_on_a_program():
+    from lstm_ref.zoo import programs
+
+    (block,) = (b for b in re.findall(r"```python\n(.*?)```", TEXTS["README.md"], re.S) if "doctor.examine" in b)
+    case = programs.find("axis_batch_as_time").make(True)
+    (x, y), said = case.batch, []
+    names = {"model": case.model, "x": x, "y": y, "loss": case.loss, "optimizer": case.optimizer, "print": said.append}
+    exec(block, names)
+    assert [finding.id for finding in said[0]][0] == "examples-mixed"
+
+
 @pytest.mark.parametrize("name", TEXTS)
 def test_make_targets_exist(name):
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.M))
@@ -29,7 +41,16 @@ def test_make_targets_exist(name):
     assert named <= targets
 
 
-@pytest.mark.parametrize("name", ["README.md", "book/grading.md"])
+def test_what_the_environment_takes_is_what_was_measured():
+    measured = json.loads((ROOT / "benchmarks" / "results" / "footprint.json").read_text())
+    rows = re.findall(r"^\| (Linux|macOS)(.*?) \| ([\d.]+) GB \| ([\d.]+) GB \|$", TEXTS["README.md"], re.M)
+    shown = [(float(download), float(disk)) for _, _, download, disk in rows]
+    systems = measured["systems"].values()
+    assert shown == [(round(row["download_GB"], 1), round(row["disk_GB"], 1)) for row in systems]
+    assert all(row["with_torch"] for row in systems) and measured["date"] in TEXTS["README.md"]
+
+
+@pytest.mark.parametrize("name", ["README.md", "book/teach/grading.md"])
 def test_autograder_commands_exist_with_the_options_that_are_shown(name):
     shown = re.findall(r"^\.venv/bin/autograder ((?:.*\\\n)*.*)$", (ROOT / name).read_text(), re.M)
     assert len(shown) >= 2, "no command found: does the pattern still fit the text?"

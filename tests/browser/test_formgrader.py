@@ -1,4 +1,3 @@
-# ruff: noqa: F811 - a test asks for a fixture by an argument of the same name
 """Formgrader, nbgrader's own pages for instructors, with a real server and a real browser."""
 
 import json
@@ -10,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from autograder import batch
-from autograder.gradebook import Course, open_gradebook
-from tests.tiny_course import ADDS, RIGHT, hand_in, made_tiny_course, tiny_course  # noqa: F401
+from autograder.batch import grading
+from autograder.course.course import Course
+from autograder.course.database import open_gradebook
+from tests.support.tiny_course import ADDS, RIGHT, hand_in
 
 SCRIPT = "<script>window.ran = 1</script><img src=x onerror='window.ran = 2'> $$</code>$$"
 RAISES = RIGHT | {"scale_code": f"def scale(x, a):\n    raise ValueError({SCRIPT!r} + ' and so on' * 30)"}
@@ -118,7 +118,7 @@ def test_an_instructor_grades_comments_and_grades_again_in_formgrader(tiny_cours
     assert "It adds a instead of multiplying." in by_hand[3]
     press(page, address, "bob", "autograde", "Successfully autograded 'tiny' for student 'bob'")
     assert stored(tiny_course) == by_hand
-    batch.run(batch.Grading.prepare(Course.load(tiny_course), "tiny"), ["bob", "eve"], force=True)
+    grading.run(grading.Grading.prepare(Course.load(tiny_course), "tiny"), ["bob", "eve"], force=True)
     assert stored(tiny_course) == by_hand
     open_submission("bob")
     page.wait_for_function("document.querySelector('#scale').value === '1.5'")

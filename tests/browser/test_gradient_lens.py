@@ -83,11 +83,14 @@ def test_the_page_computes_what_the_reference_gives_wherever_the_sliders_stand(o
         {"forget_bias": 3.0, "scale": 2.0, "T": 60},  # explodes
         {"forget_bias": 1.0, "scale": 3.0, "T": 25},
         {"forget_bias": 1.0, "scale": 0.0, "T": 30},  # the plain RNN has nothing after one step
-        {"forget_bias": 6.0, "scale": 1.45, "T": 1},
+        {"longest": 50, "scale": 1.0, "T": 50},
+        {"longest": 400, "scale": 0.5, "T": 100},
+        {"longest": 0, "forget_bias": 6.0, "scale": 1.45, "T": 1},
     ):
         for name, value in numbers.items():
             move(page, name, value)
         assert_numpy_agrees(page, GradientLens(**numbers))
+        assert slider(page, "forget_bias").is_disabled() == (numbers.get("longest", 0) > 0)
     page.get_by_role("button", name="Draw again").click()
     move(page, "T", 50)
     assert_numpy_agrees(page, GradientLens(forget_bias=6.0, scale=1.45, T=50, seed=4))
@@ -114,7 +117,7 @@ def test_every_slider_is_reached_and_moved_by_the_keyboard_and_the_curves_follow
     page = open_page(GradientLens(T=40, lag=20))
     page.get_by_role("button", name="Draw again").focus()
     before = {}
-    for name, step in {"forget_bias": 0.1, "scale": 0.05, "T": 1, "lag": 1}.items():
+    for name, step in {"forget_bias": 0.1, "longest": 10, "scale": 0.05, "T": 1, "lag": 1}.items():
         page.keyboard.press("Tab")
         assert page.evaluate("document.activeElement.dataset.name") == name
         value = float(slider(page, name).input_value())
@@ -126,7 +129,7 @@ def test_every_slider_is_reached_and_moved_by_the_keyboard_and_the_curves_follow
         )
         assert state != before
         before = state
-    assert_numpy_agrees(page, GradientLens(forget_bias=1.1, scale=1.05, T=41))
+    assert_numpy_agrees(page, GradientLens(longest=10, scale=1.05, T=41))
     spoken = slider(page, "lag").get_attribute("aria-valuetext")
     assert spoken.startswith("21: RNN, h ") and spoken.count(";") == len(SERIES) - 1
 
@@ -178,6 +181,8 @@ def test_an_example_shows_what_it_says(open_page):
     assert max(half["gru_h"], half["lstm_h"]) < half["rnn_h"]
     kept = last("Gates open")
     assert kept["rnn_h"] < 1e-6 < 0.1 < min(kept["gru_h"], kept["lstm_h"])
+    spread = last("Chrono")
+    assert spread["rnn_h"] < 1e-3 < spread["lstm_h"] and min(spread["gru_h"], spread["lstm_c"]) > 0.05
     alone = last("No recurrence")
     assert alone["rnn_h"] == 0 and alone["lstm_c"] == pytest.approx(alone["lstm_f"], rel=1e-12)
     assert page.locator('tr[data-row="rnn_h"]').inner_text().split("\t")[2:] == ["0", "–"]

@@ -34,6 +34,26 @@ def test_index_leads_to_the_first_page(page_for):
     page.wait_for_url(f"**/{TOC['root']}.html")
 
 
+# What hides its overflow does not widen the page: only the rectangles of the text tell that a word is cut.
+TEXT_OUTSIDE = """() => {
+    const room = document.documentElement.clientWidth, outside = [];
+    const mayScroll = (box) => ["auto", "scroll"].includes(getComputedStyle(box).overflowX);
+    const scrolls = (box) => box && (mayScroll(box) || scrolls(box.parentElement));
+    const walker = document.createTreeWalker(document.querySelector(".bd-main"), NodeFilter.SHOW_TEXT);
+    while (walker.nextNode()) {
+        const text = walker.currentNode, box = text.parentElement;
+        if (!text.data.trim() || box.closest(".katex-mathml, .visually-hidden, svg") || scrolls(box)) continue;
+        const range = document.createRange();
+        range.selectNodeContents(text);
+        const cut = [...range.getClientRects()]
+            .find((r) => r.width > 1 && r.height > 1 && (r.right > room + 1 || r.left < -1));
+        if (cut && box.checkVisibility({ visibilityProperty: true }))
+            outside.push(`${text.data.trim()} (${cut.left} to ${cut.right})`);
+    }
+    return outside;
+}"""
+
+
 # The colours move nothing: each width once, and each colour scheme once.
 @pytest.mark.parametrize(("viewport", "colour_scheme"), [("desktop", "light"), ("phone", "dark")])
 @pytest.mark.parametrize("name", PAGES)
@@ -53,6 +73,9 @@ def test_page_does_not_scroll_sideways(page_for, name, viewport, colour_scheme):
     width, room = page.evaluate("[document.scrollingElement.scrollWidth, document.documentElement.clientWidth]")
     assert width <= room, f"the page is {width} pixels wide, the window {room}: {too_wide}"
     assert not too_wide
+    if viewport == "phone":
+        page.set_viewport_size({"width": 360, "height": 780})  # the narrowest that are sold
+    assert page.evaluate(TEXT_OUTSIDE) == [], "text beyond the edge of the window, where nobody can scroll to it"
 
 
 @pytest.mark.parametrize(
@@ -111,7 +134,7 @@ def test_formulas_have_their_fonts_and_a_form_for_screen_readers(page_for, name)
 
 
 def test_wide_formula_can_be_scrolled_by_keyboard(page_for):
-    page = page_for("book/bptt", "phone")
+    page = page_for("book/one/bptt", "phone")
     wide = page.locator("div.math[tabindex='0']").first
     expect(wide).to_be_attached()
     wide.focus()
@@ -120,7 +143,7 @@ def test_wide_formula_can_be_scrolled_by_keyboard(page_for):
 
 
 def test_search_finds_a_word_and_leads_to_its_page(page_for):
-    page = page_for("book/lstm-cell")
+    page = page_for("book/one/lstm-cell")
     box = page.locator(".bd-sidebar-primary input[name='q']")
     if not box.is_visible():
         page.locator(".bd-sidebar-primary button.search-button-field").click()
@@ -130,11 +153,11 @@ def test_search_finds_a_word_and_leads_to_its_page(page_for):
     hit = page.locator("#search-results li a", has_text="Backpropagation through time").first
     expect(hit).to_be_visible()
     hit.click()
-    page.wait_for_url("**/book/bptt.html*")
+    page.wait_for_url("**/book/one/bptt.html*")
 
 
 def test_reader_can_switch_between_light_and_dark(page_for):
-    page = page_for("book/lstm-cell")
+    page = page_for("book/one/lstm-cell")
     root = page.locator("html")
     expect(root).to_have_attribute("data-theme", "light")
     expect(page.locator(".lstm-figure svg").first).to_be_visible()
@@ -154,7 +177,7 @@ def test_reader_can_switch_between_light_and_dark(page_for):
 
 @pytest.mark.parametrize("key", ["Enter", "Space"])
 def test_answer_unfolds_by_keyboard(page_for, key):
-    page = page_for("book/bptt")
+    page = page_for("book/one/bptt")
     answer = page.locator("details.admonition.dropdown").first
     expect(answer.locator(":scope > :not(summary)").first).to_be_hidden()
     answer.locator("summary").focus()
@@ -163,7 +186,7 @@ def test_answer_unfolds_by_keyboard(page_for, key):
 
 
 def test_answer_unfolds_and_folds_by_mouse(page_for):
-    page = page_for("book/lstm-cell", "phone")
+    page = page_for("book/one/lstm-cell", "phone")
     answer = page.locator("details.admonition.dropdown").first
     answer.locator("summary").click()
     expect(answer.locator(":scope > :not(summary)").first).to_be_visible()
@@ -172,7 +195,7 @@ def test_answer_unfolds_and_folds_by_mouse(page_for):
 
 
 def test_answers_are_open_on_paper(page_for):
-    page = page_for("book/lstm-cell")
+    page = page_for("book/one/lstm-cell")
     folded = page.locator("article details:not([open])")
     number = folded.count()
     assert number > 0
@@ -182,28 +205,35 @@ def test_answers_are_open_on_paper(page_for):
     expect(folded).to_have_count(number)
 
 
-def test_cheat_sheet_fits_on_one_page_of_paper(page_for):
-    page = page_for("book/cheat-sheet")
+@pytest.mark.parametrize(
+    ("sheet", "texts"),
+    [
+        ("cheat-sheet", ["Cheat sheet", "forget bias", "Without a baseline"]),
+        ("debugging-sheet", ["Debugging on one page", "accuracy high, model useless", "nearly every fault"]),
+    ],
+)
+def test_a_sheet_fits_on_one_page_of_paper(page_for, sheet, texts):
+    page = page_for(f"book/reference/{sheet}")
     printed = PdfReader(BytesIO(page.pdf(prefer_css_page_size=True)))
     width, height = (float(side) for side in printed.pages[0].mediabox[2:])
     assert len(printed.pages) == 1 and (round(width), round(height)) == (595, 842)  # A4 in points
     text = " ".join(printed.pages[0].extract_text().split())
-    assert "Cheat sheet" in text and "forget bias" in text and "Without a baseline" in text
+    assert all(part in text for part in texts)
 
 
 def test_notebook_is_downloaded_from_the_page(page_for, book):
-    page = page_for("book/lstm-cell")
+    page = page_for("book/one/lstm-cell")
     page.locator(".dropdown-download-buttons > button").click()
     with page.expect_download() as download:
         page.locator("a.btn-download-notebook-button").click()
     assert download.value.suggested_filename == "lstm-cell.ipynb"
     # JSON, not bytes: the page holds its copy with "</" escaped.
-    beside = json.loads((book / "_sources" / "book" / "lstm-cell.ipynb").read_text(encoding="utf-8"))
+    beside = json.loads((book / "_sources" / "book" / "one" / "lstm-cell.ipynb").read_text(encoding="utf-8"))
     assert json.loads(Path(download.value.path()).read_text(encoding="utf-8")) == beside
 
 
 def test_mobile_menu_opens(page_for):
-    page = page_for("book/lstm-cell", "phone")
+    page = page_for("book/one/lstm-cell", "phone")
     link = page.locator(".bd-sidebar-primary a", has_text="Backpropagation through time").first
     expect(link).not_to_be_in_viewport()
     page.locator("button.primary-toggle").first.click()

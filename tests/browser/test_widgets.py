@@ -767,7 +767,7 @@ def test_live_what_answers_to_the_arrow_keys_keeps_them_from_jupyterlab(open_pag
 
 
 def test_the_explorer_in_the_book_gives_the_numbers_of_lstm_step(page_for):
-    page = page_for("book/lstm-cell")
+    page = page_for("book/one/lstm-cell")
     widget = page.locator(".lw-gates").first
     widget.scroll_into_view_if_needed()
     widget.get_by_role("button", name="Keep").click()
@@ -783,7 +783,7 @@ def test_the_explorer_in_the_book_gives_the_numbers_of_lstm_step(page_for):
 
 
 def test_the_inspector_in_the_book_reads_a_trained_model(page_for):
-    page = page_for("book/first-lstm")
+    page = page_for("book/one/first-lstm")
     widget = page.locator(".lw-inspector").first
     widget.scroll_into_view_if_needed()
     widget.locator('input[value="memory"]').check()

@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from tests.chapter_formulas import BOOK, Chapter
+from tests.chapter_formulas import Chapter, source_of
 from tests.formulas.autograd_run import H, N, T, comes_back, run, same
 
 chapter = Chapter("bptt")
@@ -195,7 +195,7 @@ def best_step():
 def relative_error():
     # The page defines it in code, and asserts there what the text says of 0 and 1.
     line = "return np.linalg.norm(a - n) / (np.linalg.norm(a) + np.linalg.norm(n)) if a.any() or n.any() else 0.0"
-    source = (BOOK / "bptt.md").read_text(encoding="utf-8")
+    source = source_of("bptt")
     assert line in source and "assert relative_error(u, u) == 0 and relative_error(u, v) == 1" in source
 
 

@@ -8,7 +8,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from lstm_ref import sigmoid
-from lstm_ref.torch_twin import lstm_forward_torch
+from lstm_ref.frameworks.torch import lstm_forward_torch
 from tests.chapter_formulas import Chapter
 
 chapter = Chapter("fast")

@@ -1,27 +1,14 @@
-"""The formulas of the page *A first trained LSTM*, beside PyTorch, and beside tables that count by brute force."""
+"""The formulas of the page *A first trained LSTM*, beside PyTorch."""
 
-import ast
-from collections import Counter
 from itertools import pairwise
 
-import jupytext
 import numpy as np
 import torch
 
-from lstm_ref.losses import cross_entropy
-from tests.chapter_formulas import BOOK, Chapter
+from lstm_ref.learn.losses import cross_entropy
+from tests.chapter_formulas import Chapter
 
 chapter = Chapter("first-lstm")
-
-
-def function_of_the_page(name, **names):
-    """A function of the page, with the names that it takes from other cells."""
-    cells = jupytext.read(BOOK / "first-lstm.md", fmt="md:myst").cells
-    tree = ast.parse("\n".join(cell.source for cell in cells if cell.cell_type == "code"))
-    wanted = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == name]
-    names |= {"np": np, "Counter": Counter}
-    exec(compile(ast.Module(wanted, []), str(BOOK / "first-lstm.md"), "exec"), names)
-    return names[name]
 
 
 @chapter.shows("eq-first-cross-entropy", r"L = -\frac{1}{M-1} \sum_{t=1}^{M-1} \ln p(x_{t+1} \mid x_1, \ldots, x_t)")
@@ -37,34 +24,6 @@ def cross_entropy_of_a_text():
     assert np.isclose(cross_entropy(logits, targets)[0], by_hand, rtol=1e-12)
     theirs = torch.nn.functional.cross_entropy(torch.tensor(logits[0]), torch.tensor(targets[0]))
     assert np.isclose(theirs.item(), by_hand, rtol=1e-12)
-
-
-@chapter.shows(
-    "eq-first-table",
-    r"""\begin{aligned}
-    p_k(x \mid s) &= \frac{n(s\,x) + \alpha\, p_{k-1}(x \mid s')}{n(s) + \alpha} \\[4pt]
-    p_{-1}(x) &= \frac1V
-    \end{aligned}""",
-)
-def table_that_counts():
-    text, alpha, longest = "abracadabra, a cat, a bar", 8.0, 3
-    alphabet = sorted(set(text))
-    V = len(alphabet)
-    starts = range(len(text) - longest)
-
-    def n(s):
-        return sum(text[j : j + len(s)] == s for j in starts)  # one place after the other
-
-    def p(x, s, k):
-        return 1 / V if k < 0 else (n(s + x) + alpha * p(x, s[1:], k - 1)) / (n(s) + alpha)
-
-    runs = function_of_the_page("count_runs")(text, longest)
-    found = function_of_the_page("table_probabilities", V=V)
-    for s in ("abr", "a c", "xyz"):
-        for x in alphabet:
-            of_page = found(runs, s, x, longest, alpha)
-            assert np.allclose(of_page, [p(x, s[longest - k :], k) for k in range(longest + 1)], rtol=1e-12)
-        assert np.isclose(sum(p(x, s, longest) for x in alphabet), 1)
 
 
 @chapter.shows(

@@ -9,7 +9,7 @@ import numpy as np
 import sympy
 import torch
 
-from tests.chapter_formulas import BOOK, Chapter
+from tests.chapter_formulas import Chapter, source_of
 
 chapter = Chapter("gpu")
 
@@ -118,9 +118,7 @@ test_a_formula_is_right, test_every_formula_has_its_check = chapter.tests()
 
 def reader():
     """The function of the page that reads what was measured."""
-    source = re.search(
-        r"^def measured_on_a_gpu.*?(?=^\S)", (BOOK / "gpu.md").read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE
-    )
+    source = re.search(r"^def measured_on_a_gpu.*?(?=^\S)", source_of("gpu"), re.DOTALL | re.MULTILINE)
     assert source is not None
     names = {"json": json, "Path": Path}
     exec(source[0], names)
@@ -128,23 +126,26 @@ def reader():
 
 
 def test_the_table_is_shown_as_soon_as_there_is_one(tmp_path):
-    rates = {"nn.LSTM": 1234567, "twin": 89}
-    report = {
-        "machine": {"gpu": "Made-up GPU", "torch": "9.9"},
-        "results": [{"date": "2001-02-03"}],
-        "cuda": [{"N, T, D, H": [1, 2, 3, 4], "precision": "TF32", "tokens per second": rates}],
+    rates = {
+        "nn.LSTM": {"median": 1234567, "lowest": 1, "highest": 2},
+        "twin": {"median": 89},
+        "twin, torch.compile": {"not there": "no compiler"},
     }
-    (tmp_path / "sequence.json").write_text(json.dumps(report), encoding="utf-8")
+    report = {
+        "machine": {"gpu": "Made-up GPU", "torch": "9.9", "date": "2001-02-03", "cuda": "1.2", "cudnn": 3},
+        "results": [{"N, T, D, H": [1, 2, 3, 4], "precision": "TF32", "tokens per second": rates}],
+        "gpu against cpu": {"from N": 16},
+    }
+    (tmp_path / "gpu.json").write_text(json.dumps(report), encoding="utf-8")
     table = reader()(tmp_path)
-    assert "**Made-up GPU**, 2001-02-03, PyTorch 9.9" in table and table.endswith(
-        "| 1, 2, 3, 4 | TF32 | 89 | - | 1,234,567 |"
-    )
+    assert "**Made-up GPU**, 2001-02-03, PyTorch 9.9, CUDA 1.2, cuDNN 3" in table
+    assert "| 1, 2, 3, 4 | TF32 | 89 | - | - | 1,234,567 |" in table and "from a batch of 16 on" in table
 
 
 def test_a_file_that_is_missing_or_damaged_gives_a_sentence(tmp_path):
     read = reader()
     assert "no measurement from a GPU" in read(tmp_path)
-    for text in ("", "[1]", "{}", '{"machine": {}, "results": [], "cuda": [{"precision": "TF32"}]}', '{"machine": {}}'):
-        (tmp_path / "sequence.json").write_text(text, encoding="utf-8")
+    for text in ("", "[1]", "{}", '{"machine": {}, "results": [{"precision": "TF32"}]}', '{"machine": {}}'):
+        (tmp_path / "gpu.json").write_text(text, encoding="utf-8")
         told = read(tmp_path)
         assert told.startswith("The repository holds no measurement from a GPU") and "|" not in told

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from lstm_ref import lstm_step
-from lstm_ref.convert import convert
+from lstm_ref.frameworks.convert import convert
 from tests.chapter_formulas import Chapter
 from tests.formulas.autograd_run import H, T, ours, run, same
 

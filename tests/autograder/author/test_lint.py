@@ -1,0 +1,159 @@
+import shutil
+
+import pytest
+from click.testing import CliRunner
+
+from autograder.author.lint import lint
+from autograder.author.new import new
+from autograder.cli import commands
+from autograder.course import release
+from autograder.errors import ProblemSetError
+from autograder.sandbox import choose
+from tests.support.tiny_course import ROOT
+
+
+@pytest.fixture
+def isolation():
+    return choose.choose(False)
+
+
+def change(course, file, old, new_text, fresh=True):
+    """Change a file of the small problem set, and make its notebook anew."""
+    path = course / "solutions" / "tiny" / file
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new_text))
+    if fresh:
+        release.write_releases(course)
+
+
+def test_a_sound_problem_set_has_nothing_to_mend(tiny_course, isolation):
+    assert lint(tiny_course, "tiny", isolation) == []
+
+
+def test_a_new_problem_set_works_as_it_stands(tiny_course, monkeypatch):
+    monkeypatch.chdir(tiny_course)
+    call = lambda *arguments: CliRunner().invoke(commands.main, list(arguments), catch_exceptions=False)  # noqa: E731
+    assert "wrote solutions/mean-pool/mean-pool.md" in call("new", "mean-pool").stdout
+    stale = call("lint", "mean-pool")
+    assert stale.exit_code == 1 and "is not what mean-pool.md gives." in stale.stdout
+    assert call("exercises").exit_code == 0
+    result = call("lint", "mean-pool")
+    assert (result.exit_code, result.stdout) == (0, "mean-pool: nothing wrong was found.\n")
+    again = call("new", "mean-pool")
+    assert again.exit_code == 2 and "is there already; nothing was written" in again.stderr
+
+
+@pytest.mark.parametrize("name", ["", "Mean", "a b", "../up", "été"])
+def test_a_name_that_cannot_be_one_is_refused(tiny_course, name):
+    with pytest.raises(ProblemSetError, match="cannot be the name of a problem set"):
+        new(tiny_course, name)
+
+
+def test_outside_a_course_nothing_is_begun(tmp_path):
+    with pytest.raises(ProblemSetError, match="run this from the course's root"):
+        new(tmp_path, "mean-pool")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "replacement", "said"),
+    [
+        (
+            "tiny.md",
+            "np.multiply(a, x)",
+            "np.add(a, x)",
+            "Check 'scale' gives the solution 0 of 2 points (wrong): It adds",
+        ),
+        (
+            "tiny.md",
+            "points: 1",
+            "points: 2",
+            "disagree about 'total': 2 points in the notebook, 1 points in checks.py",
+        ),
+        ("checks.py", "lambda x, a: a + x", "lambda x, a: a * x", "'adds' gives the same numbers as 'the reference'"),
+        ("checks.py", 'function="total"', 'function="add_up"', "No code cell holds `def add_up(`"),
+        (
+            "tiny.md",
+            "import numpy as np\n",
+            "import numpy as np\n1 / 0\n",
+            "The solution's notebook has a note: Code cell 1",
+        ),
+        (
+            "tiny.md",
+            "Write `scale`",
+            'return [Case("a vector", (rng.normal(size=6),))]\n\nWrite `scale`',
+            "line 15 of checks.py",
+        ),
+        ("checks.py", 'outputs="y"', 'outputs="y, z"', "Check 'scale': outputs names a result 'y, z'."),
+        ("checks.py", 'outputs="y"', 'outputs=("y", "z")', "checks.py: WrongReturn: the reference must return y, z"),
+        ("checks.py", 'outputs="s"', 'outputs="s", axes={"t": "N"}', "Check 'total': axes has t; the results are s."),
+        ("checks.py", 'outputs="s"', 'outputs="s", axes={"s": "N"}', "gives s the axes 'N', and its shape is ()."),
+        ("checks.py", 'outputs="s"', 'outputs="s", tolerance=2', "takes s for right when it is zero everywhere."),
+        ("checks.py", 'outputs="s"', 'outputs="s", tolerance=1e9', "takes s for right when it is one everywhere."),
+        (
+            "checks.py",
+            "(rng.normal(size=6),)",
+            "(np.random.normal(size=6),)",
+            "Check 'total' draws other cases each time",
+        ),
+        ("checks.py", "np.sum(x)", "np.sum(y)", "checks.py, line 38: NameError: name 'y' is not defined"),
+        (
+            "checks.py",
+            "size=6",
+            "size=rng.integers(-2, 2)",
+            "Check 'total' fails with some inputs: ValueError: negative",
+        ),
+        (
+            "checks.py",
+            "lambda x, a: a + x",
+            "lambda x, a: a * x if 0.3 < abs(x.flat[0]) < 0.8 else a + x",
+            "the misconception 'adds' gives the right numbers for some inputs (seed 1).",
+        ),
+    ],
+)
+def test_what_is_wrong_is_told(tiny_course, isolation, file, old, replacement, said):
+    change(tiny_course, file, old, replacement)
+    troubles = lint(tiny_course, "tiny", isolation)
+    assert [trouble for trouble in troubles if said in trouble.what], troubles
+
+
+def test_a_number_that_stands_in_both_is_told(tiny_course, isolation):
+    change(tiny_course, "tiny.md", "Write `scale`", "It is 12345.5. Write `scale`")
+    change(tiny_course, "checks.py", "2.5", "12345.5")
+    (trouble,) = lint(tiny_course, "tiny", isolation)
+    assert "holds a number of line 11 of checks.py: 12345.5." in trouble.what
+
+
+def test_what_students_are_meant_to_have_is_no_leak(tiny_course, isolation):
+    given = "    return (np.exp(x) - np.exp(-x)) / 2"
+    change(tiny_course, "tiny.md", "import numpy as np\n", f"import numpy as np\n\n\ndef half(x):\n{given}  # half\n")
+    change(tiny_course, "checks.py", "def _scale_cases", f"def half(x):\n{given}\n\n\ndef _scale_cases")
+    (trouble,) = lint(tiny_course, "tiny", isolation)
+    assert "line 11 of checks.py" in trouble.what and "end that line of checks.py with `# given`" in trouble.remedy
+    change(tiny_course, "checks.py", given, f"{given}  # given")
+    assert lint(tiny_course, "tiny", isolation) == []
+
+
+def test_a_stub_that_gets_points_is_told(tiny_course, isolation):
+    change(
+        tiny_course,
+        "tiny.md",
+        '    """Return the sum of x."""\n',
+        '    """Return the sum of x."""\n    return sum(x)\n',
+    )
+    (trouble,) = lint(tiny_course, "tiny", isolation)
+    assert trouble.what == "Check 'total' gives 1 of 1 points for the notebook as students get it."
+
+
+@pytest.mark.parametrize("name", ["lstm-bptt", "lstm-torch", "vanishing", "measure", "prepare"])
+def test_the_courses_own_problem_sets_have_nothing_to_mend(isolation, name):
+    assert lint(ROOT, name, isolation) == []
+
+
+def test_an_unknown_problem_set_is_refused(tiny_course, isolation):
+    with pytest.raises(ProblemSetError, match="no problem set 'huge'.*there are tiny"):
+        lint(tiny_course, "huge", isolation)
+    shutil.move(tiny_course / "solutions" / "tiny" / "tiny.md", tiny_course / "solutions" / "tiny" / "other.md")
+    with pytest.raises(ProblemSetError, match="must bear the name of its folder"):
+        lint(tiny_course, "tiny", isolation)

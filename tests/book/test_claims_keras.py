@@ -1,0 +1,151 @@
+"""What the page *keras* says about Keras and TensorFlow, run against the installed versions.
+
+What needs a GPU is run with the test for one simulated, or read in the installed source; such tests say so in their names.
+"""
+
+import ast
+import json
+import os
+import re
+import subprocess
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
+
+import sys
+
+import numpy as np
+import pytest
+from scipy import stats
+
+keras = pytest.importorskip("keras")
+tf = pytest.importorskip("tensorflow")
+
+ROOT = Path(__file__).parents[2]
+X = np.random.default_rng(0).normal(size=(2, 6, 3)).astype("float32")
+RIGHT = np.array([[1, 1, 1, 1, 0, 0], [1, 1, 0, 0, 0, 0]], bool)
+LEFT = RIGHT[:, ::-1].copy()
+
+
+@pytest.fixture
+def tries_of_cudnn(monkeypatch):
+    """Keras believes in a GPU; what came of each call of cuDNN is written down."""
+    rnn = sys.modules["keras.src.backend.tensorflow.rnn"]
+    tries, call = [], rnn._cudnn_lstm
+
+    def watched(*args, **options):
+        try:
+            return call(*args, **options)
+        except Exception as error:
+            tries.append(error)
+            raise
+
+    monkeypatch.setattr(rnn, "_is_gpu_available", lambda: True)
+    monkeypatch.setattr(rnn, "_cudnn_lstm", watched)
+    return tries
+
+
+def test_left_padding_is_slow_in_silence_in_an_eager_call_simulated(tries_of_cudnn):
+    layer = keras.layers.LSTM(4)
+    out = layer(X, mask=LEFT)
+    assert len(tries_of_cudnn) == 1 and "right-padded" in str(tries_of_cudnn[0])
+    plain = keras.layers.LSTM(4, use_cudnn=False)
+    plain.build(X.shape)
+    plain.set_weights(layer.get_weights())
+    np.testing.assert_allclose(out, plain(X, mask=LEFT), rtol=1e-5, atol=1e-6)
+
+
+def test_left_padding_is_an_error_inside_a_tf_function_simulated(tries_of_cudnn, monkeypatch):
+    def kernel(**given):  # a stand-in for the kernel itself: what is asked is whether it is reached
+        steps = tf.zeros([tf.shape(given["input"])[0], tf.shape(given["input"])[1], 4])
+        return steps, given["input_h"], given["input_c"], None, None
+
+    monkeypatch.setattr(tf.raw_ops, "CudnnRNNV3", kernel)
+    layer = keras.layers.LSTM(4)
+    layer.build(X.shape)
+    in_a_graph = tf.function(lambda x, mask: layer(x, mask=mask))
+    assert in_a_graph(tf.constant(X), tf.constant(RIGHT)).shape == (2, 4)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="right-padded"):
+        in_a_graph(tf.constant(X), tf.constant(LEFT))
+
+
+def test_a_demand_for_cudnn_blames_the_layer_for_a_mask_simulated(tries_of_cudnn):
+    with pytest.raises(ValueError, match="(?i)cudnn") as caught:
+        keras.layers.LSTM(4, use_cudnn=True)(X, mask=LEFT)
+    assert "for this layer configuration" in str(caught.value) and "right-padded" not in str(caught.value)
+    assert "right-padded" in str(tries_of_cudnn[0])
+
+
+@pytest.mark.parametrize(
+    ("options", "fast"),
+    [
+        ({}, True),
+        ({"dropout": 0.2}, True),
+        ({"activation": "relu"}, False),
+        ({"use_bias": False}, False),
+        ({"unroll": True}, False),
+        ({"recurrent_dropout": 0.2}, False),
+        ({"use_cudnn": False}, False),
+    ],
+)
+def test_the_conditions_of_cudnn_simulated(tries_of_cudnn, options, fast):
+    keras.layers.LSTM(4, **options)(X)
+    assert bool(tries_of_cudnn) == fast  # there is no such kernel here, so that each try ends in an error
+
+
+def test_a_cell_in_a_rnn_layer_never_asks_for_cudnn_simulated(tries_of_cudnn):
+    keras.layers.RNN(keras.layers.LSTMCell(4))(X)
+    assert tries_of_cudnn == []
+
+
+def test_the_stored_skills_come_from_the_functions_of_the_page():
+    page = (ROOT / "book" / "two" / "keras.md").read_text(encoding="utf-8")
+    cells = re.findall(r"^```\{code-cell\}[^\n]*\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)
+    script = (ROOT / "benchmarks" / "copied_model.py").read_text(encoding="utf-8")
+    for name in ("copied", "mended"):
+        shown, ran = (defined(name, source) for source in ("\n".join(c for c in cells if f"def {name}(" in c), script))
+        assert shown == ran, f"{name} of the page is not the one that benchmarks/copied_model.py trains"
+
+
+def defined(name, source):
+    """Syntax tree of a function, as text: layout and comments do not count."""
+    found = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.FunctionDef) and node.name == name]
+    assert len(found) == 1
+    return ast.dump(found[0])
+
+
+def test_the_stored_interval_is_that_of_the_stored_skills():
+    record = json.loads((ROOT / "benchmarks" / "results" / "copied_model.json").read_text(encoding="utf-8"))
+    given = np.array(record["skill"]["as given"])
+    assert len(record["seeds"]) == len(given) >= 8 and np.isfinite(given).all()
+    for name, (mean, half) in record["against as given"].items():
+        gain = np.array(record["skill"][name]) - given
+        assert mean == pytest.approx(gain.mean(), abs=1e-3)
+        error = stats.t.ppf(0.975, len(gain) - 1) * gain.std(ddof=1) / np.sqrt(len(gain))
+        assert half == pytest.approx(error, abs=1e-3)
+
+
+def test_the_torch_backend_gives_the_numbers_of_this_course():
+    program = f"""
+import os
+os.environ["KERAS_BACKEND"] = "torch"
+import sys
+sys.path.insert(0, {str(ROOT)!r})
+import numpy as np
+import keras
+from lstm_ref import init_lstm, lstm_forward
+assert keras.backend.backend() == "torch"
+rng = np.random.default_rng(0)
+p = init_lstm(rng, 3, 4)
+x = rng.normal(size=(2, 6, 3))
+layer = keras.layers.LSTM(4, return_sequences=True, dtype="float64")
+layer.build(x.shape)
+layer.set_weights([p["Wx"], p["Wh"], p["b"]])
+zeros = np.zeros((2, 4))
+h = keras.ops.convert_to_numpy(layer(x))
+np.testing.assert_allclose(h, lstm_forward(x, zeros, zeros, **p)[0], rtol=0, atol=1e-12)
+print("the same")
+"""
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=540)
+    assert run.stdout.strip().endswith("the same"), run.stderr

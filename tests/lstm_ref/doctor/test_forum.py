@@ -1,0 +1,51 @@
+"""The doctor on programs written as people bring them to a forum, without a look at the zoo: see tests/corpora/forum."""
+
+import importlib.util
+import warnings
+from pathlib import Path
+
+import pytest
+
+from lstm_ref import doctor
+
+FOLDER = Path(__file__).parents[2] / "corpora" / "forum"
+
+
+def corpus(name):
+    spec = importlib.util.spec_from_file_location(name, FOLDER / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+CORPORA = {framework: corpus(f"programs_{framework}") for framework in ("torch", "keras")}
+SICK = [(framework, name) for framework, corpus in CORPORA.items() for name in corpus.SICK]
+WELL = [(framework, name) for framework, corpus in CORPORA.items() for name in corpus.WELL]
+
+
+def examined(framework, name, seed=0):
+    arguments, right = CORPORA[framework].make(name, seed)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return doctor.examine(**arguments), right
+
+
+def counted(report):
+    return [finding.id for finding in report if finding.certainty != "remark"]
+
+
+@pytest.mark.parametrize(("framework", "name"), SICK)
+def test_what_is_wrong_is_named_first(framework, name):
+    report, right = examined(framework, name)
+    assert counted(report)[:1] and counted(report)[0] in right, str(report)
+
+
+@pytest.mark.parametrize(("framework", "name"), WELL)
+def test_what_only_looks_odd_is_left_alone(framework, name):
+    report, _ = examined(framework, name)
+    assert not counted(report), str(report)
+    assert not [str(entry) for entry in report.not_examined if "stopped" in entry.why]
+
+
+def test_there_are_as_many_as_were_promised():
+    assert len(SICK) >= 20 and len(WELL) >= 12

@@ -1,0 +1,848 @@
+"""Programs in PyTorch that are well, of unlike styles; the doctor must find nothing in any of them."""
+
+import math
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional as F
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+WELL = {}
+
+
+def well(make):
+    WELL[make.__name__] = make
+    return make
+
+
+def adam(model, rate=1e-3):
+    return torch.optim.Adam(model.parameters(), lr=rate)
+
+
+def case(model, x, y, loss, optimizer=None, **arguments):
+    return dict(model=model, batch=(x, y), loss=loss, optimizer=optimizer or adam(model), arguments=arguments)
+
+
+class Last(nn.Module):
+    def __init__(self, D, H, K, layer=nn.LSTM, **kw):
+        super().__init__()
+        self.rnn = layer(D, H, batch_first=True, **kw)
+        self.out = nn.Linear(H * (2 if kw.get("bidirectional") else 1), K)
+
+    def forward(self, x):
+        return self.out(self.rnn(x)[0][:, -1])
+
+
+class Tokens(nn.Module):
+    def __init__(self, V=30, E=8, H=16, K=4, each=False, **kw):
+        super().__init__()
+        self.embed = nn.Embedding(V, E, padding_idx=0)
+        self.rnn = nn.LSTM(E, H, batch_first=True, **kw)
+        self.out = nn.Linear(H * (2 if kw.get("bidirectional") else 1), K)
+        self.each = each
+
+    def forward(self, x):
+        h, _ = self.rnn(self.embed(x))
+        return self.out(h if self.each else h[:, -1])
+
+
+def tokens(N=8, T=11, V=30):
+    return torch.randint(1, V, (N, T))
+
+
+def padded(N=8, T=12, V=30):
+    x = tokens(N, T, V)
+    lengths = torch.randint(4, T + 1, (N,))
+    lengths[0] = T
+    for n in range(N):
+        x[n, lengths[n] :] = 0
+    return x, lengths
+
+
+def series(N=8, T=20, D=3):
+    t = torch.arange(T)[None, :, None] * torch.rand(N, 1, D)
+    return torch.sin(t + 6 * torch.rand(N, 1, D)) + 0.1 * torch.randn(N, T, D)
+
+
+@well
+def classify_series():
+    x = series()
+    return case(Last(3, 16, 4), x, torch.arange(8) % 4, nn.CrossEntropyLoss())
+
+
+@well
+def classify_gru_sgd():
+    model = Last(3, 16, 2, nn.GRU, num_layers=2, dropout=0.3)
+    return case(model, series(), torch.arange(8) % 2, nn.CrossEntropyLoss(), torch.optim.SGD(model.parameters(), 0.05))
+
+
+@well
+def tagger_bidirectional():
+    model = Tokens(each=True, bidirectional=True, K=5)
+    x = tokens()
+    y = x % 5
+    return case(model, x, y, lambda o, y: F.cross_entropy(o.reshape(-1, 5), y.reshape(-1)))
+
+
+@well
+def tagger_transposed():
+    model = Tokens(each=True, K=5)
+    x = tokens()
+    return case(model, x, x.roll(1, 1) % 5, lambda o, y: F.cross_entropy(o.transpose(1, 2), y))
+
+
+@well
+def language_model_time_first():
+    class LM(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.e, self.r, self.o = nn.Embedding(30, 12), nn.LSTM(12, 16, 2, dropout=0.2), nn.Linear(16, 30)
+            self.d = nn.Dropout(0.2)
+
+        def forward(self, x):
+            h, _ = self.r(self.d(self.e(x)))
+            o = self.o(self.d(h))
+            return o.view(-1, 30)
+
+    text = torch.randint(0, 30, (10, 7))
+    model = LM()
+    opt = torch.optim.SGD(model.parameters(), lr=1.0)
+    return case(model, text[:-1], text[1:].reshape(-1), nn.CrossEntropyLoss(), opt, causal=True)
+
+
+@well
+def language_model_tied():
+    class LM(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.e, self.r, self.o = nn.Embedding(30, 16), nn.LSTM(16, 16, batch_first=True), nn.Linear(16, 30)
+            self.o.weight = self.e.weight
+
+        def forward(self, x, state=None):
+            h, state = self.r(self.e(x), state)
+            return self.o(h), state
+
+    x = tokens(6, 12)
+    loss = lambda o, y: F.cross_entropy(o[0].flatten(0, 1), y.flatten())  # noqa: E731
+    return case(LM(), x[:, :-1], x[:, 1:], loss, causal=True)
+
+
+@well
+def packed_last_state():
+    class Packed(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.e, self.r, self.o = (
+                nn.Embedding(30, 8, padding_idx=0),
+                nn.LSTM(8, 16, batch_first=True),
+                nn.Linear(16, 3),
+            )
+
+        def forward(self, x, lengths):
+            p = pack_padded_sequence(self.e(x), lengths.cpu(), batch_first=True, enforce_sorted=False)
+            return self.o(self.r(p)[1][0][-1])
+
+    x, lengths = padded()
+    return case(Packed(), (x, lengths), torch.arange(8) % 3, nn.CrossEntropyLoss(), lengths=lengths)
+
+
+@well
+def packed_tagger_ignore_index():
+    class Packed(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.e, self.r = nn.Embedding(30, 8, padding_idx=0), nn.GRU(8, 16, batch_first=True, bidirectional=True)
+            self.o = nn.Linear(32, 6)
+
+        def forward(self, x):
+            lengths = (x != 0).sum(1)
+            p = pack_padded_sequence(self.e(x), lengths.cpu(), batch_first=True, enforce_sorted=False)
+            h, _ = pad_packed_sequence(self.r(p)[0], batch_first=True, total_length=x.shape[1])
+            return self.o(h)
+
+    x, lengths = padded()
+    y = x % 6
+    y[x == 0] = -100
+    return case(Packed(), x, y, lambda o, y: F.cross_entropy(o.permute(0, 2, 1), y), lengths=lengths)
+
+
+@well
+def packed_input():
+    class Packed(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.r, self.o = nn.LSTM(3, 16, batch_first=True), nn.Linear(16, 2)
+
+        def forward(self, p):
+            return self.o(self.r(p)[1][0][-1])
+
+    x = pack_padded_sequence(series(), torch.tensor([20, 15, 14, 12, 12, 9, 8, 5]), batch_first=True)
+    return case(Packed(), x, torch.arange(8) % 2, nn.CrossEntropyLoss())
+
+
+@well
+def forecast_one_value():
+    x = series(16, 21, 1)
+    return case(Last(1, 16, 1), x[:, :-1], x[:, -1], nn.MSELoss())
+
+
+@well
+def forecast_horizon():
+    x = series(16, 25, 2)
+    return case(Last(2, 16, 5), x[:, :-5], x[:, -5:, 0], nn.L1Loss(), None)
+
+
+@well
+def forecast_each_step():
+    class Each(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.r, self.o = nn.LSTM(1, 16, 2, batch_first=True), nn.Linear(16, 1)
+
+        def forward(self, x):
+            return self.o(self.r(x)[0])
+
+    x = series(8, 21, 1)
+    return case(Each(), x[:, :-1], x[:, 1:], nn.SmoothL1Loss(), causal=True)
+
+
+@well
+def forecast_residual():
+    class Residual(Last):
+        def forward(self, x):
+            return x[:, -1] + super().forward(x)
+
+    x = series(8, 21, 2)
+    return case(Residual(2, 16, 2), x[:, :-1], x[:, -1], nn.HuberLoss())
+
+
+@well
+def forecast_squeezed():
+    class Squeezed(Last):
+        def forward(self, x):
+            return super().forward(x).squeeze(-1)
+
+    x = series(8, 21, 2)
+    return case(Squeezed(2, 16, 1), x[:, :-1], x[:, -1, 0], nn.MSELoss())
+
+
+@well
+def gaussian_likelihood():
+    def nll(o, y):
+        return (o[:, 1] + (y - o[:, 0]) ** 2 * torch.exp(-o[:, 1])).mean() - 3
+
+    x = series(8, 21, 1)
+    return case(Last(1, 16, 2), x[:, :-1], x[:, -1, 0], nll)
+
+
+@well
+def quantiles():
+    q = torch.tensor([0.1, 0.5, 0.9])
+
+    def pinball(o, y):
+        d = y[:, None] - o
+        return torch.maximum(q * d, (q - 1) * d).mean()
+
+    x = series(8, 21, 1)
+    return case(Last(1, 16, 3), x[:, :-1], x[:, -1, 0], pinball)
+
+
+class Seq2Seq(nn.Module):
+    def __init__(self, V=30, attention=False):
+        super().__init__()
+        self.e1, self.e2 = nn.Embedding(V, 8), nn.Embedding(V, 8)
+        self.enc, self.dec = nn.LSTM(8, 16, batch_first=True), nn.LSTM(8, 16, batch_first=True)
+        self.o, self.attention = nn.Linear(32 if attention else 16, V), attention
+
+    def forward(self, src, tgt):
+        h, state = self.enc(self.e1(src))
+        d, _ = self.dec(self.e2(tgt), state)
+        if self.attention:
+            w = torch.softmax(d @ h.transpose(1, 2), -1)
+            d = torch.cat([d, w @ h], -1)
+        return self.o(d)
+
+
+@well
+def seq2seq():
+    src, tgt = tokens(8, 9), tokens(8, 8)
+    loss = lambda o, y: F.cross_entropy(o.reshape(-1, 30), y.reshape(-1))  # noqa: E731
+    return case(Seq2Seq(), (src, tgt[:, :-1]), tgt[:, 1:], loss)
+
+
+@well
+def seq2seq_attention_padded():
+    src, tgt = padded(8, 9)[0], padded(8, 8)[0]
+    loss = lambda o, y: F.cross_entropy(o.reshape(-1, 30), y.reshape(-1), ignore_index=0)  # noqa: E731
+    return case(Seq2Seq(attention=True), (src, tgt[:, :-1]), tgt[:, 1:], loss)
+
+
+@well
+def seq2seq_feeding_back():
+    class Free(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.e, self.enc, self.cell = nn.Embedding(20, 8), nn.GRU(8, 16), nn.GRUCell(8, 16)
+            self.o = nn.Linear(16, 20)
+
+        def forward(self, src, tgt):
+            h = self.enc(self.e(src.T))[1][0]
+            token, steps = torch.ones(len(src), dtype=torch.long), []
+            for t in range(tgt.shape[1]):
+                h = self.cell(self.e(token), h)
+                steps.append(self.o(h))
+                token = tgt[:, t] if self.training else steps[-1].argmax(-1)
+            return torch.stack(steps, 1)
+
+    src, tgt = tokens(8, 9, 20), tokens(8, 7, 20)
+    return case(Free(), (src, tgt), tgt, lambda o, y: F.cross_entropy(o.flatten(0, 1), y.flatten()))
+
+
+@well
+def ctc():
+    class Speech(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.r, self.o = nn.LSTM(5, 16, batch_first=True, bidirectional=True), nn.Linear(32, 8)
+
+        def forward(self, x):
+            return self.o(self.r(x)[0]).log_softmax(-1).transpose(0, 1)
+
+    x, y = series(6, 24, 5), torch.randint(1, 8, (6, 6))
+    sizes = torch.full((6,), 24), torch.tensor([6, 5, 6, 4, 3, 6])
+    return case(Speech(), x, y, lambda o, y: F.ctc_loss(o, y, *sizes))
+
+
+@well
+def transformer_pooled():
+    class T(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.e = nn.Embedding(30, 16)
+            self.p = nn.Parameter(torch.randn(1, 11, 16) * 0.1)
+            self.t = nn.TransformerEncoder(nn.TransformerEncoderLayer(16, 2, 32, batch_first=True), 2)
+            self.o = nn.Linear(16, 3)
+
+        def forward(self, x):
+            return self.o(self.t(self.e(x) + self.p).mean(1))
+
+    return case(T(), tokens(), torch.arange(8) % 3, nn.CrossEntropyLoss())
+
+
+@well
+def transformer_causal():
+    class T(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.e = nn.Embedding(30, 16)
+            self.t = nn.TransformerEncoder(nn.TransformerEncoderLayer(16, 2, 32, 0.0, batch_first=True), 1)
+            self.o = nn.Linear(16, 30)
+
+        def forward(self, x):
+            mask = nn.Transformer.generate_square_subsequent_mask(x.shape[1])
+            return self.o(self.t(self.e(x), mask=mask))
+
+    x = tokens(6, 12)
+    loss = lambda o, y: F.cross_entropy(o.flatten(0, 1), y.flatten())  # noqa: E731
+    return case(T(), x[:, :-1], x[:, 1:], loss, causal=True)
+
+
+class OwnCell(nn.Module):
+    """An LSTM by hand, with its own weights."""
+
+    def __init__(self, D=3, H=12, K=2):
+        super().__init__()
+        self.Wx = nn.Parameter(torch.randn(D, 4 * H) / D**0.5)
+        self.Wh = nn.Parameter(torch.randn(H, 4 * H) / H**0.5)
+        self.b = nn.Parameter(torch.zeros(4 * H))
+        self.h0, self.c0 = nn.Parameter(torch.zeros(H)), nn.Parameter(torch.zeros(H))
+        self.o, self.H = nn.Linear(H, K), H
+
+    def forward(self, x):
+        h, c = self.h0.expand(len(x), -1), self.c0.expand(len(x), -1)
+        for t in range(x.shape[1]):
+            i, f, g, o = (x[:, t] @ self.Wx + h @ self.Wh + self.b).chunk(4, 1)
+            c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
+            h = torch.sigmoid(o) * torch.tanh(c)
+        return self.o(h)
+
+
+@well
+def own_cell_learned_start():
+    return case(OwnCell(), series(), torch.arange(8) % 2, nn.CrossEntropyLoss())
+
+
+@well
+def truncated_within_forward():
+    class Truncated(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.r, self.o = nn.LSTM(3, 16, batch_first=True), nn.Linear(16, 2)
+
+        def forward(self, x):
+            state, outs = None, []
+            for part in x.split(8, 1):
+                if state is not None:
+                    state = tuple(s.detach() for s in state)
+                h, state = self.r(part, state)
+                outs.append(h)
+            return self.o(torch.cat(outs, 1))
+
+    x = series(6, 32, 3)
+    y = (x[:, :, 0].roll(2, 1) > 0).long()
+    return case(Truncated(), x, y, lambda o, y: F.cross_entropy(o.flatten(0, 1), y.flatten()))
+
+
+@well
+def carried_state_declared():
+    class Carried(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.r, self.o, self.state = nn.LSTM(3, 16, batch_first=True), nn.Linear(16, 2), None
+
+        def forward(self, x):
+            h, state = self.r(x, self.state)
+            self.state = tuple(s.detach() for s in state)
+            return self.o(h[:, -1])
+
+    return case(Carried(), series(), torch.arange(8) % 2, nn.CrossEntropyLoss(), stateful=True)
+
+
+@well
+def dict_in_dict_out():
+    class Two(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.e, self.r = nn.Embedding(30, 8), nn.LSTM(11, 16, batch_first=True)
+            self.a, self.b = nn.Linear(16, 3), nn.Linear(16, 1)
+
+        def forward(self, ids, values):
+            h = self.r(torch.cat([self.e(ids), values], -1))[0][:, -1]
+            return {"class": self.a(h), "value": self.b(h)}
+
+    x = {"ids": tokens(8, 20), "values": series()}
+    y = {"class": torch.arange(8) % 3, "value": torch.randn(8, 1)}
+    loss = lambda o, y: F.cross_entropy(o["class"], y["class"]) + F.mse_loss(o["value"], y["value"])  # noqa: E731
+    return case(Two(), x, y, loss)
+
+
+@well
+def weighted_rare_class():
+    y = torch.zeros(16, dtype=torch.long)
+    y[3], y[9] = 1, 2
+    return case(Last(3, 16, 3), series(16), y, nn.CrossEntropyLoss(weight=torch.tensor([0.1, 10.0, 10.0])))
+
+
+@well
+def weighted_positive():
+    y = torch.zeros(16, 1)
+    y[3] = y[9] = 1
+    return case(Last(3, 16, 1), series(16), y, nn.BCEWithLogitsLoss(pos_weight=torch.tensor([7.0])))
+
+
+@well
+def multi_label():
+    y = (torch.rand(8, 5) > 0.5).float()
+    return case(Last(3, 16, 5), series(), y, nn.BCEWithLogitsLoss())
+
+
+@well
+def sigmoid_and_bce():
+    class S(Last):
+        def forward(self, x):
+            return torch.sigmoid(super().forward(x)).squeeze(1)
+
+    return case(S(3, 16, 1), series(), (torch.arange(8) % 2).float(), nn.BCELoss())
+
+
+@well
+def log_softmax_and_nll():
+    class S(Last):
+        def forward(self, x):
+            return F.log_softmax(super().forward(x), 1)
+
+    return case(S(3, 16, 4), series(), torch.arange(8) % 4, nn.NLLLoss())
+
+
+@well
+def log_softmax_and_cross_entropy():
+    class S(Last):
+        def forward(self, x):
+            return F.log_softmax(super().forward(x), 1)
+
+    return case(S(3, 16, 4), series(), torch.arange(8) % 4, nn.CrossEntropyLoss())
+
+
+@well
+def softmax_in_evaluation_only():
+    class S(Last):
+        def forward(self, x):
+            o = super().forward(x)
+            return o if self.training else o.softmax(1)
+
+    return case(S(3, 16, 4), series(), torch.arange(8) % 4, nn.CrossEntropyLoss())
+
+
+@well
+def one_hot_squared_error():
+    class S(Last):
+        def forward(self, x):
+            return super().forward(x).softmax(1)
+
+    y = F.one_hot(torch.arange(8) % 4, 4).float()
+    return case(S(3, 16, 4), series(), y, nn.MSELoss())
+
+
+@well
+def label_smoothing():
+    return case(Last(3, 16, 4), series(), torch.arange(8) % 4, nn.CrossEntropyLoss(label_smoothing=0.1))
+
+
+@well
+def focal_loss():
+    def focal(o, y):
+        p = o.log_softmax(1).gather(1, y[:, None])[:, 0]
+        return (-((1 - p.exp()) ** 2) * p).mean()
+
+    return case(Last(3, 16, 4), series(), torch.arange(8) % 4, focal)
+
+
+@well
+def summed_loss_adam():
+    return case(Last(3, 16, 4), series(), torch.arange(8) % 4, nn.CrossEntropyLoss(reduction="sum"))
+
+
+@well
+def frozen_pretrained_embedding():
+    class S(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.e = nn.Embedding.from_pretrained(torch.randn(500, 20), freeze=True, padding_idx=0)
+            self.r, self.o = nn.GRU(20, 16, batch_first=True), nn.Linear(16, 2)
+
+        def forward(self, x):
+            return self.o(self.r(self.e(x))[1][-1])
+
+    model = S()
+    opt = torch.optim.Adam([p for p in model.parameters() if p.requires_grad])
+    return case(model, padded(8, 12, 500)[0], torch.arange(8) % 2, nn.CrossEntropyLoss(), opt)
+
+
+@well
+def large_embedding_little_used():
+    return case(Tokens(V=5000, K=2), tokens(8, 11, 30), torch.arange(8) % 2, nn.CrossEntropyLoss())
+
+
+@well
+def sparse_embedding():
+    class S(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.e, self.r, self.o = (
+                nn.Embedding(300, 8, sparse=True),
+                nn.GRU(8, 16, batch_first=True),
+                nn.Linear(16, 2),
+            )
+
+        def forward(self, x):
+            return self.o(self.r(self.e(x))[1][-1])
+
+    model = S()
+    return case(model, tokens(), torch.arange(8) % 2, nn.CrossEntropyLoss(), torch.optim.SGD(model.parameters(), 0.1))
+
+
+@well
+def norms():
+    class S(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.bn, self.r, self.ln = nn.BatchNorm1d(3), nn.LSTM(3, 16, batch_first=True), nn.LayerNorm(16)
+            self.o, self.d = nn.Linear(16, 2), nn.Dropout(0.5)
+
+        def forward(self, x):
+            x = self.bn(x.transpose(1, 2)).transpose(1, 2)
+            return self.o(self.d(self.ln(self.r(x)[0].mean(1))))
+
+    return case(S(), series(), torch.arange(8) % 2, nn.CrossEntropyLoss())
+
+
+@well
+def bidirectional_final_states():
+    class S(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.r, self.o = nn.LSTM(3, 16, 2, batch_first=True, bidirectional=True), nn.Linear(32, 2)
+
+        def forward(self, x):
+            h = self.r(x)[1][0]
+            return self.o(torch.cat([h[-2], h[-1]], 1))
+
+    return case(S(), series(), torch.arange(8) % 2, nn.CrossEntropyLoss())
+
+
+@well
+def conv_then_lstm():
+    class S(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.c, self.r, self.o = nn.Conv1d(3, 8, 3, padding=1), nn.LSTM(8, 16, batch_first=True), nn.Linear(16, 2)
+
+        def forward(self, x):
+            return self.o(self.r(F.relu(self.c(x.transpose(1, 2))).transpose(1, 2))[0][:, -1])
+
+    return case(S(), series(), torch.arange(8) % 2, nn.CrossEntropyLoss())
+
+
+@well
+def video():
+    class S(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.c, self.r, self.o = nn.Conv2d(1, 4, 3), nn.LSTM(4 * 36, 16, batch_first=True), nn.Linear(16, 3)
+
+        def forward(self, x):
+            N, T = x.shape[:2]
+            z = F.relu(self.c(x.flatten(0, 1))).reshape(N, T, -1)
+            return self.o(self.r(z)[0][:, -1])
+
+    return case(S(), torch.rand(4, 5, 1, 8, 8), torch.arange(4) % 3, nn.CrossEntropyLoss())
+
+
+@well
+def autoencoder():
+    class S(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.a, self.b, self.o = nn.LSTM(3, 8, batch_first=True), nn.LSTM(8, 16, batch_first=True), nn.Linear(16, 3)
+
+        def forward(self, x):
+            z = self.a(x)[1][0][-1]
+            return self.o(self.b(z[:, None].repeat(1, x.shape[1], 1))[0])
+
+    x = series()
+    return case(S(), x, x, nn.MSELoss())
+
+
+@well
+def copy_memory():
+    x = torch.zeros(8, 30, dtype=torch.long)
+    x[:, :5] = torch.randint(1, 9, (8, 5))
+    x[:, 24] = 9
+    y = torch.zeros_like(x)
+    y[:, 25:] = x[:, :5]
+    model = Tokens(V=10, K=10, each=True)
+    return case(model, x, y, lambda o, y: F.cross_entropy(o.flatten(0, 1), y.flatten()))
+
+
+@well
+def recall_first():
+    x = tokens(16, 12, 6)
+    return case(Tokens(V=6, K=6), x, x[:, 0], nn.CrossEntropyLoss())
+
+
+@well
+def adding_problem():
+    x = torch.rand(16, 30, 2)
+    x[:, :, 1] = 0
+    for n in range(16):
+        x[n, torch.randperm(30)[:2], 1] = 1
+    y = (x[:, :, 0] * x[:, :, 1]).sum(1, keepdim=True)
+    return case(Last(2, 32, 1), x, y, nn.MSELoss())
+
+
+@well
+def characters_one_hot():
+    x = torch.randint(0, 12, (6, 16))
+    loss = lambda o, y: F.cross_entropy(o.transpose(1, 2), y)  # noqa: E731
+
+    class S(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.r, self.o = nn.LSTM(12, 24, batch_first=True), nn.Linear(24, 12)
+
+        def forward(self, x):
+            return self.o(self.r(F.one_hot(x, 12).float())[0])
+
+    return case(S(), x[:, :-1], x[:, 1:], loss, causal=True)
+
+
+@well
+def zero_last_layer():
+    model = Last(3, 16, 4)
+    nn.init.zeros_(model.out.weight)
+    nn.init.zeros_(model.out.bias)
+    return case(model, series(), torch.arange(8) % 4, nn.CrossEntropyLoss())
+
+
+@well
+def forget_bias_large():
+    model = Last(3, 16, 4)
+    with torch.no_grad():
+        model.rnn.bias_ih_l0[16:32] = math.log(50)
+    return case(model, series(8, 60), torch.arange(8) % 4, nn.CrossEntropyLoss())
+
+
+@well
+def double_precision():
+    return case(Last(3, 16, 4).double(), series().double(), torch.arange(8) % 4, nn.CrossEntropyLoss())
+
+
+@well
+def in_batch_negatives():
+    class Towers(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.a, self.b = nn.GRU(3, 16, batch_first=True), nn.GRU(3, 16, batch_first=True)
+
+        def forward(self, p, q):
+            return self.a(p)[1][-1], self.b(q)[1][-1]
+
+    loss = lambda o, y: F.cross_entropy(o[0] @ o[1].T, y)  # noqa: E731
+    return case(Towers(), (series(), series()), torch.arange(8), loss)
+
+
+@well
+def correlation_loss():
+    def corr(o, y):
+        o, y = o[:, 0] - o.mean(), y - y.mean()
+        return 1 - (o * y).sum() / (o.norm() * y.norm() + 1e-8)
+
+    x = series(16, 21, 2)
+    return case(Last(2, 16, 1), x[:, :-1], x[:, -1, 0], corr)
+
+
+@well
+def one_example():
+    return case(Last(3, 16, 1), series(1), torch.randn(1, 1), nn.MSELoss())
+
+
+@well
+def attention_pooled_masked():
+    class S(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.e, self.r = nn.Embedding(30, 8, padding_idx=0), nn.LSTM(8, 16, batch_first=True)
+            self.a, self.o = nn.Linear(16, 1), nn.Linear(16, 2)
+
+        def forward(self, x):
+            h = self.r(self.e(x))[0]
+            w = self.a(torch.tanh(h)).squeeze(-1).masked_fill(x == 0, -1e9).softmax(1)
+            return self.o((w[:, :, None] * h).sum(1))
+
+    x, lengths = padded()
+    return case(S(), x, torch.arange(8) % 2, nn.CrossEntropyLoss(), lengths=lengths)
+
+
+@well
+def masked_mean_loss():
+    class Each(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.r, self.o = nn.LSTM(2, 16, batch_first=True), nn.Linear(16, 1)
+
+        def forward(self, x):
+            return self.o(self.r(x)[0]).squeeze(-1)
+
+    x = series(8, 12, 2)
+    mask = torch.ones(8, 12)
+    for n in range(1, 8):
+        mask[n, 12 - n :] = 0
+        x[n, 12 - n :] = -1
+    y = x[:, :, 0].cos() * mask
+    loss = lambda o, t: (((o - t[0]) ** 2) * t[1]).sum() / t[1].sum()  # noqa: E731
+    return case(Each(), x, (y, mask), loss, mask=mask.bool())
+
+
+@well
+def two_optimizers():
+    model = Seq2Seq()
+    src, tgt = tokens(8, 9), tokens(8, 8)
+    first = [*model.e1.parameters(), *model.enc.parameters()]
+    second = [*model.e2.parameters(), *model.dec.parameters(), *model.o.parameters()]
+    loss = lambda o, y: F.cross_entropy(o.reshape(-1, 30), y.reshape(-1))  # noqa: E731
+    return case(model, (src, tgt[:, :-1]), tgt[:, 1:], loss, [torch.optim.Adam(first), torch.optim.Adam(second)])
+
+
+@well
+def deep_stack_of_cells():
+    class S(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.cells = nn.ModuleList([nn.LSTMCell(3, 12), nn.LSTMCell(12, 12)])
+            self.o = nn.Linear(12, 2)
+
+        def forward(self, x):
+            states = [(x.new_zeros(len(x), 12), x.new_zeros(len(x), 12)) for _ in self.cells]
+            for t in range(x.shape[1]):
+                z = x[:, t]
+                for k, cell in enumerate(self.cells):
+                    states[k] = cell(z, states[k])
+                    z = states[k][0]
+            return self.o(z)
+
+    return case(S(), series(), torch.arange(8) % 2, nn.CrossEntropyLoss())
+
+
+@well
+def zeros_start_with_gradient():
+    class S(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.r, self.o = nn.LSTM(3, 16, 2, batch_first=True), nn.Linear(16, 1)
+
+        def forward(self, x):
+            h0 = torch.zeros(2, x.size(0), 16).requires_grad_()
+            c0 = torch.zeros(2, x.size(0), 16).requires_grad_()
+            out, _ = self.r(x, (h0.detach(), c0.detach()))
+            return self.o(out[:, -1, :])
+
+    x = series(8, 21, 3)
+    return case(S(), x[:, :-1], x[:, -1, :1], nn.MSELoss(reduction="mean"), adam(nn.Linear(1, 1)) and None)
+
+
+@well
+def scaled_targets_sigmoid():
+    class S(Last):
+        def forward(self, x):
+            return torch.sigmoid(super().forward(x))
+
+    x = (series(8, 21, 1) + 1.6) / 3.2
+    return case(S(1, 16, 1), x[:, :-1], x[:, -1].clamp(0, 1), nn.MSELoss())
+
+
+@well
+def squared_count():
+    x = tokens(16, 12, 6)
+    y = (x == 3).sum(1, keepdim=True).float()
+    return case(Tokens(V=6, K=1), x, y, nn.MSELoss())
+
+
+@well
+def weight_norm():
+    model = Last(3, 16, 2)
+    nn.utils.parametrizations.weight_norm(model.out)
+    return case(model, series(), torch.arange(8) % 2, nn.CrossEntropyLoss())
+
+
+@well
+def unused_state_returned_sum_of_losses():
+    class S(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.r, self.o = nn.LSTM(3, 16, batch_first=True), nn.Linear(16, 2)
+
+        def forward(self, x):
+            h, (hn, cn) = self.r(x)
+            return self.o(h), hn, cn
+
+    x = series(8, 10, 3)
+    y = (x[:, :, 1] > 0).long()
+    loss = lambda o, y: sum(F.cross_entropy(o[0][:, t], y[:, t]) for t in range(10)) / 10  # noqa: E731
+    return case(S(), x, y, loss)
+
+
+def make(name, seed=0):
+    torch.manual_seed(seed)
+    np.random.seed(seed)
+    return WELL[name]()
