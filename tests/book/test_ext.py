@@ -1,5 +1,6 @@
 """The book's own Sphinx extension: tried on small books, with and without a repository, right and wrong."""
 
+import ast
 import base64
 import json
 import os
@@ -7,7 +8,9 @@ import re
 import shutil
 import subprocess
 import sys
+import threading
 import zlib
+from contextlib import contextmanager
 from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
@@ -24,7 +27,7 @@ from sphinx.errors import ConfigError, ExtensionError
 ROOT = Path(__file__).parents[2]
 sys.path.append(str(ROOT / "book" / "_ext"))
 
-from inside import stored  # noqa: E402
+from inside import execution, stored  # noqa: E402
 from inside.execution import code_digest  # noqa: E402
 from inside.formulas import FormulaError, Renderer, katex_package  # noqa: E402
 from inside.notebooks import install_cell, launch_links, notebook_of  # noqa: E402
@@ -507,6 +510,35 @@ def test_only_the_pages_concerned_run_again(tmp_path, katex):
         done = small_book(tmp_path, katex, pages, execute="cache")
         assert done.returncode == 0, done.stderr
         assert sorted(log.read_text().splitlines()) == expected
+
+
+def test_what_pages_import_is_parsed_in_one_thread_alone(packages, monkeypatch):
+    """Python 3.11 can fail where two threads parse at once (issue 106905 of python/cpython)."""
+    parsing, executing, parse = [], [], ast.parse
+
+    def here(*given, **named):
+        parsing.append(threading.current_thread())
+        return parse(*given, **named)
+
+    @contextmanager
+    def client(notebook, *_):
+        executing.append((notebook, threading.current_thread()))
+        yield
+
+    for number in range(3):
+        (packages / f"{number}.md").write_text(cell(f"import lstm_ref.doctor  # {number}"))
+    monkeypatch.setattr(ast, "parse", here)
+    monkeypatch.setattr(execution, "create_client", client)
+    monkeypatch.setattr(execution, "create_nb_reader", lambda *_: SimpleNamespace(read=str.strip, read_fmt={}))
+    env = SimpleNamespace(
+        inside_code_digests={},
+        mystnb_config=SimpleNamespace(execution_mode="cache", execution_cache_path=packages / "cache"),
+        myst_config=None,
+        doc2path=lambda name: packages / f"{name}.md",
+    )
+    execution.execute_ahead(SimpleNamespace(srcdir=packages, env=env), env, ["0", "1", "2"])
+    assert set(parsing) == {threading.main_thread()}
+    assert len(executing) == 3 and threading.main_thread() not in dict(executing).values()
 
 
 def test_two_pages_run_at_a_time_and_one_that_measures_time_runs_alone(tmp_path, katex):

@@ -8,12 +8,14 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import jupytext
 from docutils import nodes
 from jupyter_cache import get_cache
 from myst_nb.core.execute import create_client
 from myst_nb.core.read import create_nb_reader
+from nbformat import NotebookNode
 from sphinx.application import Sphinx
 from sphinx.config import Config
 from sphinx.environment import BuildEnvironment
@@ -121,20 +123,25 @@ def execute_ahead(app: Sphinx, env: BuildEnvironment, docnames: list[str]) -> No
         return
     get_cache(config.execution_cache_path).list_cache_records()  # made once, before several write into it
 
-    def execute(docname: str) -> None:
+    def read(docname: str) -> tuple[str, NotebookNode, dict[str, Any]] | None:
         path = env.doc2path(docname)
         source = [Path(path).read_text(encoding="utf-8")]
         mark(app, docname, source)
         reader = create_nb_reader(path, env.myst_config, config, source[0])  # type: ignore[attr-defined]
         if reader is None or CLOCK in source[0]:
-            return
+            return None
+        return path, reader.read(source[0]), reader.read_fmt
+
+    def execute(docname: str, path: str, notebook: NotebookNode, read_fmt: dict[str, Any]) -> None:
         say = SimpleNamespace(info=lambda text: logger.info("%s: %s", docname, text), warning=lambda *_, **__: None)
-        notebook = reader.read(source[0])
-        with create_client(notebook, path, config, say, reader.read_fmt):  # executes what is not in the cache
+        with create_client(notebook, path, config, say, read_fmt):  # executes what is not in the cache
             pass
 
+    # All are read before the first thread starts. To read a page is to parse what it imports, and Python 3.11 can fail
+    # where two threads parse at once (issue 106905 of python/cpython).
+    pages = [(docname, *page) for docname in docnames if (page := read(docname)) is not None]
     with ThreadPoolExecutor(AT_A_TIME) as pool:
-        for _ in pool.map(execute, docnames):
+        for _ in pool.map(lambda page: execute(*page), pages):
             pass
 
 
