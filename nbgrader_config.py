@@ -1,15 +1,17 @@
 # nbgrader's settings for this course. Run nbgrader, and formgrader, in the folder of this file.
 #
-# What is graded is the released notebook with the student's code in it, and the judge asks from outside a sandbox:
-# nothing is executed here. A list that is changed so that this no longer holds is refused when grading starts.
+# What is graded is the released notebook with the student's code in it, and the judge asks from
+# outside a sandbox: nothing is executed here. A list that is changed so that this no longer holds
+# is refused when grading starts.
 
 import os
 import sysconfig
 
 c = get_config()
 
-# nbgrader asks the program alembic, which lies beside this Python, whenever it makes a gradebook; without it formgrader, started
-# as `.venv/bin/jupyter lab`, would only say "Loading, please wait...".
+# nbgrader asks the program alembic, which lies beside this Python, whenever it makes a gradebook;
+# without it formgrader, started as `.venv/bin/jupyter lab`, would only say "Loading, please
+# wait...".
 scripts, path = sysconfig.get_path("scripts"), os.environ.get("PATH", "")
 if scripts not in path.split(os.pathsep):
     os.environ["PATH"] = os.pathsep.join([scripts, path])

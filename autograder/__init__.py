@@ -1,4 +1,5 @@
-"""Grade notebooks whose authors may be careless or hostile: the judge sits outside the sandbox, the student's code inside.
+"""Grade notebooks whose authors may be careless or hostile: the judge sits outside the sandbox, the
+student's code inside.
 
     guest      all that a student's code can read: the worker, its protocol, the fork server
     sandbox    holds that code apart

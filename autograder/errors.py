@@ -132,7 +132,8 @@ class StoreError(AutograderError, RuntimeError):
                 why += f"; {shutil.disk_usage(place).free / 2**20:.1f} MB are free there"
             remedy = "Make room there"
         super().__init__(
-            f"{path} cannot be written: {why}. {remedy}, then run the same command again: it goes on where this one ended."
+            f"{path} cannot be written: {why}. {remedy}, then run the same command again: it "
+            "goes on where this one ended."
         )
 
 
@@ -178,11 +179,15 @@ class JudgeLost(JudgeError):
 
 
 class JudgeOvertime(JudgeLost):
-    """The process is gone because it took too much processor time; another one would do the same."""
+    """The process is gone because it took too much processor time; another one would do the
+    same.
+    """
 
 
 class Stopped(AutograderError):
-    """The grading was stopped; nothing is to be written about the submission that was being graded."""
+    """The grading was stopped; nothing is to be written about the submission that was being
+    graded.
+    """
 
 
 class WorkerDied(WorkerError):
@@ -207,9 +212,11 @@ class OutOfMemory(WorkerError):
 
 @dataclass(eq=False)
 class StudentFailure(Exception):
-    """An exception in the student's code: class, text, and the line of the student's at which it happened (0: none).
+    """An exception in the student's code: class, text, and the line of the student's at which it
+    happened (0: none).
 
-    All of it stands on one line: a text with line breaks could write lines that look like the judge's own.
+    All of it stands on one line: a text with line breaks could write lines that look like the
+    judge's own.
     """
 
     kind: str

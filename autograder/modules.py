@@ -30,7 +30,8 @@ def load_module(name: str, source: Path) -> ModuleType:
 
 
 def imported(code: str | bytes, inside_functions: bool = True) -> Iterator[str]:
-    """Full names of the modules that some code imports, and of objects in them, which may be modules.
+    """Full names of the modules that some code imports, and of objects in them, which may be
+    modules.
 
     Imports that only a type checker reads do not count.
 
@@ -45,7 +46,10 @@ def imported(code: str | bytes, inside_functions: bool = True) -> Iterator[str]:
     waiting: list[ast.AST] = [ast.parse(code)]
     while waiting:
         node = waiting.pop()
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) and not inside_functions:
+        if (
+            isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+            and not inside_functions
+        ):
             continue
         if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
             continue

@@ -1,8 +1,9 @@
 """Collecting from nbgrader's exchange, a folder into which every user of the machine may write.
 
-nbgrader's own way of collecting follows the links in a submission with the rights of whoever collects: a notebook that is a link
-to the solution is collected as the solution. It takes what anybody left in anybody's name, and one submission that cannot be
-read ends it for all. `nbgrader_config.py` names the class of this module in its place.
+nbgrader's own way of collecting follows the links in a submission with the rights of whoever
+collects: a notebook that is a link to the solution is collected as the solution. It takes what
+anybody left in anybody's name, and one submission that cannot be read ends it for all.
+`nbgrader_config.py` names the class of this module in its place.
 """
 
 from __future__ import annotations
@@ -21,17 +22,22 @@ from nbgrader.utils import ignore_patterns
 from autograder.course.course import TIMESTAMP, read_timestamp
 from autograder.text import printable
 
-SKIPPED: dict[str, Any] = {"username": "", "filename": "", "timestamp": datetime.datetime.min}  # what is left out
+# what is left out
+SKIPPED: dict[str, Any] = {"username": "", "filename": "", "timestamp": datetime.datetime.min}
 SLOW_COPY = (
-    600  # seconds between the time that a submission states and its last file, before a person should look at it
+    # seconds between the time that a submission states and its last file, before a person should
+    # look at it
+    600
 )
 
 
 class CollectWithoutLinks(ExchangeCollect):  # type: ignore[misc]
-    """``nbgrader collect`` that copies plain files only, only what its owner handed in, and that nobody can stop for others.
+    """``nbgrader collect`` that copies plain files only, only what its owner handed in, and that
+    nobody can stop for others.
 
-    Each submission that is left out is named with the reason, and the command ends with an error after all others are collected.
-    An earlier submission of the same student stands where a later one cannot be collected.
+    Each submission that is left out is named with the reason, and the command ends with an error
+    after all others are collected. An earlier submission of the same student stands where a later
+    one cannot be collected.
     """
 
     src_records: list[dict[str, Any]]
@@ -66,7 +72,8 @@ class CollectWithoutLinks(ExchangeCollect):  # type: ignore[misc]
             return f"{student!r} cannot be the name of a student"
         if self.check_owner and (owner := _user(about.st_uid)) != student:
             return (
-                f"it is in the name of {student}, and {owner} put it there. Where students have other names here than on this "
+                f"it is in the name of {student}, and {owner} put it there. Where students have "
+                "other names here than on this "
                 "machine, set c.ExchangeCollect.check_owner = False"
             )
         size = last = 0.0
@@ -75,11 +82,16 @@ class CollectWithoutLinks(ExchangeCollect):  # type: ignore[misc]
                 about = os.fstat(file.fileno())
             size, last = size + about.st_size, max(last, about.st_ctime)
             if size > 1000 * self.coursedir.max_dir_size:
-                return f"with {name} it is larger than c.CourseDirectory.max_dir_size, {self.coursedir.max_dir_size} kB"
+                return (
+                    f"with {name} it is larger than c.CourseDirectory.max_dir_size, "
+                    f"{self.coursedir.max_dir_size} kB"
+                )
         put_there = datetime.datetime.fromtimestamp(last, datetime.UTC).replace(tzinfo=None)
         if (put_there - record["timestamp"]).total_seconds() > SLOW_COPY:
             self.log.warning(
-                "%s: its last file was written at %s UTC, later than it states", printable(path), put_there
+                "%s: its last file was written at %s UTC, later than it states",
+                printable(path),
+                put_there,
             )
         return ""
 
@@ -99,8 +111,12 @@ class CollectWithoutLinks(ExchangeCollect):  # type: ignore[misc]
             self.fail(f"{self.left_out} left out, for the reasons above; all others are collected")
 
     def do_copy(self, src: str, dest: str, log: Any = None) -> None:
-        """Copy the plain files of a submission; links, pipes and devices are left where they are."""
-        ignored = ignore_patterns(self.coursedir.ignore, self.coursedir.include, self.coursedir.max_file_size, self.log)
+        """Copy the plain files of a submission; links, pipes and devices are left where they
+        are.
+        """
+        ignored = ignore_patterns(
+            self.coursedir.ignore, self.coursedir.include, self.coursedir.max_file_size, self.log
+        )
         os.makedirs(dest)
         for folder, name, file in _plain_files(src):
             with file:
@@ -111,7 +127,8 @@ class CollectWithoutLinks(ExchangeCollect):  # type: ignore[misc]
                 target.parent.mkdir(parents=True, exist_ok=True)
                 with target.open("wb") as copy:
                     shutil.copyfileobj(file, copy)
-        # A file that states another time than the folder's name, or none, would give another penalty for being late.
+        # A file that states another time than the folder's name, or none, would give another
+        # penalty for being late.
         Path(dest, TIMESTAMP).write_text(os.path.basename(src).rsplit("+", 3)[2], encoding="utf-8")
         if self.coursedir.groupshared:
             for folder, _, names in os.walk(dest):
@@ -123,12 +140,15 @@ class CollectWithoutLinks(ExchangeCollect):  # type: ignore[misc]
 def _plain_files(root: str) -> Iterator[tuple[str, str, Any]]:
     """Folder, name and open file of each plain file under a folder.
 
-    Between looking and opening somebody may put a link there: what is open is looked at, and no link is ever followed.
+    Between looking and opening somebody may put a link there: what is open is looked at, and no
+    link is ever followed.
     """
     for folder, _, names, descriptor in os.fwalk(root, follow_symlinks=False, onerror=_raise):
         for name in sorted(names):
             try:
-                opened = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=descriptor)
+                opened = os.open(
+                    name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=descriptor
+                )
             except OSError:
                 if stat.S_ISREG(os.stat(name, dir_fd=descriptor, follow_symlinks=False).st_mode):
                     raise

@@ -1,4 +1,5 @@
-"""The tables of the page *choices*: accuracy of a classifier of docstrings, one choice changed at a time, and two at once.
+"""The tables of the page *choices*: accuracy of a classifier of docstrings, one choice changed at a
+time, and two at once.
 
     python benchmarks/choices.py        # three minutes of one core, into benchmarks/results/choices.json
 
@@ -22,9 +23,13 @@ SEEDS = 5
 
 
 def main() -> None:
-    """Measure, and write the file: beside each mean, the difference from the default on the same splits and seeds."""
+    """Measure, and write the file: beside each mean, the difference from the default on the same
+    splits and seeds.
+    """
     torch.set_num_threads(1)
-    runs: dict[str, list[float]] = {"counting words": [PAGE.accuracy_of_counting(seed) for seed in range(SEEDS)]}
+    runs: dict[str, list[float]] = {
+        "counting words": [PAGE.accuracy_of_counting(seed) for seed in range(SEEDS)]
+    }
     for name, changed in (PAGE.ARMS | PAGE.PAIRS).items():
         runs[name] = [PAGE.accuracy_of(changed, seed) for seed in range(SEEDS)]
         print(name, [round(one, 3) for one in runs[name]], flush=True)

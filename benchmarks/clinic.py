@@ -41,15 +41,25 @@ def bench(case: ClinicCase, sick: bool, seed: int) -> Bench:
 
 
 def complaint(case: ClinicCase, seed: int) -> list[tuple[str, float]]:
-    """What the owner sees: the loss on a batch before and after training, and the score in validation."""
+    """What the owner sees: the loss on a batch before and after training, and the score in
+    validation.
+    """
     on = bench(case, True, seed)
     counted = bench(case, True, seed)
     before = measures.loss_of(on.case)
     assert on.case.learn is not None and on.case.score is not None
     on.case.learn(case.steps)
-    score = "share wrong in validation" if counted.classes else "squared error in validation, of the variance"
+    score = (
+        "share wrong in validation"
+        if counted.classes
+        else "squared error in validation, of the variance"
+    )
     after = measures.loss_of(on.case)
-    return [("loss before", before), (f"loss after {case.steps} steps", after), (score, float(on.case.score()))]
+    return [
+        ("loss before", before),
+        (f"loss after {case.steps} steps", after),
+        (score, float(on.case.score())),
+    ]
 
 
 def examined(case: ClinicCase) -> dict[str, Any]:
@@ -66,12 +76,18 @@ def examined(case: ClinicCase) -> dict[str, Any]:
         }
 
 
-def rows(case: ClinicCase, measurement: Measurement, sick: Bench, mended: Bench) -> str | list[list[Any]]:
-    """Name, sick, mended, and where an expert would order it the least and the largest of all seeds."""
+def rows(
+    case: ClinicCase, measurement: Measurement, sick: Bench, mended: Bench
+) -> str | list[list[Any]]:
+    """Name, sick, mended, and where an expert would order it the least and the largest of all
+    seeds.
+    """
     first, twin = measurement.take(sick), measurement.take(mended)
     if isinstance(first, str) or isinstance(twin, str):
         return first if isinstance(first, str) else f"{twin} (mended)"
-    found: list[list[Any]] = [[name, number(value), number(twin[name])] for name, value in first.items()]
+    found: list[list[Any]] = [
+        [name, number(value), number(twin[name])] for name, value in first.items()
+    ]
     if measurement.id in case.expert:
         runs = [first, *(measurement.measure(bench(case, True, seed)) for seed in SEEDS[1:])]
         for row, name in zip(found, first, strict=True):
@@ -101,7 +117,12 @@ def main() -> None:
             cases[case.id] = examined(case)
         print(f"{case.id}: {time.process_time() - busy:.1f} s of a processor", flush=True)
         order = {one.id: cases[one.id] for one in CASES if one.id in cases}
-        store("clinic", "measurements of twelve sick programs", {"seeds": list(SEEDS), "cases": order}, PACKAGES)
+        store(
+            "clinic",
+            "measurements of twelve sick programs",
+            {"seeds": list(SEEDS), "cases": order},
+            PACKAGES,
+        )
 
 
 if __name__ == "__main__":

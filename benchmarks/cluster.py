@@ -1,22 +1,27 @@
-"""A class graded by a cluster that breaks: hosts are cut off, killed, come back, come late. Run as root by `make bench-cluster`.
+"""A class graded by a cluster that breaks: hosts are cut off, killed, come back, come late. Run as
+root by `make bench-cluster`.
 
-Each host is a machine of its own as far as Linux can make one on one computer (see tests/support/netns.py): an address,
-processes, mounts and a host name of its own, on a switch that leads nowhere else. There is one for the scheduler, one for
-the person who grades, and four for workers. The course's folder is empty on all but one: what is graded travels with each task.
+Each host is a machine of its own as far as Linux can make one on one computer (see
+tests/support/netns.py): an address, processes, mounts and a host name of its own, on a switch that
+leads nowhere else. There is one for the scheduler, one for the person who grades, and four for
+workers. The course's folder is empty on all but one: what is graded travels with each task.
 
 Four trials:
 
-- *breakdown*: while the class is graded, a worker's host is cut off (its packets are lost, nobody is told) and comes back the
-  moment that it is given up, so that it still holds what was given to others meanwhile; another is killed with all its processes;
-  a third joins late; the first is cut off again, for longer. Then gradebook, records, graded notebooks, what the command printed
-  and its exit code are compared with those of a run without a cluster. Equal means equal in every row and every file; only
-  times, and the log lines that carry them, are left out.
-- *scheduler killed* and *scheduler cut off*: the command must end with one sentence, keep what is graded, and, given a new
-  scheduler, finish.
+- *breakdown*: while the class is graded, a worker's host is cut off (its packets are lost, nobody
+  is told) and comes back the moment that it is given up, so that it still holds what was given to
+  others meanwhile; another is killed with all its processes; a third joins late; the first is cut
+  off again, for longer. Then gradebook, records, graded notebooks, what the command printed and its
+  exit code are compared with those of a run without a cluster. Equal means equal in every row and
+  every file; only times, and the log lines that carry them, are left out.
+- *scheduler killed* and *scheduler cut off*: the command must end with one sentence, keep what is
+  graded, and, given a new scheduler, finish.
 - *another version*: a host on which one line of the comparison differs must grade nobody.
-- *TLS*: with certificates made for the trial the class is graded, and who has none gets no connection.
+- *TLS*: with certificates made for the trial the class is graded, and who has none gets no
+  connection.
 
-The code is copied first: a file that is edited in the middle of a run would rightly be taken for another version.
+The code is copied first: a file that is edited in the middle of a run would rightly be taken for
+another version.
 """
 
 from __future__ import annotations
@@ -57,12 +62,19 @@ NAME = "tiny"
 SCHEDULER, DESK, FIRST_WORKER = 1, 2, 11  # last parts of addresses
 PORT = 8786
 # What is lost after this long is given up; Dask's own values are 30 seconds and 5 minutes.
-PATIENCE = {"DASK_DISTRIBUTED__COMM__TIMEOUTS__TCP": "15s", "DASK_DISTRIBUTED__SCHEDULER__WORKER_TTL": "60s"}
-LONGER = 40.0  # seconds for which a host stays cut off after it was given up: its own side has given up by then, too
+PATIENCE = {
+    "DASK_DISTRIBUTED__COMM__TIMEOUTS__TCP": "15s",
+    "DASK_DISTRIBUTED__SCHEDULER__WORKER_TTL": "60s",
+}
+# seconds for which a host stays cut off after it was given up: its own side has given up by then,
+# too
+LONGER = 40.0
 
 RAISES = RIGHT | {"total_code": "def total(x):\n    return x.summ()"}
 DIES = RIGHT | {"scale_code": "import os\n\ndef scale(x, a):\n    os._exit(3)"}
-OTHER_AT_EACH_RUN = RIGHT | {"total_code": "import time\n\ndef total(x):\n    return x.sum() + 0 * time.time()"}
+OTHER_AT_EACH_RUN = RIGHT | {
+    "total_code": "import time\n\ndef total(x):\n    return x.sum() + 0 * time.time()"
+}
 # In a class of twenty; a name stands in the folder's name, too.
 CLASS: list[tuple[str, Any]] = [
     *[("right", RIGHT)] * 9,
@@ -76,7 +88,8 @@ CLASS: list[tuple[str, Any]] = [
 ]
 
 
-# --- the class, and what became of it --------------------------------------------------------------------------------------
+# --- the class, and what became of it
+# --------------------------------------------------------------------------------------
 
 
 def make_course(root: Path, submissions: int) -> Path:
@@ -93,7 +106,8 @@ def make_course(root: Path, submissions: int) -> Path:
     shutil.copy(ROOT / "nbgrader_config.py", root)
     release.write_releases(root)
     texts = {
-        kind: work if isinstance(work, str) else nbformat.v4.writes_json(filled_in(root, work)) for kind, work in CLASS
+        kind: work if isinstance(work, str) else nbformat.v4.writes_json(filled_in(root, work))
+        for kind, work in CLASS
     }
     for k in range(submissions):
         kind, _ = CLASS[k * 7 % len(CLASS)]  # mixed, and the same in every class
@@ -107,7 +121,9 @@ def found(course: Path) -> dict[str, Any]:
     left: dict[str, Any] = dict(rows(course / "gradebook.db"))
     for path in sorted((course / "records" / NAME).glob("*.json")):
         record = json.loads(path.read_text())
-        left[f"record {path.stem}"] = {key: value for key, value in record.items() if key not in ("seconds", "log")}
+        left[f"record {path.stem}"] = {
+            key: value for key, value in record.items() if key not in ("seconds", "log")
+        }
     for path in sorted((course / "autograded").glob("*/*/*")):
         left[f"graded {path.parent.parent.name}"] = hashlib.sha256(path.read_bytes()).hexdigest()
     return left
@@ -129,12 +145,24 @@ def rows(path: Path) -> Iterator[tuple[str, Any]]:
     with contextlib.closing(sqlite3.connect(path)) as database:
 
         def named(text: Any) -> Any:
-            return re.sub(r"[0-9a-f]{32}", lambda match: names.get(match.group(), match.group()), str(text))
+            return re.sub(
+                r"[0-9a-f]{32}", lambda match: names.get(match.group(), match.group()), str(text)
+            )
 
         for table, key in keys.items():
-            names |= {row[0]: named(row[1]) for row in database.execute(f"SELECT id, {key} FROM {table}")}
-        for (table,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
-            yield table, sorted([named(value) for value in row] for row in database.execute(f"SELECT * FROM {table}"))
+            names |= {
+                row[0]: named(row[1]) for row in database.execute(f"SELECT id, {key} FROM {table}")
+            }
+        for (table,) in database.execute(
+            "SELECT name FROM sqlite_master WHERE type = 'table'"
+        ).fetchall():
+            yield (
+                table,
+                sorted(
+                    [named(value) for value in row]
+                    for row in database.execute(f"SELECT * FROM {table}")
+                ),
+            )
 
 
 def differences(one: dict[str, Any], other: dict[str, Any]) -> list[str]:
@@ -148,7 +176,8 @@ def only(left: dict[str, Any], course: Path) -> dict[str, Any]:
     return {key: value for key, value in left.items() if key.partition(" ")[2] in students}
 
 
-# --- hosts and what runs on them -------------------------------------------------------------------------------------------
+# --- hosts and what runs on them
+# -------------------------------------------------------------------------------------------
 
 
 @dataclass
@@ -185,14 +214,26 @@ class Trial:
         return self.scheduler
 
     def worker(
-        self, number: int, processes: int = 1, user: int = 0, prepare: Callable[[Host], Any] = lambda _: None
+        self,
+        number: int,
+        processes: int = 1,
+        user: int = 0,
+        prepare: Callable[[Host], Any] = lambda _: None,
     ) -> Host:
         """Make a worker's host and start it."""
         host = self.network.host(f"worker{number}", FIRST_WORKER + number, hidden=[self.course])
         prepare(host)
         options = ["--nworkers", str(processes), "--nthreads", "1", "--no-dashboard"]
         address = f"{self.protocol}://{self.scheduler.address}:{PORT}"
-        self._dask(host, "worker", address, *options, "--local-directory", str(host.folder / "tmp"), user=user)
+        self._dask(
+            host,
+            "worker",
+            address,
+            *options,
+            "--local-directory",
+            str(host.folder / "tmp"),
+            user=user,
+        )
         return host
 
     def _dask(self, host: Host, *words: str, user: int = 0) -> None:
@@ -206,16 +247,34 @@ class Trial:
             settings["LD_LIBRARY_PATH"] = str(host.folder / "python" / "lib")
         with open(self.logs[host.name], "w") as log:
             command = [python, "-m", "dask", *words]
-            if words[0] == "worker":  # one that lost its scheduler ends, and is started again as any service is
-                command = ["sh", "-c", 'while :; do "$@"; sleep 2; done', "dask worker, again and again", *command]
+            # one that lost its scheduler ends, and is started again as any service is
+            if words[0] == "worker":
+                command = [
+                    "sh",
+                    "-c",
+                    'while :; do "$@"; sleep 2; done',
+                    "dask worker, again and again",
+                    *command,
+                ]
             host.run(command, user=user, settings=settings, stdout=log, stderr=subprocess.STDOUT)
 
     def grade(self, *options: str, settings: dict[str, str] | None = None) -> subprocess.Popen[Any]:
         """Start what a person types who grades."""
-        command = [sys.executable, "-m", "autograder", "run", NAME, "--scheduler", self.address, *options]
+        command = [
+            sys.executable,
+            "-m",
+            "autograder",
+            "run",
+            NAME,
+            "--scheduler",
+            self.address,
+            *options,
+        ]
         streams = {name: open(self.desk.folder / name, "w") for name in ("stdout", "stderr")}
         try:
-            return self.desk.run(command, cwd=self.course, settings=self.settings | (settings or {}), **streams)
+            return self.desk.run(
+                command, cwd=self.course, settings=self.settings | (settings or {}), **streams
+            )
         finally:
             for stream in streams.values():
                 stream.close()
@@ -229,7 +288,9 @@ class Trial:
         try:
             return list(json.loads(self.said("stdout")))
         except ValueError:
-            raise RuntimeError(f"no outcomes, but:\n{self.said('stderr')}\n{self.end_of_logs()}") from None
+            raise RuntimeError(
+                f"no outcomes, but:\n{self.said('stderr')}\n{self.end_of_logs()}"
+            ) from None
 
     def log(self, host: str) -> str:
         """What Dask printed on a host."""
@@ -238,10 +299,16 @@ class Trial:
     def graded(self) -> int:
         """How many records there are."""
         folder = self.course / "records" / NAME
-        return sum(entry.name.endswith(".json") for entry in os.scandir(folder)) if folder.is_dir() else 0
+        return (
+            sum(entry.name.endswith(".json") for entry in os.scandir(folder))
+            if folder.is_dir()
+            else 0
+        )
 
     def happened(self, what: str, host: Host, after: float = 0.0) -> float | None:
-        """When the scheduler wrote of a host that it came (``"Register"``) or went (``"Remove"``)."""
+        """When the scheduler wrote of a host that it came (``"Register"``) or went
+        (``"Remove"``).
+        """
         for line in self.log("scheduler").splitlines():
             if f"{what} worker" in line and f"://{host.address}:" in line:
                 when = datetime.strptime(line[:23], "%Y-%m-%d %H:%M:%S,%f").timestamp()
@@ -250,7 +317,10 @@ class Trial:
         return None
 
     def wait(
-        self, condition: Callable[[], Any], running: subprocess.Popen[Any] | None = None, seconds: float = 120.0
+        self,
+        condition: Callable[[], Any],
+        running: subprocess.Popen[Any] | None = None,
+        seconds: float = 120.0,
     ) -> None:
         """Wait until something holds; and no longer than the command runs."""
         until = time.time() + seconds
@@ -258,12 +328,17 @@ class Trial:
             if running is not None and running.poll() is not None:
                 return
             if time.time() > until:
-                raise RuntimeError(f"something did not happen within {seconds:g} s; the logs:\n{self.end_of_logs()}")
+                raise RuntimeError(
+                    f"something did not happen within {seconds:g} s; the logs:\n"
+                    f"{self.end_of_logs()}"
+                )
             time.sleep(0.1)
 
     def end_of_logs(self) -> str:
         """What was printed last on each host."""
-        return "\n".join(f"--- {name}\n{path.read_text()[-2000:]}" for name, path in self.logs.items())
+        return "\n".join(
+            f"--- {name}\n{path.read_text()[-2000:]}" for name, path in self.logs.items()
+        )
 
     def stop(self) -> list[str]:
         """Ask all of Dask to end, as one does at the end of a day; what is still there then."""
@@ -279,10 +354,13 @@ class Trial:
         return [" ".join(process.cmdline())[:200] for process in left]
 
 
-# --- trials ----------------------------------------------------------------------------------------------------------------
+# --- trials
+# --------------------------------------------------------------------------------------------------
 
 
-def breakdown(network: Network, code: Path, course: Path, say: Callable[[str], None]) -> dict[str, Any]:
+def breakdown(
+    network: Network, code: Path, course: Path, say: Callable[[str], None]
+) -> dict[str, Any]:
     """The class on a cluster that breaks."""
     total = sum(1 for _ in (course / "submitted").iterdir())
     trial = Trial(network, code, course)
@@ -297,7 +375,9 @@ def breakdown(network: Network, code: Path, course: Path, say: Callable[[str], N
 
     def note(what: str, **more: Any) -> float:
         now = time.time()
-        events.append({"second": round(now - began, 1), "graded": trial.graded(), "what": what, **more})
+        events.append(
+            {"second": round(now - began, 1), "graded": trial.graded(), "what": what, **more}
+        )
         say(f"{now - began:7.1f} s  {trial.graded():5} graded  {what} {more or ''}")
         return now
 
@@ -334,7 +414,9 @@ def breakdown(network: Network, code: Path, course: Path, say: Callable[[str], N
     outcomes = trial.outcomes()
     listed = [outcome["student"] for outcome in outcomes]
     came = [trial.happened("Register", cut_off, back) for back in backs]
-    done = {host.name: trial.log(host.name).count("Registered to") for host in (first, cut_off, late)}
+    done = {
+        host.name: trial.log(host.name).count("Registered to") for host in (first, cut_off, late)
+    }
     return {
         "submissions": total,
         "seconds": seconds,
@@ -344,7 +426,8 @@ def breakdown(network: Network, code: Path, course: Path, say: Callable[[str], N
         "listed": len(listed),
         "listed twice": len(listed) - len(set(listed)),
         "worker2 works again after seconds": [
-            round(there - back, 1) if there else None for there, back in zip(came, backs, strict=True)
+            round(there - back, 1) if there else None
+            for there, back in zip(came, backs, strict=True)
         ],
         "worker processes that came": done,
         "events": events,
@@ -355,7 +438,9 @@ def breakdown(network: Network, code: Path, course: Path, say: Callable[[str], N
 
 def strip(outcomes: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """What `--json` prints, without times."""
-    return [{key: value for key, value in o.items() if key not in ("seconds", "log")} for o in outcomes]
+    return [
+        {key: value for key, value in o.items() if key not in ("seconds", "log")} for o in outcomes
+    ]
 
 
 def without_cluster(code: Path, course: Path) -> dict[str, Any]:
@@ -363,7 +448,12 @@ def without_cluster(code: Path, course: Path) -> dict[str, Any]:
     began = time.time()
     command = [sys.executable, "-m", "autograder", "run", NAME, "--json"]
     run = subprocess.run(
-        command, cwd=course, env=os.environ | {"PYTHONPATH": str(code)}, capture_output=True, text=True, check=False
+        command,
+        cwd=course,
+        env=os.environ | {"PYTHONPATH": str(code)},
+        capture_output=True,
+        text=True,
+        check=False,
     )
     total, seconds = sum(1 for _ in (course / "submitted").iterdir()), time.time() - began
     return {
@@ -425,9 +515,15 @@ def encrypted(network: Network, code: Path, course: Path) -> dict[str, Any]:
     folder = network.folder / "certificates"
     make_certificates(folder)
     prefix, names = "DASK_DISTRIBUTED__COMM__TLS__", ("scheduler", "worker", "client")
-    settings = {f"{prefix}CA_FILE": str(folder / "ca.pem"), "DASK_DISTRIBUTED__COMM__REQUIRE_ENCRYPTION": "true"}
+    settings = {
+        f"{prefix}CA_FILE": str(folder / "ca.pem"),
+        "DASK_DISTRIBUTED__COMM__REQUIRE_ENCRYPTION": "true",
+    }
     for name in names:
-        settings |= {f"{prefix}{name.upper()}__{kind.upper()}": str(folder / f"{kind}.pem") for kind in ("cert", "key")}
+        settings |= {
+            f"{prefix}{name.upper()}__{kind.upper()}": str(folder / f"{kind}.pem")
+            for kind in ("cert", "key")
+        }
     trial = Trial(network, code, course, settings, protocol="tls")
     trial.worker(1)
     result: dict[str, Any] = {"exit code": trial.grade().wait(), "graded": trial.graded()}
@@ -444,21 +540,36 @@ def encrypted(network: Network, code: Path, course: Path) -> dict[str, Any]:
 def make_certificates(folder: Path) -> None:
     """An authority of one's own, and one certificate from it for all three sides."""
     folder.mkdir()
-    new = ["req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]
+    new = [
+        "req",
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:prime256v1",
+        "-nodes",
+        "-days",
+        "2",
+    ]
     for command in (
         [*new, "-x509", "-subj", "/CN=ca", "-keyout", "ca.key", "-out", "ca.pem"],
         [*new, "-subj", "/CN=grading", "-keyout", "key.pem", "-out", "request.pem"],
-        "x509 -req -days 2 -in request.pem -CA ca.pem -CAkey ca.key -CAcreateserial -out cert.pem".split(),
+        (
+            "x509 -req -days 2 -in request.pem -CA ca.pem -CAkey ca.key -CAcreateserial -out "
+            "cert.pem"
+        ).split(),
     ):
         subprocess.run(["openssl", *command], cwd=folder, check=True, capture_output=True)
 
 
-# --- all of it -------------------------------------------------------------------------------------------------------------
+# --- all of it
+# --------------------------------------------------------------------------------------------------
 
 
 def about() -> dict[str, Any]:
     """What the numbers belong to."""
-    bubblewrap = subprocess.run(["bwrap", "--version"], capture_output=True, text=True, check=True).stdout.split()[-1]
+    bubblewrap = subprocess.run(
+        ["bwrap", "--version"], capture_output=True, text=True, check=True
+    ).stdout.split()[-1]
     return {
         **machine("numpy", "dask", "distributed", "nbgrader"),
         "load": os.getloadavg(),
@@ -469,23 +580,30 @@ def about() -> dict[str, Any]:
 
 def main() -> None:
     """Run all trials, compare, print, write."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--submissions", type=int, default=2000)
     parser.add_argument("--small", type=int, default=120, help="submissions of the other trials")
-    parser.add_argument("--only", help="breakdown, killed, cut, version or tls; the others' results stay")
+    parser.add_argument(
+        "--only", help="breakdown, killed, cut, version or tls; the others' results stay"
+    )
     parser.add_argument("--out", type=Path, default=RESULTS)
     options = parser.parse_args()
     if reason := why_not():
         raise SystemExit(f"Hosts cannot be made here: {reason}")
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"  # nbgrader asks for alembic
+    # nbgrader asks for alembic
+    os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     report: dict[str, Any] = {"machine": about(), "settings": PATIENCE}
     with tempfile.TemporaryDirectory(prefix="bench-cluster-") as name:
         folder = Path(name)
         folder.chmod(0o755)
         code = folder / "code"
         for package in ("autograder", "verdict"):
-            shutil.copytree(ROOT / package, code / package, ignore=shutil.ignore_patterns("__pycache__"))
+            shutil.copytree(
+                ROOT / package, code / package, ignore=shutil.ignore_patterns("__pycache__")
+            )
         whole = make_course(folder / "whole", options.submissions)
         part = make_course(folder / "part", options.small)
         shutil.copy(whole / "records" / "course.key", part / "records" / "course.key")
@@ -504,7 +622,12 @@ def main() -> None:
             with Network(folder / f"hosts{k}") as network:
                 report[trial] = function(network, course)
             left[trial] = found(course)
-            print(trial, json.dumps({k: v for k, v in report[trial].items() if k not in ("outcomes", "events")}))
+            print(
+                trial,
+                json.dumps(
+                    {k: v for k, v in report[trial].items() if k not in ("outcomes", "events")}
+                ),
+            )
         alone = "breakdown" in report
         report["without a cluster"] = without_cluster(code, whole if alone else part)
         expected = found(whole if alone else part)
@@ -517,7 +640,9 @@ def main() -> None:
                 differ += ["what was printed"] * (
                     report[trial].pop("outcomes") != report["without a cluster"]["outcomes"]
                 )
-                differ += ["exit code"] * (report[trial]["exit code"] != report["without a cluster"]["exit code"])
+                differ += ["exit code"] * (
+                    report[trial]["exit code"] != report["without a cluster"]["exit code"]
+                )
                 report[trial]["compared"] = len(expected)
             else:
                 small = only(expected, part)
@@ -526,7 +651,9 @@ def main() -> None:
             report[trial]["different"] = differ
             wrong += [f"{trial}: {what}" for what in differ]
         report["without a cluster"].pop("outcomes")
-        wrong += [f"{name}: {p} is left" for name in left for p in report[name].get("left running", [])]
+        wrong += [
+            f"{name}: {p} is left" for name in left for p in report[name].get("left running", [])
+        ]
     print(json.dumps(report["without a cluster"]))
     if options.only:
         if not alone:

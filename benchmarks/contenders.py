@@ -1,7 +1,9 @@
-"""What is timed side by side: each a forward and backward pass through one LSTM layer, on the same numbers.
+"""What is timed side by side: each a forward and backward pass through one LSTM layer, on the same
+numbers.
 
-A contender is ready when it comes from here: weights are loaded, graphs are traced. Calling it computes the
-gradients of x, Wx, Wh and b, in whatever form they come; `gradients` makes NumPy arrays of that, for the comparison.
+A contender is ready when it comes from here: weights are loaded, graphs are traced. Calling it
+computes the gradients of x, Wx, Wh and b, in whatever form they come; `gradients` makes NumPy
+arrays of that, for the comparison.
 """
 
 from __future__ import annotations
@@ -16,7 +18,8 @@ from lstm_ref import init_lstm, speed
 
 NAMES = ("dx", "dWx", "dWh", "db")
 BOUND = "GEMM bound"
-OURS = ("naive", "fused", "hoisted", "in-place", "numba")  # rungs of the ladder; "in-place" is lstm_ref itself
+# rungs of the ladder; "in-place" is lstm_ref itself
+OURS = ("naive", "fused", "hoisted", "in-place", "numba")
 OTHERS = ("PyTorch", "Keras", "HIPS autograd")
 Pass = Callable[[], Any]
 
@@ -46,7 +49,11 @@ def missing(name: str) -> str:
     """Why a contender cannot run here; "" where it can."""
     modules = {"Keras": "tensorflow", "HIPS autograd": "autograd"}
     if name in modules or name == BOUND:
-        return "" if name == BOUND or importable(modules[name]) else f"{modules[name]} is not installed"
+        return (
+            ""
+            if name == BOUND or importable(modules[name])
+            else f"{modules[name]} is not installed"
+        )
     return speed.rung(name).missing()
 
 
@@ -79,7 +86,9 @@ def keras_pass(layer: dict[str, Any], dh: Any) -> Pass:
 
 
 def autograd_pass(layer: dict[str, Any], dh: Any) -> Pass:
-    """The step, written forward only; HIPS autograd records what NumPy does and goes back through it."""
+    """The step, written forward only; HIPS autograd records what NumPy does and goes back through
+    it.
+    """
     import autograd
     import autograd.numpy as anp
 

@@ -3,9 +3,10 @@
     python benchmarks/copied_model.py              # eight seeds, into benchmarks/results/copied_model.json
     python benchmarks/copied_model.py --seeds 16
 
-Three ways of training, the same seeds: as given; as given, with the scale of the training years alone; mended.
-``copied`` and ``mended`` are the functions of the page, word for word (a test compares them).
-The file is written after each seed, so that a run that is stopped has told something.
+Three ways of training, the same seeds: as given; as given, with the scale of the training years
+alone; mended. ``copied`` and ``mended`` are the functions of the page, word for word (a test
+compares them). The file is written after each seed, so that a run that is stopped has told
+something.
 """
 
 import argparse
@@ -110,11 +111,17 @@ def of_one_seed(seed: int) -> dict[str, float]:
 
 
 def against_given(skills: dict[str, list[float]]) -> dict[str, list[float]]:
-    """Mean difference from "as given", paired by seed, and half of its 95 % interval (Student's t)."""
+    """Mean difference from "as given", paired by seed, and half of its 95 % interval (Student's
+    t).
+    """
     found = {}
     for name in skills:
         gain = np.subtract(skills[name], skills["as given"])
-        half = stats.t.ppf(0.975, len(gain) - 1) * gain.std(ddof=1) / np.sqrt(len(gain)) if len(gain) > 1 else np.inf
+        half = (
+            stats.t.ppf(0.975, len(gain) - 1) * gain.std(ddof=1) / np.sqrt(len(gain))
+            if len(gain) > 1
+            else np.inf
+        )
         found[name] = [round(float(gain.mean()), 4), round(float(half), 4)]
     return found
 

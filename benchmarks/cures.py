@@ -1,4 +1,5 @@
-"""The table of the page *cures*: recall of the first symbol by lag, cure by cure, after short and after long training.
+"""The table of the page *cures*: recall of the first symbol by lag, cure by cure, after short and
+after long training.
 
     python benchmarks/cures.py        # three minutes of one core, into benchmarks/results/cures.json
 
@@ -41,10 +42,15 @@ WRONG = (3, 10, 200, 1000)  # longest memory that chrono is told where the lag i
 
 
 def curve(name: str, lag: int, seed: int, steps: int, longest: int | None = None) -> list[float]:
-    """Accuracy every 50 updates, to the last of ``steps``; after the end of a run that has learned it, as it was then."""
+    """Accuracy every 50 updates, to the last of ``steps``; after the end of a run that has learned
+    it, as it was then.
+    """
     cure = dict(ARMS[name]) | ({"longest": longest or lag} if name == TOLD else {})
     right: list[float] = PAGE.learn(lag, seed, steps, **cure)
-    print(f"{name}, lag {lag}, seed {seed}: {right[-1]:.3f} after {50 * len(right)} updates", flush=True)
+    print(
+        f"{name}, lag {lag}, seed {seed}: {right[-1]:.3f} after {50 * len(right)} updates",
+        flush=True,
+    )
     return right + right[-1:] * (steps // 50 - len(right))
 
 
@@ -60,16 +66,27 @@ def main() -> None:
             curves = [curve(name, lag, seed, steps) for seed in SEEDS]
             short[name][str(lag)] = over_seeds([one[SHORT // 50 - 1] for one in curves])
             if lag == LAGS[-1]:
-                long[name] = over_seeds([one[-1] for one in curves]) | {"each": [one[-1] for one in curves]}
+                long[name] = over_seeds([one[-1] for one in curves]) | {
+                    "each": [one[-1] for one in curves]
+                }
     wrong = {
-        str(longest): over_seeds([curve(TOLD, LAGS[-1], seed, SHORT, longest)[-1] for seed in SEEDS])
+        str(longest): over_seeds(
+            [curve(TOLD, LAGS[-1], seed, SHORT, longest)[-1] for seed in SEEDS]
+        )
         for longest in WRONG
     }
     near = {
-        "forget bias 1": over_seeds([curve("LSTM, forget bias 1", 3, seed, SHORT)[-1] for seed in SEEDS]),
+        "forget bias 1": over_seeds(
+            [curve("LSTM, forget bias 1", 3, seed, SHORT)[-1] for seed in SEEDS]
+        ),
         "chrono, told 200": over_seeds([curve(TOLD, 3, seed, SHORT, 200)[-1] for seed in SEEDS]),
     }
-    tables = {"after 200 updates": short, "after 400 updates": long, "told another lag": wrong, "at lag 3": near}
+    tables = {
+        "after 200 updates": short,
+        "after 400 updates": long,
+        "told another lag": wrong,
+        "at lag 3": near,
+    }
     store("cures", "share of sequences whose first symbol is recalled", tables, ("numpy", "torch"))
 
 

@@ -1,7 +1,7 @@
 """How well does the doctor find what is wrong? Run by `make bench-doctor`.
 
-All whole programs of the zoo, sick and mended, and the well ones that look odd, with fresh seeds, other sizes and other learning
-rates than those that thresholds were chosen on.
+All whole programs of the zoo, sick and mended, and the well ones that look odd, with fresh seeds,
+other sizes and other learning rates than those that thresholds were chosen on.
 
 sick        found: any finding above a remark; named first, named in three: the right one; wrong proof: the first finding is a
             proof and not a right one
@@ -11,7 +11,8 @@ forum       the same for the programs of tests/corpora/forum, which were written
 folklore    what one is told to try first, on the same programs: can it fit one batch, is the loss at the start that of a guess,
             are gradients of all parameters of one order
 
-It takes long. ``--part 0/3`` makes one of three parts of it, ``--join`` puts files of parts together.
+It takes long. ``--part 0/3`` makes one of three parts of it, ``--join`` puts files of parts
+together.
 """
 
 from __future__ import annotations
@@ -53,7 +54,9 @@ Program = SickProgram | WellProgram
 
 
 def settings(program: Program, count: int) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Seeds and sizes for a program, of those sizes that it has; programs begin at different ones, so that few runs have all."""
+    """Seeds and sizes for a program, of those sizes that it has; programs begin at different ones,
+    so that few runs have all.
+    """
     known, begin = program.sizes, sum(map(ord, program.id))
     for k in range(count):
         sizes = {name: v for name, v in SIZES[(begin + k) % len(SIZES)].items() if name in known}
@@ -82,15 +85,25 @@ def judge(found: list[tuple[str, str]], right: tuple[str, ...]) -> dict[str, boo
     }
 
 
-def sick_runs(entries: Iterable[SickProgram], count: int, left_out: bool = True) -> Iterator[dict[str, Any]]:
-    """Each sick program with its settings, examined with and without the family of the right finding."""
+def sick_runs(
+    entries: Iterable[SickProgram], count: int, left_out: bool = True
+) -> Iterator[dict[str, Any]]:
+    """Each sick program with its settings, examined with and without the family of the right
+    finding.
+    """
     from lstm_ref.doctor.catalogue import CATALOGUE
 
     for entry in entries:
         families = tuple(sorted({CATALOGUE[id].family for id in entry.finding}))
         for k, (seed, sizes) in enumerate(settings(entry, count)):
             found, seconds = examine(entry.make(True, seed, **sizes))
-            row = {"id": entry.id, "seed": seed, "sizes": sizes, "seconds": seconds, "findings": found}
+            row = {
+                "id": entry.id,
+                "seed": seed,
+                "sizes": sizes,
+                "seconds": seconds,
+                "findings": found,
+            }
             row |= judge(found, entry.finding)
             if k == 0 and left_out:
                 left, _ = examine(entry.make(True, seed, **sizes), families)
@@ -102,7 +115,11 @@ def well_runs(entries: Iterable[Program], count: int) -> Iterator[dict[str, Any]
     """Each well program with its settings."""
     for entry in entries:
         for seed, sizes in settings(entry, count):
-            case = entry.make(False, seed, **sizes) if isinstance(entry, SickProgram) else entry.make(seed, **sizes)
+            case = (
+                entry.make(False, seed, **sizes)
+                if isinstance(entry, SickProgram)
+                else entry.make(seed, **sizes)
+            )
             found, seconds = examine(case)
             alarm = [id for id, certainty in found if certainty != "remark"]
             yield {"id": entry.id, "seed": seed, "sizes": sizes, "seconds": seconds, "alarm": alarm}
@@ -155,12 +172,16 @@ def folklore(case: Case) -> dict[str, bool]:
     return {
         "one batch": not end < FITTED * start,
         "loss at start": guess is not None and not abs(start - guess) < GUESS * guess,
-        "gradient ratios": not sizes or not min(sizes) > RATIO * max(sizes) or len(sizes) < len(parameters),
+        "gradient ratios": not sizes
+        or not min(sizes) > RATIO * max(sizes)
+        or len(sizes) < len(parameters),
     }
 
 
 def try_folklore(make: Callable[[], Case], seed: int) -> dict[str, bool] | None:
-    """As `folklore`; an error is an alarm of all, where the test does not apply at all it is None."""
+    """As `folklore`; an error is an alarm of all, where the test does not apply at all it is
+    None.
+    """
     with kept_random_state("torch", seed), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
@@ -198,9 +219,15 @@ def summary(sick: list[dict[str, Any]], healthy: list[dict[str, Any]]) -> dict[s
         "programs": len({row["id"] for row in sick}),
         "runs": len(sick),
         **{name: share(sick, name) for name in ("found", "first", "in three", "wrong proof")},
-        **({f"family left out: {name}": share(left, name) for name in ("found", "wrong proof")} if left else {}),
+        **(
+            {f"family left out: {name}": share(left, name) for name in ("found", "wrong proof")}
+            if left
+            else {}
+        ),
         "well runs": len(healthy),
-        "false alarms": float(np.mean([bool(row["alarm"]) for row in healthy])) if healthy else math.nan,
+        "false alarms": float(np.mean([bool(row["alarm"]) for row in healthy]))
+        if healthy
+        else math.nan,
         "median seconds": float(np.median(seconds)),
         "longest seconds": float(np.max(seconds)),
     }
@@ -214,7 +241,8 @@ def by_family(sick: list[dict[str, Any]]) -> dict[str, dict[str, float]]:
         groups[family[row["id"]]].append(row)
     names = ("found", "first", "in three", "wrong proof")
     return {
-        name: {"runs": len(rows)} | {each: share(rows, each) for each in names} for name, rows in sorted(groups.items())
+        name: {"runs": len(rows)} | {each: share(rows, each) for each in names}
+        for name, rows in sorted(groups.items())
     }
 
 
@@ -244,7 +272,10 @@ def measure(framework: str, count: int, well_count: int, part: slice, left_out: 
 def measure_forum(framework: str, seeds: range, part: slice) -> Rows:
     """All rows of the programs of the forum."""
     rows = list(forum_runs(framework, seeds, part))
-    return {"sick": [r for r in rows if "alarm" not in r], "well": [r for r in rows if "alarm" in r]}
+    return {
+        "sick": [r for r in rows if "alarm" not in r],
+        "well": [r for r in rows if "alarm" in r],
+    }
 
 
 def table(rows: Rows, families: bool) -> dict[str, Any]:
@@ -254,7 +285,9 @@ def table(rows: Rows, families: bool) -> dict[str, Any]:
         "summary": summary(sick, healthy),
         "families": by_family(sick) if families else {},
         "not named first": [row for row in sick if not row["first"]],
-        "wrong proof, family left out": [r for r in sick if r.get("left out", {}).get("wrong proof")],
+        "wrong proof, family left out": [
+            r for r in sick if r.get("left out", {}).get("wrong proof")
+        ],
         "false alarms": [row for row in healthy if row["alarm"]],
     }
 
@@ -271,17 +304,39 @@ def show(framework: str, table: dict[str, Any]) -> None:
 
 def arguments() -> argparse.Namespace:
     """What the command is asked for."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--runs", type=int, default=6, help="settings for each sick program in NumPy and PyTorch")
-    parser.add_argument("--well-runs", type=int, default=12, help="settings for each well program there")
-    parser.add_argument("--keras-runs", type=int, default=2, help="settings for each program in Keras; 0: none")
-    parser.add_argument("--forum-runs", type=int, default=5, help="seeds for the programs of the forum in PyTorch")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--runs", type=int, default=6, help="settings for each sick program in NumPy and PyTorch"
+    )
+    parser.add_argument(
+        "--well-runs", type=int, default=12, help="settings for each well program there"
+    )
+    parser.add_argument(
+        "--keras-runs", type=int, default=2, help="settings for each program in Keras; 0: none"
+    )
+    parser.add_argument(
+        "--forum-runs", type=int, default=5, help="seeds for the programs of the forum in PyTorch"
+    )
     parser.add_argument("--keras-forum-runs", type=int, default=2, help="the same in Keras")
-    parser.add_argument("--symptom-seeds", type=int, default=3, help="for the symptoms of the programs")
-    parser.add_argument("--folklore", action=argparse.BooleanOptionalAction, default=True, help="usual first tests")
-    parser.add_argument("--frameworks", nargs="*", default=["numpy", "torch", "keras"], help="whose zoo is examined")
-    parser.add_argument("--part", default="0/1", help="K/N: every N-th program, from the K-th on; N files for --join")
-    parser.add_argument("--join", type=Path, nargs="*", default=(), help="files of parts, instead of measuring")
+    parser.add_argument(
+        "--symptom-seeds", type=int, default=3, help="for the symptoms of the programs"
+    )
+    parser.add_argument(
+        "--folklore", action=argparse.BooleanOptionalAction, default=True, help="usual first tests"
+    )
+    parser.add_argument(
+        "--frameworks", nargs="*", default=["numpy", "torch", "keras"], help="whose zoo is examined"
+    )
+    parser.add_argument(
+        "--part",
+        default="0/1",
+        help="K/N: every N-th program, from the K-th on; N files for --join",
+    )
+    parser.add_argument(
+        "--join", type=Path, nargs="*", default=(), help="files of parts, instead of measuring"
+    )
     parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "results" / "doctor.json")
     return parser.parse_args()
 
@@ -303,7 +358,9 @@ def part_of(options: argparse.Namespace) -> dict[str, Any]:
             seeds = range(FIRST_SEED, FIRST_SEED + count)
             rows[f"forum, {framework}"] = measure_forum(framework, seeds, part)
     lore = folklore_table() if options.folklore and first == 0 else {}
-    settings = {name: value for name, value in vars(options).items() if isinstance(value, int | str | list)}
+    settings = {
+        name: value for name, value in vars(options).items() if isinstance(value, int | str | list)
+    }
     return {"settings": settings, "rows": rows, "symptoms": found, "folklore": lore}
 
 
@@ -329,7 +386,9 @@ def main() -> None:
     if not options.join and options.part != "0/1":
         options.out.write_text(json.dumps(part_of(options), default=str) + "\n", encoding="utf-8")
         return
-    parts = [json.loads(path.read_text(encoding="utf-8")) for path in options.join] or [part_of(options)]
+    parts = [json.loads(path.read_text(encoding="utf-8")) for path in options.join] or [
+        part_of(options)
+    ]
     record = joined(parts)
     report: dict[str, Any] = {"machine": machine("numpy", "torch", "keras", "tensorflow-cpu")}
     report["settings"] = record["settings"]

@@ -1,4 +1,5 @@
-"""The table of the page *errors*: a classifier whose training lacks one shape of sentences, and the same mended, on more seeds.
+"""The table of the page *errors*: a classifier whose training lacks one shape of sentences, and the
+same mended, on more seeds.
 
     python benchmarks/errors.py        # five minutes of one core, into benchmarks/results/errors.json
 
@@ -27,12 +28,20 @@ ARMS = {  # training sentences of the fourth shape, passes, seeds
 
 
 def error_rates(n_last: int, passes: int, seed: int) -> dict[str, float]:
-    """Error rate of one model on the test sentences: of each shape, of the first three together, of all."""
+    """Error rate of one model on the test sentences: of each shape, of the first three together, of
+    all.
+    """
     model, vocabulary = PAGE.trained_on(PAGE.training_set(n_last), seed, passes)
-    wrong = PAGE.answers(model, vocabulary, [PAGE.words[k] for k in PAGE.test]) != PAGE.labels[PAGE.test]
+    wrong = (
+        PAGE.answers(model, vocabulary, [PAGE.words[k] for k in PAGE.test])
+        != PAGE.labels[PAGE.test]
+    )
     shape = PAGE.shape[PAGE.test]
     rates = {name: float(wrong[shape == name].mean()) for name in PAGE.SHAPES}
-    return rates | {"others": float(wrong[shape != "although last"].mean()), "all": float(wrong.mean())}
+    return rates | {
+        "others": float(wrong[shape != "although last"].mean()),
+        "all": float(wrong.mean()),
+    }
 
 
 def main() -> None:

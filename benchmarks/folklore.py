@@ -1,8 +1,10 @@
-"""What one is told to try first, on all whole programs of the zoo in PyTorch: which tests raise an alarm.
+"""What one is told to try first, on all whole programs of the zoo in PyTorch: which tests raise an
+alarm.
 
     python -m benchmarks.folklore        # some minutes of one core, into benchmarks/results/folklore.json
 
-The tests are those of `benchmarks/doctor.py`: one batch by heart, the loss at the start, gradients of one order.
+The tests are those of `benchmarks/doctor.py`: one batch by heart, the loss at the start, gradients
+of one order.
 """
 
 from __future__ import annotations
@@ -26,7 +28,9 @@ TESTS = ("one batch", "loss at start", "gradient ratios")
 
 
 def alarms(make: Callable[[int], Case]) -> dict[str, int] | None:
-    """In how many of the seeds each test raises an alarm; None for a program that the tests cannot call."""
+    """In how many of the seeds each test raises an alarm; None for a program that the tests cannot
+    call.
+    """
     rows = [try_folklore(partial(make, seed), seed) for seed in SEEDS]
     if any(row is None for row in rows):
         return None
@@ -45,7 +49,9 @@ def main() -> None:
     twins = {f"{entry.plain}, mended": partial(entry.make, False) for entry in mended("torch")}
     healthy = table({**twins, **{entry.id: entry.make for entry in well("torch")}})
     what = "alarms of the usual first tests, in so many of the seeds"
-    store("folklore", what, {"seeds": list(SEEDS), "sick": sick, "well": healthy}, ("numpy", "torch"))
+    store(
+        "folklore", what, {"seeds": list(SEEDS), "sick": sick, "well": healthy}, ("numpy", "torch")
+    )
 
 
 if __name__ == "__main__":

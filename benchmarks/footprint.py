@@ -1,7 +1,9 @@
-"""How much the environment downloads and how much disk it takes, read from the package index without installing anything.
+"""How much the environment downloads and how much disk it takes, read from the package index
+without installing anything.
 
-uv resolves the pins for a system; of each wheel the index tells the size, and the wheel's own table of contents, of which only
-the end of the file is read, tells the size unpacked. pip adds compiled Python files, about as large as the sources.
+uv resolves the pins for a system; of each wheel the index tells the size, and the wheel's own table
+of contents, of which only the end of the file is read, tells the size unpacked. pip adds compiled
+Python files, about as large as the sources.
 
     .venv/bin/python benchmarks/footprint.py [--cpu-wheel torch-2.13.0+cpu-....whl]
 """
@@ -34,9 +36,12 @@ OUT = ROOT / "benchmarks" / "results" / "footprint.json"
 PYTHON = (3, 11)
 LINUX = [f"manylinux_2_{minor}_x86_64" for minor in range(36, 4, -1)]
 LINUX += ["manylinux2014_x86_64", "manylinux2010_x86_64", "manylinux1_x86_64"]
-MACOS = [f"macosx_{major}_0_{kind}" for major in (14, 13, 12, 11) for kind in ("arm64", "universal2")]
+MACOS = [
+    f"macosx_{major}_0_{kind}" for major in (14, 13, 12, 11) for kind in ("arm64", "universal2")
+]
 MACOS += [f"macosx_10_{minor}_universal2" for minor in range(16, 3, -1)]
-CUDA = ("nvidia-", "cuda-", "triton")  # what PyTorch's CUDA build requires, and its CPU build does not
+# what PyTorch's CUDA build requires, and its CPU build does not
+CUDA = ("nvidia-", "cuda-", "triton")
 
 
 @dataclass(frozen=True)
@@ -52,8 +57,16 @@ class System:
 
 SYSTEMS = [
     System("Linux x86-64", "all", "x86_64-manylinux_2_28", tuple(LINUX)),
-    System("Linux x86-64, CPU wheels of PyTorch", "all", "x86_64-manylinux_2_28", tuple(LINUX), True),
-    System("Linux x86-64, GPU=tensorflow", "all-tensorflow-gpu", "x86_64-manylinux_2_28", tuple(LINUX), True),
+    System(
+        "Linux x86-64, CPU wheels of PyTorch", "all", "x86_64-manylinux_2_28", tuple(LINUX), True
+    ),
+    System(
+        "Linux x86-64, GPU=tensorflow",
+        "all-tensorflow-gpu",
+        "x86_64-manylinux_2_28",
+        tuple(LINUX),
+        True,
+    ),
     System("macOS arm64", "all", "aarch64-apple-darwin", tuple(MACOS)),
 ]
 
@@ -114,10 +127,32 @@ def lock(system: System) -> list[dict[str, Any]]:
     """What uv would install: names, versions, and the files of each."""
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder, "pylock.toml")
-        command = [sys.executable, "-m", "uv", "pip", "compile", "--quiet", "--format", "pylock.toml"]
-        command += ["--extra", system.extra, "--constraints", "constraints.txt", "--output-file", str(out)]
-        command += ["--python-version", ".".join(map(str, PYTHON)), "--python-platform", system.uv_platform]
-        environment = os.environ | {"MACOSX_DEPLOYMENT_TARGET": "14.0"}  # the oldest with wheels of PyTorch
+        command = [
+            sys.executable,
+            "-m",
+            "uv",
+            "pip",
+            "compile",
+            "--quiet",
+            "--format",
+            "pylock.toml",
+        ]
+        command += [
+            "--extra",
+            system.extra,
+            "--constraints",
+            "constraints.txt",
+            "--output-file",
+            str(out),
+        ]
+        command += [
+            "--python-version",
+            ".".join(map(str, PYTHON)),
+            "--python-platform",
+            system.uv_platform,
+        ]
+        # the oldest with wheels of PyTorch
+        environment = os.environ | {"MACOSX_DEPLOYMENT_TARGET": "14.0"}
         subprocess.run([*command, "pyproject.toml"], cwd=ROOT, check=True, env=environment)
         packages: list[dict[str, Any]] = tomllib.loads(out.read_text())["packages"]
         return packages
@@ -155,7 +190,9 @@ def measured(file: Any, download: int) -> Size:
 
 
 def sizes(system: System, cpu_wheel: Path | None) -> dict[str, Size]:
-    """Sizes of all packages that a system gets; without PyTorch where its CPU wheel was not given."""
+    """Sizes of all packages that a system gets; without PyTorch where its CPU wheel was not
+    given.
+    """
     fitting = tags(system.platforms)
     wheels = {package["name"]: best(package.get("wheels", []), fitting) for package in lock(system)}
     if system.cpu_torch:
@@ -163,8 +200,13 @@ def sizes(system: System, cpu_wheel: Path | None) -> dict[str, Size]:
         wheels = {name: wheel for name, wheel in wheels.items() if not name.startswith(of_torch)}
         wheels.pop("torch")
     if system.extra == "all-tensorflow-gpu":  # PyTorch's own, which its CPU build does not bring
-        wheels = {name: wheel for name, wheel in wheels.items() if not name.startswith("nvidia-") or "cu12" in name}
-    there = {name: wheel for name, wheel in wheels.items() if wheel}  # one package, docopt, has no wheel: 26 kB
+        wheels = {
+            name: wheel
+            for name, wheel in wheels.items()
+            if not name.startswith("nvidia-") or "cu12" in name
+        }
+    # one package, docopt, has no wheel: 26 kB
+    there = {name: wheel for name, wheel in wheels.items() if wheel}
     with ThreadPoolExecutor(8) as threads:
         found = threads.map(lambda wheel: size_of(wheel["url"], wheel["size"]), there.values())
         all_sizes = dict(zip(there, found, strict=True))
@@ -175,8 +217,12 @@ def sizes(system: System, cpu_wheel: Path | None) -> dict[str, Size]:
 
 def main() -> None:
     """Print a table and write the results."""
-    parser = argparse.ArgumentParser(description="What the environment downloads, and the disk it takes.")
-    parser.add_argument("--cpu-wheel", type=Path, help="a CPU wheel of PyTorch, which the main index does not have")
+    parser = argparse.ArgumentParser(
+        description="What the environment downloads, and the disk it takes."
+    )
+    parser.add_argument(
+        "--cpu-wheel", type=Path, help="a CPU wheel of PyTorch, which the main index does not have"
+    )
     cpu_wheel = parser.parse_args().cpu_wheel
     rows = {}
     for system in SYSTEMS:
@@ -189,8 +235,16 @@ def main() -> None:
             "with_torch": "torch" in found,
             "largest": {name: asdict(found[name]) for name in largest},
         }
-        print(system.name, {key: value for key, value in rows[system.name].items() if key != "largest"}, flush=True)
-    result = {"date": date.today().isoformat(), "python": ".".join(map(str, PYTHON)), "systems": rows}
+        print(
+            system.name,
+            {key: value for key, value in rows[system.name].items() if key != "largest"},
+            flush=True,
+        )
+    result = {
+        "date": date.today().isoformat(),
+        "python": ".".join(map(str, PYTHON)),
+        "systems": rows,
+    }
     OUT.write_text(json.dumps(result, indent=2) + "\n")
 
 

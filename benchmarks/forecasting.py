@@ -1,10 +1,12 @@
-"""The table of the page *forecasting*: each series, walk forward, against forecasts that cost nothing.
+"""The table of the page *forecasting*: each series, walk forward, against forecasts that cost
+nothing.
 
     python benchmarks/forecasting.py            # three minutes of one core, into benchmarks/results/forecasting.json
     python benchmarks/forecasting.py CO2 Seattle    # these series only; the others stay as they are stored
 
-Series, models and folds are those of book/four/forecasting.md. An interval is that of a moving-block bootstrap over the test
-windows: stretches of twice the horizon are drawn again, because errors of windows that overlap are alike.
+Series, models and folds are those of book/four/forecasting.md. An interval is that of a
+moving-block bootstrap over the test windows: stretches of twice the horizon are drawn again,
+because errors of windows that overlap are alike.
 """
 
 from __future__ import annotations
@@ -31,7 +33,9 @@ Array = NDArray[np.float64]
 
 
 def squared_errors(name: str, seed: int) -> dict[str, Array]:
-    """Rival or model -> squared errors (n, K) over the test windows of all folds, in the order of time."""
+    """Rival or model -> squared errors (n, K) over the test windows of all folds, in the order of
+    time.
+    """
     task = PAGE.task_of(name, seed)
     found: dict[str, list[Array]] = {}
     for parts in PAGE.origins(task):
@@ -56,7 +60,9 @@ def stretches(n: int, length: int, rng: np.random.Generator) -> NDArray[np.int64
 
 def summary(errors: list[dict[str, Array]]) -> dict[str, Any]:
     """Row of the table from the squared errors of each seed."""
-    of_window = {name: np.mean([one[name].mean(axis=1) for one in errors], axis=0) for name in errors[0]}
+    of_window = {
+        name: np.mean([one[name].mean(axis=1) for one in errors], axis=0) for name in errors[0]
+    }
     n, K = errors[0]["ridge"].shape
     rng = np.random.default_rng(0)
     drawn = [stretches(n, 2 * K, rng) for _ in range(DRAWS)]
@@ -74,18 +80,25 @@ def summary(errors: list[dict[str, Array]]) -> dict[str, Any]:
         one = skill_of(of_window[name], of_window["persistence"])
         row[name] = {"skill": one, "interval": interval(values)}
     beyond = [a - b for a, b in zip(resampled["LSTM"], resampled["ridge"], strict=True)]
-    row["LSTM beyond ridge"] = {"skill": row["LSTM"]["skill"] - row["ridge"]["skill"], "interval": interval(beyond)}
+    row["LSTM beyond ridge"] = {
+        "skill": row["LSTM"]["skill"] - row["ridge"]["skill"],
+        "interval": interval(beyond),
+    }
     row["LSTM by seed"] = over_seeds([skill_of(one["LSTM"], one["persistence"]) for one in errors])
     for name in ("ridge", "LSTM"):
         row[name]["by horizon"] = [
-            skill_of(*(np.concatenate([one[m][:, k] for one in errors]) for m in (name, "persistence")))
+            skill_of(
+                *(np.concatenate([one[m][:, k] for one in errors]) for m in (name, "persistence"))
+            )
             for k in range(K)
         ]
     return row
 
 
 def main(wanted: list[str]) -> None:
-    """Measure the series whose names begin with what is wanted, or all, and write the file after each."""
+    """Measure the series whose names begin with what is wanted, or all, and write the file after
+    each.
+    """
     torch.set_num_threads(1)
     file = RESULTS / "forecasting.json"
     known = json.loads(file.read_text(encoding="utf-8"))["series"] if file.is_file() else {}
@@ -94,10 +107,18 @@ def main(wanted: list[str]) -> None:
         if wanted and not name.startswith(tuple(wanted)):
             continue
         known[name] = summary([squared_errors(name, seed) for seed in SEEDS])
-        told = {model: round(known[name][model]["skill"], 3) for model in ("ridge", "LSTM", "LSTM beyond ridge")}
+        told = {
+            model: round(known[name][model]["skill"], 3)
+            for model in ("ridge", "LSTM", "LSTM beyond ridge")
+        }
         print(name, told, flush=True)
         series = {one: known[one] for one in PAGE.TASKS if one in known}
-        store("forecasting", "skill over persistence, walk forward, series by series", {"series": series}, packages)
+        store(
+            "forecasting",
+            "skill over persistence, walk forward, series by series",
+            {"series": series},
+            packages,
+        )
 
 
 if __name__ == "__main__":

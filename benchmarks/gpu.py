@@ -1,11 +1,14 @@
-"""PyTorch's LSTMs on a GPU, in tokens per second: `make bench-gpu`, or this file alone where a GPU is lent for ten minutes.
+"""PyTorch's LSTMs on a GPU, in tokens per second: `make bench-gpu`, or this file alone where a GPU
+is lent for ten minutes.
 
-A token is one valid step of one example; forward and backward. Every gradient is compared with that of nn.LSTM before it is
-timed. What is measured is written at once, case by case, and --budget ends the run in good order. What a machine lacks (Triton
-or a C compiler for torch.compile, TensorFlow for Keras) is a row that says "not there". Needs NumPy and PyTorch alone.
+A token is one valid step of one example; forward and backward. Every gradient is compared with that
+of nn.LSTM before it is timed. What is measured is written at once, case by case, and --budget ends
+the run in good order. What a machine lacks (Triton or a C compiler for torch.compile, TensorFlow
+for Keras) is a row that says "not there". Needs NumPy and PyTorch alone.
 
-The twin from the equations runs as it is, with its step compiled, and compiled with CUDA graphs (mode="reduce-overhead"): the
-step and not the loop, because a loop of 1000 steps takes minutes to compile.
+The twin from the equations runs as it is, with its step compiled, and compiled with CUDA graphs
+(mode="reduce-overhead"): the step and not the loop, because a loop of 1000 steps takes minutes to
+compile.
 """
 
 from __future__ import annotations
@@ -43,7 +46,9 @@ Run = Callable[[], Any]
 
 @dataclass(frozen=True)
 class Precision:
-    """In what a layer computes: the type of its weights, that of its products, and the unit of rounding of these."""
+    """In what a layer computes: the type of its weights, that of its products, and the unit of
+    rounding of these.
+    """
 
     dtype: torch.dtype
     unit: float
@@ -53,9 +58,9 @@ class Precision:
     def tolerance(self, T: int) -> float:
         """Largest difference of a gradient, relative to its largest number.
 
-        The twin sums the gradients of the weights over the steps in the dtype of the products. In bfloat16 that was wrong by
-        0.02 after 50 steps, 0.03 to 0.05 after 250 and 0.06 to 0.08 after 1000, so as the root of T; this is twice to four times
-        as much.
+        The twin sums the gradients of the weights over the steps in the dtype of the products. In
+        bfloat16 that was wrong by 0.02 after 50 steps, 0.03 to 0.05 after 250 and 0.06 to 0.08
+        after 1000, so as the root of T; this is twice to four times as much.
         """
         return max(1e-3, 5 * self.unit * max(1.0, (T / 10) ** 0.5))
 
@@ -87,7 +92,9 @@ class Budget:
 
 @contextmanager
 def tf32(allowed: bool) -> Iterator[None]:
-    """Let products of float32 be done in TF32 or not, in matrix products and in cuDNN: the two have unlike defaults."""
+    """Let products of float32 be done in TF32 or not, in matrix products and in cuDNN: the two have
+    unlike defaults.
+    """
     before = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = allowed
     try:
@@ -99,7 +106,9 @@ def tf32(allowed: bool) -> Iterator[None]:
 def layer_pass(size: Size, precision: Precision, device: str) -> Run:
     """Forward and backward pass of nn.LSTM: gradients of x, Wx, Wh and b."""
     layer, dh = draw(*size)
-    lstm = torch_lstm({name: layer[name] for name in ("Wx", "Wh", "b")}).to(device=device, dtype=precision.dtype)
+    lstm = torch_lstm({name: layer[name] for name in ("Wx", "Wh", "b")}).to(
+        device=device, dtype=precision.dtype
+    )
     x = torch.tensor(layer["x"], dtype=precision.dtype, device=device, requires_grad=True)
     upstream = torch.tensor(dh, device=device)
     wanted = (x, lstm.weight_ih_l0, lstm.weight_hh_l0, lstm.bias_ih_l0)
@@ -112,11 +121,15 @@ def layer_pass(size: Size, precision: Precision, device: str) -> Run:
     return run
 
 
-def twin_pass(size: Size, precision: Precision, device: str, step: Callable[..., Any] = lstm_step_torch) -> Run:
+def twin_pass(
+    size: Size, precision: Precision, device: str, step: Callable[..., Any] = lstm_step_torch
+) -> Run:
     """The same from the equations, with some step."""
     layer, dh = draw(*size)
     arrays = (layer[name] for name in ("x", "Wx", "Wh", "b"))
-    wanted = [torch.tensor(a, dtype=precision.dtype, device=device, requires_grad=True) for a in arrays]
+    wanted = [
+        torch.tensor(a, dtype=precision.dtype, device=device, requires_grad=True) for a in arrays
+    ]
     upstream = torch.tensor(dh, device=device)
     zeros = torch.zeros(size[0], size[3], dtype=precision.dtype, device=device)
     mixed = torch.autocast(device, precision.autocast) if precision.autocast else nullcontext()
@@ -137,8 +150,8 @@ def twin_pass(size: Size, precision: Precision, device: str, step: Callable[...,
 def compiled_step(mode: str | None) -> Callable[..., Any]:
     """The step compiled for this case alone.
 
-    All cases share one code object, and Dynamo gives up after eight variants of one and goes on without a word, eagerly: so it
-    forgets the cases before, and stops where it would give up.
+    All cases share one code object, and Dynamo gives up after eight variants of one and goes on
+    without a word, eagerly: so it forgets the cases before, and stops where it would give up.
     """
     torch._dynamo.reset()
     torch._dynamo.config.fail_on_recompile_limit_hit = True
@@ -188,23 +201,30 @@ def rate(seconds: list[float], tokens: int) -> dict[str, float]:
     }
 
 
-def row(make: Callable[[], Run], expected: Any, tolerance: float, tokens: int, rounds: int, device: str) -> Any:
+def row(
+    make: Callable[[], Run], expected: Any, tolerance: float, tokens: int, rounds: int, device: str
+) -> Any:
     """Rate of one contender; or why there is none."""
     try:
         run = make()
         error = differs(run(), expected) if expected is not None else 0.0
         if not error <= tolerance:
-            return {"refused": f"a gradient is {error:.1e} from that of nn.LSTM, {tolerance:.1e} is allowed"}
+            return {
+                "refused": f"a gradient is {error:.1e} from that of nn.LSTM, {tolerance:.1e} is allowed"
+            }
         return rate(seconds_of(run, rounds, device), tokens)
     except Exception as problem:  # whatever a machine lacks, the other rows are worth having
         return {
-            NOT_THERE: f"{type(problem).__name__}: {str(problem).strip().splitlines()[0] if str(problem).strip() else ''}"[
-                :200
-            ]
+            NOT_THERE: (
+                f"{type(problem).__name__}: "
+                f"{str(problem).strip().splitlines()[0] if str(problem).strip() else ''}"
+            )[:200]
         }
 
 
-def case(size: Size, name: str, rounds: int, device: str, compiled: bool, budget: Budget) -> dict[str, Any]:
+def case(
+    size: Size, name: str, rounds: int, device: str, compiled: bool, budget: Budget
+) -> dict[str, Any]:
     """One size in one precision: a rate for each contender."""
     precision, tokens = PRECISIONS[name], size[0] * size[1]
     limit = precision.tolerance(size[1])
@@ -223,7 +243,9 @@ def case(size: Size, name: str, rounds: int, device: str, compiled: bool, budget
             "twin": lambda: twin_pass(size, precision, device),
         }
         for label, mode in COMPILED.items() if compiled else ():
-            makers[label] = lambda mode=mode: twin_pass(size, precision, device, compiled_step(mode))  # type: ignore[misc]
+            makers[label] = lambda mode=mode: twin_pass(
+                size, precision, device, compiled_step(mode)
+            )  # type: ignore[misc]
         for label, make in makers.items():
             if budget.allows(f"{size} {name} {label}"):
                 rates[label] = row(make, expected, limit, tokens, rounds, device)
@@ -232,7 +254,9 @@ def case(size: Size, name: str, rounds: int, device: str, compiled: bool, budget
 
 
 def packed(size: Size, rounds: int, device: str) -> dict[str, Any]:
-    """Packed against padded, for lengths from T/2 to T: valid tokens per second of nn.LSTM in float32, without TF32."""
+    """Packed against padded, for lengths from T/2 to T: valid tokens per second of nn.LSTM in
+    float32, without TF32.
+    """
     N, T, D, H = size
     layer, _ = draw(*size)
     lengths = torch.linspace(max(1, T // 2), T, N).round().long()
@@ -252,13 +276,17 @@ def packed(size: Size, rounds: int, device: str) -> dict[str, Any]:
 
 
 def wins(T: int, D: int, H: int, rounds: int, device: str, budget: Budget) -> dict[str, Any]:
-    """From which batch size on the GPU is faster than the CPU of the same machine: nn.LSTM, seconds of both by batch."""
+    """From which batch size on the GPU is faster than the CPU of the same machine: nn.LSTM, seconds
+    of both by batch.
+    """
     points = []
     for N in BATCHES:
         if not budget.allows(f"GPU against CPU, N = {N}"):
             break
         seconds = {
-            where: statistics.median(seconds_of(layer_pass((N, T, D, H), PRECISIONS["float32"], where), rounds, where))
+            where: statistics.median(
+                seconds_of(layer_pass((N, T, D, H), PRECISIONS["float32"], where), rounds, where)
+            )
             for where in ("cpu", device)
         }
         points.append({"N": N, "cpu": seconds["cpu"], "gpu": seconds[device]})
@@ -271,7 +299,8 @@ def wins(T: int, D: int, H: int, rounds: int, device: str, budget: Budget) -> di
 
 
 def first_win(points: list[dict[str, Any]]) -> int | None:
-    """Smallest batch from which on the GPU is faster at every measured one; None where it is not at the largest.
+    """Smallest batch from which on the GPU is faster at every measured one; None where it is not at
+    the largest.
 
     >>> first_win([{"N": 1, "cpu": 1, "gpu": 2}, {"N": 2, "cpu": 3, "gpu": 2}, {"N": 4, "cpu": 6, "gpu": 2}])
     2
@@ -285,15 +314,22 @@ def first_win(points: list[dict[str, Any]]) -> int | None:
 
 
 def keras_here(size: Size, rounds: int) -> dict[str, Any]:
-    """Keras on this GPU with and without cuDNN, in this process; PyTorch must not hold the memory."""
+    """Keras on this GPU with and without cuDNN, in this process; PyTorch must not hold the
+    memory.
+    """
     import tensorflow as tf
 
     gpus = tf.config.list_physical_devices("GPU")
     if not gpus:
-        return {NOT_THERE: "TensorFlow sees no GPU; the tensorflow-gpu extra brings CUDA's libraries"}
+        return {
+            NOT_THERE: "TensorFlow sees no GPU; the tensorflow-gpu extra brings CUDA's libraries"
+        }
     for gpu in gpus:
         tf.config.experimental.set_memory_growth(gpu, True)
-    return {f"use_cudnn={use}": rate(keras_seconds(size, use, rounds), size[0] * size[1]) for use in (True, False)}
+    return {
+        f"use_cudnn={use}": rate(keras_seconds(size, use, rounds), size[0] * size[1])
+        for use in (True, False)
+    }
 
 
 def keras_seconds(size: Size, use_cudnn: bool, rounds: int) -> list[float]:
@@ -334,7 +370,9 @@ def keras_row(size: Size, rounds: int) -> dict[str, Any]:
     ]
     environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3", "KERAS_BACKEND": "tensorflow"}
     try:
-        run = subprocess.run(words, env=environment, capture_output=True, text=True, timeout=300, check=False)
+        run = subprocess.run(
+            words, env=environment, capture_output=True, text=True, timeout=300, check=False
+        )
     except subprocess.TimeoutExpired:
         return {NOT_THERE: "no answer within 300 s"}
     if run.returncode:
@@ -347,7 +385,9 @@ def smi(field: str) -> str:
     """What NVIDIA's tool says of the first GPU."""
     command = ["nvidia-smi", f"--query-gpu={field}", "--format=csv,noheader", "--id=0"]
     try:
-        return subprocess.run(command, capture_output=True, text=True, timeout=30, check=True).stdout.strip()
+        return subprocess.run(
+            command, capture_output=True, text=True, timeout=30, check=True
+        ).stdout.strip()
     except (OSError, subprocess.SubprocessError):
         return NOT_THERE
 
@@ -358,7 +398,9 @@ def gpu_machine(device: str) -> dict[str, Any]:
     return {
         **machine("numpy", "torch"),
         "gpu": torch.cuda.get_device_name() if there else "none: a run on the CPU",
-        "capability": ".".join(map(str, torch.cuda.get_device_capability())) if there else NOT_THERE,
+        "capability": ".".join(map(str, torch.cuda.get_device_capability()))
+        if there
+        else NOT_THERE,
         "cuda": torch.version.cuda or NOT_THERE,
         "cudnn": torch.backends.cudnn.version() or NOT_THERE,
         "driver": smi("driver_version"),
@@ -369,7 +411,11 @@ def gpu_machine(device: str) -> dict[str, Any]:
 
 def write(report: dict[str, Any], out: Path) -> None:
     """Write all that was measured so far; each innermost list or row stands in one line."""
-    text = re.sub(r"[\[{][^\[\]{}]*[\]}]", lambda found: re.sub(r"\s+", " ", found[0]), json.dumps(report, indent=1))
+    text = re.sub(
+        r"[\[{][^\[\]{}]*[\]}]",
+        lambda found: re.sub(r"\s+", " ", found[0]),
+        json.dumps(report, indent=1),
+    )
     out.parent.mkdir(parents=True, exist_ok=True)
     beside = out.with_suffix(".part")
     beside.write_text(text + "\n", encoding="utf-8")
@@ -377,9 +423,16 @@ def write(report: dict[str, Any], out: Path) -> None:
 
 
 def measure(
-    sizes: list[Size], rounds: int, budget: Budget, out: Path, device: str = "cuda", compiled: bool = True
+    sizes: list[Size],
+    rounds: int,
+    budget: Budget,
+    out: Path,
+    device: str = "cuda",
+    compiled: bool = True,
 ) -> dict[str, Any]:
-    """All cases, written as they come: size by size in each precision and packed; where the GPU wins; Keras last."""
+    """All cases, written as they come: size by size in each precision and packed; where the GPU
+    wins; Keras last.
+    """
     report: dict[str, Any] = {
         "machine": gpu_machine(device),
         "results": [],
@@ -400,7 +453,9 @@ def measure(
             write(report, out)
     for size in sizes:
         if budget.allows(f"{size} Keras"):
-            report["keras"].append({"N, T, D, H": size, "tokens per second": keras_row(size, rounds)})
+            report["keras"].append(
+                {"N, T, D, H": size, "tokens per second": keras_row(size, rounds)}
+            )
             write(report, out)
     write(report, out)
     return report
@@ -418,11 +473,22 @@ def refused(report: dict[str, Any]) -> list[str]:
 
 def main(arguments: list[str] | None = None) -> int:
     """Read the arguments and measure; returns 1 where there is no GPU or a gradient was wrong."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--sizes", nargs="+", default=SIZES, help="each N,T,D,H")
-    parser.add_argument("--rounds", type=int, default=15, help="measurements of each, of which the median counts (15)")
-    parser.add_argument("--budget", type=float, default=540, help="seconds after which no new case begins (540)")
-    parser.add_argument("--device", choices=["cuda", "cpu"], default="cuda", help="cpu: a rehearsal")
+    parser.add_argument(
+        "--rounds",
+        type=int,
+        default=15,
+        help="measurements of each, of which the median counts (15)",
+    )
+    parser.add_argument(
+        "--budget", type=float, default=540, help="seconds after which no new case begins (540)"
+    )
+    parser.add_argument(
+        "--device", choices=["cuda", "cpu"], default="cuda", help="cpu: a rehearsal"
+    )
     parser.add_argument("--eager", action="store_true", help="compile nothing")
     parser.add_argument("--out", type=Path, default=HERE / "results" / "gpu.json")
     parser.add_argument("--keras", help=argparse.SUPPRESS)  # one size, in this process
@@ -432,10 +498,18 @@ def main(arguments: list[str] | None = None) -> int:
         print(json.dumps(keras_here(tuple(map(int, given.keras.split(","))), given.rounds)))  # type: ignore[arg-type]
         return 0
     if given.device == "cuda" and not torch.cuda.is_available():
-        print("gpu.py: no NVIDIA GPU answers to PyTorch; --device cpu --out FILE rehearses the run.", file=sys.stderr)
+        print(
+            "gpu.py: no NVIDIA GPU answers to PyTorch; --device cpu --out FILE rehearses the run.",
+            file=sys.stderr,
+        )
         return 1
-    report = measure(sizes, given.rounds, Budget(given.budget), given.out, given.device, not given.eager)  # type: ignore[arg-type]
-    print(f"written to {given.out}; left out for want of time: {', '.join(report['left out']) or 'nothing'}")
+    report = measure(
+        sizes, given.rounds, Budget(given.budget), given.out, given.device, not given.eager
+    )  # type: ignore[arg-type]
+    print(
+        f"written to {given.out}; left out for want of time: "
+        f"{', '.join(report['left out']) or 'nothing'}"
+    )
     for line in (wrong := refused(report)):
         print(f"gpu.py: WRONG {line}", file=sys.stderr)
     return int(bool(wrong))

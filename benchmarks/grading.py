@@ -1,23 +1,29 @@
-"""The same class through plain `nbgrader autograde` and through `autograder run`. Run by `make bench-grading`.
+"""The same class through plain `nbgrader autograde` and through `autograder run`. Run by `make
+bench-grading`.
 
-The class: honest submissions only, taken from the simulated students of each problem set: right ones in many styles, unfinished
-ones, and wrong ones with known mistakes. Who is left out, because plain nbgrader cannot grade them alike, is printed with why.
+The class: honest submissions only, taken from the simulated students of each problem set: right
+ones in many styles, unfinished ones, and wrong ones with known mistakes. Who is left out, because
+plain nbgrader cannot grade them alike, is printed with why.
 
-Plain nbgrader is what an instructor without this autograder has: an ordinary course with nbgrader's own settings, a kernel for
-each submission, the same notebook. Its test cells put the same checks to the student's functions, in the student's kernel, and
-end in the number of points, which is how nbgrader gives partial credit. All that could be doubted is decided for nbgrader:
+Plain nbgrader is what an instructor without this autograder has: an ordinary course with nbgrader's
+own settings, a kernel for each submission, the same notebook. Its test cells put the same checks to
+the student's functions, in the student's kernel, and end in the number of points, which is how
+nbgrader gives partial credit. All that could be doubted is decided for nbgrader:
 
-- the checks come from the same ``checks.py``, with the same cases, references and tolerances, in a file beside the notebook; so
-  each costs the same there as here, and both must give the same points. Every row of both gradebooks is compared, and where one
-  differs this ends with 1;
-- no mistake is named there but where a name decides about points (another order of the gates), no inputs are secret, there is no
-  sandbox, and the student's code can read and change the checks: nbgrader has none of this, and need not pay for it;
-- the cells for the student's own eyes (tagged ``local``) are left out of its notebook: it would execute them;
+- the checks come from the same ``checks.py``, with the same cases, references and tolerances, in a
+  file beside the notebook; so each costs the same there as here, and both must give the same
+  points. Every row of both gradebooks is compared, and where one differs this ends with 1;
+- no mistake is named there but where a name decides about points (another order of the gates), no
+  inputs are secret, there is no sandbox, and the student's code can read and change the checks:
+  nbgrader has none of this, and need not pay for it;
+- the cells for the student's own eyes (tagged ``local``) are left out of its notebook: it would
+  execute them;
 - both gradebooks exist and know the problem set before the clock starts.
 
-Each command is timed from its start to its end by the clock on the wall, start-up included, on as many cores as there are. The
-start-up is then given apart: what a class of one takes, less one submission more in a class. Two processes of nbgrader at once,
-each with half of the class and a gradebook of its own, are what a user could do by hand; the halves' gradebooks are still two.
+Each command is timed from its start to its end by the clock on the wall, start-up included, on as
+many cores as there are. The start-up is then given apart: what a class of one takes, less one
+submission more in a class. Two processes of nbgrader at once, each with half of the class and a
+gradebook of its own, are what a user could do by hand; the halves' gradebooks are still two.
 """
 
 from __future__ import annotations
@@ -58,7 +64,10 @@ OURS, PLAIN, HALVES = "autograder run", "nbgrader autograde", "nbgrader autograd
 AIM = {"lstm-bptt": 10, "lstm-torch": 20}
 
 # Honest students whom plain nbgrader cannot grade alike, and why; of each problem set.
-MOVED = "plain nbgrader runs the cells in the order in which they were handed in, tests before functions"
+MOVED = (
+    "plain nbgrader runs the cells in the order in which they were handed in, tests before "
+    "functions"
+)
 LEFT_OUT = {
     "lstm-bptt": {
         "moved_around": MOVED,
@@ -120,27 +129,37 @@ def points(name):
 '''
 
 
-# --- the class -----------------------------------------------------------------------------------------------------------
+# --- the class
+# --------------------------------------------------------------------------------------------------
 
 
 def missing(name: str) -> str:
     """Why a problem set cannot be measured; empty where it can."""
-    for path in (ROOT / "solutions" / name / "checks.py", ROOT / "solutions" / name / "students.py"):
+    for path in (
+        ROOT / "solutions" / name / "checks.py",
+        ROOT / "solutions" / name / "students.py",
+    ):
         if not path.is_file():
             return f"{path.relative_to(ROOT)} does not exist"
     return ""
 
 
 def class_of(name: str, size: int) -> list[tuple[str, Any]]:
-    """Folder's name and simulated student, as many as asked for; who is honest comes again and again, in the same order."""
+    """Folder's name and simulated student, as many as asked for; who is honest comes again and
+    again, in the same order.
+    """
     from autograder.author import demo
 
     everybody = demo.students(ROOT / "solutions" / name / "students.py")
     honest = [s for s in everybody if not s.hostile and s.name not in LEFT_OUT.get(name, {})]
-    return [(f"s{k:05d}-{honest[k % len(honest)].name}", honest[k % len(honest)]) for k in range(size)]
+    return [
+        (f"s{k:05d}-{honest[k % len(honest)].name}", honest[k % len(honest)]) for k in range(size)
+    ]
 
 
-def hand_in(folder: Path, name: str, release: NotebookNode, students: Iterable[tuple[str, Any]]) -> None:
+def hand_in(
+    folder: Path, name: str, release: NotebookNode, students: Iterable[tuple[str, Any]]
+) -> None:
     """Write what each student hands in, on the notebook that was handed out."""
     import nbformat
 
@@ -151,7 +170,9 @@ def hand_in(folder: Path, name: str, release: NotebookNode, students: Iterable[t
     for student, simulated in students:
         if simulated.name not in texts:
             handed_in = simulated.edit(deepcopy(release), dict(solutions))
-            texts[simulated.name] = handed_in if isinstance(handed_in, str) else nbformat.writes(handed_in)
+            texts[simulated.name] = (
+                handed_in if isinstance(handed_in, str) else nbformat.writes(handed_in)
+            )
         path = folder / "submitted" / student / name / f"{name}.ipynb"
         path.parent.mkdir(parents=True)
         path.write_text(texts[simulated.name], encoding="utf-8")
@@ -201,7 +222,8 @@ def make_plain(folder: Path, name: str, students: Sequence[tuple[str, Any]]) -> 
     (source / "course_tests.py").write_text(PLAIN_TESTS, encoding="utf-8")
     shutil.copy(ROOT / "solutions" / name / "checks.py", source / "hidden_checks.py")
     (folder / SETTINGS).write_text(PLAIN_SETTINGS, encoding="utf-8")
-    # What `nbgrader generate_assignment` does; it asks the program alembic, which lies beside this Python.
+    # What `nbgrader generate_assignment` does; it asks the program alembic, which lies beside this
+    # Python.
     log = logging.Logger("generate", logging.ERROR)
     config = Config(CourseDirectory={"root": str(folder), "course_id": "plain"})
     directory = CourseDirectory(config=config, log=log, assignment_id=name)
@@ -215,17 +237,22 @@ def make_plain(folder: Path, name: str, students: Sequence[tuple[str, Any]]) -> 
 
 
 def surroundings() -> dict[str, str]:
-    """Environment of a command: this one's, with the programs that lie beside this Python, and no number of threads set."""
+    """Environment of a command: this one's, with the programs that lie beside this Python, and no
+    number of threads set.
+    """
     threads = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
     kept = {name: value for name, value in os.environ.items() if name not in threads}
     return kept | {"PATH": os.pathsep.join([str(PROGRAMS), os.environ.get("PATH", os.defpath)])}
 
 
-# --- the two gradebooks --------------------------------------------------------------------------------------------------
+# --- the two gradebooks
+# --------------------------------------------------------------------------------------------------
 
 
 def grade_rows(folder: Path, name: str) -> dict[tuple[str, str], tuple[Any, ...]]:
-    """(student, check) -> automatic score, most points, score by hand, extra credit, whether somebody must look at it."""
+    """(student, check) -> automatic score, most points, score by hand, extra credit, whether
+    somebody must look at it.
+    """
     from nbgrader.api import Gradebook
 
     with Gradebook(f"sqlite:///{folder / 'gradebook.db'}") as gradebook:
@@ -246,13 +273,17 @@ def grade_rows(folder: Path, name: str) -> dict[tuple[str, str], tuple[Any, ...]
 def differences(ours: dict[tuple[str, str], Any], plain: dict[tuple[str, str], Any]) -> list[str]:
     """What is to be said of each row that is not the same in both."""
     return [
-        f"{student}, {check}: {OURS} {ours.get((student, check))}, {PLAIN} {plain.get((student, check))}"
+        (
+            f"{student}, {check}: {OURS} {ours.get((student, check))}, {PLAIN} "
+            f"{plain.get((student, check))}"
+        )
         for student, check in sorted(ours.keys() | plain.keys())
         if ours.get((student, check)) != plain.get((student, check))
     ]
 
 
-# --- how long it takes ---------------------------------------------------------------------------------------------------
+# --- how long it takes
+# --------------------------------------------------------------------------------------------------
 
 
 @contextmanager
@@ -269,13 +300,17 @@ def command(program: str, name: str, *options: str) -> list[str]:
 
 
 def timed(runs: Sequence[tuple[Path, list[str]]]) -> dict[str, float]:
-    """Seconds by the clock for commands in their folders, all at once; and those for which the machine's processors worked."""
+    """Seconds by the clock for commands in their folders, all at once; and those for which the
+    machine's processors worked.
+    """
     before, began = busy(), time.perf_counter()
     processes = []
     for folder, arguments in runs:
         with open(folder / "bench.log", "w") as log:
             processes.append(
-                subprocess.Popen(arguments, cwd=folder, env=surroundings(), stdout=log, stderr=subprocess.STDOUT)
+                subprocess.Popen(
+                    arguments, cwd=folder, env=surroundings(), stdout=log, stderr=subprocess.STDOUT
+                )
             )
     codes = [process.wait() for process in processes]
     seconds, processors = time.perf_counter() - began, busy() - before
@@ -307,7 +342,9 @@ def halves(course: Path, into: Path) -> list[Path]:
     return found
 
 
-def side(runs: list[dict[str, float]], submissions: int, alone: float | None = None) -> dict[str, Any]:
+def side(
+    runs: list[dict[str, float]], submissions: int, alone: float | None = None
+) -> dict[str, Any]:
     """What one way of grading takes; the middle one of its runs counts."""
     seconds = statistics.median(run["seconds"] for run in runs)
     found = {
@@ -327,11 +364,19 @@ def many(folder: Path, name: str, every: int) -> dict[str, Any]:
     records, graded, due = folder / "records" / name, 0, 0
     with open(folder / "bench.log", "w") as log:
         process = subprocess.Popen(
-            command(OURS, name), cwd=folder, env=surroundings(), stdout=log, stderr=subprocess.STDOUT
+            command(OURS, name),
+            cwd=folder,
+            env=surroundings(),
+            stdout=log,
+            stderr=subprocess.STDOUT,
         )
     while process.poll() is None:
         time.sleep(0.1)
-        graded = sum(entry.name.endswith(".json") for entry in os.scandir(records)) if records.is_dir() else 0
+        graded = (
+            sum(entry.name.endswith(".json") for entry in os.scandir(records))
+            if records.is_dir()
+            else 0
+        )
         if graded >= max(due, 1):
             sizes = memory(process.pid)
             if sizes is not None:
@@ -340,17 +385,29 @@ def many(folder: Path, name: str, every: int) -> dict[str, Any]:
     seconds = time.perf_counter() - began
     if process.returncode:
         raise SystemExit(
-            f"{OURS} {name} ended with {process.returncode}:\n{(folder / 'bench.log').read_text()[-3000:]}"
+            f"{OURS} {name} ended with {process.returncode}:\n"
+            f"{(folder / 'bench.log').read_text()[-3000:]}"
         )
-    return {"submissions": graded, "seconds": seconds, "per minute": 60 * graded / seconds, "memory": points}
+    return {
+        "submissions": graded,
+        "seconds": seconds,
+        "per minute": 60 * graded / seconds,
+        "memory": points,
+    }
 
 
 def memory(pid: int) -> dict[str, float] | None:
-    """MiB of a command, of its largest child, and of all processes below it together; None when it is just ending."""
+    """MiB of a command, of its largest child, and of all processes below it together; None when it
+    is just ending.
+    """
     try:
         main = psutil.Process(pid)
         children = {child.pid for foreman in main.children() for child in foreman.children()}
-        sizes = {p.pid: p.memory_info().rss / 2**20 for p in main.children(recursive=True) if p.is_running()}
+        sizes = {
+            p.pid: p.memory_info().rss / 2**20
+            for p in main.children(recursive=True)
+            if p.is_running()
+        }
         return {
             "command, MiB": main.memory_info().rss / 2**20,
             "largest judge, MiB": max((sizes[p] for p in children if p in sizes), default=0.0),
@@ -360,12 +417,15 @@ def memory(pid: int) -> dict[str, float] | None:
         return None
 
 
-# --- where the time goes -------------------------------------------------------------------------------------------------
+# --- where the time goes
+# -------------------------------------------------------------------------------------------------
 
 
 @dataclass
 class Clock:
-    """Seconds by phase. What runs within another phase counts for itself only, so that the phases add up."""
+    """Seconds by phase. What runs within another phase counts for itself only, so that the phases
+    add up.
+    """
 
     seconds: dict[str, float] = field(default_factory=dict)
     _open: list[list[Any]] = field(default_factory=list)
@@ -384,7 +444,9 @@ class Clock:
                 self._open[-1][1] += took
 
     def wrap(self, owner: Any, attribute: str, name: str | Callable[..., str]) -> None:
-        """Count each call of a function or method for a phase; ``name`` may depend on the arguments."""
+        """Count each call of a function or method for a phase; ``name`` may depend on the
+        arguments.
+        """
         function = getattr(owner, attribute)
 
         @functools.wraps(function)
@@ -396,7 +458,9 @@ class Clock:
 
 
 def phases(program: str, course: Path, name: str, submissions: int) -> dict[str, float]:
-    """Seconds of each phase: those that come once, and those of one submission; from a run of its own that watches itself."""
+    """Seconds of each phase: those that come once, and those of one submission; from a run of its
+    own that watches itself.
+    """
     with copy_of(course) as folder:
         for student in sorted((folder / "submitted").iterdir())[submissions:]:
             shutil.rmtree(student)
@@ -448,10 +512,11 @@ def watch_nbgrader(name: str, began: float) -> dict[str, float]:
 
 
 def watch_ours(name: str, began: float) -> dict[str, float]:
-    """Grade as `autograder run` does, one submission after the other in this process and folder, with clocks in it.
+    """Grade as `autograder run` does, one submission after the other in this process and folder,
+    with clocks in it.
 
-    The command itself has a judge on each core, and enters what one has found while others work: its submissions take less time
-    than these phases together.
+    The command itself has a judge on each core, and enters what one has found while others work:
+    its submissions take less time than these phases together.
     """
     from autograder.batch import pool
 
@@ -502,13 +567,19 @@ def watch_ours(name: str, began: float) -> dict[str, float]:
 def per_submission(clock: Clock, name: str) -> dict[str, float]:
     """Seconds by phase of one submission, the longest first."""
     submissions = sum(1 for _ in (Path.cwd() / "submitted").glob(f"*/{name}"))
-    return {phase: s / submissions for phase, s in sorted(clock.seconds.items(), key=lambda item: -item[1])}
+    return {
+        phase: s / submissions
+        for phase, s in sorted(clock.seconds.items(), key=lambda item: -item[1])
+    }
 
 
-# --- all of it -----------------------------------------------------------------------------------------------------------
+# --- all of it
+# --------------------------------------------------------------------------------------------------
 
 
-def measure(name: str, size: int, rounds: int, watched: int, large: int, brief: bool = False) -> dict[str, Any]:
+def measure(
+    name: str, size: int, rounds: int, watched: int, large: int, brief: bool = False
+) -> dict[str, Any]:
     """Everything about one problem set.
 
     Parameters
@@ -534,7 +605,9 @@ def measure(name: str, size: int, rounds: int, watched: int, large: int, brief: 
         alone = {}
         for program, course in () if brief else ((PLAIN, plain), (OURS, ours)):
             with copy_of(course) as copy:
-                alone[program] = timed([(copy, command(program, name, "--student", students[0][0]))])["seconds"]
+                alone[program] = timed(
+                    [(copy, command(program, name, "--student", students[0][0]))]
+                )["seconds"]
         runs: list[dict[str, float]] = []
         for _ in range(rounds - rounds // 2):
             with copy_of(ours) as copy:
@@ -594,10 +667,14 @@ def show(name: str, found: dict[str, Any]) -> None:
             row = found[program]
             apart = [f"{row[key]:.3f}" if key in row else "" for key in ("start-up", "each more")]
             seconds = statistics.median(row["seconds"])
-            print(f"  {program:32} {seconds:8.1f} {row['per minute']:11.1f} {apart[0]:>12} {apart[1]:>13}")
+            print(
+                f"  {program:32} {seconds:8.1f} {row['per minute']:11.1f} {apart[0]:>12} "
+                f"{apart[1]:>13}"
+            )
     aim = f" (aim: {AIM[name]})" if name in AIM else ""
     print(
-        f"  times as fast: {found['times as fast']:.1f}{aim}; load {found['load before'][0]} to {found['load after'][0]}"
+        f"  times as fast: {found['times as fast']:.1f}{aim}; load {found['load before'][0]} "
+        f"to {found['load after'][0]}"
     )
     for program, phases in found.get("phases", {}).items():
         print(f"  where the time of {program} goes, seconds:")
@@ -607,7 +684,8 @@ def show(name: str, found: dict[str, Any]) -> None:
         print(f"    {'one submission, all together':48} {each:8.4f}")
     if large := found.get("large class"):
         print(
-            f"  {large['submissions']} submissions: {large['seconds']:.1f} s, {large['per minute']:.0f} per minute; memory:"
+            f"  {large['submissions']} submissions: {large['seconds']:.1f} s, "
+            f"{large['per minute']:.0f} per minute; memory:"
         )
         for point in large["memory"][:: max(1, len(large["memory"]) // 8)]:
             parts = ", ".join(f"{key} {value:.0f}" for key, value in point.items())
@@ -616,16 +694,31 @@ def show(name: str, found: dict[str, Any]) -> None:
 
 def main() -> int:
     """Measure, print, write; 1 where a grade differs."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("sets", nargs="*", default=SETS, metavar="PROBLEM_SET", help=f"({' '.join(SETS)})")
-    parser.add_argument("--students", type=int, default=100, help="size of the class (100)")
-    parser.add_argument("--rounds", type=int, default=3, help="runs of `autograder run`; the middle one counts (3)")
-    parser.add_argument(
-        "--watched", type=int, default=12, help="submissions on which phases are measured; 0: none (12)"
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--large", type=int, default=0, help="size of a class on which memory is watched; 0: none (0)")
+    parser.add_argument(
+        "sets", nargs="*", default=SETS, metavar="PROBLEM_SET", help=f"({' '.join(SETS)})"
+    )
+    parser.add_argument("--students", type=int, default=100, help="size of the class (100)")
+    parser.add_argument(
+        "--rounds", type=int, default=3, help="runs of `autograder run`; the middle one counts (3)"
+    )
+    parser.add_argument(
+        "--watched",
+        type=int,
+        default=12,
+        help="submissions on which phases are measured; 0: none (12)",
+    )
+    parser.add_argument(
+        "--large",
+        type=int,
+        default=0,
+        help="size of a class on which memory is watched; 0: none (0)",
+    )
     parser.add_argument("--out", type=Path, default=RESULTS)
-    parser.add_argument("--watch", choices=(OURS, PLAIN), help=argparse.SUPPRESS)  # this script calls itself with it
+    # this script calls itself with it
+    parser.add_argument("--watch", choices=(OURS, PLAIN), help=argparse.SUPPRESS)
     parser.add_argument("--began", type=float, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.watch:

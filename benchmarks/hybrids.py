@@ -1,10 +1,11 @@
-"""The table of the page *hybrids*: ten models on three tasks and five on a fourth, at equal weights and updates.
+"""The table of the page *hybrids*: ten models on three tasks and five on a fourth, at equal weights
+and updates.
 
     python -m benchmarks.hybrids                    # seven minutes of one core, into benchmarks/results/hybrids.json
     python -m benchmarks.hybrids parity recall      # these tasks only
 
-The file is written after each model, and what it holds already is not measured again: delete it to start anew. Models, tasks and
-training are those of the page, book/four/hybrids.md.
+The file is written after each model, and what it holds already is not measured again: delete it to
+start anew. Models, tasks and training are those of the page, book/four/hybrids.md.
 """
 
 from __future__ import annotations
@@ -30,11 +31,14 @@ SEEDS = range(3)
 # The five that a reader predicts.
 FEW = ("LSTM", "GRU", "minLSTM, 2 layers", "Transformer, 2 blocks", "LSTM + attention")
 MODELS = {task: FEW if task == "copying" else tuple(PAGE.MODELS) for task in PAGE.TASKS}
-BY_STEP = ("LSTM", "GRU", "Transformer, 2 blocks", "minLSTM, 2 layers")  # of these, parity at each step
+# of these, parity at each step
+BY_STEP = ("LSTM", "GRU", "Transformer, 2 blocks", "minLSTM, 2 layers")
 
 
 def measured(name: str, task: str, seed: int, by_step: list[Any] | None = None) -> dict[str, float]:
-    """Train once: shares of right answers, and the seconds of a processor; a list gets the shares by step of parity."""
+    """Train once: shares of right answers, and the seconds of a processor; a list gets the shares
+    by step of parity.
+    """
     model, seconds = PAGE.trained(name, task, seed)
     if by_step is not None:
         by_step.append(PAGE.by_step(model, seed))
@@ -46,7 +50,9 @@ def of_task(task: str, known: dict[str, Any], by_step: dict[str, list[float]]) -
     for name in MODELS[task]:
         if name not in known:
             steps: list[Any] | None = [] if task == "parity" and name in BY_STEP else None
-            known[name] = row(partial(measured, name, task, by_step=steps), SEEDS, f"{task}, {name}")
+            known[name] = row(
+                partial(measured, name, task, by_step=steps), SEEDS, f"{task}, {name}"
+            )
             if steps:
                 by_step[name] = np.mean(steps, axis=0).tolist()
             yield
@@ -61,7 +67,12 @@ def main(tasks: list[str]) -> None:
     for task in tasks or PAGE.TASKS:
         rows = tables["equal updates"].setdefault(task, {})
         for _ in of_task(task, rows, tables["parity by step"]):
-            store("hybrids", "right answers of models of equal size on four tasks", tables, ("numpy", "torch"))
+            store(
+                "hybrids",
+                "right answers of models of equal size on four tasks",
+                tables,
+                ("numpy", "torch"),
+            )
 
 
 if __name__ == "__main__":

@@ -1,4 +1,5 @@
-"""The tables of the page *inside*: explanations judged on trained and untrained models, and units that count, on more seeds.
+"""The tables of the page *inside*: explanations judged on trained and untrained models, and units
+that count, on more seeds.
 
     python benchmarks/inside.py        # three minutes of one core, into benchmarks/results/inside.json
 
@@ -20,7 +21,8 @@ from benchmarks.pages import experiment, row, store
 
 PAGE = experiment("inside")
 SEEDS, COUNTING_SEEDS, REVIEWS = 3, 6, 50
-PLACES = {"evidence at the end": ", but", "evidence in front": ", although"}  # what a review of that shape holds
+# what a review of that shape holds
+PLACES = {"evidence at the end": ", but", "evidence in front": ", although"}
 
 
 def explained(seed: int, trained: bool) -> dict[str, float]:
@@ -32,7 +34,10 @@ def explained(seed: int, trained: bool) -> dict[str, float]:
     for place, conjunction in PLACES.items():
         chosen = [PAGE.words[k] for k in PAGE.test if conjunction in data_text(k)][:REVIEWS]
         for name, (matters, flips) in PAGE.judged(model, vocabulary, chosen).items():
-            found |= {f"{name}, {place}: can matter": float(matters), f"{name}, {place}: flips": float(flips)}
+            found |= {
+                f"{name}, {place}: can matter": float(matters),
+                f"{name}, {place}: flips": float(flips),
+            }
     return found
 
 
@@ -56,12 +61,15 @@ def main() -> None:
         for name, trained in (("trained", True), ("untrained", False))
     }
     brackets = {
-        name: row(lambda seed, t=trained: counting(seed, t), range(COUNTING_SEEDS), f"brackets, {name}")  # type: ignore[misc]
+        name: row(
+            lambda seed, t=trained: counting(seed, t), range(COUNTING_SEEDS), f"brackets, {name}"
+        )  # type: ignore[misc]
         for name, trained in (("trained", True), ("untrained", False))
     }
     tables = {"reviews of each shape": REVIEWS, "arms": arms, "brackets": brackets}
     what = (
-        "which words explanations put on top, answers that flip without them; units that follow the depth of brackets"
+        "which words explanations put on top, answers that flip without them; units that follow "
+        "the depth of brackets"
     )
     store("inside", what, tables, ("numpy", "torch", "scikit-learn"))
 

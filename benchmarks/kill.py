@@ -1,10 +1,12 @@
-"""Kill a run at random points and go on: is any grade lost, doubled or changed? Run by `make bench-kill`.
+"""Kill a run at random points and go on: is any grade lost, doubled or changed? Run by `make
+bench-kill`.
 
-A course with one small problem set and a class of many kinds: right, wrong, unreadable, unfinished, talkative, and code that ends
-its own process. One unbroken run gives the gradebook and the records that all others must give.
+A course with one small problem set and a class of many kinds: right, wrong, unreadable, unfinished,
+talkative, and code that ends its own process. One unbroken run gives the gradebook and the records
+that all others must give.
 
-Then, again and again on a fresh copy of the course: `autograder run` is started, and at a random point, from its start to its
-end, one of these happens.
+Then, again and again on a fresh copy of the course: `autograder run` is started, and at a random
+point, from its start to its end, one of these happens.
 
 main        the command's own process is killed (SIGKILL, as all below)
 foreman     the process from which judges are forked, and with it all judges; the run must go on by itself
@@ -12,11 +14,13 @@ judge       a judge's process; the run must go on by itself
 worker      a process in a student's box; the run must go on by itself, and no student may lose a point by it
 everything  all processes at once
 copy        the course's folder is copied while the run goes on, SQLite's journal and half written files with it: what a disk
-            holds when the power fails. The copy goes on in the place of the original, which is killed
+            holds when the power fails. The copy goes on in the place of the original, which is
+            killed
 
-The same command is then run until it ends by itself. Its gradebook must have the same rows as that of the unbroken run, but for
-their random ids; the records must be the same, but for seconds and what happened on the way; and nothing may be left over:
-no half file, no process, no temporary folder. How much was graded twice is counted.
+The same command is then run until it ends by itself. Its gradebook must have the same rows as that
+of the unbroken run, but for their random ids; the records must be the same, but for seconds and
+what happened on the way; and nothing may be left over: no half file, no process, no temporary
+folder. How much was graded twice is counted.
 """
 
 from __future__ import annotations
@@ -59,16 +63,25 @@ RIGHT = "def mean_over_time(x):\n    return x.mean(axis=1)"
 # What a student writes; some get a number of their own put in, so that not all notebooks are alike.
 ANSWERS: Mapping[str, str] = {
     "right": RIGHT,
-    "a loop": "def mean_over_time(x):\n    s = 0\n    for t in x.swapaxes(0, 1):\n        s = s + t\n    return s / len(x[0])",
+    "a loop": (
+        "def mean_over_time(x):\n    s = 0\n    for t in x.swapaxes(0, 1):\n        s = s + t\n    "
+        "return s / len(x[0])"
+    ),
     "sum": "def mean_over_time(x):\n    return x.sum(axis=1)",
     "another axis": "def mean_over_time(x):\n    return x.mean(axis=0)",
-    "talkative": RIGHT.replace("    return", "    print('step', NUMBER, '\\x1b[31m' * 100)\n    return"),
+    "talkative": RIGHT.replace(
+        "    return", "    print('step', NUMBER, '\\x1b[31m' * 100)\n    return"
+    ),
     "unfinished": "def mean_over_time(x):\n    raise NotImplementedError()",
     "ends its process": "import os\ndef mean_over_time(x):\n    os._exit(NUMBER % 7)",
     "kills itself": "import os, signal\ndef mean_over_time(x):\n    os.kill(os.getpid(), signal.SIGKILL)",
     "no Python": "def mean_over_time(x)\n    return x",
 }
-FILES: Mapping[str, str] = {"half a file": '{"nbformat": 4, "cells": [', "empty": "", "a list": "[1, 2]"}
+FILES: Mapping[str, str] = {
+    "half a file": '{"nbformat": 4, "cells": [',
+    "empty": "",
+    "a list": "[1, 2]",
+}
 # How often each comes: most submissions are honest.
 WEIGHTS = {
     "right": 12,
@@ -86,9 +99,9 @@ WEIGHTS |= {"kills itself": 1, "no Python": 1, "half a file": 1, "empty": 1, "a 
 class Trial:
     """What was killed, when, and what came of it.
 
-    ``at`` is the number of records that were to be there, below zero: seconds before the first; ``records`` how many there were;
-    ``again`` how many submissions were graded twice; ``runs`` how often the command was started; ``troubles`` what was not as it
-    must be.
+    ``at`` is the number of records that were to be there, below zero: seconds before the first;
+    ``records`` how many there were; ``again`` how many submissions were graded twice; ``runs`` how
+    often the command was started; ``troubles`` what was not as it must be.
     """
 
     kind: str
@@ -108,12 +121,18 @@ def make_course(folder: Path, submissions: int, seed: int = 0) -> None:
     exercises.write_releases(folder)
     release = nbformat.read(folder / "exercises" / NAME / f"{NAME}.ipynb", as_version=4)
     rng = random.Random(seed)
-    kinds = [*WEIGHTS, *rng.choices(list(WEIGHTS), list(WEIGHTS.values()), k=submissions)][:submissions]
+    kinds = [*WEIGHTS, *rng.choices(list(WEIGHTS), list(WEIGHTS.values()), k=submissions)][
+        :submissions
+    ]
     rng.shuffle(kinds)
     for number, kind in enumerate(kinds):
         path = folder / "submitted" / f"student-{number:04}" / NAME / f"{NAME}.ipynb"
         path.parent.mkdir(parents=True)
-        path.write_text(FILES.get(kind) or _notebook(release, ANSWERS.get(kind, ""), number) if kind != "empty" else "")
+        path.write_text(
+            FILES.get(kind) or _notebook(release, ANSWERS.get(kind, ""), number)
+            if kind != "empty"
+            else ""
+        )
 
 
 def _notebook(release: NotebookNode, answer: str, number: int) -> str:
@@ -132,7 +151,9 @@ def command() -> list[str]:
 
 
 class Run:
-    """The command in a course's folder, in a process group of its own, with a folder of its own for temporary files."""
+    """The command in a course's folder, in a process group of its own, with a folder of its own for
+    temporary files.
+    """
 
     def __init__(self, folder: Path, temporary: Path) -> None:
         (temporary / "home").mkdir(parents=True, exist_ok=True)
@@ -145,7 +166,12 @@ class Run:
         }
         self.log = open(folder.parent / "kill.log", "wb")  # noqa: SIM115 - closed in end
         self.process = subprocess.Popen(
-            command(), cwd=folder, env=environment, stdout=self.log, stderr=self.log, start_new_session=True
+            command(),
+            cwd=folder,
+            env=environment,
+            stdout=self.log,
+            stderr=self.log,
+            start_new_session=True,
         )
         self.seen: dict[int, psutil.Process] = {}
 
@@ -195,16 +221,22 @@ class Run:
         return [f"process {process.pid} {' '.join(process.cmdline()[:4])}" for process in alive]
 
     def folders_left(self) -> list[str]:
-        """Temporary folders of ours; nbgrader's own one with alembic.ini, while it makes a gradebook, is not counted."""
+        """Temporary folders of ours; nbgrader's own one with alembic.ini, while it makes a
+        gradebook, is not counted.
+        """
         ours = [
-            path for path in self.temporary.iterdir() if path.name != "home" and not (path / "alembic.ini").exists()
+            path
+            for path in self.temporary.iterdir()
+            if path.name != "home" and not (path / "alembic.ini").exists()
         ]
         ours += (self.temporary / "home").glob(".autograder*")
         return [f"temporary {path.name}" for path in ours]
 
 
 def _is_ours(process: psutil.Process) -> bool:
-    """Whether it is the foreman or a judge, which is a copy of it: multiprocessing has started them."""
+    """Whether it is the foreman or a judge, which is a copy of it: multiprocessing has started
+    them.
+    """
     with suppress(psutil.Error):
         return any("spawn_main" in word for word in process.cmdline())
     return False
@@ -217,22 +249,39 @@ def records(folder: Path) -> int:
 
 
 def gradebook(folder: Path) -> dict[str, list[tuple[Any, ...]]]:
-    """Rows of all tables, in an order of their own, with names in the place of the random ids that point at them."""
+    """Rows of all tables, in an order of their own, with names in the place of the random ids that
+    point at them.
+    """
     with closing(sqlite3.connect(folder / "gradebook.db")) as base:
-        names = [row[0] for row in base.execute("select name from sqlite_master where type = 'table'")]
-        columns = {name: [row[1] for row in base.execute(f"pragma table_info({name})")] for name in names}
+        names = [
+            row[0] for row in base.execute("select name from sqlite_master where type = 'table'")
+        ]
+        columns = {
+            name: [row[1] for row in base.execute(f"pragma table_info({name})")] for name in names
+        }
         tables = {
-            name: [dict(zip(columns[name], row, strict=True)) for row in base.execute(f"select * from {name}")]
+            name: [
+                dict(zip(columns[name], row, strict=True))
+                for row in base.execute(f"select * from {name}")
+            ]
             for name in names
         }
-    ids: dict[str, dict[str, Any]] = {row["id"]: row for rows in tables.values() for row in rows if "id" in row}
+    ids: dict[str, dict[str, Any]] = {
+        row["id"]: row for rows in tables.values() for row in rows if "id" in row
+    }
 
     def spelled(value: Any, deep: int = 0) -> Any:
-        """A random id as what it stands for: the row's own names, and those of the rows that it points at."""
+        """A random id as what it stands for: the row's own names, and those of the rows that it
+        points at.
+        """
         row = ids.get(value) if isinstance(value, str) else None
         if row is None or deep > 6 or len(str(value)) != 32:
             return value
-        return tuple((key, spelled(row[key], deep + 1)) for key in row if key == "name" or key.endswith("_id"))
+        return tuple(
+            (key, spelled(row[key], deep + 1))
+            for key in row
+            if key == "name" or key.endswith("_id")
+        )
 
     return {
         name: sorted((tuple(spelled(value) for value in row.values()) for row in rows), key=repr)
@@ -241,31 +290,42 @@ def gradebook(folder: Path) -> dict[str, list[tuple[Any, ...]]]:
 
 
 def found_by_the_judge(folder: Path) -> dict[str, Any]:
-    """Records by student, without seconds and what happened on the way. The key, and so the seeds, are copied along."""
+    """Records by student, without seconds and what happened on the way. The key, and so the seeds,
+    are copied along.
+    """
     said = {}
     for path in (folder / "records" / NAME).glob("*.json"):
         record = json.loads(path.read_text())
-        said[path.stem] = {key: value for key, value in record.items() if key not in ("seconds", "log")}
+        said[path.stem] = {
+            key: value for key, value in record.items() if key not in ("seconds", "log")
+        }
     return said
 
 
 def graded(folder: Path) -> dict[str, str]:
     """Notebooks with the findings, by student."""
-    return {path.parts[-3]: path.read_text() for path in (folder / "autograded").glob(f"*/{NAME}/{NAME}.ipynb")}
+    return {
+        path.parts[-3]: path.read_text()
+        for path in (folder / "autograded").glob(f"*/{NAME}/{NAME}.ipynb")
+    }
 
 
 def half_files(folder: Path) -> list[str]:
     """Files that nobody finished.
 
-    SQLite's journal is not one: with one that is still needed the gradebook was mended before it was read here, and one that is
-    stale, as a copy may bring it along, SQLite passes over.
+    SQLite's journal is not one: with one that is still needed the gradebook was mended before it
+    was read here, and one that is stale, as a copy may bring it along, SQLite passes over.
     """
     return [str(path.relative_to(folder)) for path in folder.rglob("*.part*")]
 
 
 def state(folder: Path) -> dict[str, Any]:
     """All that must be the same after each run."""
-    return {"gradebook": gradebook(folder), "records": found_by_the_judge(folder), "notebooks": graded(folder)}
+    return {
+        "gradebook": gradebook(folder),
+        "records": found_by_the_judge(folder),
+        "notebooks": graded(folder),
+    }
 
 
 def unbroken(folder: Path, work: Path) -> tuple[dict[str, Any], float, float]:
@@ -283,7 +343,9 @@ def unbroken(folder: Path, work: Path) -> tuple[dict[str, Any], float, float]:
     return state(folder), time.monotonic() - began, first
 
 
-def trial(course: Path, work: Path, expected: Mapping[str, Any], kind: str, at: float, rng: random.Random) -> Trial:
+def trial(
+    course: Path, work: Path, expected: Mapping[str, Any], kind: str, at: float, rng: random.Random
+) -> Trial:
     """Kill a run on a copy of the course, and go on until the command ends by itself.
 
     Parameters
@@ -322,12 +384,16 @@ def trial(course: Path, work: Path, expected: Mapping[str, Any], kind: str, at: 
     got = state(folder)
     for what, should in expected.items():
         if got[what] != should:
-            differing = [key for key in {*should, *got[what]} if should.get(key) != got[what].get(key)]
+            differing = [
+                key for key in {*should, *got[what]} if should.get(key) != got[what].get(key)
+            ]
             troubles.append(f"{what} differs: {sorted(differing)[:3]}")
     troubles += half_files(folder)
     last = _dates(folder)
     again = sum(last.get(name) != date for name, date in first.items()) if runs > 1 else 0
-    return Trial(kind, round(at, 3), there, runs, again, round(time.monotonic() - began, 2), tuple(troubles))
+    return Trial(
+        kind, round(at, 3), there, runs, again, round(time.monotonic() - began, 2), tuple(troubles)
+    )
 
 
 def _strike(run: Run, kind: str, folder: Path, work: Path, rng: random.Random) -> bool:
@@ -346,7 +412,9 @@ def _strike(run: Run, kind: str, folder: Path, work: Path, rng: random.Random) -
 
 
 def _dates(folder: Path) -> dict[str, int]:
-    """Record -> the seconds that its judge needed, to the last digit: another grading gives others."""
+    """Record -> the seconds that its judge needed, to the last digit: another grading gives
+    others.
+    """
     dates = {}
     for path in (folder / "records" / NAME).glob("*.json"):
         with suppress(ValueError, OSError):
@@ -356,7 +424,9 @@ def _dates(folder: Path) -> dict[str, int]:
 
 
 def points(number: int, submissions: int, start_up: float, rng: random.Random) -> list[float]:
-    """When to strike: a fifth of the trials while the command starts, a tenth at its end, the others between."""
+    """When to strike: a fifth of the trials while the command starts, a tenth at its end, the
+    others between.
+    """
     early, late = max(1, number // 5), max(1, number // 10)
     chosen = [-start_up * rng.random() for _ in range(early)]
     chosen += [submissions - rng.randrange(3) for _ in range(late)]
@@ -388,13 +458,18 @@ def measure(
     results = []
     chosen = [kinds[k % len(kinds)] for k in range(trials)]
     rng.shuffle(chosen)
-    for number, (kind, at) in enumerate(zip(chosen, points(trials, submissions, first, rng), strict=True), start=1):
+    for number, (kind, at) in enumerate(
+        zip(chosen, points(trials, submissions, first, rng), strict=True), start=1
+    ):
         if at < 0 and kind in ("judge", "worker"):
             at = float(rng.randrange(1, submissions))  # there is none while the command starts
         result = trial(course, work, expected, kind, at, rng)
         results.append(result)
         outcome = "equal" if not result.troubles else "; ".join(result.troubles)
-        tell(f"{number:3} {kind:10} at {at:7.2f}, {result.records} records, {result.again} graded again: {outcome}")
+        tell(
+            f"{number:3} {kind:10} at {at:7.2f}, {result.records} records, {result.again} "
+            f"graded again: {outcome}"
+        )
         keep(
             {
                 "submissions": submissions,
@@ -416,7 +491,9 @@ def about() -> dict[str, Any]:
 
 def main() -> None:
     """Measure, print, write."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--submissions", type=int, default=500)
     parser.add_argument("--trials", type=int, default=50)
     parser.add_argument("--seed", type=int, default=0)
@@ -431,9 +508,14 @@ def main() -> None:
         print(line, flush=True)
 
     with tempfile.TemporaryDirectory(prefix="bench-kill-") as folder:
-        results = measure(options.submissions, options.trials, options.seed, Path(folder), tell, keep)
+        results = measure(
+            options.submissions, options.trials, options.seed, Path(folder), tell, keep
+        )
     equal = sum(not result["troubles"] for result in results)
-    print(f"{equal} of {len(results)} trials gave the same gradebook, records and notebooks; {options.out}")
+    print(
+        f"{equal} of {len(results)} trials gave the same gradebook, records and notebooks; "
+        f"{options.out}"
+    )
     raise SystemExit(0 if equal == len(results) else 1)
 
 

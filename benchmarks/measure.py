@@ -1,4 +1,5 @@
-"""The tables of the page *measure*: the detector of rare events on more seeds, and how good the best of many looks.
+"""The tables of the page *measure*: the detector of rare events on more seeds, and how good the
+best of many looks.
 
     python benchmarks/measure.py        # five minutes of one core, into benchmarks/results/measure.json
 
@@ -30,7 +31,9 @@ TRIED, TEST_SIZES = (1, 4, 16, 64), (100, 200, 1000)
 
 
 def arm(share: float, steps: int, seed: int) -> dict[str, float]:
-    """Metrics of one detector on 20,000 new sequences, as it is and with its probabilities mended."""
+    """Metrics of one detector on 20,000 new sequences, as it is and with its probabilities
+    mended.
+    """
     model = PAGE.train(share, seed, steps=steps)
     x, y = PAGE.readings(np.random.default_rng(1000 + seed), FRESH, PAGE.RATE)
     z = PAGE.scores(model, x)
@@ -40,7 +43,9 @@ def arm(share: float, steps: int, seed: int) -> dict[str, float]:
 
 
 def candidate(k: int) -> np.ndarray:
-    """Which of the fresh sequences candidate k gets right: one of 64 settings that somebody might try, half with an event."""
+    """Which of the fresh sequences candidate k gets right: one of 64 settings that somebody might
+    try, half with an event.
+    """
     rng = np.random.default_rng(k)
     H, lr = int(rng.choice([4, 8, 16, 32])), float(10 ** rng.uniform(-2.5, -1.5))
     model = PAGE.train(0.5, k, steps=120, H=H, lr=lr)
@@ -49,7 +54,8 @@ def candidate(k: int) -> np.ndarray:
 
 
 def best_of(right: np.ndarray, tried: int, size: int, draws: int = DRAWS) -> dict[str, float]:
-    """Choose the best of some candidates on a test set, again and again: what it shows there, and what it is worth.
+    """Choose the best of some candidates on a test set, again and again: what it shows there, and
+    what it is worth.
 
     right : (candidates, FRESH). The truth about a candidate is its accuracy on all fresh sequences.
     """
@@ -82,10 +88,14 @@ def main() -> None:
         "candidates": CANDIDATES,
         "accuracy of the candidates, least, median, most": np.quantile(true, [0, 0.5, 1]).tolist(),
         "draws": DRAWS,
-        "test size": {str(size): {str(tried): best_of(right, tried, size) for tried in TRIED} for size in TEST_SIZES},
+        "test size": {
+            str(size): {str(tried): best_of(right, tried, size) for tried in TRIED}
+            for size in TEST_SIZES
+        },
     }
     what = (
-        "accuracy and other metrics of a detector of rare events; the best of 64 candidates chosen on a small test set"
+        "accuracy and other metrics of a detector of rare events; the best of 64 candidates chosen "
+        "on a small test set"
     )
     store("measure", what, {"arms": arms, "best of": best}, ("numpy", "torch", "scikit-learn"))
 

@@ -1,8 +1,10 @@
-"""How far the resident memory of a process rises during one forward and backward pass. Run by sequence.py, once for each.
+"""How far the resident memory of a process rises during one forward and backward pass. Run by
+sequence.py, once for each.
 
-What is measured: the high-water mark of the resident set (VmHWM) during the pass, less the resident set just before it. Weights,
-inputs, libraries and what they allocate at their first call are there before (a small pass comes first), so what counts is
-what the pass itself needs at one time: results, caches, gradients, buffers. Linux only: there, a process may set its mark back.
+What is measured: the high-water mark of the resident set (VmHWM) during the pass, less the resident
+set just before it. Weights, inputs, libraries and what they allocate at their first call are there
+before (a small pass comes first), so what counts is what the pass itself needs at one time:
+results, caches, gradients, buffers. Linux only: there, a process may set its mark back.
 
 usage: python memory.py CONTENDER N T D H; prints bytes
 """

@@ -1,11 +1,13 @@
 """How often is a mistake named, and rightly? Run by `make bench-naming`.
 
-Every check of a problem set is put to wrong functions, without a sandbox: the judge compares in the same way.
+Every check of a problem set is put to wrong functions, without a sandbox: the judge compares in the
+same way.
 
 single      every known mistake, on several draws of the inputs: named as itself, as another, or not recognised
 orders      the 23 other orders of the four gates, forward and backward: each found as that order
 mutants     functions with one operator, name or number changed by a machine, a line left out, or two lines exchanged. Such a one
-            is nobody's known mistake unless its numbers are the same on other inputs, too; only then its name is right
+            is nobody's known mistake unless its numbers are the same on other inputs, too; only
+            then its name is right
 pairs       two mistakes of the zoo in one function. None is a known one: a name is right where one of the two does not show
 """
 
@@ -35,11 +37,18 @@ from verdict.compare import copy_tree, read, relative_error
 
 ROOT = Path(__file__).parents[1]
 SETS = ("lstm-bptt", "lstm-torch")
-# Names that a machine may put in each other's place. Not those of lists: one that holds itself is compared without an end.
-ARRAYS = {*"ifgoch", *"c_prev h_prev a_i a_f a_g a_o dc dh di df dg do da dh_t dh_next dc_next dx_t dWx dWh db".split()}
+# Names that a machine may put in each other's place. Not those of lists: one that holds itself is
+# compared without an end.
+ARRAYS = {
+    *"ifgoch",
+    *"c_prev h_prev a_i a_f a_g a_o dc dh di df dg do da dh_t dh_next dc_next dx_t dWx dWh db".split(),
+}
 TENSORS = {
     *"xyk",
-    *"Wx Wh weight_ih weight_hh bias_ih bias_hh examples last lengths output log_p total mask start state".split(),
+    *(
+        "Wx Wh weight_ih weight_hh bias_ih bias_hh examples last lengths output log_p total mask "
+        "start state"
+    ).split(),
 }
 OTHER_SEED = 10_000  # of inputs on which no name was given
 TORCH_IMPORTS = """
@@ -53,7 +62,9 @@ from torch import nn
 
 @dataclass(frozen=True)
 class Question:
-    """A check, and the function that a student writes for it: not always the one that the check calls."""
+    """A check, and the function that a student writes for it: not always the one that the check
+    calls.
+    """
 
     check: Check
     written: str
@@ -109,7 +120,9 @@ def ask(check: Check, function: Callable[..., Any], seed: int) -> tuple[Status, 
 
 
 def same_numbers(check: Check, function: Callable[..., Any], other: Callable[..., Any]) -> bool:
-    """Whether two functions return the same on inputs that are used for nothing else; where one raises, both must."""
+    """Whether two functions return the same on inputs that are used for nothing else; where one
+    raises, both must.
+    """
     assert check.cases is not None
     compared = 0
     for case in check.cases(np.random.default_rng(OTHER_SEED)):
@@ -124,15 +137,25 @@ def same_numbers(check: Check, function: Callable[..., Any], other: Callable[...
         a, b = results
         if set(a) != set(b) or any(a[k].size != b[k].size for k in a):
             return False
-        if any(not relative_error(a[k].ravel(), b[k].ravel()) <= max(1e-6, check.tolerance) for k in a):
+        if any(
+            not relative_error(a[k].ravel(), b[k].ravel()) <= max(1e-6, check.tolerance) for k in a
+        ):
             return False
         compared += len(a)
     return compared > 0
 
 
 def mutants(source: str) -> Iterator[str]:
-    """Versions of a function with one operator, name or number changed, a line left out, or two lines exchanged."""
-    exchanges = {ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Add, ast.Pow: ast.Mult, ast.Div: ast.Mult}
+    """Versions of a function with one operator, name or number changed, a line left out, or two
+    lines exchanged.
+    """
+    exchanges = {
+        ast.Add: ast.Sub,
+        ast.Sub: ast.Add,
+        ast.Mult: ast.Add,
+        ast.Pow: ast.Mult,
+        ast.Div: ast.Mult,
+    }
     nodes = list(ast.walk(ast.parse(source)))
     names = sorted({n.id for n in nodes if isinstance(n, ast.Name)} & (ARRAYS | TENSORS))
     for k, node in enumerate(nodes):
@@ -145,8 +168,13 @@ def mutants(source: str) -> Iterator[str]:
             changes += [("value", node.value - 1), ("value", node.value + 1)]
         if isinstance(node, ast.FunctionDef | ast.For):
             lines = node.body
-            changes += [("body", [*lines[:j], *lines[j + 1 :]]) for j in range(len(lines)) if len(lines) > 1]
-            changes += [("body", [*lines[:j], lines[j + 1], lines[j], *lines[j + 2 :]]) for j in range(len(lines) - 1)]
+            changes += [
+                ("body", [*lines[:j], *lines[j + 1 :]]) for j in range(len(lines)) if len(lines) > 1
+            ]
+            changes += [
+                ("body", [*lines[:j], lines[j + 1], lines[j], *lines[j + 2 :]])
+                for j in range(len(lines) - 1)
+            ]
         for field, value in changes:
             tree = ast.parse(source)
             setattr(list(ast.walk(tree))[k], field, value)
@@ -179,9 +207,13 @@ def named_pairs(question: Question, seed: int) -> dict[str, int]:
 
 
 def said(question: Question, source: str, seed: int, mine: set[str] | None = None) -> str:
-    """What is said of a function with this source. ``mine`` are the names that are right for it; None: any that holds."""
+    """What is said of a function with this source. ``mine`` are the names that are right for it;
+    None: any that holds.
+    """
     check, function = question.check, question.build(source)
-    if any(ask(need.check, need.build(source), seed)[0] is not Status.PASSED for need in question.first):
+    if any(
+        ask(need.check, need.build(source), seed)[0] is not Status.PASSED for need in question.first
+    ):
         return "not asked"
     status, name = ask(check, function, seed)
     if status is Status.PASSED:
@@ -189,21 +221,31 @@ def said(question: Question, source: str, seed: int, mine: set[str] | None = Non
     if name is None:
         return "not recognised" if status is Status.WRONG else "raises"
     # A mistake in another order of the gates has the id of the mistake.
-    candidates = [mistake for group in check.known_mistakes() for mistake in group if mistake.id == name]
+    candidates = [
+        mistake for group in check.known_mistakes() for mistake in group if mistake.id == name
+    ]
     if not any(same_numbers(check, function, mistake.function) for mistake in candidates):
         return "named wrongly"
-    return "named rightly" if mine is None or name in mine else "the same numbers as another mistake"
+    return (
+        "named rightly" if mine is None or name in mine else "the same numbers as another mistake"
+    )
 
 
 def orders(check: Check) -> int:
     """Other orders of the gates that are found as conventions under their own names."""
     prefix = "back_order_" if check.function == "lstm_step_backward" else "order_"
-    mine = [m for m in check.misconceptions if m.id.startswith(prefix) and len(m.id) == len(prefix) + 4]
+    mine = [
+        m for m in check.misconceptions if m.id.startswith(prefix) and len(m.id) == len(prefix) + 4
+    ]
     return sum(ask(check, m.function, OTHER_SEED) == (Status.CONVENTION, m.id) for m in mine)
 
 
-def measure(name: str, seeds: range, checker_seeds: range, kept: dict[str, Any] | None = None) -> dict[str, Any]:
-    """All of it, for one problem set; with ``kept``, mutants and pairs are those of that earlier report."""
+def measure(
+    name: str, seeds: range, checker_seeds: range, kept: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    """All of it, for one problem set; with ``kept``, mutants and pairs are those of that earlier
+    report.
+    """
     report: dict[str, Any] = {"single": {}, "orders": {}, "mutants": {}, "pairs": {}}
     if kept is not None:
         report |= {kind: kept[kind] for kind in ("mutants", "pairs")}
@@ -216,32 +258,51 @@ def measure(name: str, seeds: range, checker_seeds: range, kept: dict[str, Any] 
             report["orders"][check.name] = orders(check)
         if question.bugs and kept is None:
             report["mutants"][check.name] = named_mutants(question, OTHER_SEED + 1)
-            # The numbers of lstm_cell go wrong as those of lstm_step do; what PyTorch adds shows in its gradients only.
+            # The numbers of lstm_cell go wrong as those of lstm_step do; what PyTorch adds shows in
+            # its gradients only.
             if check.name != "lstm_cell":
                 report["pairs"][check.name] = named_pairs(question, OTHER_SEED + 2)
         print(f"{check.name}: {time.monotonic() - began:.0f} s", flush=True)
-    cells = [(id, name, n) for rows in report["single"].values() for id, row in rows.items() for name, n in row.items()]
+    cells = [
+        (id, name, n)
+        for rows in report["single"].values()
+        for id, row in rows.items()
+        for name, n in row.items()
+    ]
     total = sum(n for *_, n in cells)
     report["summary"] = {
         "single, asked": total,
         "single, named rightly": sum(n for id, name, n in cells if name == id) / total,
-        "single, named wrongly": sum(n for id, name, n in cells if name not in (id, "None")) / total,
+        "single, named wrongly": sum(n for id, name, n in cells if name not in (id, "None"))
+        / total,
         "single, not recognised": sum(n for _, name, n in cells if name == "None") / total,
-        **{kind: dict(sum(map(Counter, report[kind].values()), Counter())) for kind in ("mutants", "pairs")},
+        **{
+            kind: dict(sum(map(Counter, report[kind].values()), Counter()))
+            for kind in ("mutants", "pairs")
+        },
     }
     return report
 
 
 def main() -> None:
     """Measure, print, write."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=int, default=5, help="draws of the inputs for each known mistake")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument(
-        "--checker-seeds", type=int, default=2, help="the same for gradient checkers, which take longer"
+        "--seeds", type=int, default=5, help="draws of the inputs for each known mistake"
+    )
+    parser.add_argument(
+        "--checker-seeds",
+        type=int,
+        default=2,
+        help="the same for gradient checkers, which take longer",
     )
     parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "results" / "naming.json")
     parser.add_argument(
-        "--single", action="store_true", help="only mistakes one by one; mutants and pairs stay, with their date"
+        "--single",
+        action="store_true",
+        help="only mistakes one by one; mutants and pairs stay, with their date",
     )
     options = parser.parse_args()
     report: dict[str, Any] = {"machine": machine("numpy", "torch")}
@@ -249,11 +310,15 @@ def main() -> None:
     earlier = before.get("machine", report["machine"])["date"]
     report["mutants and pairs of"] = before.get("mutants and pairs of", earlier)
     for name in SETS:
-        report[name] = measure(name, range(options.seeds), range(options.checker_seeds), before.get(name))
+        report[name] = measure(
+            name, range(options.seeds), range(options.checker_seeds), before.get(name)
+        )
         for what, value in report[name]["summary"].items():
             print(f"{what}: {value:.2%}" if isinstance(value, float) else f"{what}: {value}")
         print("orders found as conventions, of 23:", report[name]["orders"])
-    options.out.write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    options.out.write_text(
+        json.dumps(report, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
+    )
 
 
 if __name__ == "__main__":

@@ -1,10 +1,12 @@
-"""The tables of the page *overfitting*: remedies one at a time on the same splits, with right and wrong labels, on two data sets.
+"""The tables of the page *overfitting*: remedies one at a time on the same splits, with right and
+wrong labels, on two data sets.
 
     python benchmarks/overfitting.py        # five minutes of one core, into benchmarks/results/overfitting.json
 
-Data, model and training are those of book/three/overfitting.md. The film reviews are measured where LSTM_DATA_DIR has them; else
-the stored rows stay as they are. Strengths of word dropout, of dropout of the inputs and of L1 were chosen by validation loss on
-two splits that are not in the table; the others are usual values.
+Data, model and training are those of book/three/overfitting.md. The film reviews are measured where
+LSTM_DATA_DIR has them; else the stored rows stay as they are. Strengths of word dropout, of dropout
+of the inputs and of L1 were chosen by validation loss on two splits that are not in the table; the
+others are usual values.
 """
 
 from __future__ import annotations
@@ -30,7 +32,8 @@ PAGE = experiment("overfitting")
 SEEDS = range(5)
 REVIEW_SEEDS = range(3)
 FLIPPED = 0.2
-ARMS: dict[str, dict[str, Any]] = {  # name -> what differs from the plain run; n belongs to the split
+# name -> what differs from the plain run; n belongs to the split
+ARMS: dict[str, dict[str, Any]] = {
     "plain": {},
     "half the texts": {"n": 300},
     "twice the texts": {"n": 1200},
@@ -48,7 +51,9 @@ Parts = Mapping[str, Any]
 
 
 def numbers(z: Any, parts: Parts, trained: Any) -> dict[str, float]:
-    """Loss and accuracy on the test, accuracy on the training set, from the scores of one moment."""
+    """Loss and accuracy on the test, accuracy on the training set, from the scores of one
+    moment.
+    """
     y = parts["test"][1]
     return {
         "loss": PAGE.loss_of(z["test"], y),
@@ -74,7 +79,11 @@ def stopped(seen: list[Any], parts: Parts) -> dict[str, dict[str, float]]:
 
 def counting(parts: Parts) -> dict[str, float]:
     """Naive Bayes on the counts of words."""
-    bags, (texts, y), (test, y_test) = CountVectorizer(analyzer=list), parts["training"], parts["test"]
+    bags, (texts, y), (test, y_test) = (
+        CountVectorizer(analyzer=list),
+        parts["training"],
+        parts["test"],
+    )
     model = MultinomialNB().fit(bags.fit_transform(texts), y)
     log_p = model.predict_log_proba(bags.transform(test))
     found = {"training": model.predict_log_proba(bags.transform(texts)), "test": log_p}
@@ -115,14 +124,23 @@ def review_parts(seed: int) -> Parts:
     data = load("rt-polarity")
     rng = np.random.default_rng(seed)
     parts = split_stratified(data.texts, data.labels, validation=0.1, test=0.2, seed=seed)
-    rows = {"training": rng.permutation(parts.train)[:2000], "validation": parts.validation, "test": parts.test}
-    return {name: ([data.texts[k].split() for k in some], data.labels[some]) for name, some in rows.items()}
+    rows = {
+        "training": rng.permutation(parts.train)[:2000],
+        "validation": parts.validation,
+        "test": parts.test,
+    }
+    return {
+        name: ([data.texts[k].split() for k in some], data.labels[some])
+        for name, some in rows.items()
+    }
 
 
 def reviews() -> Any:
     """Rows of the film reviews, from the data or else as they are stored."""
     if "LSTM_DATA_DIR" not in os.environ:
-        return json.loads((RESULTS / "overfitting.json").read_text(encoding="utf-8"))["film reviews"]
+        return json.loads((RESULTS / "overfitting.json").read_text(encoding="utf-8"))[
+            "film reviews"
+        ]
     found = []
     for seed in REVIEW_SEEDS:
         parts = review_parts(seed)
@@ -133,11 +151,18 @@ def reviews() -> Any:
 def main() -> None:
     """Measure, and write the file."""
     torch.set_num_threads(1)
-    right = [runs(seed, ARMS, lambda s=seed, **what: PAGE.split(s, **what), passes=10) for seed in SEEDS]
-    wrong = [
-        runs(seed, FEW, lambda s=seed, **what: PAGE.split(s, flipped=FLIPPED, **what), passes=10) for seed in SEEDS
+    right = [
+        runs(seed, ARMS, lambda s=seed, **what: PAGE.split(s, **what), passes=10) for seed in SEEDS
     ]
-    tables = {"arms": table(right), "a fifth of the labels wrong": table(wrong), "film reviews": reviews()}
+    wrong = [
+        runs(seed, FEW, lambda s=seed, **what: PAGE.split(s, flipped=FLIPPED, **what), passes=10)
+        for seed in SEEDS
+    ]
+    tables = {
+        "arms": table(right),
+        "a fifth of the labels wrong": table(wrong),
+        "film reviews": reviews(),
+    }
     packages = ("numpy", "torch", "scikit-learn", "statsmodels")
     store("overfitting", "loss and accuracy on the test, remedy by remedy", tables, packages)
 

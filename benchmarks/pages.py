@@ -1,7 +1,9 @@
-"""What the scripts share that measure a page's experiment on more seeds: the page's own code, and how a table is stored.
+"""What the scripts share that measure a page's experiment on more seeds: the page's own code, and
+how a table is stored.
 
-A page tags the cells that define its experiment with ``experiment``: imports, sizes, functions, no run. A script runs these very
-functions, so that the stored table and the page cannot drift apart, and a test runs one row of the table once more.
+A page tags the cells that define its experiment with ``experiment``: imports, sizes, functions, no
+run. A script runs these very functions, so that the stored table and the page cannot drift apart,
+and a test runs one row of the table once more.
 """
 
 from __future__ import annotations
@@ -36,7 +38,9 @@ def experiment(page: str) -> SimpleNamespace:
 
 
 def over_seeds(values: Sequence[float]) -> dict[str, Any]:
-    """Mean, its 95 % interval by Student's t, and the interval in which 95 % of single new seeds would lie."""
+    """Mean, its 95 % interval by Student's t, and the interval in which 95 % of single new seeds
+    would lie.
+    """
     from scipy.stats import t
 
     array = np.asarray(values, float)
@@ -45,26 +49,45 @@ def over_seeds(values: Sequence[float]) -> dict[str, Any]:
     return {
         "mean": mean,
         "interval of the mean": [mean - width / math.sqrt(n), mean + width / math.sqrt(n)],
-        "interval of a new seed": [mean - width * math.sqrt(1 + 1 / n), mean + width * math.sqrt(1 + 1 / n)],
+        "interval of a new seed": [
+            mean - width * math.sqrt(1 + 1 / n),
+            mean + width * math.sqrt(1 + 1 / n),
+        ],
         "least, most": [float(array.min()), float(array.max())],
         "seeds": n,
     }
 
 
-def row(run: Callable[[int], dict[str, float]], seeds: Sequence[int], name: str = "") -> dict[str, Any]:
-    """Run each seed, and sum up each number that a run returns: ``{"accuracy": over_seeds(...), ...}``."""
+def row(
+    run: Callable[[int], dict[str, float]], seeds: Sequence[int], name: str = ""
+) -> dict[str, Any]:
+    """Run each seed, and sum up each number that a run returns: ``{"accuracy": over_seeds(...),
+    ...}``.
+    """
     runs = []
     for seed in seeds:
         busy = time.process_time()
         runs.append(run(seed))
         told = ", ".join(f"{key} {value:.3f}" for key, value in runs[-1].items())
-        print(f"{name} seed {seed}: {told} ({time.process_time() - busy:.1f} s of a processor)", flush=True)
+        print(
+            f"{name} seed {seed}: {told} ({time.process_time() - busy:.1f} s of a processor)",
+            flush=True,
+        )
     return {key: over_seeds([one[key] for one in runs]) for key in runs[0]}
 
 
-def store(name: str, what: str, tables: dict[str, Any], packages: Sequence[str], out: Path | None = None) -> None:
-    """Write tables into results/NAME.json: beside them the script, what was asked, versions, machine and date."""
-    report = {"script": f"benchmarks/{name}.py", "what": what, "machine": machine(*packages), **tables}
+def store(
+    name: str, what: str, tables: dict[str, Any], packages: Sequence[str], out: Path | None = None
+) -> None:
+    """Write tables into results/NAME.json: beside them the script, what was asked, versions,
+    machine and date.
+    """
+    report = {
+        "script": f"benchmarks/{name}.py",
+        "what": what,
+        "machine": machine(*packages),
+        **tables,
+    }
     path = out or RESULTS / f"{name}.json"
     path.write_text(json.dumps(rounded(report), indent=1) + "\n", encoding="utf-8")
     print(f"written to {path}", flush=True)

@@ -1,8 +1,9 @@
 """Do all engines give the same numbers, forward and backward? Run by `python -m benchmarks.parity`.
 
-Each case is one model on one batch, drawn at random. NumPy's answer is the reference's own. Each other engine starts from the
-same weights, which `lstm_ref.convert` carries over, and has its own way to the gradients. The table shows the largest difference
-to NumPy of any number of the results and gradients, relative to the largest number of its array where this is above 1.
+Each case is one model on one batch, drawn at random. NumPy's answer is the reference's own. Each
+other engine starts from the same weights, which `lstm_ref.convert` carries over, and has its own
+way to the gradients. The table shows the largest difference to NumPy of any number of the results
+and gradients, relative to the largest number of its array where this is above 1.
 """
 
 from __future__ import annotations
@@ -20,14 +21,21 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # read by TensorFlow when it
 import numpy as np  # noqa: E402
 
 from benchmarks.machine import machine  # noqa: E402
-from lstm_ref import bidirectional_backward, bidirectional_forward, stacked_backward, stacked_forward  # noqa: E402
+from lstm_ref import (
+    bidirectional_backward,
+    bidirectional_forward,
+    stacked_backward,
+    stacked_forward,
+)  # noqa: E402
 from lstm_ref.convert import convert_model  # noqa: E402
 
 Answer = dict[str, np.ndarray]
 
 
 class Case(NamedTuple):
-    """A model as `convert_model` has it here, a batch, and the gradients that the loss sends back."""
+    """A model as `convert_model` has it here, a batch, and the gradients that the loss sends
+    back.
+    """
 
     x: np.ndarray  # (N, T, D)
     h0: np.ndarray  # (S, N, H)
@@ -72,7 +80,10 @@ def draw(
         own = {"bh": normal(H)} if (cell, reset) == ("gru", "after") else {}
         return {"Wx": normal(width, k * H), "Wh": normal(H, k * H), "b": normal(k * H), **own}
 
-    pairs = [[weights(directions * H if layer else D) for _ in range(directions)] for layer in range(layers)]
+    pairs = [
+        [weights(directions * H if layer else D) for _ in range(directions)]
+        for layer in range(layers)
+    ]
     model = [pair if directions == 2 else pair[0] for pair in pairs]
     x, h0, dh, dhT = normal(N, T, D), normal(S, N, H), normal(N, T, directions * H), normal(S, N, H)
     c0, dcT = (normal(S, N, H), normal(S, N, H)) if cell == "lstm" else (None, None)
@@ -80,17 +91,22 @@ def draw(
 
 
 def named(results: Answer, grads: list[list[dict[str, Any]]]) -> Answer:
-    """One dict: results, and gradients of the weights by layer and direction. What there is none of is left out."""
+    """One dict: results, and gradients of the weights by layer and direction. What there is none of
+    is left out.
+    """
     weights = {
         f"d{name}[{k}][{d}]": grad
         for k, layer in enumerate(grads)
         for d, part in enumerate(layer)
         for name, grad in part.items()
     }
-    return {name: np.asarray(array) for name, array in (results | weights).items() if array is not None}
+    return {
+        name: np.asarray(array) for name, array in (results | weights).items() if array is not None
+    }
 
 
-# --- The engines ------------------------------------------------------------------------------------------------------------
+# --- The engines
+# --------------------------------------------------------------------------------------------------
 
 
 def numpy_answer(case: Case) -> Answer:
@@ -108,7 +124,9 @@ def numpy_answer(case: Case) -> Answer:
     for part, cache in reversed(caches):
         both = part.stop - part.start == 2
         dcT = None if case.dcT is None else case.dcT[part]
-        step = (bidirectional_backward if both else stacked_backward)(dh, cache, dcT, case.dhT[part])
+        step = (bidirectional_backward if both else stacked_backward)(
+            dh, cache, dcT, case.dhT[part]
+        )
         dh = step.dx
         states.insert(0, (step.dh0, step.dc0))
         grads.insert(0, list(step.directions if both else step.layers))
@@ -130,11 +148,16 @@ def torch_equations(case: Case) -> Answer:
         return None if array is None else torch.tensor(array, requires_grad=True)
 
     x, h0, c0 = leaf(case.x), leaf(case.h0), leaf(case.c0)
-    layers = [[{name: leaf(array) for name, array in part.items()} for part in pair] for pair in case.pairs]
+    layers = [
+        [{name: leaf(array) for name, array in part.items()} for part in pair]
+        for pair in case.pairs
+    ]
     mask = None if case.mask is None else torch.from_numpy(case.mask)
     h, (hT, cT) = deep_forward_torch(x, h0, c0, layers, mask=mask)
     _torch_backward(case, h, hT, cT)
-    grads = [[{name: tensor.grad for name, tensor in part.items()} for part in pair] for pair in layers]
+    grads = [
+        [{name: tensor.grad for name, tensor in part.items()} for part in pair] for pair in layers
+    ]
     return named(_torch_results(h, hT, cT, x, h0, c0), grads)
 
 
@@ -151,12 +174,15 @@ def torch_layer(case: Case) -> Answer:
     h, last = run_torch(module, x, h0 if c0 is None else (h0, c0), mask)
     hT, cT = (last, None) if c0 is None else last
     _torch_backward(case, h, hT, cT)
-    # The second bias is frozen but for the block that is bh: its other gradients are zero, and adding them changes nothing.
+    # The second bias is frozen but for the block that is bh: its other gradients are zero, and
+    # adding them changes nothing.
     weights = {
-        name: (torch.zeros_like(p) if p.grad is None else p.grad).numpy() for name, p in module.named_parameters()
+        name: (torch.zeros_like(p) if p.grad is None else p.grad).numpy()
+        for name, p in module.named_parameters()
     }
     return named(
-        _torch_results(h, hT, cT, x, h0, c0), _pairs(convert_model(weights, "pytorch", "here", cell=case.cell))
+        _torch_results(h, hT, cT, x, h0, c0),
+        _pairs(convert_model(weights, "pytorch", "here", cell=case.cell)),
     )
 
 
@@ -170,14 +196,22 @@ def keras_equations(case: Case) -> Answer:
         return None if array is None else tf.constant(array)
 
     x, h0, c0 = leaf(case.x), leaf(case.h0), leaf(case.c0)
-    layers = [[{name: leaf(array) for name, array in part.items()} for part in pair] for pair in case.pairs]
+    layers = [
+        [{name: leaf(array) for name, array in part.items()} for part in pair]
+        for pair in case.pairs
+    ]
     mask = None if case.mask is None else tf.constant(case.mask)
     with tf.GradientTape() as tape:
         tape.watch([x, h0, c0, layers] if c0 is not None else [x, h0, layers])
         h, (hT, cT) = deep_forward_keras(x, h0, c0, layers, mask=mask)
         loss = _tf_loss(case, h, hT, cT)
-    dx, dh0, dc0, grads = tape.gradient(loss, [x, h0, h0 if c0 is None else c0, layers], unconnected_gradients="zero")
-    return named({"h": h, "hT": hT, "cT": cT, "dx": dx, "dh0": dh0, "dc0": None if c0 is None else dc0}, grads)
+    dx, dh0, dc0, grads = tape.gradient(
+        loss, [x, h0, h0 if c0 is None else c0, layers], unconnected_gradients="zero"
+    )
+    return named(
+        {"h": h, "hT": hT, "cT": cT, "dx": dx, "dh0": dh0, "dc0": None if c0 is None else dc0},
+        grads,
+    )
 
 
 def keras_layer(case: Case) -> Answer:
@@ -186,7 +220,9 @@ def keras_layer(case: Case) -> Answer:
 
     from lstm_ref.keras import keras_gru, keras_lstm, run_keras
 
-    layers = keras_lstm(case.model) if case.cell == "lstm" else keras_gru(case.model, reset=case.reset)
+    layers = (
+        keras_lstm(case.model) if case.cell == "lstm" else keras_gru(case.model, reset=case.reset)
+    )
     x, h0 = tf.constant(case.x), tf.constant(case.h0)
     c0 = None if case.c0 is None else tf.constant(case.c0)
     mask = None if case.mask is None else tf.constant(case.mask)
@@ -202,7 +238,8 @@ def keras_layer(case: Case) -> Answer:
     arrays = [[np.array(grad) for grad in layer] for layer in grads]
     if (case.cell, case.reset) == ("gru", "after"):
         for bias in (bias for layer in arrays for bias in layer[2::3]):
-            # Row 1, recurrent: only the block of the candidate is a number of its own, the others repeat row 0.
+            # Row 1, recurrent: only the block of the candidate is a number of its own, the others
+            # repeat row 0.
             bias[1, : 2 * case.h0.shape[2]] = 0
     model = convert_model(arrays, "keras", "here", cell=case.cell, reset=case.reset)
     results = {"h": h, "hT": hT, "cT": cT, "dx": dx, "dh0": dh0, "dc0": None if c0 is None else dc0}
@@ -210,17 +247,24 @@ def keras_layer(case: Case) -> Answer:
 
 
 def onnx_forward(case: Case) -> Answer:
-    """ONNX's reference evaluator, one node a layer: forward only. It ignores sequence_lens, so ragged sequences run alone."""
+    """ONNX's reference evaluator, one node a layer: forward only. It ignores sequence_lens, so
+    ragged sequences run alone.
+    """
     if case.mask is not None:
         whole = case._replace(mask=None)
         answer = {name: [] for name in ("h", "hT", "cT") if name != "cT" or case.c0 is not None}
         for n, length in enumerate(case.mask.sum(axis=1)):
             c0 = None if case.c0 is None else case.c0[:, n : n + 1]
-            alone = onnx_forward(whole._replace(x=case.x[n : n + 1, :length], h0=case.h0[:, n : n + 1], c0=c0))
+            alone = onnx_forward(
+                whole._replace(x=case.x[n : n + 1, :length], h0=case.h0[:, n : n + 1], c0=c0)
+            )
             alone["h"] = np.pad(alone["h"], ((0, 0), (0, case.x.shape[1] - length), (0, 0)))
             for name, arrays in answer.items():
                 arrays.append(alone[name])
-        return {name: np.concatenate(arrays, axis=0 if name == "h" else 1) for name, arrays in answer.items()}
+        return {
+            name: np.concatenate(arrays, axis=0 if name == "h" else 1)
+            for name, arrays in answer.items()
+        }
     h, states, k = case.x.swapaxes(0, 1), [], 0
     for params in convert_model(case.model, "here", "onnx", cell=case.cell, reset=case.reset):
         count = len(params["W"])
@@ -231,17 +275,27 @@ def onnx_forward(case: Case) -> Answer:
         h = h.transpose(0, 2, 1, 3).reshape(*case.x.shape[1::-1], -1)
         states.append(state)
         k += count
-    last = dict(zip(("hT", "cT"), (np.concatenate(parts) for parts in zip(*states, strict=True)), strict=False))
+    last = dict(
+        zip(
+            ("hT", "cT"),
+            (np.concatenate(parts) for parts in zip(*states, strict=True)),
+            strict=False,
+        )
+    )
     return {"h": h.swapaxes(0, 1), **last}
 
 
 def run_onnx(cell: str, inputs: dict[str, np.ndarray], reset: str = "after") -> list[np.ndarray]:
-    """Outputs of one node of ONNX by its reference evaluator; an input that is not given is left empty."""
+    """Outputs of one node of ONNX by its reference evaluator; an input that is not given is left
+    empty.
+    """
     from onnx import TensorProto, helper
     from onnx.reference import ReferenceEvaluator
 
     count = len(inputs["W"])
-    places = ("X", "W", "R", "B", "sequence_lens", "initial_h", "initial_c")[: 7 if cell == "lstm" else 6]
+    places = ("X", "W", "R", "B", "sequence_lens", "initial_h", "initial_c")[
+        : 7 if cell == "lstm" else 6
+    ]
     outputs = ("Y", "Y_h", "Y_c")[: 3 if cell == "lstm" else 2]
     options = {} if cell == "lstm" else {"linear_before_reset": int(reset == "after")}
     node = helper.make_node(
@@ -255,7 +309,9 @@ def run_onnx(cell: str, inputs: dict[str, np.ndarray], reset: str = "after") -> 
     kind = TensorProto.DOUBLE if inputs["X"].dtype == np.float64 else TensorProto.FLOAT
 
     def info(name: str) -> Any:
-        return helper.make_tensor_value_info(name, TensorProto.INT32 if name == "sequence_lens" else kind, None)
+        return helper.make_tensor_value_info(
+            name, TensorProto.INT32 if name == "sequence_lens" else kind, None
+        )
 
     graph = helper.make_graph([node], "layer", list(map(info, inputs)), list(map(info, outputs)))
     return ReferenceEvaluator(helper.make_model(graph)).run(None, inputs)
@@ -268,13 +324,18 @@ def _pairs(model: list[Any]) -> list[list[Any]]:
 def _torch_backward(case: Case, h: Any, hT: Any, cT: Any) -> None:
     import torch
 
-    tensors, grads = ([h, hT], [case.dh, case.dhT]) if cT is None else ([h, hT, cT], [case.dh, case.dhT, case.dcT])
+    tensors, grads = (
+        ([h, hT], [case.dh, case.dhT])
+        if cT is None
+        else ([h, hT, cT], [case.dh, case.dhT, case.dcT])
+    )
     torch.autograd.backward(tensors, [torch.from_numpy(grad) for grad in grads])
 
 
 def _torch_results(h: Any, hT: Any, cT: Any, x: Any, h0: Any, c0: Any) -> dict[str, Any]:
     results = {
-        name: None if tensor is None else tensor.detach() for name, tensor in {"h": h, "hT": hT, "cT": cT}.items()
+        name: None if tensor is None else tensor.detach()
+        for name, tensor in {"h": h, "hT": hT, "cT": cT}.items()
     }
     return results | {"dx": x.grad, "dh0": h0.grad, "dc0": None if c0 is None else c0.grad}
 
@@ -297,7 +358,11 @@ ENGINES: dict[str, Callable[[Case], Answer]] = {
 
 def can(engine: str, case: Case) -> str:
     """Why the engine cannot do this, or nothing."""
-    padded = case.mask is None or (np.diff(case.mask.astype(int), axis=1) <= 0).all() and case.mask[:, 0].all()
+    padded = (
+        case.mask is None
+        or (np.diff(case.mask.astype(int), axis=1) <= 0).all()
+        and case.mask[:, 0].all()
+    )
     if engine in ("PyTorch, nn", "ONNX, forward") and not padded:
         return "padding after the data only"
     if engine == "PyTorch, nn" and case.reset == "before":
@@ -306,18 +371,28 @@ def can(engine: str, case: Case) -> str:
 
 
 def difference(got: Answer, expected: Answer) -> float:
-    """The largest one of any array, relative to its largest number where this is above 1. Names and shapes must be the same."""
+    """The largest one of any array, relative to its largest number where this is above 1. Names and
+    shapes must be the same.
+    """
     forward = {"h", "hT", "cT"} & expected.keys()
     assert got.keys() in (expected.keys(), forward), (sorted(got), sorted(expected))
     worst = 0.0
     for name, array in got.items():
         right = expected[name]
-        assert array.shape == right.shape and array.dtype == right.dtype, (name, array.shape, right.shape, array.dtype)
-        worst = max(worst, float(np.abs(array - right).max()) / max(1.0, float(np.abs(right).max())))
+        assert array.shape == right.shape and array.dtype == right.dtype, (
+            name,
+            array.shape,
+            right.shape,
+            array.dtype,
+        )
+        worst = max(
+            worst, float(np.abs(array - right).max()) / max(1.0, float(np.abs(right).max()))
+        )
     return worst
 
 
-# --- The table --------------------------------------------------------------------------------------------------------------
+# --- The table
+# --------------------------------------------------------------------------------------------------
 
 
 def cases() -> dict[str, Case]:
@@ -341,21 +416,28 @@ def cases() -> dict[str, Case]:
         "one layer, float32": draw(4, 10, 8, 16, dtype=np.float32),
         "GRU, reset after": draw(4, 10, 8, 16, cell="gru"),
         "GRU, reset before": draw(4, 10, 8, 16, cell="gru", reset="before"),
-        "GRU, 2 layers of 2 directions, padded after": draw(4, 10, 8, 16, cell="gru", **deep, mask=right),
+        "GRU, 2 layers of 2 directions, padded after": draw(
+            4, 10, 8, 16, cell="gru", **deep, mask=right
+        ),
     }
 
 
 def about() -> dict[str, Any]:
     """What the numbers belong to."""
     return machine() | {
-        name: import_module(name).__version__ for name in ("numpy", "torch", "tensorflow", "keras", "onnx")
+        name: import_module(name).__version__
+        for name in ("numpy", "torch", "tensorflow", "keras", "onnx")
     }
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Compare all, print the table, write the file."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "parity.json")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--out", type=Path, default=Path(__file__).parent / "results" / "parity.json"
+    )
     arguments = parser.parse_args(argv)
     print(f"{'case':<44}" + "".join(f"{name:>23}" for name in ENGINES))
     results = []
@@ -364,7 +446,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         row: dict[str, Any] = {}
         for engine, run in ENGINES.items():
             row[engine] = can(engine, case) or difference(run(case), expected)
-        cells = (f"{'-' if isinstance(value, str) else f'{value:.1e}':>23}" for value in row.values())
+        cells = (
+            f"{'-' if isinstance(value, str) else f'{value:.1e}':>23}" for value in row.values()
+        )
         print(f"{name:<44}" + "".join(cells), flush=True)
         results.append({"case": name, "dtype": str(case.x.dtype), "difference": row})
     arguments.out.parent.mkdir(exist_ok=True)

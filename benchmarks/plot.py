@@ -1,4 +1,6 @@
-"""Pictures of a report of sequence.py, for a light and for a dark page, beside it; by hand: python plot.py REPORT.json."""
+"""Pictures of a report of sequence.py, for a light and for a dark page, beside it; by hand: python
+plot.py REPORT.json.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +45,10 @@ def _times(report: dict[str, Any]) -> Any:
                 label=", ".join(map(str, result["N, T, D, H"])),
             )
         ax.set_xscale("log")
-        ax.set_yticks(range(len(names)), ["in-place (lstm_ref)" if name == "in-place" else name for name in names])
+        ax.set_yticks(
+            range(len(names)),
+            ["in-place (lstm_ref)" if name == "in-place" else name for name in names],
+        )
         ax.invert_yaxis()
         ax.xaxis.set_major_formatter("{x:g}")
         ax.set_xlabel("time, as a multiple of PyTorch's")
@@ -52,7 +57,8 @@ def _times(report: dict[str, Any]) -> Any:
     worst = max(result["of PyTorch"]["in-place"] for result in results)
     best = min(result["of PyTorch"]["in-place"] for result in results)
     alt = (
-        f"Time of each contender as a multiple of PyTorch's, for {len(results)} sizes, on a logarithmic axis: "
+        f"Time of each contender as a multiple of PyTorch's, for {len(results)} sizes, on a "
+        "logarithmic axis: "
         f"lstm_ref takes {best:.2f} to {worst:.2f} times as long as PyTorch."
     )
     return figure(draw, alt, size=(6.4, 4.2))
@@ -82,7 +88,10 @@ def _growth(report: dict[str, Any]) -> Any:
             axes[1][column].set_xlabel(along)
         axes[0][0].legend()
 
-    alt = f"Time and memory of lstm_ref and of PyTorch as T or H grows from N, T, D, H = 32, 100, 64, 128: {_slopes(report)}."
+    alt = (
+        "Time and memory of lstm_ref and of PyTorch as T or H grows from N, T, D, H = 32, 100, "
+        f"64, 128: {_slopes(report)}."
+    )
     return figure(draw, alt, size=(8.4, 5.2), rows=2, columns=2)
 
 

@@ -1,4 +1,5 @@
-"""The tables of the page *prepare*: stop words, features for El Nino, and a leak on random walks, each with seeds.
+"""The tables of the page *prepare*: stop words, features for El Nino, and a leak on random walks,
+each with seeds.
 
     python benchmarks/prepare.py        # two minutes of one core, into benchmarks/results/prepare.json
 
@@ -20,7 +21,8 @@ from benchmarks.pages import experiment, row, store
 from lstm_ref.data import Parts
 
 PAGE = experiment("prepare")
-STOP_WORDS = {"all words": (list, 9, 3), "without stop words": (PAGE.without_stop_words, 4, 3)}  # step, passes, seeds
+# step, passes, seeds
+STOP_WORDS = {"all words": (list, 9, 3), "without stop words": (PAGE.without_stop_words, 4, 3)}
 SEEDS = 4
 
 
@@ -36,14 +38,20 @@ def features(options: dict[str, object], seed: int) -> dict[str, float]:
 
 
 def walk(smoothed: bool, seed: int) -> dict[str, float]:
-    """Skill of an LSTM on a random walk, seven steps ahead: as it is, or after a centred mean of seven."""
+    """Skill of an LSTM on a random walk, seven steps ahead: as it is, or after a centred mean of
+    seven.
+    """
     series = np.cumsum(np.random.default_rng(seed).normal(size=PAGE.STEPS))
     if smoothed:
         series = np.convolve(series, np.ones(7) / 7, "valid")
     x, y = PAGE.cut_windows(series, series)
     now = x[:, -1]
     train, test = PAGE.by_time(len(x))
-    parts = Parts(train[: int(0.8 * len(train))], train[int(0.8 * len(train)) + PAGE.WINDOW + PAGE.HORIZON :], test)
+    parts = Parts(
+        train[: int(0.8 * len(train))],
+        train[int(0.8 * len(train)) + PAGE.WINDOW + PAGE.HORIZON :],
+        test,
+    )
     change, ahead = (x - now[:, None])[:, :, None], y[:, -1] - now
     scale = change[parts.train].std()
     return {"skill": PAGE.lstm_skill(change / scale, ahead / scale, parts, seed)}
@@ -66,7 +74,9 @@ def main() -> None:
             for name, (step, passes, seeds) in STOP_WORDS.items()
         },
     }
-    what = "accuracy with and without stop words; skill by features; skill of an LSTM on random walks"
+    what = (
+        "accuracy with and without stop words; skill by features; skill of an LSTM on random walks"
+    )
     store("prepare", what, tables, ("numpy", "torch", "scikit-learn", "statsmodels"))
 
 

@@ -1,13 +1,14 @@
-"""Does the reference learn from real data what an LSTM can learn from them? Four tasks, each with an aim, seeds and times.
+"""Does the reference learn from real data what an LSTM can learn from them? Four tasks, each with
+an aim, seeds and times.
 
     python benchmarks/real_data.py                     # all four, into benchmarks/results/real_data.json
     python benchmarks/real_data.py --task fsdd --seed 0
 
-Three of the four data sets are downloaded on first use. Where there is no network, put the files into a folder and name it:
-LSTM_DATA_DIR=../shared/data python benchmarks/real_data.py
+Three of the four data sets are downloaded on first use. Where there is no network, put the files
+into a folder and name it: LSTM_DATA_DIR=../shared/data python benchmarks/real_data.py
 
-Nothing is chosen by the numbers that are reported: where training stops early, it looks at validation data, and the score is
-that of test data which no run has looked at before.
+Nothing is chosen by the numbers that are reported: where training stops early, it looks at
+validation data, and the score is that of test data which no run has looked at before.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-if __name__ == "__main__":  # before NumPy is loaded: these models are small, and one thread is as fast as two
+# before NumPy is loaded: these models are small, and one thread is as fast as two
+if __name__ == "__main__":
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(name, "1")
 
@@ -62,7 +64,9 @@ RESULTS = Path(__file__).parent / "results" / "real_data.json"
 
 
 class Task(NamedTuple):
-    """One of the four: what is measured, what it must reach, and the function that runs it with one seed."""
+    """One of the four: what is measured, what it must reach, and the function that runs it with one
+    seed.
+    """
 
     run: Callable[..., dict[str, Any]]
     data: str
@@ -74,7 +78,8 @@ class Task(NamedTuple):
     what: str
 
 
-# --- Characters: Tiny Shakespeare, NumPy --------------------------------------------------------------------------------
+# --- Characters: Tiny Shakespeare, NumPy
+# --------------------------------------------------------------------------------
 
 SHAKESPEARE = {"N": 32, "T": 64, "D": 32, "H": 128, "passes": 4, "lr": 0.01, "clip": 1.0}
 
@@ -82,8 +87,8 @@ SHAKESPEARE = {"N": 32, "T": 64, "D": 32, "H": 128, "passes": 4, "lr": 0.01, "cl
 def tiny_shakespeare(seed: int, steps: int | None = None) -> dict[str, Any]:
     """Train a model of characters on the first 90 % of the text, and read the last 10 % once.
 
-    The state is carried from piece to piece. The learning rate falls to zero along a cosine, and nothing is stopped early, so
-    the validation text chooses nothing.
+    The state is carried from piece to piece. The learning rate falls to zero along a cosine, and
+    nothing is stopped early, so the validation text chooses nothing.
     """
     N, T, D, H, passes, lr, clip = SHAKESPEARE.values()
     split = split_text(load("tinyshakespeare"), validation=0.1, test=0.0)
@@ -115,10 +120,14 @@ def tiny_shakespeare(seed: int, steps: int | None = None) -> dict[str, Any]:
 
 
 def character_scores(params, x, state):
-    """Scores (N, T, V) of the next character, the state afterwards, and what the backward pass needs."""
+    """Scores (N, T, V) of the next character, the state afterwards, and what the backward pass
+    needs.
+    """
     zeros = np.zeros((len(x), len(params["Wh"])), params["Wh"].dtype)
     e, e_cache = embedding_forward(x, params["E"])
-    h, state, cache = lstm_forward(e, *(state or (zeros, zeros)), params["Wx"], params["Wh"], params["b"])
+    h, state, cache = lstm_forward(
+        e, *(state or (zeros, zeros)), params["Wx"], params["Wh"], params["b"]
+    )
     return h @ params["Wy"] + params["by"], state, (h, cache, e_cache)
 
 
@@ -146,7 +155,8 @@ def character_loss(params, batch, state):
     return cross_entropy(logits, y)[0], state
 
 
-# --- Sentiment: rt-polarity, PyTorch ------------------------------------------------------------------------------------
+# --- Sentiment: rt-polarity, PyTorch
+# ------------------------------------------------------------------------------------
 
 REVIEWS = {
     "N": 50,
@@ -163,9 +173,13 @@ PAD, UNKNOWN = 0, 1  # ids of a WordVocabulary
 
 
 class Reviews(nn.Module):
-    """Words, an LSTM that reads each sentence from both ends, the largest value of each unit over time, two scores."""
+    """Words, an LSTM that reads each sentence from both ends, the largest value of each unit over
+    time, two scores.
+    """
 
-    def __init__(self, rng: np.random.Generator, V: int, D: int, H: int, dropout: float, word_dropout: float) -> None:
+    def __init__(
+        self, rng: np.random.Generator, V: int, D: int, H: int, dropout: float, word_dropout: float
+    ) -> None:
         super().__init__()
         self.embedding = nn.Embedding.from_pretrained(
             torch.from_numpy(0.3 * rng.normal(size=(V, D))).float(), freeze=False, padding_idx=PAD
@@ -226,9 +240,19 @@ def rt_polarity(seed: int, steps: int | None = None) -> dict[str, Any]:
     }
 
 
-# --- Speech: Free Spoken Digit Dataset, PyTorch -------------------------------------------------------------------------
+# --- Speech: Free Spoken Digit Dataset, PyTorch
+# -------------------------------------------------------------------------
 
-DIGITS = {"N": 50, "D": 40, "H": 64, "passes": 20, "patience": 5, "lr": 3e-3, "dropout": 0.3, "clip": 1.0}
+DIGITS = {
+    "N": 50,
+    "D": 40,
+    "H": 64,
+    "passes": 20,
+    "patience": 5,
+    "lr": 3e-3,
+    "dropout": 0.3,
+    "clip": 1.0,
+}
 
 
 class Digits(nn.Module):
@@ -247,7 +271,9 @@ class Digits(nn.Module):
 
 
 def fsdd(seed: int, steps: int | None = None) -> dict[str, Any]:
-    """Train on takes 10 to 49 of each digit and speaker, stop by takes 5 to 9, test on takes 0 to 4, as the authors do."""
+    """Train on takes 10 to 49 of each digit and speaker, stop by takes 5 to 9, test on takes 0 to
+    4, as the authors do.
+    """
     N, D, H, most, patience, lr, dropout, clip = DIGITS.values()
     rng = set_seed(seed)
     data = load("fsdd")
@@ -259,7 +285,9 @@ def fsdd(seed: int, steps: int | None = None) -> dict[str, Any]:
     spectra = [(s - mean) / deviation for s in spectra]
     model = Digits(rng, D, H, dropout)
 
-    def minibatches(part: np.ndarray, shuffle: bool) -> Iterator[tuple[tuple[np.ndarray, np.ndarray], np.ndarray]]:
+    def minibatches(
+        part: np.ndarray, shuffle: bool
+    ) -> Iterator[tuple[tuple[np.ndarray, np.ndarray], np.ndarray]]:
         for chosen in batches_of(part, spectra, N, rng if shuffle else None):
             yield tuple(pad([spectra[k] for k in chosen])), data.digits[chosen]
 
@@ -289,13 +317,16 @@ def fsdd(seed: int, steps: int | None = None) -> dict[str, Any]:
     }
 
 
-# --- What all share -----------------------------------------------------------------------------------------------------
+# --- What all share
+# --------------------------------------------------------------------------------------------------
 
 
 def batches_of(
     part: np.ndarray, sequences: Sequence[np.ndarray], N: int, rng: np.random.Generator | None
 ) -> Iterator[np.ndarray]:
-    """Numbers of N sequences of about one length each, so that little is padded; in another order each time with rng."""
+    """Numbers of N sequences of about one length each, so that little is padded; in another order
+    each time with rng.
+    """
     lengths = [len(sequences[k]) for k in part]
     for bucket in buckets(lengths, N, seed=None if rng is None else int(rng.integers(2**31))):
         yield part[bucket]
@@ -327,17 +358,30 @@ def told(history: History) -> dict[str, Any]:
     }
 
 
-# --- Forecasting: El Nino, NumPy ----------------------------------------------------------------------------------------
+# --- Forecasting: El Nino, NumPy
+# ----------------------------------------------------------------------------------------
 
-EL_NINO = {"N": 32, "T": 36, "H": 16, "horizon": 6, "steps": 600, "patience": 10, "lr": 0.01, "clip": 1.0}
-ORIGINS = (1990, 1995, 2000, 2005)  # each trains a model of its own, which forecasts the five years that follow
+EL_NINO = {
+    "N": 32,
+    "T": 36,
+    "H": 16,
+    "horizon": 6,
+    "steps": 600,
+    "patience": 10,
+    "lr": 0.01,
+    "clip": 1.0,
+}
+# each trains a model of its own, which forecasts the five years that follow
+ORIGINS = (1990, 1995, 2000, 2005)
 
 
 def el_nino(seed: int, steps: int | None = None) -> dict[str, Any]:
-    """Forecast the next six months from each month of twenty years, with models that have seen only what lay well before.
+    """Forecast the next six months from each month of twenty years, with models that have seen only
+    what lay well before.
 
-    Training, validation and test are apart by a gap of a year and follow each other in time. The mean of each calendar month
-    comes from the training years alone; the model sees and forecasts what differs from it.
+    Training, validation and test are apart by a gap of a year and follow each other in time. The
+    mean of each calendar month comes from the training years alone; the model sees and forecasts
+    what differs from it.
     """
     N, T, H, K, most, patience, lr, clip = EL_NINO.values()
     rng = set_seed(seed)
@@ -358,7 +402,9 @@ def el_nino(seed: int, steps: int | None = None) -> dict[str, Any]:
         features = np.stack([anomaly, np.sin(angle), np.cos(angle)], axis=1)
 
         def window(starts, features=features, anomaly=anomaly):
-            """The T months before each forecast, and at each of them the K months that follow it."""
+            """The T months before each forecast, and at each of them the K months that follow
+            it.
+            """
             places = np.asarray(starts)[:, None] + np.arange(-T, 0)  # (N, T)
             return features[places], anomaly[places[:, :, None] + np.arange(1, K + 1)]
 
@@ -369,7 +415,9 @@ def el_nino(seed: int, steps: int | None = None) -> dict[str, Any]:
 
         affine = init_affine(rng, H, K)
         engine = NumpyEngine(
-            {**init_lstm(rng, 3, H), "Wy": 0.1 * affine["W"], "by": affine["b"]}, forecast_step, loss=forecast_loss
+            {**init_lstm(rng, 3, H), "Wy": 0.1 * affine["W"], "by": affine["b"]},
+            forecast_step,
+            loss=forecast_loss,
         )
         histories.append(
             train(
@@ -393,7 +441,8 @@ def el_nino(seed: int, steps: int | None = None) -> dict[str, Any]:
             "persistence": np.repeat(value[starts - 1][:, None], K, axis=1),
             "seasonal-naive": value[target - 12],
             "calendar mean": mean[month[target]],
-            "persistence of the anomaly": mean[month[target]] + (value - mean[month])[starts - 1][:, None],
+            "persistence of the anomaly": mean[month[target]]
+            + (value - mean[month])[starts - 1][:, None],
         }
         for name, values in here.items():
             forecasts.setdefault(name, []).append(values[:, :, None])
@@ -405,7 +454,8 @@ def el_nino(seed: int, steps: int | None = None) -> dict[str, Any]:
         "skill": min(against.values()),
         "skill against": against,
         "skill against, by months ahead": {
-            name: (1 - rmse / error_by_horizon(y, other)).tolist() for name, other in zip(names, others, strict=True)
+            name: (1 - rmse / error_by_horizon(y, other)).tolist()
+            for name, other in zip(names, others, strict=True)
         },
         "root mean squared error": {
             name: math.sqrt(float(np.mean((other - y) ** 2)))
@@ -418,7 +468,9 @@ def el_nino(seed: int, steps: int | None = None) -> dict[str, Any]:
 
 
 def forecast(params, x):
-    """Forecasts (n, T, K) after each of the months x (n, T, D): the last value, and how the model expects it to change."""
+    """Forecasts (n, T, K) after each of the months x (n, T, D): the last value, and how the model
+    expects it to change.
+    """
     zeros = np.zeros((len(x), len(params["Wh"])))
     h, _, cache = lstm_forward(x, zeros, zeros, params["Wx"], params["Wh"], params["b"])
     return x[:, :, :1] + h @ params["Wy"] + params["by"], h, cache
@@ -431,7 +483,13 @@ def forecast_step(params, batch):
     loss, dy = mean_squared_error(y, target)
     lstm = lstm_backward(dy @ params["Wy"].T, cache)
     dWy = np.einsum("nth,ntk->hk", h, dy)
-    return loss, {"Wx": lstm.dWx, "Wh": lstm.dWh, "b": lstm.db, "Wy": dWy, "by": dy.sum(axis=(0, 1))}
+    return loss, {
+        "Wx": lstm.dWx,
+        "Wh": lstm.dWh,
+        "b": lstm.db,
+        "Wy": dWy,
+        "by": dy.sum(axis=(0, 1)),
+    }
 
 
 def forecast_loss(params, batch):
@@ -440,14 +498,29 @@ def forecast_loss(params, batch):
     return mean_squared_error(forecast(params, x)[0][:, -1], target[:, -1])[0]
 
 
-# --- The four, and the file ---------------------------------------------------------------------------------------------
+# --- The four, and the file
+# ---------------------------------------------------------------------------------------------
 
 TASKS = {
     "tinyshakespeare": Task(
-        tiny_shakespeare, "tinyshakespeare", "NumPy", "nats", None, 1.75, 3, "validation loss, nats per character"
+        tiny_shakespeare,
+        "tinyshakespeare",
+        "NumPy",
+        "nats",
+        None,
+        1.75,
+        3,
+        "validation loss, nats per character",
     ),
     "rt-polarity": Task(
-        rt_polarity, "rt-polarity", "PyTorch", "accuracy", 0.75, None, 5, "accuracy on the test sentences"
+        rt_polarity,
+        "rt-polarity",
+        "PyTorch",
+        "accuracy",
+        0.75,
+        None,
+        5,
+        "accuracy on the test sentences",
     ),
     "el-nino": Task(
         el_nino,
@@ -457,14 +530,28 @@ TASKS = {
         0.0,
         None,
         5,
-        "least of the skills against persistence, the same month of the year before, the mean of the calendar month, and "
-        "persistence of what differs from it; skill is 1 - RMSE / RMSE of the other; 1 to 6 months ahead",
+        "least of the skills against persistence, the same month of the year before, the mean of "
+        "the calendar month, and "
+        "persistence of what differs from it; skill is 1 - RMSE / RMSE of the other; 1 to 6 months "
+        "ahead",
     ),
     "fsdd": Task(
-        fsdd, "fsdd", "PyTorch", "accuracy", 0.9, None, 5, "accuracy on takes of each digit that were not trained on"
+        fsdd,
+        "fsdd",
+        "PyTorch",
+        "accuracy",
+        0.9,
+        None,
+        5,
+        "accuracy on takes of each digit that were not trained on",
     ),
 }
-SETTINGS = {"tinyshakespeare": SHAKESPEARE, "rt-polarity": REVIEWS, "el-nino": EL_NINO, "fsdd": DIGITS}
+SETTINGS = {
+    "tinyshakespeare": SHAKESPEARE,
+    "rt-polarity": REVIEWS,
+    "el-nino": EL_NINO,
+    "fsdd": DIGITS,
+}
 
 
 def about_machine() -> dict[str, Any]:
@@ -473,7 +560,9 @@ def about_machine() -> dict[str, Any]:
 
 
 def interval(scores: Sequence[float]) -> tuple[float, float] | None:
-    """Where the mean over seeds lies with 95 % confidence, by Student's t; None for a single seed."""
+    """Where the mean over seeds lies with 95 % confidence, by Student's t; None for a single
+    seed.
+    """
     from statsmodels.stats.weightstats import DescrStatsW
 
     if len(scores) < 2:
@@ -495,14 +584,19 @@ def measure(name: str, seed: int) -> dict[str, Any]:
         "load before": load_before,
     }
     print(
-        f"{name}, seed {seed}: {TASKS[name].measure} {found[TASKS[name].measure]:.4f}, {run['seconds']:.0f} s",
+        (
+            f"{name}, seed {seed}: {TASKS[name].measure} {found[TASKS[name].measure]:.4f}, "
+            f"{run['seconds']:.0f} s"
+        ),
         flush=True,
     )
     return run
 
 
 def result(name: str, run: dict[str, Any], kept: dict[str, Any]) -> dict[str, Any]:
-    """What is known with one more run. Runs of other seeds stay, if settings, machine and versions are the same."""
+    """What is known with one more run. Runs of other seeds stay, if settings, machine and versions
+    are the same.
+    """
     task = TASKS[name]
     head = {
         "data": about(task.data)._asdict(),
@@ -514,9 +608,16 @@ def result(name: str, run: dict[str, Any], kept: dict[str, Any]) -> dict[str, An
         "machine": about_machine(),
     }
     runs = kept.get("runs", []) if {key: kept.get(key) for key in head} == head else []
-    runs = sorted([one for one in runs if one["seed"] != run["seed"]] + [run], key=lambda one: one["seed"])
+    runs = sorted(
+        [one for one in runs if one["seed"] != run["seed"]] + [run], key=lambda one: one["seed"]
+    )
     scores = [one[task.measure] for one in runs]
-    return {**head, "mean": float(np.mean(scores)), "interval of 95 %": interval(scores), "runs": runs}
+    return {
+        **head,
+        "mean": float(np.mean(scores)),
+        "interval of 95 %": interval(scores),
+        "runs": runs,
+    }
 
 
 def rounded(tree: Any) -> Any:
@@ -530,9 +631,15 @@ def rounded(tree: Any) -> Any:
 
 def main() -> None:
     """Run the tasks, print each score, and write them into the file beside those of other tasks."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--task", choices=TASKS, action="append", help="one of the four; may be given again (all)")
-    parser.add_argument("--seed", type=int, action="append", help="may be given again (from 0 to 2 or 4, by task)")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--task", choices=TASKS, action="append", help="one of the four; may be given again (all)"
+    )
+    parser.add_argument(
+        "--seed", type=int, action="append", help="may be given again (from 0 to 2 or 4, by task)"
+    )
     parser.add_argument("--out", type=Path, default=RESULTS)
     arguments = parser.parse_args()
     torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
@@ -545,7 +652,10 @@ def main() -> None:
             arguments.out.parent.mkdir(exist_ok=True)
             arguments.out.write_text(json.dumps({**kept, name: found}, indent=1) + "\n")
         print(
-            f"{name}: mean {found['mean']:.4f}, 95 % {found['interval of 95 %']}; written to {arguments.out}",
+            (
+                f"{name}: mean {found['mean']:.4f}, 95 % {found['interval of 95 %']}; written to "
+                f"{arguments.out}"
+            ),
             flush=True,
         )
 

@@ -1,8 +1,10 @@
-"""The table of the page *search*: validation loss of 64 settings at three lengths of training, each with three seeds.
+"""The table of the page *search*: validation loss of 64 settings at three lengths of training, each
+with three seeds.
 
     python benchmarks/search.py        # a minute of one core, into benchmarks/results/search.json
 
-Task, model and training are those of book/three/search.md, which replays its searches on this table.
+Task, model and training are those of book/three/search.md, which replays its searches on this
+table.
 """
 
 from __future__ import annotations
@@ -40,9 +42,16 @@ def main() -> None:
         busy = time.process_time()
         loss.append(table(seed))
         print(f"seed {seed}: {time.process_time() - busy:.1f} s of a processor", flush=True)
-    axes = {"rates": PAGE.RATES.tolist(), "forget biases": PAGE.BIASES.tolist(), "updates": list(PAGE.RUNGS)}
+    axes = {
+        "rates": PAGE.RATES.tolist(),
+        "forget biases": PAGE.BIASES.tolist(),
+        "updates": list(PAGE.RUNGS),
+    }
     store(
-        "search", "validation loss by seed, rate, forget bias and updates", {**axes, "loss": loss}, ("numpy", "torch")
+        "search",
+        "validation loss by seed, rate, forget bias and updates",
+        {**axes, "loss": loss},
+        ("numpy", "torch"),
     )
 
 

@@ -1,9 +1,10 @@
-"""The tables of the page *sentiment*: a grammar with three labels, over seeds, and real film reviews with their calibration.
+"""The tables of the page *sentiment*: a grammar with three labels, over seeds, and real film
+reviews with their calibration.
 
     LSTM_DATA_DIR=... python benchmarks/sentiment.py        # five minutes of one core
 
-Data, models and training are those of book/four/sentiment.md. The film reviews (rt-polarity) are measured where LSTM_DATA_DIR has
-them; else the stored rows stay as they are.
+Data, models and training are those of book/four/sentiment.md. The film reviews (rt-polarity) are
+measured where LSTM_DATA_DIR has them; else the stored rows stay as they are.
 """
 
 from __future__ import annotations
@@ -27,7 +28,9 @@ REVIEW_SEEDS = range(3)
 
 
 def of_grammar(kind: str, seed: int) -> dict[str, float]:
-    """One model on the test sentences, on the pairs with the same words, on unknown words, and with padding read."""
+    """One model on the test sentences, on the pairs with the same words, on unknown words, and with
+    padding read.
+    """
     model, vocabulary = PAGE.trained_on(PAGE.train, seed, KINDS[kind])
     return dict(PAGE.judged(model, vocabulary))
 
@@ -37,13 +40,17 @@ def of_reviews(seed: int) -> dict[str, dict[str, float]]:
     found = {}
     for name in (*PAGE.COUNTING, *PAGE.NETWORKS):
         found[name] = PAGE.on_film_reviews(name, seed)
-        told = ", ".join(f"{key} {value:.3f}" for key, value in found[name].items() if not key.startswith("bin"))
+        told = ", ".join(
+            f"{key} {value:.3f}" for key, value in found[name].items() if not key.startswith("bin")
+        )
         print(f"{name}, split {seed}: {told}", flush=True)
     return found
 
 
 def over_splits(runs: list[dict[str, dict[str, float]]]) -> dict[str, Any]:
-    """Each number over the splits, and each model's accuracy beyond naive Bayes on the same split."""
+    """Each number over the splits, and each model's accuracy beyond naive Bayes on the same
+    split.
+    """
     table: dict[str, Any] = {}
     for name, keys in runs[0].items():
         table[name] = {key: over_seeds([one[name][key] for one in runs]) for key in keys}

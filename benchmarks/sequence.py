@@ -1,11 +1,14 @@
-"""How fast is a sequence through one LSTM layer, forward and backward, beside what else one might use? Run by `make bench`.
+"""How fast is a sequence through one LSTM layer, forward and backward, beside what else one might
+use? Run by `make bench`.
 
-All run in one process, one after the other in each round, with the same weights, dtype and number of threads, so that what the
-machine does meanwhile hits all alike. What counts are the ratios within a round. The GEMM bound is the time of the matrix
-products alone: no version that calls BLAS once for each of them can be faster.
+All run in one process, one after the other in each round, with the same weights, dtype and number
+of threads, so that what the machine does meanwhile hits all alike. What counts are the ratios
+within a round. The GEMM bound is the time of the matrix products alone: no version that calls BLAS
+once for each of them can be faster.
 
-What is measured goes into the file at once. What the file holds of the same machine and versions stays, unless it is measured
-again: so one size, or the growth, can be measured alone. A GPU has a file of its own, gpu.py.
+What is measured goes into the file at once. What the file holds of the same machine and versions
+stays, unless it is measured again: so one size, or the growth, can be measured alone. A GPU has a
+file of its own, gpu.py.
 """
 
 from __future__ import annotations
@@ -25,16 +28,27 @@ from typing import Any
 
 HERE = Path(__file__).parent
 SIZES = ["32,100,64,128", "64,200,128,256", "64,128,256,512", "1,1000,64,128"]  # N, T, D, H
-parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-parser.add_argument("--rounds", type=int, default=7, help="measurements of each, of which the median counts (7)")
+parser = argparse.ArgumentParser(
+    description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+)
+parser.add_argument(
+    "--rounds", type=int, default=7, help="measurements of each, of which the median counts (7)"
+)
 parser.add_argument("--threads", type=int, default=1, help="for all libraries alike (1)")
 parser.add_argument("--sizes", nargs="*", default=SIZES, help="each N,T,D,H; none: no table")
 parser.add_argument(
-    "--longest", type=int, default=800, help="the largest T for which growth is measured (800); 0: none"
+    "--longest",
+    type=int,
+    default=800,
+    help="the largest T for which growth is measured (800); 0: none",
 )
-parser.add_argument("--widest", type=int, default=512, help="the largest H for which growth is measured (512)")
+parser.add_argument(
+    "--widest", type=int, default=512, help="the largest H for which growth is measured (512)"
+)
 parser.add_argument("--memory", nargs="*", help="contenders whose memory is measured (all)")
-parser.add_argument("--out", type=Path, help="(results/sequence-MAKER.json, a file for each maker of processors)")
+parser.add_argument(
+    "--out", type=Path, help="(results/sequence-MAKER.json, a file for each maker of processors)"
+)
 arguments = parser.parse_args()
 # Libraries read these when they are loaded, and the processes that measure memory inherit them.
 for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
@@ -90,11 +104,15 @@ def measure(runs: dict[str, Any], rounds: int) -> tuple[Times, Times]:
 
 def ratio(times: Times, name: str, to: str) -> float:
     """Median over the rounds of the ratio within a round."""
-    return statistics.median(mine / other for mine, other in zip(times[name], times[to], strict=True))
+    return statistics.median(
+        mine / other for mine, other in zip(times[name], times[to], strict=True)
+    )
 
 
 def peak_memory(name: str, size: tuple[int, ...]) -> int | None:
-    """Bytes, measured by memory.py in a process of its own; None where that cannot be done or was not asked for."""
+    """Bytes, measured by memory.py in a process of its own; None where that cannot be done or was
+    not asked for.
+    """
     if arguments.memory is not None and name not in arguments.memory:
         return None
     command = [sys.executable, str(HERE / "memory.py"), name, *map(str, size)]
@@ -114,11 +132,15 @@ def side_by_side(size: tuple[int, ...], names: list[str], rounds: int) -> dict[s
     del runs
     memory = {name: peak_memory(name, size) for name in names if name != BOUND}
     print(f"\nN, T, D, H = {size}")
-    print(f"{'':>14} {'median ms':>10} {'of PyTorch':>10} {'(processor)':>11} {'of bound':>9} {'peak MB':>8}")
+    print(
+        f"{'':>14} {'median ms':>10} {'of PyTorch':>10} {'(processor)':>11} {'of bound':>9} "
+        f"{'peak MB':>8}"
+    )
     for name in names:
         shown = memory.get(name)
         print(
-            f"{name:>14} {1e3 * statistics.median(clock[name]):10.2f} {ratio(clock, name, 'PyTorch'):10.2f} "
+            f"{name:>14} {1e3 * statistics.median(clock[name]):10.2f} "
+            f"{ratio(clock, name, 'PyTorch'):10.2f} "
             f"{ratio(processor, name, 'PyTorch'):11.2f} {ratio(clock, name, BOUND):9.2f} "
             f"{'' if shown is None else format(shown / 1e6, '.1f'):>8}",
             flush=True,
@@ -128,7 +150,9 @@ def side_by_side(size: tuple[int, ...], names: list[str], rounds: int) -> dict[s
         "date": time.strftime("%Y-%m-%d"),
         "load": load(),
         "of PyTorch": {name: round(ratio(clock, name, "PyTorch"), 3) for name in names},
-        "of PyTorch, processor time": {name: round(ratio(processor, name, "PyTorch"), 3) for name in names},
+        "of PyTorch, processor time": {
+            name: round(ratio(processor, name, "PyTorch"), 3) for name in names
+        },
         "of the GEMM bound": {name: round(ratio(clock, name, BOUND), 3) for name in names},
         "seconds": clock,
         "processor seconds": processor,
@@ -141,7 +165,8 @@ def growth(along: str, lengths: list[int], rounds: int) -> list[dict[str, Any]]:
     results = []
     for length in lengths:
         size = tuple(
-            length if letter == along else fixed for letter, fixed in zip("NTDH", (32, 100, 64, 128), strict=True)
+            length if letter == along else fixed
+            for letter, fixed in zip("NTDH", (32, 100, 64, 128), strict=True)
         )
         runs = {name: contender(name, *size) for name in GROWING}
         measure(runs, 1)  # not counted
@@ -178,7 +203,9 @@ def machine() -> dict[str, object]:
 
 
 def load() -> list[float]:
-    """How many processes wanted the processor in the last 1, 5 and 15 minutes; more than there are cores is a busy machine."""
+    """How many processes wanted the processor in the last 1, 5 and 15 minutes; more than there are
+    cores is a busy machine.
+    """
     return [round(number, 1) for number in os.getloadavg()] if hasattr(os, "getloadavg") else []
 
 
@@ -191,17 +218,28 @@ def version_of(package: str) -> str:
 
 
 def write(measured: dict[str, Any], path: Path) -> dict[str, Any]:
-    """Add to the file what was measured, and return all that it holds; each list of numbers stands in one line."""
+    """Add to the file what was measured, and return all that it holds; each list of numbers stands
+    in one line.
+    """
     report: dict[str, Any] = {"machine": machine(), "dtype": "float32", "results": [], "growth": {}}
     if path.exists():
         before = json.loads(path.read_text())
         if before["machine"] == report["machine"]:
             report = before
     report["growth"] |= measured.get("growth", {})
-    by_size = {tuple(result["N, T, D, H"]): result for result in report["results"] + measured.get("results", [])}
+    by_size = {
+        tuple(result["N, T, D, H"]): result
+        for result in report["results"] + measured.get("results", [])
+    }
     order = [tuple(map(int, size.split(","))) for size in SIZES]
-    report["results"] = [by_size[size] for size in dict.fromkeys((*order, *by_size)) if size in by_size]
-    text = re.sub(r"[\[{][^\[\]{}]*[\]}]", lambda row: re.sub(r"\s+", " ", row[0]), json.dumps(report, indent=1))
+    report["results"] = [
+        by_size[size] for size in dict.fromkeys((*order, *by_size)) if size in by_size
+    ]
+    text = re.sub(
+        r"[\[{][^\[\]{}]*[\]}]",
+        lambda row: re.sub(r"\s+", " ", row[0]),
+        json.dumps(report, indent=1),
+    )
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text + "\n")
     return report

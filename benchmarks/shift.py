@@ -1,4 +1,5 @@
-"""The tables of the page *shift*: accuracy in shifted worlds, by length, and skill by years after training, each with seeds.
+"""The tables of the page *shift*: accuracy in shifted worlds, by length, and skill by years after
+training, each with seeds.
 
     python benchmarks/shift.py        # two minutes of one core, into benchmarks/results/shift.json
 
@@ -27,9 +28,15 @@ def main() -> None:
         name: row(lambda seed, a=levels: PAGE.by_years(a, seed), range(4), name)  # type: ignore[misc]
         for name, levels in (("levels", True), ("differences", False))
     }
-    lengths = {task: row(lambda seed, a=task: PAGE.by_length(a, seed), range(5), task) for task in ("parity", "sum")}  # type: ignore[misc]
+    lengths = {
+        task: row(lambda seed, a=task: PAGE.by_length(a, seed), range(5), task)
+        for task in ("parity", "sum")
+    }  # type: ignore[misc]
     worlds = row(PAGE.accuracy_by_world, range(3), "worlds")
-    what = "accuracy by world; share of right answers by length; skill by years after the end of training"
+    what = (
+        "accuracy by world; share of right answers by length; skill by years after the end of "
+        "training"
+    )
     tables = {"years": years, "lengths": lengths, "worlds": worlds}
     store("shift", what, tables, ("numpy", "torch", "statsmodels"))
 

@@ -1,4 +1,5 @@
-"""The tables of the page *slow*: variants of one pass of training side by side, and two processes with one gradient.
+"""The tables of the page *slow*: variants of one pass of training side by side, and two processes
+with one gradient.
 
     python benchmarks/slow.py        # two minutes of one core, into benchmarks/results/slow.json
 
@@ -71,11 +72,16 @@ def ratios() -> dict[str, list[float]]:
 
 
 def two_processes(seeds: int) -> list[dict[str, float]]:
-    """For each seed: gradient of two processes against that of one, and the time of a step of each; see slow_worker.py."""
+    """For each seed: gradient of two processes against that of one, and the time of a step of each;
+    see slow_worker.py.
+    """
     command = [sys.executable, str(WORKER), str(seeds), str(STEPS)]
     run = subprocess.run(command, capture_output=True, text=True, timeout=300, check=True)
     found = [tuple(map(float, line.split())) for line in run.stdout.splitlines()]
-    return [{"largest difference of the gradients": a, "time of a step, of one process": b} for a, b in found]
+    return [
+        {"largest difference of the gradients": a, "time of a step, of one process": b}
+        for a, b in found
+    ]
 
 
 def main() -> None:
@@ -85,7 +91,12 @@ def main() -> None:
     runs = two_processes(3)
     ddp = {name: over_seeds([run[name] for run in runs]) for name in runs[0]}
     what = "processor time of one pass of training; gradient and time of a step of two processes"
-    store("slow", what, {"rounds": ROUNDS, "variants": table, "two processes": ddp}, ("numpy", "torch"))
+    store(
+        "slow",
+        what,
+        {"rounds": ROUNDS, "variants": table, "two processes": ddp},
+        ("numpy", "torch"),
+    )
 
 
 if __name__ == "__main__":

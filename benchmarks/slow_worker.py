@@ -1,9 +1,10 @@
-"""Two processes that share a batch by DistributedDataParallel over gloo, on this machine alone; started by slow.py.
+"""Two processes that share a batch by DistributedDataParallel over gloo, on this machine alone;
+started by slow.py.
 
     python benchmarks/slow_worker.py SEEDS STEPS
 
-Prints for each seed the largest difference between their gradient and that of one process, and how many times as long as in
-one process a step takes.
+Prints for each seed the largest difference between their gradient and that of one process, and how
+many times as long as in one process a step takes.
 """
 
 from __future__ import annotations
@@ -48,7 +49,9 @@ def work(rank: int, seeds: int, steps: int, meeting_place: str) -> None:
     """What each of the processes does."""
     os.environ["GLOO_SOCKET_IFNAME"] = "lo"
     torch.set_num_threads(1)
-    dist.init_process_group("gloo", init_method=f"file://{meeting_place}", rank=rank, world_size=PROCESSES)
+    dist.init_process_group(
+        "gloo", init_method=f"file://{meeting_place}", rank=rank, world_size=PROCESSES
+    )
     for seed in range(seeds):
         compare(rank, seed, steps)
     dist.destroy_process_group()

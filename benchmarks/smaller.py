@@ -1,4 +1,5 @@
-"""The table of the page *smaller*: accuracy with fewer weights, units, bits and ranks, on several seeds; speed of int8.
+"""The table of the page *smaller*: accuracy with fewer weights, units, bits and ranks, on several
+seeds; speed of int8.
 
     python benchmarks/smaller.py        # five minutes of one core, into benchmarks/results/smaller.json
 
@@ -36,7 +37,9 @@ def smaller(seed: int) -> dict[str, float]:
         found[f"smallest, {share}"] = PAGE.accuracy(PAGE.pruned(model, share))
         at_random = PAGE.pruned(model, share, PAGE.prune.RandomUnstructured)
         found[f"random, {share}"] = PAGE.accuracy(at_random)
-        found[f"smallest, then fine-tuned, {share}"] = PAGE.accuracy(PAGE.fine_tuned(PAGE.pruned(model, share)))
+        found[f"smallest, then fine-tuned, {share}"] = PAGE.accuracy(
+            PAGE.fine_tuned(PAGE.pruned(model, share))
+        )
     for units in UNITS:
         small = PAGE.fewer_units(model, units)
         found[f"units, {units}"] = PAGE.accuracy(small)
@@ -67,16 +70,35 @@ def speed(H: int, N: int, seed: int) -> dict[str, float]:
         ratios = [seconds(lambda: layer(x)) / seconds(lambda: int8(x)) for _ in range(2)]
         difference = float((layer(x) - int8(x)).abs().max())
     size = PAGE.size(layer) / PAGE.size(int8)
-    return {"times as fast": float(np.median(ratios)), "times as small": size, "largest difference": difference}
+    return {
+        "times as fast": float(np.median(ratios)),
+        "times as small": size,
+        "largest difference": difference,
+    }
 
 
 def main() -> None:
     """Measure, and write the file."""
     torch.set_num_threads(1)
     table = row(smaller, range(SEEDS), "smaller")
-    fast = {f"{H}, {N}": row(lambda seed, a=(H, N): speed(*a, seed), range(3), f"H {H}, N {N}") for H, N in SIZES}  # type: ignore[misc]
-    tables = {"shares": SHARES, "units": UNITS, "bits": BITS, "ranks": RANKS, "accuracy": table, "int8": fast}
-    store("smaller", "accuracy of a classifier made smaller; speed of dynamic int8", tables, ("numpy", "torch"))
+    fast = {
+        f"{H}, {N}": row(lambda seed, a=(H, N): speed(*a, seed), range(3), f"H {H}, N {N}")
+        for H, N in SIZES
+    }  # type: ignore[misc]
+    tables = {
+        "shares": SHARES,
+        "units": UNITS,
+        "bits": BITS,
+        "ranks": RANKS,
+        "accuracy": table,
+        "int8": fast,
+    }
+    store(
+        "smaller",
+        "accuracy of a classifier made smaller; speed of dynamic int8",
+        tables,
+        ("numpy", "torch"),
+    )
 
 
 if __name__ == "__main__":

@@ -1,11 +1,12 @@
-"""The tables of the page *speech*: digit error rates for known voices and for strangers, on synthetic and on real voices.
+"""The tables of the page *speech*: digit error rates for known voices and for strangers, on
+synthetic and on real voices.
 
     python benchmarks/speech.py "synthetic digits"      # three minutes of one core, into benchmarks/results/speech.json
     python benchmarks/speech.py "spoken digits"         # five minutes, with LSTM_DATA_DIR, or a download of 8 MB
     python benchmarks/speech.py "spoken digits" 4 5     # some draws again; the others stay
 
-Network, loss and training are those of book/four/speech.md. The unit is the draw of the strangers: three
-draws of six synthetic speakers each, and each of the six real persons once.
+Network, loss and training are those of book/four/speech.md. The unit is the draw of the strangers:
+three draws of six synthetic speakers each, and each of the six real persons once.
 """
 
 from __future__ import annotations
@@ -53,7 +54,10 @@ def run(arm: str, data: Any, spectra: Any, parts: Any, seed: int) -> Numbers:
     busy = time.process_time()
     inputs, _ = PAGE.scaled(features(spectra), parts["training"])
     model, *_ = PAGE.learn(inputs, data, parts["training"], seed, make, UPDATES)
-    known, strange = (PAGE.answers(model, inputs, data, parts[who], n=300) for who in ("known voices", "strangers"))
+    known, strange = (
+        PAGE.answers(model, inputs, data, parts[who], n=300)
+        for who in ("known voices", "strangers")
+    )
     found = {
         "known voices": PAGE.error_rate(*known),
         "strangers": PAGE.error_rate(*strange),
@@ -86,7 +90,9 @@ def real(seed: int) -> dict[str, Numbers]:
 
 
 def table(by_draw: list[dict[str, Numbers]]) -> dict[str, Any]:
-    """Arm -> each number over the draws, and by how much it differs from log-mel on the same draw."""
+    """Arm -> each number over the draws, and by how much it differs from log-mel on the same
+    draw.
+    """
     rows: dict[str, Any] = {}
     for name, numbers in by_draw[0].items():
         rows[name] = {key: over_seeds([one[name][key] for one in by_draw]) for key in numbers}
@@ -97,7 +103,8 @@ def table(by_draw: list[dict[str, Numbers]]) -> dict[str, Any]:
     return rows
 
 
-PARTS: dict[str, tuple[Callable[[int], dict[str, Numbers]], int]] = {  # table -> one draw, number of draws
+# table -> one draw, number of draws
+PARTS: dict[str, tuple[Callable[[int], dict[str, Numbers]], int]] = {
     "synthetic digits": (synthetic, 3),
     "spoken digits": (real, 6),
 }
@@ -110,7 +117,11 @@ def measure(name: str, draws: Sequence[int]) -> None:
     by_draw = held.get("by draw", {})
     for seed in draws:
         by_draw.setdefault(name, {})[str(seed)] = PARTS[name][0](seed)
-        tables = {one: table([rows[key] for key in sorted(rows)]) for one, rows in by_draw.items() if len(rows) > 1}
+        tables = {
+            one: table([rows[key] for key in sorted(rows)])
+            for one, rows in by_draw.items()
+            if len(rows) > 1
+        }
         store("speech", WHAT, {**tables, "by draw": by_draw}, ("numpy", "torch"))
 
 

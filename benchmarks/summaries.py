@@ -1,4 +1,5 @@
-"""The tables of the page *summaries*: real docstrings beside baselines, and what a pointer copies and when it can judge.
+"""The tables of the page *summaries*: real docstrings beside baselines, and what a pointer copies
+and when it can judge.
 
     python benchmarks/summaries.py             # six minutes of one core, into benchmarks/results/summaries.json
     python benchmarks/summaries.py rest        # only the runs that the file does not have yet
@@ -79,7 +80,9 @@ def first_noun(task: Any) -> float:
 def rouge(references: Texts, found: Texts, texts: Texts) -> Numbers:
     """Mean F1 of three kinds, and the share of the written words that stand in the text."""
     pairs = list(zip(references, found, strict=True))
-    inside = [np.mean([w in text for w in one]) for one, text in zip(found, texts, strict=True) if one]
+    inside = [
+        np.mean([w in text for w in one]) for one, text in zip(found, texts, strict=True) if one
+    ]
     return {
         "ROUGE-1": float(np.mean([rouge_n(y, f, 1).f1 for y, f in pairs])),
         "ROUGE-2": float(np.mean([rouge_n(y, f, 2).f1 for y, f in pairs])),
@@ -101,7 +104,10 @@ def docstrings(seed: int, data: Any) -> dict[str, Any]:
     """Rows and a few examples of one split of the modules."""
     texts = [tokenize(text)[:TEXT_WORDS] for text in data.texts]
     summaries = [tokenize(text)[:SUMMARY_WORDS] for text in data.summaries]
-    parts, rng = split_by_group(data.groups, validation=0.05, test=0.2, seed=seed), np.random.default_rng(seed)
+    parts, rng = (
+        split_by_group(data.groups, validation=0.05, test=0.2, seed=seed),
+        np.random.default_rng(seed),
+    )
     train, test = parts.train, rng.permutation(parts.test)[:TESTED]
     x, y = [texts[k] for k in train], [summaries[k] for k in train]
     given, right = [texts[k] for k in test], [summaries[k] for k in test]
@@ -123,7 +129,10 @@ def docstrings(seed: int, data: Any) -> dict[str, Any]:
         print(f"split {seed}, {name}: {told(row)}", flush=True)
     shown = ("network", "nearest text's summary")
     examples = [
-        {"reference": " ".join(right[k]), **{name.split()[0]: " ".join(found[name][k]) for name in shown}}
+        {
+            "reference": " ".join(right[k]),
+            **{name.split()[0]: " ".join(found[name][k]) for name in shown},
+        }
         for k in range(3)
     ]
     return {"rows": rows, "examples": examples}
@@ -131,20 +140,29 @@ def docstrings(seed: int, data: Any) -> dict[str, Any]:
 
 def tables(runs: dict[str, Any], task: Any) -> dict[str, Any]:
     """The tables of the page from the runs that are there."""
-    by = {kind: [one for name, one in runs.items() if name.startswith(f"{kind}: ")] for kind in (*KINDS, "docstrings")}
+    by = {
+        kind: [one for name, one in runs.items() if name.startswith(f"{kind}: ")]
+        for kind in (*KINDS, "docstrings")
+    }
     found: dict[str, Any] = {
         "first noun": first_noun(task),
         "reviews": {kind: over(by[kind]) for kind in KINDS if len(by[kind]) > 1},
     }
     if docs := by["docstrings"]:
         names = docs[0]["rows"]
-        rows = {name: over([one["rows"][name] for one in docs]) for name in names} if len(docs) > 1 else {}
+        rows = (
+            {name: over([one["rows"][name] for one in docs]) for name in names}
+            if len(docs) > 1
+            else {}
+        )
         found["docstrings"] = {"rows": rows, "examples": docs[0]["examples"]}
     return found
 
 
 def main(rest: bool) -> None:
-    """Measure all runs, or those that the file does not have yet; each is written when it is done."""
+    """Measure all runs, or those that the file does not have yet; each is written when it is
+    done.
+    """
     torch.set_num_threads(1)
     path = RESULTS / "summaries.json"
     known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
@@ -154,8 +172,13 @@ def main(rest: bool) -> None:
             name = f"{kind}: {seed}"
             if rest and name in runs:
                 continue
-            runs[name] = docstrings(seed, data) if kind == "docstrings" else reviews(kind, seed, task)
-            what, packages = "summaries of docstrings and of reviews", ("numpy", "torch", "scikit-learn", "statsmodels")
+            runs[name] = (
+                docstrings(seed, data) if kind == "docstrings" else reviews(kind, seed, task)
+            )
+            what, packages = (
+                "summaries of docstrings and of reviews",
+                ("numpy", "torch", "scikit-learn", "statsmodels"),
+            )
             store("summaries", what, {**tables(runs, task), "runs": runs}, packages)
 
 

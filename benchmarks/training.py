@@ -1,4 +1,5 @@
-"""The tables of the page *training*: rate by batch size, schedules, a plateau, and three flat curves put to the test.
+"""The tables of the page *training*: rate by batch size, schedules, a plateau, and three flat
+curves put to the test.
 
     python benchmarks/training.py        # two minutes of one core, into benchmarks/results/training.json
 
@@ -38,13 +39,19 @@ def constant(y: Any) -> float:
 
 
 def final(lr: float, N: int, seed: int, **options: Any) -> dict[str, float]:
-    """Training loss at the end, as a part of that of a constant answer, and skill over persistence on validation."""
+    """Training loss at the end, as a part of that of a constant answer, and skill over persistence
+    on validation.
+    """
     curves, model = PAGE.learn(lr, N, seed, looks=2, **options)
     loss = curves[1, -1] / constant(PAGE.y_train)
     told = PAGE.skill_of(model) if np.isfinite(loss) else -9.0
     print(f"rate {lr}, N {N}, seed {seed}, {options}: {loss:.3f}, skill {told:.3f}", flush=True)
     gone = not np.isfinite(loss) or loss > DIVERGED
-    return {"loss": DIVERGED if gone else float(loss), "skill": max(told, -1.0), "diverged": float(gone)}
+    return {
+        "loss": DIVERGED if gone else float(loss),
+        "skill": max(told, -1.0),
+        "diverged": float(gone),
+    }
 
 
 def summed(runs: list[dict[str, float]]) -> dict[str, Any]:
@@ -53,7 +60,9 @@ def summed(runs: list[dict[str, float]]) -> dict[str, Any]:
 
 
 def flat() -> dict[str, Any]:
-    """Three flat curves, and their losses at the end: as they are, with a larger rate, three times as long."""
+    """Three flat curves, and their losses at the end: as they are, with a larger rate, three times
+    as long.
+    """
     long = 3 * PAGE.EXAMPLES
     what: dict[str, tuple[dict[str, Any], float, float]] = {
         "rate": ({}, 1e-5, 3e-2),
@@ -61,12 +70,16 @@ def flat() -> dict[str, Any]:
     }
     found = {}
     for name, (options, lr, larger) in what.items():
-        curves = [PAGE.learn(lr, 32, seed, **options)[0][1] / constant(PAGE.y_train) for seed in SEEDS]
+        curves = [
+            PAGE.learn(lr, 32, seed, **options)[0][1] / constant(PAGE.y_train) for seed in SEEDS
+        ]
         found[name] = {
             "curve": np.mean(curves, axis=0).tolist(),
             "as it is": over_seeds([one[-1] for one in curves]),
             "a larger rate": summed([final(larger, 32, seed, **options) for seed in SEEDS])["loss"],
-            "three times as long": summed([final(lr, 32, seed, examples=long, **options) for seed in SEEDS])["loss"],
+            "three times as long": summed(
+                [final(lr, 32, seed, examples=long, **options) for seed in SEEDS]
+            )["loss"],
         }
     return found
 
@@ -96,7 +109,10 @@ def ridge() -> float:
 def main() -> None:
     """Measure, and write the file."""
     torch.set_num_threads(1)
-    grid = {str(N): {str(lr): summed([final(lr, N, seed) for seed in SEEDS]) for lr in RATES} for N in SIZES}
+    grid = {
+        str(N): {str(lr): summed([final(lr, N, seed) for seed in SEEDS]) for lr in RATES}
+        for N in SIZES
+    }
     N, lr = SCHEDULED
     schedules = {
         name: summed([final(lr, N, seed, schedule=schedule) for seed in SCHEDULE_SEEDS])
@@ -110,7 +126,12 @@ def main() -> None:
         "ridge": ridge(),
     }
     packages = ("numpy", "torch", "scikit-learn", "statsmodels")
-    store("training", "losses by rate, batch size and schedule; curves of three flat runs", tables, packages)
+    store(
+        "training",
+        "losses by rate, batch size and schedule; curves of three flat runs",
+        tables,
+        packages,
+    )
 
 
 if __name__ == "__main__":

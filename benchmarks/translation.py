@@ -1,10 +1,11 @@
-"""The tables of the page *translation*: three numbers in a row with and without attention, searches, and real sentences.
+"""The tables of the page *translation*: three numbers in a row with and without attention,
+searches, and real sentences.
 
     python benchmarks/translation.py        # five minutes of one core, into benchmarks/results/translation.json
     python benchmarks/translation.py rest   # only the runs that the file does not have yet
 
-Data, model and measures are those of book/four/translation.md. The English and French sentences are measured where LSTM_DATA_DIR
-has them; else the stored rows stay as they are.
+Data, model and measures are those of book/four/translation.md. The English and French sentences are
+measured where LSTM_DATA_DIR has them; else the stored rows stay as they are.
 """
 
 from __future__ import annotations
@@ -27,7 +28,12 @@ from lstm_ref.data import load, split_by_group, tokenize
 PAGE = experiment("translation")
 SEEDS = range(3)
 ARMS = ("dot", "none", "additive")
-NAMES = [f"{arm} {seed}" for part in (("dot", "none"), ("real",), ("additive",)) for seed in SEEDS for arm in part]
+NAMES = [
+    f"{arm} {seed}"
+    for part in (("dot", "none"), ("real",), ("additive",))
+    for seed in SEEDS
+    for arm in part
+]
 SEARCHED = 60  # strings
 REAL_STEPS, REAL_H = 600, 64
 
@@ -35,14 +41,19 @@ Numbers = dict[str, float]
 
 
 def run(attention: str, seed: int, task: Any) -> dict[str, Any]:
-    """One network on the numbers: what the first table has; of dot attention also exact match by length, and searches."""
+    """One network on the numbers: what the first table has; of dot attention also exact match by
+    length, and searches.
+    """
     model = PAGE.learn(task, attention, seed)
     found = PAGE.written_by(model, task)
     numbers = {**PAGE.of_texts(found, task), "forced words": PAGE.forced(model, task)}
     print(f"{attention}, seed {seed}: {told(numbers)}", flush=True)
     tables = {"numbers": numbers}
     if attention == "dot":
-        tables |= {"by length": PAGE.by_length(found, task), "searches": PAGE.searched(model, task, SEARCHED)}
+        tables |= {
+            "by length": PAGE.by_length(found, task),
+            "searches": PAGE.searched(model, task, SEARCHED),
+        }
     return tables
 
 
@@ -62,20 +73,26 @@ def over_all(tables: list[dict[str, Numbers]]) -> dict[str, Any]:
 
 
 def sentences(seed: int) -> tuple[Any, dict[tuple[str, ...], set[tuple[str, ...]]]]:
-    """English sentences split so that the test has none of training's, and all translations of each."""
+    """English sentences split so that the test has none of training's, and all translations of
+    each.
+    """
     data = load("eng-fra")
     pairs = [(tokenize(x), tokenize(y)) for x, y in zip(data.source, data.target, strict=True)]
     parts = split_by_group([" ".join(x) for x, _ in pairs], validation=0.1, test=0.1, seed=seed)
     known: dict[tuple[str, ...], set[tuple[str, ...]]] = {}
     for x, y in pairs:
         known.setdefault(tuple(x), set()).add(tuple(y))
-    task = PAGE.task_of([pairs[k] for k in parts.train], [pairs[k] for k in parts.test], min_count=2)
+    task = PAGE.task_of(
+        [pairs[k] for k in parts.train], [pairs[k] for k in parts.test], min_count=2
+    )
     return task, known
 
 
 def any_translation(found: list[list[str]], task: Any, known: Any) -> float:
     """Share of the translations that somebody gave for this sentence."""
-    return float(np.mean([tuple(f) in known[tuple(x)] for f, (x, _) in zip(found, task.test, strict=True)]))
+    return float(
+        np.mean([tuple(f) in known[tuple(x)] for f, (x, _) in zip(found, task.test, strict=True)])
+    )
 
 
 def nearest(task: Any) -> list[list[str]]:
@@ -111,7 +128,10 @@ def real(seed: int) -> dict[str, Any]:
 
 def tables(runs: dict[str, Any]) -> dict[str, Any]:
     """The tables of the page from the runs that are there."""
-    by = {arm: [one for name, one in runs.items() if name.split()[0] == arm] for arm in (*ARMS, "real")}
+    by = {
+        arm: [one for name, one in runs.items() if name.split()[0] == arm]
+        for arm in (*ARMS, "real")
+    }
     found: dict[str, Any] = {
         "arms": {arm: over([one["numbers"] for one in by[arm]]) for arm in ARMS if len(by[arm]) > 1}
     }
@@ -119,12 +139,16 @@ def tables(runs: dict[str, Any]) -> dict[str, Any]:
         found["dot, exact by French words"] = over([one["by length"] for one in by["dot"]])
         found["searches, numbers"] = over_all([one["searches"] for one in by["dot"]])
     if len(by["real"]) > 1:
-        found["English to French"] = {key: over_all([one[key] for one in by["real"]]) for key in ("arms", "searches")}
+        found["English to French"] = {
+            key: over_all([one[key] for one in by["real"]]) for key in ("arms", "searches")
+        }
     return found
 
 
 def main(rest: bool) -> None:
-    """Measure all runs, or those that the file does not have yet; each is written when it is done."""
+    """Measure all runs, or those that the file does not have yet; each is written when it is
+    done.
+    """
     torch.set_num_threads(1)
     path = RESULTS / "translation.json"
     known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}

@@ -1,6 +1,8 @@
-"""The reference of *Inside the LSTM*: an LSTM in NumPy, its twins in PyTorch and Keras, and tools to look inside.
+"""The reference of *Inside the LSTM*: an LSTM in NumPy, its twins in PyTorch and Keras, and tools
+to look inside.
 
-Only NumPy is needed to import it. The twins, the widgets and the data sets ask for their packages when they are used.
+Only NumPy is needed to import it. The twins, the widgets and the data sets ask for their packages
+when they are used.
 """
 
 from lstm_ref.cell import StepCache, StepGrads, lstm_step, lstm_step_backward, sigmoid

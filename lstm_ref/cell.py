@@ -1,6 +1,7 @@
 """One step of an LSTM, forward and backward: the equations, line for line.
 
-Sizes: N examples, D inputs, H hidden units. The 4H columns of Wx, Wh and b are four blocks of H, in the order i, f, g, o.
+Sizes: N examples, D inputs, H hidden units. The 4H columns of Wx, Wh and b are four blocks of H, in
+the order i, f, g, o.
 
     a   = x Wx + h_prev Wh + b          pre-activations, (N, 4H)
     i   = sigmoid(a_i)                  input gate:  how much of the candidate is written
@@ -10,7 +11,8 @@ Sizes: N examples, D inputs, H hidden units. The 4H columns of Wx, Wh and b are 
     c   = f * c_prev + i * g
     h   = o * tanh(c)
 
-Source: Hochreiter and Schmidhuber (1997), with the forget gate of Gers, Schmidhuber and Cummins (2000).
+Source: Hochreiter and Schmidhuber (1997), with the forget gate of Gers, Schmidhuber and Cummins
+(2000).
 """
 
 from __future__ import annotations
@@ -25,8 +27,9 @@ from lstm_ref.errors import Array, check_arrays, check_cache
 class StepCache(NamedTuple):
     """What one step backward needs from the step forward.
 
-    Wx and Wh are the caller's arrays, not copies (a copy at every step would be most of the memory): leave them as they are
-    until the step backward is done. All else belongs to the cache alone.
+    Wx and Wh are the caller's arrays, not copies (a copy at every step would be most of the
+    memory): leave them as they are until the step backward is done. All else belongs to the cache
+    alone.
     """
 
     x: Array  # (N, D)
@@ -63,7 +66,9 @@ def sigmoid(a: Array) -> Array:
     return 0.5 * np.tanh(0.5 * a) + 0.5
 
 
-def lstm_step(x: Array, h_prev: Array, c_prev: Array, Wx: Array, Wh: Array, b: Array) -> tuple[Array, Array, StepCache]:
+def lstm_step(
+    x: Array, h_prev: Array, c_prev: Array, Wx: Array, Wh: Array, b: Array
+) -> tuple[Array, Array, StepCache]:
     """One step forward.
 
     Parameters
@@ -131,15 +136,25 @@ def lstm_step_backward(dh: Array, dc: Array, cache: StepCache) -> StepGrads:
     check_cache("lstm_step_backward", cache, StepCache, "lstm_step")
     x, h_prev, c_prev, i, f, g, o, c, Wx, Wh = cache
     sizes = {"N": c.shape[0], "H": c.shape[1]}
-    check_arrays("lstm_step_backward", sizes, dh=(dh, "N H"), dc=(dc, "N H"), **{"cache.c": (c, "N H")})
+    check_arrays(
+        "lstm_step_backward", sizes, dh=(dh, "N H"), dc=(dc, "N H"), **{"cache.c": (c, "N H")}
+    )
     tanh_c = np.tanh(c)
     do = dh * tanh_c
-    dc = dc + dh * o * (1 - tanh_c**2)  # total: c reaches the loss through the next cell state and through h
+    # total: c reaches the loss through the next cell state and through h
+    dc = dc + dh * o * (1 - tanh_c**2)
     di = dc * g
     df = dc * c_prev
     dg = dc * i
     dc_prev = dc * f
-    da = np.concatenate([di * i * (1 - i), df * f * (1 - f), dg * (1 - g**2), do * o * (1 - o)], axis=1)
+    da = np.concatenate(
+        [di * i * (1 - i), df * f * (1 - f), dg * (1 - g**2), do * o * (1 - o)], axis=1
+    )
     return StepGrads(
-        dx=da @ Wx.T, dh_prev=da @ Wh.T, dc_prev=dc_prev, dWx=x.T @ da, dWh=h_prev.T @ da, db=da.sum(axis=0)
+        dx=da @ Wx.T,
+        dh_prev=da @ Wh.T,
+        dc_prev=dc_prev,
+        dWx=x.T @ da,
+        dWh=h_prev.T @ da,
+        db=da.sum(axis=0),
     )

@@ -1,12 +1,13 @@
-"""What every program with sequences should pass, as single checks of any function from arrays to arrays.
+"""What every program with sequences should pass, as single checks of any function from arrays to
+arrays.
 
     alone_as_in_batch    an example has the same output alone as in its batch
     depends              which time steps of the input move which time steps of the output
     twice                a second call gives the same
     gradient_errors      the gradients of a layer of one's own are those of what it computes
 
-A function here takes an array (N, T, ...) and gives an array; `of_torch` and `of_keras` make one of a model in evaluation.
-`lstm_ref.doctor` runs the same measurements on a whole program.
+A function here takes an array (N, T, ...) and gives an array; `of_torch` and `of_keras` make one of
+a model in evaluation. `lstm_ref.doctor` runs the same measurements on a whole program.
 """
 
 from __future__ import annotations
@@ -25,11 +26,20 @@ from lstm_ref.errors import ArgumentError
 Array = NDArray[Any]
 Function = Callable[[Array], Array]
 
-__all__ = ["alone_as_in_batch", "count_parameters", "depends", "gradient_errors", "of_keras", "of_torch", "twice"]
+__all__ = [
+    "alone_as_in_batch",
+    "count_parameters",
+    "depends",
+    "gradient_errors",
+    "of_keras",
+    "of_torch",
+    "twice",
+]
 
 
 def alone_as_in_batch(function: Function, x: Array) -> float:
-    """Largest difference between the outputs of examples alone and in their batch; about 1e-6 in float32 is rounding.
+    """Largest difference between the outputs of examples alone and in their batch; about 1e-6 in
+    float32 is rounding.
 
     Parameters
     ----------
@@ -64,7 +74,8 @@ def depends(function: Function, x: Array) -> Array:
 
     Returns
     -------
-    moved : (T, S), the largest change of output step s when input step t changes; below the diagonal nothing for a causal one
+    moved : (T, S), the largest change of output step s when input step t changes; below the
+        diagonal nothing for a causal one
 
     Examples
     --------
@@ -83,7 +94,8 @@ def depends(function: Function, x: Array) -> Array:
 
 
 def twice(function: Function, x: Array) -> float:
-    """Largest difference between two calls with the same input; 0 unless a state is carried or numbers are drawn.
+    """Largest difference between two calls with the same input; 0 unless a state is carried or
+    numbers are drawn.
 
     Examples
     --------
@@ -93,7 +105,9 @@ def twice(function: Function, x: Array) -> float:
     return float(np.abs(function(x) - function(x)).max())
 
 
-def count_parameters(D: int, H: int, *, layers: int = 1, directions: int = 1, biases: int = 1) -> int:
+def count_parameters(
+    D: int, H: int, *, layers: int = 1, directions: int = 1, biases: int = 1
+) -> int:
     """Number of weights of an LSTM.
 
     Parameters
@@ -113,10 +127,12 @@ def count_parameters(D: int, H: int, *, layers: int = 1, directions: int = 1, bi
 
 
 def gradient_errors(layer: Any, x: Array, *, seed: int = 0) -> dict[str, float]:
-    """Relative error of a layer's gradients next to central differences, along one random direction for each array.
+    """Relative error of a layer's gradients next to central differences, along one random direction
+    for each array.
 
-    The loss is a random mean of the outputs. A detach, a wrong custom backward pass or a round trip over NumPy shows as an error
-    near 1. A module of PyTorch is copied and computed in float64, where 1e-6 is right; Keras computes in float32, where 2e-2 is.
+    The loss is a random mean of the outputs. A detach, a wrong custom backward pass or a round trip
+    over NumPy shows as an error near 1. A module of PyTorch is copied and computed in float64,
+    where 1e-6 is right; Keras computes in float32, where 2e-2 is.
 
     Parameters
     ----------
@@ -139,7 +155,9 @@ def gradient_errors(layer: Any, x: Array, *, seed: int = 0) -> dict[str, float]:
     if x.dtype.kind != "f":
         raise ArgumentError(f"gradient_errors: x must be floating point, got {x.dtype}")
     torch = sys.modules.get("torch")
-    slopes = _torch_slopes if torch is not None and isinstance(layer, torch.nn.Module) else _keras_slopes
+    slopes = (
+        _torch_slopes if torch is not None and isinstance(layer, torch.nn.Module) else _keras_slopes
+    )
     return {
         name: abs(mine - true) / max(size, abs(true), 1e-12)
         for name, mine, true, size in slopes(layer, x, np.random.default_rng(seed))
@@ -199,13 +217,21 @@ def _keras_slopes(layer: Any, x: Array, rng: np.random.Generator) -> Slopes:
         total = loss()
     grads = tape.gradient(total, [v.value for v in arrays.values()])
     for (name, variable), grad in zip(arrays.items(), grads, strict=True):
-        way, before = rng.choice([-1.0, 1.0], tuple(variable.shape)).astype(np.float32), variable.numpy()
+        way, before = (
+            rng.choice([-1.0, 1.0], tuple(variable.shape)).astype(np.float32),
+            variable.numpy(),
+        )
         try:
             sides = [float(_assigned(variable, before + eps * way, loss)) for eps in (5e-3, -5e-3)]
         finally:
             variable.assign(before)
         grad = np.zeros(before.shape) if grad is None else np.asarray(tf.convert_to_tensor(grad))
-        yield name, float((grad * way).sum()), (sides[0] - sides[1]) / 1e-2, float(np.linalg.norm(grad))
+        yield (
+            name,
+            float((grad * way).sum()),
+            (sides[0] - sides[1]) / 1e-2,
+            float(np.linalg.norm(grad)),
+        )
 
 
 def _assigned(variable: Any, value: Array, loss: Callable[[], Any]) -> Any:
@@ -214,7 +240,9 @@ def _assigned(variable: Any, value: Array, loss: Callable[[], Any]) -> Any:
 
 
 def of_torch(module: Any) -> Function:
-    """A module of PyTorch as a function of arrays, in evaluation; its modes are as before after each call."""
+    """A module of PyTorch as a function of arrays, in evaluation; its modes are as before after
+    each call.
+    """
     import torch
 
     def function(x: Array) -> Array:

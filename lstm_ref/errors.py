@@ -34,7 +34,9 @@ class ShapeError(LSTMError, ValueError):
 
 
 class DTypeError(LSTMError, TypeError):
-    """An array is not of the kind that is needed (float32 or float64, or integers), or both floats are mixed in one call."""
+    """An array is not of the kind that is needed (float32 or float64, or integers), or both floats
+    are mixed in one call.
+    """
 
 
 class NotFiniteError(LSTMError, ValueError):
@@ -55,7 +57,9 @@ class DivergedError(NotFiniteError):
 
 
 class ArgumentError(LSTMError, ValueError):
-    """An argument has a value that cannot be used: a negative learning rate, a name that is missing, an unknown dialect."""
+    """An argument has a value that cannot be used: a negative learning rate, a name that is
+    missing, an unknown dialect.
+    """
 
 
 class GradientError(LSTMError, AssertionError):
@@ -86,15 +90,15 @@ class CheckpointError(LSTMError, ValueError):
 def check_arrays(operation: str, sizes: dict[str, int], **arguments: tuple[Any, str]) -> None:
     """Check shapes, dtypes and finiteness of the arrays given to ``operation``.
 
-    A letter that is not in ``sizes`` takes the length that most arguments agree on, so that one transposed array is named
-    and not the nine that were right; it is then added to ``sizes``.
+    A letter that is not in ``sizes`` takes the length that most arguments agree on, so that one
+    transposed array is named and not the nine that were right; it is then added to ``sizes``.
 
     Parameters
     ----------
     operation : name of the function, put first in every message
     sizes : letter -> number, the sizes that are known already; changed in place
-    arguments : name -> (array, pattern), where the pattern names one letter an axis: ``"N T D"``, ``"D 4H"``; an axis that is
-        a number has that length: ``"H 1"``
+    arguments : name -> (array, pattern), where the pattern names one letter an axis: ``"N T D"``,
+        ``"D 4H"``; an axis that is a number has that length: ``"H 1"``
 
     Raises
     ------
@@ -122,13 +126,16 @@ def check_arrays(operation: str, sizes: dict[str, int], **arguments: tuple[Any, 
     for letter, counts in votes.items():
         sizes.setdefault(letter, max(counts, key=lambda length: len(counts[length])))
     for name, (array, pattern) in arguments.items():
-        own = {letter for letter, counts in votes.items() if set().union(*counts.values()) == {name}} - known
+        own = {
+            letter for letter, counts in votes.items() if set().union(*counts.values()) == {name}
+        } - known
         _check_shape(operation, name, array, pattern.split(), sizes, own)
     check_floats(operation, arrays)
 
 
 def check_floats(operation: str, arrays: Mapping[str, Any]) -> None:
-    """Check that all are NumPy arrays of one kind, float32 or float64, and finite, whatever their shapes.
+    """Check that all are NumPy arrays of one kind, float32 or float64, and finite, whatever their
+    shapes.
 
     Parameters
     ----------
@@ -143,23 +150,27 @@ def check_floats(operation: str, arrays: Mapping[str, Any]) -> None:
     for name, array in arrays.items():
         if array.dtype not in FLOATS:
             raise DTypeError(
-                f"{operation}: {name} must be float32 or float64, got {array.dtype}; use {name}.astype(np.float64)"
+                f"{operation}: {name} must be float32 or float64, got {array.dtype}; use "
+                f"{name}.astype(np.float64)"
             )
     if len({array.dtype for array in arrays.values()}) > 1:
         kinds = ", ".join(f"{name} {array.dtype}" for name, array in arrays.items())
         raise DTypeError(
-            f"{operation}: all arrays must have one dtype, got {kinds}; use .astype to bring them together"
+            f"{operation}: all arrays must have one dtype, got {kinds}; use .astype to bring "
+            "them together"
         )
     for name, array in arrays.items():
         if not np.isfinite(array).all():
             where = tuple(int(k) for k in np.argwhere(~np.isfinite(array))[0])
             raise NotFiniteError(
-                f"{operation}: {name} must be finite, got {array[where]} at index {where}; look at the step that made it"
+                f"{operation}: {name} must be finite, got {array[where]} at index {where}; "
+                "look at the step that made it"
             )
 
 
 def check_cache(operation: str, cache: Any, kind: Any, maker: str) -> None:
-    """Check that ``cache`` has the fields of ``kind``, a NamedTuple; a plain tuple of as many things will do.
+    """Check that ``cache`` has the fields of ``kind``, a NamedTuple; a plain tuple of as many
+    things will do.
 
     Parameters
     ----------
@@ -174,7 +185,8 @@ def check_cache(operation: str, cache: Any, kind: Any, maker: str) -> None:
     """
     if not isinstance(cache, tuple) or len(cache) != len(kind._fields):
         raise ArgumentError(
-            f"{operation}: cache must be the {kind.__name__} that {maker} returned, got {type(cache).__name__}"
+            f"{operation}: cache must be the {kind.__name__} that {maker} returned, got "
+            f"{type(cache).__name__}"
         )
 
 
@@ -197,20 +209,27 @@ def check_same_names(operation: str, expected: Iterable[str], **dicts: Mapping[s
         missing = [name for name in names if name not in given]
         extra = [str(name) for name in given if name not in names]
         if missing or extra:
-            told = [f"missing: {', '.join(missing)}"] * bool(missing) + [f"too many: {', '.join(extra)}"] * bool(extra)
-            raise ArgumentError(f"{operation}: {argument} must have the names {', '.join(names)}; {'; '.join(told)}")
+            told = [f"missing: {', '.join(missing)}"] * bool(missing) + [
+                f"too many: {', '.join(extra)}"
+            ] * bool(extra)
+            raise ArgumentError(
+                f"{operation}: {argument} must have the names {', '.join(names)}; {'; '.join(told)}"
+            )
 
 
 def _check_kinds(operation: str, arrays: Mapping[str, Any]) -> None:
     for name, array in arrays.items():
         if not isinstance(array, np.ndarray):
             raise DTypeError(
-                f"{operation}: {name} must be a NumPy array, got {type(array).__name__}; use np.asarray({name})"
+                f"{operation}: {name} must be a NumPy array, got {type(array).__name__}; use "
+                f"np.asarray({name})"
             )
 
 
 def _fitting(sizes: dict[str, int], arguments: dict[str, tuple[Any, str]]) -> dict[str, int] | None:
-    """Length of each letter where all arguments agree, as nearly always, found without a vote; None where they do not."""
+    """Length of each letter where all arguments agree, as nearly always, found without a vote; None
+    where they do not.
+    """
     found = {**sizes, "": 1}
     for array, pattern in arguments.values():
         axes = _axes(pattern)
@@ -237,18 +256,28 @@ def _votes(arguments: dict[str, tuple[Any, str]]) -> dict[str, dict[int, set[str
 def _check_shape(
     operation: str, name: str, array: Array, axes: list[str], sizes: dict[str, int], own: set[str]
 ) -> None:
-    """Raise unless the array fits; ``own`` are the letters that only this array speaks for, so that any length is right."""
+    """Raise unless the array fits; ``own`` are the letters that only this array speaks for, so that
+    any length is right.
+    """
     sizes = {**sizes, "": 1}
-    lengths = [factor * sizes[letter] if letter in sizes else None for factor, letter in map(_split, axes)]
+    lengths = [
+        factor * sizes[letter] if letter in sizes else None for factor, letter in map(_split, axes)
+    ]
     pattern = _tuple(axes)
     if list(array.shape) == lengths:
         if 0 in array.shape:
-            raise ShapeError(f"{operation}: {name} must be {pattern} with every size at least 1, got {array.shape}")
+            raise ShapeError(
+                f"{operation}: {name} must be {pattern} with every size at least 1, got "
+                f"{array.shape}"
+            )
         return
     free = [letter in own for _, letter in map(_split, axes)]
-    expected = _tuple(["any" if f or n is None else str(n) for f, n in zip(free, lengths, strict=True)])
+    expected = _tuple(
+        ["any" if f or n is None else str(n) for f, n in zip(free, lengths, strict=True)]
+    )
     raise ShapeError(
-        f"{operation}: {name} must be {pattern} = {expected}, got {array.shape}{_advice(name, array, lengths, free)}"
+        f"{operation}: {name} must be {pattern} = {expected}, got "
+        f"{array.shape}{_advice(name, array, lengths, free)}"
     )
 
 

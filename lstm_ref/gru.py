@@ -1,8 +1,9 @@
-"""A GRU, one step and a whole sequence, forward and backward, with the reset gate before or after the matrix product.
+"""A GRU, one step and a whole sequence, forward and backward, with the reset gate before or after
+the matrix product.
 
-Sizes: N examples, T time steps, D inputs, H hidden units. The 3H columns of Wx, Wh and b are three blocks of H, in the order
-r, z, n: that of PyTorch and cuDNN, so that weights go there and back by a transpose, as those of the LSTM do. (Keras and ONNX
-put z before r.)
+Sizes: N examples, T time steps, D inputs, H hidden units. The 3H columns of Wx, Wh and b are three
+blocks of H, in the order r, z, n: that of PyTorch and cuDNN, so that weights go there and back by a
+transpose, as those of the LSTM do. (Keras and ONNX put z before r.)
 
     r   = sigmoid(x Wx_r + h_prev Wh_r + b_r)               reset gate:  how much of the old state the candidate sees
     z   = sigmoid(x Wx_z + h_prev Wh_z + b_z)               update gate: how much of the old state is kept
@@ -21,7 +22,8 @@ reset      the reset gate acts                                                  
            there is none                                                        ONNX with ``linear_before_reset=0``
 =========  ===================================================================  =============================================
 
-Source: Cho et al. (2014). Some papers write 1 - z where this course, the frameworks and Cho et al. write z.
+Source: Cho et al. (2014). Some papers write 1 - z where this course, the frameworks and Cho et al.
+write z.
 """
 
 from __future__ import annotations
@@ -37,8 +39,8 @@ from lstm_ref.errors import ArgumentError, Array, check_arrays, check_cache
 class GRUStepCache(NamedTuple):
     """What one step backward needs from the step forward.
 
-    Wx and Wh are the caller's arrays, not copies: leave them as they are until the step backward is done. All else belongs to
-    the cache alone.
+    Wx and Wh are the caller's arrays, not copies: leave them as they are until the step backward is
+    done. All else belongs to the cache alone.
     """
 
     x: Array  # (N, D)
@@ -64,10 +66,11 @@ class GRUStepGrads(NamedTuple):
 
 
 class GRUCache(NamedTuple):
-    """What `gru_backward` needs from `gru_forward`; the time axis comes first, so that one step is contiguous.
+    """What `gru_backward` needs from `gru_forward`; the time axis comes first, so that one step is
+    contiguous.
 
-    Wx and Wh are the caller's arrays, not copies: leave them as they are until the backward pass is done. All else belongs
-    to the cache alone.
+    Wx and Wh are the caller's arrays, not copies: leave them as they are until the backward pass is
+    done. All else belongs to the cache alone.
     """
 
     x: Array  # (T, N, D)
@@ -93,7 +96,14 @@ class GRUGrads(NamedTuple):
 
 
 def gru_step(
-    x: Array, h_prev: Array, Wx: Array, Wh: Array, b: Array, bh: Array | None = None, *, reset: str = "after"
+    x: Array,
+    h_prev: Array,
+    Wx: Array,
+    Wh: Array,
+    b: Array,
+    bh: Array | None = None,
+    *,
+    reset: str = "after",
 ) -> tuple[Array, GRUStepCache]:
     """One step forward.
 
@@ -163,11 +173,20 @@ def gru_step_backward(dh: Array, cache: GRUStepCache) -> GRUStepGrads:
     check_arrays("gru_step_backward", sizes, dh=(dh, "N H"), **{"cache.n": (n, "N H")})
     dh_prev, da, dm = _retreat(dh, h_prev, r, z, n, m, Wh, reset)
     dWh, dbh = _recurrent_grads(h_prev, m, da, dm, reset)
-    return GRUStepGrads(dx=da @ Wx.T, dh_prev=dh_prev, dWx=x.T @ da, dWh=dWh, db=da.sum(axis=0), dbh=dbh)
+    return GRUStepGrads(
+        dx=da @ Wx.T, dh_prev=dh_prev, dWx=x.T @ da, dWh=dWh, db=da.sum(axis=0), dbh=dbh
+    )
 
 
 def gru_forward(
-    x: Array, h0: Array, Wx: Array, Wh: Array, b: Array, bh: Array | None = None, *, reset: str = "after"
+    x: Array,
+    h0: Array,
+    Wx: Array,
+    Wh: Array,
+    b: Array,
+    bh: Array | None = None,
+    *,
+    reset: str = "after",
 ) -> tuple[Array, Array, GRUCache]:
     """All time steps forward.
 
@@ -216,7 +235,8 @@ def gru_forward(
     )
     N, T, D, H = (sizes[letter] for letter in "NTDH")
     x = x.swapaxes(0, 1).copy()  # (T, N, D)
-    a_x = (x.reshape(T * N, D) @ Wx + b).reshape(T, N, 3 * H)  # the inputs of all steps are known: one product
+    # the inputs of all steps are known: one product
+    a_x = (x.reshape(T * N, D) @ Wx + b).reshape(T, N, 3 * H)
 
     h = np.empty((T + 1, N, H), x.dtype)
     r, z, n, m = np.empty((4, T, N, H), x.dtype)
@@ -232,8 +252,9 @@ def gru_backward(dh: Array, cache: GRUCache) -> GRUGrads:
 
     Parameters
     ----------
-    dh : (N, T, H), immediate gradient of the loss with respect to the hidden state of every step. A gradient with respect to
-        hT has no argument of its own: hT is ``h[:, -1]``, so add it to ``dh[:, -1]``
+    dh : (N, T, H), immediate gradient of the loss with respect to the hidden state of every step. A
+        gradient with respect to hT has no argument of its own: hT is ``h[:, -1]``, so add it to
+        ``dh[:, -1]``
     cache : GRUCache of the forward pass
 
     Returns
@@ -248,15 +269,20 @@ def gru_backward(dh: Array, cache: GRUCache) -> GRUGrads:
     x, h, r, z, n, m, Wx, Wh, reset = cache
     T, N, D = x.shape
     H = h.shape[2]
-    check_arrays("gru_backward", {"N": N, "T": T, "H": H}, dh=(dh, "N T H"), **{"cache.h": (h[0], "N H")})
+    check_arrays(
+        "gru_backward", {"N": N, "T": T, "H": H}, dh=(dh, "N T H"), **{"cache.h": (h[0], "N H")}
+    )
 
     da = np.empty((T, N, 3 * H), h.dtype)
     dm = np.empty_like(m)
     dh_next = np.zeros_like(h[0])  # what step t+1 sends back along h
     for t in reversed(range(T)):
-        dh_next, da[t], dm[t] = _retreat(dh[:, t] + dh_next, h[t], r[t], z[t], n[t], m[t], Wh, reset)
+        dh_next, da[t], dm[t] = _retreat(
+            dh[:, t] + dh_next, h[t], r[t], z[t], n[t], m[t], Wh, reset
+        )
 
-    # Every step shares the same weights, so its gradients add up: over time and batch in one product each.
+    # Every step shares the same weights, so its gradients add up: over time and batch in one
+    # product each.
     da_flat = da.reshape(T * N, 3 * H)
     h_flat, m_flat, dm_flat = (array.reshape(T * N, H) for array in (h[:T], m, dm))
     dWh, dbh = _recurrent_grads(h_flat, m_flat, da_flat, dm_flat, reset)
@@ -270,7 +296,9 @@ def gru_backward(dh: Array, cache: GRUCache) -> GRUGrads:
     )
 
 
-def _advance(a_x: Array, h_prev: Array, Wh: Array, bh: Array | None) -> tuple[Array, Array, Array, Array, Array]:
+def _advance(
+    a_x: Array, h_prev: Array, Wh: Array, bh: Array | None
+) -> tuple[Array, Array, Array, Array, Array]:
     """The equations, once x Wx + b is known: h, r, z, n, m."""
     a_r, a_z, a_n = np.split(a_x, 3, axis=1)
     Wh_r, Wh_z, Wh_n = np.split(Wh, 3, axis=1)
@@ -309,7 +337,9 @@ def _retreat(
     return dh_prev, np.concatenate([da_r, da_z, da_n], axis=1), dm
 
 
-def _recurrent_grads(h_prev: Array, m: Array, da: Array, dm: Array, reset: str) -> tuple[Array, Array | None]:
+def _recurrent_grads(
+    h_prev: Array, m: Array, da: Array, dm: Array, reset: str
+) -> tuple[Array, Array | None]:
     """Gradients of Wh and bh, summed over all rows, be they the batch or all steps of it."""
     da_r, da_z, da_n = np.split(da, 3, axis=1)
     if reset == "after":
@@ -322,10 +352,12 @@ def _check_reset(operation: str, reset: str, bh: Array | None) -> None:
         raise ArgumentError(f'{operation}: reset must be "after" or "before", got {reset!r}')
     if reset == "after" and bh is None:
         raise ArgumentError(
-            f'{operation}: bh must be (H,) where reset is "after", got None; a layer without that bias: give np.zeros(H)'
+            f'{operation}: bh must be (H,) where reset is "after", got None; a layer without '
+            "that bias: give np.zeros(H)"
         )
     if reset == "before" and bh is not None:
         raise ArgumentError(
-            f'{operation}: bh must be None where reset is "before", got an array; there it only adds to b: put it into the '
+            f'{operation}: bh must be None where reset is "before", got an array; there it only '
+            "adds to b: put it into the "
             "last block of b"
         )

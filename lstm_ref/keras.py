@@ -1,4 +1,6 @@
-"""The LSTM and GRU in Keras on TensorFlow, from the equations and as its own layers; weights read from them."""
+"""The LSTM and GRU in Keras on TensorFlow, from the equations and as its own layers; weights read
+from them.
+"""
 
 from lstm_ref.frameworks.keras import (
     deep_forward_keras,

@@ -24,9 +24,13 @@ class _MovedFinder(MetaPathFinder):
     def find_spec(self, fullname: str, path: Sequence[str] | None, target: object = None) -> None:
         package, _, name = fullname.partition(".")
         if package == "lstm_ref" and name in MOVED:
-            # No ModuleNotFoundError: of that, ``from lstm_ref import torch_twin`` would make a text of its own.
+            # No ModuleNotFoundError: of that, ``from lstm_ref import torch_twin`` would make a text
+            # of its own.
             raise ImportError(
-                f"{fullname} has had another name since version 0.2; import its functions from {MOVED[name]}",
+                (
+                    f"{fullname} has had another name since version 0.2; import its functions from "
+                    f"{MOVED[name]}"
+                ),
                 name=fullname,
             )
 

@@ -1,11 +1,13 @@
-"""A plain recurrent layer, one step and a whole sequence, forward and backward: what the LSTM is compared with.
+"""A plain recurrent layer, one step and a whole sequence, forward and backward: what the LSTM is
+compared with.
 
 Sizes: N examples, T time steps, D inputs, H hidden units.
 
     a   = x Wx + h_prev Wh + b          pre-activations, (N, H)
     h   = tanh(a)
 
-There is no gate and no cell state: the old hidden state reaches the new one through Wh and tanh, at every step.
+There is no gate and no cell state: the old hidden state reaches the new one through Wh and tanh, at
+every step.
 
 Source: Elman (1990).
 """
@@ -22,8 +24,8 @@ from lstm_ref.errors import Array, check_arrays, check_cache
 class RNNStepCache(NamedTuple):
     """What one step backward needs from the step forward.
 
-    Wx and Wh are the caller's arrays, not copies: leave them as they are until the step backward is done. All else belongs to
-    the cache alone.
+    Wx and Wh are the caller's arrays, not copies: leave them as they are until the step backward is
+    done. All else belongs to the cache alone.
     """
 
     x: Array  # (N, D)
@@ -44,10 +46,11 @@ class RNNStepGrads(NamedTuple):
 
 
 class RNNCache(NamedTuple):
-    """What `rnn_backward` needs from `rnn_forward`; the time axis comes first, so that one step is contiguous.
+    """What `rnn_backward` needs from `rnn_forward`; the time axis comes first, so that one step is
+    contiguous.
 
-    Wx and Wh are the caller's arrays, not copies: leave them as they are until the backward pass is done. All else belongs
-    to the cache alone.
+    Wx and Wh are the caller's arrays, not copies: leave them as they are until the backward pass is
+    done. All else belongs to the cache alone.
     """
 
     x: Array  # (T, N, D)
@@ -92,7 +95,15 @@ def rnn_step(x: Array, h_prev: Array, Wx: Array, Wh: Array, b: Array) -> tuple[A
     >>> h.shape, bool(h[0, 0] == np.tanh(3))
     ((2, 1), True)
     """
-    check_arrays("rnn_step", {}, x=(x, "N D"), h_prev=(h_prev, "N H"), Wx=(Wx, "D H"), Wh=(Wh, "H H"), b=(b, "H"))
+    check_arrays(
+        "rnn_step",
+        {},
+        x=(x, "N D"),
+        h_prev=(h_prev, "N H"),
+        Wx=(Wx, "D H"),
+        Wh=(Wh, "H H"),
+        b=(b, "H"),
+    )
     h = np.tanh(x @ Wx + h_prev @ Wh + b)
     # Copies: the caller may use its arrays again for the next step, and the cache must not notice.
     return h, RNNStepCache(x.copy(), h_prev.copy(), h.copy(), Wx, Wh)
@@ -119,10 +130,14 @@ def rnn_step_backward(dh: Array, cache: RNNStepCache) -> RNNStepGrads:
     sizes = {"N": h.shape[0], "H": h.shape[1]}
     check_arrays("rnn_step_backward", sizes, dh=(dh, "N H"), **{"cache.h": (h, "N H")})
     da = dh * (1 - h**2)
-    return RNNStepGrads(dx=da @ Wx.T, dh_prev=da @ Wh.T, dWx=x.T @ da, dWh=h_prev.T @ da, db=da.sum(axis=0))
+    return RNNStepGrads(
+        dx=da @ Wx.T, dh_prev=da @ Wh.T, dWx=x.T @ da, dWh=h_prev.T @ da, db=da.sum(axis=0)
+    )
 
 
-def rnn_forward(x: Array, h0: Array, Wx: Array, Wh: Array, b: Array) -> tuple[Array, Array, RNNCache]:
+def rnn_forward(
+    x: Array, h0: Array, Wx: Array, Wh: Array, b: Array
+) -> tuple[Array, Array, RNNCache]:
     """All time steps forward.
 
     Parameters
@@ -153,10 +168,19 @@ def rnn_forward(x: Array, h0: Array, Wx: Array, Wh: Array, b: Array) -> tuple[Ar
     ((2, 5, 4), (2, 4), True)
     """
     sizes: dict[str, int] = {}
-    check_arrays("rnn_forward", sizes, x=(x, "N T D"), h0=(h0, "N H"), Wx=(Wx, "D H"), Wh=(Wh, "H H"), b=(b, "H"))
+    check_arrays(
+        "rnn_forward",
+        sizes,
+        x=(x, "N T D"),
+        h0=(h0, "N H"),
+        Wx=(Wx, "D H"),
+        Wh=(Wh, "H H"),
+        b=(b, "H"),
+    )
     N, T, D, H = (sizes[letter] for letter in "NTDH")
     x = x.swapaxes(0, 1).copy()  # (T, N, D)
-    a_x = (x.reshape(T * N, D) @ Wx + b).reshape(T, N, H)  # the inputs of all steps are known: one product
+    # the inputs of all steps are known: one product
+    a_x = (x.reshape(T * N, D) @ Wx + b).reshape(T, N, H)
 
     h = np.empty((T + 1, N, H), x.dtype)
     h[0] = h0
@@ -171,8 +195,9 @@ def rnn_backward(dh: Array, cache: RNNCache) -> RNNGrads:
 
     Parameters
     ----------
-    dh : (N, T, H), immediate gradient of the loss with respect to the hidden state of every step. A gradient with respect to
-        hT has no argument of its own: hT is ``h[:, -1]``, so add it to ``dh[:, -1]``
+    dh : (N, T, H), immediate gradient of the loss with respect to the hidden state of every step. A
+        gradient with respect to hT has no argument of its own: hT is ``h[:, -1]``, so add it to
+        ``dh[:, -1]``
     cache : RNNCache of the forward pass
 
     Returns
@@ -187,7 +212,9 @@ def rnn_backward(dh: Array, cache: RNNCache) -> RNNGrads:
     x, h, Wx, Wh = cache
     T, N, D = x.shape
     H = h.shape[2]
-    check_arrays("rnn_backward", {"N": N, "T": T, "H": H}, dh=(dh, "N T H"), **{"cache.h": (h[0], "N H")})
+    check_arrays(
+        "rnn_backward", {"N": N, "T": T, "H": H}, dh=(dh, "N T H"), **{"cache.h": (h[0], "N H")}
+    )
 
     da = np.empty_like(h[1:])
     dh_next = np.zeros_like(h[0])  # what step t+1 sends back along h
@@ -195,7 +222,8 @@ def rnn_backward(dh: Array, cache: RNNCache) -> RNNGrads:
         da[t] = (dh[:, t] + dh_next) * (1 - h[t + 1] ** 2)
         dh_next = da[t] @ Wh.T
 
-    # Every step shares the same weights, so its gradients add up: over time and batch in one product each.
+    # Every step shares the same weights, so its gradients add up: over time and batch in one
+    # product each.
     da_flat = da.reshape(T * N, H)
     return RNNGrads(
         dx=(da_flat @ Wx.T).reshape(T, N, D).swapaxes(0, 1).copy(),

@@ -1,11 +1,13 @@
-"""A whole sequence through one LSTM layer, forward and backward: the equations of `lstm_ref.cell`, arranged for speed.
+"""A whole sequence through one LSTM layer, forward and backward: the equations of `lstm_ref.cell`,
+arranged for speed.
 
-One product for all inputs. The inputs of all time steps are known at once, so their share of the pre-activations is one matrix
-    product for the whole sequence; only h_prev Wh has to wait for the step before. Backward, the gradients of Wx, Wh and x are
-    again one product each.
-One tanh for all gates. sigmoid(a) = 0.5 tanh(0.5 a) + 0.5, so with the columns of i, f and o halved beforehand, the four gates
-    are tanh of one array, times 0.5 or 1, plus 0.5 or 0. Backward, the slope of a sigmoid is s (1 - s), that of tanh is
-    (1 + s) (1 - s): again one expression with 0 or 1 in front.
+One product for all inputs. The inputs of all time steps are known at once, so their share of the
+    pre-activations is one matrix product for the whole sequence; only h_prev Wh has to wait for the
+    step before. Backward, the gradients of Wx, Wh and x are again one product each.
+One tanh for all gates. sigmoid(a) = 0.5 tanh(0.5 a) + 0.5, so with the columns of i, f and o halved
+    beforehand, the four gates are tanh of one array, times 0.5 or 1, plus 0.5 or 0. Backward, the
+    slope of a sigmoid is s (1 - s), that of tanh is (1 + s) (1 - s): again one expression with 0 or
+    1 in front.
 No new memory in a loop. Every step writes into arrays that were made before the loop (``out=``).
 """
 
@@ -19,10 +21,11 @@ from lstm_ref.errors import Array, check_arrays, check_cache
 
 
 class SequenceCache(NamedTuple):
-    """What `lstm_backward` needs from `lstm_forward`; the time axis comes first, so that one step is contiguous.
+    """What `lstm_backward` needs from `lstm_forward`; the time axis comes first, so that one step
+    is contiguous.
 
-    Wx and Wh are the caller's arrays, not copies: leave them as they are until the backward pass is done. All else belongs
-    to the cache alone.
+    Wx and Wh are the caller's arrays, not copies: leave them as they are until the backward pass is
+    done. All else belongs to the cache alone.
     """
 
     x: Array  # (T, N, D)
@@ -93,7 +96,8 @@ def lstm_forward(
     shift = _by_gate(H, x.dtype, sigmoid=0.5, tanh=0)
     Wh_scaled = Wh * scale
 
-    gates = (x.reshape(T * N, D) @ (Wx * scale)).reshape(T, N, 4 * H)  # the inputs' share; each step makes gates of it
+    # the inputs' share; each step makes gates of it
+    gates = (x.reshape(T * N, D) @ (Wx * scale)).reshape(T, N, 4 * H)
     gates += b * scale
     i, f, g, o = np.split(gates, 4, axis=2)  # views
     h = np.empty((T + 1, N, H), x.dtype)
@@ -111,7 +115,11 @@ def lstm_forward(
         c_next += np.multiply(i[t], g[t], out=part)
         np.multiply(o[t], np.tanh(c_next, out=part), out=h[t + 1])  # h = o * tanh(c)
     # Copies: the caller may write into what it gets, and the cache must not notice.
-    return h[1:].swapaxes(0, 1).copy(), (h[T].copy(), c[T].copy()), SequenceCache(x, h, c, gates, Wx, Wh)
+    return (
+        h[1:].swapaxes(0, 1).copy(),
+        (h[T].copy(), c[T].copy()),
+        SequenceCache(x, h, c, gates, Wx, Wh),
+    )
 
 
 def lstm_backward(dh: Array, cache: SequenceCache, dcT: Array | None = None) -> SequenceGrads:
@@ -121,8 +129,9 @@ def lstm_backward(dh: Array, cache: SequenceCache, dcT: Array | None = None) -> 
     ----------
     dh : (N, T, H), immediate gradient of the loss with respect to the hidden state of every step
     cache : SequenceCache of the forward pass
-    dcT : (N, H), gradient with respect to the last cell state; None means zeros (a loss that looks at hidden states only).
-        A gradient with respect to hT has no argument of its own: hT is ``h[:, -1]``, so add it to ``dh[:, -1]``
+    dcT : (N, H), gradient with respect to the last cell state; None means zeros (a loss that looks
+        at hidden states only). A gradient with respect to hT has no argument of its own: hT is
+        ``h[:, -1]``, so add it to ``dh[:, -1]``
 
     Returns
     -------
@@ -138,7 +147,11 @@ def lstm_backward(dh: Array, cache: SequenceCache, dcT: Array | None = None) -> 
     H = h.shape[2]
     dcT = np.zeros_like(c[0]) if dcT is None else dcT
     check_arrays(
-        "lstm_backward", {"N": N, "T": T, "H": H}, dh=(dh, "N T H"), dcT=(dcT, "N H"), **{"cache.c": (c[0], "N H")}
+        "lstm_backward",
+        {"N": N, "T": T, "H": H},
+        dh=(dh, "N T H"),
+        dcT=(dcT, "N H"),
+        **{"cache.c": (c[0], "N H")},
     )
 
     i, f, g, o = np.split(gates, 4, axis=2)  # views
@@ -161,13 +174,15 @@ def lstm_backward(dh: Array, cache: SequenceCache, dcT: Array | None = None) -> 
         np.multiply(dc_total, g[t], out=da_i[t])
         np.multiply(dc_total, c[t], out=da_f[t])
         np.multiply(dc_total, i[t], out=da_g[t])
-        da_t = da[t]  # so far the gradients of i, f, g, o; times the slopes, those of the pre-activations
+        # so far the gradients of i, f, g, o; times the slopes, those of the pre-activations
+        da_t = da[t]
         da_t *= np.subtract(1, gates[t], out=slope)
         da_t *= np.add(one_for_g, gates[t], out=slope)
         dc_total *= f[t]
         np.matmul(da_t, WhT, out=dh_total)
 
-    # Every step shares the same weights, so its gradients add up: over time and batch in one product each.
+    # Every step shares the same weights, so its gradients add up: over time and batch in one
+    # product each.
     da_flat = da.reshape(T * N, 4 * H)
     return SequenceGrads(
         dx=(da_flat @ Wx.T).reshape(T, N, D).swapaxes(0, 1).copy(),
@@ -180,5 +195,7 @@ def lstm_backward(dh: Array, cache: SequenceCache, dcT: Array | None = None) -> 
 
 
 def _by_gate(H: int, dtype: Any, sigmoid: float, tanh: float) -> Array:
-    """One number for the columns of i, f and o, which go through a sigmoid, and one for those of g: (4H,)."""
+    """One number for the columns of i, f and o, which go through a sigmoid, and one for those of g:
+    (4H,).
+    """
     return np.repeat(np.array([sigmoid, sigmoid, tanh, sigmoid], dtype), H)

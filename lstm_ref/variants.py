@@ -1,7 +1,9 @@
-"""The LSTM with one thing changed: peepholes, coupled gates, projection, layer normalisation, and cells that lack a part.
+"""The LSTM with one thing changed: peepholes, coupled gates, projection, layer normalisation, and
+cells that lack a part.
 
-One cell with switches says it all; `VARIANTS` is the table of the switches. Sizes as in `lstm_ref.cell`; k is the number of
-blocks of Wx (D, kH), Wh and b, which stand in the order i, f, g, o, those that a cell does not have left out.
+One cell with switches says it all; `VARIANTS` is the table of the switches. Sizes as in
+`lstm_ref.cell`; k is the number of blocks of Wx (D, kH), Wh and b, which stand in the order i, f,
+g, o, those that a cell does not have left out.
 
     standard           a = x Wx + h_prev Wh + b
                        i, f, o = sigmoid(a_i), sigmoid(a_f), sigmoid(a_o);  g = tanh(a_g)
@@ -23,16 +25,19 @@ blocks of Wx (D, kH), Wh and b, which stand in the order i, f, g, o, those that 
 what               source
 =================  ====================================================================================================
 no_forget_gate     Hochreiter and Schmidhuber (1997). Their cell squashed with scaled logistic functions where tanh stands
-                   here, and they cut the gradient short; here it is whole, as in Graves and Schmidhuber (2005)
+                   here, and they cut the gradient short; here it is whole, as in Graves and
+                   Schmidhuber (2005)
 the forget gate    Gers, Schmidhuber and Cummins (2000)
 peepholes          Gers, Schraudolph and Schmidhuber (2002). The output gate sees the new cell state, the others the old one
 projection         Sak, Senior and Beaufays (2014), whose cell has peepholes too: that is
-                   ``Variant(projection=True, peepholes=True)``. Without them it is PyTorch's ``proj_size``, whose
-                   ``weight_hr`` is the transpose of P
+                   ``Variant(projection=True, peepholes=True)``. Without them it is PyTorch's
+                   ``proj_size``, whose ``weight_hr`` is the transpose of P
 layer_norm         Ba, Kiros and Hinton (2016). Each of their two sums has a shift of its own; both only add to b, so b
-                   stands for them. Cooijmans et al. (2017) normalise at the same three places, over the batch instead
+                   stands for them. Cooijmans et al. (2017) normalise at the same three places, over
+                   the batch instead
 coupled and no_*   Greff et al. (2017): CIFG, NFG, NIG, NOG, NOAF, NIAF. Their starting point has peepholes, so that our
-                   standard cell is their NP. Their FGR, gates that see the gates of the step before, is left out
+                   standard cell is their NP. Their FGR, gates that see the gates of the step
+                   before, is left out
 =================  ====================================================================================================
 """
 
@@ -49,7 +54,9 @@ EPS = 1e-5  # in LN, so that numbers that are all equal are not divided by zero
 
 
 class Variant(NamedTuple):
-    """What a cell has. The switches go together in any way, but for one: a forget gate is needed to be coupled to."""
+    """What a cell has. The switches go together in any way, but for one: a forget gate is needed to
+    be coupled to.
+    """
 
     input_gate: str = "own"  # "own"; "1 - f", coupled to the forget gate; "1", always open
     forget_gate: bool = True
@@ -67,7 +74,12 @@ class Variant(NamedTuple):
         >>> VARIANTS["coupled"].blocks
         'fgo'
         """
-        has = {"i": self.input_gate == "own", "f": self.forget_gate, "g": True, "o": self.output_gate}
+        has = {
+            "i": self.input_gate == "own",
+            "f": self.forget_gate,
+            "g": True,
+            "o": self.output_gate,
+        }
         return "".join(letter for letter in "ifgo" if has[letter])
 
     @property
@@ -103,13 +115,16 @@ VARIANTS = {
 
 
 class VariantStep(NamedTuple):
-    """What one step backward needs from the step forward. A gate that the cell does not have is an array of ones."""
+    """What one step backward needs from the step forward. A gate that the cell does not have is an
+    array of ones.
+    """
 
     i: Array  # (N, H)
     f: Array  # (N, H)
     g: Array  # (N, H)
     o: Array  # (N, H)
-    u: Array  # (N, H): tanh of the cell state, or the cell state itself: what the output gate lets through
+    # (N, H): tanh of the cell state, or the cell state itself: what the output gate lets through
+    u: Array
     norms: tuple[Norm, ...]  # of x Wx, of h_prev Wh and of c; empty without layer normalisation
 
 
@@ -123,8 +138,8 @@ class Norm(NamedTuple):
 class VariantCache(NamedTuple):
     """What `variant_backward` needs from `variant_forward`.
 
-    The weights are the caller's arrays, not copies: leave them as they are until the backward pass is done. All else belongs
-    to the cache alone.
+    The weights are the caller's arrays, not copies: leave them as they are until the backward pass
+    is done. All else belongs to the cache alone.
     """
 
     variant: Variant
@@ -144,11 +159,14 @@ class VariantGrads(NamedTuple):
     dWx: Array  # (D, kH)
     dWh: Array  # (H, kH), or (R, kH) with a projection
     db: Array  # (kH,)
-    extra: dict[str, Array]  # of the weights that only this variant has, under the names of the weights
+    # of the weights that only this variant has, under the names of the weights
+    extra: dict[str, Array]
 
     @property
     def weights(self) -> dict[str, Array]:
-        """The gradients of all weights, under the names of the weights: as an optimiser takes them."""
+        """The gradients of all weights, under the names of the weights: as an optimiser takes
+        them.
+        """
         return {"Wx": self.dWx, "Wh": self.dWh, "b": self.db, **self.extra}
 
 
@@ -174,8 +192,9 @@ def variant_forward(
     Wh : (H, kH), or (R, kH) with a projection
     b : (kH,)
     variant : a name of `VARIANTS`, or switches of your own
-    extra : the weights that only this variant has: p_i, p_f, p_o (H,) of peepholes; P (H, R) of a projection; gain_x (kH,),
-        gain_h (kH,), gain_c (H,), shift_c (H,) of layer normalisation. ``variant.axes`` tells them all
+    extra : the weights that only this variant has: p_i, p_f, p_o (H,) of peepholes; P (H, R) of a
+        projection; gain_x (kH,), gain_h (kH,), gain_c (H,), shift_c (H,) of layer normalisation.
+        ``variant.axes`` tells them all
 
     Returns
     -------
@@ -210,7 +229,8 @@ def variant_forward(
     )
     N, T, D, H = (sizes[letter] for letter in "NTDH")
     x = x.swapaxes(0, 1).copy()  # (T, N, D)
-    xWx = (x.reshape(T * N, D) @ Wx).reshape(T, N, -1)  # the inputs of all steps are known: one product
+    # the inputs of all steps are known: one product
+    xWx = (x.reshape(T * N, D) @ Wx).reshape(T, N, -1)
 
     h = np.empty((T + 1, *h0.shape), x.dtype)
     c = np.empty((T + 1, N, H), x.dtype)
@@ -229,14 +249,16 @@ def variant_backward(dh: Array, cache: VariantCache, dcT: Array | None = None) -
 
     Parameters
     ----------
-    dh : (N, T, H), or (N, T, R) with a projection: immediate gradient of the loss with respect to the hidden state of every
-        step. A gradient with respect to hT has no argument of its own: hT is ``h[:, -1]``, so add it to ``dh[:, -1]``
+    dh : (N, T, H), or (N, T, R) with a projection: immediate gradient of the loss with respect to
+        the hidden state of every step. A gradient with respect to hT has no argument of its own: hT
+        is ``h[:, -1]``, so add it to ``dh[:, -1]``
     cache : VariantCache of the forward pass
     dcT : (N, H), gradient with respect to the last cell state; None means zeros
 
     Returns
     -------
-    VariantGrads : dx, dh0, dc0, dWx, dWh, db, extra; and ``weights``, a dict of those of the weights
+    VariantGrads : dx, dh0, dc0, dWx, dWh, db, extra; and ``weights``, a dict of those of the
+        weights
 
     Raises
     ------
@@ -258,7 +280,9 @@ def variant_backward(dh: Array, cache: VariantCache, dcT: Array | None = None) -
 
     dxWx = np.empty((T, N, Wx.shape[1]), c.dtype)
     dhWh = np.empty_like(dxWx)
-    rest = {name: np.zeros_like(array) for name, array in weights.items() if name not in ("Wx", "Wh")}
+    rest = {
+        name: np.zeros_like(array) for name, array in weights.items() if name not in ("Wx", "Wh")
+    }
     dh_next = np.zeros_like(h[0])  # what step t+1 sends back along h
     dc_next = dcT  # and along c
     for t in reversed(range(T)):
@@ -268,7 +292,8 @@ def variant_backward(dh: Array, cache: VariantCache, dcT: Array | None = None) -
         dh_next = dhWh[t] @ Wh.T
         rest = {name: total + grads[name] for name, total in rest.items()}
 
-    # Every step shares the same weights, so its gradients add up: over time and batch in one product each.
+    # Every step shares the same weights, so its gradients add up: over time and batch in one
+    # product each.
     dxWx_flat, dhWh_flat = dxWx.reshape(T * N, -1), dhWh.reshape(T * N, -1)
     return VariantGrads(
         dx=(dxWx_flat @ Wx.T).reshape(T, N, D).swapaxes(0, 1).copy(),
@@ -290,20 +315,29 @@ def check_variant(operation: str, variant: Any) -> Variant:
     """
     if isinstance(variant, str):
         if variant not in VARIANTS:
-            raise ArgumentError(f"{operation}: variant must be one of {', '.join(VARIANTS)}, got {variant!r}")
+            raise ArgumentError(
+                f"{operation}: variant must be one of {', '.join(VARIANTS)}, got {variant!r}"
+            )
         return VARIANTS[variant]
     if not isinstance(variant, Variant):
-        raise ArgumentError(f"{operation}: variant must be a name or a Variant, got {type(variant).__name__}")
+        raise ArgumentError(
+            f"{operation}: variant must be a name or a Variant, got {type(variant).__name__}"
+        )
     if variant.input_gate not in ("own", "1 - f", "1"):
-        raise ArgumentError(f'{operation}: input_gate must be "own", "1 - f" or "1", got {variant.input_gate!r}')
+        raise ArgumentError(
+            f'{operation}: input_gate must be "own", "1 - f" or "1", got {variant.input_gate!r}'
+        )
     if variant.input_gate == "1 - f" and not variant.forget_gate:
         raise ArgumentError(
-            f"{operation}: an input gate of 1 - f needs a forget gate; without one it would always be 0"
+            f"{operation}: an input gate of 1 - f needs a forget gate; without one it would "
+            "always be 0"
         )
     return variant
 
 
-def _step(v: Variant, xWx: Array, hWh: Array, c_prev: Array, w: dict[str, Array]) -> tuple[Array, Array, VariantStep]:
+def _step(
+    v: Variant, xWx: Array, hWh: Array, c_prev: Array, w: dict[str, Array]
+) -> tuple[Array, Array, VariantStep]:
     """The equations, once both products are known: h, c, and what the backward pass needs."""
     norms: tuple[Norm, ...] = ()
     if v.layer_norm:
@@ -333,9 +367,17 @@ def _step(v: Variant, xWx: Array, hWh: Array, c_prev: Array, w: dict[str, Array]
 
 
 def _step_backward(
-    v: Variant, dh: Array, dc: Array, c_prev: Array, c: Array, step: VariantStep, w: dict[str, Array]
+    v: Variant,
+    dh: Array,
+    dc: Array,
+    c_prev: Array,
+    c: Array,
+    step: VariantStep,
+    w: dict[str, Array],
 ) -> tuple[Array, Array, Array, dict[str, Array]]:
-    """Gradients of both products, of c_prev, and of each weight but Wx and Wh; the lines of `_step` in the opposite order."""
+    """Gradients of both products, of c_prev, and of each weight but Wx and Wh; the lines of `_step`
+    in the opposite order.
+    """
     i, f, g, o, u, norms = step
     dw: dict[str, Array] = {}
     da: dict[str, Array] = {}
@@ -352,7 +394,8 @@ def _step_backward(
 
     if v.output_gate:
         da["o"] = do * o * (1 - o)
-        dc = dc + _peephole(w, "o", da["o"])  # c reaches the loss by way of the output gate, too, if that looks at it
+        # c reaches the loss by way of the output gate, too, if that looks at it
+        dc = dc + _peephole(w, "o", da["o"])
     di, df, dg = dc * g, dc * c_prev, dc * i
     if v.input_gate == "1 - f":
         df = df - di
@@ -392,5 +435,7 @@ def _normalise(v: Array) -> Norm:
 def _normalise_backward(dy: Array, norm: Norm) -> Array:
     """Each number moves the mean and the variance of its row, and by them all the others."""
     y, scale = norm
-    dv: Array = scale * (dy - dy.mean(axis=1, keepdims=True) - y * (dy * y).mean(axis=1, keepdims=True))
+    dv: Array = scale * (
+        dy - dy.mean(axis=1, keepdims=True) - y * (dy * y).mean(axis=1, keepdims=True)
+    )
     return dv

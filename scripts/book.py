@@ -1,4 +1,5 @@
-"""Build the book: what `make book` runs. Where a page stops, the book is there all the same, and the last three lines say why.
+"""Build the book: what `make book` runs. Where a page stops, the book is there all the same, and
+the last three lines say why.
 
 Jupyter Book's own last lines say only that something failed somewhere above.
 """
@@ -25,7 +26,10 @@ def last_lines(html: Path, failed: list[dict[str, Any]]) -> list[str]:
     """
     if not failed:
         return [
-            "book: no page stopped, and yet the build warned or failed; see the lines with WARNING or ERROR above.",
+            (
+                "book: no page stopped, and yet the build warned or failed; see the lines with "
+                "WARNING or ERROR above."
+            ),
             f"book: {'the book is in ' + str(html / 'index.html') if (html / 'index.html').is_file() else 'there is no book'}.",
         ]
     first, others = failed[0], [row["page"] for row in failed[1:]]
@@ -34,7 +38,10 @@ def last_lines(html: Path, failed: list[dict[str, Any]]) -> list[str]:
     return [
         f"book: {stopped}: {', '.join([first['page'], *others])}",
         f"book: {first['page']}, {cell}: {first['line']}  ->  {first['error']}",
-        f"book: every report is in {html / 'reports'}; all other pages are whole: {html / 'index.html'}",
+        (
+            f"book: every report is in {html / 'reports'}; all other pages are whole: "
+            f"{html / 'index.html'}"
+        ),
     ]
 
 

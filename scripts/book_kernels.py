@@ -1,14 +1,17 @@
-"""Execute the pages as other processors would: what `make book-kernels` runs. Prints a table, page by setting.
+"""Execute the pages as other processors would: what `make book-kernels` runs. Prints a table, page
+by setting.
 
-Which instructions NumPy, OpenBLAS, MKL, oneDNN, PyTorch and numba use follows the processor, and with them the last bit of a sum;
-in a chaotic run the last bit decides everything. A setting tells each of them to stay below what this processor has. One that
-needs more than it has is listed as not possible here. All cells of a page are executed, also behind one that fails.
+Which instructions NumPy, OpenBLAS, MKL, oneDNN, PyTorch and numba use follows the processor, and
+with them the last bit of a sum; in a chaotic run the last bit decides everything. A setting tells
+each of them to stay below what this processor has. One that needs more than it has is listed as not
+possible here. All cells of a page are executed, also behind one that fails.
 
-One text of the book is Python's own reference, which grows with its version: the setting "other text" leaves some of its
-paragraphs out, as another version would.
+One text of the book is Python's own reference, which grows with its version: the setting "other
+text" leaves some of its paragraphs out, as another version would.
 
-With --gate one setting and a third of the pages are drawn from the hash of the commit, and every page that it changed is added,
-as are the tests marked `kernels` and some right solutions through the judge. --commit repeats such a draw.
+With --gate one setting and a third of the pages are drawn from the hash of the commit, and every
+page that it changed is added, as are the tests marked `kernels` and some right solutions through
+the judge. --commit repeats such a draw.
 """
 
 from __future__ import annotations
@@ -57,7 +60,9 @@ THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_
 
 @dataclass(frozen=True)
 class Setting:
-    """What the libraries are told, what the processor must have for it, and which of NumPy's own instructions are left."""
+    """What the libraries are told, what the processor must have for it, and which of NumPy's own
+    instructions are left.
+    """
 
     name: str
     needs: frozenset[str] = frozenset()
@@ -66,7 +71,8 @@ class Setting:
     onednn: str = ""  # ONEDNN_MAX_CPU_ISA
     mkl: str = ""  # MKL_ENABLE_INSTRUCTIONS
     numba: str = ""  # NUMBA_CPU_NAME
-    numpy: int | None = None  # highest level of NumPy's own instructions: 0 baseline, 1 AVX2, 2 AVX-512; None: all
+    # highest level of NumPy's own instructions: 0 baseline, 1 AVX2, 2 AVX-512; None: all
+    numpy: int | None = None
     threads: int = 1
     other_text: bool = False  # Python's reference as another version of Python might have it
 
@@ -85,13 +91,17 @@ class Setting:
         return {name: value for name, value in told.items() if value}
 
     def python_path(self) -> list[str]:
-        """Folders of PYTHONPATH: with the other text, one that hides the standard library's, and those of before."""
+        """Folders of PYTHONPATH: with the other text, one that hides the standard library's, and
+        those of before.
+        """
         before = [os.environ["PYTHONPATH"]] if os.environ.get("PYTHONPATH") else []
         return [str(OTHER_TEXT), *before] if self.other_text else []
 
 
 def write_other_text(folder: Path = OTHER_TEXT, seed: int = 0) -> None:
-    """Write `pydoc_data` into a folder, without LEFT_OUT of the paragraphs of Python's reference."""
+    """Write `pydoc_data` into a folder, without LEFT_OUT of the paragraphs of Python's
+    reference.
+    """
     from pydoc_data.topics import topics
 
     rng = random.Random(seed)
@@ -107,8 +117,12 @@ def write_other_text(folder: Path = OTHER_TEXT, seed: int = 0) -> None:
 SETTINGS = (
     Setting("native, 1 thread"),
     Setting("native, 2 threads", threads=2),
-    Setting("Nehalem", frozenset({"sse4_2"}), "Nehalem", "default", "SSE41", "SSE4_2", "nehalem", 0),
-    Setting("Sandybridge", AVX, "Sandybridge", "default", "AVX", "AVX", "sandybridge", 0, threads=2),
+    Setting(
+        "Nehalem", frozenset({"sse4_2"}), "Nehalem", "default", "SSE41", "SSE4_2", "nehalem", 0
+    ),
+    Setting(
+        "Sandybridge", AVX, "Sandybridge", "default", "AVX", "AVX", "sandybridge", 0, threads=2
+    ),
     Setting("Haswell", AVX2, "Haswell", "avx2", "AVX2", "AVX2", "haswell", 1),
     Setting("Zen", AVX2, "Zen", threads=2),
     Setting("SkylakeX", AVX512, "SkylakeX", "avx512", "AVX512_CORE", "AVX512", "skylake-avx512", 2),
@@ -117,19 +131,24 @@ SETTINGS = (
 
 
 def flags() -> frozenset[str]:
-    """Instructions of this processor, in the words of Linux; elsewhere as far as NumPy knows them."""
+    """Instructions of this processor, in the words of Linux; elsewhere as far as NumPy knows
+    them.
+    """
     info = Path("/proc/cpuinfo")
     if info.exists():
         found = re.search(r"^(?:flags|Features)\s*:(.*)$", info.read_text(), re.MULTILINE)
         return frozenset(found[1].split()) if found else frozenset()
     has = {name for name, there in numpy_features().items() if there}
-    words = {"X86_V2": {"sse4_2"}, "X86_V3": {"sse4_2", *AVX, *AVX2}, "X86_V4": AVX512}  # names since NumPy 2.4
+    # names since NumPy 2.4
+    words = {"X86_V2": {"sse4_2"}, "X86_V3": {"sse4_2", *AVX, *AVX2}, "X86_V4": AVX512}
     words |= {"SSE42": {"sse4_2"}, "AVX": AVX, "AVX2": AVX2, "AVX512_SKX": AVX512}  # and before
     return frozenset().union(*(words.get(name, frozenset()) for name in has))
 
 
 def numpy_features() -> dict[str, bool]:
-    """Instructions that NumPy can tell apart, and whether this processor has them: what `numpy.show_runtime` prints."""
+    """Instructions that NumPy can tell apart, and whether this processor has them: what
+    `numpy.show_runtime` prints.
+    """
     from numpy._core import _multiarray_umath
 
     return dict(_multiarray_umath.__cpu_features__)
@@ -153,16 +172,22 @@ def kernel_of(setting: Setting) -> str:
     """What the libraries themselves say that they use under a setting."""
     code = (
         "import numpy, threadpoolctl, json\n"
-        "blas = [pool.get('architecture', '?') for pool in threadpoolctl.threadpool_info() if pool['user_api'] == 'blas']\n"
+        "blas = [pool.get('architecture', '?') for pool in threadpoolctl.threadpool_info() if "
+        "pool['user_api'] == 'blas']\n"
         "try:\n    import torch; aten = torch.backends.cpu.get_cpu_capability()\n"
         "except ImportError:\n    aten = 'not there'\n"
         "from numpy._core import _multiarray_umath as u\n"
-        "own = [name for name in u.__cpu_dispatch__ if u.__cpu_features__.get(name)] or ['baseline']\n"
+        "own = [name for name in u.__cpu_dispatch__ if u.__cpu_features__.get(name)] or "
+        "['baseline']\n"
         "print(f\"OpenBLAS {'/'.join(blas) or '?'}, NumPy {'/'.join(own)}, PyTorch {aten}\")"
     )
     environment = os.environ | setting.variables()
     run = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", code], env=environment, capture_output=True, text=True, check=False
+        [sys.executable, "-W", "ignore", "-c", code],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     return run.stdout.strip() or f"no answer: exit code {run.returncode}"
 
@@ -170,15 +195,24 @@ def kernel_of(setting: Setting) -> str:
 def pages(toc: Path = ROOT / "_toc.yml") -> list[str]:
     """Names of all pages with code, in the order of the book."""
     content = yaml.safe_load(toc.read_text(encoding="utf-8"))
-    names = [content["root"], *(chapter["file"] for part in content["parts"] for chapter in part["chapters"])]
-    return [name for name in names if "```{code-cell}" in (toc.parent / f"{name}.md").read_text(encoding="utf-8")]
+    names = [
+        content["root"],
+        *(chapter["file"] for part in content["parts"] for chapter in part["chapters"]),
+    ]
+    return [
+        name
+        for name in names
+        if "```{code-cell}" in (toc.parent / f"{name}.md").read_text(encoding="utf-8")
+    ]
 
 
 def seeds_of(notebook: NotebookNode, cell: int) -> list[str]:
     """Lines up to a cell that draw or set a seed, those of the cell itself last."""
     code = [c.source for c in notebook.cells if c.cell_type == "code"][:cell]
     lines = [line.strip() for source in code for line in source.splitlines()]
-    return [line for line in lines if re.search(r"seed|default_rng|Generator\(", line, re.IGNORECASE)][-6:]
+    return [
+        line for line in lines if re.search(r"seed|default_rng|Generator\(", line, re.IGNORECASE)
+    ][-6:]
 
 
 def execute(page: Path, variables: Mapping[str, str]) -> list[str]:
@@ -191,9 +225,15 @@ def execute(page: Path, variables: Mapping[str, str]) -> list[str]:
     """
     notebook = jupytext.read(page, fmt="md:myst")
     notebook.cells.append(
-        new_code_cell("print({k: v for k, v in globals().items() if 'seed' in k.lower() and not callable(v)})")
+        new_code_cell(
+            "print({k: v for k, v in globals().items() if 'seed' in k.lower() and not callable(v)})"
+        )
     )
-    notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    notebook.metadata["kernelspec"] = {
+        "name": "python3",
+        "display_name": "Python 3",
+        "language": "python",
+    }
     client = NotebookClient(
         notebook,
         timeout=TIMEOUT,
@@ -215,24 +255,34 @@ def execute(page: Path, variables: Mapping[str, str]) -> list[str]:
                 trace = "\n".join([*output.traceback, f"{output.ename}: {output.evalue}"])
                 seeds = seeds_of(notebook, number)
                 found.append(
-                    str(failure(page.stem, trace)._replace(cell=number)) + "".join(f"\n      {line}" for line in seeds)
+                    str(failure(page.stem, trace)._replace(cell=number))
+                    + "".join(f"\n      {line}" for line in seeds)
                 )
     if found:
-        found[-1] += "\n      values: " + "".join(output.get("text", "") for output in code[-1].outputs).strip()[:300]
+        found[-1] += (
+            "\n      values: "
+            + "".join(output.get("text", "") for output in code[-1].outputs).strip()[:300]
+        )
     return found
 
 
-def table(names: Sequence[str], settings: Iterable[Setting], results: Mapping[str, Mapping[str, Any]]) -> str:
+def table(
+    names: Sequence[str], settings: Iterable[Setting], results: Mapping[str, Mapping[str, Any]]
+) -> str:
     """Pages by settings, as Markdown.
 
     Parameters
     ----------
     names : pages, a row each
     settings : a column each
-    results : name of a setting -> page -> texts of its failing cells; no entry where it was not executed
+    results : name of a setting -> page -> texts of its failing cells; no entry where it was not
+        executed
     """
     columns = list(settings)
-    lines = ["| page | " + " | ".join(setting.name for setting in columns) + " |", "|---|" + "---|" * len(columns)]
+    lines = [
+        "| page | " + " | ".join(setting.name for setting in columns) + " |",
+        "|---|" + "---|" * len(columns),
+    ]
     for name in names:
         words = []
         for setting in columns:
@@ -251,7 +301,9 @@ def table(names: Sequence[str], settings: Iterable[Setting], results: Mapping[st
 def run(
     names: Sequence[str], settings: Iterable[Setting], at_a_time: int = AT_A_TIME
 ) -> dict[str, dict[str, list[str]]]:
-    """Execute pages under settings, some pages at a time; prints each as it ends, and each failing cell."""
+    """Execute pages under settings, some pages at a time; prints each as it ends, and each failing
+    cell.
+    """
     results: dict[str, dict[str, list[str]]] = {}
     for setting in settings:
         if not possible(setting):
@@ -263,13 +315,23 @@ def run(
         kernel = kernel_of(setting)
         print(f"{setting.name}: {kernel}; {setting.threads} thread(s)", flush=True)
 
-        def one(name: str, setting: Setting = setting, kernel: str = kernel) -> tuple[str, list[str]]:
+        def one(
+            name: str, setting: Setting = setting, kernel: str = kernel
+        ) -> tuple[str, list[str]]:
             start = time.monotonic()
             failed = execute(ROOT / f"{name}.md", setting.variables())
-            print(f"  {name}: {'FAILS' if failed else 'passes'} ({time.monotonic() - start:.0f} s)", flush=True)
+            print(
+                f"  {name}: {'FAILS' if failed else 'passes'} ({time.monotonic() - start:.0f} s)",
+                flush=True,
+            )
             for text in failed:
-                told = " ".join(f"{variable}={value!r}" for variable, value in setting.variables().items())
-                print(f"    {machine()['processor']}; {kernel}\n    {told}\n    {name}, {text}", flush=True)
+                told = " ".join(
+                    f"{variable}={value!r}" for variable, value in setting.variables().items()
+                )
+                print(
+                    f"    {machine()['processor']}; {kernel}\n    {told}\n    {name}, {text}",
+                    flush=True,
+                )
             return name, failed
 
         with ThreadPoolExecutor(at_a_time) as pool:
@@ -280,7 +342,9 @@ def run(
 def git(*words: str) -> str:
     """What git prints; nothing where it cannot."""
     try:
-        return subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
+        return subprocess.run(
+            ["git", *words], cwd=ROOT, capture_output=True, text=True, check=True
+        ).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
         return ""
 
@@ -309,14 +373,32 @@ def draw(commit: str, what: Sequence[str], share: int = 1) -> list[str]:
 def marked_tests(setting: Setting, commit: str) -> int:
     """Run the tests marked `kernels` under a setting; returns pytest's exit code."""
     marked = ["tests/lstm_ref", "tests/autograder/judge", "-m", "kernels"]
-    command = [sys.executable, "-m", "pytest", "-q", "-n", "2", "--dist", "loadfile", "-p", "no:cacheprovider", *marked]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-n",
+        "2",
+        "--dist",
+        "loadfile",
+        "-p",
+        "no:cacheprovider",
+        *marked,
+    ]
     environment = os.environ | setting.variables() | {"KERNELS_DRAW": commit or "unknown"}
     return subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
 
 
 def gate(commit: str) -> int:
-    """Some pages, the marked tests and some right solutions under one other setting; returns the exit code."""
-    others = [setting for setting in SETTINGS if not setting.name.startswith("native") and possible(setting)]
+    """Some pages, the marked tests and some right solutions under one other setting; returns the
+    exit code.
+    """
+    others = [
+        setting
+        for setting in SETTINGS
+        if not setting.name.startswith("native") and possible(setting)
+    ]
     if not others:
         print(f"book-kernels: this processor ({platform.machine()}) has no other setting to try.")
         return 0
@@ -325,8 +407,10 @@ def gate(commit: str) -> int:
     drawn = set(draw(commit, pages(), share=3))
     chosen = [page for page in pages() if page in drawn | changed()]
     print(
-        f"book-kernels: commit {commit or 'unknown'} draws the setting {name} and {len(drawn)} pages; "
-        f"{len(set(chosen) - drawn)} more have changed. Again: book_kernels.py --gate --commit {commit or 'unknown'}",
+        f"book-kernels: commit {commit or 'unknown'} draws the setting {name} and {len(drawn)} "
+        "pages; "
+        f"{len(set(chosen) - drawn)} more have changed. Again: book_kernels.py --gate --commit "
+        f"{commit or 'unknown'}",
         flush=True,
     )
     results = run(chosen, [setting])
@@ -335,7 +419,8 @@ def gate(commit: str) -> int:
     tests = marked_tests(setting, commit)
     if failed or tests:
         print(
-            f"book-kernels: under {name}: {len(failed)} page(s) failed {failed or ''}, the marked tests "
+            f"book-kernels: under {name}: {len(failed)} page(s) failed {failed or ''}, the marked "
+            "tests "
             f"{'failed' if tests else 'passed'}; each failing cell is told above.",
             file=sys.stderr,
         )
@@ -343,7 +428,9 @@ def gate(commit: str) -> int:
 
 
 def keep(results: Mapping[str, Mapping[str, Any]], out: Path) -> dict[str, Any]:
-    """Add results to the file of this processor and these versions, and return all that it holds."""
+    """Add results to the file of this processor and these versions, and return all that it
+    holds.
+    """
     here = {name: value for name, value in machine("numpy", "torch").items() if name != "date"}
     report: dict[str, Any] = {"machine": here, "kernels": {}, "dates": {}, "results": {}}
     if out.exists() and (before := json.loads(out.read_text(encoding="utf-8")))["machine"] == here:
@@ -360,17 +447,34 @@ def keep(results: Mapping[str, Mapping[str, Any]], out: Path) -> dict[str, Any]:
 
 def main() -> int:
     """Read the arguments, execute, print the table; returns 1 where a page failed."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--settings", nargs="*", choices=[s.name for s in SETTINGS], default=[s.name for s in SETTINGS])
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--settings",
+        nargs="*",
+        choices=[s.name for s in SETTINGS],
+        default=[s.name for s in SETTINGS],
+    )
     parser.add_argument("--pages", nargs="*", help="names as in _toc.yml, or their last part (all)")
-    parser.add_argument("--gate", action="store_true", help="what `make test` runs: one setting, a third of the pages")
+    parser.add_argument(
+        "--gate",
+        action="store_true",
+        help="what `make test` runs: one setting, a third of the pages",
+    )
     parser.add_argument("--commit", default=None, help="with --gate: draw as for this commit")
     parser.add_argument("--at-a-time", type=int, default=AT_A_TIME, help="pages at a time (2)")
-    parser.add_argument("--out", type=Path, default=OUT, help="the results of all runs on this processor")
+    parser.add_argument(
+        "--out", type=Path, default=OUT, help="the results of all runs on this processor"
+    )
     given = parser.parse_args()
     if given.gate:
         return gate(git("rev-parse", "HEAD") if given.commit is None else given.commit)
-    names = [name for name in pages() if not given.pages or name in given.pages or Path(name).name in given.pages]
+    names = [
+        name
+        for name in pages()
+        if not given.pages or name in given.pages or Path(name).name in given.pages
+    ]
     if not names:
         parser.error(f"no page of the book is named {given.pages}; there are {', '.join(pages())}")
     settings = [setting for setting in SETTINGS if setting.name in given.settings]

@@ -1,7 +1,9 @@
-"""The built book as a PDF, and the pages made from docstrings as another: Chromium prints each page, pypdf joins them.
+"""The built book as a PDF, and the pages made from docstrings as another: Chromium prints each
+page, pypdf joins them.
 
-Answers are unfolded, code that a page folds is left out, and a widget is replaced by a picture of how it starts, with a link
-to the page where it moves. Contents, bookmarks and references lead to their pages. Nothing is loaded from a network.
+Answers are unfolded, code that a page folds is left out, and a widget is replaced by a picture of
+how it starts, with a link to the page where it moves. Contents, bookmarks and references lead to
+their pages. Nothing is loaded from a network.
 
     .venv/bin/python scripts/book_pdf.py        # _build/html -> _build/inside-the-lstm.pdf, _build/inside-the-lstm-api.pdf
 """
@@ -57,8 +59,8 @@ figure.still figcaption { font-size: 9pt; }
 """
 WHOLE = 60  # millimetres: what is no longer stays in one piece
 LINES = 8  # longer code goes on overleaf between two groups of so many lines
-# Divides long code into frames that stand on each other without a gap, each of which stays in one piece: a single frame would
-# begin where no line has room.
+# Divides long code into frames that stand on each other without a gap, each of which stays in one
+# piece: a single frame would begin where no line has room.
 DIVIDE = r"""([limit, lines]) => {
     for (const box of document.querySelectorAll("article table"))
         box.classList.toggle("whole", box.getBoundingClientRect().height <= limit);
@@ -126,7 +128,8 @@ class Printed:
     name: str  # "book/bptt"
     title: str
     part: str = ""
-    sections: list[tuple[str, str]] = field(default_factory=list)  # (title, id) of each section of the first level
+    # (title, id) of each section of the first level
+    sections: list[tuple[str, str]] = field(default_factory=list)
     pdf: bytes = b""
 
 
@@ -146,11 +149,16 @@ def pages_of(toc: dict[str, Any]) -> list[tuple[str, str]]:
         ("", toc.get("chapters", [])),
         *((part.get("caption", ""), part["chapters"]) for part in toc.get("parts", [])),
     ]
-    return [(toc["root"], ""), *((chapter["file"], caption) for caption, chapters in parts for chapter in chapters)]
+    return [
+        (toc["root"], ""),
+        *((chapter["file"], caption) for caption, chapters in parts for chapter in chapters),
+    ]
 
 
 def is_api(name: str) -> bool:
-    """Whether a page is made from docstrings: more sheets than two parts of the book, and looked up rather than read."""
+    """Whether a page is made from docstrings: more sheets than two parts of the book, and looked up
+    rather than read.
+    """
     return name.rsplit("/", 1)[-1].startswith("api")
 
 
@@ -178,9 +186,13 @@ def chromium() -> Iterator[Page]:
     """A page of a browser without a network, a window and animations."""
     program = shutil.which("chromium") or shutil.which("chromium-browser")
     if program is None:
-        sys.exit("book_pdf: no chromium on the PATH; run `make system-packages` first (`make pdf` does)")
+        sys.exit(
+            "book_pdf: no chromium on the PATH; run `make system-packages` first (`make pdf` does)"
+        )
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox", "--disable-gpu"])
+        browser = playwright.chromium.launch(
+            executable_path=program, args=["--no-sandbox", "--disable-gpu"]
+        )
         context = browser.new_context(
             color_scheme="light",
             offline=True,
@@ -193,7 +205,9 @@ def chromium() -> Iterator[Page]:
 
 
 def stills(page: Page) -> int:
-    """Replace each widget by a picture of how it starts, and a link to the page where it moves; return their number."""
+    """Replace each widget by a picture of how it starts, and a link to the page where it moves;
+    return their number.
+    """
     widgets = page.locator("article .lstm-widget")
     number = widgets.count()
     # From the last to the first: the first on the page stays the first of the rest.
@@ -222,25 +236,32 @@ def stills(page: Page) -> int:
 
 
 def print_page(page: Page, address: str, name: str, part: str, needed: set[str]) -> Printed:
-    """Print one page of the book; ``needed`` are the ids that must be found again in what is printed."""
+    """Print one page of the book; ``needed`` are the ids that must be found again in what is
+    printed.
+    """
     page.goto(address)
     page.wait_for_load_state("networkidle")
     page.evaluate("document.fonts.ready")
     stills(page)
     page.add_style_tag(content=CSS)
-    page.evaluate("document.querySelectorAll('article details').forEach((details) => (details.open = true))")
+    page.evaluate(
+        "document.querySelectorAll('article details').forEach((details) => (details.open = true))"
+    )
     page.emulate_media(media="print")
     page.evaluate(DIVIDE, [WHOLE / 25.4 * 96, LINES])
-    page.emulate_media(media="null")  # as it was: the pictures of the next page's widgets are of the screen
+    # as it was: the pictures of the next page's widgets are of the screen
+    page.emulate_media(media="null")
     title = page.locator("article h1").first.evaluate(
-        "(h) => [...h.childNodes].filter((n) => !n.classList?.contains('headerlink')).map((n) => n.textContent).join('').trim()"
+        "(h) => [...h.childNodes].filter((n) => !n.classList?.contains('headerlink')).map((n) "
+        "=> n.textContent).join('').trim()"
     )
     sections = page.eval_on_selector_all(
         "article > section > section[id]",
         """all => all.map((s) => [[...s.querySelector("h2").childNodes].filter((n) => !n.classList?.contains("headerlink"))
             .map((n) => n.textContent).join("").trim(), s.id])""",
     )
-    # Chromium writes a destination into the PDF for every id that a link on the page leads to, and for no other.
+    # Chromium writes a destination into the PDF for every id that a link on the page leads to, and
+    # for no other.
     page.evaluate(
         """(ids) => {
             const line = document.createElement("p");
@@ -259,13 +280,17 @@ def print_page(page: Page, address: str, name: str, part: str, needed: set[str])
 
 def print_html(page: Page, text: str) -> bytes:
     """Print a document of our own."""
-    page.goto("about:blank")  # or links to the page that was open would count as links within this document
+    # or links to the page that was open would count as links within this document
+    page.goto("about:blank")
     page.set_content(text)
     return page.pdf(prefer_css_page_size=True, print_background=True)
 
 
 def contents(
-    config: dict[str, Any], chapters: Sequence[Printed], numbers: dict[tuple[str, str], int], base: str
+    config: dict[str, Any],
+    chapters: Sequence[Printed],
+    numbers: dict[tuple[str, str], int],
+    base: str,
 ) -> str:
     """HTML of the title and the table of contents; a number is 0 while it is not known."""
     lines, part = [], ""
@@ -273,8 +298,12 @@ def contents(
     def line(kind: str, title: str, name: str, anchor: str) -> str:
         number = numbers.get((name, anchor), 0) + 1
         address = html.escape(f"{base}{name}.html" + (f"#{anchor}" if anchor else ""))
-        # The title is drawn by the style sheet, so that the dots between it and the number fill the line.
-        return f'<p class="{kind}"><a href="{address}" data-title="{html.escape(title)}"><i></i><b>{number}</b></a></p>'
+        # The title is drawn by the style sheet, so that the dots between it and the number fill the
+        # line.
+        return (
+            f'<p class="{kind}"><a href="{address}" '
+            f'data-title="{html.escape(title)}"><i></i><b>{number}</b></a></p>'
+        )
 
     for chapter in chapters:
         if chapter.part and chapter.part != part:
@@ -291,8 +320,11 @@ def contents(
     )
 
 
-def join(parts: Sequence[Printed], base: str, site: str) -> tuple[PdfWriter, dict[tuple[str, str], int]]:
-    """One PDF of what was printed, and the sheet, from 0, of each (page, id); links lead to sheets of it.
+def join(
+    parts: Sequence[Printed], base: str, site: str
+) -> tuple[PdfWriter, dict[tuple[str, str], int]]:
+    """One PDF of what was printed, and the sheet, from 0, of each (page, id); links lead to sheets
+    of it.
 
     Parameters
     ----------
@@ -311,7 +343,10 @@ def join(parts: Sequence[Printed], base: str, site: str) -> tuple[PdfWriter, dic
         for name, destination in reader.named_destinations.items():
             sheet = reader.get_destination_page_number(destination)
             if sheet is not None and sheet >= 0:
-                places[part.name, name.removeprefix("/")] = (start + sheet, float(destination.top or 842))
+                places[part.name, name.removeprefix("/")] = (
+                    start + sheet,
+                    float(destination.top or 842),
+                )
         for k, sheet in enumerate(reader.pages):
             kept = ArrayObject()
             for annotation in (entry.get_object() for entry in sheet.get("/Annots", [])):
@@ -324,12 +359,15 @@ def join(parts: Sequence[Printed], base: str, site: str) -> tuple[PdfWriter, dic
             sheet[NameObject("/Annots")] = kept
             writer.add_page(sheet)
     for reference in references:
-        # An id that is nowhere in the PDF, for instance in code that was left out: the page that has it.
+        # An id that is nowhere in the PDF, for instance in code that was left out: the page that
+        # has it.
         place = places.get((reference.name, reference.anchor)) or places.get((reference.name, ""))
         x0, y0, x1, y1 = reference.rect
         if place is not None and (x1 - x0) * (y1 - y0) > 4:  # the links of `reached` are done with
             fit = Fit.xyz(left=0, top=place[1] + 12)
-            writer.add_annotation(reference.sheet, Link(rect=reference.rect, target_page_index=place[0], fit=fit))
+            writer.add_annotation(
+                reference.sheet, Link(rect=reference.rect, target_page_index=place[0], fit=fit)
+            )
     return writer, {key: sheet for key, (sheet, _) in places.items()}
 
 
@@ -347,7 +385,9 @@ def _reference(annotation: DictionaryObject, name: str, base: str, sheet: int) -
 
 
 def _outward(annotation: DictionaryObject, base: str, site: str) -> None:
-    """Let a link that stays lead to the published book, or to the one beside the PDF; no path of this machine is left."""
+    """Let a link that stays lead to the published book, or to the one beside the PDF; no path of
+    this machine is left.
+    """
     action = annotation.get("/A", {})
     if str(uri := action.get("/URI", "")).startswith(base):
         page = str(uri).removeprefix(base).replace(f"?{WIDGET}", "")
@@ -367,7 +407,9 @@ def number_sheets(writer: PdfWriter, page: Page, titles: Sequence[str]) -> None:
 
 
 def make(folder: Path, out: Path, config: dict[str, Any], names: Sequence[tuple[str, str]]) -> int:
-    """Print the pages ``names`` of the book in ``folder`` into ``out``; return the number of sheets."""
+    """Print the pages ``names`` of the book in ``folder`` into ``out``; return the number of
+    sheets.
+    """
     base = folder.resolve().as_uri() + "/"
     site = website((config.get("repository") or {}).get("url") or "")
     needed = anchors(folder, [name for name, _ in names])
@@ -378,7 +420,9 @@ def make(folder: Path, out: Path, config: dict[str, Any], names: Sequence[tuple[
             chapters.append(print_page(page, f"{base}{name}.html", name, part, needed[name]))
         numbers: dict[tuple[str, str], int] = {}
         for _ in range(2):  # the first time for the numbers, which the second time prints
-            front = Printed("", config["title"], pdf=print_html(page, contents(config, chapters, numbers, base)))
+            front = Printed(
+                "", config["title"], pdf=print_html(page, contents(config, chapters, numbers, base))
+            )
             writer, numbers = join([front, *chapters], base, site)
         firsts = [numbers[chapter.name, ""] for chapter in chapters]
         titles = [
@@ -401,7 +445,9 @@ def make(folder: Path, out: Path, config: dict[str, Any], names: Sequence[tuple[
     return len(writer.pages)
 
 
-def bookmark(writer: PdfWriter, chapters: Sequence[Printed], numbers: dict[tuple[str, str], int]) -> None:
+def bookmark(
+    writer: PdfWriter, chapters: Sequence[Printed], numbers: dict[tuple[str, str], int]
+) -> None:
     """One bookmark for each part, chapter and section."""
     writer.add_outline_item(title="Contents", page_number=1)
     part, parent = "", None
@@ -412,24 +458,36 @@ def bookmark(writer: PdfWriter, chapters: Sequence[Printed], numbers: dict[tuple
             parent = writer.add_outline_item(title=part, page_number=first) if part else None
         own = writer.add_outline_item(title=chapter.title, page_number=first, parent=parent)
         for title, place in chapter.sections:
-            writer.add_outline_item(title=title, page_number=numbers.get((chapter.name, place), first), parent=own)
+            writer.add_outline_item(
+                title=title, page_number=numbers.get((chapter.name, place), first), parent=own
+            )
 
 
 def main() -> None:
     """Read the arguments and print the book."""
     parser = argparse.ArgumentParser(description="Print the built book into one PDF.")
-    parser.add_argument("--html", type=Path, default=ROOT / "_build" / "html", help="folder of the built book")
-    parser.add_argument("--out", type=Path, default=ROOT / "_build" / "inside-the-lstm.pdf", help="file to write")
+    parser.add_argument(
+        "--html", type=Path, default=ROOT / "_build" / "html", help="folder of the built book"
+    )
+    parser.add_argument(
+        "--out", type=Path, default=ROOT / "_build" / "inside-the-lstm.pdf", help="file to write"
+    )
     parser.add_argument("--toc", type=Path, default=ROOT / "_toc.yml", help="table of contents")
     given = parser.parse_args()
     if not (given.html / "index.html").is_file():
-        sys.exit(f"book_pdf: there is no built book in {given.html}; run `make book` first (`make pdf` does)")
+        sys.exit(
+            f"book_pdf: there is no built book in {given.html}; run `make book` first (`make "
+            "pdf` does)"
+        )
     config = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
     names = pages_of(yaml.safe_load(given.toc.read_text(encoding="utf-8")))
     api = given.out.with_stem(f"{given.out.stem}-api")
     files = {
         given.out: (config, [pair for pair in names if not is_api(pair[0])]),
-        api: (config | {"title": f"{config['title']}: the API"}, [pair for pair in names if is_api(pair[0])]),
+        api: (
+            config | {"title": f"{config['title']}: the API"},
+            [pair for pair in names if is_api(pair[0])],
+        ),
     }
     for out, (its_config, its_names) in files.items():
         if its_names:

@@ -116,7 +116,8 @@ def check_python():
     if sys.version_info[:2] >= (3, 14):
         print(
             "Python 3.14: TensorFlow has no build for it, so the environment comes without it.\n"
-            f"Pages that need it show stored results; the tests need it, too. For all: Python {ADVISED}."
+            "Pages that need it show stored results; the tests need it, too. For all: Python "
+            f"{ADVISED}."
         )
 
 
@@ -132,7 +133,9 @@ def ways():
 
 def check_venv():
     """Stop where PYTHON was given and .venv was made by another Python."""
-    found = re.search(r"^version\s*=\s*(\d+)\.(\d+)", text_of(os.path.join(VENV, "pyvenv.cfg")), re.M)
+    found = re.search(
+        r"^version\s*=\s*(\d+)\.(\d+)", text_of(os.path.join(VENV, "pyvenv.cfg")), re.M
+    )
     there = tuple(map(int, found.groups())) if found else sys.version_info[:2]
     if "--asked" in sys.argv and there != sys.version_info[:2]:
         fail(
@@ -199,7 +202,9 @@ def requirements(choice):
 
 def install(choice):
     """Install what was chosen: PyTorch first where it comes from an index of its own."""
-    print("Installing the packages of environment.yml into .venv; the first time takes some minutes.")
+    print(
+        "Installing the packages of environment.yml into .venv; the first time takes some minutes."
+    )
     sys.stdout.flush()
     if torch_index(choice):
         # Alone and without what it requires: no other package may come from that index.
@@ -215,7 +220,9 @@ def install(choice):
 
 def pinned(name):
     """'torch' -> 'torch==2.13.0', from constraints.txt."""
-    return re.search(rf"^{name}==[^\s;]+", text_of(os.path.join(ROOT, "constraints.txt")), re.M).group()
+    return re.search(
+        rf"^{name}==[^\s;]+", text_of(os.path.join(ROOT, "constraints.txt")), re.M
+    ).group()
 
 
 def take_out():
@@ -245,7 +252,10 @@ def pip(command, *arguments):
 def explain(stderr):
     """One sentence and a remedy for what pip reported."""
     if "No space left" in stderr:
-        return "The disk is full. Make room, then run the same command again; what is installed already is kept."
+        return (
+            "The disk is full. Make room, then run the same command again; what is installed "
+            "already is kept."
+        )
     if any(sign in stderr for sign in ("connection broken by", "timed out", "from versions: none")):
         return (
             "The package index is out of reach, or lacks a package. Is there a network, or a proxy "

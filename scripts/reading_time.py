@@ -1,11 +1,13 @@
-"""Reading times of the book's pages, by a model of counted words, code and tasks; printed where the pages promise them.
+"""Reading times of the book's pages, by a model of counted words, code and tasks; printed where the
+pages promise them.
 
     python scripts/reading_time.py            # a table of all pages
     python scripts/reading_time.py --write    # put the times into the pages and into the map of the start page
 
-Counted is what a reader sees on the core path: not what is folded (answers, code that only draws or checks, sections that may
-be skipped), and not the sources. The model, in RATES below, is a guess that errs on the careful side: 200 words a minute for
-technical prose, four seconds for a line of code.
+Counted is what a reader sees on the core path: not what is folded (answers, code that only draws or
+checks, sections that may be skipped), and not the sources. The model, in RATES below, is a guess
+that errs on the careful side: 200 words a minute for technical prose, four seconds for a line of
+code.
 """
 
 from __future__ import annotations
@@ -48,12 +50,16 @@ class Count(NamedTuple):
     @property
     def to_do(self) -> int:
         """Minutes for predictions, widgets and questions, to the next five."""
-        return _fives(sum(RATES[name] * n for name, n in self.counts.items() if name not in TO_READ))
+        return _fives(
+            sum(RATES[name] * n for name, n in self.counts.items() if name not in TO_READ)
+        )
 
     @property
     def promise(self) -> str:
         """The sentence of the page."""
-        return f"It takes about {self.to_read} minutes to read, and {self.to_do} to predict and try."
+        return (
+            f"It takes about {self.to_read} minutes to read, and {self.to_do} to predict and try."
+        )
 
 
 def _fives(minutes: float) -> int:
@@ -65,12 +71,19 @@ def core(source: str) -> str:
     text = re.sub(r"\A---\n.*?\n---\n", "", source, count=1, flags=re.DOTALL)
     text = re.split(r"^## Sources$", text, flags=re.MULTILINE)[0]
     text = re.sub(
-        r"^:::\{admonition\}[^\n]*\n:class: [a-z ]*dropdown\n.*?^:::$", "", text, flags=re.DOTALL | re.MULTILINE
+        r"^:::\{admonition\}[^\n]*\n:class: [a-z ]*dropdown\n.*?^:::$",
+        "",
+        text,
+        flags=re.DOTALL | re.MULTILINE,
     )
     for heading in re.findall(rf"^(#+ [^\n]*)\n\n{re.escape(OPTIONAL)}$", text, flags=re.MULTILINE):
         level = len(heading.split(" ")[0])
         text = re.sub(
-            rf"^{re.escape(heading)}$.*?(?=^#{{1,{level}}} |\Z)", "", text, count=1, flags=re.DOTALL | re.MULTILINE
+            rf"^{re.escape(heading)}$.*?(?=^#{{1,{level}}} |\Z)",
+            "",
+            text,
+            count=1,
+            flags=re.DOTALL | re.MULTILINE,
         )
     return text
 
@@ -92,7 +105,9 @@ def count(source: str) -> Count:
         {
             "words": words(text),
             "code lines": sum(
-                bool(line.strip()) and not line.startswith((":", "#")) for c in shown for line in c.splitlines()
+                bool(line.strip()) and not line.startswith((":", "#"))
+                for c in shown
+                for line in c.splitlines()
             ),
             "formulas": len(re.findall(r"\$\$ \(", text)),
             "figures": len(re.findall(r"^(?:figure|cell_diagram)\(", text, re.MULTILINE)),
@@ -106,7 +121,12 @@ def count(source: str) -> Count:
 def pages() -> list[str]:
     """Numbered pages of the table of contents, in order."""
     toc = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
-    return [chapter["file"] for part in toc["parts"] if part.get("numbered") for chapter in part["chapters"]]
+    return [
+        chapter["file"]
+        for part in toc["parts"]
+        if part.get("numbered")
+        for chapter in part["chapters"]
+    ]
 
 
 def source_of(page: str) -> str:
@@ -115,12 +135,16 @@ def source_of(page: str) -> str:
 
 
 def with_times(source: str, times: dict[str, Count], page: str | None = None) -> str:
-    """Source of a page with the promise of that page, and of each row of a map that names a counted page."""
+    """Source of a page with the promise of that page, and of each row of a map that names a counted
+    page.
+    """
     if page in times:
         source = PROMISE.sub(times[page].promise, source, count=1)
     return IN_MAP.sub(
         lambda row: (
-            f"{row[1]}{times[row[2]].to_read} + {times[row[2]].to_do} min{row[3]}" if row[2] in times else row[0]
+            f"{row[1]}{times[row[2]].to_read} + {times[row[2]].to_do} min{row[3]}"
+            if row[2] in times
+            else row[0]
         ),
         source,
     )
@@ -129,15 +153,22 @@ def with_times(source: str, times: dict[str, Count], page: str | None = None) ->
 def main() -> None:
     """Print the table; with --write, put the times where they are promised."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--write", action="store_true", help="put the times into the pages and the map")
+    parser.add_argument(
+        "--write", action="store_true", help="put the times into the pages and the map"
+    )
     write = parser.parse_args().write
     times = {page: count(source_of(page)) for page in pages()}
     print(f"{'page':26s}{'read':>5s}{'do':>5s}  " + "".join(f"{name:>13s}" for name in RATES))
     for page, time in times.items():
-        print(f"{page:26s}{time.to_read:5d}{time.to_do:5d}  " + "".join(f"{n:13d}" for n in time.counts.values()))
+        print(
+            f"{page:26s}{time.to_read:5d}{time.to_do:5d}  "
+            + "".join(f"{n:13d}" for n in time.counts.values())
+        )
     if write:
         for page in (*times, "book/start"):
-            (ROOT / f"{page}.md").write_text(with_times(source_of(page), times, page), encoding="utf-8")
+            (ROOT / f"{page}.md").write_text(
+                with_times(source_of(page), times, page), encoding="utf-8"
+            )
 
 
 if __name__ == "__main__":

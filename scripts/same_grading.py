@@ -1,4 +1,5 @@
-"""Is a class graded as before? Compare two courses that `autograder demo` has made, one by the code before a change.
+"""Is a class graded as before? Compare two courses that `autograder demo` has made, one by the code
+before a change.
 
     autograder demo build/before      # with the code before
     autograder demo build/after       # with the code after
@@ -6,8 +7,8 @@
 
 Compared are the records, the scores and comments in the gradebook, and what stands in the graded
 notebooks. Masked is what differs from run to run (times, ids, seeds, hashes, versions) and what a
-change of the code may rename: modules, line numbers and memory addresses in a traceback. Exit code 1
-where something else differs; it is printed.
+change of the code may rename: modules, line numbers and memory addresses in a traceback. Exit code
+1 where something else differs; it is printed.
 """
 
 from __future__ import annotations
@@ -64,13 +65,19 @@ def graded(course: Path) -> Iterator[tuple[str, Any]]:
         raise SystemExit(f"{course} holds no records: make them with `autograder demo {course}`")
     for path in records:
         for field, value in json.loads(path.read_text(encoding="utf-8")).items():
-            yield f"{path.relative_to(course)}: {field}", "" if field in DIFFERENT else masked(value)
+            yield (
+                f"{path.relative_to(course)}: {field}",
+                "" if field in DIFFERENT else masked(value),
+            )
     with sqlite3.connect(course / "gradebook.db") as database:
         for student, cell, *score in database.execute(ROWS):
             yield f"gradebook.db: {student}, {cell}", score
     for path in sorted(course.glob("autograded/*/*/*.ipynb")):
         for k, cell in enumerate(json.loads(path.read_text(encoding="utf-8"))["cells"]):
-            yield f"{path.relative_to(course)}: cell {k}", masked([cell["source"], cell.get("outputs")])
+            yield (
+                f"{path.relative_to(course)}: cell {k}",
+                masked([cell["source"], cell.get("outputs")]),
+            )
 
 
 def differences(before: Path, after: Path) -> list[str]:

@@ -1,4 +1,5 @@
-"""Store what the pages that need TensorFlow gave in the last build, for machines whose Python has no build of it.
+"""Store what the pages that need TensorFlow gave in the last build, for machines whose Python has
+no build of it.
 
 .venv/bin/python scripts/stored.py        # _build/.jupyter_cache -> book/_stored
 """
@@ -22,15 +23,24 @@ from benchmarks.machine import machine  # noqa: E402
 
 def pages() -> list[Path]:
     """The pages that need TensorFlow."""
-    return [page for page in sorted((ROOT / "book").rglob("*.md")) if NEEDS.search(page.read_text("utf-8"))]
+    return [
+        page
+        for page in sorted((ROOT / "book").rglob("*.md"))
+        if NEEDS.search(page.read_text("utf-8"))
+    ]
 
 
 def outputs_of(page: Path) -> dict[str, Any]:
-    """Outputs of each cell of a page, as it was executed last, under the digest of the cell's code."""
+    """Outputs of each cell of a page, as it was executed last, under the digest of the cell's
+    code.
+    """
     cache = get_cache(ROOT / "_build" / ".jupyter_cache")
     records = [record for record in cache.list_cache_records() if Path(record.uri) == page]
     if not records:
-        sys.exit(f"stored: {page.relative_to(ROOT)} was not executed here; run `make book` first (`make stored` does)")
+        sys.exit(
+            f"stored: {page.relative_to(ROOT)} was not executed here; run `make book` first "
+            "(`make stored` does)"
+        )
     newest = max(records, key=lambda record: record.created)
     cells = cache.get_cache_bundle(newest.pk).nb.cells
     return {digest_of(cell.source): cell.outputs for cell in cells if cell.cell_type == "code"}

@@ -1,4 +1,6 @@
-"""Take the pictures of the gate explorer that README shows: run it after a change of the widget, with Debian's chromium."""
+"""Take the pictures of the gate explorer that README shows: run it after a change of the widget,
+with Debian's chromium.
+"""
 
 import os
 import tempfile
@@ -23,13 +25,16 @@ def main() -> None:
         )
         for scheme in ("light", "dark"):
             page = browser.new_page(
-                viewport={"width": 1000, "height": 700}, color_scheme=scheme, device_scale_factor=1.5
+                viewport={"width": 1000, "height": 700},
+                color_scheme=scheme,
+                device_scale_factor=1.5,
             )
             page.goto(page_file.as_uri())
             page.locator("text=keep >> nth=0").wait_for()
             picture = STATIC / f"gate-explorer-{scheme}.png"
             page.screenshot(path=picture, full_page=True)
-            Image.open(picture).convert("RGB").quantize(128).save(picture, optimize=True)  # a quarter of the bytes
+            # a quarter of the bytes
+            Image.open(picture).convert("RGB").quantize(128).save(picture, optimize=True)
             page.close()
         browser.close()
 

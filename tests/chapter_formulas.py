@@ -1,16 +1,18 @@
-"""What holds the displayed formulas of a page: each has a label, and under that label a check that computes it in another way.
+"""What holds the displayed formulas of a page: each has a label, and under that label a check that
+computes it in another way.
 
 A page's checks stand in ``tests/formulas/test_PAGE.py``:
 
     chapter = Chapter("fading")
 
-    @chapter.shows("eq-fading-product", r"\\frac{\\partial h_T}{\\partial h_0} = \\prod_{t=1}^{T} J_t")
-    def product_of_jacobians():
+    @chapter.shows("eq-fading-product", r"\\frac{\\partial h_T}{\\partial h_0} = \\prod_{t=1}^{T}
+    J_t") def product_of_jacobians():
         ...  # asserts
 
     test_a_formula_is_right, test_every_formula_has_its_check = chapter.tests()
 
-The formula stands in the check once more, so that a formula that is changed in the page fails until its check was looked at.
+The formula stands in the check once more, so that a formula that is changed in the page fails until
+its check was looked at.
 """
 
 import re
@@ -40,7 +42,9 @@ def prose(page: str) -> str:
 
 
 def displayed(page: str) -> list[tuple[str, str]]:
-    """(label, formula) of every displayed formula of a page, in order; the label is empty where there is none."""
+    """(label, formula) of every displayed formula of a page, in order; the label is empty where
+    there is none.
+    """
     return [(label, " ".join(formula.split())) for formula, label in DISPLAYED.findall(prose(page))]
 
 
@@ -52,7 +56,9 @@ class Chapter:
         self.formulas: dict[str, str] = {}
         self.checks: dict[str, Callable[..., None]] = {}
 
-    def shows(self, label: str, formula: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    def shows(
+        self, label: str, formula: str
+    ) -> Callable[[Callable[..., None]], Callable[..., None]]:
         """Register the check of a displayed formula."""
 
         def register(check: Callable[..., None]) -> Callable[..., None]:
@@ -72,7 +78,9 @@ class Chapter:
 
         def every_formula_has_its_check() -> None:
             shown = displayed(self.page)
-            assert [formula for label, formula in shown if not label] == [], "formulas without a label"
+            assert [formula for label, formula in shown if not label] == [], (
+                "formulas without a label"
+            )
             assert dict(shown) == self.formulas and len(shown) == len(self.formulas)
 
         return formula_is_right, every_formula_has_its_check

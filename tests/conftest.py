@@ -8,15 +8,17 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
-# Before TensorFlow is imported: it tells at length on stderr which instructions it was compiled for.
+# Before TensorFlow is imported: it tells at length on stderr which instructions it was compiled
+# for.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 
-# Most tests of the autograder are about bubblewrap's boxes: where those fail, a container must not take their place unnoticed.
+# Most tests of the autograder are about bubblewrap's boxes: where those fail, a container must not
+# take their place unnoticed.
 os.environ.setdefault("AUTOGRADER_ISOLATION", "bubblewrap")
 
-# The same examples in every run: a red test is a change of the code and not of the dice. No deadline: no test may depend on
-# the machine being fast.
+# The same examples in every run: a red test is a change of the code and not of the dice. No
+# deadline: no test may depend on the machine being fast.
 settings.register_profile("repeatable", derandomize=True, deadline=None, database=None)
 settings.load_profile("repeatable")
 
@@ -31,7 +33,9 @@ def made_tiny_course(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def tiny_course(made_tiny_course: Path, tmp_path: Path) -> Path:
-    """Root of a fresh copy of the small course: solutions, released exercises, nbgrader's settings."""
+    """Root of a fresh copy of the small course: solutions, released exercises, nbgrader's
+    settings.
+    """
     return Path(shutil.copytree(made_tiny_course, tmp_path / "course"))
 
 
@@ -45,19 +49,32 @@ def empty_gradebook(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def draw():
-    """Sizes -> the arguments of lstm_forward by name, drawn at random; weights of order 0.5, as in a network that has learnt."""
+    """Sizes -> the arguments of lstm_forward by name, drawn at random; weights of order 0.5, as in
+    a network that has learnt.
+    """
 
     def draw(N, T, D, H, seed=0, scale=0.5, dtype=np.float64):
         rng = np.random.default_rng(seed)
-        shapes = {"x": (N, T, D), "h0": (N, H), "c0": (N, H), "Wx": (D, 4 * H), "Wh": (H, 4 * H), "b": (4 * H,)}
-        return {name: (scale * rng.normal(size=shape)).astype(dtype) for name, shape in shapes.items()}
+        shapes = {
+            "x": (N, T, D),
+            "h0": (N, H),
+            "c0": (N, H),
+            "Wx": (D, 4 * H),
+            "Wh": (H, 4 * H),
+            "b": (4 * H,),
+        }
+        return {
+            name: (scale * rng.normal(size=shape)).astype(dtype) for name, shape in shapes.items()
+        }
 
     return draw
 
 
 @pytest.fixture(scope="session")
 def numpy_answer():
-    """Layer -> what the reference makes of it, by name, and the gradients dh, dcT that were sent back."""
+    """Layer -> what the reference makes of it, by name, and the gradients dh, dcT that were sent
+    back.
+    """
 
     def numpy_answer(layer):
         from lstm_ref import lstm_backward, lstm_forward
@@ -79,6 +96,8 @@ def assert_same():
         for name, right in expected.items():
             array = np.asarray(got[name])
             assert array.shape == right.shape and array.dtype == right.dtype, name
-            np.testing.assert_allclose(array, right, rtol=0, atol=tolerance * max(1, np.abs(right).max()), err_msg=name)
+            np.testing.assert_allclose(
+                array, right, rtol=0, atol=tolerance * max(1, np.abs(right).max()), err_msg=name
+            )
 
     return assert_same

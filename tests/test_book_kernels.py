@@ -1,4 +1,6 @@
-"""`make book-kernels`: which settings a processor can execute, what a page says that fails under one, and what a gate draws."""
+"""`make book-kernels`: which settings a processor can execute, what a page says that fails under
+one, and what a gate draws.
+"""
 
 import json
 import os
@@ -61,7 +63,9 @@ def test_setting_that_the_processor_cannot_execute_is_known_from_its_flags():
 
 def test_flags_of_a_system_without_proc_come_from_numpy(monkeypatch, tmp_path):
     monkeypatch.setattr(book_kernels, "Path", lambda name: tmp_path / "missing")
-    monkeypatch.setattr(book_kernels, "numpy_features", lambda: {"X86_V2": True, "X86_V3": True, "X86_V4": False})
+    monkeypatch.setattr(
+        book_kernels, "numpy_features", lambda: {"X86_V2": True, "X86_V3": True, "X86_V4": False}
+    )
     assert AVX2 <= book_kernels.flags() and not AVX512 & book_kernels.flags()
 
 
@@ -69,17 +73,31 @@ def test_numpy_is_told_to_leave_alone_what_is_above_the_setting(monkeypatch):
     from numpy._core import _multiarray_umath
 
     monkeypatch.setattr(_multiarray_umath, "__cpu_dispatch__", ["X86_V3", "X86_V4", "AVX512_ICL"])
-    monkeypatch.setattr(book_kernels, "numpy_features", lambda: {"X86_V3": True, "X86_V4": True, "AVX512_ICL": False})
-    assert [book_kernels.above(level) for level in (0, 1, 2)] == [["X86_V3", "X86_V4"], ["X86_V4"], []]
+    monkeypatch.setattr(
+        book_kernels,
+        "numpy_features",
+        lambda: {"X86_V3": True, "X86_V4": True, "AVX512_ICL": False},
+    )
+    assert [book_kernels.above(level) for level in (0, 1, 2)] == [
+        ["X86_V3", "X86_V4"],
+        ["X86_V4"],
+        [],
+    ]
 
 
 def test_other_text_is_the_reference_without_some_paragraphs(tmp_path):
     write_other_text(tmp_path)
     (setting,) = (setting for setting in SETTINGS if setting.other_text)
-    assert setting.variables()["PYTHONPATH"].startswith(str(OTHER_TEXT)) and possible(setting, frozenset())
+    assert setting.variables()["PYTHONPATH"].startswith(str(OTHER_TEXT)) and possible(
+        setting, frozenset()
+    )
     code = "from lstm_ref.data import load; print(len(load('python-reference')))"
     lengths = [
-        int(subprocess.run([sys.executable, "-c", code], env=os.environ | told, check=True, capture_output=True).stdout)
+        int(
+            subprocess.run(
+                [sys.executable, "-c", code], env=os.environ | told, check=True, capture_output=True
+            ).stdout
+        )
         for told in ({}, {"PYTHONPATH": str(tmp_path)})
     ]
     assert 0.9 < lengths[1] / lengths[0] < 0.98
@@ -89,29 +107,49 @@ def test_every_failing_cell_is_told_with_its_seeds(tmp_path):
     page = tmp_path / "page.md"
     page.write_text(PAGE)
     first, second = execute(page, {"OPENBLAS_CORETYPE": "Nehalem"})
-    assert first.startswith("code cell 2: assert kernel is None") and "AssertionError: seed 3 under Nehalem" in first
+    assert (
+        first.startswith("code cell 2: assert kernel is None")
+        and "AssertionError: seed 3 under Nehalem" in first
+    )
     assert "seeds = [3, 5]" in first
-    assert second.startswith("code cell 3: 1 / 0") and "ZeroDivisionError" in second and "{'seeds': [3, 5]}" in second
+    assert (
+        second.startswith("code cell 3: 1 / 0")
+        and "ZeroDivisionError" in second
+        and "{'seeds': [3, 5]}" in second
+    )
 
 
 def test_table_tells_passes_failures_and_what_was_not_possible(monkeypatch):
     monkeypatch.setattr(book_kernels, "flags", lambda: frozenset({"avx", *AVX2}))
     results = {"Haswell": {"book/a": [], "book/b": ["one", "two"]}}
-    lines = table(["book/a", "book/b"], [s for s in SETTINGS if s.name in ("Haswell", "Zen", "SkylakeX")], results)
-    assert lines.splitlines()[2:] == [f"| a | passes | - | {NOT_POSSIBLE} |", f"| b | 2 FAIL | - | {NOT_POSSIBLE} |"]
+    lines = table(
+        ["book/a", "book/b"],
+        [s for s in SETTINGS if s.name in ("Haswell", "Zen", "SkylakeX")],
+        results,
+    )
+    assert lines.splitlines()[2:] == [
+        f"| a | passes | - | {NOT_POSSIBLE} |",
+        f"| b | 2 FAIL | - | {NOT_POSSIBLE} |",
+    ]
 
 
 def test_draw_follows_the_commit_alone_and_reaches_every_page():
     pages = book_kernels.pages()
-    assert draw("abc", pages, 3) == draw("abc", pages[::-1], 3) and len(draw("abc", pages, 3)) == -(-len(pages) // 3)
+    assert draw("abc", pages, 3) == draw("abc", pages[::-1], 3) and len(draw("abc", pages, 3)) == -(
+        -len(pages) // 3
+    )
     assert {page for k in range(60) for page in draw(str(k), pages, 3)} == set(pages)
-    assert {draw(str(k), [s.name for s in SETTINGS])[0] for k in range(200)} == {s.name for s in SETTINGS}
+    assert {draw(str(k), [s.name for s in SETTINGS])[0] for k in range(200)} == {
+        s.name for s in SETTINGS
+    }
 
 
 @pytest.mark.parametrize("failing", [True, False])
 def test_gate_fails_with_a_page_or_a_test(monkeypatch, capsys, failing):
     monkeypatch.setattr(
-        book_kernels, "run", lambda names, settings: {settings[0].name: {n: ["x"] * failing for n in names}}
+        book_kernels,
+        "run",
+        lambda names, settings: {settings[0].name: {n: ["x"] * failing for n in names}},
     )
     monkeypatch.setattr(book_kernels, "marked_tests", lambda setting, commit: 0)
     if not any(possible(setting) for setting in SETTINGS[2:]):
@@ -124,7 +162,10 @@ def test_results_of_one_processor_add_up_and_do_not_mix_with_others(tmp_path, mo
     monkeypatch.setattr(book_kernels, "kernel_of", lambda setting: "a kernel")
     out = tmp_path / "k.json"
     book_kernels.keep({"Zen": {"book/a": []}}, out)
-    assert set(book_kernels.keep({"Zen": {"book/b": ["x"]}}, out)["results"]["Zen"]) == {"book/a", "book/b"}
+    assert set(book_kernels.keep({"Zen": {"book/b": ["x"]}}, out)["results"]["Zen"]) == {
+        "book/a",
+        "book/b",
+    }
     other = json.loads(out.read_text())
     other["machine"]["processor"] = "another"
     out.write_text(json.dumps(other))

@@ -60,10 +60,19 @@ def test_losses_are_means_over_the_same_places_for_every_context():
 @pytest.mark.parametrize(
     ("call", "says"),
     [
-        (lambda: NgramTable("ab", "ab", longest=2), "must be longer than the longest context, got 2 characters"),
+        (
+            lambda: NgramTable("ab", "ab", longest=2),
+            "must be longer than the longest context, got 2 characters",
+        ),
         (lambda: NgramTable("abcq", "abc", longest=1), r"got also \['q'\]"),
-        (lambda: NgramTable("abab", "ab", 1).probabilities("", "a"), "needs 1 characters of context"),
-        (lambda: NgramTable("abab", "ab", 1).probabilities("a", "q"), "a next character that can come"),
+        (
+            lambda: NgramTable("abab", "ab", 1).probabilities("", "a"),
+            "needs 1 characters of context",
+        ),
+        (
+            lambda: NgramTable("abab", "ab", 1).probabilities("a", "q"),
+            "a next character that can come",
+        ),
         (lambda: NgramTable("abab", "ab", 1).losses("abab", "katz"), "smoothing must be one of"),
         (lambda: NgramTable("abab", "ab", 2).losses("ab"), "losses: the text must be longer"),
     ],

@@ -45,7 +45,11 @@ def test_conda_and_make_install_the_same_list(environment):
 def test_every_package_that_the_project_names_is_pinned_and_is_what_runs_here():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     elsewhere = ("tensorflow-gpu", "mutation")  # not in every .venv
-    extras = {name: list_ for name, list_ in project["optional-dependencies"].items() if name not in elsewhere}
+    extras = {
+        name: list_
+        for name, list_ in project["optional-dependencies"].items()
+        if name not in elsewhere
+    }
     lines = [Requirement(line) for list_ in extras.values() for line in list_]
     named = [normal(line.name) for line in lines if line.marker is None or line.marker.evaluate()]
     named = [name for name in named if name != "inside-the-lstm"]
@@ -66,7 +70,9 @@ def test_every_dependency_says_why_it_is_there():
 
 
 @pytest.mark.parametrize("wrong", [(3, 10), (3, 15)])
-def test_wrong_python_is_told_which_one_is_needed_and_how_to_get_it(environment, monkeypatch, wrong):
+def test_wrong_python_is_told_which_one_is_needed_and_how_to_get_it(
+    environment, monkeypatch, wrong
+):
     monkeypatch.setattr(environment.sys, "version_info", wrong + (0,))
     with pytest.raises(SystemExit) as stop:
         environment.check_python()
@@ -90,7 +96,9 @@ def test_the_newest_python_is_told_what_it_goes_without(environment, monkeypatch
         ("/opt", "x", "uv python"),
     ],
 )
-def test_an_apt_package_is_named_only_where_this_python_is_apts(environment, monkeypatch, base, apt, said):
+def test_an_apt_package_is_named_only_where_this_python_is_apts(
+    environment, monkeypatch, base, apt, said
+):
     monkeypatch.setattr(environment.sys, "version_info", (3, 11, 2))
     monkeypatch.setattr(environment.sys, "base_prefix", base)
     monkeypatch.setattr(environment.shutil, "which", lambda name: apt)
@@ -101,7 +109,9 @@ def test_short_disk_is_told_before_anything_is_made(environment, monkeypatch, tm
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(environment, "VENV", str(tmp_path / "none"))
     monkeypatch.setattr(environment.shutil, "disk_usage", lambda path: usage(10e9, 9e9, 1e9))
-    with pytest.raises(SystemExit, match=r"6 GB of free disk are needed for the environment, 1.0 GB are free"):
+    with pytest.raises(
+        SystemExit, match=r"6 GB of free disk are needed for the environment, 1.0 GB are free"
+    ):
         environment.check_disk(DEFAULT)
 
 
@@ -136,7 +146,11 @@ def pip(environment, monkeypatch, tmp_path):
 
     (tmp_path / ".venv" / "bin").mkdir(parents=True)
     (tmp_path / ".venv" / "bin" / "python").touch()
-    for name, path in {"VENV": ".venv", "STAMP": ".venv/stamp", "CHOSEN": ".venv/chosen.json"}.items():
+    for name, path in {
+        "VENV": ".venv",
+        "STAMP": ".venv/stamp",
+        "CHOSEN": ".venv/chosen.json",
+    }.items():
         monkeypatch.setattr(environment, name, str(tmp_path / path))
     monkeypatch.setattr(environment, "pip", answer)
     monkeypatch.setattr(environment, "check_disk", lambda choice: None)
@@ -149,7 +163,10 @@ def pip(environment, monkeypatch, tmp_path):
 def test_pip_tells_what_is_installed(environment, monkeypatch):
     """By pip itself, in the environment of this test."""
     monkeypatch.setattr(environment, "python_of", lambda venv: sys.executable)
-    names = [normal(line.split("==")[0]) for line in environment.pip("list", "--format=freeze").splitlines()]
+    names = [
+        normal(line.split("==")[0])
+        for line in environment.pip("list", "--format=freeze").splitlines()
+    ]
     assert {"torch", "numpy", "pytest"} <= set(names)
 
 
@@ -170,14 +187,18 @@ def test_pytorch_alone_comes_from_the_index_that_is_chosen(environment, pip, mon
     assert pip[-1].startswith("install -r ") and "index" not in pip[-1]
 
 
-def test_a_choice_is_remembered_and_changing_it_takes_the_other_builds_out(environment, pip, monkeypatch):
+def test_a_choice_is_remembered_and_changing_it_takes_the_other_builds_out(
+    environment, pip, monkeypatch
+):
     environment.main()
     pip.clear()
     monkeypatch.setenv("GPU", "tensorflow")
     environment.main()
     listed, out, torch, rest = pip
     assert out == "uninstall --yes torch tensorflow_cpu nvidia-nccl-cu13"
-    assert torch == f"install --no-deps --index-url {environment.TORCH_CPU} torch=={pins()['torch']}"
+    assert (
+        torch == f"install --no-deps --index-url {environment.TORCH_CPU} torch=={pins()['torch']}"
+    )
     assert rest.startswith("install -r ")
     monkeypatch.delenv("GPU")
     environment.main()  # nothing asked: what was chosen stays, and is there
@@ -218,28 +239,48 @@ def test_another_python_than_that_of_venv_is_told(environment, pip, monkeypatch)
 
 def test_index_out_of_reach_is_told_in_one_sentence(environment):
     """pip's own words, for an index at a port of this machine where nobody listens."""
-    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--isolated", "--retries", "1", "--no-deps"]
+    pip = [
+        sys.executable,
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--isolated",
+        "--retries",
+        "1",
+        "--no-deps",
+    ]
     index = ["--index-url", "http://127.0.0.1:9/simple", "a-package-that-is-not-installed"]
-    run = subprocess.run(pip + index, stderr=subprocess.PIPE, text=True, env={"PATH": os.environ["PATH"]})
+    run = subprocess.run(
+        pip + index, stderr=subprocess.PIPE, text=True, env={"PATH": os.environ["PATH"]}
+    )
     assert run.returncode != 0
     assert environment.explain(run.stderr).startswith("The package index is out of reach")
 
 
 def test_full_disk_is_told(environment):
-    assert environment.explain("OSError: [Errno 28] No space left on device").startswith("The disk is full")
+    assert environment.explain("OSError: [Errno 28] No space left on device").startswith(
+        "The disk is full"
+    )
 
 
 def test_whole_way_with_an_environment_that_cannot_be_made(tmp_path):
-    """A copy of the checkout whose .venv points to a pip that always fails: the message is the last thing printed."""
+    """A copy of the checkout whose .venv points to a pip that always fails: the message is the last
+    thing printed.
+    """
     for name in ("environment.yml", "constraints.txt", "pyproject.toml"):
         shutil.copy(ROOT / name, tmp_path)
     (tmp_path / "scripts").mkdir()
     shutil.copy(ROOT / "scripts" / "environment.py", tmp_path / "scripts")
     python = tmp_path / ".venv" / "bin" / "python"
     python.parent.mkdir(parents=True)
-    python.write_text("#!/bin/sh\necho 'ERROR: Could not find a version (from versions: none)' >&2\nexit 1\n")
+    python.write_text(
+        "#!/bin/sh\necho 'ERROR: Could not find a version (from versions: none)' >&2\nexit 1\n"
+    )
     python.chmod(0o755)
-    run = subprocess.run([sys.executable, "scripts/environment.py"], cwd=tmp_path, capture_output=True, text=True)
+    run = subprocess.run(
+        [sys.executable, "scripts/environment.py"], cwd=tmp_path, capture_output=True, text=True
+    )
     assert run.returncode == 1
     assert "environment: The package index is out of reach" in run.stderr.splitlines()[-2]
     assert not (tmp_path / ".venv" / "installed-from.sha256").exists()
@@ -260,8 +301,15 @@ def test_make_takes_the_first_python_that_runs(tmp_path, runs, taken):
     for name in ("python3.11", "python3.12", "python3.13", "python3", "python3.14"):
         (tmp_path / name).write_text(f"#!/bin/sh\nexit {0 if name in runs else 127}\n")
         (tmp_path / name).chmod(0o755)
-    # Without what a make above this one has set, and in a folder without .venv, which the Makefile puts first.
+    # Without what a make above this one has set, and in a folder without .venv, which the Makefile
+    # puts first.
     shutil.copy(ROOT / "Makefile", tmp_path)
     asked = [shutil.which("make"), "--dry-run", "environment"]
-    run = subprocess.run(asked, cwd=tmp_path, capture_output=True, text=True, env={"PATH": f"{tmp_path}:/usr/bin:/bin"})
+    run = subprocess.run(
+        asked,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        env={"PATH": f"{tmp_path}:/usr/bin:/bin"},
+    )
     assert run.stdout.splitlines()[-1].strip() == f'"{taken}" scripts/environment.py'

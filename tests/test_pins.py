@@ -1,7 +1,9 @@
-"""The pins fit every Python and system that the course is for: a resolver says so, and nothing is installed.
+"""The pins fit every Python and system that the course is for: a resolver says so, and nothing is
+installed.
 
-uv reads the metadata of the package index, which takes some minutes the first time; it keeps what it has read, and what an
-index says of a version does not change. So it looks there first, and asks the index where that does not answer.
+uv reads the metadata of the package index, which takes some minutes the first time; it keeps what
+it has read, and what an index says of a version does not change. So it looks there first, and asks
+the index where that does not answer.
 """
 
 import os
@@ -35,16 +37,29 @@ def index_of_pip():
 
 def resolve(extra, python, platform, *, constraints=ROOT / "constraints.txt"):
     """What an install of the extra would put there, as uv says it; only docopt has no wheel."""
-    command = [sys.executable, "-m", "uv", "pip", "compile", "--quiet", str(ROOT / "pyproject.toml")]
+    command = [
+        sys.executable,
+        "-m",
+        "uv",
+        "pip",
+        "compile",
+        "--quiet",
+        str(ROOT / "pyproject.toml"),
+    ]
     command += ["--extra", extra, "--constraints", str(constraints), "--no-header", "--no-annotate"]
     command += ["--python-version", python, "--python-platform", platform]
     command += ["--only-binary", ":all:", "--no-binary", "docopt"]
-    environment = {**os.environ, **index_of_pip(), "MACOSX_DEPLOYMENT_TARGET": "14.0"}  # PyTorch's oldest
+    # PyTorch's oldest
+    environment = {**os.environ, **index_of_pip(), "MACOSX_DEPLOYMENT_TARGET": "14.0"}
     for offline in (["--offline"], []):
         run = subprocess.run(command + offline, capture_output=True, text=True, env=environment)
         if run.returncode == 0:
             break
-    if run.returncode and any(sign in run.stderr for sign in OUT_OF_REACH) and not os.environ.get("CI"):
+    if (
+        run.returncode
+        and any(sign in run.stderr for sign in OUT_OF_REACH)
+        and not os.environ.get("CI")
+    ):
         pytest.skip("the package index is out of reach")
     return run
 
@@ -91,7 +106,9 @@ def test_tensorflow_is_there_where_it_has_a_build(resolved, python, platform):
 @pytest.mark.parametrize("platform", LINUX)
 @pytest.mark.parametrize("python", WITH_TENSORFLOW)
 def test_tensorflow_for_a_gpu_brings_one_cudnn(resolved, python, platform):
-    """PyTorch's CUDA build brings another: both would write nvidia/cudnn/lib, and the later one stays."""
+    """PyTorch's CUDA build brings another: both would write nvidia/cudnn/lib, and the later one
+    stays.
+    """
     found = packages(resolved["tensorflow-gpu", python, platform])
     assert "tensorflow" in found and "tensorflow-cpu" not in found
     assert [name for name in found if "cudnn" in name] == ["nvidia-cudnn-cu12"]
@@ -102,7 +119,9 @@ def test_tensorflow_for_a_gpu_brings_one_cudnn(resolved, python, platform):
 def test_colab_keeps_the_pytorch_and_tensorflow_that_it_has(resolved):
     for (extra, _, _), run in resolved.items():
         if extra == "colab":
-            assert not {"torch", "tensorflow", "keras", "jupyter-book", "nbgrader"} & set(packages(run))
+            assert not {"torch", "tensorflow", "keras", "jupyter-book", "nbgrader"} & set(
+                packages(run)
+            )
 
 
 def test_a_pin_that_does_not_fit_is_found(tmp_path):

@@ -1,4 +1,6 @@
-"""What README and CONTRIBUTING promise is there: code that runs, commands that exist, files that lie where they say."""
+"""What README and CONTRIBUTING promise is there: code that runs, commands that exist, files that
+lie where they say.
+"""
 
 import json
 import re
@@ -25,10 +27,21 @@ def test_python_in_the_readme_runs():
 def test_the_doctor_of_the_readme_runs_on_a_program():
     from lstm_ref.zoo import programs
 
-    (block,) = (b for b in re.findall(r"```python\n(.*?)```", TEXTS["README.md"], re.S) if "doctor.examine" in b)
+    (block,) = (
+        b
+        for b in re.findall(r"```python\n(.*?)```", TEXTS["README.md"], re.S)
+        if "doctor.examine" in b
+    )
     case = programs.find("axis_batch_as_time").make(True)
     (x, y), said = case.batch, []
-    names = {"model": case.model, "x": x, "y": y, "loss": case.loss, "optimizer": case.optimizer, "print": said.append}
+    names = {
+        "model": case.model,
+        "x": x,
+        "y": y,
+        "loss": case.loss,
+        "optimizer": case.optimizer,
+        "print": said.append,
+    }
     exec(block, names)
     assert [finding.id for finding in said[0]][0] == "examples-mixed"
 
@@ -43,7 +56,9 @@ def test_make_targets_exist(name):
 
 def test_what_the_environment_takes_is_what_was_measured():
     measured = json.loads((ROOT / "benchmarks" / "results" / "footprint.json").read_text())
-    rows = re.findall(r"^\| (Linux|macOS)(.*?) \| ([\d.]+) GB \| ([\d.]+) GB \|$", TEXTS["README.md"], re.M)
+    rows = re.findall(
+        r"^\| (Linux|macOS)(.*?) \| ([\d.]+) GB \| ([\d.]+) GB \|$", TEXTS["README.md"], re.M
+    )
     shown = [(float(download), float(disk)) for _, _, download, disk in rows]
     systems = measured["systems"].values()
     assert shown == [(round(row["download_GB"], 1), round(row["disk_GB"], 1)) for row in systems]
@@ -58,7 +73,10 @@ def test_autograder_commands_exist_with_the_options_that_are_shown(name):
         words = shlex.split(line.replace("\\\n", " "), comments=True)
         command = main.commands[words[0]]
         # Parsed as the command line would, but that its files need not be there.
-        arguments = [ROOT / "README.md" if word.endswith((".csv", ".ipynb", ".zip")) else word for word in words[1:]]
+        arguments = [
+            ROOT / "README.md" if word.endswith((".csv", ".ipynb", ".zip")) else word
+            for word in words[1:]
+        ]
         command.make_context(words[0], [str(argument) for argument in arguments])
 
 
@@ -67,7 +85,10 @@ def test_files_and_folders_that_are_named_exist(name):
     paths = set(re.findall(r"(?:src|srcset)=\"([^\"]+)\"|\]\((?!https?:)([^)#]+)\)", TEXTS[name]))
     paths = {first or second for first, second in paths}
     paths |= set(
-        re.findall(r"`((?:book|exercises|solutions|lstm_ref|autograder|verdict|tests)/[\w./-]*)`", TEXTS[name])
+        re.findall(
+            r"`((?:book|exercises|solutions|lstm_ref|autograder|verdict|tests)/[\w./-]*)`",
+            TEXTS[name],
+        )
     )
     assert paths
     assert [path for path in paths if not (ROOT / path).exists()] == []

@@ -1,4 +1,6 @@
-"""The comparison of two graded courses sees what a student or an instructor would see, and nothing else."""
+"""The comparison of two graded courses sees what a student or an instructor would see, and nothing
+else.
+"""
 
 import json
 import shutil
@@ -15,13 +17,20 @@ same_grading = load_module("same_grading", ROOT / "scripts" / "same_grading.py")
 
 
 def test_only_what_a_change_may_alter_is_masked():
-    text = "   1.234  worker 1: File /a/b/autograder/x.py, line 7, in f at 0x7f00ab; autograder.batch.pool, took 3.5 seconds"
-    assert same_grading.masked([text]) == ["TIME  worker 1: File FOLDER/x.py, LINE f at ADDRESS; MODULE, took TIME"]
+    text = (
+        "   1.234  worker 1: File /a/b/autograder/x.py, line 7, in f at 0x7f00ab; "
+        "autograder.batch.pool, took 3.5 seconds"
+    )
+    assert same_grading.masked([text]) == [
+        "TIME  worker 1: File FOLDER/x.py, LINE f at ADDRESS; MODULE, took TIME"
+    ]
     for kept in ("2 of 3 points", "line 7", "scale: y is wrong by 0.25", "lstm_step"):
         assert same_grading.masked(kept) == kept
 
 
-def test_a_class_graded_twice_is_the_same_and_a_changed_message_is_seen(tiny_course, tmp_path, capsys):
+def test_a_class_graded_twice_is_the_same_and_a_changed_message_is_seen(
+    tiny_course, tmp_path, capsys
+):
     hand_in(tiny_course, "ann", ADDS)
     again = shutil.copytree(tiny_course, tmp_path / "again")
     for root in (tiny_course, again):  # with a key each, and so with other inputs

@@ -1,7 +1,8 @@
 """Compare what a function returned with what it should have returned, and name the mistake.
 
-Shared by the instant checks in a notebook and by the judge that grades it, so that both say the same about the same work.
-It knows nothing of LSTMs and nothing of sandboxes: a check is data, a call is a callable.
+Shared by the instant checks in a notebook and by the judge that grades it, so that both say the
+same about the same work. It knows nothing of LSTMs and nothing of sandboxes: a check is data, a
+call is a callable.
 """
 
 from verdict.check import Case, Check, Misconception, Status, StudentError, Verdict

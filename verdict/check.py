@@ -1,4 +1,6 @@
-"""The data of a check: what to call, with what, what should come back, and which mistakes are known."""
+"""The data of a check: what to call, with what, what should come back, and which mistakes are
+known.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,8 @@ from numpy.random import Generator
 
 from verdict.tensors import FRAMEWORKS
 
-# A nested tuple of names that mirrors what the function returns: ("h", ("hT", "cT"), None). None is not compared.
+# A nested tuple of names that mirrors what the function returns: ("h", ("hT", "cT"), None). None is
+# not compared.
 Pattern: TypeAlias = "str | None | tuple[Pattern, ...]"
 Call: TypeAlias = Callable[..., Any]
 
@@ -24,7 +27,8 @@ class Status(StrEnum):
     CONVENTION = "convention"  # right mathematics in another layout or gate order
     UNFINISHED = "unfinished"  # missing, or raises NotImplementedError
     ERROR = "error"  # the student's code raised
-    ENVIRONMENT = "environment"  # a missing import, a name that NumPy removed: not a mistake in the mathematics
+    # a missing import, a name that NumPy removed: not a mistake in the mathematics
+    ENVIRONMENT = "environment"
     TIMEOUT = "timeout"
     CRASHED = "crashed"  # the process died, or ran out of memory
     FORBIDDEN = "forbidden"  # uses a name that the task rules out
@@ -32,7 +36,9 @@ class Status(StrEnum):
 
 
 class StudentError(Exception):
-    """A call of the student's function that gave no value; ``status`` says of which kind, the text is for the student."""
+    """A call of the student's function that gave no value; ``status`` says of which kind, the text
+    is for the student.
+    """
 
     def __init__(self, status: Status, message: str) -> None:
         super().__init__(message)
@@ -43,8 +49,8 @@ class StudentError(Exception):
 class Case:
     """One call: positional arguments, and a few words that say what is special about them.
 
-    Where a case that is ``needed`` gets no answer, none of the others counts: it is made so that only what the task asks for
-    ends in time.
+    Where a case that is ``needed`` gets no answer, none of the others counts: it is made so that
+    only what the task asks for ends in time.
     """
 
     label: str
@@ -56,11 +62,12 @@ class Case:
 class Misconception:
     """A known wrong version of the function, to be recognised by its numbers.
 
-    ``function`` takes the arguments of the student's function and returns what that mistake would return. For a check with its
-    own ``examine`` it is a student's function with that mistake, and only tests call it.
-    ``hints`` lead to the mistake by degrees; none of them is the corrected line. For a mistake in another convention than the
-    task asks for, ``alone`` is the same mistake in the right one: what is right there earns half of its share. ``convention``
-    names that convention; what bears the same name in several checks is charged in one of them.
+    ``function`` takes the arguments of the student's function and returns what that mistake would
+    return. For a check with its own ``examine`` it is a student's function with that mistake, and
+    only tests call it. ``hints`` lead to the mistake by degrees; none of them is the corrected
+    line. For a mistake in another convention than the task asks for, ``alone`` is the same mistake
+    in the right one: what is right there earns half of its share. ``convention`` names that
+    convention; what bears the same name in several checks is charged in one of them.
     """
 
     id: str
@@ -84,27 +91,36 @@ class Check:
     cases : rng -> the calls to make; the same rng state gives the same calls
     expected : the reference, called with the arguments of a case
     outputs : pattern of names that mirrors the return value
-    axes : output name -> its axes by letter, as in "N T H"; lets a message say where the numbers are wrong
-    made_from : output name -> outputs that it is made from; it earns its share only where these are right, too. A result
-        that a library returns as well earns nothing without the steps on the way, which it does not return
-    exact : outputs that are no arrays but words, lists of any lengths, or dicts, and are compared as they are
+    axes : output name -> its axes by letter, as in "N T H"; lets a message say where the numbers
+        are wrong
+    made_from : output name -> outputs that it is made from; it earns its share only where these are
+        right, too. A result that a library returns as well earns nothing without the steps on the
+        way, which it does not return
+    exact : outputs that are no arrays but words, lists of any lengths, or dicts, and are compared
+        as they are
     blocks : axis -> names of the equal blocks it is made of, as in {"4H": ("i", "f", "g", "o")}
     points : what the check is worth
-    needs : names of checks without which this one says nothing; when one of them fails, this one is skipped
+    needs : names of checks without which this one says nothing; when one of them fails, this one is
+        skipped
     misconceptions : known mistakes; no two may return the same numbers on these cases
-    further : gives groups of more known mistakes. They are looked for where none of ``misconceptions`` explains the answer, and
-        each group where none of the groups before it does. Two of a group may return the same numbers; then none is named
-    told_with : word -> sentence that is added where the student's line that raised an error holds that word
-    forbids : names that the student's code may not use (``"torch"``, ``"np.gradient"``). They are looked for in the text of the
-        code, so this is a reminder and no wall: code can make a name up while it runs
+    further : gives groups of more known mistakes. They are looked for where none of
+        ``misconceptions`` explains the answer, and each group where none of the groups before it
+        does. Two of a group may return the same numbers; then none is named
+    told_with : word -> sentence that is added where the student's line that raised an error holds
+        that word
+    forbids : names that the student's code may not use (``"torch"``, ``"np.gradient"``). They are
+        looked for in the text of the code, so this is a reminder and no wall: code can make a name
+        up while it runs
     hints : shown by degrees when the mistake is not recognised
     tolerance : largest error, relative to the largest expected number of the output (float64)
     time_limit : seconds for all calls of this check together
-    examine : for a check that is no comparison: (call, rng) -> Verdict, in place of cases and expected
-    arrays : what the function gets for each array: "numpy" itself, or a tensor of "torch" or "tensorflow". What it returns may
-        hold either; cases, expected and misconceptions know arrays only
-    one_form : output name -> array, to the same in the one form that is compared, where several are right: two numbers of which
-        only the sum counts
+    examine : for a check that is no comparison: (call, rng) -> Verdict, in place of cases and
+        expected
+    arrays : what the function gets for each array: "numpy" itself, or a tensor of "torch" or
+        "tensorflow". What it returns may hold either; cases, expected and misconceptions know
+        arrays only
+    one_form : output name -> array, to the same in the one form that is compared, where several are
+        right: two numbers of which only the sum counts
     """
 
     name: str
@@ -132,10 +148,14 @@ class Check:
 
     def __post_init__(self) -> None:
         if self.arrays not in FRAMEWORKS:
-            raise ValueError(f"check {self.name!r}: arrays must be one of {', '.join(FRAMEWORKS)}, got {self.arrays!r}")
+            raise ValueError(
+                f"check {self.name!r}: arrays must be one of {', '.join(FRAMEWORKS)}, got "
+                f"{self.arrays!r}"
+            )
 
     def with_more(self, hidden: Callable[[Generator], Sequence[Case]]) -> Check:
-        """Return the same check with further cases after its own: what a judge asks beyond the check that students have.
+        """Return the same check with further cases after its own: what a judge asks beyond the
+        check that students have.
 
         Parameters
         ----------
@@ -146,7 +166,9 @@ class Check:
         return replace(self, cases=lambda rng: [*shown(rng), *hidden(rng)])
 
     def known_mistakes(self) -> Iterator[Sequence[Misconception]]:
-        """Groups of known mistakes in the order in which they are tried; `further` is asked only by who comes to its groups."""
+        """Groups of known mistakes in the order in which they are tried; `further` is asked only by
+        who comes to its groups.
+        """
         yield self.misconceptions
         if self.further is not None:
             yield from self.further()
@@ -156,10 +178,12 @@ class Check:
 class Verdict:
     """What came of one check.
 
-    ``credit`` is the share of the points, from 0 to 1. ``message`` and ``hints`` are for the student: no expected value stands
-    in them. ``misconception`` is the id of the named mistake, None when it was not recognised, and ``named`` the sentence with
-    which the message then begins. ``wrong`` are the outputs that are. ``warnings`` cost nothing. ``convention`` is one in which
-    the answer is given instead of the one that is asked for, and ``uncharged`` the credit where it was charged elsewhere.
+    ``credit`` is the share of the points, from 0 to 1. ``message`` and ``hints`` are for the
+    student: no expected value stands in them. ``misconception`` is the id of the named mistake,
+    None when it was not recognised, and ``named`` the sentence with which the message then begins.
+    ``wrong`` are the outputs that are. ``warnings`` cost nothing. ``convention`` is one in which
+    the answer is given instead of the one that is asked for, and ``uncharged`` the credit where it
+    was charged elsewhere.
     """
 
     status: Status

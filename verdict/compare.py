@@ -1,4 +1,6 @@
-"""Run a check against a callable: compare, say where the numbers are wrong, and name the mistake where it is known."""
+"""Run a check against a callable: compare, say where the numbers are wrong, and name the mistake
+where it is known.
+"""
 
 from __future__ import annotations
 
@@ -17,11 +19,12 @@ from verdict.check import Call, Case, Check, Misconception, Pattern, Status, Stu
 
 Array = NDArray[Any]
 
-# Between the tolerance and this, right mathematics in single precision lies; every known mistake lies far above it
-# (a test holds that). Such an answer passes with a warning.
+# Between the tolerance and this, right mathematics in single precision lies; every known mistake
+# lies far above it (a test holds that). Such an answer passes with a warning.
 SINGLE_PRECISION = 1e-4
 
-# Numbers smaller than this are compared absolutely: an output that should be 0 may come out as 1e-17.
+# Numbers smaller than this are compared absolutely: an output that should be 0 may come out as
+# 1e-17.
 SMALLEST_SCALE = 1e-6
 
 # Share of the points for right mathematics in another layout or gate order than the task asks for.
@@ -37,7 +40,9 @@ class WrongReturn(StudentError):
 
 @dataclass(frozen=True)
 class _Answer:
-    """What the student's function gave for one case, beside what it should have given, by output name."""
+    """What the student's function gave for one case, beside what it should have given, by output
+    name.
+    """
 
     case: Case
     got: dict[str, Array]
@@ -63,10 +68,14 @@ def examine(check: Check, call: Call, rng: Generator) -> Verdict:
             return check.examine(call, rng)
         except StudentError as error:
             return Verdict(error.status, str(error))
-    assert check.cases is not None and check.expected is not None, f"check {check.name} has neither cases nor examine"
+    assert check.cases is not None and check.expected is not None, (
+        f"check {check.name} has neither cases nor examine"
+    )
     with np.errstate(all="ignore"):  # the student's own settings are for the student's own code
         cases = check.cases(rng)
-        right = [read(check, check.expected(*copy_tree(case.args)), "the reference") for case in cases]
+        right = [
+            read(check, check.expected(*copy_tree(case.args)), "the reference") for case in cases
+        ]
     answers: list[_Answer] = []
     failed: list[Case] = []
     failure: Verdict | None = None
@@ -75,10 +84,13 @@ def examine(check: Check, call: Call, rng: Generator) -> Verdict:
             got, missing = _read(check, call(*copy_tree(case.args)), check.function)
         except StudentError as error:
             failed.append(case)
-            # Without the check's hints: they are for numbers that are wrong, and here there are none.
+            # Without the check's hints: they are for numbers that are wrong, and here there are
+            # none.
             failure = failure or Verdict(error.status, _with_label(_told_with(check, error), case))
             if error.status is not Status.ERROR:
-                break  # it fails whatever the size is; and what died or hangs must not cost its time once more
+                # it fails whatever the size is; and what died or hangs must not cost its time once
+                # more
+                break
         else:
             answers.append(_Answer(case, got, expected, missing))
     if failure is None:
@@ -89,9 +101,18 @@ def examine(check: Check, call: Call, rng: Generator) -> Verdict:
     rest = _judge(check, answers, len(cases))
     mistake = _recognise(check, answers) if rest.status is Status.WRONG else None
     if mistake is not None and failure.status is Status.ERROR and _fails_too(mistake, failed):
-        return replace(rest, status=failure.status, message=f"{mistake.title} {failure.message}", named=mistake.title)
+        return replace(
+            rest,
+            status=failure.status,
+            message=f"{mistake.title} {failure.message}",
+            named=mistake.title,
+        )
     others = "all other cases" if len(answers) + len(failed) == len(cases) else "the cases before"
-    told = f"In {others} it is right." if rest.status is Status.PASSED else f"In {others}: {rest.message}"
+    told = (
+        f"In {others} it is right."
+        if rest.status is Status.PASSED
+        else f"In {others}: {rest.message}"
+    )
     apart = "\n" if "\n" in failure.message else " "
     return replace(rest, status=failure.status, message=f"{failure.message}{apart}{told}", named="")
 
@@ -102,25 +123,37 @@ def _judge(check: Check, answers: list[_Answer], asked: int) -> Verdict:
     wrong, warnings = _wrong_outputs(check, answers)
     if not wrong:
         return Verdict(Status.PASSED, "Right.", credit=len(answers) / asked, warnings=warnings)
-    hanging = [name for name in names if name not in wrong and any(n in wrong for n in check.made_from.get(name, ()))]
+    hanging = [
+        name
+        for name in names
+        if name not in wrong and any(n in wrong for n in check.made_from.get(name, ()))
+    ]
     credit = (1 - (len(wrong) + len(hanging)) / len(names)) * len(answers) / asked
     mistake = _recognise(check, answers)
     uncharged = credit
     if mistake is not None and mistake.status is Status.CONVENTION:
         uncharged = len(answers) / asked
         credit = max(credit, CONVENTION_CREDIT * uncharged)
-        numbers = "is therefore another number" if len(wrong) == 1 else "are therefore other numbers"
+        numbers = (
+            "is therefore another number" if len(wrong) == 1 else "are therefore other numbers"
+        )
         where = f"{_and(list(wrong))} {numbers} than asked for. {_right(names, wrong, hanging)}".rstrip()
     else:
         where = f"{_sentences(check, wrong)} {_right(names, wrong, hanging)}".rstrip()
     if mistake is not None and mistake.alone is not None:
         uncharged = max(credit, _share(check, mistake.alone, answers) * len(answers) / asked)
         credit = max(credit, CONVENTION_CREDIT * uncharged)
-    told = Verdict(Status.WRONG, where, credit, warnings=warnings, wrong=tuple(wrong), uncharged=uncharged)
+    told = Verdict(
+        Status.WRONG, where, credit, warnings=warnings, wrong=tuple(wrong), uncharged=uncharged
+    )
     if all(name in answer.missing for name, answer in wrong.items()):
         return told
     if mistake is None:
-        return replace(told, message=f"{where} The mistake is not one of those that are known here.", hints=check.hints)
+        return replace(
+            told,
+            message=f"{where} The mistake is not one of those that are known here.",
+            hints=check.hints,
+        )
     return replace(
         told,
         status=mistake.status,
@@ -132,8 +165,12 @@ def _judge(check: Check, answers: list[_Answer], asked: int) -> Verdict:
     )
 
 
-def _wrong_outputs(check: Check, answers: list[_Answer]) -> tuple[dict[str, _Answer], tuple[str, ...]]:
-    """Each output that is wrong, with the first case in which it is; and what is to be said of those that are right."""
+def _wrong_outputs(
+    check: Check, answers: list[_Answer]
+) -> tuple[dict[str, _Answer], tuple[str, ...]]:
+    """Each output that is wrong, with the first case in which it is; and what is to be said of
+    those that are right.
+    """
     wrong: dict[str, _Answer] = {}
     reshaped: dict[str, _Answer] = {}
     single: dict[str, _Answer] = {}
@@ -148,19 +185,25 @@ def _wrong_outputs(check: Check, answers: list[_Answer]) -> tuple[dict[str, _Ans
             if got.shape != expected.shape:
                 reshaped.setdefault(name, answer)
     warnings = [
-        f"{name} has the shape {answer.got[name].shape}; {answer.expected[name].shape} was asked for. Counted as right."
+        (
+            f"{name} has the shape {answer.got[name].shape}; {answer.expected[name].shape} was "
+            "asked for. Counted as right."
+        )
         for name, answer in reshaped.items()
         if name not in wrong
     ]
     if rough := [name for name in single if name not in wrong]:
         warnings.append(
-            f"{', '.join(rough)}: right, but only to the precision of float32; float64 was given. Counted as right."
+            f"{', '.join(rough)}: right, but only to the precision of float32; float64 was "
+            "given. Counted as right."
         )
     return wrong, tuple(warnings)
 
 
 def _right(names: list[str], wrong: dict[str, _Answer], hanging: list[str]) -> str:
-    """Which outputs are right, and which of them do not count without those that they are made from."""
+    """Which outputs are right, and which of them do not count without those that they are made
+    from.
+    """
     right = [name for name in names if name not in wrong]
     told = f"{_and(right)} {'is' if len(right) == 1 else 'are'} right" if right else ""
     if hanging:
@@ -175,9 +218,15 @@ class _Match(Enum):
 
 
 def _compare(got: Array, expected: Array, tolerance: float) -> _Match:
-    """Numbers, where axes of length 1 may be missing or added; or trees, which are compared as they are."""
+    """Numbers, where axes of length 1 may be missing or added; or trees, which are compared as they
+    are.
+    """
     if expected.dtype == object:
-        return _Match.RIGHT if got.dtype == object and exact.same(got.item(), expected.item()) else _Match.WRONG
+        return (
+            _Match.RIGHT
+            if got.dtype == object and exact.same(got.item(), expected.item())
+            else _Match.WRONG
+        )
     if _without_ones(got.shape) != _without_ones(expected.shape):
         return _Match.WRONG
     error = relative_error(got.reshape(expected.shape), expected)
@@ -188,7 +237,8 @@ def _compare(got: Array, expected: Array, tolerance: float) -> _Match:
 
 
 def relative_error(got: Array, expected: Array) -> float:
-    """Largest absolute difference over the largest expected number; NaN where ``got`` is not finite.
+    """Largest absolute difference over the largest expected number; NaN where ``got`` is not
+    finite.
 
     Of trees it is 0 where they are the same, and infinite where they are not.
     """
@@ -197,11 +247,15 @@ def relative_error(got: Array, expected: Array) -> float:
     if not np.isfinite(got).all():
         return float("nan")
     with np.errstate(all="ignore"):
-        return float(np.abs(got - expected).max(initial=0.0) / np.abs(expected).max(initial=SMALLEST_SCALE))
+        return float(
+            np.abs(got - expected).max(initial=0.0) / np.abs(expected).max(initial=SMALLEST_SCALE)
+        )
 
 
 def _recognise(check: Check, answers: list[_Answer]) -> Misconception | None:
-    """The one known mistake that explains every output of every case; None where none or several do."""
+    """The one known mistake that explains every output of every case; None where none or several
+    do.
+    """
     for group in check.known_mistakes():
         matches = [mistake for mistake in group if _explains(check, mistake, answers)]
         if matches:
@@ -215,12 +269,18 @@ def _share(check: Check, function: Call, answers: list[_Answer]) -> float:
     for answer in answers:
         with np.errstate(all="ignore"):
             got = read(check, function(*copy_tree(answer.case.args)), "a known mistake")
-        wrong |= {n for n, e in answer.expected.items() if _compare(got[n], e, check.tolerance) is _Match.WRONG}
+        wrong |= {
+            n
+            for n, e in answer.expected.items()
+            if _compare(got[n], e, check.tolerance) is _Match.WRONG
+        }
     return 1 - len(wrong) / len(answers[0].expected)
 
 
 def _fails_too(mistake: Misconception, cases: list[Case]) -> bool:
-    """Whether this wrong version raises in all these cases, as the student's does: an index that is off by one, for example."""
+    """Whether this wrong version raises in all these cases, as the student's does: an index that is
+    off by one, for example.
+    """
     for case in cases:
         try:
             with np.errstate(all="ignore"):
@@ -236,9 +296,14 @@ def _explains(check: Check, mistake: Misconception, answers: list[_Answer]) -> b
         try:
             with np.errstate(all="ignore"):
                 numbers = read(check, mistake.function(*copy_tree(answer.case.args)), mistake.id)
-        except Exception:  # a wrong version may fail on an edge case; then it is not what the student wrote
+        except (
+            Exception
+        ):  # a wrong version may fail on an edge case; then it is not what the student wrote
             return False
-        if any(_compare(answer.got[name], numbers[name], check.tolerance) is _Match.WRONG for name in numbers):
+        if any(
+            _compare(answer.got[name], numbers[name], check.tolerance) is _Match.WRONG
+            for name in numbers
+        ):
             return False
     return True
 
@@ -257,29 +322,42 @@ def read(check: Check, value: Any, function: str) -> dict[str, Array]:
 
 
 def _read(check: Check, value: Any, function: str) -> tuple[dict[str, Array], dict[str, Missing]]:
-    """Like `read`; but where some results are arrays, what stands in the others' places is told beside them."""
+    """Like `read`; but where some results are arrays, what stands in the others' places is told
+    beside them.
+    """
     if (
         isinstance(value, np.ndarray)
         and value.ndim == 1
         and not check.axes
         and len(value) == len(_names(check.outputs))
     ):
-        value = list(value) if isinstance(check.outputs, tuple) else value  # numbers in a row, as np.quantile gives two
+        # numbers in a row, as np.quantile gives two
+        value = list(value) if isinstance(check.outputs, tuple) else value
     parts = dict(_walk(check.outputs, value, function, spell(check.outputs)))
-    parts = {name: _as_tree(part) if name in check.exact else _as_array(part) for name, part in parts.items()}
+    parts = {
+        name: _as_tree(part) if name in check.exact else _as_array(part)
+        for name, part in parts.items()
+    }
     missing = {name: part for name, part in parts.items() if isinstance(part, Missing)}
     if len(missing) == len(parts):
         for name, what in missing.items():
             raise WrongReturn(_told(check, function, name, what))
-    arrays = {name: np.asarray(np.nan) if isinstance(part, Missing) else part for name, part in parts.items()}
+    arrays = {
+        name: np.asarray(np.nan) if isinstance(part, Missing) else part
+        for name, part in parts.items()
+    }
     if check.one_form is None:
         return arrays, missing
     try:
         with np.errstate(all="ignore"):
             return check.one_form(arrays), missing
     except Exception:
-        shapes = _and([f"{name} {array.shape}" for name, array in arrays.items() if name not in missing])
-        raise WrongReturn(f"What {function} returned does not fit together. The shapes are: {shapes}.") from None
+        shapes = _and(
+            [f"{name} {array.shape}" for name, array in arrays.items() if name not in missing]
+        )
+        raise WrongReturn(
+            f"What {function} returned does not fit together. The shapes are: {shapes}."
+        ) from None
 
 
 @dataclass(frozen=True)
@@ -313,7 +391,9 @@ def flatten(pattern: Pattern, value: Any, function: str) -> dict[str, Array]:
     return arrays
 
 
-def _walk(pattern: Pattern, value: Any, function: str, spelled: str, within: bool = False) -> Iterator[tuple[str, Any]]:
+def _walk(
+    pattern: Pattern, value: Any, function: str, spelled: str, within: bool = False
+) -> Iterator[tuple[str, Any]]:
     """What stands in the place of each name of the pattern."""
     if pattern is None:
         return
@@ -324,15 +404,25 @@ def _walk(pattern: Pattern, value: Any, function: str, spelled: str, within: boo
         yield from ((name, None) for name in _names(pattern))
         return
     if value is None:
-        raise WrongReturn(f"{function} returned None; it must return {spelled}. Is there a return at the end?")
+        raise WrongReturn(
+            f"{function} returned None; it must return {spelled}. Is there a return at the end?"
+        )
     if isinstance(value, dict) and set(value) == set(pattern):
         value = [value[part] for part in pattern]  # by name, which says as much as the place does
-    if isinstance(value, np.ndarray) and value.ndim > 1 and len(value) == len(pattern) and _only_names(pattern):
+    if (
+        isinstance(value, np.ndarray)
+        and value.ndim > 1
+        and len(value) == len(pattern)
+        and _only_names(pattern)
+    ):
         value = list(value)  # stacked, which unpacks as the tuple does
     if not isinstance(value, tuple | list):
         raise WrongReturn(f"{function} must return {spelled}, got {_kind(value)}.")
     if len(value) != len(pattern):
-        raise WrongReturn(f"{function} must return {spelled}: {len(pattern)} things, got {_things(pattern, value)}.")
+        raise WrongReturn(
+            f"{function} must return {spelled}: {len(pattern)} things, got "
+            f"{_things(pattern, value)}."
+        )
     for part, item in zip(pattern, value, strict=True):
         yield from _walk(part, item, function, spelled, within=True)
 
@@ -348,12 +438,16 @@ def _only_names(pattern: tuple[Pattern, ...]) -> bool:
 
 
 def _things(pattern: tuple[Pattern, ...], value: Sequence[Any]) -> str:
-    """How many things came and what they are; with what to do where all are there and only their grouping is another."""
+    """How many things came and what they are; with what to do where all are there and only their
+    grouping is another.
+    """
     if not 0 < len(value) <= 12:
         return str(len(value))
     kinds = _and([_with_article(_kind(item)) for item in value])
     groups = [part for part in pattern if isinstance(part, tuple)]
-    if groups and len(value) == sum(len(part) if isinstance(part, tuple) else 1 for part in pattern):
+    if groups and len(value) == sum(
+        len(part) if isinstance(part, tuple) else 1 for part in pattern
+    ):
         together = " and ".join(f"({spell(group)})" for group in groups)
         return f"{len(value)}: {kinds}. Return {together} as one thing, in brackets of its own"
     return f"{len(value)}: {kinds}"
@@ -375,7 +469,8 @@ def _as_array(value: Any) -> Array | Missing:
     except Exception:  # np.asarray calls the object's own __array__, which may raise anything
         if isinstance(value, list | tuple) and any(item is None for item in value):
             return Missing(
-                f"{_with_article(_kind(value))} with None in it", "is there a return at the end of what makes it?"
+                f"{_with_article(_kind(value))} with None in it",
+                "is there a return at the end of what makes it?",
             )
         return Missing(_with_article(_kind(value)), "did you return what you meant?")
 
@@ -404,7 +499,9 @@ def spell(pattern: Pattern) -> str:
 
 
 def copy_tree(value: Any) -> Any:
-    """Copy of nested tuples, lists and dicts of arrays, so that a function that changes its arguments changes only its own."""
+    """Copy of nested tuples, lists and dicts of arrays, so that a function that changes its
+    arguments changes only its own.
+    """
     if isinstance(value, np.ndarray):
         return value.copy()
     if isinstance(value, tuple) and hasattr(value, "_fields"):
@@ -422,7 +519,8 @@ def _sentences(check: Check, wrong: dict[str, _Answer]) -> str:
     for name, answer in wrong.items():
         same.setdefault(_describe(check, name, answer), []).append(name)
     return " ".join(
-        f"{_and(names)} {verb if len(names) == 1 else _PLURAL[verb]} {rest}." for (verb, rest), names in same.items()
+        f"{_and(names)} {verb if len(names) == 1 else _PLURAL[verb]} {rest}."
+        for (verb, rest), names in same.items()
     )
 
 
@@ -442,7 +540,8 @@ def _describe(check: Check, name: str, answer: _Answer) -> tuple[str, str]:
         axes = check.axes.get(name)
         letters = f" = {_tuple(axes.split())}" if axes else ""
         return "has", (
-            f"the wrong shape{label}: {expected.shape}{letters} was expected, got {got.shape}{_exchanged(got, expected)}"
+            f"the wrong shape{label}: {expected.shape}{letters} was expected, got "
+            f"{got.shape}{_exchanged(got, expected)}"
         )
     got = got.reshape(expected.shape)
     if not np.isfinite(got).all():
@@ -450,7 +549,9 @@ def _describe(check: Check, name: str, answer: _Answer) -> tuple[str, str]:
     if expected.size > 1 and not got.any():
         return "is", f"zero{label}"
     with np.errstate(all="ignore"):
-        bad = np.abs(got - expected) > SINGLE_PRECISION * np.abs(expected).max(initial=SMALLEST_SCALE)
+        bad = np.abs(got - expected) > SINGLE_PRECISION * np.abs(expected).max(
+            initial=SMALLEST_SCALE
+        )
     if expected.size > 1 and relative_error(-got, expected) <= SINGLE_PRECISION:
         return "has", f"the wrong sign{label}"
     return "is", f"wrong{label}{_where(check, name, bad)}"
@@ -475,7 +576,11 @@ def _where(check: Check, name: str, bad: Array) -> str:
         along: Array = np.asarray(bad.any(axis=others))
         if letter in check.blocks:
             blocks = check.blocks[letter]
-            wrong = [block for block, b in zip(blocks, np.split(along, len(blocks)), strict=True) if b.any()]
+            wrong = [
+                block
+                for block, b in zip(blocks, np.split(along, len(blocks)), strict=True)
+                if b.any()
+            ]
             if len(wrong) < len(blocks):
                 parts.append(f"only in the block{'s' if len(wrong) > 1 else ''} of {_and(wrong)}")
         elif letter in _COUNTED and not along.all():
@@ -508,7 +613,11 @@ def _kind(value: Any) -> str:
 
 def _told_with(check: Check, error: StudentError) -> str:
     """What is said of an error, with what the check has to say of a word in it."""
-    told = [text for word, text in check.told_with.items() if re.search(rf"\b{re.escape(word)}\b", str(error))]
+    told = [
+        text
+        for word, text in check.told_with.items()
+        if re.search(rf"\b{re.escape(word)}\b", str(error))
+    ]
     apart = "\n" if "\n" in str(error) else " "
     return apart.join((str(error), *(told if error.status is Status.ERROR else ())))
 

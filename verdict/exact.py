@@ -1,7 +1,7 @@
 """Results that are no numbers: words, lists of any lengths, dicts. They are compared as they are.
 
-A tree is a word, a number, True or False, None, a tuple of trees, or a dict with trees as values. Which kind of sequence a list
-was does not matter, nor the order of a dict.
+A tree is a word, a number, True or False, None, a tuple of trees, or a dict with trees as values.
+Which kind of sequence a list was does not matter, nor the order of a dict.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ CLOSE = 1e-6  # of two numbers within a tree, relative: float32 is as right here
 
 
 def tree(value: Any, depth: int = 0) -> Tree:
-    """The tree of a value: lists, tuples and arrays become tuples, numbers of NumPy those of Python.
+    """The tree of a value: lists, tuples and arrays become tuples, numbers of NumPy those of
+    Python.
 
     Raises
     ------
@@ -50,7 +51,8 @@ def same(a: Tree, b: Tree) -> bool:
 
 
 def difference(got: Tree, expected: Tree, where: str = "") -> str:
-    """Where two trees differ first, in words that say nothing of what was expected there; empty where they do not.
+    """Where two trees differ first, in words that say nothing of what was expected there; empty
+    where they do not.
 
     >>> difference((("a", "b"), ("c",)), (("a", "b"), ("d",)))
     'it differs first at [1][0]'
@@ -75,7 +77,10 @@ def _close(a: float, b: float) -> bool:
 def _in_sequence(got: tuple[Tree, ...], expected: tuple[Tree, ...], where: str) -> str:
     if len(got) != len(expected):
         subject = where or "it"
-        return f"{subject} has {_count(len(got), 'entry', 'entries')}, and {len(expected)} were expected"
+        return (
+            f"{subject} has {_count(len(got), 'entry', 'entries')}, and {len(expected)} were "
+            "expected"
+        )
     pairs = enumerate(zip(got, expected, strict=True))
     return next((said for k, (a, b) in pairs if (said := difference(a, b, f"{where}[{k}]"))), "")
 
@@ -86,7 +91,10 @@ def _in_dict(got: dict[Tree, Tree], expected: dict[Tree, Tree], where: str) -> s
         told = [f"lacks {_count(missing, 'key', 'keys')}"] * bool(missing)
         told += [f"has {_count(more, 'key', 'keys')} that should not be there"] * bool(more)
         return f"{where or 'it'} {' and '.join(told)}"
-    return next((said for k, a in got.items() if (said := difference(a, expected[k], f"{where}[{k!r}]"))), "")
+    return next(
+        (said for k, a in got.items() if (said := difference(a, expected[k], f"{where}[{k!r}]"))),
+        "",
+    )
 
 
 def kind(value: Tree) -> str:

@@ -2,8 +2,8 @@
 
 No framework is imported before it is used.
 
-The instant checks and the judge's worker share this file. It needs NumPy and the standard library only, and nothing else of
-this package: in the sandbox it stands alone.
+The instant checks and the judge's worker share this file. It needs NumPy and the standard library
+only, and nothing else of this package: in the sandbox it stands alone.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ FEW = 16  # results of one function, at most
 
 
 def from_arrays(value: Any, framework: str) -> Any:
-    """Nested tuples, lists and dicts of arrays as the same of tensors: copies on the CPU, of the arrays' own dtype.
+    """Nested tuples, lists and dicts of arrays as the same of tensors: copies on the CPU, of the
+    arrays' own dtype.
 
     Parameters
     ----------
@@ -38,19 +39,27 @@ def from_arrays(value: Any, framework: str) -> Any:
     if framework == "torch":
         import torch
 
-        return _replaced(value, lambda v: torch.from_numpy(v.copy()) if isinstance(v, np.ndarray) else None)
+        return _replaced(
+            value, lambda v: torch.from_numpy(v.copy()) if isinstance(v, np.ndarray) else None
+        )
     if framework == "tensorflow":
         import tensorflow
 
-        return _replaced(value, lambda v: tensorflow.constant(v) if isinstance(v, np.ndarray) else None)
-    raise ValueError(f"from_arrays: framework must be one of {', '.join(FRAMEWORKS)}, got {framework!r}")
+        return _replaced(
+            value, lambda v: tensorflow.constant(v) if isinstance(v, np.ndarray) else None
+        )
+    raise ValueError(
+        f"from_arrays: framework must be one of {', '.join(FRAMEWORKS)}, got {framework!r}"
+    )
 
 
 def to_arrays(value: Any) -> Any:
-    """What a function returned, with an array for each tensor in it; the same object where there is none.
+    """What a function returned, with an array for each tensor in it; the same object where there is
+    none.
 
-    A tensor may need a gradient, lie on another device, be sparse, or have a precision that NumPy does not know. What can be
-    unpacked as a list can (a generator of parameters, the values of a dict) counts as that list.
+    A tensor may need a gradient, lie on another device, be sparse, or have a precision that NumPy
+    does not know. What can be unpacked as a list can (a generator of parameters, the values of a
+    dict) counts as that list.
 
     Examples
     --------
@@ -61,7 +70,8 @@ def to_arrays(value: Any) -> Any:
     4
     """
     value = _unpacked(value)
-    row = list(islice(value, FEW + 1)) if isinstance(value, list | tuple) else []  # its length may be a lie
+    # its length may be a lie
+    row = list(islice(value, FEW + 1)) if isinstance(value, list | tuple) else []
     if len(row) <= FEW:  # a pair of states may be a row within the row of results
         unpacked = [item if _array(item) is not None else _unpacked(item) for item in row]
         if any(new is not old for new, old in zip(unpacked, row, strict=True)):
@@ -70,8 +80,12 @@ def to_arrays(value: Any) -> Any:
 
 
 def _unpacked(value: Any) -> Any:
-    """Dict or list of what is neither and can be read as one; the same object where it says itself how it becomes an array."""
-    if isinstance(value, list | tuple | dict | Set | str | bytes | memoryview) or hasattr(type(value), "__array__"):
+    """Dict or list of what is neither and can be read as one; the same object where it says itself
+    how it becomes an array.
+    """
+    if isinstance(value, list | tuple | dict | Set | str | bytes | memoryview) or hasattr(
+        type(value), "__array__"
+    ):
         return value
     if callable(getattr(type(value), "keys", None)):
         return {key: value[key] for key in islice(value.keys(), MANY)}
@@ -85,7 +99,9 @@ def _replaced(value: Any, new: Callable[[Any], Any], depth: int = 0) -> Any:
     if depth > 16 or not isinstance(value, list | tuple | dict):
         return value
     if isinstance(value, dict) and any(isinstance(key, np.generic) for key in value):
-        value = {key.item() if isinstance(key, np.generic) else key: item for key, item in value.items()}
+        value = {
+            key.item() if isinstance(key, np.generic) else key: item for key, item in value.items()
+        }
     old = list(value.values()) if isinstance(value, dict) else list(value)
     items = [_replaced(item, new, depth + 1) for item in old]
     if all(a is b for a, b in zip(items, old, strict=True)):
@@ -107,7 +123,9 @@ def _array(value: Any) -> Any:
     torch, tensorflow = sys.modules.get("torch"), sys.modules.get("tensorflow")
     if torch is not None and isinstance(value, torch.Tensor):
         return _of_torch(torch, value)
-    if tensorflow is not None and (tensorflow.is_tensor(value) or isinstance(value, tensorflow.Variable)):
+    if tensorflow is not None and (
+        tensorflow.is_tensor(value) or isinstance(value, tensorflow.Variable)
+    ):
         return _of_tensorflow(tensorflow, value)
     return None
 
@@ -126,4 +144,6 @@ def _of_torch(torch: Any, tensor: Any) -> Any:
 def _of_tensorflow(tensorflow: Any, tensor: Any) -> Any:
     tensor = tensorflow.convert_to_tensor(tensor)
     known = tensor.dtype.as_numpy_dtype
-    return np.asarray((tensor if np.dtype(known).kind in "biufc" else tensorflow.cast(tensor, "float32")).numpy())
+    return np.asarray(
+        (tensor if np.dtype(known).kind in "biufc" else tensorflow.cast(tensor, "float32")).numpy()
+    )

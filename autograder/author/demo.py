@@ -33,11 +33,13 @@ class Student:
     ----------
     name : the student's id, a folder under ``submitted/``
     what : a few words on what was handed in
-    edit : (release notebook, solution sources by grade_id) -> the notebook to hand in, or the raw text of its file.
-        The notebook is a copy that the function may change. The sources hold no BEGIN/END SOLUTION markers.
+    edit : (release notebook, solution sources by grade_id) -> the notebook to hand in, or the raw
+        text of its file. The notebook is a copy that the function may change. The sources hold no
+        BEGIN/END SOLUTION markers.
     scores : the points that each check must give
     hostile : whether it attacks the judge
-    mistakes : check -> id of the misconception that must be named; the other checks must name none. None: not compared
+    mistakes : check -> id of the misconception that must be named; the other checks must name none.
+        None: not compared
     """
 
     name: str
@@ -54,12 +56,16 @@ def hand_in(changed: Mapping[str, str] | None = None, first: str = "", last: str
     Parameters
     ----------
     changed : function -> source of its solution cell, in the place of the reference
-    first : source of a cell of the student's own before the first solution cell; none where it is empty
+    first : source of a cell of the student's own before the first solution cell; none where it is
+        empty
     last : source of one at the end
     """
 
     def edit(notebook: Any, solutions: Mapping[str, str]) -> Any:
-        sources = {**solutions, **{f"{name}_code": source for name, source in (changed or {}).items()}}
+        sources = {
+            **solutions,
+            **{f"{name}_code": source for name, source in (changed or {}).items()},
+        }
         for cell in notebook.cells:
             cell.source = sources.get(_grade_id(cell), cell.source)
         before = next(k for k, cell in enumerate(notebook.cells) if _grade_id(cell) in solutions)
@@ -105,7 +111,11 @@ class StudentResult:
     @property
     def scores(self) -> dict[str, float]:
         """Points by check; empty where the submission could not be graded."""
-        return {check.name: check.score for check in self.outcome.result.checks} if self.outcome.result else {}
+        return (
+            {check.name: check.score for check in self.outcome.result.checks}
+            if self.outcome.result
+            else {}
+        )
 
     @property
     def mistakes(self) -> dict[str, str]:
@@ -119,7 +129,9 @@ class StudentResult:
         # A score is rounded to four digits when it is recorded.
         scores = {name: round(float(points), 4) for name, points in self.student.scores.items()}
         right = not any(scores.values()) if self.outcome.result is None else self.scores == scores
-        return right and (self.student.mistakes is None or self.mistakes == dict(self.student.mistakes))
+        return right and (
+            self.student.mistakes is None or self.mistakes == dict(self.student.mistakes)
+        )
 
 
 def students(source: Path) -> list[Student]:
@@ -130,11 +142,17 @@ def students(source: Path) -> list[Student]:
     ProblemSetError : there is no such file, or not this list in it, or two students have one name
     """
     if not source.is_file():
-        raise ProblemSetError(f"{source} does not exist: this problem set has no simulated students")
+        raise ProblemSetError(
+            f"{source} does not exist: this problem set has no simulated students"
+        )
     name = "_simulated_" + "".join(c if c.isalnum() else "_" for c in source.parent.name)
     found = getattr(load_module(name, source), "STUDENTS", None)
-    if not isinstance(found, list | tuple) or not all(isinstance(student, Student) for student in found):
-        raise ProblemSetError(f"{source} must define STUDENTS as a list of autograder.author.demo.Student")
+    if not isinstance(found, list | tuple) or not all(
+        isinstance(student, Student) for student in found
+    ):
+        raise ProblemSetError(
+            f"{source} must define STUDENTS as a list of autograder.author.demo.Student"
+        )
     names = [student.name for student in found]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise ProblemSetError(f"{source}: two students are called {twice[0]!r}")
@@ -159,9 +177,13 @@ def make_course(root: Path, folder: Path, problem_set: str) -> list[Student]:
     source = root / "solutions" / problem_set
     everybody = students(source / "students.py")
     if folder.exists() and any(folder.iterdir()) and not (folder / MARKER).exists():
-        raise AutograderError(f"{folder} is not empty and was not made by this command; name another folder")
+        raise AutograderError(
+            f"{folder} is not empty and was not made by this command; name another folder"
+        )
     shutil.rmtree(folder, ignore_errors=True)
-    shutil.copytree(source, folder / "solutions" / problem_set, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(
+        source, folder / "solutions" / problem_set, ignore=shutil.ignore_patterns("__pycache__")
+    )
     (folder / MARKER).touch()
     for settings in (SETTINGS, "_config.yml"):
         if (root / settings).is_file():
@@ -207,7 +229,9 @@ def run_demo(
     course = Course.load(folder)
     grading = batch.Grading.prepare(course, problem_set)
     names = [student.name for student in everybody]
-    outcomes = batch.run(grading, names, jobs=jobs, progress=lambda outcome: progress(outcome, len(names)))
+    outcomes = batch.run(
+        grading, names, jobs=jobs, progress=lambda outcome: progress(outcome, len(names))
+    )
     write_feedback(course, problem_set)
     by_name = {outcome.student: outcome for outcome in outcomes}
     return [StudentResult(student, by_name[student.name]) for student in everybody]
@@ -228,10 +252,17 @@ def show(results: list[StudentResult], console: Console) -> None:
     console.print(table)
     differing = [result for result in results if not result.as_expected]
     for result in differing:
-        console.print(f"{result.student.name}: expected {dict(result.student.scores)} {result.student.mistakes or ''}")
-        console.print(f"{result.student.name}: got      {result.scores} {result.mistakes} {result.outcome.problem}")
+        console.print(
+            f"{result.student.name}: expected {dict(result.student.scores)} "
+            f"{result.student.mistakes or ''}"
+        )
+        console.print(
+            f"{result.student.name}: got      {result.scores} {result.mistakes} "
+            f"{result.outcome.problem}"
+        )
     hostile = sum(result.student.hostile for result in results)
     console.print(
-        f"{len(results)} students, {hostile} of them hostile: {len(results) - len(differing)} as expected, "
+        f"{len(results)} students, {hostile} of them hostile: {len(results) - len(differing)} as "
+        "expected, "
         f"{len(differing)} not."
     )

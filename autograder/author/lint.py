@@ -1,6 +1,7 @@
 """Tell what is wrong with a problem set before a class meets it.
 
-Not only the checks are read: the instructor's solution and the students' stub are graded by the judge, as a submission is.
+Not only the checks are read: the instructor's solution and the students' stub are graded by the
+judge, as a submission is.
 """
 
 from __future__ import annotations
@@ -37,7 +38,8 @@ GIVEN = "# given"  # ends a line of checks.py that students are meant to have
 NUMBER = re.compile(r"(?<![\w.])\d[\d_]*(?:\.\d+)?(?:[eE][+-]?\d+)?(?![\w])")
 
 
-Answers = list[tuple[tuple[Any, ...], dict[str, Any]]]  # of each case: its arguments, and the expected results by name
+# of each case: its arguments, and the expected results by name
+Answers = list[tuple[tuple[Any, ...], dict[str, Any]]]
 
 
 @dataclass(frozen=True)
@@ -64,19 +66,30 @@ def lint(root: Path, name: str, isolation: Sandbox) -> list[Trouble]:
     source = root / "solutions" / name / f"{name}.md"
     if not source.is_file():
         problem_sets.load(name, root)  # says which there are
-        raise ProblemSetError(f"{source} does not exist; the notebook's source must bear the name of its folder")
+        raise ProblemSetError(
+            f"{source} does not exist; the notebook's source must bear the name of its folder"
+        )
     try:
         problem_set = problem_sets.load(name, root)
     except ProblemSetError as error:
-        return [Trouble(str(error), "Mend checks.py; what else is wrong is found when it can be read.")]
+        return [
+            Trouble(str(error), "Mend checks.py; what else is wrong is found when it can be read.")
+        ]
     try:
         text = exercises.release_text(source)
     except ProblemSetError as error:
-        return [Trouble(str(error), "Mend the notebook's source; what else is wrong is found when it can be released.")]
+        return [
+            Trouble(
+                str(error),
+                "Mend the notebook's source; what else is wrong is found when it can be released.",
+            )
+        ]
     return list(_troubles(problem_set, source, text, isolation))
 
 
-def _troubles(problem_set: ProblemSet, source: Path, text: str, isolation: Sandbox) -> Iterator[Trouble]:
+def _troubles(
+    problem_set: ProblemSet, source: Path, text: str, isolation: Sandbox
+) -> Iterator[Trouble]:
     yield from _questions(problem_set)
     yield from _leaks(problem_set, text)
     if not problem_set.release.is_file() or problem_set.release.read_text(encoding="utf-8") != text:
@@ -116,7 +129,9 @@ def _questions(problem_set: ProblemSet) -> Iterator[Trouble]:
             which = f"Check {check.name!r}"
             try:
                 yield from _question(check, which)
-            except Exception as error:  # the instructor's own code runs, with inputs that `load` has not tried
+            except (
+                Exception
+            ) as error:  # the instructor's own code runs, with inputs that `load` has not tried
                 yield Trouble(
                     f"{which} fails with some inputs: {type(error).__name__}: {error}",
                     "Draw cases for which expected works whatever the seed.",
@@ -140,21 +155,30 @@ def _question(check: Check, which: str) -> Iterator[Trouble]:
         if not name.isidentifier():
             yield Trouble(
                 f"{which}: outputs names a result {name!r}.",
-                'Give each result a name of its own, in the form of what the function returns: ("h", "z") for two.',
+                (
+                    "Give each result a name of its own, in the form of what the function returns: "
+                    '("h", "z") for two.'
+                ),
             )
     for name in sorted({*check.exact} - outputs.keys()):
         yield Trouble(
-            f"{which}: exact has {name}; the results are {', '.join(outputs)}.", "Give it the name of a result."
+            f"{which}: exact has {name}; the results are {', '.join(outputs)}.",
+            "Give it the name of a result.",
         )
-    axes_of = {name: axes for name, axes in check.axes.items() if name in outputs}  # several checks may share one table
+    # several checks may share one table
+    axes_of = {name: axes for name, axes in check.axes.items() if name in outputs}
     if check.axes and not axes_of:
         yield Trouble(
-            f"{which}: axes has {', '.join(check.axes)}; the results are {', '.join(outputs)}.", "Correct the name."
+            f"{which}: axes has {', '.join(check.axes)}; the results are {', '.join(outputs)}.",
+            "Correct the name.",
         )
     for name, axes in axes_of.items():
         if len(axes.split()) != outputs[name].ndim:
             yield Trouble(
-                f"{which}: axes gives {name} the axes {axes!r}, and its shape is {outputs[name].shape}.",
+                (
+                    f"{which}: axes gives {name} the axes {axes!r}, and its shape is "
+                    f"{outputs[name].shape}."
+                ),
                 "Give a letter for each axis, with a space between two.",
             )
     if not all(
@@ -164,7 +188,10 @@ def _question(check: Check, which: str) -> Iterator[Trouble]:
     ):
         yield Trouble(
             f"{which} draws other cases each time, from the same seed.",
-            "Take all random numbers from the generator that cases gets: else no grade can be looked into again.",
+            (
+                "Take all random numbers from the generator that cases gets: else no grade can be "
+                "looked into again."
+            ),
         )
     for name in outputs:
         for idle in _idle_answers(name, drawn, check.tolerance):
@@ -174,7 +201,10 @@ def _question(check: Check, which: str) -> Iterator[Trouble]:
             )
     for mistake, seed in equal.items():
         yield Trouble(
-            f"{which}: the misconception {mistake!r} gives the right numbers for some inputs (seed {seed}).",
+            (
+                f"{which}: the misconception {mistake!r} gives the right numbers for some inputs "
+                f"(seed {seed})."
+            ),
             "Draw cases in which it always shows: larger sizes, more steps, no zeros.",
         )
 
@@ -187,7 +217,9 @@ def _idle_answers(name: str, drawn: Sequence[Answers], tolerance: float) -> list
         for _, right in answers:
             wanted = right[name]
             words = wanted.dtype == object
-            idle = {} if words else {"zero everywhere": 0 * wanted, "one everywhere": 0 * wanted + 1}
+            idle = (
+                {} if words else {"zero everywhere": 0 * wanted, "one everywhere": 0 * wanted + 1}
+            )
             if wanted.ndim and len(wanted) > 1:
                 idle["turned round"] = wanted[::-1]
             if name in before:
@@ -206,7 +238,10 @@ def _answered(check: Check, seed: int) -> Answers:
     """Arguments of each case, and the expected results by name."""
     assert check.cases is not None and check.expected is not None
     cases = check.cases(np.random.default_rng(seed))
-    return [(case.args, read(check, check.expected(*copy_tree(case.args)), check.function)) for case in cases]
+    return [
+        (case.args, read(check, check.expected(*copy_tree(case.args)), check.function))
+        for case in cases
+    ]
 
 
 def _same(check: Check, function: Any, args: tuple[Any, ...], right: Mapping[str, Any]) -> bool:
@@ -215,7 +250,10 @@ def _same(check: Check, function: Any, args: tuple[Any, ...], right: Mapping[str
         got = read(check, function(*copy_tree(args)), check.function)
     except Exception:  # a wrong version may fail
         return False
-    return all(got[n].shape == right[n].shape and relative_error(got[n], right[n]) <= check.tolerance for n in right)
+    return all(
+        got[n].shape == right[n].shape and relative_error(got[n], right[n]) <= check.tolerance
+        for n in right
+    )
 
 
 def _equal(a: Any, b: Any) -> bool:
@@ -231,18 +269,29 @@ def _leaks(problem_set: ProblemSet, text: str) -> Iterator[Trouble]:
     """Lines and numbers of checks.py that students would get."""
     source = (problem_set.folder / "checks.py").read_text(encoding="utf-8")
     hidden = source.splitlines()
-    cells = [(cell.get("id", "?"), cell.source) for cell in nbformat.reads(text, as_version=4).cells]
+    cells = [
+        (cell.get("id", "?"), cell.source) for cell in nbformat.reads(text, as_version=4).cells
+    ]
     remedy = (
-        "Take it out of the notebook, or ask for something else. If students are meant to have it, end that line of checks.py "
+        "Take it out of the notebook, or ask for something else. If students are meant to have it, "
+        "end that line of checks.py "
         f"with `{GIVEN}`."
     )
     for number, line in enumerate(map(str.strip, hidden), start=1):
-        if len(line) < LONG or line.startswith(("import ", "from ", "#", '"""', "def ")) or line.endswith(GIVEN):
+        if (
+            len(line) < LONG
+            or line.startswith(("import ", "from ", "#", '"""', "def "))
+            or line.endswith(GIVEN)
+        ):
             continue
         for cell, content in cells:
             if _bare(line) in map(_bare, content.splitlines()):
                 yield Trouble(
-                    f"Cell {cell} of the released notebook holds line {number} of checks.py: {line!r}.", remedy
+                    (
+                        f"Cell {cell} of the released notebook holds line {number} of checks.py: "
+                        f"{line!r}."
+                    ),
+                    remedy,
                 )
     shown = {cell: {float(found) for found in NUMBER.findall(content)} for cell, content in cells}
     for node in ast.walk(ast.parse(source)):
@@ -254,7 +303,10 @@ def _leaks(problem_set: ProblemSet, text: str) -> Iterator[Trouble]:
         for cell, numbers in shown.items():
             if len(digits) >= DIGITS and value in numbers:
                 yield Trouble(
-                    f"Cell {cell} of the released notebook holds a number of line {node.lineno} of checks.py: {value!r}.",
+                    (
+                        f"Cell {cell} of the released notebook holds a number of line "
+                        f"{node.lineno} of checks.py: {value!r}."
+                    ),
                     remedy,
                 )
 
@@ -281,7 +333,10 @@ def _stub(result: Result) -> Iterator[Trouble]:
     for check in result.checks:
         if check.score > 0:
             yield Trouble(
-                f"Check {check.name!r} gives {check.score:g} of {check.points:g} points for the notebook as students get it.",
+                (
+                    f"Check {check.name!r} gives {check.score:g} of {check.points:g} points for "
+                    "the notebook as students get it."
+                ),
                 "Let the stub raise NotImplementedError, or ask for something that it does not do.",
             )
 
@@ -291,7 +346,8 @@ def _solution(problem_set: ProblemSet, result: Result) -> Iterator[Trouble]:
     for check, given in zip(problem_set.checks, result.checks, strict=True):
         if given.score < given.points:
             yield Trouble(
-                f"Check {check.name!r} gives the solution {given.score:g} of {given.points:g} points ({given.status}): "
+                f"Check {check.name!r} gives the solution {given.score:g} of {given.points:g} "
+                f"points ({given.status}): "
                 f"{given.message}",
                 "Correct the solution or the check; a correct student must never be failed.",
             )
@@ -303,8 +359,14 @@ def _solution(problem_set: ProblemSet, result: Result) -> Iterator[Trouble]:
     limit = sum(check.time_limit for check in problem_set.checks)
     if result.seconds.get("checks", 0.0) > SLOW * limit:
         yield Trouble(
-            f"The checks take the solution {result.seconds['checks']:.1f} seconds; their time limits are {limit:g} in all.",
-            "Ask for smaller sizes, or raise time_limit: a correct student's code may take five times as long.",
+            (
+                f"The checks take the solution {result.seconds['checks']:.1f} seconds; their time "
+                f"limits are {limit:g} in all."
+            ),
+            (
+                "Ask for smaller sizes, or raise time_limit: a correct student's code may take "
+                "five times as long."
+            ),
         )
     for note in result.notes:
         yield Trouble(f"The solution's notebook has a note: {note}", "Correct the cell.")

@@ -23,9 +23,14 @@ def new(root: Path, name: str) -> list[Path]:
     ProblemSetError : the name cannot be one, or is taken, or this is no course
     StoreError : the disk is full, or cannot be written; nothing is left of it then
     """
-    if not name.replace("-", "").replace("_", "").isalnum() or not name.isascii() or name != name.lower():
+    if (
+        not name.replace("-", "").replace("_", "").isalnum()
+        or not name.isascii()
+        or name != name.lower()
+    ):
         raise ProblemSetError(
-            f"{name!r} cannot be the name of a problem set: use small letters, digits, - and _, as in lstm-bptt"
+            f"{name!r} cannot be the name of a problem set: use small letters, digits, - and "
+            "_, as in lstm-bptt"
         )
     if not (root / "nbgrader_config.py").is_file():
         raise ProblemSetError(f"{root} has no nbgrader_config.py; run this from the course's root")
@@ -34,11 +39,17 @@ def new(root: Path, name: str) -> list[Path]:
         raise ProblemSetError(f"{folder} is there already; nothing was written")
     written = []
     try:
-        for template, target in (("problem_set.md.template", f"{name}.md"), ("checks.py.template", "checks.py")):
+        for template, target in (
+            ("problem_set.md.template", f"{name}.md"),
+            ("checks.py.template", "checks.py"),
+        ):
             path = folder / target
-            write_atomic(path, (TEMPLATES / template).read_text(encoding="utf-8").replace("NAME", name))
+            write_atomic(
+                path, (TEMPLATES / template).read_text(encoding="utf-8").replace("NAME", name)
+            )
             written.append(path)
     except StoreError:
-        shutil.rmtree(folder, ignore_errors=True)  # half a problem set would be in the way of the next try
+        # half a problem set would be in the way of the next try
+        shutil.rmtree(folder, ignore_errors=True)
         raise
     return written

@@ -4,8 +4,8 @@ One task is one submission: the cells of a notebook go out, the judge's result c
 The workers need this course and bubblewrap installed; the problem set travels with each task, and
 the machines share nothing else. The scheduler reassigns the tasks of a lost worker.
 
-The workers hold the checks and run the judge, so they are trusted as much as this machine; students'
-code runs in a sandbox there as here.
+The workers hold the checks and run the judge, so they are trusted as much as this machine;
+students' code runs in a sandbox there as here.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ MAX_SET_BYTES = 4 * 2**20  # of a problem set: it goes along with each task
 RETRIES = 3  # of a task whose worker is lost
 WAIT = 30.0  # seconds for the first worker to connect
 
-# Sent as source text and eval'ed, so that a worker without this package reports ImportError instead of dying in Dask's
-# unpickling.
+# Sent as source text and eval'ed, so that a worker without this package reports ImportError instead
+# of dying in Dask's unpickling.
 GRADE = "__import__('autograder.batch.cluster').batch.cluster._grade_here(*given)"
 
 # Files of a problem set: (relative path, content), ordered and hashable.
@@ -77,19 +77,27 @@ class Cluster:
             self._client = Client(self.address, timeout=WAIT)
         except (OSError, ValueError, TypeError, RuntimeError, TimeoutError) as error:
             remedy = (
-                "Start it, and give all sides the certificates that they need in Dask's settings, distributed.comm.tls"
+                (
+                    "Start it, and give all sides the certificates that they need in Dask's "
+                    "settings, distributed.comm.tls"
+                )
                 if self.address.startswith("tls:")
-                else "Start one with `dask scheduler` and give the address that it prints, such as tcp://host:8786"
+                else (
+                    "Start one with `dask scheduler` and give the address that it prints, such as "
+                    "tcp://host:8786"
+                )
             )
             raise ClusterError(
-                f"no Dask scheduler answers at {self.address} ({type(error).__name__}: {error}). {remedy}"
+                f"no Dask scheduler answers at {self.address} ({type(error).__name__}: "
+                f"{error}). {remedy}"
             ) from None
         try:
             self._client.wait_for_workers(1, timeout=WAIT)
         except TimeoutError:
             self._client.close()
             raise ClusterError(
-                f"the scheduler at {self.address} has no worker after {WAIT:g} seconds. Start some on machines that have "
+                f"the scheduler at {self.address} has no worker after {WAIT:g} seconds. Start some "
+                "on machines that have "
                 f"this course installed: `dask worker {self.address} --nworkers auto --nthreads 1`"
             ) from None
 
@@ -120,7 +128,9 @@ class Cluster:
         try:
             chosen = self.problem_set
             given = (chosen.name, self._bundle, chosen.digest, list(cells), seed, student, unsafe)
-            task = self._client.submit(eval, GRADE, {"given": given}, key=f"grade-{uuid4().hex}", retries=RETRIES)
+            task = self._client.submit(
+                eval, GRADE, {"given": given}, key=f"grade-{uuid4().hex}", retries=RETRIES
+            )
             answer = task.result()
         except KilledWorker as error:
             raise JudgeError(f"every worker that took it was lost: {error}") from None
@@ -129,11 +139,13 @@ class Cluster:
                 raise Stopped() from None
             if missing := _import_error(error):
                 raise ClusterError(
-                    f"a worker of the scheduler at {self.address} does not have this course installed ({missing}); "
+                    f"a worker of the scheduler at {self.address} does not have this course "
+                    f"installed ({missing}); "
                     "install the same version there as here"
                 ) from None
             raise ClusterError(
-                f"the scheduler at {self.address} is gone ({type(error).__name__}). What was graded is kept: start it again and "
+                f"the scheduler at {self.address} is gone ({type(error).__name__}). What was "
+                "graded is kept: start it again and "
                 "run the same command"
             ) from None
         kind, *text = answer
@@ -146,7 +158,9 @@ class Cluster:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Silence Dask's tracebacks on stderr, which come as errors, too; unless Dask's logging is configured."""
+    """Silence Dask's tracebacks on stderr, which come as errors, too; unless Dask's logging is
+    configured.
+    """
     if dask.config.get("distributed.logging", None):
         yield
         return
@@ -169,7 +183,8 @@ def _import_error(error: BaseException | None) -> ImportError | None:
 
 
 def bundle(chosen: ProblemSet) -> Bundle:
-    """Files of a problem set that a judge needs: its folder without the notebook's source and the simulated class.
+    """Files of a problem set that a judge needs: its folder without the notebook's source and the
+    simulated class.
 
     Raises
     ------
@@ -184,7 +199,8 @@ def bundle(chosen: ProblemSet) -> Bundle:
     size = sum(map(len, files.values()))
     if size > MAX_SET_BYTES:
         raise ClusterError(
-            f"{chosen.folder} holds {size / 2**20:.1f} MB, and {MAX_SET_BYTES >> 20} MB can go along with a task; "
+            f"{chosen.folder} holds {size / 2**20:.1f} MB, and {MAX_SET_BYTES >> 20} MB can go "
+            "along with a task; "
             "install large files on the workers, and read them from there"
         )
     return tuple(files.items())
@@ -193,17 +209,23 @@ def bundle(chosen: ProblemSet) -> Bundle:
 def _grade_here(
     name: str, files: Bundle, digest: str, cells: list[str], seed: str, student: str, unsafe: bool
 ) -> tuple[str, ...]:
-    """Grade on a worker; errors come back as text, because exceptions may need modules to be unpickled."""
+    """Grade on a worker; errors come back as text, because exceptions may need modules to be
+    unpickled.
+    """
     try:
         chosen = _problem_set(name, files)
         if chosen.digest != digest:
             return (
                 "version",
-                f"the worker {_address()} has another version of this course than this machine, so that its scores could differ; "
+                f"the worker {_address()} has another version of this course than this machine, so "
+                "that its scores could differ; "
                 "install the same version there",
             )
         isolation = _isolation(unsafe)
-        return ("record", judge.grade(cells, chosen, seed=seed, isolation=isolation, student=student).to_json())
+        return (
+            "record",
+            judge.grade(cells, chosen, seed=seed, isolation=isolation, student=student).to_json(),
+        )
     except IsolationError as error:
         return ("isolation", f"On the worker {_address()}: {error.reason}", error.remedy)
     except Exception as error:

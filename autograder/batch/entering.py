@@ -1,4 +1,6 @@
-"""Enter graded submissions into the gradebook: one writer, in groups, with retries while it is locked."""
+"""Enter graded submissions into the gradebook: one writer, in groups, with retries while it is
+locked.
+"""
 
 from __future__ import annotations
 
@@ -96,8 +98,11 @@ def save(writer: Writer, graded: Graded) -> None:
         writer.save(outcome.student, graded.notebook, graded.result)
 
 
-def write_autograded(course: Course, problem_set: str, student: str, notebook: NotebookNode) -> None:
-    """Write a graded notebook to ``autograded/``, where formgrader and ``nbgrader generate_feedback`` read it.
+def write_autograded(
+    course: Course, problem_set: str, student: str, notebook: NotebookNode
+) -> None:
+    """Write a graded notebook to ``autograded/``, where formgrader and ``nbgrader
+    generate_feedback`` read it.
 
     Of the other submitted files only the time stamp and the secret of ``nbgrader release_feedback``
     are copied.
@@ -112,7 +117,9 @@ def write_autograded(course: Course, problem_set: str, student: str, notebook: N
         brought = course.submission(student, problem_set) / name
         if brought.is_file() and not brought.is_symlink() and brought.stat().st_size <= 1000:
             files[name] = brought.read_text(encoding="utf-8", errors="replace")
-    if target.is_symlink() or any(path.name not in files or not path.is_file() for path in _inside(target)):
+    if target.is_symlink() or any(
+        path.name not in files or not path.is_file() for path in _inside(target)
+    ):
         remove_autograded(course, problem_set, student)
     mode = int(str(664 if course.directory.groupshared else 444), 8)
     for name, text in files.items():

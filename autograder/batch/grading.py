@@ -1,7 +1,7 @@
 """Grade a class: many judges, one writer, and a run that can be killed and resumed at any moment.
 
-Each result is written to ``records/<problem set>/<student>.json`` as soon as it is known. A later run
-grades only submissions whose content hash has changed: other cells, or another problem set.
+Each result is written to ``records/<problem set>/<student>.json`` as soon as it is known. A later
+run grades only submissions whose content hash has changed: other cells, or another problem set.
 """
 
 from __future__ import annotations
@@ -63,7 +63,8 @@ from autograder.text import printable
 if TYPE_CHECKING:
     from autograder.batch.cluster import Cluster
 
-# Submissions queued at a cluster's scheduler: enough to keep every worker busy, also one that joins later.
+# Submissions queued at a cluster's scheduler: enough to keep every worker busy, also one that joins
+# later.
 MIN_PENDING, MAX_PENDING = 64, 512
 
 Ask: TypeAlias = Callable[[Sequence[str], str, str], Result]
@@ -121,7 +122,8 @@ class Grading:
     def grade(self, student: str, ask: Ask | None = None, force: bool = False) -> Graded:
         """Grade a submission, or take its record if the content hash is the same.
 
-        A submission that cannot be graded is an outcome as well. The record is written before this returns.
+        A submission that cannot be graded is an outcome as well. The record is written before this
+        returns.
 
         Parameters
         ----------
@@ -133,15 +135,21 @@ class Grading:
         ------
         IsolationError : the sandbox cannot be started; this is not the student's fault
         """
-        path = self.course.submission(student, self.problem_set.name) / f"{self.problem_set.name}.ipynb"
+        path = (
+            self.course.submission(student, self.problem_set.name)
+            / f"{self.problem_set.name}.ipynb"
+        )
         try:
             if not path.exists() and not path.is_symlink():
                 path = _only_notebook(path)
-            read_timestamp(path.with_name(TIMESTAMP))  # one that says nothing must not pass for "in time"
+            # one that says nothing must not pass for "in time"
+            read_timestamp(path.with_name(TIMESTAMP))
             refuse_linked_folders(path)
             notebook = rebuild(self.release, read_notebook(path)).notebook
             if path.stem != self.problem_set.name:
-                notebook.metadata["autograder"]["notes"].append(f"The notebook was called {printable(path.name)}.")
+                notebook.metadata["autograder"]["notes"].append(
+                    f"The notebook was called {printable(path.name)}."
+                )
         except SubmissionError as error:
             self.refuse(student, str(error))
             return Graded(self.outcome(student, problem=str(error), refused=True))
@@ -149,9 +157,13 @@ class Grading:
         fill(notebook, result)
         return Graded(self.outcome(student, judged=judged), result, notebook)
 
-    def outcome(self, student: str, problem: str = "", judged: bool = False, refused: bool = False) -> Outcome:
+    def outcome(
+        self, student: str, problem: str = "", judged: bool = False, refused: bool = False
+    ) -> Outcome:
         """Outcome of a submission whose record was written."""
-        return Outcome(student, self.path(student), self.log_path(student), problem, judged, refused)
+        return Outcome(
+            student, self.path(student), self.log_path(student), problem, judged, refused
+        )
 
     def judge(
         self, student: str, notebook: NotebookNode, ask: Ask | None = None, force: bool = True
@@ -181,9 +193,13 @@ class Grading:
         self._write(student, json.dumps(refusal, indent=1, ensure_ascii=False) + "\n", log)
 
     def seed(self, student: str, cells: list[str]) -> str:
-        """Seed of the inputs: an HMAC of problem set, student and content, unpredictable without the key."""
+        """Seed of the inputs: an HMAC of problem set, student and content, unpredictable without
+        the key.
+        """
         text = "|".join([self.problem_set.name, student, content_hash(cells, self.problem_set)])
-        return hmac.new(self.key, text.encode("utf-8", "surrogateescape"), hashlib.sha256).hexdigest()
+        return hmac.new(
+            self.key, text.encode("utf-8", "surrogateescape"), hashlib.sha256
+        ).hexdigest()
 
     def read(self, student: str) -> Result | None:
         """Result of an earlier grading; None where there is none that can be read."""
@@ -194,7 +210,8 @@ class Grading:
             result.content_hash == content_hash(cells, self.problem_set)
             and self._is_isolated_as_well(result.isolation)
             and list(result.notes[: len(notes)]) == notes
-            and [check.name for check in result.checks] == [check.name for check in self.problem_set.checks]
+            and [check.name for check in result.checks]
+            == [check.name for check in self.problem_set.checks]
         )
 
     def _is_isolated_as_well(self, level: str) -> bool:
@@ -242,7 +259,8 @@ def run(
     scheduler : address of a Dask cluster that grades; empty for this machine
     progress : called after each
     say : called with a warning while the grading goes on
-    judges : a pool on this machine that is started already; it is closed here. A new one when left out
+    judges : a pool on this machine that is started already; it is closed here. A new one when left
+        out
 
     Returns
     -------
@@ -251,7 +269,8 @@ def run(
     Raises
     ------
     GradebookError : the gradebook cannot be written. The records are kept: the same command resumes
-    StoreError : the disk is full or cannot be written. The records are kept: the same command resumes
+    StoreError : the disk is full or cannot be written. The records are kept: the same command
+        resumes
     IsolationError : the sandbox can no longer be started
     ClusterError : the cluster cannot be reached, or is gone
     """
@@ -263,8 +282,13 @@ def run(
             remove_stale(grading.course.logs / name)
             return _run(grading, students, jobs, force, scheduler, progress, say, judges)
     except (GradebookError, StoreError) as error:
-        kept = sum(grading.path(student).is_file() for student in students if not unwritable_name(student))
-        error.add_note(f"{kept} of {len(students)} submissions have their record in {folder}; none of it is lost.")
+        kept = sum(
+            grading.path(student).is_file() for student in students if not unwritable_name(student)
+        )
+        error.add_note(
+            f"{kept} of {len(students)} submissions have their record in {folder}; none of it "
+            "is lost."
+        )
         raise
 
 
@@ -299,7 +323,12 @@ def cores() -> int:
 
 
 def _graded(
-    grading: Grading, students: list[str], jobs: int, force: bool, scheduler: str, own: JudgePool | None
+    grading: Grading,
+    students: list[str],
+    jobs: int,
+    force: bool,
+    scheduler: str,
+    own: JudgePool | None,
 ) -> Generator[list[Graded]]:
     """Graded submissions, in groups as they come. Closing the generator kills the judges."""
     with ExitStack() as stack:
@@ -324,7 +353,8 @@ def _graded(
 
         try:
             while True:
-                # Bounded: each graded submission that waits to be entered holds a notebook in memory.
+                # Bounded: each graded submission that waits to be entered holds a notebook in
+                # memory.
                 for name in islice(names, jobs + GROUP - len(running)):
                     submit(name)
                 if not running:
@@ -346,7 +376,9 @@ def _grade_one(grading: Grading, ask: Ask | None, student: str, force: bool = Fa
     if problem := unwritable_name(student):
         return Graded(Outcome(student, problem=problem))
     if (path := grading.path(student)).is_dir():
-        return Graded(Outcome(student, problem=f"{path} is a folder, where the record must stand; remove it"))
+        return Graded(
+            Outcome(student, problem=f"{path} is a folder, where the record must stand; remove it")
+        )
     try:
         return grading.grade(student, ask, force)
     except (IsolationError, ClusterError, StoreError, Stopped):
@@ -358,7 +390,8 @@ def _grade_one(grading: Grading, ask: Ask | None, student: str, force: bool = Fa
 
 
 def _only_notebook(path: Path) -> Path:
-    """The only notebook in a folder where one of another name was asked for; whether it belongs there, its cells say.
+    """The only notebook in a folder where one of another name was asked for; whether it belongs
+    there, its cells say.
 
     Raises
     ------
@@ -368,5 +401,9 @@ def _only_notebook(path: Path) -> Path:
     if len(there) == 1:
         return there[0]
     names = ", ".join(other.name for other in there[:3])
-    found = f"there are {names}; give one of them that name" if there else "nothing that ends in .ipynb is there"
+    found = (
+        f"there are {names}; give one of them that name"
+        if there
+        else "nothing that ends in .ipynb is there"
+    )
     raise SubmissionError(f"{path.name} was not handed in; {found}")

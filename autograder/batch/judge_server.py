@@ -46,11 +46,13 @@ if TYPE_CHECKING:
     from autograder.sandbox.prefork import ForkClient, ForkServer
 
 FORK, SPAWN = multiprocessing.get_context("fork"), multiprocessing.get_context("spawn")
-# There is a judge on every core: a library that starts threads of its own makes them wait for each other. PyTorch, which a
-# reference may need, takes four times as long without it. They are read when a library is imported.
+# There is a judge on every core: a library that starts threads of its own makes them wait for each
+# other. PyTorch, which a reference may need, takes four times as long without it. They are read
+# when a library is imported.
 ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 VALIDATE = "validate"  # a request to a judge, beside (cells, seed, student, isolation)
-JUDGES_PER_SERVER = 8  # of workers; it forks one at a time, in 2 ms with NumPy and in 8 ms with PyTorch
+# of workers; it forks one at a time, in 2 ms with NumPy and in 8 ms with PyTorch
+JUDGES_PER_SERVER = 8
 
 
 def serve(control: Connection, name: str | Path, root: Path | None, boxes: bool) -> None:
@@ -58,23 +60,27 @@ def serve(control: Connection, name: str | Path, root: Path | None, boxes: bool)
 
     Parameters
     ----------
-    control : brings the judges' connections, one fd at a time; sends (pid, exit code) of each judge that ended
+    control : brings the judges' connections, one fd at a time; sends (pid, exit code) of each judge
+        that ended
     name, root : of the problem set, as `problem_set.load` takes them
     boxes : whether the students' code is to run in boxes, as far as is known yet
     """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole process group; the command decides
+    # Ctrl-C reaches the whole process group; the command decides
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     os.environ |= dict.fromkeys(ONE_THREAD, "1")
     problem_set = _load(name, root)
     fork_servers = _ForkServers(problem_set, boxes)
     _import_frameworks(problem_set)
     gc.collect()
-    gc.freeze()  # else the collector would write to every page that the judges share with this process
+    # else the collector would write to every page that the judges share with this process
+    gc.freeze()
     judges: list[BaseProcess] = []
     try:
         _fork_judges(control, judges, problem_set, (name, root), fork_servers)
     except Exception:
-        traceback.print_exc()  # such as that there is no memory for one more; the command starts another judge server
+        # such as that there is no memory for one more; the command starts another judge server
+        traceback.print_exc()
     finally:
         for judge in judges:
             judge.kill()
@@ -90,7 +96,9 @@ def _fork_judges(
     where: tuple[str | Path, Path | None],
     fork_servers: _ForkServers,
 ) -> None:
-    """Fork a judge for each connection, and send the exit code of each, until the command closes its end."""
+    """Fork a judge for each connection, and send the exit code of each, until the command closes
+    its end.
+    """
     while True:
         ready = wait([control, *(judge.sentinel for judge in judges)])
         for judge in [judge for judge in judges if judge.sentinel in ready]:
@@ -123,7 +131,9 @@ def _import_frameworks(problem_set: ProblemSet | ProblemSetError) -> None:
     from autograder.sandbox import prefork
 
     assert judge is not None  # imported because judges need it
-    frameworks = {getattr(check, "arrays", "numpy") for check in problem_set.checks} - prefork.NOT_FORKABLE
+    frameworks = {
+        getattr(check, "arrays", "numpy") for check in problem_set.checks
+    } - prefork.NOT_FORKABLE
     for framework in sorted(frameworks):
         with suppress(Exception):  # the checks themselves will say what is wrong with it
             for module in prefork.modules((framework,)):
@@ -136,13 +146,16 @@ class _ForkServers:
     def __init__(self, problem_set: ProblemSet | ProblemSetError, boxes: bool) -> None:
         self._made: list[ForkServer] = []
         self._clients = 0  # judges of the last one
-        self._packages = None if isinstance(problem_set, ProblemSetError) or not boxes else problem_set.packages
+        self._packages = (
+            None if isinstance(problem_set, ProblemSetError) or not boxes else problem_set.packages
+        )
         self._begin()
 
     def _begin(self) -> None:
         from autograder.sandbox import choose, prefork
 
-        # The command tests the isolation meanwhile. Where another is chosen, no worker is asked for.
+        # The command tests the isolation meanwhile. Where another is chosen, no worker is asked
+        # for.
         maker = choose.likely_isolation()
         if self._packages is not None and maker is not None:
             fork_server = prefork.begin(maker, self._packages)
@@ -170,11 +183,15 @@ def _start(
     where: tuple[str | Path, Path | None],
     fork_servers: _ForkServers,
 ) -> BaseProcess:
-    """Start a judge; ``where`` is the problem set's name and root, for a judge that is not forked."""
+    """Start a judge; ``where`` is the problem set's name and root, for a judge that is not
+    forked.
+    """
     process: BaseProcess
     if can_fork():
         client = fork_servers.connect()
-        process = FORK.Process(target=_judge, args=(connection, problem_set, control, client), daemon=True)
+        process = FORK.Process(
+            target=_judge, args=(connection, problem_set, control, client), daemon=True
+        )
         process.start()
         if client is not None:
             client.close()  # the judge has its own copy
@@ -239,7 +256,8 @@ def _answer(question: Any, problem_set: ProblemSet | ProblemSetError) -> Any:
 def _end_with_server() -> None:
     """Kill this judge as soon as the judge server is gone; its workers end with it.
 
-    Each judge inherits the fds by which earlier ones watch the judge server; so the last one ends first.
+    Each judge inherits the fds by which earlier ones watch the judge server; so the last one ends
+    first.
     """
     parent = multiprocessing.parent_process()
     assert parent is not None

@@ -15,7 +15,10 @@ MAX_LOG = 64 * 1024  # characters
 def of(result: Result) -> str:
     """Log of a submission that was graded."""
     checks = [
-        f"{check.status:<11}  {check.name}: {check.score:g} of {check.points:g}. {check.message}".rstrip()
+        (
+            f"{check.status:<11}  {check.name}: {check.score:g} of {check.points:g}. "
+            f"{check.message}"
+        ).rstrip()
         for check in result.checks
     ]
     seconds = ", ".join(f"{phase} {value:.3f}" for phase, value in result.seconds.items())
@@ -35,8 +38,14 @@ def of(result: Result) -> str:
 
 
 def of_refusal(problem_set: str, student: str, problem: str, details: str = "") -> str:
-    """Log of a submission that could not be graded; ``details``: a traceback of the grading itself."""
-    parts = [_head(problem_set, student), f"not graded  {problem}", *_section("Details", details.splitlines())]
+    """Log of a submission that could not be graded; ``details``: a traceback of the grading
+    itself.
+    """
+    parts = [
+        _head(problem_set, student),
+        f"not graded  {problem}",
+        *_section("Details", details.splitlines()),
+    ]
     return _bounded("\n".join(parts))
 
 

@@ -13,7 +13,8 @@ from autograder.judge.result import Result
 
 @dataclass(frozen=True)
 class Outcome:
-    """Outcome of one submission, without its result and notebook, so that a class of thousands fits into memory.
+    """Outcome of one submission, without its result and notebook, so that a class of thousands fits
+    into memory.
 
     Parameters
     ----------
@@ -33,7 +34,9 @@ class Outcome:
 
     @property
     def result(self) -> Result | None:
-        """The judge's result, read from the record; None where the submission could not be graded."""
+        """The judge's result, read from the record; None where the submission could not be
+        graded.
+        """
         return read_result(self.path) if self.path is not None and not self.problem else None
 
 

@@ -22,7 +22,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from autograder.batch import judge_server
-from autograder.errors import IsolationError, JudgeError, JudgeLost, JudgeOvertime, ProblemSetError, Stopped
+from autograder.errors import (
+    IsolationError,
+    JudgeError,
+    JudgeLost,
+    JudgeOvertime,
+    ProblemSetError,
+    Stopped,
+)
 from autograder.judge.result import Result
 
 if TYPE_CHECKING:
@@ -56,7 +63,8 @@ class JudgePool:
     Parameters
     ----------
     problem_set : its name, or its folder, as `problem_set.load` takes it
-    isolation : where the students' code runs; it must be known before the first submission is graded
+    isolation : where the students' code runs; it must be known before the first submission is
+        graded
     root : of the course; the current directory when left out
     boxes : False where it is known beforehand that the students' code will not run in boxes
     """
@@ -80,7 +88,8 @@ class JudgePool:
             self._stopped = True
             if self._server is None:
                 return
-            if any(judge.pid for judge in self._all):  # it is up, and ends them when the connection ends
+            # it is up, and ends them when the connection ends
+            if any(judge.pid for judge in self._all):
                 self._server.control.close()
                 self._server.process.join(END_LIMIT)
             self._server.process.kill()
@@ -96,7 +105,8 @@ class JudgePool:
             judge.connection.send(judge_server.VALIDATE)
 
     def validate(self) -> None:
-        """Wait until the judge of `begin` has validated the checks; a judge that is lost is replaced once.
+        """Wait until the judge of `begin` has validated the checks; a judge that is lost is
+        replaced once.
 
         Raises
         ------
@@ -114,7 +124,8 @@ class JudgePool:
     def ask(self, cells: Sequence[str], seed: str, student: str) -> Result:
         """Have the judge of this thread grade; see `judge.grade`.
 
-        A judge that is lost, and a sandbox that does not start, may be nobody's doing: each is tried once more.
+        A judge that is lost, and a sandbox that does not start, may be nobody's doing: each is
+        tried once more.
 
         Raises
         ------
@@ -159,7 +170,9 @@ class JudgePool:
         if answer is None or isinstance(answer, Result):
             return answer
         kind, *text = answer
-        raise {"isolation": IsolationError, "problem set": ProblemSetError}.get(kind, JudgeError)(*text)
+        raise {"isolation": IsolationError, "problem set": ProblemSetError}.get(kind, JudgeError)(
+            *text
+        )
 
     def _start(self) -> _JudgeHandle:
         with self._lock:
@@ -170,7 +183,8 @@ class JudgePool:
             if self._server is None or not self._server.process.is_alive():
                 self._server = self._start_server()
             ours, theirs = multiprocessing.Pipe()
-            with theirs, suppress(OSError):  # that the judge server has just ended is told when the judge is asked
+            # that the judge server has just ended is told when the judge is asked
+            with theirs, suppress(OSError):
                 send_handle(self._server.control, theirs.fileno(), self._server.process.pid)
             self._all.append(judge := _JudgeHandle(ours, self._server))
         return judge
@@ -202,16 +216,24 @@ class JudgePool:
             self._all.remove(judge)
             ended = judge.judge_server.ended
             with suppress(EOFError, OSError):
-                while judge.pid and judge.pid not in ended and judge.judge_server.control.poll(END_LIMIT):
+                while (
+                    judge.pid
+                    and judge.pid not in ended
+                    and judge.judge_server.control.poll(END_LIMIT)
+                ):
                     pid, code = judge.judge_server.control.recv()
                     ended[pid] = code
         code = ended.pop(judge.pid, None)
         if code == -signal.SIGXCPU:  # asked again, it would take as long once more
-            raise JudgeOvertime("the judge itself took too much processor time for it; look at the notebook") from None
+            raise JudgeOvertime(
+                "the judge itself took too much processor time for it; look at the notebook"
+            ) from None
         if code is not None:
             return f"the judge's process ended (exit code {code})"
         alone = judge.judge_server.process.is_alive()
-        return f"the judge's process ended{'' if alone else ', with the one that it was forked from'}"
+        return (
+            f"the judge's process ended{'' if alone else ', with the one that it was forked from'}"
+        )
 
 
 def _wait_for_eof(connection: Connection) -> None:

@@ -1,7 +1,8 @@
-"""The report of a class, one HTML file without resources: scores, checks, named mistakes, failures, notes.
+"""The report of a class, one HTML file without resources: scores, checks, named mistakes, failures,
+notes.
 
-It is made from the records, so it shows the judge's results; manual scores and late penalties are in
-the gradebook.
+It is made from the records, so it shows the judge's results; manual scores and late penalties are
+in the gradebook.
 """
 
 from __future__ import annotations
@@ -112,13 +113,19 @@ def read_class(course: Course, problem_set: ProblemSet) -> Class:
                 # Thousands of them are held at one time, and what the code printed is not shown.
                 records[str(data["student"])] = replace(record, output="", log=())
         except (OSError, ValueError, KeyError, TypeError) as error:
-            failures[path.stem] = f"its record cannot be read ({type(error).__name__}); grade it again with --force"
+            failures[path.stem] = (
+                f"its record cannot be read ({type(error).__name__}); grade it again with --force"
+            )
     if not records and not failures:
         raise ReportError(
             f"nothing was graded for {problem_set.name}: {folder} holds no record; "
             f"run `autograder run {problem_set.name}` first"
         )
-    waiting = [name for name in course.students(problem_set.name) if name not in records and name not in failures]
+    waiting = [
+        name
+        for name in course.students(problem_set.name)
+        if name not in records and name not in failures
+    ]
     return Class(problem_set, records, failures, waiting)
 
 
@@ -126,7 +133,9 @@ def check_rows(found: Class) -> list[CheckRow]:
     """Every check with what became of it; checks that a record does not know are not counted."""
     rows = []
     for check in found.problem_set.checks:
-        results = [r for record in found.records.values() for r in record.checks if r.name == check.name]
+        results = [
+            r for record in found.records.values() for r in record.checks if r.name == check.name
+        ]
         counts = Counter(result.status for result in results)
         known = {status: counts.pop(status) for status in STATUSES if status in counts}
         mean = statistics.fmean(result.score for result in results) if results else 0.0
@@ -144,7 +153,9 @@ def mistake_rows(found: Class) -> list[MistakeRow]:
             if result.misconception:
                 checks.setdefault(result.misconception, {})[result.name] = None
                 students.setdefault(result.misconception, {})[student] = None
-    rows = [MistakeRow(id, titles.get(id, ""), list(checks[id]), list(students[id])) for id in students]
+    rows = [
+        MistakeRow(id, titles.get(id, ""), list(checks[id]), list(students[id])) for id in students
+    ]
     return sorted(rows, key=lambda row: (-len(row.students), row.id))
 
 
@@ -174,7 +185,8 @@ def render(found: Class, when: datetime.datetime) -> str:
     scores = sorted(record.score for record in records.values())
     bars = histogram(scores, sum(check.points for check in found.problem_set.checks))
     by_time = sorted(
-        ((student, record.seconds.get("all", 0.0)) for student, record in records.items()), key=lambda pair: -pair[1]
+        ((student, record.seconds.get("all", 0.0)) for student, record in records.items()),
+        key=lambda pair: -pair[1],
     )
     environment = Environment(
         loader=PackageLoader("autograder.batch", ""),
@@ -184,7 +196,9 @@ def render(found: Class, when: datetime.datetime) -> str:
         lstrip_blocks=True,
     )
     environment.filters["number"] = lambda value: f"{round(value, 2):g}"
-    environment.filters["result_of"] = lambda record, name: next((r for r in record.checks if r.name == name), None)
+    environment.filters["result_of"] = lambda record, name: next(
+        (r for r in record.checks if r.name == name), None
+    )
     # In print a column may be narrower than the name of its check.
     environment.filters["broken"] = lambda name: escape(name).replace("_", Markup("_<wbr>"))
     environment.filters["shown"] = partial(printable, keep="\n")
@@ -206,19 +220,29 @@ def render(found: Class, when: datetime.datetime) -> str:
         sandboxed=SANDBOXED,
         isolations=sorted(Counter(record.isolation for record in records.values()).items()),
         versions=sorted(
-            {f"{name} {number}" for record in records.values() for name, number in record.versions.items()}
+            {
+                f"{name} {number}"
+                for record in records.values()
+                for name, number in record.versions.items()
+            }
         ),
     )
 
 
 def _noted(records: Mapping[str, Result], integrity: bool) -> list[tuple[list[str], list[str]]]:
-    """Students and their notes: on what was changed in a notebook and not taken over, or on what happened when its cells ran.
+    """Students and their notes: on what was changed in a notebook and not taken over, or on what
+    happened when its cells ran.
 
-    Those of whom the same is noted stand together: some editors change the same thing in every notebook.
+    Those of whom the same is noted stand together: some editors change the same thing in every
+    notebook.
     """
     together: dict[tuple[str, ...], list[str]] = {}
     for student, record in records.items():
-        notes = tuple(note for note in record.notes if note.startswith(("Code cell ", FOR_INSTRUCTOR)) != integrity)
+        notes = tuple(
+            note
+            for note in record.notes
+            if note.startswith(("Code cell ", FOR_INSTRUCTOR)) != integrity
+        )
         if notes:
             together.setdefault(notes, []).append(student)
     return [(students, list(notes)) for notes, students in together.items()]

@@ -1,4 +1,5 @@
-"""The command line. Exit codes: 0 all graded, 1 something could not be graded or is not as it should be, 2 wrong use.
+"""The command line. Exit codes: 0 all graded, 1 something could not be graded or is not as it
+should be, 2 wrong use.
 
 What is slow to import is imported by the command that needs it.
 """
@@ -33,7 +34,8 @@ if TYPE_CHECKING:
     from autograder.course.course import Course
     from autograder.judge.result import CheckResult, Result
 
-WORKSHEETS = {"canvas": "fill_canvas", "moodle": "fill_moodle"}  # form -> its function in lms.worksheet
+# form -> its function in lms.worksheet
+WORKSHEETS = {"canvas": "fill_canvas", "moodle": "fill_moodle"}
 COMMONEST = 3  # mistakes in the last line of a run
 STYLES = {"passed": "green", "convention": "yellow", "unfinished": "dim", "skipped": "dim"}
 UNSAFE = click.option(
@@ -44,7 +46,9 @@ UNSAFE = click.option(
 
 
 def _force(context: click.Context, parameter: click.Parameter, value: str | None) -> None:
-    """Say it to all that chooses: to `sandbox.choose`, wherever it is called, in processes that are started here as well."""
+    """Say it to all that chooses: to `sandbox.choose`, wherever it is called, in processes that are
+    started here as well.
+    """
     if value is not None:
         os.environ["AUTOGRADER_ISOLATION"] = value
 
@@ -73,7 +77,9 @@ class _Commands(click.Group):
             if error.strerror is None or (error.filename is None and error.errno not in DISK_FULL):
                 raise
             where = error.filename or "a file could not be written"
-            Console(stderr=True).print(Text(f"autograder: {where}: {error.strerror}"), soft_wrap=True)
+            Console(stderr=True).print(
+                Text(f"autograder: {where}: {error.strerror}"), soft_wrap=True
+            )
             context.exit(1)
         except KeyboardInterrupt:
             said = "stopped. What was done by then is kept, and the same command does the rest."
@@ -84,24 +90,43 @@ class _Commands(click.Group):
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="inside-the-lstm", prog_name="autograder")
 def main() -> None:
-    """Grade notebooks with a judge that the students' code cannot reach. Run it in the course's root."""
-    # jsonschema would import it, and it builds a grammar of web addresses for a second. No notebook's schema asks for one.
+    """Grade notebooks with a judge that the students' code cannot reach. Run it in the course's
+    root.
+    """
+    # jsonschema would import it, and it builds a grammar of web addresses for a second. No
+    # notebook's schema asks for one.
     sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
 
 
 @main.command()
 @click.argument("problem_set")
 @click.option(
-    "--student", "students", multiple=True, metavar="ID", help="Only this student; may be given several times."
+    "--student",
+    "students",
+    multiple=True,
+    metavar="ID",
+    help="Only this student; may be given several times.",
 )
-@click.option("--jobs", type=click.IntRange(min=1), help="Submissions at one time; one per core when left out.")
+@click.option(
+    "--jobs",
+    type=click.IntRange(min=1),
+    help="Submissions at one time; one per core when left out.",
+)
 @click.option("--force", is_flag=True, help="Also those that are graded and have not changed.")
-@click.option("--json", "as_json", is_flag=True, help="Records as JSON on stdout, in place of the table.")
 @click.option(
-    "--json-lines", "as_lines", is_flag=True, help="Each record as one line of JSON on stdout as soon as it is there."
+    "--json", "as_json", is_flag=True, help="Records as JSON on stdout, in place of the table."
 )
 @click.option(
-    "--scheduler", default="", metavar="ADDRESS", help="Grade on the Dask cluster with this scheduler, tcp://host:8786."
+    "--json-lines",
+    "as_lines",
+    is_flag=True,
+    help="Each record as one line of JSON on stdout as soon as it is there.",
+)
+@click.option(
+    "--scheduler",
+    default="",
+    metavar="ADDRESS",
+    help="Grade on the Dask cluster with this scheduler, tcp://host:8786.",
 )
 @ISOLATION
 @UNSAFE
@@ -119,12 +144,17 @@ def run(
 ) -> None:
     """Grade what was handed in for PROBLEM_SET and enter it into nbgrader's gradebook.
 
-    What is graded and has not changed is not graded again: a run that was stopped goes on where it ended.
+    What is graded and has not changed is not graded again: a run that was stopped goes on where it
+    ended.
     """
     from autograder.batch import pool
 
     # First of all: what they import and look over goes on beside what is imported here.
-    judges = None if scheduler else context.with_resource(pool.JudgePool(problem_set, boxes=not unsafe_local))
+    judges = (
+        None
+        if scheduler
+        else context.with_resource(pool.JudgePool(problem_set, boxes=not unsafe_local))
+    )
     if judges is not None:
         judges.begin()
 
@@ -134,7 +164,9 @@ def run(
     course = Course.load()
     if course.root != Path.cwd():  # nbgrader's settings may name another one
         judges = None
-    grading = batch.Grading.prepare(course, problem_set, unsafe_local, elsewhere=bool(scheduler), judges=judges)
+    grading = batch.Grading.prepare(
+        course, problem_set, unsafe_local, elsewhere=bool(scheduler), judges=judges
+    )
     problem_set = grading.problem_set.name
     there = course.students(problem_set)
     if unknown := sorted(set(students) - set(there)):
@@ -144,7 +176,8 @@ def run(
         )
     if not there:
         raise CourseError(
-            f"nothing was handed in for {problem_set}: put the notebooks in {course.submission('STUDENT', problem_set)}"
+            f"nothing was handed in for {problem_set}: put the notebooks in "
+            f"{course.submission('STUDENT', problem_set)}"
         )
     chosen = sorted(set(students)) or there
     with progress_of(len(chosen), quiet=as_json or as_lines) as progress:
@@ -170,13 +203,20 @@ def run(
         _show_class(outcomes)
         if not students and (others := course.others(problem_set)):
             names = plain(", ".join(others))
-            Console().print(Text(f"Not in a folder submitted/<student>/{problem_set}: ") + names + ".", soft_wrap=True)
+            Console().print(
+                Text(f"Not in a folder submitted/<student>/{problem_set}: ") + names + ".",
+                soft_wrap=True,
+            )
     context.exit(1 if any(outcome.problem for outcome in outcomes) else 0)
 
 
 @main.command()
 @click.argument("notebook", type=click.Path(path_type=Path))
-@click.option("--problem-set", metavar="PS", help="The one it belongs to; found by the notebook's cells when left out.")
+@click.option(
+    "--problem-set",
+    metavar="PS",
+    help="The one it belongs to; found by the notebook's cells when left out.",
+)
 @ISOLATION
 @UNSAFE
 def check(notebook: Path, problem_set: str | None, unsafe_local: bool) -> None:
@@ -189,7 +229,9 @@ def check(notebook: Path, problem_set: str | None, unsafe_local: bool) -> None:
 
     submission = read_notebook(notebook)
     found = (
-        [problem_set] if problem_set else [path.parent.name for path in sorted(Path("solutions").glob("*/checks.py"))]
+        [problem_set]
+        if problem_set
+        else [path.parent.name for path in sorted(Path("solutions").glob("*/checks.py"))]
     )
     refusals = []
     for name in sorted(found, key=lambda name: name != notebook.stem):
@@ -204,14 +246,20 @@ def check(notebook: Path, problem_set: str | None, unsafe_local: bool) -> None:
         _show_verdict(result, rebuilt.notes)
         return
     if not found:
-        raise ProblemSetError(f"{Path.cwd() / 'solutions'} has no problem set; run this from the course's root")
-    raise SubmissionError(f"{notebook} belongs to no problem set of this course. {' '.join(refusals)}")
+        raise ProblemSetError(
+            f"{Path.cwd() / 'solutions'} has no problem set; run this from the course's root"
+        )
+    raise SubmissionError(
+        f"{notebook} belongs to no problem set of this course. {' '.join(refusals)}"
+    )
 
 
 @main.command()
 @click.argument("problem_set")
 @click.option(
-    "--out", type=click.Path(path_type=Path, dir_okay=False), help="The file; reports/PROBLEM_SET.html when left out."
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="The file; reports/PROBLEM_SET.html when left out.",
 )
 def report(problem_set: str, out: Path | None) -> None:
     """Write what became of a class for PROBLEM_SET as one HTML page, to read offline or to print.
@@ -234,18 +282,30 @@ def report(problem_set: str, out: Path | None) -> None:
 @main.command()
 @click.argument("problem_set")
 @click.argument(
-    "zips", nargs=-1, required=True, metavar="ZIP...", type=click.Path(path_type=Path, exists=True, dir_okay=False)
+    "zips",
+    nargs=-1,
+    required=True,
+    metavar="ZIP...",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
 )
 @click.option(
-    "--form", type=click.Choice(["moodle", "canvas", "plain"]), help="Who made the ZIPs; found when left out."
+    "--form",
+    type=click.Choice(["moodle", "canvas", "plain"]),
+    help="Who made the ZIPs; found when left out.",
 )
 @click.option(
     "--names",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="CSV file with the name of each student's folder; the platform's numbers when left out.",
 )
-@click.option("--student-column", metavar="HEADING", help="Column of --names with the folders' names.")
-@click.option("--times", is_flag=True, help="The times in the ZIPs are those of handing in: write timestamp.txt.")
+@click.option(
+    "--student-column", metavar="HEADING", help="Column of --names with the folders' names."
+)
+@click.option(
+    "--times",
+    is_flag=True,
+    help="The times in the ZIPs are those of handing in: write timestamp.txt.",
+)
 @click.option("--dry-run", is_flag=True, help="Only say what would be done.")
 @click.pass_context
 def collect(
@@ -260,8 +320,8 @@ def collect(
 ) -> None:
     """Put what Moodle or Canvas gives as one zip under submitted/, as PROBLEM_SET of each student.
 
-    A submission that is there already is kept in a folder .earlier beside the new one. Ends with 1 when something was left out:
-    it is listed.
+    A submission that is there already is kept in a folder .earlier beside the new one. Ends with 1
+    when something was left out: it is listed.
     """
     from autograder.course.course import Course
     from autograder.course.rebuild import read_release
@@ -273,17 +333,33 @@ def collect(
     chosen = problem_sets.load(problem_set, course.root, validate=False)
     table = collecting.read_names(exports.read_worksheet(names), student_column) if names else None
     found = collecting.collect(
-        course, chosen.name, read_release(chosen), zips, form=form, names=table, times=times, dry_run=dry_run
+        course,
+        chosen.name,
+        read_release(chosen),
+        zips,
+        form=form,
+        names=table,
+        times=times,
+        dry_run=dry_run,
     )
     console = Console()
     for kept in found.kept:
         if dry_run:
             console.print(
-                plain(f"{kept.how:>9}  {course.submission(kept.student, chosen.name)}  {kept.path}"), soft_wrap=True
+                plain(
+                    f"{kept.how:>9}  {course.submission(kept.student, chosen.name)}  {kept.path}"
+                ),
+                soft_wrap=True,
             )
     how = [kept.how for kept in found.kept]
-    said = f"{how.count('new')} new, {how.count('replaced')} in place of an earlier one, {how.count('unchanged')} unchanged"
-    console.print(plain(f"{len(how)} notebooks{' would be there' if dry_run else ''}: {said}."), soft_wrap=True)
+    said = (
+        f"{how.count('new')} new, {how.count('replaced')} in place of an earlier one, "
+        f"{how.count('unchanged')} unchanged"
+    )
+    console.print(
+        plain(f"{len(how)} notebooks{' would be there' if dry_run else ''}: {said}."),
+        soft_wrap=True,
+    )
     if late := [kept.student for kept in found.kept if kept.late]:
         console.print(plain(f"late, says Canvas: {', '.join(late)}"), soft_wrap=True)
     for title, listed in (("not needed", found.passed_over), ("left out", found.left_out)):
@@ -300,8 +376,16 @@ def collect(
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="The file that the platform exported; needed for canvas and moodle.",
 )
-@click.option("--column", metavar="HEADING", help="Column of the worksheet for the scores; found when left out.")
-@click.option("--key", metavar="HEADING", help="Column with the names of the students' folders; found when left out.")
+@click.option(
+    "--column",
+    metavar="HEADING",
+    help="Column of the worksheet for the scores; found when left out.",
+)
+@click.option(
+    "--key",
+    metavar="HEADING",
+    help="Column with the names of the students' folders; found when left out.",
+)
 @click.option(
     "--out",
     type=click.Path(path_type=Path, dir_okay=False),
@@ -331,13 +415,14 @@ def export(
     unsafe_local: bool,
     visibility: str,
 ) -> None:
-    """Write final scores for PROBLEM_SET: as a table (csv), or into the worksheet that Canvas or Moodle exported.
+    """Write final scores for PROBLEM_SET: as a table (csv), or into the worksheet that Canvas or
+    Moodle exported.
 
-    Scores given by hand count, and what is lost for being late is taken off. Ends with 1 when a student with a score has no
-    row in the worksheet: the names are listed.
+    Scores given by hand count, and what is lost for being late is taken off. Ends with 1 when a
+    student with a score has no row in the worksheet: the names are listed.
 
-    For gradescope it is no scores that are written but the zip that a course there uploads as its autograder, which grades what
-    is handed in there. It holds the hidden checks.
+    For gradescope it is no scores that are written but the zip that a course there uploads as its
+    autograder, which grades what is handed in there. It holds the hidden checks.
     """
     from autograder.course.course import Course
     from autograder.judge import problem_set as problem_sets
@@ -352,26 +437,41 @@ def export(
         path = out or course.root / "exports" / f"{name}-gradescope.zip"
         build.write_zip(course, chosen, path, unsafe_local, visibility)
         points = sum(check.points for check in chosen.checks)
-        click.echo(f"wrote {path} ({points:g} points). It holds the hidden checks: for instructors only.")
+        click.echo(
+            f"wrote {path} ({points:g} points). It holds the hidden checks: for instructors only."
+        )
         return
     path = out or course.root / "exports" / f"{name}-{form}.csv"
     if form == "csv":
         found = exports.scores(course, name)
         named = {score.student: _mistakes_of(course, name, score.student) for score in found}
-        write_atomic(path, exports.as_csv(name, found, [check.name for check in chosen.checks], named))
+        write_atomic(
+            path, exports.as_csv(name, found, [check.name for check in chosen.checks], named)
+        )
         click.echo(f"{len(found)} scores, into {path}")
         if awaited := sum(not score.complete for score in found):
-            click.echo(f"{awaited} of them await a score by hand, or could not be graded (complete: no).")
+            click.echo(
+                f"{awaited} of them await a score by hand, or could not be graded (complete: no)."
+            )
         if formulas := sum(exports.is_formula(score.student) for score in found):
-            click.echo(f"{formulas} names begin as a formula does: an apostrophe stands before them.")
+            click.echo(
+                f"{formulas} names begin as a formula does: an apostrophe stands before them."
+            )
         return
     if worksheet is None:
-        raise click.UsageError(f"--worksheet is missing: the file that {form.capitalize()} exported")
+        raise click.UsageError(
+            f"--worksheet is missing: the file that {form.capitalize()} exported"
+        )
     fill: Callable[..., exports.Filled] = getattr(exports, WORKSHEETS[form])
-    filled = fill(exports.read_worksheet(worksheet), name, exports.scores(course, name), column, key)
+    filled = fill(
+        exports.read_worksheet(worksheet), name, exports.scores(course, name), column, key
+    )
     write_atomic(path, filled.text)
     click.echo(f"{len(filled.entered)} scores, into {path}")
-    for said, names in (("without a row", filled.unmatched), ("rows without a score", filled.without)):
+    for said, names in (
+        ("without a row", filled.unmatched),
+        ("rows without a score", filled.without),
+    ):
         if names:
             Console().print(plain(f"{said}: {', '.join(names)}"), soft_wrap=True)
     for note in filled.notes:
@@ -381,20 +481,28 @@ def export(
 
 @main.command()
 @click.argument("problem_set")
-@click.option("--zip", "form", type=click.Choice(["moodle", "canvas"]), help="Also pack the pages for this platform.")
+@click.option(
+    "--zip",
+    "form",
+    type=click.Choice(["moodle", "canvas"]),
+    help="Also pack the pages for this platform.",
+)
 @click.option(
     "--download",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="The zip of submissions that Canvas gave: the pages go back under the names of its files.",
 )
 @click.option(
-    "--out", type=click.Path(path_type=Path, dir_okay=False), help="The zip; exports/PROBLEM_SET-feedback-FORM.zip."
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="The zip; exports/PROBLEM_SET-feedback-FORM.zip.",
 )
 def feedback(problem_set: str, form: str | None, download: Path | None, out: Path | None) -> None:
-    """Write a page for each student of PROBLEM_SET into feedback/, also for those who could not be graded.
+    """Write a page for each student of PROBLEM_SET into feedback/, also for those who could not be
+    graded.
 
-    Scores and comments by hand are on it. With --zip all pages are packed in the form in which Moodle ("feedback files in a
-    zip") or Canvas ("upload submissions") takes them back.
+    Scores and comments by hand are on it. With --zip all pages are packed in the form in which
+    Moodle ("feedback files in a zip") or Canvas ("upload submissions") takes them back.
     """
     from autograder.course.course import Course
     from autograder.judge import problem_set as problem_sets
@@ -419,11 +527,16 @@ def feedback(problem_set: str, form: str | None, download: Path | None, out: Pat
 @ISOLATION
 @click.pass_context
 def doctor(context: click.Context) -> None:
-    """Try out how this machine can hold the students' code apart: every way there is, and which one is used."""
+    """Try out how this machine can hold the students' code apart: every way there is, and which one
+    is used.
+    """
     from autograder.sandbox import choose
 
     levels = choose.test_all_levels()
-    used = next((level for level, findings in levels.items() if all(finding.holds for finding in findings)), None)
+    used = next(
+        (level for level, findings in levels.items() if all(finding.holds for finding in findings)),
+        None,
+    )
     console = Console()
     for level, findings in levels.items():
         console.print(Text(f"{level}{', which is used' if level == used else ''}", "bold"))
@@ -437,14 +550,20 @@ def doctor(context: click.Context) -> None:
     if used is None:
         console.print(Text("Submissions are not graded here until one of these is put right."))
     else:
-        console.print(plain(f"Memory and processes are bounded by {choose.describe_limits(used)}"), soft_wrap=True)
+        console.print(
+            plain(f"Memory and processes are bounded by {choose.describe_limits(used)}"),
+            soft_wrap=True,
+        )
         console.print(Text(f"Submissions can be graded here, {os.cpu_count()} at one time."))
     context.exit(1 if used is None else 0)
 
 
 @main.command()
 @click.option(
-    "--check", "only_check", is_flag=True, help="Write nothing; fail when a notebook is not what its source gives."
+    "--check",
+    "only_check",
+    is_flag=True,
+    help="Write nothing; fail when a notebook is not what its source gives.",
 )
 @click.pass_context
 def exercises(context: click.Context, only_check: bool) -> None:
@@ -455,7 +574,9 @@ def exercises(context: click.Context, only_check: bool) -> None:
         for path in made.write_releases(Path.cwd()):
             click.echo(f"wrote {path.relative_to(Path.cwd())}")
     elif report := made.stale(Path.cwd()):
-        click.echo("\n".join([*report, "Run `make exercises` and commit what it writes."]), err=True)
+        click.echo(
+            "\n".join([*report, "Run `make exercises` and commit what it writes."]), err=True
+        )
         context.exit(1)
 
 
@@ -478,7 +599,8 @@ def new(name: str) -> None:
 def lint(context: click.Context, problem_set: str, unsafe_local: bool) -> None:
     """Tell what is wrong with PROBLEM_SET before a class meets it.
 
-    The solution must get every point, the notebook as students get it must get none, and nothing of checks.py may be in it.
+    The solution must get every point, the notebook as students get it must get none, and nothing of
+    checks.py may be in it.
     """
     from autograder.author import lint as linting
     from autograder.sandbox import choose
@@ -489,17 +611,33 @@ def lint(context: click.Context, problem_set: str, unsafe_local: bool) -> None:
     for trouble in troubles:
         console.print(Text("  wrong  ", "bold red") + plain(trouble.what), soft_wrap=True)
         console.print(plain(f"         {trouble.remedy}"), soft_wrap=True)
-    console.print(plain(f"{name}: " + (f"{len(troubles)} to mend." if troubles else "nothing wrong was found.")))
+    console.print(
+        plain(
+            f"{name}: " + (f"{len(troubles)} to mend." if troubles else "nothing wrong was found.")
+        )
+    )
     context.exit(1 if troubles else 0)
 
 
 @main.command()
 @click.argument("folder", type=click.Path(path_type=Path), default=Path("build/demo-course"))
-@click.option("--problem-set", default="lstm-bptt", show_default=True, metavar="PS", help="Whose students.py to take.")
-@click.option("--jobs", type=click.IntRange(min=1), help="Submissions at one time; one per core when left out.")
+@click.option(
+    "--problem-set",
+    default="lstm-bptt",
+    show_default=True,
+    metavar="PS",
+    help="Whose students.py to take.",
+)
+@click.option(
+    "--jobs",
+    type=click.IntRange(min=1),
+    help="Submissions at one time; one per core when left out.",
+)
 @click.pass_context
 def demo(context: click.Context, folder: Path, problem_set: str, jobs: int | None) -> None:
-    """Make a course in FOLDER with a class of simulated students, grade it, and compare with what each must get."""
+    """Make a course in FOLDER with a class of simulated students, grade it, and compare with what
+    each must get.
+    """
     from autograder.author import demo as simulated
 
     with _progress() as progress:
@@ -508,14 +646,21 @@ def demo(context: click.Context, folder: Path, problem_set: str, jobs: int | Non
         def advance(outcome: Outcome, total: int) -> None:
             progress.update(task, advance=1, total=total)
 
-        results = simulated.run_demo(Path.cwd(), folder, problem_set, jobs=jobs or 0, progress=advance)
+        results = simulated.run_demo(
+            Path.cwd(), folder, problem_set, jobs=jobs or 0, progress=advance
+        )
     simulated.show(results, Console())
     click.echo(f"The course is in {folder}: gradebook.db, feedback/, records/.")
     context.exit(0 if all(result.as_expected for result in results) else 1)
 
 
 def _progress(quiet: bool = False) -> Progress:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
     return Progress(*columns, console=Console(stderr=True), disable=quiet, transient=True)
 
 
@@ -531,14 +676,21 @@ def mistakes_named(checks: Iterable[CheckResult]) -> str:
 
 
 def class_summary(results: Sequence[Result]) -> str:
-    """Mean, median and the commonest mistakes of a class, on one line; empty where nobody was graded."""
+    """Mean, median and the commonest mistakes of a class, on one line; empty where nobody was
+    graded.
+    """
     if not results:
         return ""
     scores = [result.score for result in results]
     named = Counter(m for result in results for m in {c.misconception for c in result.checks} if m)
     common = sorted(named.items(), key=lambda item: (-item[1], item[0]))[:COMMONEST]
-    told = f"mean {statistics.fmean(scores):.2f}, median {statistics.median(scores):.2f} of {results[0].max_score:g} points"
-    return told + (f"; commonest mistakes: {', '.join(f'{m} ({n})' for m, n in common)}" if common else "")
+    told = (
+        f"mean {statistics.fmean(scores):.2f}, median {statistics.median(scores):.2f} of "
+        f"{results[0].max_score:g} points"
+    )
+    return told + (
+        f"; commonest mistakes: {', '.join(f'{m} ({n})' for m, n in common)}" if common else ""
+    )
 
 
 def _mistakes_of(course: Course, problem_set: str, student: str) -> list[str]:
@@ -546,7 +698,11 @@ def _mistakes_of(course: Course, problem_set: str, student: str) -> list[str]:
     from autograder.batch.outcome import read_result
 
     result = read_result(course.records / problem_set / f"{student}.json")
-    return list(dict.fromkeys(check.misconception for check in result.checks if check.misconception)) if result else []
+    return (
+        list(dict.fromkeys(check.misconception for check in result.checks if check.misconception))
+        if result
+        else []
+    )
 
 
 def plain(text: str) -> Text:
@@ -557,27 +713,40 @@ def plain(text: str) -> Text:
 def _show_class(outcomes: list[Outcome]) -> None:
     console = Console()
     table = Table(
-        Column("student", overflow="fold"), "points", "not passed", Column("mistakes_named mistakes", overflow="fold")
+        Column("student", overflow="fold"),
+        "points",
+        "not passed",
+        Column("mistakes_named mistakes", overflow="fold"),
     )
     isolations = set()
     for outcome in outcomes:
         if (result := outcome.result) is not None:
             isolations.add(result.isolation)
             points = f"{round(result.score, 2):g} of {result.max_score:g}"
-            open_checks = ", ".join(f"{c.name} ({c.status})" for c in result.checks if c.status != "passed")
-            table.add_row(plain(outcome.student), points, open_checks, mistakes_named(result.checks))
+            open_checks = ", ".join(
+                f"{c.name} ({c.status})" for c in result.checks if c.status != "passed"
+            )
+            table.add_row(
+                plain(outcome.student), points, open_checks, mistakes_named(result.checks)
+            )
     if table.row_count:
         console.print(table)
     failed = [outcome for outcome in outcomes if outcome.problem]
     judged = sum(outcome.judged for outcome in outcomes)
     console.print(
-        f"{judged} judged, {len(outcomes) - judged - len(failed)} unchanged, {len(failed)} could not be graded."
+        f"{judged} judged, {len(outcomes) - judged - len(failed)} unchanged, {len(failed)} "
+        "could not be graded."
     )
-    if (summary := class_summary([result for outcome in outcomes if (result := outcome.result) is not None])) != "":
+    if (
+        summary := class_summary(
+            [result for outcome in outcomes if (result := outcome.result) is not None]
+        )
+    ) != "":
         console.print(plain(summary), soft_wrap=True)
     if not all(map(is_sandboxed, isolations)):
         console.print(
-            "Graded without a sandbox: the students' code could read and write whatever you can.", soft_wrap=True
+            "Graded without a sandbox: the students' code could read and write whatever you can.",
+            soft_wrap=True,
         )
     for outcome in failed:
         more = f" (see {_shortest(outcome.log)})" if outcome.log else ""
@@ -601,4 +770,6 @@ def _show_verdict(result: Result, notes: list[str]) -> None:
             console.print(Text(f"            {line}"), soft_wrap=True)
     for note in (*notes, *result.notes):
         console.print(Text(f"       note {note}"), soft_wrap=True)
-    console.print(f"{result.score:g} of {result.max_score:g} points. Isolation: {result.isolation}.")
+    console.print(
+        f"{result.score:g} of {result.max_score:g} points. Isolation: {result.isolation}."
+    )

@@ -1,4 +1,6 @@
-"""How far a run is: a bar where somebody looks at a terminal, a line now and then where stderr goes into a file."""
+"""How far a run is: a bar where somebody looks at a terminal, a line now and then where stderr goes
+into a file.
+"""
 
 from __future__ import annotations
 
@@ -45,7 +47,9 @@ class Counter:
 
     @property
     def per_minute(self) -> float:
-        """Submissions per minute, from the first to now; those whose record still held count as well."""
+        """Submissions per minute, from the first to now; those whose record still held count as
+        well.
+        """
         return 60 * self.done / max(self.clock() - self._began, 1e-9)
 
     @property
@@ -55,7 +59,10 @@ class Counter:
 
     def __str__(self) -> str:
         left = f", {self.seconds_left:.0f} s left" if FEW < self.done < self.total else ""
-        return f"{self.done} of {self.total} graded, {self.per_minute:.0f} per minute{left}, {self.failed} failed"
+        return (
+            f"{self.done} of {self.total} graded, {self.per_minute:.0f} per minute{left}, "
+            f"{self.failed} failed"
+        )
 
     def say(self, text: str) -> None:
         """Tell a person something; here nobody listens."""
@@ -108,7 +115,9 @@ class Bar(Counter):
 
 
 @contextmanager
-def progress_of(total: int, quiet: bool = False, console: Console | None = None) -> Iterator[Counter]:
+def progress_of(
+    total: int, quiet: bool = False, console: Console | None = None
+) -> Iterator[Counter]:
     """Show how far a run is, on stderr.
 
     Parameters

@@ -17,7 +17,8 @@ from autograder.errors import CourseError, SubmissionError
 
 SETTINGS = "nbgrader_config.py"
 TIMESTAMP = "timestamp.txt"  # nbgrader's; says when something was handed in
-SECRET = "submission_secret.txt"  # nbgrader's; only who handed something in can name the file with the feedback on it
+# nbgrader's; only who handed something in can name the file with the feedback on it
+SECRET = "submission_secret.txt"
 
 
 @dataclass(frozen=True)
@@ -47,9 +48,13 @@ class Course:
             config.CourseDirectory.setdefault("root", str(root))
             return cls(CourseDirectory(config=config), config)
         except ConfigFileNotFound:
-            raise CourseError(f"{root} has no {SETTINGS}; run this from the course's root") from None
+            raise CourseError(
+                f"{root} has no {SETTINGS}; run this from the course's root"
+            ) from None
         except Exception as error:  # the file is a program, and may fail in any way
-            raise CourseError(f"{root / SETTINGS} cannot be used: {type(error).__name__}: {error}") from error
+            raise CourseError(
+                f"{root / SETTINGS} cannot be used: {type(error).__name__}: {error}"
+            ) from error
 
     @property
     def root(self) -> Path:
@@ -68,28 +73,39 @@ class Course:
 
     def submission(self, student: str, problem_set: str) -> Path:
         """Folder of what a student handed in."""
-        return Path(self.directory.format_path(self.directory.submitted_directory, student, problem_set))
+        return Path(
+            self.directory.format_path(self.directory.submitted_directory, student, problem_set)
+        )
 
     def autograded(self, student: str, problem_set: str) -> Path:
         """Folder of the notebook that was graded."""
-        return Path(self.directory.format_path(self.directory.autograded_directory, student, problem_set))
+        return Path(
+            self.directory.format_path(self.directory.autograded_directory, student, problem_set)
+        )
 
     def students(self, problem_set: str) -> list[str]:
         """Names of those who handed something in, sorted."""
         return sorted(name for name, handed_in in self._submitted(problem_set).items() if handed_in)
 
     def others(self, problem_set: str) -> list[str]:
-        """Names of what stands beside them and holds nothing for this problem set, sorted: perhaps a folder has a wrong name."""
-        return sorted(name for name, handed_in in self._submitted(problem_set).items() if not handed_in)
+        """Names of what stands beside them and holds nothing for this problem set, sorted: perhaps
+        a folder has a wrong name.
+        """
+        return sorted(
+            name for name, handed_in in self._submitted(problem_set).items() if not handed_in
+        )
 
     def _submitted(self, problem_set: str) -> dict[str, bool]:
-        before, after = self.directory.format_path(self.directory.submitted_directory, "\0", problem_set).split("\0")
+        before, after = self.directory.format_path(
+            self.directory.submitted_directory, "\0", problem_set
+        ).split("\0")
         folders = (path for path in Path(before).glob("*") if not path.name.startswith("."))
         return {path.name: Path(f"{path}{after}").is_dir() for path in folders}
 
 
 def read_timestamp(path: Path) -> datetime.datetime | None:
-    """When something was handed in; None where no file says so. Links and pipes in a submission are left alone.
+    """When something was handed in; None where no file says so. Links and pipes in a submission are
+    left alone.
 
     Raises
     ------
@@ -100,7 +116,9 @@ def read_timestamp(path: Path) -> datetime.datetime | None:
             return None
         with path.open(encoding="utf-8") as file:
             text = file.read(200).strip()
-        if len(parts := text.split(" ")) == 3 and (parts[2][-1:].isdigit() or gettz(parts[2]) is None):
+        if len(parts := text.split(" ")) == 3 and (
+            parts[2][-1:].isdigit() or gettz(parts[2]) is None
+        ):
             raise ValueError("nbgrader would take this zone, such as EDT or +01:00, for UTC")
         return parse_utc(text) if text else None
     except FileNotFoundError:

@@ -1,4 +1,6 @@
-"""nbgrader's gradebook, opened: SQLite or PostgreSQL, with a clear error where it cannot be used."""
+"""nbgrader's gradebook, opened: SQLite or PostgreSQL, with a clear error where it cannot be
+used.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,8 @@ def open_gradebook(directory: CourseDirectory) -> Iterator[Gradebook]:
     GradebookError : it is locked, older than this nbgrader, or out of reach
     """
     path = os.environ.get("PATH", "")
-    # nbgrader asks the program alembic for the version of a new gradebook; it lies beside this Python, which need not be on PATH.
+    # nbgrader asks the program alembic for the version of a new gradebook; it lies beside this
+    # Python, which need not be on PATH.
     os.environ["PATH"] = os.pathsep.join([sysconfig.get_path("scripts"), path])
     try:
         with explained(directory):
@@ -47,7 +50,8 @@ def _opened(directory: CourseDirectory) -> Gradebook:
         _make(directory)
         return Gradebook(directory.db_url, directory.course_id)
     except (DatabaseError, InvalidEntry) as error:
-        # Two people who grade for the first time make the tables at one time; the second finds them made.
+        # Two people who grade for the first time make the tables at one time; the second finds them
+        # made.
         if not re.search("already exists|duplicate key", str(error)):
             raise
         return Gradebook(directory.db_url, directory.course_id)
@@ -56,9 +60,15 @@ def _opened(directory: CourseDirectory) -> Gradebook:
 
 
 def _make(directory: CourseDirectory) -> None:
-    """Make a gradebook where SQLite has none yet: whole or not at all, for nbgrader makes it in several steps."""
+    """Make a gradebook where SQLite has none yet: whole or not at all, for nbgrader makes it in
+    several steps.
+    """
     url = make_url(directory.db_url)
-    if url.get_backend_name() != "sqlite" or url.database in (None, "", ":memory:") or Path(url.database).exists():
+    if (
+        url.get_backend_name() != "sqlite"
+        or url.database in (None, "", ":memory:")
+        or Path(url.database).exists()
+    ):
         return
     path = Path(url.database)
     remove_stale(path.parent)
@@ -67,7 +77,8 @@ def _make(directory: CourseDirectory) -> None:
         address = url.set(database=str(part)).render_as_string(hide_password=False)
         Gradebook(address, directory.course_id).close()
         try:
-            os.link(part, path)  # unlike a rename, it does not replace one that another process made meanwhile
+            # unlike a rename, it does not replace one that another process made meanwhile
+            os.link(part, path)
         except FileExistsError:
             pass
         except OSError:  # a file system without links
@@ -101,15 +112,22 @@ def without_password(address: str) -> str:
     """
     try:
         return make_url(address).render_as_string(hide_password=True)
-    except (ArgumentError, ValueError):  # it is no address, so that nobody knows where in it a password stands
+    except (
+        ArgumentError,
+        ValueError,
+    ):  # it is no address, so that nobody knows where in it a password stands
         return "that nbgrader_config.py names in c.CourseDirectory.db_url"
 
 
 def _unusable(address: str, error: Exception) -> str:
     if isinstance(error, ModuleNotFoundError) and str(error.name).startswith("psycopg"):
-        return f"The gradebook {without_password(address)} needs a driver: `pip install 'psycopg[binary]'`."
+        return (
+            f"The gradebook {without_password(address)} needs a driver: `pip install "
+            "'psycopg[binary]'`."
+        )
     return (
-        f"The gradebook {without_password(address)} cannot be used: c.CourseDirectory.db_url must be an address such as "
+        f"The gradebook {without_password(address)} cannot be used: c.CourseDirectory.db_url must "
+        "be an address such as "
         "sqlite:////folder/gradebook.db or postgresql+psycopg://user:password@host/database."
     )
 
@@ -117,19 +135,27 @@ def _unusable(address: str, error: Exception) -> str:
 # What a PostgreSQL server or its driver says -> what that means and what to do.
 _SERVER = {
     "password authentication failed|no password supplied|role .* does not exist": (
-        "the server refuses this user or this password. Correct c.CourseDirectory.db_url in nbgrader_config.py"
+        "the server refuses this user or this password. Correct c.CourseDirectory.db_url in "
+        "nbgrader_config.py"
     ),
     "database .* does not exist": (
-        "the server has no such database. Make it with `createdb --owner USER NAME`; nbgrader makes the tables in it"
+        "the server has no such database. Make it with `createdb --owner USER NAME`; nbgrader "
+        "makes the tables in it"
     ),
     "permission denied": (
-        "this user may not make tables or write there. Make the user the owner: `ALTER DATABASE NAME OWNER TO USER`"
+        "this user may not make tables or write there. Make the user the owner: `ALTER "
+        "DATABASE NAME OWNER TO USER`"
     ),
-    "terminating connection|server closed|connection is lost|connection is closed|connection already closed": (
-        "the server ended the connection; no score is lost, the judge keeps a record of each. Wait until the server runs again"
+    (
+        "terminating connection|server closed|connection is lost|connection is closed|connection "
+        "already closed"
+    ): (
+        "the server ended the connection; no score is lost, the judge keeps a record of each. "
+        "Wait until the server runs again"
     ),
     "connection failed|connection is bad|connection refused|failed to resolve|timeout": (
-        "the server does not answer. Start it, or correct c.CourseDirectory.db_url in nbgrader_config.py"
+        "the server does not answer. Start it, or correct c.CourseDirectory.db_url in "
+        "nbgrader_config.py"
     ),
 }
 
@@ -140,23 +166,40 @@ def _reason(address: str, said: str) -> str:
     if not address.startswith("sqlite"):
         for pattern, advice in _SERVER.items():
             if re.search(pattern, said, re.IGNORECASE):
-                return f"{where} cannot be used: {advice}, then run the same command again. (It was said: {said}.)"
+                return (
+                    f"{where} cannot be used: {advice}, then run the same command again. (It was "
+                    f"said: {said}.)"
+                )
     if "locked" in said:
         return (
-            f"{where} is locked: another program is writing to it. Close formgrader or wait for nbgrader to end, "
+            f"{where} is locked: another program is writing to it. Close formgrader or wait for "
+            "nbgrader to end, "
             "then run the same command again."
         )
     if "full" in said:
-        return f"{where} has no room left: the disk is full ({said}). Make room there, then run the same command again."
+        return (
+            f"{where} has no room left: the disk is full ({said}). Make room there, then run the "
+            "same command again."
+        )
     if "disk I/O" in said:
-        return f"{where} cannot be read or written: {said}. Is a quota used up, or the disk gone? Then run the command again."
+        return (
+            f"{where} cannot be read or written: {said}. Is a quota used up, or the disk gone? "
+            "Then run the command again."
+        )
     if "readonly" in said:
-        return f"{where} cannot be written: {said}. Make the file and its folder writable, then run the same command again."
+        return (
+            f"{where} cannot be written: {said}. Make the file and its folder writable, then run "
+            "the same command again."
+        )
     if "no such column" in said or "no such table" in said:
-        return f"{where} was made by another version of nbgrader: make a copy of it, then run `nbgrader db upgrade`."
+        return (
+            f"{where} was made by another version of nbgrader: make a copy of it, then run "
+            "`nbgrader db upgrade`."
+        )
     if "not a database" in said or "malformed" in said:
         return (
-            f"{where} is damaged, or another file ({said}). Restore it from a copy; or move it away and run the same command "
+            f"{where} is damaged, or another file ({said}). Restore it from a copy; or move it "
+            "away and run the same command "
             "again, which enters all scores that the judge gave, but none that were given by hand."
         )
     return f"{where} cannot be used: {said}."

@@ -27,9 +27,11 @@ def finding(check: CheckResult) -> str:
 
 
 def fill(notebook: NotebookNode, result: Result) -> None:
-    """Write what the judge found into the test cells, in the form from which nbgrader reads a score; notes go to the end.
+    """Write what the judge found into the test cells, in the form from which nbgrader reads a
+    score; notes go to the end.
 
-    Everything is plain text of an output, which no viewer takes for Markdown or HTML: a message may quote the student.
+    Everything is plain text of an output, which no viewer takes for Markdown or HTML: a message may
+    quote the student.
     """
     for cell in test_cells(notebook):
         check = result.check(cell.metadata.nbgrader["grade_id"])
@@ -40,11 +42,15 @@ def fill(notebook: NotebookNode, result: Result) -> None:
     if notes:
         text = wrapped("\n".join(f"- {note}" for note in notes))
         outputs = [new_output("stream", name="stdout", text=text)]
-        notebook.cells.append(new_code_cell("# Notes of the judge", id="notes-of-the-judge", outputs=outputs))
+        notebook.cells.append(
+            new_code_cell("# Notes of the judge", id="notes-of-the-judge", outputs=outputs)
+        )
 
 
 def comments(problem_set: ProblemSet, result: Result) -> dict[str, str]:
-    """Solution cell by grade_id -> what is said of the checks of its function that were not passed."""
+    """Solution cell by grade_id -> what is said of the checks of its function that were not
+    passed.
+    """
     said: dict[str, list[str]] = {}
     for check in problem_set.checks:
         answer = result.check(check.name)
@@ -54,7 +60,9 @@ def comments(problem_set: ProblemSet, result: Result) -> dict[str, str]:
 
 
 def comment_on(cell: NotebookNode, said: Mapping[str, str]) -> str | None:
-    """Comment on a solution cell: nbgrader's own where nothing was written, else what the judge found."""
+    """Comment on a solution cell: nbgrader's own where nothing was written, else what the judge
+    found.
+    """
     if cell.metadata.nbgrader.get("checksum") == compute_checksum(cell) and not is_task(cell):
         return "No response."
     text = said.get(cell.metadata.nbgrader["grade_id"])
@@ -75,5 +83,6 @@ def write_feedback(course: Course, problem_set: str) -> None:
         converter.start()
     except NbGraderException as error:
         raise GradebookError(
-            f"The feedback could not be written: {error}; `nbgrader generate_feedback {problem_set}` says why"
+            f"The feedback could not be written: {error}; `nbgrader generate_feedback "
+            f"{problem_set}` says why"
         ) from None

@@ -1,4 +1,6 @@
-"""nbgrader's gradebook, written: one writer, one connection, the rows that nbgrader itself would write."""
+"""nbgrader's gradebook, written: one writer, one connection, the rows that nbgrader itself would
+write.
+"""
 
 from __future__ import annotations
 
@@ -27,8 +29,11 @@ from autograder.judge.result import Result
 NBGRADERS_OWN: dict[str, Any] = {"message": "Object of type <Submitted", "category": SAWarning}
 
 
-def register(gradebook: Gradebook, directory: CourseDirectory, problem_set: str, release: NotebookNode) -> None:
-    """Tell the gradebook of a problem set, as ``nbgrader generate_assignment`` would; nothing happens where it knows.
+def register(
+    gradebook: Gradebook, directory: CourseDirectory, problem_set: str, release: NotebookNode
+) -> None:
+    """Tell the gradebook of a problem set, as ``nbgrader generate_assignment`` would; nothing
+    happens where it knows.
 
     Raises
     ------
@@ -47,13 +52,17 @@ def register(gradebook: Gradebook, directory: CourseDirectory, problem_set: str,
     if known == wanted:
         return
     gradebook.update_or_create_assignment(problem_set)
-    resources = {"nbgrader": {"notebook": problem_set, "assignment": problem_set, "db_url": directory.db_url}}
+    resources = {
+        "nbgrader": {"notebook": problem_set, "assignment": problem_set, "db_url": directory.db_url}
+    }
     try:
         SaveCells().preprocess(deepcopy(release), resources)
     except RuntimeError:
         raise GradebookError(
-            f"The released notebook of {problem_set} has other cells than the gradebook knows, and there are submissions. "
-            f"Release the former cells again; or copy the gradebook, run `nbgrader db assignment remove {problem_set} --force`, "
+            f"The released notebook of {problem_set} has other cells than the gradebook knows, and "
+            "there are submissions. "
+            "Release the former cells again; or copy the gradebook, run `nbgrader db assignment "
+            f"remove {problem_set} --force`, "
             "which forgets the scores of this problem set, and grade it anew."
         ) from None
     gradebook.db.expire_all()
@@ -65,11 +74,15 @@ def _known(gradebook: Gradebook, problem_set: str) -> dict[str, Any] | None:
     except MissingEntry:
         return None
     points = {cell.name: cell.max_score for cell in (*notebook.grade_cells, *notebook.task_cells)}
-    return {cell.name: (cell.source, cell.checksum, points.get(cell.name)) for cell in notebook.source_cells}
+    return {
+        cell.name: (cell.source, cell.checksum, points.get(cell.name))
+        for cell in notebook.source_cells
+    }
 
 
 class Writer:
-    """Writes what became of submissions into one gradebook. Manual scores and comments are never touched.
+    """Writes what became of submissions into one gradebook. Manual scores and comments are never
+    touched.
 
     Parameters
     ----------
@@ -86,7 +99,8 @@ class Writer:
 
     @contextmanager
     def at_once(self) -> Iterator[Gradebook]:
-        """Gradebook in which all that is written within becomes visible, and safe, at once or not at all.
+        """Gradebook in which all that is written within becomes visible, and safe, at once or not
+        at all.
 
         Raises
         ------
@@ -97,9 +111,12 @@ class Writer:
             return
         with explained(self.course.directory), self.gradebook.engine.begin() as connection:
             gradebook = copy(self.gradebook)
-            # nbgrader commits several times per submission. In a session that joins a transaction that only ends it when
-            # something went wrong, and what was read once need not be read again.
-            session = sessionmaker(connection, join_transaction_mode="rollback_only", expire_on_commit=False)
+            # nbgrader commits several times per submission. In a session that joins a transaction
+            # that only ends it when something went wrong, and what was read once need not be read
+            # again.
+            session = sessionmaker(
+                connection, join_transaction_mode="rollback_only", expire_on_commit=False
+            )
             gradebook.db = scoped_session(session)
             try:
                 self._now = gradebook
@@ -120,7 +137,8 @@ class Writer:
             self._enter(gradebook, student)
 
     def refuse(self, student: str) -> None:
-        """Enter a student whose submission cannot be graded: a score that an earlier one got does not stand for it.
+        """Enter a student whose submission cannot be graded: a score that an earlier one got does
+        not stand for it.
 
         Raises
         ------
@@ -129,7 +147,8 @@ class Writer:
         with self.at_once() as gradebook:
             _, row = self._enter(gradebook, student)
             for grade in row.grades:
-                grade.auto_score, grade.needs_manual_grade = None, True  # as in a submission that was never graded
+                # as in a submission that was never graded
+                grade.auto_score, grade.needs_manual_grade = None, True
             for comment in row.comments:
                 comment.auto_comment = None
             row.late_submission_penalty = None
@@ -150,9 +169,13 @@ class Writer:
                 if is_grade(cell):
                     grade = grades[cell.metadata.nbgrader["grade_id"]]
                     grade.auto_score, _ = determine_grade(cell)
-                    grade.needs_manual_grade = grade.manual_score is not None or grade.auto_score is None
+                    grade.needs_manual_grade = (
+                        grade.manual_score is not None or grade.auto_score is None
+                    )
                 if is_solution(cell) or is_task(cell):
-                    remarks[cell.metadata.nbgrader["grade_id"]].auto_comment = comment_on(cell, said)
+                    remarks[cell.metadata.nbgrader["grade_id"]].auto_comment = comment_on(
+                        cell, said
+                    )
             if submission.total_seconds_late > 0:
                 gradebook.db.flush()
                 gradebook.db.refresh(row, ["score"])  # the database adds up
@@ -162,17 +185,23 @@ class Writer:
         """Rows of the submission and of its notebook."""
         when = {}
         with suppress(SubmissionError):  # whoever grades has refused it by then, and has said why
-            if timestamp := read_timestamp(self.course.submission(student, self.problem_set.name) / TIMESTAMP):
+            if timestamp := read_timestamp(
+                self.course.submission(student, self.problem_set.name) / TIMESTAMP
+            ):
                 when["timestamp"] = timestamp
         gradebook.update_or_create_student(student)
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", **NBGRADERS_OWN)
-            submission = gradebook.update_or_create_submission(self.problem_set.name, student, **when)
+            submission = gradebook.update_or_create_submission(
+                self.problem_set.name, student, **when
+            )
         (row,) = (row for row in submission.notebooks if row.name == self.problem_set.name)
         return submission, row
 
     def _penalty(self, student: str, submission: Any, row: Any) -> float | None:
-        """Points lost for being late, as nbgrader's plug-in for that says; never more than there are."""
+        """Points lost for being late, as nbgrader's plug-in for that says; never more than there
+        are.
+        """
         late = submission.total_seconds_late
         if late <= 0:
             return None

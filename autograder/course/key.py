@@ -14,7 +14,8 @@ from autograder.files import remove_stale, temp_name
 
 
 def course_key(folder: Path) -> bytes:
-    """Secret of the course, made at first use and readable by its owner only. With it, a seed in a record can be made again.
+    """Secret of the course, made at first use and readable by its owner only. With it, a seed in a
+    record can be made again.
 
     Raises
     ------
@@ -30,7 +31,8 @@ def course_key(folder: Path) -> bytes:
             with open(descriptor, "w") as file:
                 file.write(secrets.token_hex(32) + "\n")
             with suppress(FileExistsError):
-                os.link(part, path)  # unlike a rename, it does not replace the key that another process made meanwhile
+                # unlike a rename, it does not replace the key that another process made meanwhile
+                os.link(part, path)
         finally:
             part.unlink()
     try:
@@ -39,7 +41,8 @@ def course_key(folder: Path) -> bytes:
         key = b""
     if len(key) < 16:
         raise AutograderError(
-            f"{path} holds no key. Restore it from a copy, or remove it: a new one is made, and seeds of old records "
+            f"{path} holds no key. Restore it from a copy, or remove it: a new one is made, and "
+            "seeds of old records "
             "can no longer be made again from it."
         )
     return key

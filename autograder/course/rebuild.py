@@ -1,6 +1,8 @@
-"""Make the notebook that is graded: the release, with the student's own code put into it and nothing else of theirs.
+"""Make the notebook that is graded: the release, with the student's own code put into it and
+nothing else of theirs.
 
-Whatever a student did to test cells, tags and metadata has no effect, because none of it is taken over. What differs is noted.
+Whatever a student did to test cells, tags and metadata has no effect, because none of it is taken
+over. What differs is noted.
 """
 
 from __future__ import annotations
@@ -27,10 +29,12 @@ from autograder.judge.problem_set import ProblemSet
 
 MAX_FILE = 32 * 2**20  # bytes; a notebook full of plots has 10 MB
 MAX_BRACKETS = (
-    400_000  # of dicts and lists in the file, each of which takes Python far more than a byte; usual are 5 thousand
+    # of dicts and lists in the file, each of which takes Python far more than a byte; usual are 5
+    # thousand
+    400_000
 )
-# Of values in the file, counted by their commas, which also stand in texts: one takes Python up to 150 bytes. A long notebook
-# has 200 thousand, most of them in its plots.
+# Of values in the file, counted by their commas, which also stand in texts: one takes Python up to
+# 150 bytes. A long notebook has 200 thousand, most of them in its plots.
 MAX_COMMAS = 2_000_000
 MAX_CODE = 2**20  # characters in all cells together; a long notebook has 100 thousand
 MAX_CELLS = 5000
@@ -43,7 +47,8 @@ class Rebuilt:
 
     Parameters
     ----------
-    notebook : the release with the student's code in it; every test cell says that it was not judged yet, and gives 0 points
+    notebook : the release with the student's code in it; every test cell says that it was not
+        judged yet, and gives 0 points
     cells : sources to execute, in order
     notes : what was found in the submission and not taken over
     """
@@ -80,7 +85,8 @@ def read_notebook(path: Path) -> NotebookNode:
 
     Raises
     ------
-    SubmissionError : missing, a link, no regular file, too large, no JSON, no notebook, or of a version that cannot be read
+    SubmissionError : missing, a link, no regular file, too large, no JSON, no notebook, or of a
+        version that cannot be read
     """
     try:
         # O_NONBLOCK: opening a named pipe must not wait for somebody to write into it.
@@ -88,7 +94,8 @@ def read_notebook(path: Path) -> NotebookNode:
     except OSError as error:
         if path.is_symlink():
             raise SubmissionError(
-                f"{path.name} is a symbolic link, and links are not followed; hand in the file itself"
+                f"{path.name} is a symbolic link, and links are not followed; hand in the file "
+                "itself"
             ) from None
         raise SubmissionError(f"{path.name} cannot be read: {error.strerror}") from None
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
@@ -98,13 +105,15 @@ def read_notebook(path: Path) -> NotebookNode:
         content = file.read(MAX_FILE + 1)
     if len(content) > MAX_FILE:
         raise SubmissionError(
-            f"{path.name} has more than {MAX_FILE >> 20} MB; clear the outputs of the notebook, save it and hand it in again"
+            f"{path.name} has more than {MAX_FILE >> 20} MB; clear the outputs of the "
+            "notebook, save it and hand it in again"
         )
     return parse_notebook(content, path.name)
 
 
 def refuse_linked_folders(path: Path) -> None:
-    """Refuse a submission whose folder, or whose student's folder, is a link: to another student's, or to a solution.
+    """Refuse a submission whose folder, or whose student's folder, is a link: to another student's,
+    or to a solution.
 
     Raises
     ------
@@ -112,7 +121,9 @@ def refuse_linked_folders(path: Path) -> None:
     """
     for folder in (path.parent, path.parent.parent):
         if folder.is_symlink():
-            raise SubmissionError(f"the folder {folder.name} is a symbolic link, and links are not followed")
+            raise SubmissionError(
+                f"the folder {folder.name} is a symbolic link, and links are not followed"
+            )
 
 
 def parse_notebook(content: bytes, name: str) -> NotebookNode:
@@ -128,13 +139,16 @@ def parse_notebook(content: bytes, name: str) -> NotebookNode:
     try:
         data = json.loads(content.decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:
-        raise SubmissionError(f"{name} is no notebook: it cannot be read as JSON ({_short(error)})") from None
+        raise SubmissionError(
+            f"{name} is no notebook: it cannot be read as JSON ({_short(error)})"
+        ) from None
     if not isinstance(data, dict) or not isinstance(data.get("nbformat"), int):
         raise SubmissionError(f"{name} is no notebook: it has no nbformat number")
     version = data["nbformat"]
     if version not in (3, 4):
         raise SubmissionError(
-            f"{name} has notebook format {version}; 3 and 4 can be read. Open it in JupyterLab, save it and hand it in again"
+            f"{name} has notebook format {version}; 3 and 4 can be read. Open it in "
+            "JupyterLab, save it and hand it in again"
         )
     try:
         if version == 3:
@@ -163,15 +177,24 @@ def _refuse_bomb(content: bytes, name: str) -> None:
     for what, count, most in counts:
         if count > most:
             raise SubmissionError(
-                f"{name} holds more than {most:,} {what}; clear the outputs of the notebook, save it and hand it in again"
+                f"{name} holds more than {most:,} {what}; clear the outputs of the notebook, "
+                "save it and hand it in again"
             )
 
 
 def _cells_of_format_3(data: Mapping[str, Any]) -> list[Any]:
-    """Cells of an old notebook in the form of a new one: only what is read here, before anything is copied."""
+    """Cells of an old notebook in the form of a new one: only what is read here, before anything is
+    copied.
+    """
     sheets = data.get("worksheets")
-    found = [cell for sheet in (sheets if isinstance(sheets, list) else []) for cell in sheet.get("cells", [])]
-    return [_of_format_3(cell) if isinstance(cell, dict) else cell for cell in found[: MAX_CELLS + 1]]
+    found = [
+        cell
+        for sheet in (sheets if isinstance(sheets, list) else [])
+        for cell in sheet.get("cells", [])
+    ]
+    return [
+        _of_format_3(cell) if isinstance(cell, dict) else cell for cell in found[: MAX_CELLS + 1]
+    ]
 
 
 def _of_format_3(cell: Mapping[str, Any]) -> dict[str, Any]:
@@ -186,9 +209,10 @@ def _of_format_3(cell: Mapping[str, Any]) -> dict[str, Any]:
 def rebuild(release: NotebookNode, submission: Mapping[str, Any]) -> Rebuilt:
     """Put a student's code into the release.
 
-    Solution cells are found by grade_id, and by cell id where the grade_id was lost. Code cells that the student added are kept
-    in their place, and so is the student's version of a release cell that may be edited. Of several cells with one grade_id the
-    last is the solution, as in nbgrader; the others are run before it.
+    Solution cells are found by grade_id, and by cell id where the grade_id was lost. Code cells
+    that the student added are kept in their place, and so is the student's version of a release
+    cell that may be edited. Of several cells with one grade_id the last is the solution, as in
+    nbgrader; the others are run before it.
 
     Parameters
     ----------
@@ -206,7 +230,10 @@ def rebuild(release: NotebookNode, submission: Mapping[str, Any]) -> Rebuilt:
     ids = {cell.get("id") for cell in release.cells}
     added = _added(release, submitted, match)
     notebook = NotebookNode(
-        nbformat=4, nbformat_minor=5, metadata=deepcopy(release.metadata), cells=_own_cells(added.get(-1, []), ids)
+        nbformat=4,
+        nbformat_minor=5,
+        metadata=deepcopy(release.metadata),
+        cells=_own_cells(added.get(-1, []), ids),
     )
     for index, cell in enumerate(release.cells):
         cell = deepcopy(cell)
@@ -233,14 +260,18 @@ def read_release(problem_set: ProblemSet) -> NotebookNode:
     if not path.is_file():
         raise ProblemSetError(f"{path} does not exist; run `autograder exercises` first")
     release = nbformat.read(path, as_version=4)
-    tests = {cell.metadata.nbgrader["grade_id"]: cell.metadata.nbgrader["points"] for cell in test_cells(release)}
+    tests = {
+        cell.metadata.nbgrader["grade_id"]: cell.metadata.nbgrader["points"]
+        for cell in test_cells(release)
+    }
     checks = {check.name: check.points for check in problem_set.checks}
     for name in {**tests, **checks}:
         if tests.get(name) != checks.get(name):
             cell = f"{tests[name]:g} points" if name in tests else "no such cell"
             check = f"{checks[name]:g} points" if name in checks else "no such check"
             raise ProblemSetError(
-                f"{path.name} and {problem_set.folder.name}/checks.py disagree about {name!r}: {cell} in the notebook, "
+                f"{path.name} and {problem_set.folder.name}/checks.py disagree about {name!r}: "
+                f"{cell} in the notebook, "
                 f"{check} in checks.py"
             )
     return release
@@ -251,34 +282,47 @@ def test_cells(notebook: NotebookNode) -> list[NotebookNode]:
     return [cell for cell in notebook.cells if _is_test(cell)]
 
 
-# Where two threads parse at once, Python 3.11 now and then raises a SystemError for nothing (issue 106905 of python/cpython).
+# Where two threads parse at once, Python 3.11 now and then raises a SystemError for nothing (issue
+# 106905 of python/cpython).
 _ONE_PARSER = threading.Lock()
 
 
 def cells_to_run(notebook: NotebookNode) -> list[str]:
-    """Sources of a rebuilt notebook that are executed: code cells that neither test nor are tagged ``local``.
+    """Sources of a rebuilt notebook that are executed: code cells that neither test nor are tagged
+    ``local``.
 
-    At the end those that were given come again, where they only define: what calls the student's function must be what was
-    handed out, and not what a later cell has put in its place.
+    At the end those that were given come again, where they only define: what calls the student's
+    function must be what was handed out, and not what a later cell has put in its place.
     """
     cells = [
         cell
         for cell in notebook.cells
-        if cell.cell_type == "code" and not _is_test(cell) and LOCAL not in cell.metadata.get("tags", [])
+        if cell.cell_type == "code"
+        and not _is_test(cell)
+        and LOCAL not in cell.metadata.get("tags", [])
     ]
-    given = [cell.source for cell in cells[:-1] if _marks(cell).get("locked") and _only_defines(cell.source)]
+    given = [
+        cell.source
+        for cell in cells[:-1]
+        if _marks(cell).get("locked") and _only_defines(cell.source)
+    ]
     return [cell.source for cell in cells] + given
 
 
 @lru_cache(maxsize=256)  # they are the same for each student
 def _only_defines(source: str) -> bool:
-    """Whether code does no more than define functions and classes, so that nothing is lost or done twice when it runs again."""
+    """Whether code does no more than define functions and classes, so that nothing is lost or done
+    twice when it runs again.
+    """
     try:
         with _ONE_PARSER:
             statements = ast.parse(source).body
     except (SyntaxError, ValueError):
         return False
-    return all(isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) for statement in statements)
+    return all(
+        isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
+        for statement in statements
+    )
 
 
 def notes_of(notebook: NotebookNode) -> list[str]:
@@ -287,13 +331,18 @@ def notes_of(notebook: NotebookNode) -> list[str]:
 
 
 def mark_unjudged(cell: NotebookNode) -> None:
-    """Give a test cell 0 points. nbgrader gives full points to a test cell without output, so that none may be left without."""
+    """Give a test cell 0 points. nbgrader gives full points to a test cell without output, so that
+    none may be left without.
+    """
     cell.outputs = outputs_of("Not judged.\n", 0.0)
 
 
 def outputs_of(text: str, score: float) -> list[NotebookNode]:
-    """Outputs of a test cell: what is said of it, and the score in the form from which nbgrader reads one."""
-    # Not by nbformat's new_output, which holds each against the whole schema: that takes longer than to write the notebook.
+    """Outputs of a test cell: what is said of it, and the score in the form from which nbgrader
+    reads one.
+    """
+    # Not by nbformat's new_output, which holds each against the whole schema: that takes longer
+    # than to write the notebook.
     return [
         NotebookNode(output_type="stream", name="stdout", text=text),
         NotebookNode(
@@ -319,7 +368,8 @@ def _cells(notebook: Mapping[str, Any]) -> Iterator[_Cell]:
         characters += len(read.source) if read.kind == "code" else 0
         if characters > MAX_CODE:
             raise SubmissionError(
-                f"the notebook has more than {MAX_CODE} characters of code; did data get into a cell? Load it from a file"
+                f"the notebook has more than {MAX_CODE} characters of code; did data get into "
+                "a cell? Load it from a file"
             )
         yield read
 
@@ -338,20 +388,32 @@ def _read_cell(cell: Mapping[str, Any]) -> _Cell:
         source=_text(source) or "",
         grade_id=_text(marks.get("grade_id")),
         id=_text(cell.get("id")),
-        tags=frozenset(tag for tag in tags if isinstance(tag, str)) if isinstance(tags, list) else frozenset(),
-        marks={key: marks[key] for key in ("points", "grade", "solution", "locked", "task") if key in marks},
+        tags=frozenset(tag for tag in tags if isinstance(tag, str))
+        if isinstance(tags, list)
+        else frozenset(),
+        marks={
+            key: marks[key]
+            for key in ("points", "grade", "solution", "locked", "task")
+            if key in marks
+        },
         attachments=bool(cell.get("attachments")),
     )
 
 
 def _text(value: Any) -> str | None:
-    """Return a string that can be written as UTF-8, which JSON does not promise, or None for all else."""
+    """Return a string that can be written as UTF-8, which JSON does not promise, or None for all
+    else.
+    """
     return value.encode("utf-8", "replace").decode("utf-8") if isinstance(value, str) else None
 
 
 def _as_node(cell: _Cell) -> NotebookNode:
     marks: dict[str, Any] = {"grade_id": cell.grade_id} if cell.grade_id is not None else {}
-    marks |= {key: value for key, value in cell.marks.items() if isinstance(value, bool | int | float | str)}
+    marks |= {
+        key: value
+        for key, value in cell.marks.items()
+        if isinstance(value, bool | int | float | str)
+    }
     metadata: dict[str, Any] = {"nbgrader": marks} if marks else {}
     if cell.tags:
         metadata["tags"] = sorted(cell.tags)
@@ -383,12 +445,23 @@ def _is_test(cell: NotebookNode) -> bool:
 def _is_open(cell: NotebookNode) -> bool:
     """Whether a student may edit this release cell, though it is no solution cell."""
     local = LOCAL in cell.metadata.get("tags", [])
-    return cell.cell_type == "code" and not local and not _is_test(cell) and not _marks(cell).get("locked")
+    return (
+        cell.cell_type == "code"
+        and not local
+        and not _is_test(cell)
+        and not _marks(cell).get("locked")
+    )
 
 
 def _match(release: NotebookNode, submitted: list[_Cell]) -> _Match:
-    """Find the release cell of each submitted cell: by grade_id, else by the same text, else by cell id."""
-    by_grade_id = {_marks(cell)["grade_id"]: k for k, cell in enumerate(release.cells) if _marks(cell).get("grade_id")}
+    """Find the release cell of each submitted cell: by grade_id, else by the same text, else by
+    cell id.
+    """
+    by_grade_id = {
+        _marks(cell)["grade_id"]: k
+        for k, cell in enumerate(release.cells)
+        if _marks(cell).get("grade_id")
+    }
     match = _Match()
     for k, cell in enumerate(submitted):
         if cell.grade_id in by_grade_id:
@@ -403,11 +476,20 @@ def _match(release: NotebookNode, submitted: list[_Cell]) -> _Match:
         if k not in match.targets and (cell.kind, cell.source.strip()) in by_text:
             match.targets[k] = by_text[cell.kind, cell.source.strip()]
     taken = set(match.targets.values())
-    by_id = {cell.id: k for k, cell in enumerate(release.cells) if cell.get("id") and k not in taken}
+    by_id = {
+        cell.id: k for k, cell in enumerate(release.cells) if cell.get("id") and k not in taken
+    }
     for k, cell in enumerate(submitted):
-        # Text of a student's that bears the id of a cell of code is run as her own, and the other way round nothing is lost.
-        found = by_id.get(cell.id) if cell.id and cell.grade_id is None and k not in match.targets else None
-        if found is not None and (_marks(release.cells[found]).get("grade_id") or _is_kind(release.cells[found], cell)):
+        # Text of a student's that bears the id of a cell of code is run as her own, and the other
+        # way round nothing is lost.
+        found = (
+            by_id.get(cell.id)
+            if cell.id and cell.grade_id is None and k not in match.targets
+            else None
+        )
+        if found is not None and (
+            _marks(release.cells[found]).get("grade_id") or _is_kind(release.cells[found], cell)
+        ):
             match.targets[k] = found
     for k, index in match.targets.items():
         match.winners[index] = max(k, match.winners.get(index, k))
@@ -424,8 +506,14 @@ def _check_belongs(release: NotebookNode, submitted: list[_Cell], match: _Match)
     solutions = [k for k, cell in enumerate(release.cells) if _is_solution(cell)]
     if any(k in match.winners for k in solutions):
         return
-    names = set().union(*(set(re.findall(r"^def (\w+)", release.cells[k].source, re.MULTILINE)) for k in solutions))
-    if any(re.search(rf"^def ({'|'.join(names)})\b", cell.source, re.MULTILINE) for cell in submitted if names):
+    names = set().union(
+        *(set(re.findall(r"^def (\w+)", release.cells[k].source, re.MULTILINE)) for k in solutions)
+    )
+    if any(
+        re.search(rf"^def ({'|'.join(names)})\b", cell.source, re.MULTILINE)
+        for cell in submitted
+        if names
+    ):
         return
     found = sorted({cell.grade_id for cell in submitted if cell.grade_id})
     raise SubmissionError(
@@ -440,46 +528,75 @@ def _notes(release: NotebookNode, submitted: list[_Cell], match: _Match) -> list
     for index, cell in enumerate(release.cells):
         name = _marks(cell).get("grade_id") or f"number {index + 1}"
         if not _marks(cell).get("grade_id"):
-            if index in match.winners and cell.cell_type == "code" and LOCAL in cell.metadata.get("tags", []):
+            if (
+                index in match.winners
+                and cell.cell_type == "code"
+                and LOCAL in cell.metadata.get("tags", [])
+            ):
                 if submitted[match.winners[index]].source.strip() != cell.source.strip():
                     notes.append(
-                        f"Cell {name} is tagged '{LOCAL}' and was not run; code that others need goes into a cell of its own."
+                        f"Cell {name} is tagged '{LOCAL}' and was not run; code that others "
+                        "need goes into a cell of its own."
                     )
             continue
         copies = [k for k, target in match.targets.items() if target == index]
         if not copies:
-            notes.append(f"Cell {name} was missing; the cell that was handed out stands in its place.")
+            notes.append(
+                f"Cell {name} was missing; the cell that was handed out stands in its place."
+            )
             continue
         mine = submitted[match.winners[index]]
         if len(copies) > 1:
-            kept = "the last one counts" if _is_solution(cell) else "the cell that was handed out is used"
+            kept = (
+                "the last one counts"
+                if _is_solution(cell)
+                else "the cell that was handed out is used"
+            )
             notes.append(f"Cell {name} is there {len(copies)} times; {kept}.")
-        if not _is_solution(cell) and any(submitted[k].source.strip() != cell.source.strip() for k in copies):
+        if not _is_solution(cell) and any(
+            submitted[k].source.strip() != cell.source.strip() for k in copies
+        ):
             notes.append(f"Cell {name} was changed; the cell that was handed out is used.")
         if mine.grade_id is None:
             notes.append(f"Cell {name} had lost its name; it was found by its cell id.")
         if mine.kind != cell.cell_type:
-            notes.append(f"Cell {name} was turned into a {mine.kind} cell; it is read as {cell.cell_type}.")
+            notes.append(
+                f"Cell {name} was turned into a {mine.kind} cell; it is read as {cell.cell_type}."
+            )
         if mine.tags != frozenset(cell.metadata.get("tags", [])):
             notes.append(f"Tags of cell {name} were changed; they are not read.")
         if mine.grade_id is not None and any(
             mine.marks[key] != value for key, value in _marks(cell).items() if key in mine.marks
         ):
             notes.append(f"nbgrader's data on cell {name} was changed; it is not read.")
-    order = [match.targets[k] for k in sorted(match.targets) if match.winners[match.targets[k]] == k]
+    order = [
+        match.targets[k] for k in sorted(match.targets) if match.winners[match.targets[k]] == k
+    ]
     if order != sorted(order):
         notes.append("Cells were moved; those that were handed out are back in their order.")
     if any(cell.attachments for cell in submitted):
         notes.append("Attachments were left out.")
-    if any(cell.kind != "code" and cell.source.strip() for k, cell in enumerate(submitted) if k not in match.targets):
-        notes.append("Text cells that were added are not shown here; they are in the notebook that was handed in.")
+    if any(
+        cell.kind != "code" and cell.source.strip()
+        for k, cell in enumerate(submitted)
+        if k not in match.targets
+    ):
+        notes.append(
+            "Text cells that were added are not shown here; they are in the notebook that was "
+            "handed in."
+        )
     if any(cell.grade_id and k not in match.targets for k, cell in enumerate(submitted)):
-        notes.append("Cells with a name that this assignment does not know were run as cells of the student's own.")
+        notes.append(
+            "Cells with a name that this assignment does not know were run as cells of the "
+            "student's own."
+        )
     return notes
 
 
 def _added(release: NotebookNode, submitted: list[_Cell], match: _Match) -> dict[int, list[_Cell]]:
-    """Code cells of the student's own, by the position of the release cell after which they stand; -1 is the top."""
+    """Code cells of the student's own, by the position of the release cell after which they stand;
+    -1 is the top.
+    """
     added: dict[int, list[_Cell]] = {}
     anchor = -1
     for k, cell in enumerate(submitted):
@@ -488,14 +605,18 @@ def _added(release: NotebookNode, submitted: list[_Cell], match: _Match) -> dict
         if target is not None and match.winners[target] == k:
             anchor = place = target
             original = release.cells[target]
-            if _is_solution(original) or not _is_open(original) or original.source.strip() == cell.source.strip():
+            if (
+                _is_solution(original)
+                or not _is_open(original)
+                or original.source.strip() == cell.source.strip()
+            ):
                 continue
         elif target is not None:
             if not _is_solution(release.cells[target]):
                 continue
             place = min(place, target - 1)  # it must run before the one that counts
-        # A solution cell that is missing was perhaps written anew in a cell of its own: the empty one that stands in for it
-        # must not come after that cell and undo it.
+        # A solution cell that is missing was perhaps written anew in a cell of its own: the empty
+        # one that stands in for it must not come after that cell and undo it.
         while target is None and place + 1 < len(release.cells) and place + 1 not in match.winners:
             place += 1
         if cell.kind == "code" and cell.source.strip():

@@ -1,6 +1,8 @@
-"""Student notebooks from the instructors' sources: ``solutions/<set>/<set>.md`` -> ``exercises/<set>/<set>.ipynb``.
+"""Student notebooks from the instructors' sources: ``solutions/<set>/<set>.md`` ->
+``exercises/<set>/<set>.ipynb``.
 
-nbgrader's own generate step takes the solutions out. The same source gives the same file, byte for byte, on every machine.
+nbgrader's own generate step takes the solutions out. The same source gives the same file, byte for
+byte, on every machine.
 """
 
 from __future__ import annotations
@@ -27,7 +29,8 @@ from autograder.errors import ProblemSetError
 from autograder.files import write_atomic
 
 BEGIN, END = "BEGIN SOLUTION", "END SOLUTION"
-INSTALL = "install"  # tag of a code cell that is left out as long as the course has no public address
+# tag of a code cell that is left out as long as the course has no public address
+INSTALL = "install"
 ADDRESS = "REPOSITORY_URL"  # stands for that address in such a cell
 KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 MARKS = {"grade": False, "solution": False, "task": False, "schema_version": 3}
@@ -35,11 +38,14 @@ MARKS = {"grade": False, "solution": False, "task": False, "schema_version": 3}
 
 def sources(root: Path) -> list[Path]:
     """Notebook source of every problem set of a course."""
-    return sorted(path for path in (root / "solutions").glob("*/*.md") if path.stem == path.parent.name)
+    return sorted(
+        path for path in (root / "solutions").glob("*/*.md") if path.stem == path.parent.name
+    )
 
 
 def write_releases(root: Path) -> list[Path]:
-    """Write the student notebook of every problem set, and for nbgrader's own commands the source as a notebook.
+    """Write the student notebook of every problem set, and for nbgrader's own commands the source
+    as a notebook.
 
     Returns
     -------
@@ -65,7 +71,9 @@ def write_releases(root: Path) -> list[Path]:
 
 
 def stale(root: Path) -> list[str]:
-    """What is to be said of each student notebook that is not what its source gives; empty when all are fresh."""
+    """What is to be said of each student notebook that is not what its source gives; empty when all
+    are fresh.
+    """
     report = []
     sets = _some_sources(root)
     for source in sets:
@@ -75,7 +83,9 @@ def stale(root: Path) -> list[str]:
         if not target.is_file():
             report.append(f"{shown} does not exist.")
         elif (old := target.read_text(encoding="utf-8")) != (new := release_text(source)):
-            report.append(f"{shown} is not what {source.relative_to(root)} gives:\n{_difference(old, new)}")
+            report.append(
+                f"{shown} is not what {source.relative_to(root)} gives:\n{_difference(old, new)}"
+            )
     for folder in sorted((root / "exercises").glob("*/*.ipynb")):
         if folder.stem not in {source.stem for source in sets}:
             report.append(f"{folder.relative_to(root)} has no source under solutions/; remove it.")
@@ -83,7 +93,8 @@ def stale(root: Path) -> list[str]:
 
 
 def release_text(source: Path) -> str:
-    """Student notebook, as the text of its file, through nbgrader's generate step in a course that lasts as long as this call.
+    """Student notebook, as the text of its file, through nbgrader's generate step in a course that
+    lasts as long as this call.
 
     Raises
     ------
@@ -98,24 +109,29 @@ def release_text(source: Path) -> str:
         log = logging.Logger("generate")
         said = _Said()
         log.addHandler(said)
-        # What `nbgrader generate_assignment --no-db` does: the course's gradebook learns of the release when it is graded.
+        # What `nbgrader generate_assignment --no-db` does: the course's gradebook learns of the
+        # release when it is graded.
         config = Config(CourseDirectory={"root": str(course)}, SaveCells={"enabled": False})
         config.GenerateAssignment.no_database = True
         coursedir = CourseDirectory(config=config, log=log, assignment_id=name)
         try:
             GenerateAssignment(coursedir=coursedir, config=config, log=log).start()
         except NbGraderException as error:
-            raise ProblemSetError(f"{source}: nbgrader cannot release it: {said.reason or error}") from None
+            raise ProblemSetError(
+                f"{source}: nbgrader cannot release it: {said.reason or error}"
+            ) from None
         text = (course / "release" / name / f"{name}.ipynb").read_text(encoding="utf-8")
     _check_leaks(source, notebook, nbformat.reads(text, as_version=4))
     return text
 
 
 def source_notebook(source: Path) -> NotebookNode:
-    """Source of a problem set as a notebook with its solutions, and without anything of the machine it was made on.
+    """Source of a problem set as a notebook with its solutions, and without anything of the machine
+    it was made on.
 
-    What nbgrader wants to know of each cell and is the same everywhere is filled in. Cells get ids that follow from their
-    content: a cell that is released again has the same one, whatever was put above it meanwhile.
+    What nbgrader wants to know of each cell and is the same everywhere is filled in. Cells get ids
+    that follow from their content: a cell that is released again has the same one, whatever was put
+    above it meanwhile.
 
     Raises
     ------
@@ -125,7 +141,9 @@ def source_notebook(source: Path) -> NotebookNode:
         notebook = jupytext.reads(source.read_text(encoding="utf-8"), fmt="md:myst")
     except Exception as error:
         raise ProblemSetError(f"{source} cannot be read as a MyST notebook: {error}") from error
-    cells = [cell for cell in (_install(cell, source) for cell in notebook.cells) if cell is not None]
+    cells = [
+        cell for cell in (_install(cell, source) for cell in notebook.cells) if cell is not None
+    ]
     seen: set[str] = set()
     for number, cell in enumerate(cells, start=1):
         marks = cell.metadata.get("nbgrader")
@@ -134,7 +152,9 @@ def source_notebook(source: Path) -> NotebookNode:
             cell.metadata.nbgrader = _complete(source, number, marks)
             cell.id = marks["grade_id"]
         if cell.id in seen:
-            raise ProblemSetError(f"{source}: two cells are called {cell.id!r}; a grade_id must be unique")
+            raise ProblemSetError(
+                f"{source}: two cells are called {cell.id!r}; a grade_id must be unique"
+            )
         seen.add(cell.id)
     metadata = {"kernelspec": KERNEL, "language_info": {"name": "python"}}
     return nbformat.v4.new_notebook(cells=cells, metadata=metadata)
@@ -153,7 +173,9 @@ def _id_of(cell: NotebookNode, taken: set[str]) -> str:
 
 
 def solution_cells(source: Path) -> dict[str, str]:
-    """Source of each solution cell by grade_id, solution included, without the lines that mark it."""
+    """Source of each solution cell by grade_id, solution included, without the lines that mark
+    it.
+    """
     return {
         cell.metadata.nbgrader["grade_id"]: "\n".join(
             line for line in cell.source.split("\n") if BEGIN not in line and END not in line
@@ -164,7 +186,9 @@ def solution_cells(source: Path) -> dict[str, str]:
 
 
 class _Said(logging.Handler):
-    """Keeps the last line of the last error that nbgrader logged, which is where the reason stands."""
+    """Keeps the last line of the last error that nbgrader logged, which is where the reason
+    stands.
+    """
 
     def __init__(self) -> None:
         super().__init__(logging.ERROR)
@@ -180,7 +204,8 @@ def _some_sources(root: Path) -> list[Path]:
     found = sources(root)
     if not found:
         raise ProblemSetError(
-            f"{root / 'solutions'} has no problem set (a folder with a .md file of the same name); run from the course's root"
+            f"{root / 'solutions'} has no problem set (a folder with a .md file of the same "
+            "name); run from the course's root"
         )
     return found
 
@@ -206,7 +231,8 @@ def _complete(source: Path, number: int, marks: dict[str, Any]) -> dict[str, Any
     grade_id = marks.get("grade_id")
     if not isinstance(grade_id, str) or not re.fullmatch(r"[a-zA-Z0-9_-]{1,64}", grade_id):
         raise ProblemSetError(
-            f"{source}: cell {number} needs a grade_id of letters, digits, - and _, at most 64 of them; got {grade_id!r}"
+            f"{source}: cell {number} needs a grade_id of letters, digits, - and _, at most 64 "
+            f"of them; got {grade_id!r}"
         )
     complete = MARKS | marks
     return {"locked": not complete["solution"]} | complete
@@ -227,26 +253,39 @@ def _regions(cell: NotebookNode) -> Iterator[str]:
 
 
 def _check_leaks(source: Path, notebook: NotebookNode, release: NotebookNode) -> None:
-    """Refuse a marker out of place, and a release with a line of a solution or a solved function outside its solution cell."""
+    """Refuse a marker out of place, and a release with a line of a solution or a solved function
+    outside its solution cell.
+    """
     for number, cell in enumerate(notebook.cells, start=1):
         found = re.findall(f"{BEGIN}|{END}", cell.source)
         if found != [BEGIN, END] * (len(found) // 2):
-            raise ProblemSetError(f"{source}: {_shown(number, cell)}: a solution marker is out of place")
-    solutions = [cell for cell in notebook.cells if cell.metadata.get("nbgrader", {}).get("solution")]
+            raise ProblemSetError(
+                f"{source}: {_shown(number, cell)}: a solution marker is out of place"
+            )
+    solutions = [
+        cell for cell in notebook.cells if cell.metadata.get("nbgrader", {}).get("solution")
+    ]
     # Short lines (`h = h0`, `return dx`) stand everywhere and give nothing away.
-    secret = {line.strip() for cell in solutions for line in _regions(cell) if len(line.strip()) >= 20}
+    secret = {
+        line.strip() for cell in solutions for line in _regions(cell) if len(line.strip()) >= 20
+    }
     secret = {line for line in secret if "=" in line and not line.startswith("#")}
-    functions = {name for cell in solutions for name in re.findall(r"^def (\w+)", cell.source, re.MULTILINE)}
+    functions = {
+        name for cell in solutions for name in re.findall(r"^def (\w+)", cell.source, re.MULTILINE)
+    }
     for number, cell in enumerate(release.cells, start=1):
         where = f"{source}: {_shown(number, cell)}"
         for line in cell.source.split("\n"):
             if line.strip() in secret:
-                raise ProblemSetError(f"{where}: a line of a solution would be handed out: {line.strip()!r}")
+                raise ProblemSetError(
+                    f"{where}: a line of a solution would be handed out: {line.strip()!r}"
+                )
         if cell.cell_type == "code" and not cell.metadata.get("nbgrader", {}).get("solution"):
             for name in re.findall(r"^def (\w+)", cell.source, re.MULTILINE):
                 if name in functions:
                     raise ProblemSetError(
-                        f"{where}: it defines {name}, which students are to write; mark it as a solution cell"
+                        f"{where}: it defines {name}, which students are to write; mark it as "
+                        "a solution cell"
                     )
 
 

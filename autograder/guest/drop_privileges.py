@@ -1,8 +1,10 @@
-"""Give up what root has, in the new process in which a student's code is to run; then run the command that is its worker.
+"""Give up what root has, in the new process in which a student's code is to run; then run the
+command that is its worker.
 
-It is started by `plain_process` as root, needs the standard library only, and runs none of the student's code. What it takes away
-cannot be taken back: the user, the right to gain rights, the system calls that a filter names, and where the kernel has Landlock
-all files but those that the settings name.
+It is started by `plain_process` as root, needs the standard library only, and runs none of the
+student's code. What it takes away cannot be taken back: the user, the right to gain rights, the
+system calls that a filter names, and where the kernel has Landlock all files but those that the
+settings name.
 """
 
 from __future__ import annotations
@@ -18,7 +20,8 @@ PR_SET_NO_NEW_PRIVS, PR_SET_SECCOMP, SECCOMP_MODE_FILTER = 38, 22, 2
 # The same numbers on every machine; from include/uapi/linux/landlock.h.
 CREATE_RULESET, ADD_RULE, RESTRICT_SELF = 444, 445, 446
 EXECUTE, WRITE_FILE, READ_FILE, READ_DIR = 1 << 0, 1 << 1, 1 << 2, 1 << 3
-RIGHTS = {1: 13, 2: 14, 3: 15, 4: 15, 5: 16}  # version of Landlock -> how many rights to files it knows
+# version of Landlock -> how many rights to files it knows
+RIGHTS = {1: 13, 2: 14, 3: 15, 4: 15, 5: 16}
 ON_A_FILE = EXECUTE | WRITE_FILE | READ_FILE
 
 
@@ -31,7 +34,11 @@ class Filter(ctypes.Structure):
 class Ruleset(ctypes.Structure):
     """``struct landlock_ruleset_attr``."""
 
-    _fields_ = [("files", ctypes.c_uint64), ("network", ctypes.c_uint64), ("scoped", ctypes.c_uint64)]
+    _fields_ = [
+        ("files", ctypes.c_uint64),
+        ("network", ctypes.c_uint64),
+        ("scoped", ctypes.c_uint64),
+    ]
 
 
 class Below(ctypes.Structure):
@@ -43,8 +50,13 @@ class Below(ctypes.Structure):
 
 
 def landlock_version() -> int:
-    """Version of Landlock that this kernel has; 0 where it has none, or where a container's own filter denies it."""
-    return max(0, int(ctypes.CDLL(None, use_errno=True).syscall(CREATE_RULESET, None, ctypes.c_size_t(0), 1)))
+    """Version of Landlock that this kernel has; 0 where it has none, or where a container's own
+    filter denies it.
+    """
+    return max(
+        0,
+        int(ctypes.CDLL(None, use_errno=True).syscall(CREATE_RULESET, None, ctypes.c_size_t(0), 1)),
+    )
 
 
 def main(settings: dict[str, Any], command: list[str]) -> None:
@@ -59,12 +71,19 @@ def main(settings: dict[str, Any], command: list[str]) -> None:
         _close_files(libc, version, settings["readable"], settings["writable"])
     if settings["filter"]:
         program = bytes.fromhex(settings["filter"])
-        _call(libc.prctl, PR_SET_SECCOMP, SECCOMP_MODE_FILTER, ctypes.byref(Filter(len(program) // 8, program)))
+        _call(
+            libc.prctl,
+            PR_SET_SECCOMP,
+            SECCOMP_MODE_FILTER,
+            ctypes.byref(Filter(len(program) // 8, program)),
+        )
     os.execv(command[0], command)
 
 
 def _close_files(libc: ctypes.CDLL, version: int, readable: list[str], writable: list[str]) -> None:
-    """Leave open to this process, and to all that it starts, only some files; and no TCP, where Landlock knows of it."""
+    """Leave open to this process, and to all that it starts, only some files; and no TCP, where
+    Landlock knows of it.
+    """
     everything = (1 << RIGHTS.get(version, 16)) - 1
     ruleset = Ruleset(everything, 3 if version >= 4 else 0, 3 if version >= 6 else 0)
     size = 8 if version < 4 else 16 if version < 6 else 24

@@ -1,4 +1,6 @@
-"""The errors that also the code inside the sandbox raises; `autograder.errors` has them with all others."""
+"""The errors that also the code inside the sandbox raises; `autograder.errors` has them with all
+others.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,9 @@ class AutograderError(Exception):
 
 
 class WorkerError(AutograderError, RuntimeError):
-    """The worker gave no answer; whatever the reason, its process is killed and a new one is started."""
+    """The worker gave no answer; whatever the reason, its process is killed and a new one is
+    started.
+    """
 
 
 class ProtocolError(WorkerError):

@@ -13,11 +13,14 @@ sees those of another. A judge's end ends its line and its workers, and nothing 
 The child that is forked gives up, before any of the student's code runs, all that ties it to the
 fork server and to other workers:
 
-- it is the first process of a process namespace of its own, and its death is the death of all that it starts;
-- mounts, System V IPC, network, host name and control groups are its own as well; /tmp and /box are new and empty;
+- it is the first process of a process namespace of its own, and its death is the death of all that
+  it starts;
+- mounts, System V IPC, network, host name and control groups are its own as well; /tmp and /box are
+  new and empty;
 - of the descriptors it keeps the three pipes of its submission;
-- the limits, another user (root) or a user namespace without a single user (an ordinary user), no capability, not even one
-  to regain, and the filter of system calls: what it can no longer do it could not do in a fresh box.
+- the limits, another user (root) or a user namespace without a single user (an ordinary user), no
+  capability, not even one to regain, and the filter of system calls: what it can no longer do it
+  could not do in a fresh box.
 
 The first process only waits: a process that is the first of its namespace ignores signals that
 would end any other, so that the student's code runs in its child. How that one ended goes to the
@@ -50,8 +53,24 @@ ALONE = 0.5  # seconds after which a worker whose judge has ended must have noti
 # Linux's numbers, the same on every machine that autograder.sandbox.seccomp knows.
 NEWNS, NEWCGROUP, NEWUTS, NEWIPC = 0x00020000, 0x02000000, 0x04000000, 0x08000000
 NEWUSER, NEWPID, NEWNET = 0x10000000, 0x20000000, 0x40000000
-MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_BIND, MS_MOVE, MS_REC, MS_PRIVATE = 1, 2, 4, 8, 4096, 8192, 16384, 1 << 18
-PR_SET_DUMPABLE, PR_SET_SECCOMP, PR_CAPBSET_READ, PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS, PR_CAP_AMBIENT = (
+MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_BIND, MS_MOVE, MS_REC, MS_PRIVATE = (
+    1,
+    2,
+    4,
+    8,
+    4096,
+    8192,
+    16384,
+    1 << 18,
+)
+(
+    PR_SET_DUMPABLE,
+    PR_SET_SECCOMP,
+    PR_CAPBSET_READ,
+    PR_CAPBSET_DROP,
+    PR_SET_NO_NEW_PRIVS,
+    PR_CAP_AMBIENT,
+) = (
     4,
     22,
     23,
@@ -78,12 +97,14 @@ def main(settings: dict[str, Any]) -> None:
         with suppress(Exception):  # the student's own import will say what is wrong with it
             importlib.import_module(name)
     myself = os.pidfd_open(os.getpid())
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody here asks how a worker ended: let the kernel bury it
+    # nobody here asks how a worker ended: let the kernel bury it
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     for folder in FOLDERS:
         with open(f"{folder}/forkserver", "w"):
             pass  # for who tries out whether workers see it
     gc.collect()
-    gc.freeze()  # else the collector would write to every page that the workers share with this process
+    # else the collector would write to every page that the workers share with this process
+    gc.freeze()
     lines = [first]
     answer(first)
     while first in lines:
@@ -92,7 +113,9 @@ def main(settings: dict[str, Any]) -> None:
 
 
 def serve(line: socket.socket, lines: list[socket.socket], myself: int) -> None:
-    """Do what is asked for over one of the lines: fork a worker, or take another line; one that was closed is struck off."""
+    """Do what is asked for over one of the lines: fork a worker, or take another line; one that was
+    closed is struck off.
+    """
     try:
         data, handles, _, _ = socket.recv_fds(line, MAX_REQUEST, PIPES)
     except ConnectionResetError:  # its judge ended before it had read all
@@ -125,8 +148,8 @@ def answer(line: socket.socket, handle: int | None = None, problem: str = "") ->
 def enter_process_namespace() -> None:
     """Go on as the first process of a process namespace that the rights of this box extend to.
 
-    Where an ordinary user starts it, bubblewrap's own belongs to a user namespace above this box's, and no process in here could
-    come back to it after a worker was forked into another.
+    Where an ordinary user starts it, bubblewrap's own belongs to a user namespace above this box's,
+    and no process in here could come back to it after a worker was forked into another.
     """
     call("unshare", NEWPID)
     if (pid := os.fork()) != 0:
@@ -166,19 +189,23 @@ def fork(request: dict[str, Any], pipes: list[int], lines: list[socket.socket], 
     return os.pidfd_open(pid)
 
 
-def become_worker(request: dict[str, Any], requests: int, replies: int, printed: int, status: int) -> None:
+def become_worker(
+    request: dict[str, Any], requests: int, replies: int, printed: int, status: int
+) -> None:
     """Give up all rights, start the worker, wait for its end and say how it ended.
 
     Parameters
     ----------
-    request : "scratch", bytes in each writable folder; "keep", files below those folders that must stay visible; "limits" and
-        "uid" as `worker.give_up_rights` takes them; "filter", of system calls, in hexadecimal digits; "program" and
-        "arguments", Python code to run in place of the worker's own, or None
+    request : "scratch", bytes in each writable folder; "keep", files below those folders that must
+        stay visible; "limits" and "uid" as `worker.give_up_rights` takes them; "filter", of system
+        calls, in hexadecimal digits; "program" and "arguments", Python code to run in place of the
+        worker's own, or None
     requests, replies, printed, status : the ends of the pipes
     """
     from autograder.guest import worker
 
-    for number in (signal.SIGINT, signal.SIGCHLD):  # a handler would let the worker reach this process with a signal
+    # a handler would let the worker reach this process with a signal
+    for number in (signal.SIGINT, signal.SIGCHLD):
         signal.signal(number, signal.SIG_DFL)
     os.setsid()
     call("unshare", NEWNS | NEWIPC | NEWUTS | NEWNET)
@@ -215,16 +242,20 @@ def become_worker(request: dict[str, Any], requests: int, replies: int, printed:
 
 
 def wait_for_worker(pid: int, status: int) -> None:
-    """As the first process of a namespace: bury what ends in it, say how the worker ended, and end with it or with the judge."""
+    """As the first process of a namespace: bury what ends in it, say how the worker ended, and end
+    with it or with the judge.
+    """
     judge = select.poll()
     judge.register(status, 0)  # only that nobody can read it any more is told
-    # What is blocked waits for sigtimedwait; with a handler in its place, the worker could reach this process with the signal.
+    # What is blocked waits for sigtimedwait; with a handler in its place, the worker could reach
+    # this process with the signal.
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
     while not judge.poll(0):
         ended, how = os.waitpid(-1, os.WNOHANG)  # also those whose own parent ended before them
         if ended == pid:
             code = os.waitstatus_to_exitcode(how)
-            os.write(status, b"%d" % (code if code >= 0 else 128 - code))  # as a shell, and bubblewrap, tells it
+            # as a shell, and bubblewrap, tells it
+            os.write(status, b"%d" % (code if code >= 0 else 128 - code))
             os._exit(0)
         if ended == 0:
             signal.sigtimedwait({signal.SIGCHLD}, ALONE)
@@ -255,7 +286,8 @@ def run_worker(request: dict[str, Any], requests: int, replies: int, printed: in
 
 
 def renew_folders(size: int, keep: list[str]) -> None:
-    """Put new, empty folders over those that are writable; the mounts below them that hold Python or its packages stay.
+    """Put new, empty folders over those that are writable; the mounts below them that hold Python
+    or its packages stay.
 
     The old ones, which no student's code has ever seen, cannot be reached from then on.
     """
@@ -264,7 +296,8 @@ def renew_folders(size: int, keep: list[str]) -> None:
     options = f"size={size},mode=1777,nr_inodes={MAX_FILES}"
     for folder in FOLDERS:
         kept = [path for path in keep if path.startswith(f"{folder}/")]
-        # Made beside the old one, then moved over it: what is kept can be seen only as long as nothing covers it.
+        # Made beside the old one, then moved over it: what is kept can be seen only as long as
+        # nothing covers it.
         place = "/new" if kept else folder
         mount("tmpfs", place, "tmpfs", MS_NOSUID | MS_NODEV, options)
         for path in kept:
@@ -277,7 +310,9 @@ def renew_folders(size: int, keep: list[str]) -> None:
 
 
 def make_place(path: str, target: str, above: str) -> None:
-    """Make the file or folder over which another one is to be mounted; every user must be able to pass through."""
+    """Make the file or folder over which another one is to be mounted; every user must be able to
+    pass through.
+    """
     folders = target if os.path.isdir(path) else os.path.dirname(target)
     parts = folders.removeprefix(above).strip("/").split("/")
     for k in range(len(parts)):
@@ -307,7 +342,9 @@ def drop_capabilities() -> None:
 
 
 def install_filter(program: bytes) -> None:
-    """Install a filter of system calls, an array of ``struct sock_filter``, on this process and all that it starts."""
+    """Install a filter of system calls, an array of ``struct sock_filter``, on this process and all
+    that it starts.
+    """
     code = ctypes.create_string_buffer(program, len(program))
 
     class Program(ctypes.Structure):
@@ -319,7 +356,14 @@ def install_filter(program: bytes) -> None:
 
 def mount(source: str, target: str, kind: str, flags: int, options: str = "") -> None:
     """Mount, as mount(2)."""
-    call("mount", source.encode(), target.encode(), kind.encode(), ctypes.c_ulong(flags), options.encode())
+    call(
+        "mount",
+        source.encode(),
+        target.encode(),
+        kind.encode(),
+        ctypes.c_ulong(flags),
+        options.encode(),
+    )
 
 
 def call(name: str, *arguments: Any) -> None:

@@ -1,7 +1,9 @@
-"""Frames between the judge and the worker: trees of plain values and arrays, as JSON and raw bytes, never pickle.
+"""Frames between the judge and the worker: trees of plain values and arrays, as JSON and raw bytes,
+never pickle.
 
-A frame is two lengths (header, payload; 8 bytes each, little-endian), the header, the payload. The header is JSON; the payload
-holds the bytes of its numbers one after the other, so no offset can point outside or twice at the same bytes.
+A frame is two lengths (header, payload; 8 bytes each, little-endian), the header, the payload. The
+header is JSON; the payload holds the bytes of its numbers one after the other, so no offset can
+point outside or twice at the same bytes.
 
     None, bool, int, str          themselves; int within 64 bits
     float                         ["f"]: its 8 bytes are in the payload
@@ -9,11 +11,12 @@ holds the bytes of its numbers one after the other, so no offset can point outsi
     array, NumPy scalar           ["a", dtype, shape]
     what stays where it is        ["r", ref, type name, callable?]
 
-A ``ref`` is a number under which the sender keeps the object, or null. When the receiver sends the value back, only the number
-travels, and the sender finds its own object again, whatever it is: a student's cache may be a class of the student's.
+A ``ref`` is a number under which the sender keeps the object, or null. When the receiver sends the
+value back, only the number travels, and the sender finds its own object again, whatever it is: a
+student's cache may be a class of the student's.
 
-Both sides import this file, and neither trusts the other's frames: the limits hold on reading. Frames that break them raise
-ProtocolError. Only NumPy and the standard library are used here.
+Both sides import this file, and neither trusts the other's frames: the limits hold on reading.
+Frames that break them raise ProtocolError. Only NumPy and the standard library are used here.
 """
 
 from __future__ import annotations
@@ -32,12 +35,21 @@ from autograder.guest.errors import ProtocolError
 PREFIX_SIZE = 16
 MAX_HEADER = 1 << 22  # bytes of JSON
 MAX_PAYLOAD = 1 << 25  # bytes of arrays
-MAX_NUMBERS = MAX_PAYLOAD // 8  # in all arrays, also of one byte each: who compares makes float64 of them
+# in all arrays, also of one byte each: who compares makes float64 of them
+MAX_NUMBERS = MAX_PAYLOAD // 8
 MAX_DEPTH = 16  # of nested containers
 MAX_LEAVES = 100_000  # values in one tree, containers included
 MAX_TEXT = 1 << 20  # characters of one string
 MAX_NDIM = 8
-NAMES = ("|b1", "|i1", "|u1", *(f"<{kind}{size}" for kind in "iu" for size in (2, 4, 8)), "<f2", "<f4", "<f8")
+NAMES = (
+    "|b1",
+    "|i1",
+    "|u1",
+    *(f"<{kind}{size}" for kind in "iu" for size in (2, 4, 8)),
+    "<f2",
+    "<f4",
+    "<f8",
+)
 DTYPES = {name: np.dtype(name) for name in NAMES}
 FLOAT = Struct("<d")
 PLAIN = {None: "null", True: "true", False: "false"}
@@ -48,7 +60,9 @@ Build: TypeAlias = Callable[[bytes], Any]  # payload -> value
 
 
 class Remote:
-    """An object that stayed with the other side. It can be sent back, and called when it is a function there."""
+    """An object that stayed with the other side. It can be sent back, and called when it is a
+    function there.
+    """
 
     def __init__(self, ref: int, kind: str, call: Callable[..., Any] | None = None) -> None:
         self.ref = ref
@@ -92,8 +106,9 @@ class Encoder:
 
     Parameters
     ----------
-    keep : called with each container and each value that is no plain data; gives the number under which it is kept,
-        or None to send a container by value only. None for a value that is no plain data means that it may not be sent.
+    keep : called with each container and each value that is no plain data; gives the number under
+        which it is kept, or None to send a container by value only. None for a value that is no
+        plain data means that it may not be sent.
     """
 
     keep: Callable[[Any], Reference] = lambda value: None
@@ -110,7 +125,9 @@ class Encoder:
         self._leaves = 0
         header = self._text(value, 0).encode()
         if len(header) > MAX_HEADER:
-            raise ProtocolError(f"a value of {len(header):,} bytes of text is too large; {MAX_HEADER:,} are allowed")
+            raise ProtocolError(
+                f"a value of {len(header):,} bytes of text is too large; {MAX_HEADER:,} are allowed"
+            )
         return frame(header, b"".join(self._payload))
 
     def _text(self, value: Any, depth: int) -> str:
@@ -118,7 +135,8 @@ class Encoder:
         self._leaves += 1
         if self._leaves > MAX_LEAVES:
             raise ProtocolError(
-                f"a value of more than {MAX_LEAVES:,} parts is too large; return arrays, not lists of numbers"
+                f"a value of more than {MAX_LEAVES:,} parts is too large; return arrays, not "
+                "lists of numbers"
             )
         if depth > MAX_DEPTH:
             raise ProtocolError(f"a value nested more than {MAX_DEPTH} deep is too large")
@@ -151,7 +169,9 @@ class Encoder:
         ref = self.keep(value) if depth else None  # the outermost tuple is the message itself
         number = "null" if ref is None else str(ref)
         if isinstance(value, dict):
-            pairs = [f"[{self._text(k, depth + 1)},{self._text(v, depth + 1)}]" for k, v in value.items()]
+            pairs = [
+                f"[{self._text(k, depth + 1)},{self._text(v, depth + 1)}]" for k, v in value.items()
+            ]
             return f'["d",{number},[{",".join(pairs)}]]'
         items = ",".join([self._text(item, depth + 1) for item in value])
         return f'["{"l" if isinstance(value, list) else "t"}",{number},[{items}]]'
@@ -161,7 +181,9 @@ class Encoder:
             raise ProtocolError(f"arrays of more than {MAX_PAYLOAD:,} bytes together are too large")
         self._numbers += array.size
         if self._numbers > MAX_NUMBERS:
-            raise ProtocolError(f"arrays of more than {MAX_NUMBERS:,} numbers together are too large")
+            raise ProtocolError(
+                f"arrays of more than {MAX_NUMBERS:,} numbers together are too large"
+            )
         return self._laid_aside(array.tobytes(), f'["a","{array.dtype.str}",{[*array.shape]}]')
 
     def _laid_aside(self, data: bytes, text: str) -> str:
@@ -171,13 +193,16 @@ class Encoder:
 
 
 def _plain_array(value: Any) -> np.ndarray[Any, Any] | None:
-    """Array of a dtype that a frame can carry; None where there is none, as for text, objects and complex numbers."""
+    """Array of a dtype that a frame can carry; None where there is none, as for text, objects and
+    complex numbers.
+    """
     if not isinstance(value, np.ndarray | np.generic):
         return None
     array = np.asarray(value)
     if array.dtype.kind == "f" and array.dtype.itemsize > 8:
         array = array.astype(np.float64)
-    # Little-endian and a plain dtype: what the reader expects whatever the machine and the dtype's metadata.
+    # Little-endian and a plain dtype: what the reader expects whatever the machine and the dtype's
+    # metadata.
     name = f"{'|' if array.dtype.itemsize == 1 else '<'}{array.dtype.kind}{array.dtype.itemsize}"
     if name not in DTYPES or array.ndim > MAX_NDIM:
         return None
@@ -188,12 +213,13 @@ def _plain_array(value: Any) -> np.ndarray[Any, Any] | None:
 class Decoder:
     """Header and payload -> values.
 
-    A header says all but the numbers. It is looked over once, and what it asks for is kept: of thousands of frames in which a
-    student's checker asks for a loss, only the payload differs.
+    A header says all but the numbers. It is looked over once, and what it asks for is kept: of
+    thousands of frames in which a student's checker asks for a loss, only the payload differs.
 
     Parameters
     ----------
-    remote : (ref, type name, callable?) -> what stands for an object that stayed with the other side
+    remote : (ref, type name, callable?) -> what stands for an object that stayed with the other
+        side
     own : ref -> own object, for a reference that the other side sends back
     """
 
@@ -227,7 +253,9 @@ class Decoder:
         try:
             tree = loads(header)
         except (ValueError, RecursionError) as error:
-            raise ProtocolError(f"the header of a frame is no JSON: {type(error).__name__}") from None
+            raise ProtocolError(
+                f"the header of a frame is no JSON: {type(error).__name__}"
+            ) from None
         self._at = 0
         self._leaves = self._numbers = 0
         return self._value(tree, 0), self._at
@@ -242,7 +270,8 @@ class Decoder:
         if tree is None or kind is bool or (kind is int and -(2**63) <= tree < 2**63):
             return lambda payload: tree
         if kind is str and len(tree) <= MAX_TEXT:
-            text = tree.encode(errors="replace").decode()  # JSON can spell half a character, which no file can hold
+            # JSON can spell half a character, which no file can hold
+            text = tree.encode(errors="replace").decode()
             return lambda payload: text
         raise ProtocolError("a frame holds something that is no value")
 
@@ -252,9 +281,13 @@ class Decoder:
                 return self._float()
             case ["a", str(dtype), list(shape)]:
                 return self._array(dtype, shape)
-            case ["l" | "t" | "d" as kind, None | int() as ref, list(items)] if type(ref) is not bool:
+            case ["l" | "t" | "d" as kind, None | int() as ref, list(items)] if (
+                type(ref) is not bool
+            ):
                 return self._container(kind, ref, items, depth)
-            case ["r", int(ref), str(kind), bool(is_callable)] if type(ref) is not bool and len(kind) <= 100:
+            case ["r", int(ref), str(kind), bool(is_callable)] if (
+                type(ref) is not bool and len(kind) <= 100
+            ):
                 if self.own is not None and not kind:
                     own = self.own
                     return lambda payload: own(ref)
@@ -274,7 +307,9 @@ class Decoder:
 
         if kind == "d":
             pairs = [self._pair(item, depth) for item in items]
-            return lambda payload: _with_keys(make, [(key(payload), value(payload)) for key, value in pairs])
+            return lambda payload: _with_keys(
+                make, [(key(payload), value(payload)) for key, value in pairs]
+            )
         builds = [self._value(item, depth + 1) for item in items]
         return lambda payload: make([build(payload) for build in builds])
 
@@ -291,14 +326,17 @@ class Decoder:
     def _array(self, dtype: str, shape: list[Any]) -> Build:
         kind = DTYPES.get(dtype)
         if kind is None or len(shape) > MAX_NDIM:
-            raise ProtocolError("a frame holds an array of a dtype or a number of axes that is not allowed")
+            raise ProtocolError(
+                "a frame holds an array of a dtype or a number of axes that is not allowed"
+            )
         count = size = 1
         for n in shape:
             if type(n) is not int or not 0 <= n <= MAX_PAYLOAD:
                 raise ProtocolError("a frame holds an array of an impossible shape")
             count *= n
             size *= n or 1
-        # Without the zeros too: NumPy refuses shapes whose other sizes overflow, with an error of its own.
+        # Without the zeros too: NumPy refuses shapes whose other sizes overflow, with an error of
+        # its own.
         if size > MAX_PAYLOAD:
             raise ProtocolError("a frame holds an array of an impossible shape")
         self._numbers += count
@@ -306,7 +344,8 @@ class Decoder:
             raise ProtocolError("a frame holds more numbers than are allowed")
         at = self._at
         self._at += count * kind.itemsize
-        # A copy is writable and the reader's own; a bool of another byte than 0 and 1 would be neither true nor false.
+        # A copy is writable and the reader's own; a bool of another byte than 0 and 1 would be
+        # neither true nor false.
         if dtype == "|b1":
             return lambda payload: (np.ndarray(shape, np.uint8, payload, at) != 0)[()]
         return lambda payload: np.ndarray(shape, kind, payload, at).copy()[()]
@@ -331,9 +370,13 @@ def sizes(prefix: bytes) -> tuple[int, int]:
     ------
     ProtocolError : a length is above the limit; nothing of that size may be read or reserved
     """
-    header, payload = int.from_bytes(prefix[:8], "little"), int.from_bytes(prefix[8:PREFIX_SIZE], "little")
+    header, payload = (
+        int.from_bytes(prefix[:8], "little"),
+        int.from_bytes(prefix[8:PREFIX_SIZE], "little"),
+    )
     if not 0 < header <= MAX_HEADER or payload > MAX_PAYLOAD:
         raise ProtocolError(
-            f"a frame claims {header:,} + {payload:,} bytes; {MAX_HEADER:,} + {MAX_PAYLOAD:,} are allowed"
+            f"a frame claims {header:,} + {payload:,} bytes; {MAX_HEADER:,} + {MAX_PAYLOAD:,} "
+            "are allowed"
         )
     return header, payload

@@ -1,17 +1,21 @@
-"""The process in which the student's code runs. It is started inside the sandbox and needs NumPy and the standard library only.
+"""The process in which the student's code runs. It is started inside the sandbox and needs NumPy
+and the standard library only.
 
-Requests come on file descriptor 0 and replies go to 1; both are moved away before any of the student's code runs, and 1 and 2
-become the student's output. A request is a tuple; each gets one reply, and while a call runs the worker may ask back:
+Requests come on file descriptor 0 and replies go to 1; both are moved away before any of the
+student's code runs, and 1 and 2 become the student's output. A request is a tuple; each gets one
+reply, and while a call runs the worker may ask back:
 
     ("read", cells)                 -> ("read", [cell])         look at the cells, run nothing
     ("import", modules)             -> ("done",)                import packages, before any of the student's code runs
     ("run", cell, statement)        -> ("done",) or ("error", kind, text, line, source)
-    ("call", name or function, args, framework) -> ("value", value) or ("missing",) or ("error", ...)
+    ("call", name or function, args, framework) -> ("value", value) or ("missing",) or ("error",
+    ...)
     ("call", ...) meanwhile         <- ("ask", function's number, args); the judge answers ("value", ...) or ("error", ...)
     ("forget",)                     -> ("done",)                let go of the objects kept for the judge
 
-Everything here can be reached and changed by the student's code. That is no matter: the worker knows no expected value, and
-the judge takes what comes back as the student's answer, whoever wrote it.
+Everything here can be reached and changed by the student's code. That is no matter: the worker
+knows no expected value, and the judge takes what comes back as the student's answer, whoever wrote
+it.
 """
 
 from __future__ import annotations
@@ -35,7 +39,8 @@ from contextlib import suppress
 from types import CodeType, ModuleType
 from typing import Any, BinaryIO
 
-KILLED = 201  # exit code by which the first process of a namespace tells that the worker was killed in it
+# exit code by which the first process of a namespace tells that the worker was killed in it
+KILLED = 201
 PR_SET_DUMPABLE = 4
 CELL = "<cell {}>"
 MAX_TEXT = 2000  # characters of an error's text
@@ -45,7 +50,8 @@ FUTURE = (
     __future__.annotations.compiler_flag
 )  # the only one that changes anything in the Python versions of this course
 MAGIC = re.compile(r"\s*(%|!|\?|.*\?\s*$|\w[\w., ]*=\s*[%!])")
-RUN_CELL_MAGICS = ("%%time", "%%timeit", "%%capture", "%%prun")  # the rest of the cell is Python; other magics' is not
+# the rest of the cell is Python; other magics' is not
+RUN_CELL_MAGICS = ("%%time", "%%timeit", "%%capture", "%%prun")
 
 
 def main(settings: dict[str, Any]) -> None:
@@ -53,8 +59,8 @@ def main(settings: dict[str, Any]) -> None:
 
     Parameters
     ----------
-    settings : "limits" and "uid", see `give_up_rights`; "path", folders of packages; "first", whether this process is the
-        first of a namespace, and the worker is to be a child of it
+    settings : "limits" and "uid", see `give_up_rights`; "path", folders of packages; "first",
+        whether this process is the first of a namespace, and the worker is to be a child of it
     """
     if settings.get("first"):
         leave_to_child()
@@ -67,13 +73,15 @@ def main(settings: dict[str, Any]) -> None:
 def leave_to_child() -> None:
     """Return in a child; this process waits for it and says how it ended.
 
-    Nothing in a namespace can kill its first process. So where that one is killed, and only there, it was from outside: what
-    kills the worker itself is told as `KILLED`, and no other end as that of a kill.
+    Nothing in a namespace can kill its first process. So where that one is killed, and only there,
+    it was from outside: what kills the worker itself is told as `KILLED`, and no other end as that
+    of a kill.
     """
     if (pid := os.fork()) == 0:
         return
     ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)  # the worker may be the same user
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # without handlers, no signal from within reaches the first process
+    # without handlers, no signal from within reaches the first process
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     nothing = os.open(os.devnull, os.O_RDWR)
     for target in (0, 1, 2):
         os.dup2(nothing, target)
@@ -87,7 +95,9 @@ def leave_to_child() -> None:
 
 
 def give_up_rights(settings: dict[str, Any]) -> None:
-    """Set the limits and become the user that the sandbox chose; where the judge is root, only this makes RLIMIT_NPROC hold."""
+    """Set the limits and become the user that the sandbox chose; where the judge is root, only this
+    makes RLIMIT_NPROC hold.
+    """
     os.umask(0o077)
     for name, value in settings["limits"].items():
         limit = getattr(resource, f"RLIMIT_{name}")
@@ -101,7 +111,9 @@ def give_up_rights(settings: dict[str, Any]) -> None:
 
 
 def take_descriptors() -> tuple[BinaryIO, BinaryIO]:
-    """Requests and replies on descriptors of their own; the student reads nothing and prints to the third pipe."""
+    """Requests and replies on descriptors of their own; the student reads nothing and prints to the
+    third pipe.
+    """
     requests, replies = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb", buffering=0)
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
@@ -112,15 +124,18 @@ def take_descriptors() -> tuple[BinaryIO, BinaryIO]:
     return requests, replies
 
 
-# --- reading cells -------------------------------------------------------------------------------------------------------
+# --- reading cells
+# --------------------------------------------------------------------------------------------------
 
 
 def read_cell(number: int, source: str, flags: int = 0) -> tuple[dict[str, Any], list[CodeType]]:
-    """What a cell holds, and its statements, compiled one by one; ``flags`` are the compiler's, from the cells above.
+    """What a cell holds, and its statements, compiled one by one; ``flags`` are the compiler's,
+    from the cells above.
 
-    The first is a dict: "error" is None or (kind, text, line, source) for a cell that is no Python; "note" says what was left
-    out; "statements" are dicts with "line", "binds" (names that the statement gives a value) and "defines" (whether it only
-    defines or imports); "uses" are the names that the cell uses, dotted where it reads attributes.
+    The first is a dict: "error" is None or (kind, text, line, source) for a cell that is no Python;
+    "note" says what was left out; "statements" are dicts with "line", "binds" (names that the
+    statement gives a value) and "defines" (whether it only defines or imports); "uses" are the
+    names that the cell uses, dotted where it reads attributes.
     """
     name = CELL.format(number)
     source, note = without_magics(source)
@@ -131,7 +146,8 @@ def read_cell(number: int, source: str, flags: int = 0) -> tuple[dict[str, Any],
         codes = []
         for node in tree.body:
             codes.append(compile(ast.Module([node], []), name, "exec", flags, dont_inherit=True))
-            flags |= codes[-1].co_flags & FUTURE  # holds for all that follows, in later cells too, as in a notebook
+            # holds for all that follows, in later cells too, as in a notebook
+            flags |= codes[-1].co_flags & FUTURE
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         line = getattr(error, "lineno", None) or 0
         text = getattr(error, "msg", None) or str(error)
@@ -140,17 +156,21 @@ def read_cell(number: int, source: str, flags: int = 0) -> tuple[dict[str, Any],
     aliases = imported_names(tree)
     cell["uses"] = _first(used_names(tree, aliases), MAX_USES)
     for node in tree.body:
-        defines = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Import | ast.ImportFrom)
+        defines = isinstance(
+            node,
+            ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Import | ast.ImportFrom,
+        )
         binds = _first(bound_names(node), MAX_BINDS)
         cell["statements"].append({"line": node.lineno, "binds": binds, "defines": defines})
     return cell, codes
 
 
 def without_magics(source: str) -> tuple[str, str]:
-    """Cell without IPython's magics and shell lines, with as many lines as before; and what was left out, in words.
+    """Cell without IPython's magics and shell lines, with as many lines as before; and what was
+    left out, in words.
 
-    Only a line at which Python itself gives up is looked at, so that a ``%`` that continues an expression, or stands in a text,
-    stays what it is.
+    Only a line at which Python itself gives up is looked at, so that a ``%`` that continues an
+    expression, or stands in a text, stays what it is.
     """
     lines = source.splitlines()
     first = next((k for k, line in enumerate(lines) if line.strip()), 0)
@@ -177,7 +197,9 @@ def without_magics(source: str) -> tuple[str, str]:
 
 
 def imported_names(tree: ast.AST) -> dict[str, str]:
-    """Local name -> dotted name of what it was imported as: ``import numpy as np`` gives np -> numpy."""
+    """Local name -> dotted name of what it was imported as: ``import numpy as np`` gives np ->
+    numpy.
+    """
     names = {}
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -192,7 +214,9 @@ def imported_names(tree: ast.AST) -> dict[str, str]:
 
 
 def used_names(tree: ast.AST, aliases: dict[str, str]) -> set[str]:
-    """Names that the code uses, as written and as imported: ``np.gradient`` gives np, np.gradient, numpy, numpy.gradient."""
+    """Names that the code uses, as written and as imported: ``np.gradient`` gives np, np.gradient,
+    numpy, numpy.gradient.
+    """
     names = {*aliases.values()}
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -227,8 +251,14 @@ def bound_names(node: ast.stmt) -> set[str]:
     if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
         return {node.name}
     names = set(imported_names(node))
-    names |= {n.name for n in ast.walk(node) if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)}
-    return names | {n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+    names |= {
+        n.name
+        for n in ast.walk(node)
+        if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
+    }
+    return names | {
+        n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)
+    }
 
 
 def line_of(cell: int, line: int) -> str:
@@ -236,11 +266,14 @@ def line_of(cell: int, line: int) -> str:
     return linecache.getline(CELL.format(cell), line).strip()[:200]
 
 
-# --- serving -------------------------------------------------------------------------------------------------------------
+# --- serving
+# --------------------------------------------------------------------------------------------------
 
 
 class Worker:
-    """Runs statements and calls functions on request; all of the student's names live in one module, as in a notebook."""
+    """Runs statements and calls functions on request; all of the student's names live in one
+    module, as in a notebook.
+    """
 
     def __init__(self, requests: BinaryIO, replies: BinaryIO) -> None:
         # Only now: the limits are set, and the packages' folders are on the path.
@@ -262,7 +295,9 @@ class Worker:
         sys.modules["__main__"] = self.module
 
     def serve(self, until_answer: bool = False) -> Any:
-        """Answer requests; with ``until_answer``, until the judge has answered what the student's code asked of it."""
+        """Answer requests; with ``until_answer``, until the judge has answered what the student's
+        code asked of it.
+        """
         while True:
             message = self._read()
             if message is None:
@@ -301,7 +336,9 @@ class Worker:
         return ("done",)
 
     def do_call(self, function: Any, args: tuple[Any, ...], framework: str) -> tuple[Any, ...]:
-        """Call a function of the student's, by name or by reference, with the arrays as the framework's tensors."""
+        """Call a function of the student's, by name or by reference, with the arrays as the
+        framework's tensors.
+        """
         if isinstance(function, str):
             function = self.module.__dict__.get(function)
         if not callable(function):
@@ -329,11 +366,17 @@ class Worker:
 
     def _judges_function(self, ref: int, kind: str, is_callable: bool) -> Any:
         def ask(*args: Any) -> Any:
-            # The judge only reads these; kept, the parameters of thousands of calls would fill the memory.
+            # The judge only reads these; kept, the parameters of thousands of calls would fill the
+            # memory.
             self.keeps_containers = False
             try:
-                data = self.encoder.encode(("ask", ref, tuple(to_plain(self.tensors.to_arrays(arg)) for arg in args)))
-            except (self.too_large, MemoryError) as error:  # an error of this call, not the answer to the judge's
+                data = self.encoder.encode(
+                    ("ask", ref, tuple(to_plain(self.tensors.to_arrays(arg)) for arg in args))
+                )
+            except (
+                self.too_large,
+                MemoryError,
+            ) as error:  # an error of this call, not the answer to the judge's
                 raise ValueError(f"what {kind} was called with cannot be sent: {error}") from None
             finally:
                 self.keeps_containers = True
@@ -365,20 +408,29 @@ class Worker:
 
 
 def display(*values: Any, **_: Any) -> None:
-    """Print; every notebook has a function of this name, which is often left in a function after looking at something."""
+    """Print; every notebook has a function of this name, which is often left in a function after
+    looking at something.
+    """
     print(*values)
 
 
 def to_plain(value: Any, depth: int = 0) -> Any:
-    """Value with arrays where the student's types stand for arrays: long rows of numbers, objects with ``__array__``, memory."""
+    """Value with arrays where the student's types stand for arrays: long rows of numbers, objects
+    with ``__array__``, memory.
+    """
     import numpy as np
 
     if depth > 16 or value is None or isinstance(value, str | bytes | int | float | np.generic):
         return value
     if isinstance(value, np.ndarray):
         return numeric(np.asarray(value), value) if value.dtype.kind == "O" else value
-    # A long row of numbers, not a whole table: a function may return a short list of tables where a tuple was asked for.
-    if type(value) is list and len(value) > 16 and all(isinstance(item, int | float | np.number) for item in value):
+    # A long row of numbers, not a whole table: a function may return a short list of tables where a
+    # tuple was asked for.
+    if (
+        type(value) is list
+        and len(value) > 16
+        and all(isinstance(item, int | float | np.number) for item in value)
+    ):
         return numeric(np.asarray(value), value)
     if type(value) in (list, tuple):
         items = [to_plain(item, depth + 1) for item in value]
@@ -402,7 +454,9 @@ def numeric(array: Any, value: Any) -> Any:
 
 
 def error_reply(error: BaseException) -> tuple[Any, ...]:
-    """("error", kind, text, line, source) of an exception, at the last line of the student's that it passed."""
+    """("error", kind, text, line, source) of an exception, at the last line of the student's that
+    it passed.
+    """
     try:
         text = str(error)[:MAX_TEXT]
     except Exception:  # the student's own class may fail to say what it is

@@ -1,8 +1,9 @@
-"""The judge: asks the checks of a problem set of one student's cells, and writes down what came of it.
+"""The judge: asks the checks of a problem set of one student's cells, and writes down what came of
+it.
 
-It runs outside the sandbox. Only inputs go in and only answers come out; what is expected, how it is compared and which
-mistakes are known stays here. The inputs are drawn from the seed and the check's name: nobody can foresee them, and a grade can
-be looked into again.
+It runs outside the sandbox. Only inputs go in and only answers come out; what is expected, how it
+is compared and which mistakes are known stays here. The inputs are drawn from the seed and the
+check's name: nobody can foresee them, and a grade can be looked into again.
 """
 
 from __future__ import annotations
@@ -25,7 +26,13 @@ from typing import Any
 import numpy as np
 from numpy.random import Generator
 
-from autograder.errors import JudgeError, MissingFunction, StudentFailure, WorkerError, WorkerTimeout
+from autograder.errors import (
+    JudgeError,
+    MissingFunction,
+    StudentFailure,
+    WorkerError,
+    WorkerTimeout,
+)
 from autograder.guest.worker import CUT, MAX_USES
 from autograder.judge.cpu_limit import Overrun, cpu_limit
 from autograder.judge.problem_set import ProblemSet
@@ -39,10 +46,12 @@ from verdict import Check, Status, StudentError, Verdict, charge_once, classify,
 
 SPARE_TIME = 60.0  # seconds for a submission, beside those for its cells and for each check
 MAX_ROUNDS = 4  # in which a submission is asked whose workers are killed
-MAX_NOTES, MAX_NOTE = 100, 900  # notes in a record, and characters of each: an exception's text stands in some
+# notes in a record, and characters of each: an exception's text stands in some
+MAX_NOTES, MAX_NOTE = 100, 900
 MAX_NAMES = 5000  # among which one is looked for that is meant; a long notebook binds a few hundred
 MAX_EVENTS = 200
-MAX_MESSAGE = 3000  # characters of one message in a record: an exception of the student's may say anything
+# characters of one message in a record: an exception of the student's may say anything
+MAX_MESSAGE = 3000
 
 
 def grade(
@@ -65,7 +74,8 @@ def grade(
     isolation : where the cells run, from `sandbox.choose`
     student : name, for the record
     limits : what the cells may use; what the problem set says when left out
-    load_limit : seconds for running the cells; a sixth of it for one statement; what the limits say when left out
+    load_limit : seconds for running the cells; a sixth of it for one statement; what the limits say
+        when left out
 
     Returns
     -------
@@ -74,7 +84,8 @@ def grade(
     Raises
     ------
     IsolationError : the sandbox cannot be started; this says nothing about the student
-    JudgeError : the worker was killed from outside again and again; nor does this. Or the judge itself took too long
+    JudgeError : the worker was killed from outside again and again; nor does this. Or the judge
+        itself took too long
     """
     limits = limits or problem_set.limits
     load_limit = limits.load_seconds if load_limit is None else load_limit
@@ -91,28 +102,38 @@ def grade(
 def too_long(seconds: float) -> str:
     """What is said where the judge itself takes too long for a submission."""
     return (
-        f"the judge itself took more than {seconds:g} seconds of processor time for it. Is something in the notebook made for "
+        f"the judge itself took more than {seconds:g} seconds of processor time for it. Is "
+        "something in the notebook made for "
         "that? Look at it; LIMITS['judge_seconds'] in checks.py allows more"
     )
 
 
 def _grade(ask: Callable[[float, dict[str, Verdict]], _Graded], seconds: float) -> Result:
-    """Ask until no worker is lost to a kill, or it is known whose doing that is; ``seconds`` are there for all together."""
+    """Ask until no worker is lost to a kill, or it is known whose doing that is; ``seconds`` are
+    there for all together.
+    """
     rounds = [ask(seconds, {})]
-    # Who killed a worker cannot always be known: the student's own code, or a machine short of memory. With the same inputs and
-    # a fresh worker an honest student gets what is due, and code that kills itself does it again. What had been decided by then
-    # stays decided: code that guesses, sees by what is asked next that it guessed wrong, and kills itself, guesses once.
+    # Who killed a worker cannot always be known: the student's own code, or a machine short of
+    # memory. With the same inputs and a fresh worker an honest student gets what is due, and code
+    # that kills itself does it again. What had been decided by then stays decided: code that
+    # guesses, sees by what is asked next that it guessed wrong, and kills itself, guesses once.
     while rounds[-1].lost is not Lost.NOT:
         if rounds[-1].lost is Lost.OUTSIDE and (len(rounds) == MAX_ROUNDS or rounds[-1].left <= 0):
             times = f"{len(rounds)} time{'s' if len(rounds) > 1 else ''}"
-            raise JudgeError(f"the worker was killed from outside {times}; is the machine short of memory?")
+            raise JudgeError(
+                f"the worker was killed from outside {times}; is the machine short of memory?"
+            )
         if [one.lost for one in rounds].count(Lost.UNKNOWN) > 1 or len(rounds) == MAX_ROUNDS:
             break
-        rounds.append(ask(rounds[-1].left, {name: v for one in rounds for name, v in one.settled.items()}))
+        rounds.append(
+            ask(rounds[-1].left, {name: v for one in rounds for name, v in one.settled.items()})
+        )
     *earlier, last = rounds
     if not earlier:
         return last.record
-    notes = _told(list(dict.fromkeys([*(note for one in earlier for note in one.said), *last.record.notes])))
+    notes = _told(
+        list(dict.fromkeys([*(note for one in earlier for note in one.said), *last.record.notes]))
+    )
     again = "A worker was killed: what was not decided by then is asked again."
     log = [line for one in earlier for line in (*one.record.log, again)]
     return replace(last.record, notes=notes, log=(*log, *last.record.log))
@@ -127,7 +148,8 @@ class Lost(Enum):
 
 
 def time_limit(problem_set: ProblemSet, load_limit: float) -> float:
-    """Seconds in which a submission is graded, whatever its code does; the machine's own delays come on top.
+    """Seconds in which a submission is graded, whatever its code does; the machine's own delays
+    come on top.
 
     Among them is what the code waits for a processor, up to `session.PATIENCE` times as long.
     """
@@ -136,7 +158,9 @@ def time_limit(problem_set: ProblemSet, load_limit: float) -> float:
 
 @dataclass(frozen=True)
 class _Graded:
-    """One grading: the record; whether a worker was killed, what was decided and noted before, and how many seconds are left."""
+    """One grading: the record; whether a worker was killed, what was decided and noted before, and
+    how many seconds are left.
+    """
 
     record: Result
     lost: Lost
@@ -158,11 +182,15 @@ def _graded(
 ) -> _Graded:
     """Grade once; checks that are settled are not asked."""
     began = time.monotonic()
-    with Session(cells, isolation, problem_set.packages, limits, load_limit, left=seconds) as session:
+    with Session(
+        cells, isolation, problem_set.packages, limits, load_limit, left=seconds
+    ) as session:
         grader = _Grader(problem_set, session, seed)
         trouble = grader.load()
         loaded = time.monotonic()
-        session.say("the cells have run" if trouble is None else "the cells could not be run to their end")
+        session.say(
+            "the cells have run" if trouble is None else "the cells could not be run to their end"
+        )
         verdicts = dict(settled)
         decided: dict[str, Verdict] = {}
         said: list[str] = []
@@ -186,16 +214,29 @@ def _graded(
         checks=tuple(_record(check, verdicts[check.name]) for check in problem_set.checks),
         notes=_told(grader.notes),
         output=_clean(session.printed, len(session.printed)),
-        seconds={"load": loaded - began, "checks": asked - loaded, "end": ended - asked, "all": ended - began},
+        seconds={
+            "load": loaded - began,
+            "checks": asked - loaded,
+            "end": ended - asked,
+            "all": ended - began,
+        },
         versions={"python": ".".join(map(str, sys.version_info[:3])), "numpy": np.__version__},
         log=tuple(map(_clean, session.events[:MAX_EVENTS])),
     )
-    lost = Lost.OUTSIDE if session.killed_from_outside else Lost.UNKNOWN if session.killed else Lost.NOT
+    lost = (
+        Lost.OUTSIDE
+        if session.killed_from_outside
+        else Lost.UNKNOWN
+        if session.killed
+        else Lost.NOT
+    )
     return _Graded(record, lost, decided, list(_told(said)), session.left)
 
 
 def _told(notes: Sequence[str]) -> tuple[str, ...]:
-    """Notes for a record: the instructor's first, so that no number of others crowds them out, and how many are left out."""
+    """Notes for a record: the instructor's first, so that no number of others crowds them out, and
+    how many are left out.
+    """
     told = sorted(notes, key=lambda note: not note.startswith(FOR_INSTRUCTOR))  # stable
     if len(told) > MAX_NOTES:
         left_out = f"{len(told) - MAX_NOTES + 1} further notes are left out."
@@ -204,13 +245,16 @@ def _told(notes: Sequence[str]) -> tuple[str, ...]:
 
 
 def content_hash(cells: Sequence[str], problem_set: ProblemSet) -> str:
-    """SHA-256 of the cells and the checks: where it is the same, a record that is there already still holds."""
+    """SHA-256 of the cells and the checks: where it is the same, a record that is there already
+    still holds.
+    """
     text = json.dumps([problem_set.name, problem_set.digest, list(cells)])
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def generator(seed: str, name: str) -> Generator:
-    """Source of a check's inputs: the same for the same seed and name, whatever other checks there are.
+    """Source of a check's inputs: the same for the same seed and name, whatever other checks there
+    are.
 
     >>> generator("a", "step").integers(1000) == generator("a", "step").integers(1000)
     np.True_
@@ -248,7 +292,9 @@ class _Grader:
         return Verdict(status, f"The cells could not be run to their end: {what}")
 
     def _note_cells(self) -> None:
-        """What went wrong in the cells; it costs nothing unless a check needs what is then missing."""
+        """What went wrong in the cells; it costs nothing unless a check needs what is then
+        missing.
+        """
         for c, cell in enumerate(self.session.read):
             if cell.error is not None:
                 self.notes.append(f"Code cell {c + 1} is not Python and was left out. {cell.error}")
@@ -260,15 +306,19 @@ class _Grader:
         for (c, s), error in self.session.lost.items():
             line = self.session.read[c].statements[s].line
             lost = describe_loss(error, self.session.statement_limit)
-            self.notes.append(f"Code cell {c + 1}, the statement in line {line} was left out: {lost}")
+            self.notes.append(
+                f"Code cell {c + 1}, the statement in line {line} was left out: {lost}"
+            )
         if found := named(INTROSPECTION, self._used()):
             self.notes.append(
-                f"{FOR_INSTRUCTOR}the code uses {', '.join(found)}, by which code can reach into the program that runs it. "
+                f"{FOR_INSTRUCTOR}the code uses {', '.join(found)}, by which code can reach into "
+                "the program that runs it. "
                 "No task needs that: look at it."
             )
         if CUT in self._used():
             self.notes.append(
-                f"{FOR_INSTRUCTOR}a cell has more than {MAX_USES} names, and not all of them are read: look at it."
+                f"{FOR_INSTRUCTOR}a cell has more than {MAX_USES} names, and not all of them "
+                "are read: look at it."
             )
 
     def run_check(self, check: Check, verdicts: dict[str, Verdict]) -> Verdict:
@@ -277,7 +327,9 @@ class _Grader:
             titles = {c.name: c.title for c in self.problem_set.checks}
             which = " and ".join(f"“{titles[need].removesuffix('.')}”" for need in missing)
             verb = "is" if len(missing) == 1 else "are"
-            return Verdict(Status.SKIPPED, f"Not asked: it says nothing as long as {which} {verb} not passed.")
+            return Verdict(
+                Status.SKIPPED, f"Not asked: it says nothing as long as {which} {verb} not passed."
+            )
         if forbidden := self._forbidden(check):
             return Verdict(Status.FORBIDDEN, forbidden)
         try:
@@ -295,24 +347,36 @@ class _Grader:
                     raise TypeError(f"it gave a {type(verdict).__name__} and no Verdict")
                 return verdict
         except Exception as error:
-            # The check itself failed over what came back. That may be the student's doing or the instructor's.
-            self.notes.append(f"{FOR_INSTRUCTOR}the check {check.name} failed itself. {type(error).__name__}: {error}")
+            # The check itself failed over what came back. That may be the student's doing or the
+            # instructor's.
+            self.notes.append(
+                f"{FOR_INSTRUCTOR}the check {check.name} failed itself. "
+                f"{type(error).__name__}: {error}"
+            )
             self.session.say(f"the check {check.name} failed itself\n{traceback.format_exc()}")
-            return Verdict(Status.ERROR, f"What {check.function} returned could not be read.", hints=check.hints)
+            return Verdict(
+                Status.ERROR,
+                f"What {check.function} returned could not be read.",
+                hints=check.hints,
+            )
 
     def _forbidden(self, check: Check) -> str:
-        """Why the check is not asked: a name that it rules out is used, or nobody can tell; empty where none is.
+        """Why the check is not asked: a name that it rules out is used, or nobody can tell; empty
+        where none is.
 
         ``np.gradient`` also rules out ``from numpy import gradient``.
         """
         if check.forbids and CUT in self._used():
             return (
-                f"This task rules out {' and '.join(check.forbids)}, and the code has more names than are read "
-                f"({MAX_USES} in a cell), so that nobody can tell. Leave out what the task does not need."
+                f"This task rules out {' and '.join(check.forbids)}, and the code has more names "
+                "than are read "
+                f"({MAX_USES} in a cell), so that nobody can tell. Leave out what the task does "
+                "not need."
             )
         if used := named(check.forbids, self._used()):
             return (
-                f"The code uses {' and '.join(used)}, which this task rules out: write it yourself. "
+                f"The code uses {' and '.join(used)}, which this task rules out: write it "
+                "yourself. "
                 "A mention in a comment or a text does not count."
             )
         return ""
@@ -321,7 +385,9 @@ class _Grader:
         return frozenset[str]().union(*(cell.uses for cell in self.session.read))
 
     def _function(self, check: Check) -> Any:
-        """Return the student's function as the check calls it: gives values, raises StudentError and nothing else."""
+        """Return the student's function as the check calls it: gives values, raises StudentError
+        and nothing else.
+        """
 
         def call(*args: Any) -> Any:
             try:
@@ -339,30 +405,46 @@ class _Grader:
 
     def _student_error(self, failure: StudentFailure) -> StudentError:
         if failure.kind == "TooLarge":
-            return StudentError(Status.ERROR, f"What the function returned cannot be taken: {failure.text}.")
+            return StudentError(
+                Status.ERROR, f"What the function returned cannot be taken: {failure.text}."
+            )
         if cause := self._failed_above(failure):
             return StudentError(
-                *self._explained(cause, f"{failure.kind}: {failure.text}{failure.place}. The cause lies above: ")
+                *self._explained(
+                    cause, f"{failure.kind}: {failure.text}{failure.place}. The cause lies above: "
+                )
             )
         status, message = self._explained(failure)
         name = re.match(r"name '(\w+)' is not defined", failure.text)
         if failure.kind == "NameError" and name and self._is_left_out(name.group(1)):
             return self._missing(name.group(1))  # a given function calls it
-        if failure.kind == "NameError" and status is Status.ERROR and name and not self._binds(name.group(1)):
+        if (
+            failure.kind == "NameError"
+            and status is Status.ERROR
+            and name
+            and not self._binds(name.group(1))
+        ):
             message += (
-                f". No cell of the notebook gives {name.group(1)} a value: was its cell deleted, while your own kernel still "
+                f". No cell of the notebook gives {name.group(1)} a value: was its cell deleted, "
+                "while your own kernel still "
                 "remembers it? Restart the kernel and run all cells."
             )
         return StudentError(status, message)
 
     def _binds(self, name: str) -> bool:
         """Whether a statement at the level of the notebook gives a name a value."""
-        return any(name in statement.binds for cell in self.session.read for statement in cell.statements)
+        return any(
+            name in statement.binds for cell in self.session.read for statement in cell.statements
+        )
 
     def _is_left_out(self, function: str) -> bool:
-        """Whether a function of the notebook is not there because its statement failed, or its cell is not Python."""
+        """Whether a function of the notebook is not there because its statement failed, or its cell
+        is not Python.
+        """
         for c, cell in enumerate(self.session.read):
-            if cell.error and re.search(rf"^\s*def\s+{function}\b", self.session.cells[c], re.MULTILINE):
+            if cell.error and re.search(
+                rf"^\s*def\s+{function}\b", self.session.cells[c], re.MULTILINE
+            ):
                 return True
             for s, statement in enumerate(cell.statements):
                 gone = (c, s) in self.session.failures or (c, s) in self.session.lost
@@ -371,7 +453,9 @@ class _Grader:
         return False
 
     def _failed_above(self, failure: StudentFailure) -> StudentFailure | None:
-        """Failure of the statement that would have bound the name that is missing: an import, or a value made on a GPU."""
+        """Failure of the statement that would have bound the name that is missing: an import, or a
+        value made on a GPU.
+        """
         name = re.search(r"name '(\w+)'", failure.text)
         if failure.kind != "NameError" or not name:
             return None
@@ -383,7 +467,9 @@ class _Grader:
         return None
 
     def _missing(self, function: str) -> StudentError:
-        """Why there is no such function: its statement failed, its cell is no Python, or nobody wrote it."""
+        """Why there is no such function: its statement failed, its cell is no Python, or nobody
+        wrote it.
+        """
         for c, cell in reversed(list(enumerate(self.session.read))):
             for s, statement in reversed(list(enumerate(cell.statements))):
                 if function not in statement.binds:
@@ -392,26 +478,45 @@ class _Grader:
                 where = f"There is no function {function}: the statement that defines it ({place})"
                 if (c, s) in self.session.failures:
                     failure = self.session.failures[c, s]
-                    return StudentError(*self._explained(self._failed_above(failure) or failure, f"{where} failed. "))
+                    return StudentError(
+                        *self._explained(
+                            self._failed_above(failure) or failure, f"{where} failed. "
+                        )
+                    )
                 if (c, s) in self.session.lost:
                     lost = describe_loss(self.session.lost[c, s], self.session.statement_limit)
                     return StudentError(Status.CRASHED, f"{where} did not end well: {lost}")
                 return StudentError(
                     Status.ERROR,
-                    f"{function} is not a function any more: something else was given that name, or it was deleted.",
+                    (
+                        f"{function} is not a function any more: something else was given that "
+                        "name, or it was deleted."
+                    ),
                 )
         if (broken := self._broken_cell(function)) is not None:
             error = self.session.read[broken].error
             assert error is not None
-            where = f"There is no function {function}: code cell {broken + 1}, which names it, is not Python. "
+            where = (
+                f"There is no function {function}: code cell {broken + 1}, which names it, is not "
+                "Python. "
+            )
             return StudentError(*self._explained(error, where))
-        bound = {name for cell in self.session.read for statement in cell.statements for name in statement.binds}
+        bound = {
+            name
+            for cell in self.session.read
+            for statement in cell.statements
+            for name in statement.binds
+        }
         near = difflib.get_close_matches(function, sorted(bound)[:MAX_NAMES], n=1)
         hint = f" There is {near[0]}; is it the one?" if near else ""
-        return StudentError(Status.UNFINISHED, f"There is no function {function} in the notebook.{hint}")
+        return StudentError(
+            Status.UNFINISHED, f"There is no function {function} in the notebook.{hint}"
+        )
 
     def _broken_cell(self, function: str) -> int | None:
-        """Cell that is no Python and would define a function; where none does, the first one that names it."""
+        """Cell that is no Python and would define a function; where none does, the first one that
+        names it.
+        """
         broken = [c for c, cell in enumerate(self.session.read) if cell.error]
         for pattern in (rf"^\s*(async\s+)?def\s+{function}\b", rf"\b{function}\b"):
             found = [c for c in broken if re.search(pattern, self.session.cells[c], re.MULTILINE)]
@@ -440,6 +545,8 @@ def _record(check: Check, verdict: Verdict) -> CheckResult:
 
 
 def _clean(text: str, length: int = MAX_MESSAGE) -> str:
-    """Text without control characters, which could write anything on an instructor's terminal, and not too long."""
+    """Text without control characters, which could write anything on an instructor's terminal, and
+    not too long.
+    """
     shown = printable(text, keep="\n\t")
     return shown if len(shown) <= length else f"{shown[:length]} [...]"

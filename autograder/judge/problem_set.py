@@ -1,4 +1,6 @@
-"""A problem set as the judge sees it: the checks of ``solutions/<name>/checks.py``, found, imported and validated."""
+"""A problem set as the judge sees it: the checks of ``solutions/<name>/checks.py``, found, imported
+and validated.
+"""
 
 from __future__ import annotations
 
@@ -26,8 +28,9 @@ from verdict import Check
 from verdict.compare import copy_tree, read, relative_error
 
 LEAST_MEMORY = 128 << 20  # bytes: with less, Python does not come up with NumPy in it
-# Bytes of address space that a student's code has where these are imported: on the CPU, PyTorch takes 0.7 GiB of it for
-# itself, and TensorFlow, with the first model, 2.1 GiB. Builds for GPUs reserve more: see LIMITS in a problem set's checks.py.
+# Bytes of address space that a student's code has where these are imported: on the CPU, PyTorch
+# takes 0.7 GiB of it for itself, and TensorFlow, with the first model, 2.1 GiB. Builds for GPUs
+# reserve more: see LIMITS in a problem set's checks.py.
 MEMORY = {"torch": 4 << 30, "tensorflow": 6 << 30, "tensorflow-cpu": 6 << 30}
 
 
@@ -42,7 +45,8 @@ class ProblemSet:
     packages : distributions that the student's code may import
     folder : ``solutions/<name>``
     limits : what the student's code may use
-    digest : SHA-256 of ``checks.py`` and of what it imports; another digest means that older records may no longer hold
+    digest : SHA-256 of ``checks.py`` and of what it imports; another digest means that older
+        records may no longer hold
     """
 
     name: str
@@ -70,13 +74,15 @@ def load(name: str | Path, root: Path | None = None, validate: bool = True) -> P
     Parameters
     ----------
     name : of a folder under ``solutions/``, or a path to such a folder
-    root : of the course, where ``solutions/`` and ``exercises/`` are; the current directory when left out
-    validate : False where another process has just done so, or where only names and points are wanted: to compute every known
-        mistake takes a while
+    root : of the course, where ``solutions/`` and ``exercises/`` are; the current directory when
+        left out
+    validate : False where another process has just done so, or where only names and points are
+        wanted: to compute every known mistake takes a while
 
     Raises
     ------
-    ProblemSetError : there is none of that name, or its checks contradict themselves; says which and how
+    ProblemSetError : there is none of that name, or its checks contradict themselves; says which
+        and how
     """
     solutions = (root or Path.cwd()) / "solutions"
     folder = solutions / name if len(Path(name).parts) == 1 else Path(name)
@@ -85,7 +91,11 @@ def load(name: str | Path, root: Path | None = None, validate: bool = True) -> P
         there = sorted(path.parent.name for path in solutions.glob("*/checks.py"))
         raise ProblemSetError(
             f"no problem set {str(name)!r}: {source} does not exist; "
-            + (f"there are {', '.join(there)}" if there else f"{solutions} holds none; run from the course's root")
+            + (
+                f"there are {', '.join(there)}"
+                if there
+                else f"{solutions} holds none; run from the course's root"
+            )
         )
     folder = folder.resolve()
     module = _import(folder.name, source)
@@ -103,35 +113,50 @@ def load(name: str | Path, root: Path | None = None, validate: bool = True) -> P
             validate_checks(problem_set)
         except ProblemSetError:
             raise
-        except Exception as error:  # the instructor's own code runs: cases, expected results, known mistakes
-            raise ProblemSetError(f"{source}{_line_in(source, error)}: {type(error).__name__}: {error}") from error
+        except (
+            Exception
+        ) as error:  # the instructor's own code runs: cases, expected results, known mistakes
+            raise ProblemSetError(
+                f"{source}{_line_in(source, error)}: {type(error).__name__}: {error}"
+            ) from error
     return problem_set
 
 
 def _line_in(source: Path, error: Exception) -> str:
-    """Where in a file an error came from, to stand behind the file's name; empty where it did not."""
+    """Where in a file an error came from, to stand behind the file's name; empty where it did
+    not.
+    """
     lines = [
-        frame.lineno for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename) == source.absolute()
+        frame.lineno
+        for frame in traceback.extract_tb(error.__traceback__)
+        if Path(frame.filename) == source.absolute()
     ]
     return f", line {lines[-1]}" if lines else ""
 
 
 def _import(name: str, source: Path) -> ModuleType:
-    # A name of its own: two problem sets may both have a checks.py, and none may shadow a package called so.
+    # A name of its own: two problem sets may both have a checks.py, and none may shadow a package
+    # called so.
     private = "_autograder_checks_" + "".join(c if c.isalnum() else "_" for c in name)
     try:
         return load_module(private, source)
     except Exception as error:
-        raise ProblemSetError(f"{source} cannot be imported: {type(error).__name__}: {error}") from error
+        raise ProblemSetError(
+            f"{source} cannot be imported: {type(error).__name__}: {error}"
+        ) from error
 
 
 def _digest(source: Path) -> str:
-    """Digest of a file and of the packages that it imports: of their sources where they are worked on, else of their versions.
+    """Digest of a file and of the packages that it imports: of their sources where they are worked
+    on, else of their versions.
 
-    The comparison and the known mistakes decide a score as much as the checks do, so a change there must grade anew, too.
+    The comparison and the known mistakes decide a score as much as the checks do, so a change there
+    must grade anew, too.
     """
     digest = hashlib.sha256(source.read_bytes())
-    for name in sorted({"verdict"} | {module.partition(".")[0] for module in imported(source.read_bytes())}):
+    for name in sorted(
+        {"verdict"} | {module.partition(".")[0] for module in imported(source.read_bytes())}
+    ):
         spec = importlib.util.find_spec(name)
         if spec is None or spec.origin is None:
             continue  # built into Python: its version is in every record
@@ -140,28 +165,37 @@ def _digest(source: Path) -> str:
             digest.update(f"{name} {_versions(name)}".encode())
         elif name not in sys.stdlib_module_names:
             for file in sorted(folder.rglob("*.py")):
-                digest.update(file.relative_to(folder).as_posix().encode() + b"\0" + file.read_bytes() + b"\0")
+                digest.update(
+                    file.relative_to(folder).as_posix().encode() + b"\0" + file.read_bytes() + b"\0"
+                )
     return digest.hexdigest()
 
 
 def _versions(name: str) -> list[str]:
     """Distributions that a package comes from, with their versions."""
     try:
-        # Most bear the name of their package. To ask all of them takes longer than all else that `load` does.
+        # Most bear the name of their package. To ask all of them takes longer than all else that
+        # `load` does.
         return [f"{name}=={distribution(name).version}"]
     except PackageNotFoundError:
-        return [f"{dist}=={distribution(dist).version}" for dist in packages_distributions().get(name, ())]
+        return [
+            f"{dist}=={distribution(dist).version}"
+            for dist in packages_distributions().get(name, ())
+        ]
 
 
 def _attribute(module: ModuleType, name: str, source: Path) -> Sequence[Any]:
     value = getattr(module, name, None)
     if not isinstance(value, list | tuple):
-        raise ProblemSetError(f"{source} must define {name} as a list or a tuple, got {type(value).__name__}")
+        raise ProblemSetError(
+            f"{source} must define {name} as a list or a tuple, got {type(value).__name__}"
+        )
     return value
 
 
 def limits_for(packages: tuple[str, ...], given: object, name: str) -> Limits:
-    """What the code of a problem set's students may use: what ``LIMITS`` gives, and for the rest what the packages need.
+    """What the code of a problem set's students may use: what ``LIMITS`` gives, and for the rest
+    what the packages need.
 
     Parameters
     ----------
@@ -179,7 +213,8 @@ def limits_for(packages: tuple[str, ...], given: object, name: str) -> Limits:
     known = {field.name: getattr(Limits(), field.name) for field in fields(Limits)}
     if not isinstance(given, dict):
         raise ProblemSetError(
-            f"{name}: LIMITS must be a dict such as {{'memory': 4 << 30}}, got {type(given).__name__}"
+            f"{name}: LIMITS must be a dict such as {{'memory': 4 << 30}}, got "
+            f"{type(given).__name__}"
         )
     for key, value in given.items():
         if key not in known:
@@ -187,7 +222,8 @@ def limits_for(packages: tuple[str, ...], given: object, name: str) -> Limits:
         least = LEAST_MEMORY if key == "memory" else 1
         if type(value) is not int or value < least:
             raise ProblemSetError(
-                f"{name}: LIMITS[{key!r}] must be a whole number of at least {least:,}, got {value!r}"
+                f"{name}: LIMITS[{key!r}] must be a whole number of at least {least:,}, got "
+                f"{value!r}"
             )
     needed = [MEMORY.get(package, 0) for package in _with_requirements(packages, name)]
     return Limits(**{**known, "memory": max([known["memory"], *needed]), **given})
@@ -201,9 +237,12 @@ def _with_requirements(packages: tuple[str, ...], name: str) -> tuple[str, ...]:
         except PackageNotFoundError as error:
             missing = str(error.name)
             if missing == canonicalize_name(package):
-                raise ProblemSetError(f"{name}: PACKAGES names {package!r}, which is not installed here") from None
+                raise ProblemSetError(
+                    f"{name}: PACKAGES names {package!r}, which is not installed here"
+                ) from None
             raise ProblemSetError(
-                f"{name}: PACKAGES names {package!r}, which requires {missing!r}, and that is not installed here; "
+                f"{name}: PACKAGES names {package!r}, which requires {missing!r}, and that is not "
+                "installed here; "
                 f"pip install {missing}"
             ) from None
     return found
@@ -214,57 +253,75 @@ def validate_checks(problem_set: ProblemSet) -> None:
 
     Raises
     ------
-    ProblemSetError : names and points that cannot be, needs that lead nowhere or in a circle, packages that are not installed,
-        known mistakes that cannot be told apart
+    ProblemSetError : names and points that cannot be, needs that lead nowhere or in a circle,
+        packages that are not installed, known mistakes that cannot be told apart
     """
     name, checks = problem_set.name, problem_set.checks
     if not checks:
         raise ProblemSetError(f"{name}: CHECKS is empty")
     for check in checks:
         if not isinstance(check, Check):
-            raise ProblemSetError(f"{name}: CHECKS must hold verdict.Check objects, got {type(check).__name__}")
+            raise ProblemSetError(
+                f"{name}: CHECKS must hold verdict.Check objects, got {type(check).__name__}"
+            )
     names = [check.name for check in checks]
     for twice in sorted({n for n in names if names.count(n) > 1}):
-        raise ProblemSetError(f"{name}: {names.count(twice)} checks are called {twice!r}; a name must be unique")
+        raise ProblemSetError(
+            f"{name}: {names.count(twice)} checks are called {twice!r}; a name must be unique"
+        )
     _with_requirements(problem_set.packages, name)
     for check in checks:
         _validate_check(f"{name}: check {check.name!r}", check, names)
     try:
         problem_set.in_order_of_need()
     except CycleError as error:
-        raise ProblemSetError(f"{name}: checks need each other in a circle: {' -> '.join(error.args[1])}") from None
+        raise ProblemSetError(
+            f"{name}: checks need each other in a circle: {' -> '.join(error.args[1])}"
+        ) from None
 
 
 def _validate_check(where: str, check: Check, names: list[str]) -> None:
     if not check.points > 0:
         raise ProblemSetError(f"{where}: points must be above 0, got {check.points}")
     if not check.time_limit > 0:
-        raise ProblemSetError(f"{where}: time_limit must be above 0 seconds, got {check.time_limit}")
+        raise ProblemSetError(
+            f"{where}: time_limit must be above 0 seconds, got {check.time_limit}"
+        )
     if missing := [need for need in check.needs if need not in names]:
         raise ProblemSetError(f"{where}: needs {missing[0]!r}, and there is no such check")
     if check.examine is None and (check.cases is None or check.expected is None):
         raise ProblemSetError(f"{where}: give cases and expected, or examine")
     ids = [mistake.id for mistake in check.misconceptions]
     for twice in sorted({i for i in ids if ids.count(i) > 1}):
-        raise ProblemSetError(f"{where}: the misconception {twice!r} stands there {ids.count(twice)} times")
+        raise ProblemSetError(
+            f"{where}: the misconception {twice!r} stands there {ids.count(twice)} times"
+        )
     if check.examine is None:
         _validate_misconceptions(where, check)
 
 
 def _validate_misconceptions(where: str, check: Check) -> None:
-    """Every known mistake must give other numbers than the reference and than every other, or it cannot be named."""
+    """Every known mistake must give other numbers than the reference and than every other, or it
+    cannot be named.
+    """
     assert check.cases is not None and check.expected is not None
     with np.errstate(all="ignore"), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         cases = check.cases(np.random.default_rng(0))
         if not cases:
             raise ProblemSetError(f"{where}: cases gives no case")
-        answers: dict[str, list[Any]] = {"the reference": [check.expected(*copy_tree(case.args)) for case in cases]}
+        answers: dict[str, list[Any]] = {
+            "the reference": [check.expected(*copy_tree(case.args)) for case in cases]
+        }
         for mistake in check.misconceptions:
-            answers[mistake.id] = [_attempt(mistake.function, copy_tree(case.args)) for case in cases]
+            answers[mistake.id] = [
+                _attempt(mistake.function, copy_tree(case.args)) for case in cases
+            ]
             if all(isinstance(answer, Exception) for answer in answers[mistake.id]):
                 error = answers[mistake.id][0]
-                raise ProblemSetError(f"{where}: the misconception {mistake.id!r} fails in every case: {error!r}")
+                raise ProblemSetError(
+                    f"{where}: the misconception {mistake.id!r} fails in every case: {error!r}"
+                )
     outputs = {
         who: [None if isinstance(a, Exception) else read(check, a, who) for a in given]
         for who, given in answers.items()
@@ -272,8 +329,13 @@ def _validate_misconceptions(where: str, check: Check) -> None:
     ids = list(outputs)
     for k, first in enumerate(ids):
         for second in ids[k + 1 :]:
-            if all(_same(a, b, check.tolerance) for a, b in zip(outputs[first], outputs[second], strict=True)):
-                raise ProblemSetError(f"{where}: {second!r} gives the same numbers as {first!r} in every case")
+            if all(
+                _same(a, b, check.tolerance)
+                for a, b in zip(outputs[first], outputs[second], strict=True)
+            ):
+                raise ProblemSetError(
+                    f"{where}: {second!r} gives the same numbers as {first!r} in every case"
+                )
 
 
 def _attempt(function: Any, args: tuple[Any, ...]) -> Any:

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-# How a note begins that quotes the inside of a check: it stays in the record and never reaches a page that a student may see.
+# How a note begins that quotes the inside of a check: it stays in the record and never reaches a
+# page that a student may see.
 FOR_INSTRUCTOR = "For the instructor: "
 
 
@@ -15,8 +16,9 @@ FOR_INSTRUCTOR = "For the instructor: "
 class CheckResult:
     """What came of one check.
 
-    ``name`` is the check's, which is also the grade_id of the notebook cell that carries the points. ``status`` is a word of
-    ``verdict.Status``. ``message`` and ``hints`` are for the student; no expected value stands in them.
+    ``name`` is the check's, which is also the grade_id of the notebook cell that carries the
+    points. ``status`` is a word of ``verdict.Status``. ``message`` and ``hints`` are for the
+    student; no expected value stands in them.
     """
 
     name: str
@@ -31,7 +33,9 @@ class CheckResult:
 
     def advice(self) -> list[str]:
         """What the student reads beside the message: the first hint, and the warnings."""
-        return [f"Hint: {hint}" for hint in self.hints[:1]] + [f"Note: {warning}" for warning in self.warnings]
+        return [f"Hint: {hint}" for hint in self.hints[:1]] + [
+            f"Note: {warning}" for warning in self.warnings
+        ]
 
 
 @dataclass(frozen=True)
@@ -41,15 +45,18 @@ class Result:
     Parameters
     ----------
     problem_set, student : names
-    seed : what the inputs were drawn from; the same seed gives the same inputs, so that a grade can be looked into again
-    isolation : how the student's code was held apart: ``"bubblewrap"``, ``"podman"``, ``"docker"`` or ``"unsafe-local"``
+    seed : what the inputs were drawn from; the same seed gives the same inputs, so that a grade can
+        be looked into again
+    isolation : how the student's code was held apart: ``"bubblewrap"``, ``"podman"``, ``"docker"``
+        or ``"unsafe-local"``
     content_hash : of the cells and of the problem set; the same hash needs no second grading
     checks : one record per check, in the order of the problem set
     notes : what happened outside the checks: cells that failed, packages that are missing
     output : the end of what the student's code printed
     seconds : phase -> wall clock
     versions : "python", "numpy" -> version
-    log : what happened while it was graded, line by line: workers that came and were lost, tracebacks of a check that failed
+    log : what happened while it was graded, line by line: workers that came and were lost,
+        tracebacks of a check that failed
     """
 
     problem_set: str
@@ -84,7 +91,9 @@ class Result:
         for check in self.checks:
             if check.name == name:
                 return check
-        raise KeyError(f"no check {name!r}; there are {', '.join(check.name for check in self.checks)}")
+        raise KeyError(
+            f"no check {name!r}; there are {', '.join(check.name for check in self.checks)}"
+        )
 
     def to_json(self) -> str:
         """JSON text; `from_json` gives the same record back."""
@@ -95,7 +104,11 @@ class Result:
         """Result from the text that `to_json` wrote."""
         data: dict[str, Any] = json.loads(text)
         checks = tuple(
-            CheckResult(**{**check, "hints": tuple(check["hints"]), "warnings": tuple(check["warnings"])})
+            CheckResult(
+                **{**check, "hints": tuple(check["hints"]), "warnings": tuple(check["warnings"])}
+            )
             for check in data.pop("checks")
         )
-        return cls(checks=checks, notes=tuple(data.pop("notes")), log=tuple(data.pop("log", ())), **data)
+        return cls(
+            checks=checks, notes=tuple(data.pop("notes")), log=tuple(data.pop("log", ())), **data
+        )

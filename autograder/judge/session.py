@@ -1,7 +1,8 @@
-"""One worker with one student's cells in it, seen from the judge: read them, run them, call what they define.
+"""One worker with one student's cells in it, seen from the judge: read them, run them, call what
+they define.
 
-The worker may die, hang, or send anything at any time. Then it is killed, and the next call starts a new one and runs the cells
-again, without the statement at which an earlier one ended.
+The worker may die, hang, or send anything at any time. Then it is killed, and the next call starts
+a new one and runs the cells again, without the statement at which an earlier one ended.
 """
 
 from __future__ import annotations
@@ -36,20 +37,29 @@ from autograder.sandbox.prefork import modules
 from autograder.sandbox.sandbox import Sandbox
 
 IMPORT_LIMIT = (
-    120.0  # seconds to import the packages that the cells name; none of the student's code runs in them, either
+    # seconds to import the packages that the cells name; none of the student's code runs in them,
+    # either
+    120.0
 )
-READ_LIMIT = 60.0  # seconds to start a worker and to read the cells; none of the student's code runs in them
-FORGET_LIMIT = 10.0  # seconds to let go of objects; the student's code may have taken the request away
+# seconds to start a worker and to read the cells; none of the student's code runs in them
+READ_LIMIT = 60.0
+# seconds to let go of objects; the student's code may have taken the request away
+FORGET_LIMIT = 10.0
 STATEMENT_SHARE = 1 / 6  # of the time for running the cells, for one statement
 MAX_LOST = 3  # statements at which a worker is lost, before only definitions are run
-MAX_TEXT, MAX_KIND = 2000, 200  # characters that are kept of an exception's text, and of its class and its line
-PATIENCE = 2.0  # times a submission's seconds, by which they are put off at most while its code waits for a processor
+# characters that are kept of an exception's text, and of its class and its line
+MAX_TEXT, MAX_KIND = 2000, 200
+# times a submission's seconds, by which they are put off at most while its code waits for a
+# processor
+PATIENCE = 2.0
 MAX_NESTED = 8  # calls of the student's code from within what it asked of the judge
 
 
 @dataclass(frozen=True)
 class Statement:
-    """One statement of a cell: where it starts, names that it binds, and whether it does no more than define or import."""
+    """One statement of a cell: where it starts, names that it binds, and whether it does no more
+    than define or import.
+    """
 
     line: int
     binds: frozenset[str]
@@ -76,18 +86,21 @@ class Session:
     isolation, packages, limits : what the worker is started with
     load_limit : seconds for running the cells, all runs together
     max_restarts : how often a new worker is started after one was lost
-    left : seconds for all that workers are waited for: to read and run the cells, to answer, and to end
+    left : seconds for all that workers are waited for: to read and run the cells, to answer, and to
+        end
 
     Attributes
     ----------
     left : what remains of these seconds
-    deadline : when the calls of the present check must be over, by ``time.monotonic()``, from `allow`
+    deadline : when the calls of the present check must be over, by ``time.monotonic()``, from
+        `allow`
     read : what the cells hold
     failures : (cell, statement), from 0 -> what the statement raised
     lost : (cell, statement), from 0 -> how the worker was lost while it ran
     printed : end of what the code printed
     events : what happened to workers, each with the seconds since the session began
-    killed : whether a worker was lost to SIGKILL, which may be nobody's doing: a machine short of memory kills, too
+    killed : whether a worker was lost to SIGKILL, which may be nobody's doing: a machine short of
+        memory kills, too
     killed_from_outside : whether one was, and the student's code cannot have done it
     """
 
@@ -108,7 +121,8 @@ class Session:
     killed_from_outside: bool = False
     _starts: int = 0
     _load_left: float = field(init=False)
-    _put_off: float = 0.0  # seconds by which deadlines were put off, because the worker waited for a processor
+    # seconds by which deadlines were put off, because the worker waited for a processor
+    _put_off: float = 0.0
     _patience: float = field(init=False)
     _box: Box | None = None
     _waits: bool = False
@@ -151,7 +165,8 @@ class Session:
 
         Raises
         ------
-        IsolationError : the worker did not come up; it has not seen the cells yet, so this is no student's doing
+        IsolationError : the worker did not come up; it has not seen the cells yet, so this is no
+            student's doing
         WorkerError : no worker could be brought to take the cells
         """
         began = time.monotonic()
@@ -179,18 +194,23 @@ class Session:
     def _greet(self) -> None:
         """Have an answer from a new worker, so that what goes wrong later is due to the cells."""
         try:
-            # Not of the student's time: whoever has used it all up must not look like somebody whose worker cannot start.
+            # Not of the student's time: whoever has used it all up must not look like somebody
+            # whose worker cannot start.
             self._reply(("forget",), time.monotonic() + READ_LIMIT)
         except WorkerError as error:
             self.stop()
             raise IsolationError(
                 f"The worker does not start in the sandbox: {error}. {self.printed.strip()}",
-                f"Can everybody read {sys.base_prefix} and the packages {', '.join(self.packages)} in this environment?",
+                (
+                    f"Can everybody read {sys.base_prefix} and the packages "
+                    f"{', '.join(self.packages)} in this environment?"
+                ),
             ) from None
 
     def _read_cells(self) -> None:
         answer = self._exchange(("read", list(self.cells)), time.monotonic() + READ_LIMIT)
-        # A fresh worker has run none of the student's code: this answer, and only this one, can be believed.
+        # A fresh worker has run none of the student's code: this answer, and only this one, can be
+        # believed.
         self.read = tuple(
             Cell(
                 error=None if cell["error"] is None else StudentFailure(*cell["error"]),
@@ -202,7 +222,9 @@ class Session:
         )
 
     def _import_packages(self) -> None:
-        """Import what the cells will import, which is no student's time: a framework may take half a minute."""
+        """Import what the cells will import, which is no student's time: a framework may take half
+        a minute.
+        """
         used = frozenset[str]().union(*(cell.uses for cell in self.read))
         named = [module for module in modules(self.packages) if module.partition(".")[0] in used]
         if named:
@@ -216,7 +238,8 @@ class Session:
         for c, cell in enumerate(self.read):
             for s, statement in enumerate(cell.statements):
                 at = (c, s)
-                # After a few losses only definitions are run: what remains to be graded, without what goes wrong around it.
+                # After a few losses only definitions are run: what remains to be graded, without
+                # what goes wrong around it.
                 if at in self.lost or (len(self.lost) > MAX_LOST and not statement.defines):
                     continue
                 began = time.monotonic() - self._put_off
@@ -234,13 +257,15 @@ class Session:
     def allow(self, seconds: float) -> None:
         """Give all calls from now on so many seconds together.
 
-        Only the calls count: neither loading, nor what the judge does before and between them, such as to import PyTorch.
+        Only the calls count: neither loading, nor what the judge does before and between them, such
+        as to import PyTorch.
         """
         self._judging_since = time.monotonic()
         self.deadline = self._judging_since + seconds
 
     def call(self, function: str | Remote, args: tuple[Any, ...], framework: str = "numpy") -> Any:
-        """Call a function of the student's, by name or as it came from the worker; it gets the framework's tensors.
+        """Call a function of the student's, by name or as it came from the worker; it gets the
+        framework's tensors.
 
         Raises
         ------
@@ -260,7 +285,8 @@ class Session:
         self.start()
         if len(self._functions) >= MAX_NESTED:
             raise StudentFailure(
-                "RecursionError", "the function and the function it was given call each other without an end"
+                "RecursionError",
+                "the function and the function it was given call each other without an end",
             )
         self._functions.append({})
         try:
@@ -291,7 +317,9 @@ class Session:
         outermost, self._waits = not self._waits, True
         try:
             within = self.deadline if deadline is None else deadline
-            return self._reply(message, min(within, time.monotonic() + self.left) if outermost else within)
+            return self._reply(
+                message, min(within, time.monotonic() + self.left) if outermost else within
+            )
         except WorkerTimeout as error:
             self._write_down(error, message)
             if outermost and time.monotonic() - self._put_off - began >= self.left:
@@ -308,30 +336,43 @@ class Session:
     def _write_down(self, error: WorkerError, message: tuple[Any, ...]) -> None:
         if isinstance(error, WorkerDied) and "SIGKILL" in str(error):
             self.killed = True
-            ran_out = self._kills_before is not None and (_kills_for_memory() or 0) > self._kills_before
+            ran_out = (
+                self._kills_before is not None and (_kills_for_memory() or 0) > self._kills_before
+            )
             self.killed_from_outside |= isinstance(error, WorkerKilled) or ran_out
         what = " ".join(str(part) for part in message[:3] if isinstance(part, str | int))
         self.say(f"worker {self._starts} was lost at {what!r}: {type(error).__name__}: {error}")
 
     def _reply(self, message: tuple[Any, ...], deadline: float) -> tuple[Any, ...]:
-        """Wait for a reply; in between, answer what the student's code asks of the functions it was given."""
+        """Wait for a reply; in between, answer what the student's code asks of the functions it was
+        given.
+        """
         put_off = self._put_off
         self._send(message, deadline)
         while True:
             answer = self._receive(deadline + self._put_off - put_off)
             match answer:
-                case ("ask", int(ref), tuple(args)) if self._functions and ref in self._functions[-1]:
-                    self._send(self._answer(self._functions[-1][ref], args), deadline + self._put_off - put_off)
+                case ("ask", int(ref), tuple(args)) if (
+                    self._functions and ref in self._functions[-1]
+                ):
+                    self._send(
+                        self._answer(self._functions[-1][ref], args),
+                        deadline + self._put_off - put_off,
+                    )
                 case ("value", _) | ("missing",) if message[0] == "call":
                     return answer
                 case ("error", str(), str(), int(), str()) if message[0] in ("call", "run"):
                     return answer
                 case ("done",) if message[0] in ("import", "run", "forget"):
                     return answer
-                case ("read", list(cells)) if message[0] == "read" and len(cells) == len(self.cells):
+                case ("read", list(cells)) if message[0] == "read" and len(cells) == len(
+                    self.cells
+                ):
                     return answer
                 case _:
-                    raise ProtocolError("the worker sent something that is no answer to what was asked")
+                    raise ProtocolError(
+                        "the worker sent something that is no answer to what was asked"
+                    )
 
     def _answer(self, function: Callable[..., Any], args: tuple[Any, ...]) -> tuple[Any, ...]:
         """Message with what a function of the judge's gives for the student's arguments."""
@@ -360,7 +401,9 @@ class Session:
 
     @contextmanager
     def _fairly(self) -> Iterator[Box]:
-        """The box; what its worker waited for a processor meanwhile puts off the present check's deadline, too."""
+        """The box; what its worker waited for a processor meanwhile puts off the present check's
+        deadline, too.
+        """
         assert self._box is not None
         box, before = self._box, self._box.put_off
         try:
@@ -370,7 +413,9 @@ class Session:
             self.deadline += box.put_off - before
 
     def _keep(self, value: Any) -> int | None:
-        """Functions that the judge gives are kept as long as the call lasts; nothing else stays on this side."""
+        """Functions that the judge gives are kept as long as the call lasts; nothing else stays on
+        this side.
+        """
         if not self._functions or not callable(value):
             return None
         self._functions[-1][id(value)] = value
@@ -380,7 +425,9 @@ class Session:
         # A class of its own, so that a message about the type names the student's: "got generator".
         name = re.sub(r"\W", "", kind) or "object"
         stand_in: type[Remote] = type(name, (Remote,), {})
-        remote = stand_in(ref, name, (lambda *args: self.call(remote, args)) if is_callable else None)
+        remote = stand_in(
+            ref, name, (lambda *args: self.call(remote, args)) if is_callable else None
+        )
         return remote
 
 
@@ -389,13 +436,17 @@ def _statement(told: dict[str, Any]) -> Statement:
 
 
 def _failure(answer: tuple[Any, ...]) -> StudentFailure:
-    """What a worker says of an exception; the worker clips it, too, but the student's code can have any said, many times."""
+    """What a worker says of an exception; the worker clips it, too, but the student's code can have
+    any said, many times.
+    """
     _, kind, text, line, source = answer
     return StudentFailure(kind[:MAX_KIND], text[:MAX_TEXT], line, source[:MAX_KIND])
 
 
 def _kills_for_memory() -> int | None:
-    """How many processes the kernel has ended, since it started, for want of memory; None where it does not tell."""
+    """How many processes the kernel has ended, since it started, for want of memory; None where it
+    does not tell.
+    """
     with suppress(OSError):
         found = re.search(r"^oom_kill (\d+)$", Path("/proc/vmstat").read_text(), re.MULTILINE)
         return int(found.group(1)) if found else None
@@ -412,7 +463,10 @@ def describe_loss(error: WorkerError, seconds: float) -> str:
         case OutOfMemory():
             return f"the code took more memory than the task allows ({error})."
         case ProtocolError():
-            return f"the code wrote to the judge's own connection, or answered with more than it can take ({error})."
+            return (
+                "the code wrote to the judge's own connection, or answered with more than it can "
+                f"take ({error})."
+            )
         case WorkerDied() if "SIGKILL" in str(error):
             return f"its process was killed ({error}), by the code itself or for want of memory."
     return f"the code ended its own process ({error})."

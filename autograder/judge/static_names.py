@@ -6,7 +6,8 @@ from collections.abc import Collection, Iterable
 
 USUAL = {"np": "numpy", "plt": "matplotlib.pyplot", "tf": "tensorflow"}
 
-# By what code reaches into the program that runs it, or leaves it. No task needs them; each also has honest uses.
+# By what code reaches into the program that runs it, or leaves it. No task needs them; each also
+# has honest uses.
 INTROSPECTION = (
     "ctypes",
     "gc.get_objects",

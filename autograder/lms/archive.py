@@ -1,6 +1,8 @@
-"""What comes from students as files: zips that nobody can vouch for, and which of several notebooks counts.
+"""What comes from students as files: zips that nobody can vouch for, and which of several notebooks
+counts.
 
-Nothing is unpacked to disk here. A zip is read one file at a time and into memory, and no more than a notebook may hold.
+Nothing is unpacked to disk here. A zip is read one file at a time and into memory, and no more than
+a notebook may hold.
 """
 
 from __future__ import annotations
@@ -23,7 +25,8 @@ from autograder.text import printable
 
 MAX_ENTRIES = 200_000  # files in one zip; a class of 10,000 with ten files each has half of them
 MAX_NESTED = 64 * 2**20  # bytes of a zip inside a zip
-MAX_GROWTH = 200  # times the size of the zip that its files may unpack to; a notebook full of zeros has about 100
+# times the size of the zip that its files may unpack to; a notebook full of zeros has about 100
+MAX_GROWTH = 200
 FREE_GROWTH = 64 * 2**20  # bytes that any zip may unpack to, however small it is
 NO_NOTEBOOK = "it is no notebook"
 MAX_CHOICE = 50  # notebooks of one student that are looked at
@@ -69,7 +72,8 @@ class Zip:
     ----------
     name : for messages
     members : files
-    left_out : path and reason of each entry that is not read: links, devices, paths that leave the zip, encrypted ones
+    left_out : path and reason of each entry that is not read: links, devices, paths that leave the
+        zip, encrypted ones
     """
 
     name: str
@@ -90,15 +94,23 @@ class Zip:
         try:
             file = zipfile.ZipFile(io.BytesIO(source) if isinstance(source, bytes) else source)
         except (zipfile.BadZipFile, ValueError, NotImplementedError, EOFError) as error:
-            raise ArchiveError(f"{name} is no zip, or is damaged ({error}); download it again") from None
+            raise ArchiveError(
+                f"{name} is no zip, or is damaged ({error}); download it again"
+            ) from None
         found = cls(name, _budget=max(FREE_GROWTH, MAX_GROWTH * size), _file=file)
         if len(file.infolist()) > MAX_ENTRIES:
             file.close()
-            raise ArchiveError(f"{name} holds {len(file.infolist())} files; at most {MAX_ENTRIES} are read")
+            raise ArchiveError(
+                f"{name} holds {len(file.infolist())} files; at most {MAX_ENTRIES} are read"
+            )
         for info in file.infolist():
             path = _decoded(info)
             parts = tuple(part for part in path.split("/") if part not in ("", "."))
-            if info.is_dir() or CLUTTER.intersection(parts) or (parts and parts[-1].startswith("._")):
+            if (
+                info.is_dir()
+                or CLUTTER.intersection(parts)
+                or (parts and parts[-1].startswith("._"))
+            ):
                 continue
             if reason := _unreadable(info, path, parts):
                 found.left_out.append((printable(path), reason))
@@ -121,19 +133,26 @@ class Zip:
         """Content of an entry; see `Member.read`."""
         assert self._file is not None
         if info.file_size > most:
-            raise ArchiveError(f"it has {info.file_size / 2**20:.0f} MB; at most {most >> 20} MB are read")
-        # What an entry says of its size is what zipfile reads of it at most, so that a lie does not help.
+            raise ArchiveError(
+                f"it has {info.file_size / 2**20:.0f} MB; at most {most >> 20} MB are read"
+            )
+        # What an entry says of its size is what zipfile reads of it at most, so that a lie does not
+        # help.
         self._budget -= info.file_size
         if self._budget < 0:
             raise ArchiveError(f"the zip unpacks to more than {MAX_GROWTH} times its size")
         try:
             return self._file.read(info)
-        except Exception as error:  # zlib, lzma, bz2 and struct each have errors of their own for a damaged file
+        except (
+            Exception
+        ) as error:  # zlib, lzma, bz2 and struct each have errors of their own for a damaged file
             raise ArchiveError(f"it is damaged ({type(error).__name__}: {error})") from None
 
 
 def _decoded(info: zipfile.ZipInfo) -> str:
-    """Path of an entry: many programs write UTF-8 and do not say so, and zipfile then takes it for code page 437."""
+    """Path of an entry: many programs write UTF-8 and do not say so, and zipfile then takes it for
+    code page 437.
+    """
     path = info.filename
     if not info.flag_bits & 0x800:
         try:
@@ -187,16 +206,20 @@ def attempt(file_name: str, name: str) -> tuple[str, int]:
     """
     stem = unicodedata.normalize("NFC", PurePosixPath(file_name).stem).strip().casefold()
     for title in (re.escape(name.casefold()), ".*?"):
-        if match := re.fullmatch(rf"({title})(?:-(\d{{1,6}})|[ _]?\((\d{{1,6}})\))?", stem, re.DOTALL):
+        if match := re.fullmatch(
+            rf"({title})(?:-(\d{{1,6}})|[ _]?\((\d{{1,6}})\))?", stem, re.DOTALL
+        ):
             return match[1], int(match[2] or match[3] or 0)
     return stem, 0
 
 
-def select_notebook(notebooks: Sequence[Candidate], name: str, release: NotebookNode) -> tuple[Candidate, bytes]:
+def select_notebook(
+    notebooks: Sequence[Candidate], name: str, release: NotebookNode
+) -> tuple[Candidate, bytes]:
     """Which of a student's notebooks counts, and its content.
 
-    The only one; of several those that bear the name of the problem set; of several attempts at one the last; else the only
-    one with this problem set's cells.
+    The only one; of several those that bear the name of the problem set; of several attempts at one
+    the last; else the only one with this problem set's cells.
 
     Parameters
     ----------
@@ -218,7 +241,10 @@ def select_notebook(notebooks: Sequence[Candidate], name: str, release: Notebook
     left = named or list(notebooks)
     if len({titles[id(n)][0] for n in left}) == 1:
         newest = max(left, key=lambda n: (n.order, titles[id(n)][1]))
-        if sum((n.order, titles[id(n)][1]) == (newest.order, titles[id(newest)][1]) for n in left) == 1:
+        if (
+            sum((n.order, titles[id(n)][1]) == (newest.order, titles[id(newest)][1]) for n in left)
+            == 1
+        ):
             return newest, newest.read()
     contents = {content: notebook for notebook, content in _readable(left)}
     if len(contents) > 1:
@@ -228,7 +254,8 @@ def select_notebook(notebooks: Sequence[Candidate], name: str, release: Notebook
         return notebook, content
     shown = ", ".join(n.path for n in left[:5]) + (", ..." if len(left) > 5 else "")
     raise SubmissionError(
-        f"{len(left)} notebooks were handed in ({shown}), and it cannot be told which one counts; hand in one, "
+        f"{len(left)} notebooks were handed in ({shown}), and it cannot be told which one counts; "
+        "hand in one, "
         f"called {name}.ipynb"
     )
 
@@ -236,7 +263,8 @@ def select_notebook(notebooks: Sequence[Candidate], name: str, release: Notebook
 def notebooks_in(
     member: Member, file: str, order: tuple[int, ...] = (), late: bool = False
 ) -> Iterator[Candidate | tuple[str, str]]:
-    """Notebooks of one file of a zip: itself, or what is in it where it is a zip; (path, reason) for what cannot be read.
+    """Notebooks of one file of a zip: itself, or what is in it where it is a zip; (path, reason)
+    for what cannot be read.
 
     ``file`` is its name without what a platform put before it; see `Candidate` for the others.
     """
@@ -257,13 +285,20 @@ def notebooks_in(
     for number, inside in enumerate(members):
         path, last = f"{member.path}/{inside.path}", inside.parts[-1]
         if PurePosixPath(last).suffix.lower() == ".ipynb":
-            yield Candidate(path, last, partial(_read_inner, member, number), order, late, inside.when)
+            yield Candidate(
+                path, last, partial(_read_inner, member, number), order, late, inside.when
+            )
         else:
-            yield path, "it is a zip in a zip in a zip" if last.lower().endswith(".zip") else NO_NOTEBOOK
+            yield (
+                path,
+                "it is a zip in a zip in a zip" if last.lower().endswith(".zip") else NO_NOTEBOOK,
+            )
 
 
 def _read_inner(member: Member, number: int) -> bytes:
-    """Content of a file of a zip in a zip, which is opened anew: a class's zips are not all held in memory."""
+    """Content of a file of a zip in a zip, which is opened anew: a class's zips are not all held in
+    memory.
+    """
     with Zip.open(member.read(MAX_NESTED), member.path) as inner:
         return inner.members[number].read()
 

@@ -1,6 +1,8 @@
-"""Put what Moodle or Canvas gives as one zip where the course looks for submissions: ``submitted/<student>/<set>/<set>.ipynb``.
+"""Put what Moodle or Canvas gives as one zip where the course looks for submissions:
+``submitted/<student>/<set>/<set>.ipynb``.
 
-A student's folder bears the number by which the platform's own worksheet knows the student, so that scores find their way back.
+A student's folder bears the number by which the platform's own worksheet knows the student, so that
+scores find their way back.
 """
 
 from __future__ import annotations
@@ -23,16 +25,25 @@ from nbformat import NotebookNode
 from autograder.course.course import TIMESTAMP, Course
 from autograder.errors import ArchiveError, CollectError, StoreError, SubmissionError
 from autograder.files import MAX_NAME_BYTES, remove_stale, temp_name
-from autograder.lms.archive import NO_NOTEBOOK, Candidate, Member, Zip, notebooks_in, select_notebook
+from autograder.lms.archive import (
+    NO_NOTEBOOK,
+    Candidate,
+    Member,
+    Zip,
+    notebooks_in,
+    select_notebook,
+)
 from autograder.lms.worksheet import delimiter_of, folded, names_in
 from autograder.text import printable
 
 EARLIER = ".earlier"  # folder, beside a submission, of those that it replaced
-# "Full Name_123456_assignsubmission_file_/work.ipynb", or all of it as the name of a file. The first number counts: what comes
-# after it was named by the student.
+# "Full Name_123456_assignsubmission_file_/work.ipynb", or all of it as the name of a file. The
+# first number counts: what comes after it was named by the student.
 MOODLE = re.compile(r"(?P<name>.*?)_(?P<student>\d+)_assignsubmission_[a-z]+(?:_|$)", re.DOTALL)
 # "doejohn_LATE_123_456_work.ipynb": the user, then the file.
-CANVAS = re.compile(r"(?P<name>.*?)_(?P<late>LATE_)?(?P<student>\d+)_(?P<file>\d+)_(?P<rest>.+)", re.DOTALL)
+CANVAS = re.compile(
+    r"(?P<name>.*?)_(?P<late>LATE_)?(?P<student>\d+)_(?P<file>\d+)_(?P<rest>.+)", re.DOTALL
+)
 FORMS = ("moodle", "canvas", "plain")
 
 
@@ -54,7 +65,8 @@ class Collection:
     ----------
     kept : one per student whose notebook is there now
     left_out : path and reason of what may be somebody's work and was not taken
-    passed_over : path and reason of the rest: earlier attempts, and files that are no notebooks beside one that was taken
+    passed_over : path and reason of the rest: earlier attempts, and files that are no notebooks
+        beside one that was taken
     """
 
     kept: list[Kept] = field(default_factory=list)
@@ -72,7 +84,9 @@ class _HandedIn:
 
 @dataclass(frozen=True)
 class _Owner:
-    """Whose a file is, by its name: what the platform calls the student, the file's own name; or why it is nobody's."""
+    """Whose a file is, by its name: what the platform calls the student, the file's own name; or
+    why it is nobody's.
+    """
 
     called: str = ""
     file: str = ""
@@ -94,8 +108,8 @@ def collect(
 ) -> Collection:
     """Put the notebooks of one or more zips where submissions are.
 
-    A submission that is there already and differs is kept in a folder ``.earlier`` beside the new one. Of two zips that hold
-    something of one student, the one that was given last counts.
+    A submission that is there already and differs is kept in a folder ``.earlier`` beside the new
+    one. Of two zips that hold something of one student, the one that was given last counts.
 
     Parameters
     ----------
@@ -104,13 +118,15 @@ def collect(
     zips : as they were downloaded
     form : one of ``FORMS``; found for each zip when left out
     names : from `read_names`; who is not in it is left out
-    times : whether the zip's times are those of handing in; then they are written into ``timestamp.txt``
+    times : whether the zip's times are those of handing in; then they are written into
+        ``timestamp.txt``
     dry_run : write nothing
 
     Raises
     ------
     CollectError : a zip cannot be read; nothing was written then
-    StoreError : the disk is full, or cannot be written; what is there already is whole, and the same call takes the others
+    StoreError : the disk is full, or cannot be written; what is there already is whole, and the
+        same call takes the others
     """
     result = Collection()
     with ExitStack() as stack:
@@ -120,10 +136,14 @@ def collect(
                 archive = stack.enter_context(Zip.open(path, path.name))
             except ArchiveError as error:
                 raise CollectError(f"{error}. Nothing was collected.") from None
-            for student, handed_in in _students(archive, form, name, names, result.left_out).items():
+            for student, handed_in in _students(
+                archive, form, name, names, result.left_out
+            ).items():
                 before = by_student.get(student)
                 if before is not None and before.notebooks and handed_in.notebooks:
-                    result.passed_over += [(n.path, f"{path.name} has one of {student} too") for n in before.notebooks]
+                    result.passed_over += [
+                        (n.path, f"{path.name} has one of {student} too") for n in before.notebooks
+                    ]
                 if before is None or handed_in.notebooks:
                     by_student[student] = handed_in
         there = _folders(course, name)
@@ -132,23 +152,28 @@ def collect(
             try:
                 _keep(folder, name, release, student, by_student[student], result, times, dry_run)
             except StoreError as error:
-                error.add_note(f"{len(result.kept)} of {len(by_student)} students have their notebook there by now.")
+                error.add_note(
+                    f"{len(result.kept)} of {len(by_student)} students have their notebook "
+                    "there by now."
+                )
                 raise
     return result
 
 
 def read_names(text: str, column: str | None = None) -> dict[str, str]:
-    r"""Names of students' folders by what the platform calls them, from a table or from a platform's own worksheet.
+    r"""Names of students' folders by what the platform calls them, from a table or from a
+    platform's own worksheet.
 
     Parameters
     ----------
-    text : of a CSV file with a row of headings. The platform's numbers or names stand in the column "Identifier" or "ID", else
-        in the first
+    text : of a CSV file with a row of headings. The platform's numbers or names stand in the column
+        "Identifier" or "ID", else in the first
     column : heading of the folders' names; may be left out where there are two columns
 
     Raises
     ------
-    CollectError : the column is not there, or one number has two names, or two numbers have the same
+    CollectError : the column is not there, or one number has two names, or two numbers have the
+        same
 
     Examples
     --------
@@ -157,7 +182,9 @@ def read_names(text: str, column: str | None = None) -> dict[str, str]:
     """
     text = text.removeprefix("\ufeff")
     delimiter = delimiter_of(text.split("\n", 1)[0])
-    rows = [row for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter) if any(row)]
+    rows = [
+        row for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter) if any(row)
+    ]
     if not rows:
         raise CollectError("the table of names is empty")
     heads = [head.strip() for head in rows[0]]
@@ -167,9 +194,16 @@ def read_names(text: str, column: str | None = None) -> dict[str, str]:
     elif column is None and len(heads) == 2:
         value = 1 - key
     else:
-        has = f"no column {column!r}" if column else f"{len(heads)} column{'s' if len(heads) > 1 else ''}"
+        has = (
+            f"no column {column!r}"
+            if column
+            else f"{len(heads)} column{'s' if len(heads) > 1 else ''}"
+        )
         raise CollectError(
-            f"the table of names has {has}; say with --student-column which one holds the names of the students' folders: "
+            (
+                f"the table of names has {has}; say with --student-column which one holds the "
+                "names of the students' folders: "
+            )
             + ", ".join(map(repr, heads))
         )
     names: dict[str, str] = {}
@@ -182,14 +216,22 @@ def read_names(text: str, column: str | None = None) -> dict[str, str]:
         students[student] += 1
         for one in called:
             if names.setdefault(one, student) != student:
-                raise CollectError(f"the table of names calls {row[key]!r} both {names[one]!r} and {student!r}")
+                raise CollectError(
+                    f"the table of names calls {row[key]!r} both {names[one]!r} and {student!r}"
+                )
     if twice := [student for student, count in students.items() if count > 1]:
-        raise CollectError(f"the table of names has {students[twice[0]]} rows for the folder {twice[0]!r}")
+        raise CollectError(
+            f"the table of names has {students[twice[0]]} rows for the folder {twice[0]!r}"
+        )
     return names
 
 
 def _students(
-    archive: Zip, form: str | None, name: str, names: Mapping[str, str] | None, left_out: list[tuple[str, str]]
+    archive: Zip,
+    form: str | None,
+    name: str,
+    names: Mapping[str, str] | None,
+    left_out: list[tuple[str, str]],
 ) -> dict[str, _HandedIn]:
     """Sort the files of a zip by student."""
     left_out += [(f"{archive.name}: {path}", reason) for path, reason in archive.left_out]
@@ -228,16 +270,20 @@ def _common(members: Sequence[Member]) -> int:
 
     What is no work of anybody's, such as a table of names beside the folders, does not count.
     """
-    work = [member.parts for member in members if member.parts[-1].lower().endswith((".ipynb", ".zip"))]
+    work = [
+        member.parts for member in members if member.parts[-1].lower().endswith((".ipynb", ".zip"))
+    ]
     depth = len(os.path.commonprefix([parts[:-1] for parts in work]))
     # Where only one stands below, the lowest of the folders may be that of the only student.
     return depth if len({parts[depth] for parts in work}) > 1 else 0
 
 
 def _merged(handed_in: _HandedIn) -> str:
-    """Why the notebooks of one folder may be those of several students; empty where they are one student's.
+    """Why the notebooks of one folder may be those of several students; empty where they are one
+    student's.
 
-    A class below the folder of one student shows itself by notebooks of the same name in folders beside each other.
+    A class below the folder of one student shows itself by notebooks of the same name in folders
+    beside each other.
     """
     folders: dict[str, set[str]] = {}
     for notebook in handed_in.notebooks:
@@ -248,7 +294,8 @@ def _merged(handed_in: _HandedIn) -> str:
     if len(most) < 2:
         return ""
     return (
-        f"{len(most)} folders below it hold a {called} each: are they {len(most)} students? Pack the students' folders "
+        f"{len(most)} folders below it hold a {called} each: are they {len(most)} students? Pack "
+        "the students' folders "
         "themselves, without those above them"
     )
 
@@ -263,7 +310,9 @@ def _canvas_names(members: Sequence[Member]) -> dict[str, set[str]]:
     return known
 
 
-def _owner(member: Member, form: str, common: int, name: str, known: Mapping[str, set[str]]) -> _Owner:
+def _owner(
+    member: Member, form: str, common: int, name: str, known: Mapping[str, set[str]]
+) -> _Owner:
     if form == "moodle":
         # The folder that stands first: what is inside it was named by the student.
         for part in member.parts:
@@ -274,11 +323,16 @@ def _owner(member: Member, form: str, common: int, name: str, known: Mapping[str
     if form == "canvas":
         match = CANVAS.fullmatch(member.parts[-1])
         if match is None:
-            return _Owner(reason="its name does not bear Canvas's number of a student; were names hidden?")
+            return _Owner(
+                reason="its name does not bear Canvas's number of a student; were names hidden?"
+            )
         user, called = match["student"], match["name"]
-        # "doe_12_34_56_work.ipynb": user 12, or a student who calls herself "doe_12" to be taken for another.
+        # "doe_12_34_56_work.ipynb": user 12, or a student who calls herself "doe_12" to be taken
+        # for another.
         if re.match(r"\d+_", match["rest"]) and called not in known.get(user, {called}):
-            return _Owner(reason=f"its name can be read in two ways, and the student {user} has another name")
+            return _Owner(
+                reason=f"its name can be read in two ways, and the student {user} has another name"
+            )
         return _Owner(user, match["rest"], (int(match["file"]),), match["late"] is not None)
     parts = member.parts[common:]
     if not parts:
@@ -304,10 +358,14 @@ def _no_folder(called: str, student: str) -> str:
 
 
 def _folders(course: Course, name: str) -> dict[str, str]:
-    """Names of students' folders that are there, by their composed form: a Mac may have written them in the other."""
+    """Names of students' folders that are there, by their composed form: a Mac may have written
+    them in the other.
+    """
     before = str(course.submission("\0", name)).split("\0")[0]
     try:
-        return {unicodedata.normalize("NFC", folder): folder for folder in sorted(os.listdir(before))}
+        return {
+            unicodedata.normalize("NFC", folder): folder for folder in sorted(os.listdir(before))
+        }
     except FileNotFoundError:
         return {}
 
@@ -332,17 +390,23 @@ def _keep(
     try:
         notebook, content = select_notebook(handed_in.notebooks, name, release)
     except (ArchiveError, SubmissionError) as error:
-        result.left_out.append((handed_in.notebooks[0].path if len(handed_in.notebooks) == 1 else student, str(error)))
+        result.left_out.append(
+            (handed_in.notebooks[0].path if len(handed_in.notebooks) == 1 else student, str(error))
+        )
         return
     stamp = _stamp(notebook) if times else None
     how = _write(folder, name, content, stamp, dry_run)
     result.kept.append(Kept(student, notebook.path, how, notebook.late))
     result.passed_over += [other for other in handed_in.others if other[1] == NO_NOTEBOOK]
-    result.passed_over += [(n.path, f"{notebook.path} counts") for n in handed_in.notebooks if n is not notebook]
+    result.passed_over += [
+        (n.path, f"{notebook.path} counts") for n in handed_in.notebooks if n is not notebook
+    ]
 
 
 def _write(folder: Path, name: str, content: bytes, stamp: str | None, dry_run: bool) -> str:
-    """Put a notebook into a student's folder, whole or not at all; what was there goes into ``.earlier``."""
+    """Put a notebook into a student's folder, whole or not at all; what was there goes into
+    ``.earlier``.
+    """
     path, time = folder / f"{name}.ipynb", folder / TIMESTAMP
     there = os.path.lexists(path)
     if there and not path.is_symlink() and path.is_file() and path.read_bytes() == content:
@@ -355,7 +419,8 @@ def _write(folder: Path, name: str, content: bytes, stamp: str | None, dry_run: 
                 temp_name(time).write_text(stamp, encoding="utf-8")
             if there:
                 _put_aside(path, time)
-            # From here on nothing more is written, so that a full disk leaves what was there as it was.
+            # From here on nothing more is written, so that a full disk leaves what was there as it
+            # was.
             if stamp is not None:
                 os.replace(temp_name(time), time)
             os.replace(temp_name(path), path)
@@ -367,7 +432,9 @@ def _write(folder: Path, name: str, content: bytes, stamp: str | None, dry_run: 
 
 
 def _put_aside(path: Path, time: Path) -> None:
-    """Keep a submission and its time in a folder beside it; until it is replaced, it also stays where it is."""
+    """Keep a submission and its time in a folder beside it; until it is replaced, it also stays
+    where it is.
+    """
     earlier = path.parent / EARLIER
     if earlier.is_symlink():
         earlier.unlink()
@@ -388,7 +455,9 @@ def _put_aside(path: Path, time: Path) -> None:
 
 
 def _stamp(notebook: Candidate) -> str | None:
-    """Time of handing in as nbgrader reads it; a zip's times are those of the clock on the wall where it was made."""
+    """Time of handing in as nbgrader reads it; a zip's times are those of the clock on the wall
+    where it was made.
+    """
     if notebook.when is None:
         return None
     try:

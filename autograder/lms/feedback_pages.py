@@ -1,7 +1,9 @@
-"""Feedback for a whole class: a page for each student, and all of them packed as Moodle or Canvas takes them back.
+"""Feedback for a whole class: a page for each student, and all of them packed as Moodle or Canvas
+takes them back.
 
-nbgrader's own pages take a fifth of a second each, because each is a notebook that is converted; these are filled into one
-template. They hold no script and load nothing: what a student wrote is shown as text.
+nbgrader's own pages take a fifth of a second each, because each is a notebook that is converted;
+these are filled into one template. They hold no script and load nothing: what a student wrote is
+shown as text.
 """
 
 from __future__ import annotations
@@ -30,7 +32,8 @@ from autograder.text import printable
 
 
 def write_pages(course: Course, problem_set: ProblemSet) -> dict[str, Path]:
-    """Write ``feedback/<student>/<set>/<set>.html`` for all who were graded, and for those who could not be.
+    """Write ``feedback/<student>/<set>/<set>.html`` for all who were graded, and for those who
+    could not be.
 
     Returns
     -------
@@ -51,9 +54,13 @@ def write_pages(course: Course, problem_set: ProblemSet) -> dict[str, Path]:
     for student in sorted({*found.records, *found.failures}):
         if unwritable_name(student):
             continue
-        text = template.render(_content(course, found, student, final.get(student), said.get(student, {})))
+        text = template.render(
+            _content(course, found, student, final.get(student), said.get(student, {}))
+        )
         directory = course.directory
-        folder = Path(directory.format_path(directory.feedback_directory, student, problem_set.name))
+        folder = Path(
+            directory.format_path(directory.feedback_directory, student, problem_set.name)
+        )
         written[student] = folder / f"{problem_set.name}.html"
         write_atomic(written[student], text)
     return written
@@ -86,16 +93,24 @@ def _content(
         "parts": {} if final is None else final.parts,
         "notes": _notes(result),
         "comments": comments,
-        "cells": [] if result is None else _cells(course.autograded(student, found.problem_set.name)),
+        "cells": []
+        if result is None
+        else _cells(course.autograded(student, found.problem_set.name)),
     }
 
 
 def _notes(result: Result | None) -> list[str]:
-    return [] if result is None else [note for note in result.notes if not note.startswith(FOR_INSTRUCTOR)]
+    return (
+        []
+        if result is None
+        else [note for note in result.notes if not note.startswith(FOR_INSTRUCTOR)]
+    )
 
 
 def _cells(folder: Path) -> list[tuple[str, str, str]]:
-    """Kind, source and printed text of the cells of a graded notebook, which the autograder itself has written."""
+    """Kind, source and printed text of the cells of a graded notebook, which the autograder itself
+    has written.
+    """
     try:
         notebook = json.loads((folder / f"{folder.name}.ipynb").read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -103,7 +118,9 @@ def _cells(folder: Path) -> list[tuple[str, str, str]]:
     cells = []
     for cell in notebook["cells"]:
         outputs = cell.get("outputs", ())
-        printed = "".join(_joined(output["text"]) for output in outputs if output.get("output_type") == "stream")
+        printed = "".join(
+            _joined(output["text"]) for output in outputs if output.get("output_type") == "stream"
+        )
         cells.append((cell["cell_type"], _joined(cell["source"]), printed))
     return cells
 
@@ -118,11 +135,16 @@ def _comments(course: Course, problem_set: str) -> dict[str, dict[str, str]]:
     with open_gradebook(course.directory) as gradebook, suppress(MissingEntry):
         assignment = gradebook.find_assignment(problem_set)
         rows = (
-            gradebook.db.query(SubmittedAssignment.student_id, BaseCell.name, Comment.manual_comment)
+            gradebook.db.query(
+                SubmittedAssignment.student_id, BaseCell.name, Comment.manual_comment
+            )
             .join(SubmittedNotebook, SubmittedNotebook.assignment_id == SubmittedAssignment.id)
             .join(Comment, Comment.notebook_id == SubmittedNotebook.id)
             .join(BaseCell, BaseCell.id == Comment.cell_id)
-            .filter(SubmittedAssignment.assignment_id == assignment.id, Comment.manual_comment.isnot(None))
+            .filter(
+                SubmittedAssignment.assignment_id == assignment.id,
+                Comment.manual_comment.isnot(None),
+            )
         )
         for student, cell, comment in rows:
             if comment:
@@ -130,14 +152,17 @@ def _comments(course: Course, problem_set: str) -> dict[str, dict[str, str]]:
     return found
 
 
-def pack(pages: Mapping[str, Path], form: str, download: Path | None, path: Path) -> tuple[int, list[str]]:
+def pack(
+    pages: Mapping[str, Path], form: str, download: Path | None, path: Path
+) -> tuple[int, list[str]]:
     """Pack pages as a platform takes them back.
 
     Parameters
     ----------
     pages : student -> page, from `write_pages`
     form : ``"moodle"`` or ``"canvas"``
-    download : the zip of submissions that the platform gave; needed for Canvas, which knows a file by its name
+    download : the zip of submissions that the platform gave; needed for Canvas, which knows a file
+        by its name
     path : of the zip
 
     Returns
@@ -164,7 +189,9 @@ def pack(pages: Mapping[str, Path], form: str, download: Path | None, path: Path
 
 
 def _places(form: str, download: Path | None) -> dict[str, str]:
-    """Platform's number of a student -> folder (Moodle) or file (Canvas) in the zip that it gave."""
+    """Platform's number of a student -> folder (Moodle) or file (Canvas) in the zip that it
+    gave.
+    """
     if download is None:
         return {}
     try:

@@ -1,7 +1,9 @@
-"""Final scores for other programs: a table of our own, or the worksheet that Canvas or Moodle exported, filled in.
+"""Final scores for other programs: a table of our own, or the worksheet that Canvas or Moodle
+exported, filled in.
 
-A learning platform knows its students by numbers of its own and finds a column by a heading that differs from site to site.
-So its worksheet is taken as it is: only the scores are put in, and every other byte of a field stays what it was.
+A learning platform knows its students by numbers of its own and finds a column by a heading that
+differs from site to site. So its worksheet is taken as it is: only the scores are put in, and every
+other byte of a field stays what it was.
 """
 
 from __future__ import annotations
@@ -17,7 +19,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from nbgrader.api import BaseCell, Grade, Gradebook, MissingEntry, Student, SubmittedAssignment, SubmittedNotebook
+from nbgrader.api import (
+    BaseCell,
+    Grade,
+    Gradebook,
+    MissingEntry,
+    Student,
+    SubmittedAssignment,
+    SubmittedNotebook,
+)
 from sqlalchemy import case, func
 
 from autograder.course.course import Course
@@ -29,7 +39,8 @@ CANVAS_KEYS = ("SIS Login ID", "SIS User ID", "ID", "Integration ID")
 MOODLE_KEYS = ("Identifier", "ID number", "Email address", "Username")
 POINTS_POSSIBLE = "Points Possible"
 EXCUSED = "ex"  # in place of a score, at Canvas
-# A spreadsheet takes a cell that begins so for a formula, and one that is made for it can send away what the table holds.
+# A spreadsheet takes a cell that begins so for a formula, and one that is made for it can send away
+# what the table holds.
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -43,7 +54,8 @@ class Score:
     score, max_score : points
     complete : False where a part still needs a score by hand, or could not be graded
     name : "Last, First", where the gradebook knows it
-    parts : grade_id of a cell with points -> points reached, those by hand included; None where it has no score yet
+    parts : grade_id of a cell with points -> points reached, those by hand included; None where it
+        has no score yet
     """
 
     student: str
@@ -88,18 +100,27 @@ def scores(course: Course, problem_set: str) -> list[Score]:
     with open_gradebook(course.directory) as gradebook, suppress(MissingEntry):
         found = _scores(gradebook, problem_set)
     if not found:
-        raise ExportError(f"the gradebook holds no score for {problem_set}; run `autograder run {problem_set}` first")
+        raise ExportError(
+            f"the gradebook holds no score for {problem_set}; run `autograder run "
+            f"{problem_set}` first"
+        )
     return sorted(found, key=lambda score: score.student)
 
 
 def _scores(gradebook: Gradebook, problem_set: str) -> list[Score]:
-    """Scores of a class in three queries: nbgrader's own sums look through all grades of a class for each student anew."""
+    """Scores of a class in three queries: nbgrader's own sums look through all grades of a class
+    for each student anew.
+    """
     assignment = gradebook.find_assignment(problem_set)
     most = assignment.max_score
     mine = SubmittedAssignment.assignment_id == assignment.id
     of_submission = SubmittedNotebook.assignment_id
     grades = (
-        gradebook.db.query(of_submission, func.sum(Grade.score), func.max(case((Grade.needs_manual_grade, 1), else_=0)))
+        gradebook.db.query(
+            of_submission,
+            func.sum(Grade.score),
+            func.max(case((Grade.needs_manual_grade, 1), else_=0)),
+        )
         .join(Grade, Grade.notebook_id == SubmittedNotebook.id)
         .join(SubmittedAssignment, of_submission == SubmittedAssignment.id)
         .filter(mine)
@@ -132,14 +153,18 @@ def _scores(gradebook: Gradebook, problem_set: str) -> list[Score]:
         when = "" if timestamp is None else timestamp.isoformat(" ")
         name = ", ".join(filter(None, names))
         points = parts.get(submission, {})
-        found.append(Score(student, max(0.0, score - late), most, late, not open_part, when, name, points))
+        found.append(
+            Score(student, max(0.0, score - late), most, late, not open_part, when, name, points)
+        )
     return found
 
 
 def _parts(gradebook: Gradebook, mine: Any) -> dict[str, dict[str, float | None]]:
     """Submission -> grade_id -> points, in the order of the notebook."""
     rows = (
-        gradebook.db.query(SubmittedNotebook.assignment_id, BaseCell.name, Grade.score, Grade.needs_manual_grade)
+        gradebook.db.query(
+            SubmittedNotebook.assignment_id, BaseCell.name, Grade.score, Grade.needs_manual_grade
+        )
         .join(Grade, Grade.notebook_id == SubmittedNotebook.id)
         .join(BaseCell, BaseCell.id == Grade.cell_id)
         .join(SubmittedAssignment, SubmittedNotebook.assignment_id == SubmittedAssignment.id)
@@ -181,14 +206,33 @@ def as_csv(
     parts = list(dict.fromkeys([*order, *(part for score in found for part in score.parts)]))
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    heads = ["assignment", "student_id", "score", "max_score", "late_submission_penalty", "complete", "timestamp"]
+    heads = [
+        "assignment",
+        "student_id",
+        "score",
+        "max_score",
+        "late_submission_penalty",
+        "complete",
+        "timestamp",
+    ]
     writer.writerow([*heads, "name", *(f"points {part}" for part in parts), "mistakes"])
     for s in found:
         numbers = [_number(value) for value in (s.score, s.max_score, s.late_penalty)]
-        points = ["" if s.parts.get(part) is None else _number(s.parts[part] or 0.0) for part in parts]
+        points = [
+            "" if s.parts.get(part) is None else _number(s.parts[part] or 0.0) for part in parts
+        ]
         told = " ".join((mistakes or {}).get(s.student, ()))
         name, student = _no_formula(s.name), _no_formula(s.student)
-        row = [problem_set, student, *numbers, "yes" if s.complete else "no", s.timestamp, name, *points, told]
+        row = [
+            problem_set,
+            student,
+            *numbers,
+            "yes" if s.complete else "no",
+            s.timestamp,
+            name,
+            *points,
+            told,
+        ]
         writer.writerow(row)
     return out.getvalue()
 
@@ -203,7 +247,11 @@ def is_formula(name: str) -> bool:
 
 
 def fill_canvas(
-    worksheet: str, problem_set: str, found: Sequence[Score], column: str | None = None, key: str | None = None
+    worksheet: str,
+    problem_set: str,
+    found: Sequence[Score],
+    column: str | None = None,
+    key: str | None = None,
 ) -> Filled:
     """Put scores into the gradebook that Canvas exported.
 
@@ -212,36 +260,52 @@ def fill_canvas(
     worksheet : text of the CSV file
     problem_set : whose scores
     found : from `scores`
-    column : heading of the assignment, with or without Canvas's number in parentheses; the problem set's name when left out
+    column : heading of the assignment, with or without Canvas's number in parentheses; the problem
+        set's name when left out
     key : heading of the column that holds the names of the students' folders; found when left out
 
     Raises
     ------
-    ExportError : the file is no export of Canvas, or the column or the key is not in it, or one row fits two students
+    ExportError : the file is no export of Canvas, or the column or the key is not in it, or one row
+        fits two students
     """
     table = _Table.read(worksheet)
     for needed in ("Student", "ID"):
         if needed not in table.heads:
             raise ExportError(
-                f"this is no gradebook of Canvas: it has no column {needed!r}, but {_listed(table.heads)}; "
+                f"this is no gradebook of Canvas: it has no column {needed!r}, but "
+                f"{_listed(table.heads)}; "
                 "export it in Canvas with Grades > Export"
             )
     wanted = column or problem_set
     titles = {head: re.sub(r"\s*\(\d+\)$", "", head).strip() for head in table.heads}
     target = _one_column(table, wanted, [h for h in table.heads if wanted in (h, titles[h])])
-    # Before the students stand rows that are about the columns: "Points Possible", and sometimes one on manual posting.
-    first = next((k for k, row in enumerate(table.rows) if table.cell(row, "ID").strip()), len(table.rows))
+    # Before the students stand rows that are about the columns: "Points Possible", and sometimes
+    # one on manual posting.
+    first = next(
+        (k for k, row in enumerate(table.rows) if table.cell(row, "ID").strip()), len(table.rows)
+    )
     notes = []
     for row in table.rows[:first]:
         if POINTS_POSSIBLE in table.cell(row, "Student"):
             notes += _other_maximum(table.cell(row, target), found, "Canvas")
     return _fill(
-        table, table.rows[first:], target, found, key or CANVAS_KEYS, notes, lambda row: table.cell(row, "Student")
+        table,
+        table.rows[first:],
+        target,
+        found,
+        key or CANVAS_KEYS,
+        notes,
+        lambda row: table.cell(row, "Student"),
     )
 
 
 def fill_moodle(
-    worksheet: str, problem_set: str, found: Sequence[Score], column: str | None = None, key: str | None = None
+    worksheet: str,
+    problem_set: str,
+    found: Sequence[Score],
+    column: str | None = None,
+    key: str | None = None,
 ) -> Filled:
     """Put scores into the grading worksheet of a Moodle assignment.
 
@@ -251,12 +315,13 @@ def fill_moodle(
     problem_set : whose scores; named in messages only, since a worksheet belongs to one assignment
     found : from `scores`
     column : heading of the column for the grade, where Moodle speaks another language than English
-    key : heading of the column that holds the names of the students' folders; found when left out. "Participant 123" in it, or in
-        the first column, fits a folder of that name and a folder 123
+    key : heading of the column that holds the names of the students' folders; found when left out.
+        "Participant 123" in it, or in the first column, fits a folder of that name and a folder 123
 
     Raises
     ------
-    ExportError : the file is no such worksheet, or the column or the key is not in it, or one row fits two students
+    ExportError : the file is no such worksheet, or the column or the key is not in it, or one row
+        fits two students
     """
     table = _Table.read(worksheet)
     wanted = column or "Grade"
@@ -264,11 +329,22 @@ def fill_moodle(
     notes: list[str] = []
     if "Maximum Grade" in table.heads and table.rows:
         notes += _other_maximum(table.cell(table.rows[0], "Maximum Grade"), found, "Moodle")
-    name = next((head for head in ("Full name", "Identifier") if head in table.heads), table.heads[0])
+    name = next(
+        (head for head in ("Full name", "Identifier") if head in table.heads), table.heads[0]
+    )
     # Moodle's own number of a participant stands first, in each of its languages.
     numbered = key or table.heads[0]
     keys = key or dict.fromkeys([numbered, *MOODLE_KEYS])
-    return _fill(table, table.rows, target, found, keys, notes, lambda row: table.cell(row, name), numbered=numbered)
+    return _fill(
+        table,
+        table.rows,
+        target,
+        found,
+        keys,
+        notes,
+        lambda row: table.cell(row, name),
+        numbered=numbered,
+    )
 
 
 def read_worksheet(path: Path) -> str:
@@ -284,7 +360,8 @@ def read_worksheet(path: Path) -> str:
         return content.decode(encoding)
     except UnicodeDecodeError as error:
         raise ExportError(
-            f"{path} is not encoded in UTF-8 (byte {error.start}); take the file as the platform exported it, or save it as "
+            f"{path} is not encoded in UTF-8 (byte {error.start}); take the file as the platform "
+            "exported it, or save it as "
             "CSV UTF-8"
         ) from None
 
@@ -333,10 +410,12 @@ def _one_column(table: _Table, wanted: str, fitting: Sequence[str]) -> str:
         return fitting[0]
     if fitting:
         raise ExportError(
-            f"the worksheet has {len(fitting)} columns for {wanted!r}: {_listed(fitting)}; name one whole"
+            f"the worksheet has {len(fitting)} columns for {wanted!r}: {_listed(fitting)}; "
+            "name one whole"
         )
     raise ExportError(
-        f"the worksheet has no column {wanted!r}, but {_listed(table.heads)}; name the one for the scores with --column"
+        f"the worksheet has no column {wanted!r}, but {_listed(table.heads)}; name the one for "
+        "the scores with --column"
     )
 
 
@@ -364,7 +443,8 @@ def _fill(
             without.append(called(row))
         elif fitting[0].student in entered:
             raise ExportError(
-                f"two rows of the worksheet fit {fitting[0].student!r} by their {place!r}; name another --key"
+                f"two rows of the worksheet fit {fitting[0].student!r} by their {place!r}; "
+                "name another --key"
             )
         elif row[column].strip().casefold() == EXCUSED:
             excused.append(fitting[0].student)
@@ -373,7 +453,9 @@ def _fill(
             entered[fitting[0].student] = None
     if excused:
         notes = [*notes, f"excused in the worksheet, and left so: {', '.join(excused)}"]
-    incomplete = [score.student for score in found if score.student in entered and not score.complete]
+    incomplete = [
+        score.student for score in found if score.student in entered and not score.complete
+    ]
     if incomplete:
         notes = [*notes, f"not all parts have a score yet: {', '.join(incomplete)}"]
     placed = {*entered, *excused}
@@ -382,24 +464,35 @@ def _fill(
 
 
 def _key_column(
-    table: _Table, rows: Sequence[list[str]], by_name: Mapping[str, Score], keys: str | Iterable[str], numbered: str
+    table: _Table,
+    rows: Sequence[list[str]],
+    by_name: Mapping[str, Score],
+    keys: str | Iterable[str],
+    numbered: str,
 ) -> str:
-    """The column that holds the names of the folders: the one that was named, else of some the one that fits most."""
+    """The column that holds the names of the folders: the one that was named, else of some the one
+    that fits most.
+    """
     if isinstance(keys, str):
         if keys not in table.heads:
             raise ExportError(f"the worksheet has no column {keys!r}, but {_listed(table.heads)}")
         return keys
     there = [head for head in keys if head in table.heads]
     hits = {
-        head: sum(any(name in by_name for name in names) for names in _names(table, rows, head, numbered))
+        head: sum(
+            any(name in by_name for name in names) for names in _names(table, rows, head, numbered)
+        )
         for head in there
     }
-    best = max(there, key=lambda head: hits[head], default=None)  # the first of those that fit as many
+    # the first of those that fit as many
+    best = max(there, key=lambda head: hits[head], default=None)
     if best is None or not hits[best]:
         some = ", ".join(repr(score.student) for score in list(by_name.values())[:3])
         raise ExportError(
-            f"no row fits a student of the gradebook ({some} ...) by {_listed(there) or 'any known column'}; name the column "
-            f"that holds the names of the folders under submitted/ with --key. There are {_listed(table.heads)}"
+            f"no row fits a student of the gradebook ({some} ...) by "
+            f"{_listed(there) or 'any known column'}; name the column "
+            "that holds the names of the folders under submitted/ with --key. There are "
+            f"{_listed(table.heads)}"
         )
     return best
 
@@ -411,7 +504,8 @@ def _names(table: _Table, rows: Sequence[list[str]], head: str, numbered: str) -
 
 
 def names_in(cells: Sequence[str]) -> list[list[str]]:
-    """Names that each cell of Moodle's column of participants may stand for: itself, and the number behind a word that all share.
+    """Names that each cell of Moodle's column of participants may stand for: itself, and the number
+    behind a word that all share.
 
     Examples
     --------
@@ -426,12 +520,14 @@ def names_in(cells: Sequence[str]) -> list[list[str]]:
     found = [re.fullmatch(r"(\D+?)\s*(\d+)", name) for name in names]
     ((word, _),) = Counter(match[1] for match in found if match).most_common(1) or [("", 0)]
     return [
-        [name, match[2]] if match and match[1] == word else [name] for name, match in zip(names, found, strict=True)
+        [name, match[2]] if match and match[1] == word else [name]
+        for name, match in zip(names, found, strict=True)
     ]
 
 
 def delimiter_of(line: str) -> str:
-    r"""What stands between the columns of a table, by its row of headings; what is quoted does not count.
+    r"""What stands between the columns of a table, by its row of headings; what is quoted does not
+    count.
 
     >>> delimiter_of('Student;ID;"By hand, with care, and slowly (12)"\r')
     ';'
@@ -441,7 +537,9 @@ def delimiter_of(line: str) -> str:
 
 
 def folded(name: str) -> str:
-    """A name without what platforms change in it: space around it, the case of its letters, how accents are put together."""
+    """A name without what platforms change in it: space around it, the case of its letters, how
+    accents are put together.
+    """
     return unicodedata.normalize("NFC", name).strip().casefold()
 
 
@@ -454,10 +552,18 @@ def _other_maximum(said: str, found: Sequence[Score], platform: str) -> list[str
     if theirs == ours:
         return []
     notes = [
-        f"{platform} gives at most {_number(theirs)} points, this problem set {_number(ours)}: the scores were not scaled"
+        (
+            f"{platform} gives at most {_number(theirs)} points, this problem set {_number(ours)}: "
+            "the scores were not scaled"
+        )
     ]
-    if platform == "Moodle" and (above := [score.student for score in found if score.score > theirs]):
-        notes.append(f"Moodle leaves out a score above its own maximum, and does not say so: {', '.join(above)}")
+    if platform == "Moodle" and (
+        above := [score.student for score in found if score.score > theirs]
+    ):
+        notes.append(
+            "Moodle leaves out a score above its own maximum, and does not say so: "
+            f"{', '.join(above)}"
+        )
     return notes
 
 

@@ -15,16 +15,26 @@ from typing import Any, Protocol
 
 import psutil
 
-from autograder.errors import OutOfMemory, ProtocolError, WorkerDied, WorkerError, WorkerKilled, WorkerTimeout
+from autograder.errors import (
+    OutOfMemory,
+    ProtocolError,
+    WorkerDied,
+    WorkerError,
+    WorkerKilled,
+    WorkerTimeout,
+)
 from autograder.guest.protocol import MAX_HEADER, MAX_PAYLOAD, PREFIX_SIZE
 from autograder.sandbox.cgroup import Cgroup
 from autograder.sandbox.limits import Limits
 
-MAX_UNREAD = PREFIX_SIZE + MAX_HEADER + MAX_PAYLOAD  # bytes of replies that are held for reading: one frame
+# bytes of replies that are held for reading: one frame
+MAX_UNREAD = PREFIX_SIZE + MAX_HEADER + MAX_PAYLOAD
 
 
 class Process(Protocol):
-    """What `Box` needs of a worker's process: a part of ``subprocess.Popen``, with the three pipes open."""
+    """What `Box` needs of a worker's process: a part of ``subprocess.Popen``, with the three pipes
+    open.
+    """
 
     stdin: Any
     stdout: Any
@@ -46,19 +56,22 @@ class Process(Protocol):
 class Box:
     """A worker that runs: bytes in, bytes out, and what it prints.
 
-    Nothing here waits longer than the deadline it is given, and nothing the worker prints, however much, can stop it or fill
-    the judge's memory.
+    Nothing here waits longer than the deadline it is given, and nothing the worker prints, however
+    much, can stop it or fill the judge's memory.
     """
 
     process: Process
     limits: Limits
-    first: int | None = None  # pidfd of the first process in the namespace, whose end is the end of all others
+    # pidfd of the first process in the namespace, whose end is the end of all others
+    first: int | None = None
     folder: Path | None = None  # to be removed at the end
-    group: Cgroup | None = None  # cgroup in which all of it runs, where the kernel holds it to its limits
+    # cgroup in which all of it runs, where the kernel holds it to its limits
+    group: Cgroup | None = None
     killed: int = (
         128 + signal.SIGKILL
     )  # exit code that tells of a worker killed from within, or by whoever knows only it
-    patience: float = 0.0  # seconds by which deadlines may be put off, as long as the worker waits for a processor
+    # seconds by which deadlines may be put off, as long as the worker waits for a processor
+    patience: float = 0.0
     put_off: float = 0.0  # seconds by which they were
     output: bytearray = field(default_factory=bytearray)
     _unread: bytearray = field(default_factory=bytearray)
@@ -70,7 +83,9 @@ class Box:
             assert stream is not None
             os.set_blocking(stream.fileno(), False)
         self._requests, self._replies, self._printed = (
-            stream.fileno() for stream in (self.process.stdin, self.process.stdout, self.process.stderr) if stream
+            stream.fileno()
+            for stream in (self.process.stdin, self.process.stdout, self.process.stderr)
+            if stream
         )
         self._open = {self._replies, self._printed}
 
@@ -86,7 +101,9 @@ class Box:
             deadline = self._fair(deadline)
             try:
                 view = view[os.write(self._requests, view) :]
-            except BlockingIOError:  # the pipe is full; nearly always there is room, and nothing need be waited for
+            except (
+                BlockingIOError
+            ):  # the pipe is full; nearly always there is room, and nothing need be waited for
                 self._wait(deadline, writing=True)
             except BrokenPipeError:
                 raise self._ended() from None
@@ -108,7 +125,8 @@ class Box:
         return data
 
     def _fair(self, deadline: float) -> float:
-        """The deadline; where it is over, later by as long as the worker was ready and had no processor.
+        """The deadline; where it is over, later by as long as the worker was ready and had no
+        processor.
 
         Raises
         ------
@@ -125,9 +143,12 @@ class Box:
         return self._fair(deadline + more)
 
     def _wait(self, deadline: float, writing: bool = False) -> None:
-        """Take in what has come, and return when something has, or the worker can be written to; at least twice a second."""
+        """Take in what has come, and return when something has, or the worker can be written to; at
+        least twice a second.
+        """
         left = max(deadline - time.monotonic(), 0.0)
-        poll = select.poll()  # not select.select, which knows only the first 1024 descriptors of a process
+        # not select.select, which knows only the first 1024 descriptors of a process
+        poll = select.poll()
         for fd in self._open:
             poll.register(fd, select.POLLIN)
         if writing:
@@ -136,7 +157,8 @@ class Box:
         if not ready and self.process.poll() is not None:
             ready = [fd for fd, _ in poll.poll(0)]  # what it sent just before its end
             if not ready:
-                self._open.clear()  # it ended, though somebody else still holds the other end of a pipe
+                # it ended, though somebody else still holds the other end of a pipe
+                self._open.clear()
         for fd in self._open.intersection(ready):
             self._take(fd)
         if time.monotonic() > self._watched + 0.5:
@@ -160,29 +182,36 @@ class Box:
     def _memory(self) -> int:
         """Bytes of memory that the worker and its processes take together.
 
-        What a process shares with the one that it was forked from counts in full at first, which is quickly summed up. Only a
-        sum above the limit is taken again, with each such page divided among those that share it.
+        What a process shares with the one that it was forked from counts in full at first, which is
+        quickly summed up. Only a sum above the limit is taken again, with each such page divided
+        among those that share it.
         """
         processes: list[Any] = []
         with suppress(psutil.Error):
             processes = psutil.Process(self.process.pid).children(recursive=True)
         total = sum(_bytes(process, "rss") for process in processes)
-        return total if total <= self.limits.memory else sum(_bytes(process, "pss") for process in processes)
+        return (
+            total
+            if total <= self.limits.memory
+            else sum(_bytes(process, "pss") for process in processes)
+        )
 
     def _ended(self) -> WorkerError:
         """Why there is no worker any more: for want of memory, or otherwise."""
         words = self._last_words()
         if self._out_of_memory():
             return OutOfMemory(f"more than {self.limits.memory >> 20} MiB")
-        # A kill from within its namespace is told by the first process there. That process itself, and bubblewrap around it,
-        # nothing within can end.
+        # A kill from within its namespace is told by the first process there. That process itself,
+        # and bubblewrap around it, nothing within can end.
         from_outside = {-signal.SIGKILL, 128 + signal.SIGKILL} - {self.killed}
         if self.first is not None and self.process.returncode in from_outside:
             return WorkerKilled(words)
         return WorkerDied(words)
 
     def _out_of_memory(self) -> bool:
-        """Whether the kernel ended it for want of memory, where the box has a limit of its own that the kernel knows."""
+        """Whether the kernel ended it for want of memory, where the box has a limit of its own that
+        the kernel knows.
+        """
         return self.group is not None and self.group.ran_out_of_memory()
 
     def _last_words(self) -> str:
@@ -194,7 +223,8 @@ class Box:
             return "it closed its connection"
         if status == self.killed:
             return "signal SIGKILL"
-        number = status - 128 if status > 128 else -status  # of the signal; bubblewrap reports it as a shell does
+        # of the signal; bubblewrap reports it as a shell does
+        number = status - 128 if status > 128 else -status
         if number in set(signal.Signals):
             return f"signal {signal.Signals(number).name}"
         return f"exit status {status}"
@@ -215,7 +245,8 @@ class Box:
             os.close(self.first)
             self.first = None
         elif self.process.poll() is None:
-            # Without a namespace only the process group can be reached; a process that left it survives: unsafe indeed.
+            # Without a namespace only the process group can be reached; a process that left it
+            # survives: unsafe indeed.
             with suppress(ProcessLookupError):
                 os.killpg(self.process.pid, signal.SIGKILL)
         if self.group is not None:
@@ -226,7 +257,8 @@ class Box:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
-        # What was printed just before the end; bounded, for without a namespace a survivor might go on printing.
+        # What was printed just before the end; bounded, for without a namespace a survivor might go
+        # on printing.
         for _ in range(64):
             with suppress(BlockingIOError):
                 if self._printed in self._open:
@@ -239,7 +271,8 @@ class Box:
 
 
 def starved_seconds(pid: int) -> float:
-    """Seconds for which a process, or one below it, was ready and had no processor; of several, the longest.
+    """Seconds for which a process, or one below it, was ready and had no processor; of several, the
+    longest.
 
     0 where the kernel does not tell, or where they cannot be seen.
     """
@@ -248,7 +281,8 @@ def starved_seconds(pid: int) -> float:
         process = psutil.Process(pid)
         for one in (process, *process.children(recursive=True)):
             with suppress(OSError, ValueError, IndexError):
-                found.append(int(Path(f"/proc/{one.pid}/schedstat").read_text().split()[1]))  # nanoseconds
+                # nanoseconds
+                found.append(int(Path(f"/proc/{one.pid}/schedstat").read_text().split()[1]))
     return max(found) / 1e9
 
 

@@ -1,14 +1,16 @@
 """Boxes made by bubblewrap.
 
-The box holds Python, its standard library, the packages that the problem set allows, and two small writable folders in memory.
-It has no network, no other process, no environment, no home, no /proc. What it may use of memory, processes, files and time is
-limited; the judge ends it from outside by killing the first process of its namespace, and nothing in it survives that.
+The box holds Python, its standard library, the packages that the problem set allows, and two small
+writable folders in memory. It has no network, no other process, no environment, no home, no /proc.
+What it may use of memory, processes, files and time is limited; the judge ends it from outside by
+killing the first process of its namespace, and nothing in it survives that.
 
-A worker is started in a box of its own, or forked in one that has imported the packages already (see `prefork`): it may reach
-the same either way.
+A worker is started in a box of its own, or forked in one that has imported the packages already
+(see `prefork`): it may reach the same either way.
 
-bubblewrap makes a box in one of two ways. An ordinary user gets a user namespace. Root needs none, and then the worker becomes a
-user whose number no one else has: the kernel does not count root's processes, so that a limit on them would hold nothing.
+bubblewrap makes a box in one of two ways. An ordinary user gets a user namespace. Root needs none,
+and then the worker becomes a user whose number no one else has: the kernel does not count root's
+processes, so that a limit on them would hold nothing.
 """
 
 from __future__ import annotations
@@ -53,7 +55,10 @@ from autograder.sandbox.mounts import (
     worker_command,
 )
 
-INSTALL = "Install it: sudo apt-get install bubblewrap (Debian, Ubuntu), sudo dnf install bubblewrap (Fedora)."
+INSTALL = (
+    "Install it: sudo apt-get install bubblewrap (Debian, Ubuntu), sudo dnf install bubblewrap "
+    "(Fedora)."
+)
 
 
 @dataclass(frozen=True)
@@ -64,7 +69,8 @@ class Bubblewrap:
     ----------
     program : path of ``bwrap``
     as_root : make no user namespace, but let the worker become a user of its own
-    warm : fork workers from a fork server where that can be done (see `prefork`); else each gets a fresh box
+    warm : fork workers from a fork server where that can be done (see `prefork`); else each gets a
+        fresh box
     """
 
     program: str
@@ -85,9 +91,16 @@ class Bubblewrap:
         install = installation(packages)
         path = [str(folder) for folder in install.package_folders]
         rlimits = self.rlimits(limits)
-        # The first process of the namespace counts as one of the worker's, unless the worker becomes another user.
+        # The first process of the namespace counts as one of the worker's, unless the worker
+        # becomes another user.
         rlimits["NPROC"] += 0 if self.as_root else 1
-        settings = {"code": str(CODE), "path": path, "limits": rlimits, "uid": self.uid(), "first": True}
+        settings = {
+            "code": str(CODE),
+            "path": path,
+            "limits": rlimits,
+            "uid": self.uid(),
+            "first": True,
+        }
         return self.run(worker_command(install, settings), install, limits, first=True)
 
     def rlimits(self, limits: Limits) -> dict[str, int]:
@@ -101,37 +114,54 @@ class Bubblewrap:
         """Uid of the next worker; None: that of this process."""
         return run_id.own_uid() if self.as_root else None
 
-    def run(self, command: list[str], install: Installation, limits: Limits, first: bool = False) -> Box:
+    def run(
+        self, command: list[str], install: Installation, limits: Limits, first: bool = False
+    ) -> Box:
         """Run a command in a new box.
 
         Parameters
         ----------
         command, install, limits : what to run, on what, within what
-        first : whether the command is the first process of the namespace, see `worker.leave_to_child`; else bubblewrap is
+        first : whether the command is the first process of the namespace, see
+            `worker.leave_to_child`; else bubblewrap is
         """
         mounts = [*in_place_of_proc(install), *mounts_for(install, limits)]
-        rules = [*self._namespaces(), *self._rights(), *options_for(mounts), *(["--as-pid-1"] if first else [])]
+        rules = [
+            *self._namespaces(),
+            *self._rights(),
+            *options_for(mounts),
+            *(["--as-pid-1"] if first else []),
+        ]
         pipe = subprocess.PIPE
         group = cgroup.make(limits)
         try:
-            process, handle = self._launch(command, rules, seccomp.build(), (pipe, pipe, pipe), group)
+            process, handle = self._launch(
+                command, rules, seccomp.build(), (pipe, pipe, pipe), group
+            )
         except BaseException:
             if group is not None:
                 group.close()
             raise
-        return Box(process, limits, handle, group=group, killed=KILLED if first else 128 + signal.SIGKILL)
+        return Box(
+            process, limits, handle, group=group, killed=KILLED if first else 128 + signal.SIGKILL
+        )
 
     def fork_server(
         self, command: list[str], install: Installation, connection: socket.socket
     ) -> tuple[subprocess.Popen[bytes], int]:
-        """Run a fork server in a new box. It keeps the capabilities to make namespaces, mount and setuid; its workers lose them.
+        """Run a fork server in a new box. It keeps the capabilities to make namespaces, mount and
+        setuid; its workers lose them.
 
         Returns
         -------
         bubblewrap's process, and a pidfd of the first process in the box
         """
         rules = [*self._namespaces(), *self._rights(fork_server=True)]
-        mounts = [*in_place_of_proc(install), Folder(Path("/new")), *mounts_for(install, Limits(scratch=1 << 16))]
+        mounts = [
+            *in_place_of_proc(install),
+            Folder(Path("/new")),
+            *mounts_for(install, Limits(scratch=1 << 16)),
+        ]
         rules += options_for(mounts)
         return self._launch(command, rules, None, (connection, subprocess.PIPE, subprocess.STDOUT))
 
@@ -143,7 +173,9 @@ class Bubblewrap:
         streams: tuple[Any, Any, Any],
         group: Cgroup | None = None,
     ) -> tuple[subprocess.Popen[bytes], int]:
-        """Start bubblewrap with a command, options and a seccomp filter, in a cgroup if there is one."""
+        """Start bubblewrap with a command, options and a seccomp filter, in a cgroup if there is
+        one.
+        """
         info_read, info_write = os.pipe()
         passed = [info_write]
         try:
@@ -151,7 +183,8 @@ class Bubblewrap:
             if program is not None:
                 passed.append(_memory_file(program))
                 arguments = ["--seccomp", str(passed[-1]), *arguments]
-            # Through a file: a command line can be read by everybody on the machine, and in the box.
+            # Through a file: a command line can be read by everybody on the machine, and in the
+            # box.
             passed.append(_memory_file(b"\0".join(a.encode() for a in arguments) + b"\0"))
             line = [self.program, "--args", str(passed[-1]), "--", *command]
             process = subprocess.Popen(
@@ -173,13 +206,22 @@ class Bubblewrap:
         if first is None:
             output = b"".join(filter(None, process.communicate()))
             raise IsolationError(
-                f"bubblewrap could not make a box: {output.decode(errors='replace').strip() or 'it said nothing'}",
+                (
+                    "bubblewrap could not make a box: "
+                    f"{output.decode(errors='replace').strip() or 'it said nothing'}"
+                ),
                 _remedy(output),
             )
         return process, first
 
     def _namespaces(self) -> list[str]:
-        rules = ["--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts", "--unshare-cgroup-try"]
+        rules = [
+            "--unshare-ipc",
+            "--unshare-pid",
+            "--unshare-net",
+            "--unshare-uts",
+            "--unshare-cgroup-try",
+        ]
         rules += [] if self.as_root else ["--unshare-user"]
         rules += ["--die-with-parent", "--new-session", "--hostname", "box", "--clearenv"]
         for name, value in ENVIRONMENT.items():
@@ -187,7 +229,9 @@ class Bubblewrap:
         return rules
 
     def _rights(self, fork_server: bool = False) -> list[str]:
-        """Capabilities for setuid, which the worker loses by it; a fork server's workers lose some more."""
+        """Capabilities for setuid, which the worker loses by it; a fork server's workers lose some
+        more.
+        """
         rights = ["CAP_SETUID", "CAP_SETGID"] if self.as_root else []
         if fork_server:
             rights += ["CAP_SYS_ADMIN", "CAP_SETPCAP"] if self.as_root else ["CAP_SYS_ADMIN"]
@@ -209,7 +253,14 @@ def _options_for(mount: Mount) -> list[str]:
         case Bind(source, target):
             return ["--ro-bind", str(source), str(target)]
         case Tmpfs(path, size, shared):
-            return ["--perms", "1777" if shared else "0755", "--size", str(size), "--tmpfs", str(path)]
+            return [
+                "--perms",
+                "1777" if shared else "0755",
+                "--size",
+                str(size),
+                "--tmpfs",
+                str(path),
+            ]
         case Symlink(path, to):
             return ["--symlink", to, str(path)]
         case Devices(path):
@@ -245,31 +296,45 @@ def bubblewrap() -> Bubblewrap:
 
 @cache
 def _options(program: str) -> frozenset[str]:
-    text = subprocess.run([program, "--help"], capture_output=True, text=True, env={}, timeout=60, check=False).stdout
+    text = subprocess.run(
+        [program, "--help"], capture_output=True, text=True, env={}, timeout=60, check=False
+    ).stdout
     return frozenset(word for word in text.split() if word.startswith("--"))
 
 
 def _remedy(output: bytes) -> str:
     """What to do about bubblewrap's error."""
-    if b"uid map" in output or b"namespace" in output.lower() or b"Operation not permitted" in output:
+    if (
+        b"uid map" in output
+        or b"namespace" in output.lower()
+        or b"Operation not permitted" in output
+    ):
         return (
             "User namespaces are not allowed here.\n"
-            "  Ubuntu 23.10 and later: sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0, or an AppArmor profile "
+            "  Ubuntu 23.10 and later: sudo sysctl -w "
+            "kernel.apparmor_restrict_unprivileged_userns=0, or an AppArmor profile "
             "for bwrap (package apparmor-profiles, bwrap-userns-restrict).\n"
             "  Older Debian: sudo sysctl -w kernel.unprivileged_userns_clone=1\n"
-            "  Docker: --security-opt seccomp=unconfined --security-opt apparmor=unconfined, and as root --cap-add SYS_ADMIN; "
+            "  Docker: --security-opt seccomp=unconfined --security-opt apparmor=unconfined, and "
+            "as root --cap-add SYS_ADMIN; "
             "or run the container with podman."
         )
     return f"Is bubblewrap complete? {INSTALL}"
 
 
 def _processes_counted_elsewhere() -> int:
-    """Processes that RLIMIT_NPROC in the box would count, too: none since Linux 5.14, which counts by user namespace."""
-    release = tuple(int("".join(filter(str.isdigit, part)) or 0) for part in platform.release().split(".")[:2])
+    """Processes that RLIMIT_NPROC in the box would count, too: none since Linux 5.14, which counts
+    by user namespace.
+    """
+    release = tuple(
+        int("".join(filter(str.isdigit, part)) or 0) for part in platform.release().split(".")[:2]
+    )
     if release >= (5, 14):
         return 0
     mine = [
-        p for p in psutil.process_iter(["uids", "num_threads"]) if p.info["uids"] and p.info["uids"].real == os.getuid()
+        p
+        for p in psutil.process_iter(["uids", "num_threads"])
+        if p.info["uids"] and p.info["uids"].real == os.getuid()
     ]
     return sum(p.info["num_threads"] or 1 for p in mine)
 
@@ -282,7 +347,9 @@ def _memory_file(data: bytes) -> int:
 
 
 def _first_process(info: int) -> int | None:
-    """Pidfd of the first process in the box, from bubblewrap's ``--info-fd``; None when it made no box."""
+    """Pidfd of the first process in the box, from bubblewrap's ``--info-fd``; None when it made no
+    box.
+    """
     text = b""
     with os.fdopen(info, "rb", buffering=0) as stream:
         while not text.rstrip().endswith(b"}") and (more := stream.read(1000)):

@@ -1,8 +1,9 @@
-"""A cgroup (version 2) for each box, where they are delegated: limits for all its processes together.
+"""A cgroup (version 2) for each box, where they are delegated: limits for all its processes
+together.
 
 Without one, rlimits hold for each process by itself, and a supervisor polls the memory of all twice
-a second. With one, the kernel enforces memory, number of processes and CPU time at every moment, and
-reports an OOM kill.
+a second. With one, the kernel enforces memory, number of processes and CPU time at every moment,
+and reports an OOM kill.
 """
 
 from __future__ import annotations
@@ -30,7 +31,8 @@ END_LIMIT = 10.0  # seconds for a killed cgroup to become empty
 JUDGE = "autograder-judge"  # cgroup into which existing processes are moved
 REMEDY = (
     "Where systemd runs, start the grading in a cgroup of its own: "
-    f"systemd-run{'' if os.geteuid() == 0 else ' --user'} --scope -p Delegate=yes .venv/bin/autograder run PROBLEM_SET"
+    f"systemd-run{'' if os.geteuid() == 0 else ' --user'} --scope -p Delegate=yes "
+    ".venv/bin/autograder run PROBLEM_SET"
 )
 
 
@@ -41,8 +43,16 @@ class Cgroup:
     folder: Path
 
     def exec_inside(self, command: list[str]) -> list[str]:
-        """Wrap a command: a shell enters the cgroup and then execs it, so that no process is ever outside."""
-        return ["/bin/sh", "-c", 'echo 0 > "$0/cgroup.procs" && exec "$@"', str(self.folder), *command]
+        """Wrap a command: a shell enters the cgroup and then execs it, so that no process is ever
+        outside.
+        """
+        return [
+            "/bin/sh",
+            "-c",
+            'echo 0 > "$0/cgroup.procs" && exec "$@"',
+            str(self.folder),
+            *command,
+        ]
 
     def add(self, pid: int) -> None:
         """Move a process and its descendants into the cgroup.
@@ -98,10 +108,12 @@ class Hierarchy:
             _write(folder / "memory.max", str(limits.with_files))
             if (folder / "memory.swap.max").exists():  # missing where the kernel has no swap
                 _write(folder / "memory.swap.max", "0")
-            _write(folder / "memory.oom.group", "1")  # an OOM kill ends the whole box, not a random process of it
+            # an OOM kill ends the whole box, not a random process of it
+            _write(folder / "memory.oom.group", "1")
             _write(folder / "pids.max", str(limits.processes + OWN_PROCESSES))
             if self.cpu:
-                _write(folder / "cpu.max", f"{PERIOD} {PERIOD}")  # one core: as many boxes run as there are cores
+                # one core: as many boxes run as there are cores
+                _write(folder / "cpu.max", f"{PERIOD} {PERIOD}")
         except OSError:
             remove(folder)
             raise
@@ -139,7 +151,8 @@ def _found() -> Hierarchy | str:
 
 
 def find(mounts: str, own: str) -> Hierarchy:
-    """Find a parent for cgroups, and test it: make a cgroup, limit it, move a process in and kill it.
+    """Find a parent for cgroups, and test it: make a cgroup, limit it, move a process in and kill
+    it.
 
     Parameters
     ----------
@@ -177,9 +190,14 @@ def places(mounts: str, own: str) -> tuple[Path, Path]:
     for line in mounts.splitlines():
         about, _, kind = line.partition(" - ")
         if kind.split(" ")[0] == "cgroup2" and inside is not None:
-            root, mount = (re.sub(r"\\(\d{3})", lambda m: chr(int(m[1], 8)), word) for word in about.split(" ")[3:5])
+            root, mount = (
+                re.sub(r"\\(\d{3})", lambda m: chr(int(m[1], 8)), word)
+                for word in about.split(" ")[3:5]
+            )
             # Where the mount shows a part of the tree only, paths begin below that part.
-            return Path(mount), Path(mount) / os.path.relpath(inside, root if inside.startswith(root) else "/")
+            return Path(mount), Path(mount) / os.path.relpath(
+                inside, root if inside.startswith(root) else "/"
+            )
     raise NotDelegated("version 2 of the kernel's cgroups is not mounted")
 
 
@@ -187,7 +205,10 @@ def memory_limit(pid: int) -> int | None:
     """Memory limit of a process's cgroup in bytes, of version 1 or 2; None where there is none."""
     mounts = own = ""
     with suppress(OSError):
-        mounts, own = Path("/proc/self/mountinfo").read_text(), Path(f"/proc/{pid}/cgroup").read_text()
+        mounts, own = (
+            Path("/proc/self/mountinfo").read_text(),
+            Path(f"/proc/{pid}/cgroup").read_text(),
+        )
     for line in own.splitlines():
         _, controllers, inside = line.split(":", 2)
         if controllers not in ("", "memory"):
@@ -214,7 +235,9 @@ def _candidates(top: Path, here: Path) -> list[Path]:
         return [here]
     if not is_root:
         return [here]
-    delegated = here != top and any(_has(here, word) for word in ("trusted.delegate", "user.delegate"))
+    delegated = here != top and any(
+        _has(here, word) for word in ("trusted.delegate", "user.delegate")
+    )
     return [here, top] if delegated else [top]
 
 
@@ -340,13 +363,16 @@ def read_flat(text: str) -> dict[str, int]:
     >>> read_flat("low 0\noom_kill 2\n")
     {'low': 0, 'oom_kill': 2}
     """
-    return {name: int(number) for name, _, number in (line.partition(" ") for line in text.splitlines())}
+    return {
+        name: int(number) for name, _, number in (line.partition(" ") for line in text.splitlines())
+    }
 
 
 def _descendants(pid: int) -> list[int]:
     """Pids of a process's descendants; empty where the kernel does not tell."""
     found = []
-    if not Path("/proc/self/task", str(os.getpid()), "children").exists():  # a kernel that was built without
+    # a kernel that was built without
+    if not Path("/proc/self/task", str(os.getpid()), "children").exists():
         with suppress(psutil.Error):
             return [process.pid for process in psutil.Process(pid).children(recursive=True)]
     with suppress(OSError):

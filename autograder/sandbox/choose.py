@@ -1,4 +1,5 @@
-"""Choose the sandbox: the best level that passes the self-test on this machine, never a weaker one than asked for.
+"""Choose the sandbox: the best level that passes the self-test on this machine, never a weaker one
+than asked for.
 
 Bubblewrap first, then podman, then docker (see `container`); where none of them holds, nothing is
 graded. A plain process is taken only when it is asked for by name.
@@ -25,7 +26,8 @@ from autograder.sandbox.selftest import self_test
 LEVELS = (Level.BUBBLEWRAP, Level.PODMAN, Level.DOCKER)  # the first that holds is taken
 FORCE = "AUTOGRADER_ISOLATION"  # variable that names one of them, to take no other
 UNSAFE = (
-    "To grade without any isolation, and only code that you trust: `autograder run --unsafe-local`; "
+    "To grade without any isolation, and only code that you trust: `autograder run "
+    "--unsafe-local`; "
     "it is written in every record."
 )
 
@@ -51,7 +53,9 @@ def choose(unsafe_local: bool = False) -> Sandbox:
             return container(level)
     single = len(refusals) == 1
     reasons = [f"{finding.question} {finding.answer}" for _, finding in refusals]
-    remedies = [finding.remedy if single else f"{level}: {finding.remedy}" for level, finding in refusals]
+    remedies = [
+        finding.remedy if single else f"{level}: {finding.remedy}" for level, finding in refusals
+    ]
     raise IsolationError("\n".join(reasons), "\n".join([*remedies, UNSAFE]))
 
 
@@ -64,7 +68,8 @@ def likely_isolation() -> Bubblewrap | None:
 
 
 def allowed_levels() -> tuple[Level, ...]:
-    """Levels that may be taken, the best first: all, or the one that the variable AUTOGRADER_ISOLATION names.
+    """Levels that may be taken, the best first: all, or the one that the variable
+    AUTOGRADER_ISOLATION names.
 
     Raises
     ------
@@ -73,18 +78,24 @@ def allowed_levels() -> tuple[Level, ...]:
     named = os.environ.get(FORCE) or "auto"
     if named != "auto" and named not in LEVELS:
         raise IsolationError(
-            f"{FORCE} is {named!r}; expected auto, {', '.join(LEVELS[:-1])} or {LEVELS[-1]}.", "Change it, or unset it."
+            f"{FORCE} is {named!r}; expected auto, {', '.join(LEVELS[:-1])} or {LEVELS[-1]}.",
+            "Change it, or unset it.",
         )
     return LEVELS if named == "auto" else (Level(named),)
 
 
 def test_all_levels() -> dict[Level, list[Finding]]:
     """Self-test of every allowed level, the best first: level -> findings."""
-    return {level: probe() if level == Level.BUBBLEWRAP else probe_container(level) for level in allowed_levels()}
+    return {
+        level: probe() if level == Level.BUBBLEWRAP else probe_container(level)
+        for level in allowed_levels()
+    }
 
 
 def describe_limits(level: Level) -> str:
-    """A sentence on what limits memory and processes in boxes of a level, and how it could be better."""
+    """A sentence on what limits memory and processes in boxes of a level, and how it could be
+    better.
+    """
     if level == Level.BUBBLEWRAP:
         if (there := cgroup.hierarchy()) is not None:
             shared = ", processor" if there.cpu else ""
@@ -106,7 +117,10 @@ def probe_container(level: Level) -> list[Finding]:
         return [Finding(question, False, error.reason, error.remedy)]
     who = "as root" if os.geteuid() == 0 else "for an ordinary user"
     options = f" with {' '.join(isolation.options)}" if isolation.options else ""
-    return [Finding(question, True, f"{version(isolation.program)}, {who}{options}."), *self_test(isolation)]
+    return [
+        Finding(question, True, f"{version(isolation.program)}, {who}{options}."),
+        *self_test(isolation),
+    ]
 
 
 def probe() -> list[Finding]:
@@ -115,7 +129,11 @@ def probe() -> list[Finding]:
         isolation = bubblewrap()
     except IsolationError as error:
         return [Finding("Is bubblewrap there?", False, error.reason, error.remedy)]
-    how = "as root, with a user of its own for each worker" if isolation.as_root else "in a user namespace"
+    how = (
+        "as root, with a user of its own for each worker"
+        if isolation.as_root
+        else "in a user namespace"
+    )
     return [
         Finding("Is bubblewrap there?", True, f"{isolation.program}, {how}."),
         *self_test(isolation),
@@ -124,22 +142,33 @@ def probe() -> list[Finding]:
 
 
 def _forking(isolation: Bubblewrap) -> Finding:
-    """Whether workers can be forked here; if not, each gets a fresh box, which is slower and as safe."""
+    """Whether workers can be forked here; if not, each gets a fresh box, which is slower and as
+    safe.
+    """
     question = "Can workers be forked from one that has imported the packages?"
     if why := _why_fresh(isolation):
-        return Finding(question, True, f"No, so each submission gets a box with a fresh Python, which is slower. {why}")
+        return Finding(
+            question,
+            True,
+            f"No, so each submission gets a box with a fresh Python, which is slower. {why}",
+        )
     return Finding(question, True, "Yes, and what is tried above was tried in such a worker, too.")
 
 
 @cache
 def _why_fresh(isolation: Bubblewrap) -> str:
-    """Why workers cannot be forked here, or are not isolated as well as in a fresh box; else empty."""
+    """Why workers cannot be forked here, or are not isolated as well as in a fresh box; else
+    empty.
+    """
     try:
         found = self_test(
-            isolation, lambda program, given, limits: prefork.worker(isolation, (), limits, program, (given,))
+            isolation,
+            lambda program, given, limits: prefork.worker(isolation, (), limits, program, (given,)),
         )
     except errors.NoForkServer as reason:
         return f"{reason}."
     finally:
         prefork.end_servers(isolation, ())
-    return " ".join(f"{finding.question} {finding.answer}" for finding in found if not finding.holds)
+    return " ".join(
+        f"{finding.question} {finding.answer}" for finding in found if not finding.holds
+    )

@@ -1,11 +1,14 @@
-"""Containers of podman or docker, where bubblewrap cannot make a box: the same mounts, the same limits.
+"""Containers of podman or docker, where bubblewrap cannot make a box: the same mounts, the same
+limits.
 
-No image is pulled. podman runs in an empty root folder and docker in an image of it; all files are bind mounts of this machine,
-read-only, at the same paths as in bubblewrap's box. Each worker gets a container and a uid of its own.
+No image is pulled. podman runs in an empty root folder and docker in an image of it; all files are
+bind mounts of this machine, read-only, at the same paths as in bubblewrap's box. Each worker gets a
+container and a uid of its own.
 
-A container outlives the process that started it. So each judge has a reaper, a small shell that reads a pipe: it removes the
-containers whose names it reads, and at EOF, when the judge has ended in any way, all of that judge's, with their folder.
-Leftovers of a killed reaper are removed when the next judge starts.
+A container outlives the process that started it. So each judge has a reaper, a small shell that
+reads a pipe: it removes the containers whose names it reads, and at EOF, when the judge has ended
+in any way, all of that judge's, with their folder. Leftovers of a killed reaper are removed when
+the next judge starts.
 """
 
 from __future__ import annotations
@@ -56,11 +59,16 @@ START_LIMIT = 60.0  # seconds for making a container
 LABEL = "autograder"
 IMAGE = "localhost/autograder-empty"  # docker's, with no file that is not empty
 EXTRA_PROCESSES = 16  # that the container's own program starts, within its limit, before the worker
-FAILED = (125, 126, 127)  # exit statuses with which podman and docker say that they could not start a command
+# exit statuses with which podman and docker say that they could not start a command
+FAILED = (125, 126, 127)
 ATTEMPTS = 4  # at making one container, where podman's helper ended for no reason
-TRANSIENT = "no logs from conmon"  # seen with podman 4.3 in one start of forty, when several start at once
+# seen with podman 4.3 in one start of forty, when several start at once
+TRANSIENT = "no logs from conmon"
 INSTALL = {
-    Level.PODMAN: "Install it: sudo apt-get install podman uidmap (Debian, Ubuntu), sudo dnf install podman (Fedora).",
+    Level.PODMAN: (
+        "Install it: sudo apt-get install podman uidmap (Debian, Ubuntu), sudo dnf install podman "
+        "(Fedora)."
+    ),
     Level.DOCKER: "Install it: https://docs.docker.com/engine/install",
 }
 REAPER = """\
@@ -94,7 +102,9 @@ class ContainerBox(Box):
     def _out_of_memory(self) -> bool:
         if self.process.poll() != 128 + signal.SIGKILL:
             return False
-        return _say(self.program, "inspect", "--format", "{{.State.OOMKilled}}", self.name) == "true"
+        return (
+            _say(self.program, "inspect", "--format", "{{.State.OOMKilled}}", self.name) == "true"
+        )
 
     def close(self) -> None:
         """Kill the container's processes, wait for them, and have the reaper remove it."""
@@ -177,8 +187,13 @@ class Container:
             stderr = _plain(process.communicate()[1])
             reaper.remove(name)
             kind = TransientStartError if TRANSIENT in stderr else IsolationError
-            raise kind(f"{self.level} could not make a box: {stderr or 'it said nothing'}", _remedy(self.level, stderr))
-        return ContainerBox(process, limits, first, name=name, program=self.program, pid=pid, reaper=reaper)
+            raise kind(
+                f"{self.level} could not make a box: {stderr or 'it said nothing'}",
+                _remedy(self.level, stderr),
+            )
+        return ContainerBox(
+            process, limits, first, name=name, program=self.program, pid=pid, reaper=reaper
+        )
 
     def _first_process(self, name: str, pid_file: Path) -> int:
         """Pid of the container's first process on the host; 0 as long as there is none."""
@@ -188,11 +203,30 @@ class Container:
             said = _say(self.program, "inspect", "--format", "{{.State.Pid}}", name)
         return int(said) if said.strip().isdigit() else 0
 
-    def _arguments(self, reaper: Reaper, name: str, pid_file: Path, install: Installation, limits: Limits) -> list[str]:
+    def _arguments(
+        self, reaper: Reaper, name: str, pid_file: Path, install: Installation, limits: Limits
+    ) -> list[str]:
         user = str(_own_uid(as_root=self.level == Level.PODMAN and os.geteuid() == 0))
         layout = reaper.layout(install, limits)
-        rules = ["run", "--interactive", "--name", name, "--label", f"{LABEL}={run_id.process_id(os.getpid())}"]
-        rules += [*self.options, "--pull", "never", "--log-driver", "none", "--network", "none", "--hostname", "box"]
+        rules = [
+            "run",
+            "--interactive",
+            "--name",
+            name,
+            "--label",
+            f"{LABEL}={run_id.process_id(os.getpid())}",
+        ]
+        rules += [
+            *self.options,
+            "--pull",
+            "never",
+            "--log-driver",
+            "none",
+            "--network",
+            "none",
+            "--hostname",
+            "box",
+        ]
         rules += ["--read-only", "--cap-drop", "ALL", "--user", f"{user}:{user}", "--ipc", "none"]
         rules += ["--security-opt", "no-new-privileges", "--security-opt", "label=disable"]
         if platform.machine() in seccomp.ARCHITECTURES:
@@ -214,8 +248,18 @@ class Container:
         rules += [*layout.options, "--workdir", layout.workdir]
         if self.level == Level.PODMAN:
             known = _options(self.program)
-            rules += [word for word in ("--unsetenv-all", "--passwd=false") if word.partition("=")[0] in known]
-            rules += ["--read-only-tmpfs=false", "--no-hosts", "--http-proxy=false", "--security-opt", "mask=/sys"]
+            rules += [
+                word
+                for word in ("--unsetenv-all", "--passwd=false")
+                if word.partition("=")[0] in known
+            ]
+            rules += [
+                "--read-only-tmpfs=false",
+                "--no-hosts",
+                "--http-proxy=false",
+                "--security-opt",
+                "mask=/sys",
+            ]
             rules += ["--pidfile", str(pid_file), "--rootfs", str(layout.root)]
             return ["--log-level", "error", *rules]
         return [*rules, reaper.image(layout)]
@@ -285,7 +329,8 @@ class Reaper:
 
 
 def lay_out(mounts: Sequence[Mount], place: Path) -> Layout:
-    """Translate mounts: make a root folder at ``place/root`` with their places, and return the options that bind them.
+    """Translate mounts: make a root folder at ``place/root`` with their places, and return the
+    options that bind them.
 
     Raises
     ------
@@ -296,7 +341,8 @@ def lay_out(mounts: Sequence[Mount], place: Path) -> Layout:
         _folder(root / name)
     read_only = {mount.path for mount in mounts if isinstance(mount, ReadOnly)}
     tmpfs: set[Path] = set()
-    hidden: dict[Path, Path] = {}  # folders that show nothing but what is bound below them -> what is bound over them
+    # folders that show nothing but what is bound below them -> what is bound over them
+    hidden: dict[Path, Path] = {}
     options: list[str] = []
     workdir = "/"
     for mount in mounts:
@@ -333,8 +379,12 @@ def _folder(path: Path) -> Path:
     return path
 
 
-def _place(path: Path, root: Path, tmpfs: set[Path], hidden: dict[Path, Path], is_folder: bool) -> None:
-    """Make the file or folder over which something is bound, in the root folder or in what hides a folder of this machine."""
+def _place(
+    path: Path, root: Path, tmpfs: set[Path], hidden: dict[Path, Path], is_folder: bool
+) -> None:
+    """Make the file or folder over which something is bound, in the root folder or in what hides a
+    folder of this machine.
+    """
     if any(path.is_relative_to(folder) for folder in tmpfs):
         return  # the program makes it, for it is in memory
     for folder, shown in hidden.items():
@@ -355,13 +405,18 @@ def _place(path: Path, root: Path, tmpfs: set[Path], hidden: dict[Path, Path], i
 def _bind(source: Path, target: Path) -> list[str]:
     if set(',"\n') & {*str(source), *str(target)}:
         raise IsolationError(
-            f"{source}: podman and docker cannot bind a path with a comma, a quote or a line break.", "Rename it."
+            (
+                f"{source}: podman and docker cannot bind a path with a comma, a quote or a line "
+                "break."
+            ),
+            "Rename it.",
         )
     return ["--mount", f"type=bind,source={source},target={target},readonly"]
 
 
 def container(level: Level) -> Container:
-    """Podman or docker on this machine, as it was found to start a container; not tried out further.
+    """Podman or docker on this machine, as it was found to start a container; not tried out
+    further.
 
     Raises
     ------
@@ -381,7 +436,9 @@ def container(level: Level) -> Container:
 @cache
 def _found(program: str, level: Level) -> Container:
     if level == Level.DOCKER:
-        asked = subprocess.run([program, "version"], capture_output=True, text=True, timeout=60, check=False)
+        asked = subprocess.run(
+            [program, "version"], capture_output=True, text=True, timeout=60, check=False
+        )
         if asked.returncode != 0:
             said = asked.stderr.strip()
             raise IsolationError(f"docker's service does not answer: {said}", _remedy(level, said))
@@ -392,15 +449,21 @@ def _found(program: str, level: Level) -> Container:
             return candidate
         except IsolationError as error:
             refusals.append(error)
-    raise IsolationError("; ".join(dict.fromkeys(error.reason for error in refusals)), refusals[0].remedy)
+    raise IsolationError(
+        "; ".join(dict.fromkeys(error.reason for error in refusals)), refusals[0].remedy
+    )
 
 
 def _candidates(program: str, level: Level) -> Iterator[Container]:
-    """Options to try, the best first: with a cgroup, then without, each with every OCI runtime found."""
+    """Options to try, the best first: with a cgroup, then without, each with every OCI runtime
+    found.
+    """
     if level == Level.DOCKER:
         yield Container(program, level)
         return
-    others = [("--runtime", name) for name in ("crun", "runc") if shutil.which(name, path=os.defpath)]
+    others = [
+        ("--runtime", name) for name in ("crun", "runc") if shutil.which(name, path=os.defpath)
+    ]
     for runtime in ((), *others):
         yield Container(program, level, runtime)
     for runtime in ((), *others):
@@ -409,7 +472,8 @@ def _candidates(program: str, level: Level) -> Iterator[Container]:
 
 
 def _starts(candidate: Container) -> None:
-    """Start a container that does nothing, and check the memory limit of its cgroup where it has one.
+    """Start a container that does nothing, and check the memory limit of its cgroup where it has
+    one.
 
     Raises
     ------
@@ -430,7 +494,9 @@ def _starts(candidate: Container) -> None:
                 _remedy(candidate.level, text),
             )
         if candidate.limited and held != Limits().with_files:
-            raise IsolationError(f"{candidate.level} does not hold a container to its memory.", cgroup.REMEDY)
+            raise IsolationError(
+                f"{candidate.level} does not hold a container to its memory.", cgroup.REMEDY
+            )
     finally:
         box.close()
 
@@ -446,16 +512,21 @@ def _remedy(level: Level, words: str) -> str:
         if "daemon" in words.lower() or "docker.sock" in words or "docker API" in words:
             return (
                 "docker's service does not answer, or not to you: sudo systemctl start docker, and "
-                "sudo usermod -aG docker YOU (this makes you as powerful as root), or use rootless docker or podman."
+                "sudo usermod -aG docker YOU (this makes you as powerful as root), or use rootless "
+                "docker or podman."
             )
         return f"Is docker complete? {INSTALL[Level.DOCKER]}"
     if "subuid" in words or "subgid" in words or "newuidmap" in words or "uid" in words:
         return (
             "podman needs a range of users for you: sudo apt-get install uidmap; "
-            "sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 YOU; podman system migrate"
+            "sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 YOU; podman "
+            "system migrate"
         )
     if "namespace" in words:
-        return "User namespaces are not allowed here; podman needs them for an ordinary user. Run it as root, or use docker."
+        return (
+            "User namespaces are not allowed here; podman needs them for an ordinary user. Run it "
+            "as root, or use docker."
+        )
     return f"Is podman complete? {INSTALL[Level.PODMAN]}"
 
 
@@ -496,10 +567,19 @@ def clean_up(program: str, level: Level) -> list[str]:
     -------
     their names
     """
-    there = _say(program, "ps", "--all", "--filter", f"label={LABEL}", "--format", "{{.Names}}").split()
+    there = _say(
+        program, "ps", "--all", "--filter", f"label={LABEL}", "--format", "{{.Names}}"
+    ).split()
     left = [name for name in there if run_id.is_stale(name)]
     for name in left:
-        _say(program, "rm", "--force", *(["--time=0"] if level == Level.PODMAN else []), "--volumes", name)
+        _say(
+            program,
+            "rm",
+            "--force",
+            *(["--time=0"] if level == Level.PODMAN else []),
+            "--volumes",
+            name,
+        )
     for folder in Path(tempfile.gettempdir()).glob(f"{run_id.PREFIX}-*-*-*-*-*-*"):
         if run_id.is_stale(folder.name.rpartition("-")[0], shared=True):
             with suppress(OSError):  # another judge that starts may remove it as well
@@ -526,7 +606,12 @@ def import_image(program: str, root: Path) -> str:
             places.append(f"{about.name} {about.mode} {about.linkname}")
     name = f"{IMAGE}:{hashlib.sha256(chr(10).join(places).encode()).hexdigest()[:12]}"
     if not _say(program, "image", "inspect", "--format", "{{.Id}}", name):
-        done = subprocess.run([program, "import", "-", name], input=packed.getvalue(), capture_output=True, check=False)
+        done = subprocess.run(
+            [program, "import", "-", name],
+            input=packed.getvalue(),
+            capture_output=True,
+            check=False,
+        )
         if done.returncode != 0:
             words = done.stderr.decode(errors="replace").strip()
             raise IsolationError(f"docker takes no image: {words}", _remedy(Level.DOCKER, words))
@@ -544,16 +629,22 @@ def _plain(said: bytes) -> str:
     >>> _plain(b'time="12:00" level=error msg="no"\nError: no\n')
     'Error: no'
     """
-    return "\n".join(line for line in said.decode(errors="replace").splitlines() if " level=" not in line).strip()
+    return "\n".join(
+        line for line in said.decode(errors="replace").splitlines() if " level=" not in line
+    ).strip()
 
 
 @cache
 def _options(program: str) -> frozenset[str]:
-    text = subprocess.run([program, "run", "--help"], capture_output=True, text=True, timeout=60, check=False).stdout
+    text = subprocess.run(
+        [program, "run", "--help"], capture_output=True, text=True, timeout=60, check=False
+    ).stdout
     return frozenset(word for word in text.split() if word.startswith("--"))
 
 
 def _say(program: str, *arguments: str) -> str:
     """Stdout of the program; empty where it fails."""
-    done = subprocess.run([program, *arguments], capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(
+        [program, *arguments], capture_output=True, text=True, timeout=60, check=False
+    )
     return done.stdout.strip() if done.returncode == 0 else ""

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was tried from inside a box: what, whether the box holds, what came of it, what to do."""
+    """One thing that was tried from inside a box: what, whether the box holds, what came of it,
+    what to do.
+    """
 
     question: str
     holds: bool

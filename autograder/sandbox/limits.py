@@ -18,7 +18,8 @@ class Limits:
     cpu_seconds : per process
     output : characters of what the code prints that are kept, the last ones
     judge_seconds : CPU seconds of the judge's own, to read and to compare what the code gives
-    load_seconds : for running the cells; a sixth of it for one statement. What the code waits for a processor does not count
+    load_seconds : for running the cells; a sixth of it for one statement. What the code waits for a
+        processor does not count
     """
 
     memory: int = 2 << 30
@@ -32,7 +33,9 @@ class Limits:
 
     @property
     def with_files(self) -> int:
-        """Bytes of memory for processes and files: the kernel counts what is written to the two folders, which are in memory."""
+        """Bytes of memory for processes and files: the kernel counts what is written to the two
+        folders, which are in memory.
+        """
         return self.memory + 2 * self.scratch
 
     def for_worker(self) -> dict[str, int]:

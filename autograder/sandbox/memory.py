@@ -1,4 +1,6 @@
-"""No box is started while memory is short: the kernel would kill the largest worker, another student's perhaps."""
+"""No box is started while memory is short: the kernel would kill the largest worker, another
+student's perhaps.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,8 @@ PAUSE = 0.5  # seconds between two looks
 
 
 def wait_for_memory(limits: Limits) -> None:
-    """Wait until as much memory is free as one box may take, or a quarter of the machine's where that is less.
+    """Wait until as much memory is free as one box may take, or a quarter of the machine's where
+    that is less.
 
     Raises
     ------
@@ -26,7 +29,10 @@ def wait_for_memory(limits: Limits) -> None:
             raise IsolationError(
                 f"{free >> 20:,} MiB of memory are free, and the code of one submission may take "
                 f"{limits.with_files >> 20:,} MiB.",
-                "End other programs, or grade fewer at one time (--jobs), or allow less: LIMITS['memory'] in checks.py.",
+                (
+                    "End other programs, or grade fewer at one time (--jobs), or allow less: "
+                    "LIMITS['memory'] in checks.py."
+                ),
             )
         time.sleep(PAUSE)
 

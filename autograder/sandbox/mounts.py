@@ -1,4 +1,6 @@
-"""What a box holds: Python, its library, the allowed packages, a few variables, and nothing else of this machine."""
+"""What a box holds: Python, its library, the allowed packages, a few variables, and nothing else of
+this machine.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,8 @@ from autograder.sandbox.limits import Limits
 
 PACKAGE = Path(__file__).resolve().parents[1]
 GUEST = PACKAGE / "guest"
-# All of this repository that enters the box: that folder, and of verdict what the instant checks need, too.
+# All of this repository that enters the box: that folder, and of verdict what the instant checks
+# need, too.
 SHIPPED = tuple(str(path.relative_to(PACKAGE)) for path in sorted(GUEST.glob("*.py")))
 SHARED = PACKAGE.parent / "verdict" / "tensors.py"
 CODE = Path("/worker")
@@ -44,13 +47,15 @@ ENVIRONMENT = {
     "TF_NUM_INTRAOP_THREADS": "1",
     "TF_NUM_INTEROP_THREADS": "1",
     "TF_ENABLE_ONEDNN_OPTS": "0",
-    "TF_CPP_MIN_LOG_LEVEL": "2",  # what the student's code prints is shown; what TensorFlow says of this machine is not
+    # what the student's code prints is shown; what TensorFlow says of this machine is not
+    "TF_CPP_MIN_LOG_LEVEL": "2",
 }
 
 
 @dataclass(frozen=True)
 class Installation:
-    """The Python that runs this and the allowed packages: what a box must hold of the machine's files, at the same paths.
+    """The Python that runs this and the allowed packages: what a box must hold of the machine's
+    files, at the same paths.
 
     At the same paths, because shared libraries find each other relative to where they lie.
     """
@@ -59,7 +64,8 @@ class Installation:
     system: tuple[Path, ...]  # folders and files that are bound
     hidden: tuple[Path, ...]  # folders of other packages inside them
     packages: tuple[Path, ...]  # files and folders of the allowed packages
-    distributions: tuple[str, ...]  # those packages and all that they require, by their normalised names
+    # those packages and all that they require, by their normalised names
+    distributions: tuple[str, ...]
 
     @property
     def package_folders(self) -> tuple[Path, ...]:
@@ -67,14 +73,23 @@ class Installation:
         return tuple(dict.fromkeys(path.parent for path in self.packages))
 
     def below(self, *folders: str) -> list[str]:
-        """Files and folders of the box that lie below one of these, without what lies in others of them."""
-        there = [p for p in (*self.system, *self.packages) if any(p.is_relative_to(folder) for folder in folders)]
-        return sorted({str(p) for p in there if not any(p != q and p.is_relative_to(q) for q in there)})
+        """Files and folders of the box that lie below one of these, without what lies in others of
+        them.
+        """
+        there = [
+            p
+            for p in (*self.system, *self.packages)
+            if any(p.is_relative_to(folder) for folder in folders)
+        ]
+        return sorted(
+            {str(p) for p in there if not any(p != q and p.is_relative_to(q) for q in there)}
+        )
 
 
 @cache
 def installation(packages: tuple[str, ...]) -> Installation:
-    """What of this machine's files a box with these distributions, and with all that they require, must hold.
+    """What of this machine's files a box with these distributions, and with all that they require,
+    must hold.
 
     Raises
     ------
@@ -82,7 +97,14 @@ def installation(packages: tuple[str, ...]) -> Installation:
     """
     python = Path(sys.executable).resolve()
     prefix = Path(sys.base_prefix).resolve()
-    system = [Path("/usr/lib"), Path("/usr/lib64"), Path("/usr/lib32"), prefix / "lib", prefix / "lib64", python]
+    system = [
+        Path("/usr/lib"),
+        Path("/usr/lib64"),
+        Path("/usr/lib32"),
+        prefix / "lib",
+        prefix / "lib64",
+        python,
+    ]
     system += [Path(f"/{name}") for name in ("lib", "lib64") if not Path(f"/{name}").is_symlink()]
     system += [Path("/etc/ld.so.cache"), Path("/etc/alternatives")]
     system = [path for path in dict.fromkeys(system) if path.exists()]
@@ -90,16 +112,24 @@ def installation(packages: tuple[str, ...]) -> Installation:
     hidden = {
         path
         for root in roots
-        for pattern in ("site-packages", "dist-packages", "python3*/site-packages", "python3*/dist-packages")
+        for pattern in (
+            "site-packages",
+            "dist-packages",
+            "python3*/site-packages",
+            "python3*/dist-packages",
+        )
         for path in root.glob(pattern)
     }
     distributions = with_requirements(packages)
     found = [path for name in distributions for path in package_files(name)]
-    return Installation(python, tuple(system), tuple(sorted(hidden)), tuple(dict.fromkeys(found)), distributions)
+    return Installation(
+        python, tuple(system), tuple(sorted(hidden)), tuple(dict.fromkeys(found)), distributions
+    )
 
 
 def with_requirements(packages: tuple[str, ...]) -> tuple[str, ...]:
-    """Distributions and all that they require here, by their normalised names; what only an extra requires is left out.
+    """Distributions and all that they require here, by their normalised names; what only an extra
+    requires is left out.
 
     Raises
     ------
@@ -116,7 +146,9 @@ def with_requirements(packages: tuple[str, ...]) -> tuple[str, ...]:
             continue
         found[name] = None
         requirements = [Requirement(line) for line in distribution(name).requires or []]
-        waiting += [r.name for r in requirements if r.marker is None or r.marker.evaluate({"extra": ""})]
+        waiting += [
+            r.name for r in requirements if r.marker is None or r.marker.evaluate({"extra": ""})
+        ]
     return tuple(found)
 
 
@@ -124,15 +156,21 @@ def with_requirements(packages: tuple[str, ...]) -> tuple[str, ...]:
 def package_files(name: str) -> list[Path]:
     """Top-level files and folders of a distribution."""
     found = distribution(name)
-    # Not found.files, which makes an object of each line: for TensorFlow that takes ten times as long.
+    # Not found.files, which makes an object of each line: for TensorFlow that takes ten times as
+    # long.
     record = found.read_text("RECORD")
-    paths_in = [row[0] for row in csv.reader(record.splitlines()) if row] if record else map(str, found.files or [])
+    paths_in = (
+        [row[0] for row in csv.reader(record.splitlines()) if row]
+        if record
+        else map(str, found.files or [])
+    )
     tops = {path.partition("/")[0] for path in paths_in} - {"", "..", "__pycache__"}
     folder = Path(str(found.locate_file(""))).resolve()
     paths = sorted(folder / top for top in tops)
     if not paths:
         raise IsolationError(
-            f"{name} is installed, but not as files of its own.", f"pip install --force-reinstall {name}"
+            f"{name} is installed, but not as files of its own.",
+            f"pip install --force-reinstall {name}",
         )
     return paths
 
@@ -194,7 +232,9 @@ Mount = Folder | Bind | Tmpfs | Symlink | Devices | ReadOnly | Workdir
 
 
 def mounts_for(install: Installation, limits: Limits) -> list[Mount]:
-    """All files of a box, in the order in which they are mounted; bubblewrap and the container translate them."""
+    """All files of a box, in the order in which they are mounted; bubblewrap and the container
+    translate them.
+    """
     mounts: list[Mount] = []
     made: set[Path] = set()
 
@@ -228,7 +268,8 @@ def mounts_for(install: Installation, limits: Limits) -> list[Mount]:
         bind(PACKAGE / name, CODE / "autograder" / name)
     bind(SHARED, CODE / "verdict" / SHARED.name)
     mounts += [Devices(Path("/dev")), ReadOnly(Path("/dev"))]
-    # Last: an ordinary user's box would otherwise have a root folder that can be filled without a limit.
+    # Last: an ordinary user's box would otherwise have a root folder that can be filled without a
+    # limit.
     return [*mounts, ReadOnly(Path("/")), Workdir(Path("/box"))]
 
 
@@ -246,13 +287,16 @@ def in_place_of_proc(install: Installation) -> list[Mount]:
 
 
 def worker_command(install: Installation, settings: Mapping[str, Any]) -> list[str]:
-    """Command that starts a worker of its own; ``settings["code"]`` is the folder of its code, in the box or outside."""
+    """Command that starts a worker of its own; ``settings["code"]`` is the folder of its code, in
+    the box or outside.
+    """
     program = Path(settings["code"]) / "autograder" / "guest" / "worker.py"
     return [str(install.python), "-I", "-S", str(program), json.dumps(settings)]
 
 
 def copy_worker(install: Installation, folder: Path) -> tuple[Path, Path]:
-    """Copy a worker's own code into a folder, and link the allowed packages there, for a worker that runs in no box.
+    """Copy a worker's own code into a folder, and link the allowed packages there, for a worker
+    that runs in no box.
 
     Returns
     -------
@@ -269,7 +313,9 @@ def copy_worker(install: Installation, folder: Path) -> tuple[Path, Path]:
 
 
 def copy_for_all(source: Path, target: Path) -> None:
-    """Copy a file so that everybody can read it and only root can change it, whatever root's umask is."""
+    """Copy a file so that everybody can read it and only root can change it, whatever root's umask
+    is.
+    """
     for parent in [*reversed(target.parents)]:
         if not parent.exists():
             parent.mkdir()

@@ -1,8 +1,10 @@
-"""Run students' code as another user, where root can make no sandbox: a container in which namespaces are denied.
+"""Run students' code as another user, where root can make no sandbox: a container in which
+namespaces are denied.
 
-It is less than a sandbox, and no grade depends on it by default. The judge's files and processes belong to root, so that the
-other user can neither read what is hidden nor write a result; it can make no socket to a network, and where the kernel has
-Landlock it sees no files but Python's, the allowed packages' and its own. It sees the numbers and the names of other processes.
+It is less than a sandbox, and no grade depends on it by default. The judge's files and processes
+belong to root, so that the other user can neither read what is hidden nor write a result; it can
+make no socket to a network, and where the kernel has Landlock it sees no files but Python's, the
+allowed packages' and its own. It sees the numbers and the names of other processes.
 """
 
 from __future__ import annotations
@@ -24,12 +26,23 @@ from autograder.sandbox import run_id, seccomp
 from autograder.sandbox.box import Box
 from autograder.sandbox.level import Level
 from autograder.sandbox.limits import Limits
-from autograder.sandbox.mounts import ENVIRONMENT, GUEST, copy_for_all, copy_worker, installation, worker_command
+from autograder.sandbox.mounts import (
+    ENVIRONMENT,
+    GUEST,
+    copy_for_all,
+    copy_worker,
+    installation,
+    worker_command,
+)
 
 AF_UNIX = 1
 START_LIMIT = 60.0  # seconds for trying it out
-SWEEP = "import os, sys; u = int(sys.argv[1]); os.setgroups([]); os.setresgid(u, u, u); os.setresuid(u, u, u); os.kill(-1, 9)"
-# Every attempt is on a file or a process that the judge named; what could be done is printed, not done.
+SWEEP = (
+    "import os, sys; u = int(sys.argv[1]); os.setgroups([]); os.setresgid(u, u, u); "
+    "os.setresuid(u, u, u); os.kill(-1, 9)"
+)
+# Every attempt is on a file or a process that the judge named; what could be done is printed, not
+# done.
 PROBE = r"""
 import json, os, signal, socket, sys
 found = []
@@ -51,7 +64,9 @@ print(json.dumps(found))
 
 @dataclass(frozen=True)
 class UnsafeLocal:
-    """A plain process with limits: it can read and write whatever the person who grades can, and reach the network."""
+    """A plain process with limits: it can read and write whatever the person who grades can, and
+    reach the network.
+    """
 
     level: Level = Level.UNSAFE_LOCAL
 
@@ -62,7 +77,12 @@ class UnsafeLocal:
         code, packages_folder = copy_worker(install, folder)
         # Not NPROC: it would count every process of the person who grades.
         numbers = {name: value for name, value in limits.for_worker().items() if name != "NPROC"}
-        settings = {"code": str(code), "path": [str(packages_folder)], "limits": numbers, "uid": None}
+        settings = {
+            "code": str(code),
+            "path": [str(packages_folder)],
+            "limits": numbers,
+            "uid": None,
+        }
         process = subprocess.Popen(
             worker_command(install, settings),
             stdin=subprocess.PIPE,
@@ -84,8 +104,13 @@ class UserBox(Box):
     def close(self) -> None:
         """Kill the worker, and all that its user has left running."""
         super().close()
-        # As that user: the kernel sends the signal to all of its processes at once, so that none can fork away from it.
-        subprocess.run([sys.executable, "-I", "-S", "-c", SWEEP, str(self.uid)], check=False, capture_output=True)
+        # As that user: the kernel sends the signal to all of its processes at once, so that none
+        # can fork away from it.
+        subprocess.run(
+            [sys.executable, "-I", "-S", "-c", SWEEP, str(self.uid)],
+            check=False,
+            capture_output=True,
+        )
         if self.folder is not None:
             shutil.rmtree(self.folder, ignore_errors=True)
 
@@ -106,11 +131,19 @@ class UnprivilegedProcess(UnsafeLocal):
         install = installation(tuple(packages))
         folder = _folder()
         code, packages_folder = copy_worker(install, folder)
-        settings = {"code": str(code), "path": [str(packages_folder)], "limits": limits.for_worker(), "uid": None}
-        return self._run(worker_command(install, settings), folder, limits, [*install.system, *install.packages])
+        settings = {
+            "code": str(code),
+            "path": [str(packages_folder)],
+            "limits": limits.for_worker(),
+            "uid": None,
+        }
+        return self._run(
+            worker_command(install, settings), folder, limits, [*install.system, *install.packages]
+        )
 
     def self_test(self, paths: Sequence[Path]) -> list[str]:
-        """What the other user can do and must not, tried out: read or write ``paths``, reach the judge, be root, use a network.
+        """What the other user can do and must not, tried out: read or write ``paths``, reach the
+        judge, be root, use a network.
 
         Raises
         ------
@@ -130,12 +163,15 @@ class UnprivilegedProcess(UnsafeLocal):
         except (WorkerError, ValueError):
             said = box.printed().strip()[-500:]
             raise IsolationError(
-                f"No process can be started as another user here: {said}", f"Can everybody read {sys.base_prefix}?"
+                f"No process can be started as another user here: {said}",
+                f"Can everybody read {sys.base_prefix}?",
             ) from None
         finally:
             box.close()
 
-    def _run(self, command: list[str], folder: Path, limits: Limits, readable: Sequence[Path]) -> UserBox:
+    def _run(
+        self, command: list[str], folder: Path, limits: Limits, readable: Sequence[Path]
+    ) -> UserBox:
         uid = run_id.unused_uid()
         scratch = folder / "scratch"
         scratch.mkdir(mode=0o700)
@@ -145,11 +181,24 @@ class UnprivilegedProcess(UnsafeLocal):
         settings = {
             "uid": uid,
             "filter": "" if program is None else program.hex(),
-            "readable": [str(folder), "/dev/urandom", "/dev/random", "/dev/zero", *map(str, readable)],
+            "readable": [
+                str(folder),
+                "/dev/urandom",
+                "/dev/random",
+                "/dev/zero",
+                *map(str, readable),
+            ],
             "writable": [str(scratch), "/dev/null"],
         }
         process = subprocess.Popen(
-            [command[0], "-I", "-S", str(folder / "drop_privileges.py"), json.dumps(settings), *command],
+            [
+                command[0],
+                "-I",
+                "-S",
+                str(folder / "drop_privileges.py"),
+                json.dumps(settings),
+                *command,
+            ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -164,17 +213,29 @@ def describe() -> str:
     """What holds the other user, in a sentence for the instructor."""
     version = landlock_version()
     files = (
-        f"Landlock (version {version}) closed all files to it but Python's, the allowed packages' and its own"
+        (
+            f"Landlock (version {version}) closed all files to it but Python's, the allowed "
+            "packages' and its own"
+        )
         if version
-        else "there is no Landlock here, so that it could read what everybody may read, and fill the disk"
+        else (
+            "there is no Landlock here, so that it could read what everybody may read, and fill "
+            "the disk"
+        )
     )
-    network = "" if seccomp.build() is not None else " No filter of system calls is known for this processor."
+    network = (
+        ""
+        if seccomp.build() is not None
+        else " No filter of system calls is known for this processor."
+    )
     return f"It was a user of its own, without a network; {files}.{network}"
 
 
 def _folder() -> Path:
     if os.geteuid() != 0:
-        raise IsolationError("Only root can start a process as another user.", "Run it as root, in a container.")
+        raise IsolationError(
+            "Only root can start a process as another user.", "Run it as root, in a container."
+        )
     folder = Path(tempfile.mkdtemp(prefix="autograder-"))
     folder.chmod(0o711)
     return folder

@@ -1,4 +1,5 @@
-"""Workers forked from a fork server: the client of `autograder.guest.forkserver`, which runs in a box.
+"""Workers forked from a fork server: the client of `autograder.guest.forkserver`, which runs in a
+box.
 
 Starting Python and importing NumPy takes most of the time of one submission; PyTorch takes more
 than a second. A fork server does both once for all submissions of a judge, or of many judges, each
@@ -33,15 +34,19 @@ from autograder.sandbox.box import Box
 from autograder.sandbox.limits import Limits
 from autograder.sandbox.mounts import CODE, Installation, installation, package_files
 
-# Threads, locks and devices that do not survive a fork: with these, each submission gets a fresh box.
-NOT_FORKABLE = frozenset({"tensorflow", "tensorflow-cpu", "tensorflow-intel", "tensorflow-macos", "jax", "cupy"})
+# Threads, locks and devices that do not survive a fork: with these, each submission gets a fresh
+# box.
+NOT_FORKABLE = frozenset(
+    {"tensorflow", "tensorflow-cpu", "tensorflow-intel", "tensorflow-macos", "jax", "cupy"}
+)
 START_LIMIT = 120.0  # seconds to import the packages
 FORK_LIMIT = 30.0  # seconds to fork a worker
 MAX_FAILURES = 3  # of fork servers for the same packages, before only fresh boxes are made
 WORKERS_OWN = ("autograder.guest.worker", "autograder.guest.protocol", "verdict.tensors")
 LOADED_LATE = {
     "numpy": ("numpy.random",),
-    "torch": ("torch._dynamo",),  # which every optimizer imports, for a second, when the first one is made
+    # which every optimizer imports, for a second, when the first one is made
+    "torch": ("torch._dynamo",),
 }
 OOM_SCORE_ADJ = 500  # of 1000: the kernel kills fork servers and workers before the judge
 
@@ -52,7 +57,9 @@ class SandboxFactory(Protocol):
     def fork_server(
         self, command: list[str], install: Installation, connection: socket.socket
     ) -> tuple[subprocess.Popen[bytes], int]:
-        """Run a fork server in a box: bubblewrap's process, and a pidfd of the first process in the box."""
+        """Run a fork server in a box: bubblewrap's process, and a pidfd of the first process in the
+        box.
+        """
 
     def uid(self) -> int | None:
         """Uid of the next worker; None: that of the box."""
@@ -63,7 +70,8 @@ class SandboxFactory(Protocol):
 
 @dataclass
 class ForkedProcess:
-    """A worker that is no child of this process, with the interface of ``subprocess.Popen`` that `Box` uses.
+    """A worker that is no child of this process, with the interface of ``subprocess.Popen`` that
+    `Box` uses.
 
     Parameters
     ----------
@@ -119,7 +127,9 @@ class ForkClient:
     NoForkServer : no worker could be isolated on this machine; says why
     """
 
-    def __init__(self, maker: SandboxFactory, packages: tuple[str, ...], connection: socket.socket, pid: int) -> None:
+    def __init__(
+        self, maker: SandboxFactory, packages: tuple[str, ...], connection: socket.socket, pid: int
+    ) -> None:
         program = seccomp.build()
         if program is None:
             raise NoForkServer("no filter of system calls is known for this machine's processor")
@@ -139,7 +149,9 @@ class ForkClient:
             self._check_forkable()
             self._ready = True
 
-    def worker(self, limits: Limits, program: str | None = None, arguments: tuple[str, ...] = ()) -> Box:
+    def worker(
+        self, limits: Limits, program: str | None = None, arguments: tuple[str, ...] = ()
+    ) -> Box:
         """Fork a worker.
 
         Parameters
@@ -179,7 +191,9 @@ class ForkClient:
             if answer != READY:
                 answer += status.read(1000) if answer else b""
                 status.close()
-                raise NoForkServer(f"a worker could not give up its rights: {answer.decode(errors='replace')}")
+                raise NoForkServer(
+                    f"a worker could not give up its rights: {answer.decode(errors='replace')}"
+                )
         except NoForkServer:
             with suppress(ProcessLookupError):
                 signal.pidfd_send_signal(first, signal.SIGKILL)
@@ -187,7 +201,12 @@ class ForkClient:
             raise
         stdin = open(outer_ends[0], "wb", buffering=0)
         stdout, stderr = (open(end, "rb", buffering=0) for end in outer_ends[1:3])
-        return Box(ForkedProcess(stdin, stdout, stderr, pid, status), limits, first, group=_in_cgroup(pid, limits))
+        return Box(
+            ForkedProcess(stdin, stdout, stderr, pid, status),
+            limits,
+            first,
+            group=_in_cgroup(pid, limits),
+        )
 
     def _send(self, request: dict[str, Any] | None, fds: list[int]) -> None:
         data = json.dumps(request).encode()
@@ -203,7 +222,9 @@ class ForkClient:
         try:
             data, fds, _, _ = socket.recv_fds(self._connection, MAX_REQUEST, 1)
         except OSError as error:
-            raise NoForkServer(f"the fork server does not answer: {error}. {self._output()}") from None
+            raise NoForkServer(
+                f"the fork server does not answer: {error}. {self._output()}"
+            ) from None
         if not data:
             raise NoForkServer(f"the fork server ended. {self._output()}")
         if problem := json.loads(data).get("error"):
@@ -215,10 +236,15 @@ class ForkClient:
         try:
             for process in psutil.Process(self._pid).children(recursive=True):
                 if process.num_threads() != 1:
-                    raise NoForkServer(f"what it imports has started {process.num_threads() - 1} threads")
+                    raise NoForkServer(
+                        f"what it imports has started {process.num_threads() - 1} threads"
+                    )
                 for line in Path(f"/proc/{process.pid}/maps").read_text().splitlines():
                     if re.match(r"\S+ .w.s ", line):
-                        raise NoForkServer(f"what it imports has mapped memory that can be shared: {line.split()[-1]}")
+                        raise NoForkServer(
+                            "what it imports has mapped memory that can be shared: "
+                            f"{line.split()[-1]}"
+                        )
                 self._kill_before_judge(Path(f"/proc/{process.pid}/oom_score_adj"))
         except (OSError, psutil.Error) as error:
             raise NoForkServer(f"it cannot be looked into: {error}") from None
@@ -238,7 +264,8 @@ class ForkClient:
 
 
 class ForkServer(ForkClient):
-    """A fork server that this process started, which need not be up yet, and the first connection to it.
+    """A fork server that this process started, which need not be up yet, and the first connection
+    to it.
 
     Parameters
     ----------
@@ -258,7 +285,9 @@ class ForkServer(ForkClient):
                 self._process, self._first = _launch(maker, packages, theirs)
             except (IsolationError, NoForkServer) as error:
                 connection.close()
-                raise NoForkServer(error.reason if isinstance(error, IsolationError) else str(error)) from None
+                raise NoForkServer(
+                    error.reason if isinstance(error, IsolationError) else str(error)
+                ) from None
         self._pid = self._process.pid
 
     def connect(self) -> ForkClient:
@@ -301,10 +330,17 @@ def _launch(
     install = installation(packages)
     path = [str(folder) for folder in install.package_folders]
     settings = {"code": str(CODE), "path": path, "modules": [*modules(packages), *WORKERS_OWN]}
-    command = [str(install.python), "-I", "-S", str(CODE / "autograder/guest/forkserver.py"), json.dumps(settings)]
+    command = [
+        str(install.python),
+        "-I",
+        "-S",
+        str(CODE / "autograder/guest/forkserver.py"),
+        json.dumps(settings),
+    ]
     if threading.current_thread() is threading.main_thread():
         return maker.fork_server(command, install, connection)
-    # From a thread that never ends: bubblewrap's --die-with-parent follows the thread, not the process.
+    # From a thread that never ends: bubblewrap's --die-with-parent follows the thread, not the
+    # process.
     return _starter(os.getpid()).submit(maker.fork_server, command, install, connection).result()
 
 
@@ -381,7 +417,9 @@ def _new(maker: SandboxFactory, packages: tuple[str, ...]) -> ForkServer:
 
 
 def begin(maker: SandboxFactory, packages: tuple[str, ...]) -> ForkServer | None:
-    """Start a fork server for judges that this process will fork; None where fresh boxes are needed."""
+    """Start a fork server for judges that this process will fork; None where fresh boxes are
+    needed.
+    """
     with suppress(NoForkServer):
         _forkable(packages)
         return ForkServer(maker, packages)
@@ -389,7 +427,9 @@ def begin(maker: SandboxFactory, packages: tuple[str, ...]) -> ForkServer | None
 
 
 def use_connection(client: ForkClient) -> None:
-    """Fork this process's workers over a connection to another process's fork server, while that lives."""
+    """Fork this process's workers over a connection to another process's fork server, while that
+    lives.
+    """
     _places[os.getpid(), client.maker, client.packages] = _Place(fork_server=client)
 
 
@@ -423,7 +463,11 @@ def modules(packages: tuple[str, ...]) -> list[str]:
     for name in packages:
         main = name.lower().replace("-", "_")
         tops = {path.name.removesuffix(".py") for path in package_files(name)}
-        named = [main] if main in tops else sorted(top for top in tops if top.isidentifier() and top[0] != "_")
+        named = (
+            [main]
+            if main in tops
+            else sorted(top for top in tops if top.isidentifier() and top[0] != "_")
+        )
         found += [module for top in named for module in (top, *LOADED_LATE.get(top, ()))]
     return found
 
@@ -431,7 +475,10 @@ def modules(packages: tuple[str, ...]) -> list[str]:
 def _pipes() -> tuple[list[int], list[int]]:
     """Pipes for requests, replies, output and status: the worker's ends, and the judge's."""
     requests, *others = (os.pipe() for _ in range(PIPES))
-    return [requests[0], *(writing for _, writing in others)], [requests[1], *(reading for reading, _ in others)]
+    return [requests[0], *(writing for _, writing in others)], [
+        requests[1],
+        *(reading for reading, _ in others),
+    ]
 
 
 def _close(ends: list[int]) -> None:
@@ -447,12 +494,16 @@ def _readable(source: int | IO[bytes], seconds: float | None) -> bool:
 
 def _pid_of(pidfd: int) -> int:
     """Pid of a pidfd's process; 0 where it has ended."""
-    found = re.search(r"^Pid:\s+(\d+)$", Path(f"/proc/self/fdinfo/{pidfd}").read_text(), re.MULTILINE)
+    found = re.search(
+        r"^Pid:\s+(\d+)$", Path(f"/proc/self/fdinfo/{pidfd}").read_text(), re.MULTILINE
+    )
     return int(found.group(1)) if found else 0
 
 
 def _in_cgroup(pid: int, limits: Limits) -> cgroup.Cgroup | None:
-    """Move a freshly forked worker into its own cgroup before it receives code; None if cgroups are unavailable."""
+    """Move a freshly forked worker into its own cgroup before it receives code; None if cgroups are
+    unavailable.
+    """
     group = cgroup.make(limits)
     if group is not None:
         try:

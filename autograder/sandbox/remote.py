@@ -18,11 +18,14 @@ class RemoteSandbox:
     level: Level
 
     def may_be(self, level: str) -> bool:
-        """Whether a result of this level may come from there: a machine without bubblewrap takes a container."""
+        """Whether a result of this level may come from there: a machine without bubblewrap takes a
+        container.
+        """
         return level == self.level or (is_sandboxed(level) and is_sandboxed(self.level))
 
     def start(self, packages: Iterable[str], limits: Limits) -> Box:
         """Refuse: no student's code runs on this machine."""
         raise IsolationError(
-            "The students' code runs on a cluster's workers, not here.", "Leave --scheduler out to run it here."
+            "The students' code runs on a cluster's workers, not here.",
+            "Leave --scheduler out to run it here.",
         )

@@ -35,7 +35,8 @@ def is_stale(thing: str, shared: bool = False) -> bool:
     Parameters
     ----------
     thing : from `name`
-    shared : whether other machines may have made it, as in a home folder that many mount; theirs are left alone
+    shared : whether other machines may have made it, as in a home folder that many mount; theirs
+        are left alone
 
     >>> is_stale("somebody-elses"), is_stale(name())
     (False, False)
@@ -60,7 +61,10 @@ def own_uid() -> int:
     """A random uid that no user has, so that RLIMIT_NPROC counts the processes of one box only."""
     # 0x70000000 up is left unused by systemd's table of uids; a container may map fewer.
     first, count = 0x70000000, 0x0FFFFFFF
-    known = [tuple(map(int, line.split())) for line in Path("/proc/self/uid_map").read_text().splitlines()]
+    known = [
+        tuple(map(int, line.split()))
+        for line in Path("/proc/self/uid_map").read_text().splitlines()
+    ]
     if not any(start <= first and first + count <= start + length for start, _, length in known):
         return unused_uid()
     return first + secrets.randbelow(count)

@@ -11,7 +11,9 @@ from autograder.sandbox.limits import Limits
 
 
 class Sandbox(Protocol):
-    """Starts workers, each in a box of its own: bubblewrap, a container, a plain process, or other machines."""
+    """Starts workers, each in a box of its own: bubblewrap, a container, a plain process, or other
+    machines.
+    """
 
     @property
     def level(self) -> Level:

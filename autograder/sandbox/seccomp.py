@@ -1,7 +1,8 @@
 """A seccomp filter for the sandbox: system calls that numerical code does not need fail with EPERM.
 
-The namespaces already take away what these calls could reach. The filter is a second wall: it closes
-parts of the kernel with a history of faults (user namespaces, mounts, BPF, io_uring, tracing).
+The namespaces already take away what these calls could reach. The filter is a second wall: it
+closes parts of the kernel with a history of faults (user namespaces, mounts, BPF, io_uring,
+tracing).
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ import platform
 import struct
 from typing import Any
 
-# Linux's numbers, from arch/x86/entry/syscalls/syscall_64.tbl and include/uapi/asm-generic/unistd.h: name -> (x86_64, aarch64).
+# Linux's numbers, from arch/x86/entry/syscalls/syscall_64.tbl and
+# include/uapi/asm-generic/unistd.h: name -> (x86_64, aarch64).
 NONE = 0xFFFFFFFF  # no call of this processor
 DENIED = {
     "ptrace": (101, 117),
@@ -27,7 +29,8 @@ DENIED = {
     "msgget": (68, 186),
     "mq_open": (240, 180),
     "io_setup": (206, 0),
-    # Channels between two boxes over a file that both can read, and a view of the machine's activity.
+    # Channels between two boxes over a file that both can read, and a view of the machine's
+    # activity.
     "flock": (73, 32),
     "inotify_init": (253, NONE),
     "inotify_init1": (294, 26),
@@ -68,9 +71,11 @@ DENIED = {
     "swapon": (167, 224),
     "swapoff": (168, 225),
     "reboot": (169, 142),
-    # The scheduler's autogroups give each session its own CPU share, so extra sessions would take CPU from other submissions.
+    # The scheduler's autogroups give each session its own CPU share, so extra sessions would take
+    # CPU from other submissions.
     "setsid": (112, 157),
-    # Where memory lies, and as which system a program sees this one: nothing that numbers depend on.
+    # Where memory lies, and as which system a program sees this one: nothing that numbers depend
+    # on.
     "mbind": (237, 235),
     "set_mempolicy": (238, 237),
     "get_mempolicy": (239, 236),
@@ -82,7 +87,8 @@ DENIED = {
     "uselib": (134, NONE),
     "fanotify_init": (300, 262),
 }
-ARCHITECTURES = {"x86_64": (0xC000003E, 0), "aarch64": (0xC00000B7, 1)}  # audit's number, column of DENIED
+# audit's number, column of DENIED
+ARCHITECTURES = {"x86_64": (0xC000003E, 0), "aarch64": (0xC00000B7, 1)}
 CLONE = (56, 220)
 CLONE3 = (435, 435)
 IOCTL = (16, 29)
@@ -95,17 +101,20 @@ FAMILIES = (
 )  # AF_UNIX, AF_INET, AF_INET6. Others, as AF_VSOCK to a machine's host, no network namespace holds back
 NAMESPACE_FLAGS = 0x7E020000  # CLONE_NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET
 TERMINAL_REQUESTS = (0x5412, 0x541C)  # TIOCSTI and TIOCLINUX: they type into a terminal
-# F_GETLK, F_SETLK, F_SETLKW, the same for open file descriptions, F_SETLEASE, F_GETLEASE, F_NOTIFY: as flock and inotify.
+# F_GETLK, F_SETLK, F_SETLKW, the same for open file descriptions, F_SETLEASE, F_GETLEASE, F_NOTIFY:
+# as flock and inotify.
 LOCKS = (5, 6, 7, 36, 37, 38, 1024, 1025, 1026)
 BY_SECOND_ARGUMENT = {"ioctl": (IOCTL, TERMINAL_REQUESTS), "fcntl": (FCNTL, LOCKS)}
 
 ALLOW, KILL, ERRNO = 0x7FFF0000, 0x80000000, 0x00050000
 LOAD, JUMP_EQUAL, JUMP_AT_LEAST, JUMP_ANY_BIT, RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
-NUMBER, ARCHITECTURE, ARGUMENT_0, ARGUMENT_1 = 0, 4, 16, 24  # offsets in struct seccomp_data, low halves, little-endian
+# offsets in struct seccomp_data, low halves, little-endian
+NUMBER, ARCHITECTURE, ARGUMENT_0, ARGUMENT_1 = 0, 4, 16, 24
 
 
 def build(machine: str | None = None, families: tuple[int, ...] = FAMILIES) -> bytes | None:
-    """Filter as an array of ``struct sock_filter``, which bubblewrap's ``--seccomp`` takes; None for an unknown machine.
+    """Filter as an array of ``struct sock_filter``, which bubblewrap's ``--seccomp`` takes; None
+    for an unknown machine.
 
     Of sockets, those of ``families`` can be made.
     """
@@ -124,7 +133,8 @@ def build(machine: str | None = None, families: tuple[int, ...] = FAMILIES) -> b
         program += [_op(JUMP_AT_LEAST, 0x40000000, 0, 1), _op(RETURN, refuse)]
     for numbers in DENIED.values():
         program += [_op(JUMP_EQUAL, numbers[column], 0, 1), _op(RETURN, refuse)]
-    # Its flags lie in memory, where a filter cannot look; libc falls back to clone when the kernel seems not to have it.
+    # Its flags lie in memory, where a filter cannot look; libc falls back to clone when the kernel
+    # seems not to have it.
     program += [_op(JUMP_EQUAL, CLONE3[column], 0, 1), _op(RETURN, ERRNO | errno.ENOSYS)]
     program += [
         _op(JUMP_EQUAL, SOCKET[column], 0, 3 + len(families)),
@@ -151,19 +161,29 @@ def build(machine: str | None = None, families: tuple[int, ...] = FAMILIES) -> b
 
 
 def profile() -> dict[str, Any]:
-    """Return the same filter as the profile that podman's and docker's ``--security-opt seccomp=FILE`` take."""
+    """Return the same filter as the profile that podman's and docker's ``--security-opt
+    seccomp=FILE`` take.
+    """
     refuse = {"action": "SCMP_ACT_ERRNO", "errnoRet": errno.EPERM}
 
     def rule(name: str, index: int, value: int, operation: str, other: int = 0) -> dict[str, Any]:
-        argument = {"index": index, "value": value, "valueTwo": other, "op": f"SCMP_CMP_{operation}"}
+        argument = {
+            "index": index,
+            "value": value,
+            "valueTwo": other,
+            "op": f"SCMP_CMP_{operation}",
+        }
         return {"names": [name], **refuse, "args": [argument]}
 
     rules: list[dict[str, Any]] = [
         {"names": list(DENIED), **refuse},
         {"names": ["clone3"], "action": "SCMP_ACT_ERRNO", "errnoRet": errno.ENOSYS},
     ]
-    # One rule for each number: the conditions of one rule must all hold, and only one may be about the same argument.
-    rules += [rule("socket", 0, family, "EQ") for family in range(max(FAMILIES)) if family not in FAMILIES]
+    # One rule for each number: the conditions of one rule must all hold, and only one may be about
+    # the same argument.
+    rules += [
+        rule("socket", 0, family, "EQ") for family in range(max(FAMILIES)) if family not in FAMILIES
+    ]
     rules += [rule("socket", 0, max(FAMILIES), "GT")]
     flags = [1 << bit for bit in range(32) if NAMESPACE_FLAGS >> bit & 1]
     rules += [rule("clone", 0, flag, "MASKED_EQ", flag) for flag in flags]

@@ -26,7 +26,10 @@ if TYPE_CHECKING:
     from autograder.sandbox.container import Container
 
 
-FAULT = "The box does not hold. Report it, with the versions of what makes it and of the kernel, and do not grade here."
+FAULT = (
+    "The box does not hold. Report it, with the versions of what makes it and of the kernel, and "
+    "do not grade here."
+)
 
 
 # What only the seccomp filter prevents; there is one for x86_64 and aarch64.
@@ -125,11 +128,13 @@ def self_test(
     Parameters
     ----------
     isolation : what makes the boxes
-    fork : (program, argument, limits) -> a worker from a fork server, to be tested in place of a fresh box
+    fork : (program, argument, limits) -> a worker from a fork server, to be tested in place of a
+        fresh box
 
     Returns
     -------
-    one finding per attempt; the first that does not hold says why this machine cannot grade untrusted code
+    one finding per attempt; the first that does not hold says why this machine cannot grade
+    untrusted code
     """
     # In the home folder, where there is one: the box has a /tmp of its own in any case.
     home = os.path.expanduser("~")
@@ -144,13 +149,17 @@ def self_test(
         listener.setblocking(False)
         canary = Path(folder) / "canary"
         canary.write_text("untouched")
-        given = json.dumps([listener.getsockname()[1], str(canary), None if fork else isolation.uid()])
+        given = json.dumps(
+            [listener.getsockname()[1], str(canary), None if fork else isolation.uid()]
+        )
         limits, install = Limits(scratch=4 << 20), installation(())
         try:
             if fork is not None:
                 box = fork(PROBE, given, limits)
             else:
-                box = isolation.run([str(install.python), "-I", "-S", "-c", PROBE, given], install, limits)
+                box = isolation.run(
+                    [str(install.python), "-I", "-S", "-c", PROBE, given], install, limits
+                )
         except IsolationError as error:
             return [Finding("Does it make a box?", False, error.reason, error.remedy)]
         saw = _answers(box)
@@ -161,8 +170,14 @@ def self_test(
             reached = False
         untouched = canary.read_text() == "untouched"
     if saw is None:
-        answer = f"No: Python does not run in it: {box.printed().strip()[-500:] or box.process.returncode}"
-        readable = f"Can everybody read {sys.base_prefix} and the packages in {sysconfig.get_path('purelib')}?"
+        answer = (
+            "No: Python does not run in it: "
+            f"{box.printed().strip()[-500:] or box.process.returncode}"
+        )
+        readable = (
+            f"Can everybody read {sys.base_prefix} and the packages in "
+            f"{sysconfig.get_path('purelib')}?"
+        )
         return [Finding("Does it make a box?", False, answer, readable)]
     found = [Finding("Does it make a box?", True, "Yes."), *_findings(saw, reached, untouched)]
     return found if fork is None else [*found, *_findings_of_fork(saw)]
@@ -173,7 +188,9 @@ def _findings(saw: dict[str, Any], reached: bool, untouched: bool) -> list[Findi
 
     def finding(question: str, key: str, holds: bool | None = None) -> Finding:
         denied = str(saw[key]).startswith("no")
-        return Finding(question, denied if holds is None else denied and holds, f"{saw[key]}.", FAULT)
+        return Finding(
+            question, denied if holds is None else denied and holds, f"{saw[key]}.", FAULT
+        )
 
     # The others are set by the shell, by Python, and by podman and docker, which set HOSTNAME.
     few = {*ENVIRONMENT, "PWD", "LC_CTYPE", "HOSTNAME"}
@@ -191,10 +208,17 @@ def _findings(saw: dict[str, Any], reached: bool, untouched: bool) -> list[Findi
         Finding(
             "Does it hold what is not its own?",
             not saw["descriptors"],
-            f"Open descriptors: {', '.join(map(str, saw['descriptors']))}." if saw["descriptors"] else "No.",
+            f"Open descriptors: {', '.join(map(str, saw['descriptors']))}."
+            if saw["descriptors"]
+            else "No.",
             FAULT,
         ),
-        Finding("Does it see other processes?", saw["pid"] < 10, f"Its own has the number {saw['pid']}.", FAULT),
+        Finding(
+            "Does it see other processes?",
+            saw["pid"] < 10,
+            f"Its own has the number {saw['pid']}.",
+            FAULT,
+        ),
         Finding(
             "Does it see your environment?",
             set(saw["environment"]) <= few,
@@ -205,11 +229,15 @@ def _findings(saw: dict[str, Any], reached: bool, untouched: bool) -> list[Findi
 
 
 def _findings_of_fork(saw: dict[str, Any]) -> list[Finding]:
-    """Findings that only concern a forked worker: files of the fork server, and its pid namespace."""
+    """Findings that only concern a forked worker: files of the fork server, and its pid
+    namespace.
+    """
     left = ", ".join(saw["left"])
     number = f"Its own has the number {saw['pid']}."
     return [
-        Finding("Are its folders its own?", not left, f"It sees {left}." if left else "Yes.", FAULT),
+        Finding(
+            "Are its folders its own?", not left, f"It sees {left}." if left else "Yes.", FAULT
+        ),
         Finding("Is it in a process namespace of its own?", saw["pid"] == 2, number, FAULT),
     ]
 

@@ -1,7 +1,8 @@
-"""Sick programs as cases: a reader orders measurements, each with its cost, reads the numbers and decides.
+"""Sick programs as cases: a reader orders measurements, each with its cost, reads the numbers and
+decides.
 
-The programs are entries of `lstm_ref.zoo.programs`; the measurements are those of `lstm_ref.doctor`, one at a time and
-without its judgement.
+The programs are entries of `lstm_ref.zoo.programs`; the measurements are those of
+`lstm_ref.doctor`, one at a time and without its judgement.
 
 >>> patient = Patient("state_never_updated")
 >>> patient.order("steps")  # doctest: +ELLIPSIS, +NORMALIZE_WHITESPACE

@@ -1,4 +1,6 @@
-"""A program on the bench: the zoo's case with the doctor's neutral view of it, made once for all measurements."""
+"""A program on the bench: the zoo's case with the doctor's neutral view of it, made once for all
+measurements.
+"""
 
 from __future__ import annotations
 
@@ -61,7 +63,11 @@ class Bench:
     def counted(self) -> Array:
         """The targets that are no padding, as one axis."""
         valid = self.context.valid
-        return self.target[valid] if valid is not None and valid.shape == self.target.shape else self.target.ravel()
+        return (
+            self.target[valid]
+            if valid is not None and valid.shape == self.target.shape
+            else self.target.ravel()
+        )
 
     @property
     def class_axis(self) -> int | None:

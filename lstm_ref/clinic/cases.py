@@ -1,4 +1,6 @@
-"""The twelve cases: a sick program of the zoo, what its owner says, and the order in which an expert would measure."""
+"""The twelve cases: a sick program of the zoo, what its owner says, and the order in which an
+expert would measure.
+"""
 
 from __future__ import annotations
 
@@ -78,7 +80,10 @@ CASES: tuple[ClinicCase, ...] = (
     ),
     ClinicCase(
         "opt_before_change",
-        "I took the regressor of a colleague and gave it a new last layer. It learns, but not as well as I had hoped.",
+        (
+            "I took the regressor of a colleague and gave it a new last layer. It learns, but not "
+            "as well as I had hoped."
+        ),
         100,
         ("gradients", "optimizer"),
     ),
@@ -132,7 +137,10 @@ CASES: tuple[ClinicCase, ...] = (
     ),
     ClinicCase(
         "opt_encoder_no_grad",
-        "A small translator. The decoder writes digits that occur, in an order of its own. The loss falls slowly.",
+        (
+            "A small translator. The decoder writes digits that occur, in an order of its own. The "
+            "loss falls slowly."
+        ),
         100,
         ("padding", "gradients"),
     ),

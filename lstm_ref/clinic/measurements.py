@@ -1,7 +1,9 @@
-"""What can be ordered: measurements of a program, each with its cost and with what a right program shows.
+"""What can be ordered: measurements of a program, each with its cost and with what a right program
+shows.
 
-The cost is counted in passes of one batch through the model, forward; a backward pass counts as two. A look at lists or data
-counts as one pass, and so does the loss alone, however often it is asked.
+The cost is counted in passes of one batch through the model, forward; a backward pass counts as
+two. A look at lists or data counts as one pass, and so does the loss alone, however often it is
+asked.
 """
 
 from __future__ import annotations
@@ -50,7 +52,9 @@ class Measurement:
     passes: Callable[[int, int], int]
 
     def take(self, bench: Bench) -> Rows | str:
-        """Its numbers, or in words why there are none: nothing to measure, or a program that stops."""
+        """Its numbers, or in words why there are none: nothing to measure, or a program that
+        stops.
+        """
         try:
             return self.measure(bench)
         except (NotApplicableError, CannotExamineError) as error:
@@ -83,7 +87,9 @@ def by_heart(bench: Bench) -> Rows:
 
 
 def twice(bench: Bench) -> Rows:
-    """The same batch again, in evaluation, without and with the random numbers of the first call."""
+    """The same batch again, in evaluation, without and with the random numbers of the first
+    call.
+    """
     subject = bench.subject
     first = subject.call(seed=0)
     other = difference(first, subject.call(seed=1, go_on=True))
@@ -101,7 +107,9 @@ def by_example(bench: Bench) -> Rows:
 
 
 def by_target(bench: Bench) -> Rows:
-    """At how many examples' outputs the gradient of the loss moves with the target of one example."""
+    """At how many examples' outputs the gradient of the loss moves with the target of one
+    example.
+    """
     pairing = bench.context.pairing
     if pairing is None or pairing.meets is None:
         raise NotApplicableError("targets and outputs share no axis of examples")
@@ -109,7 +117,9 @@ def by_target(bench: Bench) -> Rows:
 
 
 def _owners(bench: Bench, changes: Array, least: float, name: str) -> Rows:
-    """The most examples that one example's change arrives at, and how many examples it does not reach itself."""
+    """The most examples that one example's change arrives at, and how many examples it does not
+    reach itself.
+    """
     pairing = bench.context.pairing
     assert pairing is not None
     N = pairing.axes.count
@@ -118,7 +128,9 @@ def _owners(bench: Bench, changes: Array, least: float, name: str) -> Rows:
     for change in changes:
         part = bench.context.split(change)[first]
         if part.size % N:
-            raise NotApplicableError(f"outputs of shape {part.shape} are not one for each of {N} examples")
+            raise NotApplicableError(
+                f"outputs of shape {part.shape} are not one for each of {N} examples"
+            )
         axis = next((a for a, size in enumerate(part.shape) if size == N), None)
         whole = part.reshape(N, -1) if axis is None else np.moveaxis(part, axis, 0).reshape(N, -1)
         largest = whole.max(axis=1)
@@ -131,12 +143,16 @@ def _owners(bench: Bench, changes: Array, least: float, name: str) -> Rows:
 
 
 def by_step(bench: Bench) -> Rows:
-    """The largest change of any output as the inputs of one step change, for the first, the middle and the last steps."""
+    """The largest change of any output as the inputs of one step change, for the first, the middle
+    and the last steps.
+    """
     found = next((bench.context.reach(name) for name in bench.context.data_leaves), None)
     if found is None:
         raise NotApplicableError("the inputs have one step")
     effect = found.effect
-    steps = {f"change by step {t}": float(size) for t, size in zip(found.steps, effect, strict=True)}
+    steps = {
+        f"change by step {t}": float(size) for t, size in zip(found.steps, effect, strict=True)
+    }
     some = list(steps)[:2] + list(steps)[-2:]
     live = float((effect > MOVED * max(float(effect.max()), 1e-30)).sum())
     return {"steps moved": float(len(effect)), "steps with an effect on the outputs": live} | {
@@ -149,7 +165,9 @@ def padding(bench: Bench) -> Rows:
     valid = bench.context.valid
     if valid is None or valid.all():
         raise NotApplicableError("the sequences have one length: there is no padding")
-    return {"change of the valid outputs, of their size": reach.more_padding(bench.context, valid)[0]}
+    return {
+        "change of the valid outputs, of their size": reach.more_padding(bench.context, valid)[0]
+    }
 
 
 def gradients(bench: Bench) -> Rows:
@@ -184,7 +202,11 @@ def loop(bench: Bench) -> Rows:
     case.learn(LOOP_STEPS)
     after = measures.weights(case)
     pairs = list(zip(before, after, strict=True))
-    sizes = [float(np.linalg.norm(b - a)) / max(float(np.linalg.norm(a)), 1e-30) for a, b in pairs if a.ndim > 1]
+    sizes = [
+        float(np.linalg.norm(b - a)) / max(float(np.linalg.norm(a)), 1e-30)
+        for a, b in pairs
+        if a.ndim > 1
+    ]
     unmoved = sum(np.array_equal(a, b) for a, b in pairs)
     return {
         "arrays of weights": float(len(pairs)),
@@ -196,15 +218,21 @@ def loop(bench: Bench) -> Rows:
 
 
 def rate_of(case: Case) -> float:
-    """Learning rate of a case's optimizer, in PyTorch its own, in Keras the model's; NaN where there is none."""
+    """Learning rate of a case's optimizer, in PyTorch its own, in Keras the model's; NaN where
+    there is none.
+    """
     owner: Any = case.optimizer or getattr(case.model, "optimizer", None)
     if hasattr(owner, "param_groups"):
         return float(owner.param_groups[0]["lr"])
-    return float(np.asarray(owner.learning_rate)) if hasattr(owner, "learning_rate") else float("nan")
+    return (
+        float(np.asarray(owner.learning_rate)) if hasattr(owner, "learning_rate") else float("nan")
+    )
 
 
 def outputs(bench: Bench) -> Rows:
-    """Range of the outputs and of the targets; sums over the last axis where it has several places."""
+    """Range of the outputs and of the targets; sums over the last axis where it has several
+    places.
+    """
     out, counted = bench.output, bench.counted
     rows = {"least output": out.min(), "largest output": out.max()}
     name = "label" if bench.class_axis is not None else "target"
@@ -225,7 +253,9 @@ def perfect(bench: Bench) -> Rows:
             forms = {"probabilities": answer, "logits of 20 and -20": 40 * answer - 20}
         else:
             forms = {"the targets themselves": answer}
-        return {f"loss of perfect outputs as {name}": _loss(bench, form) for name, form in forms.items()}
+        return {
+            f"loss of perfect outputs as {name}": _loss(bench, form) for name, form in forms.items()
+        }
     except (ValueError, TypeError, RuntimeError) as error:
         raise NotApplicableError(f"the loss does not take such outputs: {error}") from error
 
@@ -233,7 +263,9 @@ def perfect(bench: Bench) -> Rows:
 def _perfect(bench: Bench) -> Array:
     out, target = bench.subject.training_outputs[bench.subject.scored[0]], bench.target
     if bench.class_axis is not None:
-        hot = np.eye(bench.classes)[np.maximum(target, 0)].reshape(-1, *target.shape[1:], bench.classes)
+        hot = np.eye(bench.classes)[np.maximum(target, 0)].reshape(
+            -1, *target.shape[1:], bench.classes
+        )
         return np.moveaxis(hot, -1, bench.class_axis).reshape(out.shape)
     if target.size != out.size:
         raise NotApplicableError(f"outputs have the shape {out.shape}, targets {target.shape}")
@@ -253,7 +285,10 @@ def gates(bench: Bench) -> Rows:
     if not layers:
         raise NotApplicableError("no LSTM layer of the framework's own")
     size = float(np.sqrt(np.mean(np.square(layers[0].x.astype(float)))))
-    return {"size of its inputs (root mean square)": size, "share of gates at their ends": _at_ends(layers[0])}
+    return {
+        "size of its inputs (root mean square)": size,
+        "share of gates at their ends": _at_ends(layers[0]),
+    }
 
 
 def _at_ends(layer: Recurrent) -> float:
@@ -281,7 +316,9 @@ def split(bench: Bench) -> Rows:
 
 
 def _runs(row: Array, length: int) -> list[bytes]:
-    return [np.ascontiguousarray(row[k : k + length]).tobytes() for k in range(len(row) - length + 1)]
+    return [
+        np.ascontiguousarray(row[k : k + length]).tobytes() for k in range(len(row) - length + 1)
+    ]
 
 
 MEASUREMENTS: tuple[Measurement, ...] = (
@@ -292,22 +329,64 @@ MEASUREMENTS: tuple[Measurement, ...] = (
         outputs,
         lambda N, T: 1,
     ),
-    Measurement("start", "Loss before training beside a guess", "equal within about a quarter", start, lambda N, T: 1),
     Measurement(
-        "gates", "Inputs of the LSTM layer, and its gates", "size about 1, share below a half", gates, lambda N, T: 1
+        "start",
+        "Loss before training beside a guess",
+        "equal within about a quarter",
+        start,
+        lambda N, T: 1,
     ),
-    Measurement("optimizer", "Compare the optimizer's list with the model's", "0 unknown", optimizer, lambda N, T: 1),
+    Measurement(
+        "gates",
+        "Inputs of the LSTM layer, and its gates",
+        "size about 1, share below a half",
+        gates,
+        lambda N, T: 1,
+    ),
+    Measurement(
+        "optimizer",
+        "Compare the optimizer's list with the model's",
+        "0 unknown",
+        optimizer,
+        lambda N, T: 1,
+    ),
     Measurement("split", "Compare validation with training", "0", split, lambda N, T: 1),
-    Measurement("padding", "Add three padded steps", "0, up to rounding (1e-6)", padding, lambda N, T: 2),
-    Measurement("twice", "Give the same batch again", "0 in both, bit by bit", twice, lambda N, T: 4),
-    Measurement("gradients", "One backward pass: what gets a gradient", "all arrays", gradients, lambda N, T: STEP),
     Measurement(
-        "perfect", "Give the loss the perfect answer", "0 in the form that the outputs have", perfect, lambda N, T: 1
+        "padding", "Add three padded steps", "0, up to rounding (1e-6)", padding, lambda N, T: 2
     ),
-    Measurement("examples", "Move the inputs of one example", "1 at most, its own", by_example, lambda N, T: N + 1),
-    Measurement("targets", "Move the target of one example", "1 at most, its own", by_target, lambda N, T: 2),
     Measurement(
-        "steps", "Move the inputs of one step", "every step that is no padding has one", by_step, lambda N, T: T + 1
+        "twice", "Give the same batch again", "0 in both, bit by bit", twice, lambda N, T: 4
+    ),
+    Measurement(
+        "gradients",
+        "One backward pass: what gets a gradient",
+        "all arrays",
+        gradients,
+        lambda N, T: STEP,
+    ),
+    Measurement(
+        "perfect",
+        "Give the loss the perfect answer",
+        "0 in the form that the outputs have",
+        perfect,
+        lambda N, T: 1,
+    ),
+    Measurement(
+        "examples",
+        "Move the inputs of one example",
+        "1 at most, its own",
+        by_example,
+        lambda N, T: N + 1,
+    ),
+    Measurement(
+        "targets", "Move the target of one example", "1 at most, its own", by_target, lambda N, T: 2
+    ),
+    Measurement(
+        "steps",
+        "Move the inputs of one step",
+        "every step that is no padding has one",
+        by_step,
+        lambda N, T: T + 1,
     ),
     Measurement(
         "loop",
@@ -316,7 +395,9 @@ MEASUREMENTS: tuple[Measurement, ...] = (
         loop,
         lambda N, T: STEP * LOOP_STEPS,
     ),
-    Measurement("heart", "One batch by heart", "below a tenth", by_heart, lambda N, T: STEP * FIT_STEPS),
+    Measurement(
+        "heart", "One batch by heart", "below a tenth", by_heart, lambda N, T: STEP * FIT_STEPS
+    ),
 )
 
 
@@ -330,4 +411,6 @@ def find(id: str) -> Measurement:
     for each in MEASUREMENTS:
         if each.id == id:
             return each
-    raise ArgumentError(f"clinic: no measurement {id!r}; there are {', '.join(each.id for each in MEASUREMENTS)}")
+    raise ArgumentError(
+        f"clinic: no measurement {id!r}; there are {', '.join(each.id for each in MEASUREMENTS)}"
+    )

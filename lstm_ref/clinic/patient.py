@@ -34,7 +34,9 @@ class Patient:
     def __init__(self, program: str | None = None, seed: int = 0) -> None:
         known = {one.id: one for one in programs.programs()}
         if program is not None and program not in known:
-            raise ArgumentError(f"Patient: no sick program {program!r}; lstm_ref.zoo.programs.programs() lists them")
+            raise ArgumentError(
+                f"Patient: no sick program {program!r}; lstm_ref.zoo.programs.programs() lists them"
+            )
         drawn = [one.id for one in programs.programs("torch")]
         self._program: SickProgram = known[program or random.Random(seed).choice(drawn)]
         self._bench = Bench(partial(self._program.make, True, seed))
@@ -73,6 +75,8 @@ class Patient:
         from lstm_ref.doctor import CATALOGUE
 
         if diagnosis not in DIAGNOSES and diagnosis not in CATALOGUE:
-            raise ArgumentError(f"Patient.decide: no diagnosis {diagnosis!r}; there are {', '.join(DIAGNOSES)}")
+            raise ArgumentError(
+                f"Patient.decide: no diagnosis {diagnosis!r}; there are {', '.join(DIAGNOSES)}"
+            )
         verdict = "Right" if diagnosis in self._program.finding else "Another one"
         print(f"{verdict}, for {self.cost} passes. {self._program.title} {self._program.fix}")

@@ -1,4 +1,6 @@
-"""The cases as the widget wants them: words from the program, numbers from the file that `benchmarks/clinic.py` writes."""
+"""The cases as the widget wants them: words from the program, numbers from the file that
+`benchmarks/clinic.py` writes.
+"""
 
 from __future__ import annotations
 
@@ -25,10 +27,14 @@ def record(stored: Mapping[str, Any]) -> dict[str, Any]:
     """
     missing = [case.id for case in CASES if case.id not in stored.get("cases", {})]
     if missing:
-        raise ArgumentError(f"record: no numbers of {', '.join(missing)}; run python -m benchmarks.clinic")
+        raise ArgumentError(
+            f"record: no numbers of {', '.join(missing)}; run python -m benchmarks.clinic"
+        )
     return {
         "cases": [_case(case, stored["cases"][case.id]) for case in CASES],
-        "measurements": {each.id: {"title": each.title, "normal": each.normal} for each in MEASUREMENTS},
+        "measurements": {
+            each.id: {"title": each.title, "normal": each.normal} for each in MEASUREMENTS
+        },
         "diagnoses": dict(DIAGNOSES),
     }
 
@@ -38,7 +44,8 @@ def _case(case: ClinicCase, numbers: Mapping[str, Any]) -> dict[str, Any]:
     missing = [each.id for each in MEASUREMENTS if each.id not in numbers["measured"]]
     if missing:
         raise ArgumentError(
-            f"record: {case.id} has no numbers of {', '.join(missing)}; run python -m benchmarks.clinic"
+            f"record: {case.id} has no numbers of {', '.join(missing)}; run python -m "
+            "benchmarks.clinic"
         )
     return {
         "id": case.id,

@@ -31,9 +31,11 @@ Speech = Literal["synthetic-digits", "fsdd"]
 
 
 class About(NamedTuple):
-    """Where a data set comes from. Print it beside a result: the same name may mean another version on another machine.
+    """Where a data set comes from. Print it beside a result: the same name may mean another version
+    on another machine.
 
-    ``offline_twin`` names the data set for the same task that needs no network; empty where this one needs none.
+    ``offline_twin`` names the data set for the same task that needs no network; empty where this
+    one needs none.
     """
 
     name: str
@@ -63,7 +65,10 @@ _DATA_SETS = {
     "python-reference": _DataSet(
         load=python_reference.text,
         version=python_reference.version,
-        what="Python's own language reference, as the interpreter's help() shows it; each paragraph once",
+        what=(
+            "Python's own language reference, as the interpreter's help() shows it; each paragraph "
+            "once"
+        ),
         licence="PSF License Agreement; the code examples also under 0BSD",
         source="pydoc_data.topics in Python's standard library",
     ),
@@ -82,7 +87,10 @@ _DATA_SETS = {
         what="weekly CO2 in the air over Mauna Loa, 1958 to 2001",
         licence="public domain",
         source="statsmodels.datasets.co2",
-        citation="Keeling and Whorf (2004), in Trends: A Compendium of Data on Global Change, CDIAC, Oak Ridge",
+        citation=(
+            "Keeling and Whorf (2004), in Trends: A Compendium of Data on Global Change, CDIAC, "
+            "Oak Ridge"
+        ),
     ),
     "sunspots": _DataSet(
         load=forecasting.sunspots,
@@ -118,7 +126,10 @@ _DATA_SETS = {
     "review-grammar": _DataSet(
         load=review_grammar.reviews,
         version=lambda: f"lstm_ref {__version__}",
-        what="4,000 sentences that praise or do not, with negation and contrast; all different, labels known by construction",
+        what=(
+            "4,000 sentences that praise or do not, with negation and contrast; all different, "
+            "labels known by construction"
+        ),
         licence="MIT, as the code that makes them",
         source="lstm_ref.data.reviews()",
     ),
@@ -174,7 +185,10 @@ _DATA_SETS = {
         what="3,000 recordings of spoken digits, 6 speakers, 8,000 samples a second",
         licence="CC BY-SA 4.0",
         source=spoken_digits.ARCHIVE.url,
-        citation="Jackson (2016), Free Spoken Digit Dataset, https://github.com/Jakobovski/free-spoken-digit-dataset",
+        citation=(
+            "Jackson (2016), Free Spoken Digit Dataset, "
+            "https://github.com/Jakobovski/free-spoken-digit-dataset"
+        ),
         offline_twin="synthetic-digits",
     ),
 }
@@ -197,7 +211,8 @@ def load(name: str) -> Any: ...
 def load(name: str) -> Any:
     """Data set of that name.
 
-    What does not come with an installed package is looked for in this order, and nothing else is ever put in its place:
+    What does not come with an installed package is looked for in this order, and nothing else is
+    ever put in its place:
 
     1. the folder that the environment variable LSTM_DATA_DIR names;
     2. the cache: the folder that LSTM_CACHE_DIR names, else the user's own cache folder;
@@ -217,14 +232,16 @@ def load(name: str) -> Any:
 
     Returns
     -------
-    str, Series, Sentences, Pairs, Summaries or Recordings, as the task needs it. The generated ones have functions of their own
-        that make more of them, or others: `reviews`, `number_pairs`, `date_pairs`, `docstring_summaries`, `digit_sounds`.
+    str, Series, Sentences, Pairs, Summaries or Recordings, as the task needs it. The generated ones
+        have functions of their own that make more of them, or others: `reviews`, `number_pairs`,
+        `date_pairs`, `docstring_summaries`, `digit_sounds`.
 
     Raises
     ------
     ArgumentError : no data set of that name; the message lists those that exist
     MissingPackageError : a package that the data lie in, or that downloads them, is not installed
-    DataError : the file cannot be had, or it is another one; the message names the data set to use without a network
+    DataError : the file cannot be had, or it is another one; the message names the data set to use
+        without a network
 
     Examples
     --------
@@ -238,7 +255,8 @@ def load(name: str) -> Any:
 
 
 def about(name: str) -> About:
-    """What a data set is, in which version it lies on this machine, under which licence, and where it comes from.
+    """What a data set is, in which version it lies on this machine, under which licence, and where
+    it comes from.
 
     Raises
     ------
@@ -262,5 +280,7 @@ def names() -> tuple[str, ...]:
 
 def _find(operation: str, name: str) -> _DataSet:
     if name not in _DATA_SETS:
-        raise ArgumentError(f"{operation}: there is no data set {name!r}; there are: {', '.join(names())}")
+        raise ArgumentError(
+            f"{operation}: there is no data set {name!r}; there are: {', '.join(names())}"
+        )
     return _DATA_SETS[name]

@@ -25,10 +25,11 @@ class Split(NamedTuple):
 
 
 def split_text(text: str, validation: float = 0.1, test: float = 0.1) -> Split:
-    """Cut a text into three consecutive pieces: the beginning trains, the end is kept for the last test.
+    """Cut a text into three consecutive pieces: the beginning trains, the end is kept for the last
+    test.
 
-    Cutting by position keeps the pieces apart. Windows drawn at random would overlap: almost every validation window would
-    share characters with a training window.
+    Cutting by position keeps the pieces apart. Windows drawn at random would overlap: almost every
+    validation window would share characters with a training window.
 
     Parameters
     ----------
@@ -63,22 +64,26 @@ def split_text(text: str, validation: float = 0.1, test: float = 0.1) -> Split:
     ):
         if share > 0 and length < 1:
             raise ArgumentError(
-                f"split_text: a text of {len(text)} characters leaves nothing for {name}; give a longer one"
+                f"split_text: a text of {len(text)} characters leaves nothing for {name}; give "
+                "a longer one"
             )
-    return Split(text[:n_train], text[n_train : n_train + n_validation], text[n_train + n_validation :])
+    return Split(
+        text[:n_train], text[n_train : n_train + n_validation], text[n_train + n_validation :]
+    )
 
 
 class Vocabulary:
-    """Characters and their ids. Built from the training text alone: validation text must stay unseen.
+    """Characters and their ids. Built from the training text alone: validation text must stay
+    unseen.
 
-    Id 0 is the unknown character. Every other id stands for one character, in the order of their Unicode numbers, so that
-    the same text gives the same ids everywhere.
+    Id 0 is the unknown character. Every other id stands for one character, in the order of their
+    Unicode numbers, so that the same text gives the same ids everywhere.
 
     Parameters
     ----------
     training_text : what the characters are taken from
-    min_count : a character that occurs less often becomes unknown. With 1 the model never meets the unknown in training and
-        cannot learn how likely it is.
+    min_count : a character that occurs less often becomes unknown. With 1 the model never meets the
+        unknown in training and cannot learn how likely it is.
 
     Raises
     ------
@@ -102,7 +107,8 @@ class Vocabulary:
         known = sorted(c for c, count in counts.items() if count >= min_count and c != UNKNOWN)
         if not known:
             raise ArgumentError(
-                f"Vocabulary: no character occurs {min_count} times or more in a training text of {len(training_text)} "
+                f"Vocabulary: no character occurs {min_count} times or more in a training text of "
+                f"{len(training_text)} "
                 "characters; give a longer text or a smaller min_count"
             )
         self.characters = (UNKNOWN, *known)
@@ -125,7 +131,8 @@ class Vocabulary:
         return np.fromiter((self._ids.get(c, 0) for c in text), np.int64, len(text))
 
     def decode(self, ids: Any) -> str:
-        """Text of a one-dimensional array or list of ids; an unknown character comes back as U+FFFD.
+        """Text of a one-dimensional array or list of ids; an unknown character comes back as
+        U+FFFD.
 
         Raises
         ------
@@ -136,12 +143,14 @@ class Vocabulary:
             return ""
         if array.ndim != 1 or array.dtype.kind not in "iu":
             raise ArgumentError(
-                f"decode: ids must be integers with one axis, got {array.dtype} with shape {array.shape}"
+                f"decode: ids must be integers with one axis, got {array.dtype} with shape "
+                f"{array.shape}"
             )
         outside = array[(array < 0) | (array >= len(self))]
         if outside.size:
             raise ArgumentError(
-                f"decode: an id must be in 0 ... {len(self) - 1}, got {outside[0]}; is it another vocabulary's?"
+                f"decode: an id must be in 0 ... {len(self) - 1}, got {outside[0]}; is it "
+                "another vocabulary's?"
             )
         return "".join(self.characters[k] for k in array)
 
@@ -149,10 +158,11 @@ class Vocabulary:
 def batches(ids: Ids, N: int, T: int) -> Iterator[tuple[Ids, Ids]]:
     """Inputs and targets for truncated backpropagation through time, in the order of the text.
 
-    The text is cut into N lanes of equal length. Row n of every batch is the next piece of lane n, so the state after one
-    batch is the right state before the next: carry it on, and set it to zero only when a new pass begins. (Windows drawn at
-    random have no state to carry, and a model trained on them never sees more than T characters.) The target is the input
-    shifted by one: ``y[n, t]`` is the character that follows ``x[n, t]``.
+    The text is cut into N lanes of equal length. Row n of every batch is the next piece of lane n,
+    so the state after one batch is the right state before the next: carry it on, and set it to zero
+    only when a new pass begins. (Windows drawn at random have no state to carry, and a model
+    trained on them never sees more than T characters.) The target is the input shifted by one:
+    ``y[n, t]`` is the character that follows ``x[n, t]``.
 
     Parameters
     ----------
@@ -162,12 +172,13 @@ def batches(ids: Ids, N: int, T: int) -> Iterator[tuple[Ids, Ids]]:
 
     Yields
     ------
-    x, y : (N, T) int64 each, copies. There are (L - 1) // N // T pairs; what does not fill a piece at the end of a lane
-        is left out.
+    x, y : (N, T) int64 each, copies. There are (L - 1) // N // T pairs; what does not fill a piece
+        at the end of a lane is left out.
 
     Raises
     ------
-    ArgumentError : N or T below 1, ids that are not integers with one axis, or fewer than N T + 1 of them
+    ArgumentError : N or T below 1, ids that are not integers with one axis, or fewer than N T + 1
+        of them
 
     Examples
     --------
@@ -181,19 +192,23 @@ def batches(ids: Ids, N: int, T: int) -> Iterator[tuple[Ids, Ids]]:
         raise ArgumentError(f"batches: N and T must be 1 or more, got N={N}, T={T}")
     if array.ndim != 1 or array.dtype.kind not in "iu":
         raise ArgumentError(
-            f"batches: ids must be integers with one axis, got {array.dtype} with shape {array.shape}; "
+            f"batches: ids must be integers with one axis, got {array.dtype} with shape "
+            f"{array.shape}; "
             "use Vocabulary.encode(text)"
         )
     if len(array) < N * T + 1:
         raise ArgumentError(
-            f"batches: N={N} lanes of T={T} characters and one last target need {N * T + 1} ids, got {len(array)}; "
+            f"batches: N={N} lanes of T={T} characters and one last target need {N * T + 1} ids, "
+            f"got {len(array)}; "
             "make N or T smaller, or give a longer text"
         )
     return _batches(array.astype(np.int64), N, T)
 
 
 def _batches(ids: Ids, N: int, T: int) -> Iterator[tuple[Ids, Ids]]:
-    """Yield what `batches` has checked: apart, because a generator would raise only when it is first asked."""
+    """Yield what `batches` has checked: apart, because a generator would raise only when it is
+    first asked.
+    """
     length = (len(ids) - 1) // N  # of a lane
     x_lanes = ids[: N * length].reshape(N, length)
     y_lanes = ids[1 : N * length + 1].reshape(N, length)

@@ -1,10 +1,13 @@
-"""Synthesised digit sounds: the words from zero to nine as a source and a filter make them, by as many speakers as one likes.
+"""Synthesised digit sounds: the words from zero to nine as a source and a filter make them, by as
+many speakers as one likes.
 
-The source is a buzz at the pitch of the voice, or noise. The filter is three resonances of the mouth, the formants, that move
-from sound to sound of the word; they tell the vowels apart. Speakers differ in pitch, length of the vocal tract and tempo,
-takes of one speaker in small ways. It sounds like a robot, and it has what makes speech hard: every take has another length,
-and the same word lies elsewhere in the spectrum for another speaker. It is easier than speech in one way: already the mean
-spectrum of a recording nearly tells the word. Whether a model uses the order of the sounds, it cannot show.
+The source is a buzz at the pitch of the voice, or noise. The filter is three resonances of the
+mouth, the formants, that move from sound to sound of the word; they tell the vowels apart. Speakers
+differ in pitch, length of the vocal tract and tempo, takes of one speaker in small ways. It sounds
+like a robot, and it has what makes speech hard: every take has another length, and the same word
+lies elsewhere in the spectrum for another speaker. It is easier than speech in one way: already the
+mean spectrum of a recording nearly tells the word. Whether a model uses the order of the sounds, it
+cannot show.
 """
 
 from __future__ import annotations
@@ -24,7 +27,9 @@ SILENCE = 0.15  # seconds at most, before a word and after it
 
 
 class _Sound(NamedTuple):
-    """Formants in Hz, loudness of voice and noise, where the noise is loudest in Hz, and length in seconds."""
+    """Formants in Hz, loudness of voice and noise, where the noise is loudest in Hz, and length in
+    seconds.
+    """
 
     formants: tuple[float, float, float]
     voice: float
@@ -33,7 +38,8 @@ class _Sound(NamedTuple):
     length: float
 
 
-# Rounded from what books on phonetics give for English; a consonant without a voice takes the place of its neighbours.
+# Rounded from what books on phonetics give for English; a consonant without a voice takes the place
+# of its neighbours.
 _SOUNDS = {
     "z": _Sound((300, 1600, 2500), 0.3, 0.5, 3400, 0.08),
     "ih": _Sound((400, 1950, 2550), 1.0, 0.0, 0, 0.10),
@@ -65,14 +71,17 @@ _WORDS = tuple(
 )
 
 
-def digit_sounds(speakers: int = 6, takes: int = 10, test_takes: int = 2, seed: int = 0) -> Recordings:
+def digit_sounds(
+    speakers: int = 6, takes: int = 10, test_takes: int = 2, seed: int = 0
+) -> Recordings:
     """Synthesise every digit, by every speaker, as often as told.
 
     Parameters
     ----------
     speakers, takes : number of speakers, and of takes of each digit by each speaker
     test_takes : takes 0 ... test_takes - 1 are for the test
-    seed : the same numbers and seed give the same sounds; more speakers or takes leave the first ones as they are
+    seed : the same numbers and seed give the same sounds; more speakers or takes leave the first
+        ones as they are
 
     Raises
     ------
@@ -86,14 +95,22 @@ def digit_sounds(speakers: int = 6, takes: int = 10, test_takes: int = 2, seed: 
     """
     if speakers < 1 or takes < 1 or not 0 <= test_takes <= takes:
         raise ArgumentError(
-            "digit_sounds: speakers and takes must be 1 or more, and test_takes from 0 to takes, got "
+            "digit_sounds: speakers and takes must be 1 or more, and test_takes from 0 to takes, "
+            "got "
             f"speakers={speakers}, takes={takes}, test_takes={test_takes}"
         )
     voices = [_Voice.draw(np.random.default_rng([seed, k])) for k in range(speakers)]
-    which = [(speaker, digit, take) for speaker in range(speakers) for digit in range(10) for take in range(takes)]
-    # Each sound has a generator of its own, so that it does not depend on how many others there are.
+    which = [
+        (speaker, digit, take)
+        for speaker in range(speakers)
+        for digit in range(10)
+        for take in range(takes)
+    ]
+    # Each sound has a generator of its own, so that it does not depend on how many others there
+    # are.
     sounds = [
-        _say(digit, voices[s].vary(rng := np.random.default_rng([seed, s, digit, t])), rng) for s, digit, t in which
+        _say(digit, voices[s].vary(rng := np.random.default_rng([seed, s, digit, t])), rng)
+        for s, digit, t in which
     ]
     numbers = as_ints(which)
     return Recordings(
@@ -107,7 +124,9 @@ def digit_sounds(speakers: int = 6, takes: int = 10, test_takes: int = 2, seed: 
 
 
 class _Voice(NamedTuple):
-    """Pitch in Hz; formants, tempo, noise relative to the tables; loudness of the room relative to the voice."""
+    """Pitch in Hz; formants, tempo, noise relative to the tables; loudness of the room relative to
+    the voice.
+    """
 
     pitch: float
     tract: float
@@ -117,7 +136,9 @@ class _Voice(NamedTuple):
 
     @staticmethod
     def draw(rng: np.random.Generator) -> _Voice:
-        """Voice of a new speaker. A short vocal tract, so high formants, mostly goes with a high pitch."""
+        """Voice of a new speaker. A short vocal tract, so high formants, mostly goes with a high
+        pitch.
+        """
         size = rng.uniform(-1, 1)
         return _Voice(
             pitch=150 * 1.5 ** (size + rng.normal(0, 0.15)),
@@ -140,7 +161,11 @@ class _Voice(NamedTuple):
 def _say(digit: int, voice: _Voice, rng: np.random.Generator) -> NDArray[np.float32]:
     """Samples (length,) float32 of one word, at most 1 in size."""
     parts = [_SOUNDS[name] for name in _WORDS[digit]]
-    lengths = np.array([part.length for part in parts]) * voice.tempo * np.exp(rng.normal(0, 0.1, len(parts)))
+    lengths = (
+        np.array([part.length for part in parts])
+        * voice.tempo
+        * np.exp(rng.normal(0, 0.1, len(parts)))
+    )
     n = int(RATE * lengths.sum())
     middles = RATE * (np.cumsum(lengths) - lengths / 2)
     t = np.arange(n)
@@ -149,29 +174,46 @@ def _say(digit: int, voice: _Voice, rng: np.random.Generator) -> NDArray[np.floa
         """From the middle of each sound to the middle of the next in a straight line."""
         return np.interp(t, middles, values)
 
-    spread = voice.tract * np.exp(rng.normal(0, 0.05, (len(parts), 3)))  # nobody says a sound twice in the same way
-    formants = [glide([part.formants[k] * spread[j, k] for j, part in enumerate(parts)]) for k in range(3)]
+    # nobody says a sound twice in the same way
+    spread = voice.tract * np.exp(rng.normal(0, 0.05, (len(parts), 3)))
+    formants = [
+        glide([part.formants[k] * spread[j, k] for j, part in enumerate(parts)]) for k in range(3)
+    ]
     pitch = voice.pitch * np.linspace(1.08, 0.88, n)  # a voice falls towards the end of a word
     sound = glide([part.voice for part in parts]) * _buzz(pitch, formants)
     white = np.fft.rfft(rng.normal(size=n))
     frequency = np.fft.rfftfreq(n, 1 / RATE)
     for k, part in enumerate(parts):
         if part.noise:
-            band = np.exp(-0.5 * ((frequency - min(part.hiss * voice.tract, 3700)) / NOISE_WIDTH) ** 2)
+            band = np.exp(
+                -0.5 * ((frequency - min(part.hiss * voice.tract, 3700)) / NOISE_WIDTH) ** 2
+            )
             hiss = np.fft.irfft(white * band, n)
-            sound += voice.breath * glide([part.noise * (j == k) for j in range(len(parts))]) * hiss / hiss.std() / 4
-    fade = np.minimum(1, np.minimum(t, t[::-1]) / (0.01 * RATE))  # ten milliseconds: without it, both ends click
+            sound += (
+                voice.breath
+                * glide([part.noise * (j == k) for j in range(len(parts))])
+                * hiss
+                / hiss.std()
+                / 4
+            )
+    # ten milliseconds: without it, both ends click
+    fade = np.minimum(1, np.minimum(t, t[::-1]) / (0.01 * RATE))
     # Nobody cuts a recording exactly where the word begins and ends.
     silence = rng.integers(0, int(SILENCE * RATE), 2)
-    whole = np.pad(fade * sound / np.abs(sound).max(), tuple(silence)) + voice.room * rng.normal(size=n + silence.sum())
+    whole = np.pad(fade * sound / np.abs(sound).max(), tuple(silence)) + voice.room * rng.normal(
+        size=n + silence.sum()
+    )
     samples: NDArray[np.float32] = np.clip(rng.uniform(0.4, 0.9) * whole, -1, 1).astype(np.float32)
     return samples
 
 
 def _buzz(pitch: Floats, formants: list[Floats]) -> Floats:
-    """Sum of all harmonics of the pitch below half the rate, each as loud as the formants let it be."""
+    """Sum of all harmonics of the pitch below half the rate, each as loud as the formants let it
+    be.
+    """
     n = len(pitch)
-    # Formants move slowly: it is enough to look at every 32nd sample and to draw straight lines between.
+    # Formants move slowly: it is enough to look at every 32nd sample and to draw straight lines
+    # between.
     look = np.linspace(0, n - 1, 2 + n // 32).astype(int)
     harmonics = np.arange(1, int(RATE / 2 / pitch.min()) + 1)[:, np.newaxis]
     frequency = harmonics * pitch[look]
@@ -184,6 +226,7 @@ def _buzz(pitch: Floats, formants: list[Floats]) -> Floats:
     first = np.exp(2j * np.pi * np.cumsum(pitch) / RATE)
     turn, sound = np.ones(n, complex), np.zeros(n)
     for loud in audible:
-        turn *= first  # exp(i k phase) out of exp(i (k - 1) phase): a product is cheaper than a sine
+        # exp(i k phase) out of exp(i (k - 1) phase): a product is cheaper than a sine
+        turn *= first
         sound += np.interp(np.arange(n), look, loud) * turn.imag
     return sound

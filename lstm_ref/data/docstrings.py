@@ -1,9 +1,13 @@
-"""Docstrings of installed packages: the first line is a summary that the author wrote of what follows.
+"""Docstrings of installed packages: the first line is a summary that the author wrote of what
+follows.
 
-The files are parsed and never run. They are taken in the order of their names, and what is dropped is dropped by rules:
+The files are parsed and never run. They are taken in the order of their names, and what is dropped
+is dropped by rules:
 
-- functions, classes and methods whose name begins with an underscore, tests, and other people's code that a package carries;
-- a docstring without anything below its first line, or whose first line is no sentence of 3 to 30 words with a full stop;
+- functions, classes and methods whose name begins with an underscore, tests, and other people's
+  code that a package carries;
+- a docstring without anything below its first line, or whose first line is no sentence of 3 to 30
+  words with a full stop;
 - a text of fewer than 20 words: it says no more than its summary;
 - a text or a summary that stood there before: methods inherit, and functions are copied.
 
@@ -25,7 +29,8 @@ from lstm_ref.errors import ArgumentError, MissingPackageError
 PACKAGES = ("numpy", "sklearn", "statsmodels")
 SUMMARY_WORDS = range(3, 31)
 TEXT_WORDS = 20
-NOT_ITS_OWN = frozenset(("tests", "testing", "conftest", "externals", "_vendored"))  # names of folders and files
+# names of folders and files
+NOT_ITS_OWN = frozenset(("tests", "testing", "conftest", "externals", "_vendored"))
 
 
 def docstring_summaries(packages: tuple[str, ...] = PACKAGES) -> Summaries:
@@ -37,7 +42,8 @@ def docstring_summaries(packages: tuple[str, ...] = PACKAGES) -> Summaries:
 
     Returns
     -------
-    Summaries : a group is a module: functions beside each other are often alike, so split with ``split_by_group(groups)``
+    Summaries : a group is a module: functions beside each other are often alike, so split with
+        ``split_by_group(groups)``
 
     Raises
     ------
@@ -49,13 +55,21 @@ def docstring_summaries(packages: tuple[str, ...] = PACKAGES) -> Summaries:
     for package in packages:
         for module, docstring in _docstrings(package):
             summary, text = _parts(docstring)
-            if _is_sentence(summary) and len(text.split()) >= TEXT_WORDS and not (text in kept or summary in summaries):
+            if (
+                _is_sentence(summary)
+                and len(text.split()) >= TEXT_WORDS
+                and not (text in kept or summary in summaries)
+            ):
                 kept[text] = summary, module
                 summaries.add(summary)
     if not kept:
-        raise ArgumentError(f"docstring_summaries: found no docstring with a summary and a text in {packages}")
+        raise ArgumentError(
+            f"docstring_summaries: found no docstring with a summary and a text in {packages}"
+        )
     return Summaries(
-        tuple(kept), tuple(summary for summary, _ in kept.values()), tuple(module for _, module in kept.values())
+        tuple(kept),
+        tuple(summary for summary, _ in kept.values()),
+        tuple(module for _, module in kept.values()),
     )
 
 
@@ -67,7 +81,8 @@ def _docstrings(package: str) -> Iterator[tuple[str, str]]:
         found = None
     if found is None:
         raise MissingPackageError(
-            f"docstring_summaries: needs {package}, which is not installed; run: pip install 'inside-the-lstm[data]'"
+            f"docstring_summaries: needs {package}, which is not installed; run: pip install "
+            "'inside-the-lstm[data]'"
         )
     for root in found.submodule_search_locations or []:
         for path in sorted(Path(root).rglob("*.py"), key=Path.as_posix):
@@ -75,7 +90,8 @@ def _docstrings(package: str) -> Iterator[tuple[str, str]]:
             if not NOT_ITS_OWN.intersection(parts):
                 module = ".".join([package, *(part for part in parts if part != "__init__")])
                 with warnings.catch_warnings():
-                    warnings.simplefilter("ignore")  # about escapes such as \d in other people's strings
+                    # about escapes such as \d in other people's strings
+                    warnings.simplefilter("ignore")
                     tree = ast.parse(path.read_bytes())
                 for docstring in _public_docstrings(tree):
                     yield module, docstring
@@ -93,7 +109,9 @@ def _public_docstrings(node: ast.AST) -> Iterator[str]:
 
 
 def _parts(docstring: str) -> tuple[str, str]:
-    """Summary, which is the first paragraph on one line, and text, which is the rest without blank lines at its ends."""
+    """Summary, which is the first paragraph on one line, and text, which is the rest without blank
+    lines at its ends.
+    """
     first, _, rest = docstring.partition("\n\n")
     return " ".join(first.split()), rest.strip()
 

@@ -14,10 +14,12 @@ PAIRS = Remote(
 
 
 def pairs() -> Pairs:
-    """5,000 pairs, the shortest first. Their third column says who wrote them: the licence asks to name them.
+    """5,000 pairs, the shortest first. Their third column says who wrote them: the licence asks to
+    name them.
 
-    Many sentences have several translations. So a translation that differs from the one beside it may be right, and a split
-    must keep all pairs of one sentence together: ``split_by_group(pairs.source)``.
+    Many sentences have several translations. So a translation that differs from the one beside it
+    may be right, and a split must keep all pairs of one sentence together:
+    ``split_by_group(pairs.source)``.
     """
     text = fetch(PAIRS, "eng-fra", twin="numbers-in-words").read_text(encoding="utf-8")
     rows = [line.split("\t") for line in text.split("\n") if line]

@@ -1,4 +1,6 @@
-"""Translations whose answers are exact: numbers in words, and dates. As many pairs as one likes, and nothing to download."""
+"""Translations whose answers are exact: numbers in words, and dates. As many pairs as one likes,
+and nothing to download.
+"""
 
 from __future__ import annotations
 
@@ -12,13 +14,16 @@ from lstm_ref.data.tasks import Pairs
 from lstm_ref.errors import ArgumentError
 
 
-def number_pairs(numbers: Iterable[int] = range(10_000), source: str = "en", target: str = "fr") -> Pairs:
+def number_pairs(
+    numbers: Iterable[int] = range(10_000), source: str = "en", target: str = "fr"
+) -> Pairs:
     """Numbers in the words of two languages.
 
     Parameters
     ----------
     numbers : which ones
-    source, target : languages as num2words names them ("en", "fr", "de", ...), or "digits" for 4271 itself
+    source, target : languages as num2words names them ("en", "fr", "de", ...), or "digits" for 4271
+        itself
 
     Raises
     ------
@@ -40,15 +45,22 @@ def number_pairs(numbers: Iterable[int] = range(10_000), source: str = "en", tar
             return str(words(number, lang=language))
         except NotImplementedError as error:
             raise ArgumentError(
-                f'number_pairs: num2words knows no language {language!r}; use one like "en" or "fr", or "digits"'
+                f'number_pairs: num2words knows no language {language!r}; use one like "en" or '
+                '"fr", or "digits"'
             ) from error
 
     listed = list(numbers)
-    return Pairs(tuple(say(n, source) for n in listed), tuple(say(n, target) for n in listed), source, target)
+    return Pairs(
+        tuple(say(n, source) for n in listed), tuple(say(n, target) for n in listed), source, target
+    )
 
 
 def date_pairs(
-    first: str = "2000-01-01", days: int = 7305, source: str = "en", target: str = "fr", style: str = "full"
+    first: str = "2000-01-01",
+    days: int = 7305,
+    source: str = "en",
+    target: str = "fr",
+    style: str = "full",
 ) -> Pairs:
     """Consecutive days as two languages write them, by the rules of Unicode's CLDR.
 
@@ -56,9 +68,10 @@ def date_pairs(
     ----------
     first : the first day, as year-month-day
     days : how many; the default is twenty years
-    source, target : languages as Babel names them ("en", "en_GB", "fr", ...), or "iso" for 2024-02-29
-    style : "full" with the day of the week, "long", "medium" or "short"; "short" may leave out the century, and then the same
-        text stands for two days
+    source, target : languages as Babel names them ("en", "en_GB", "fr", ...), or "iso" for
+        2024-02-29
+    style : "full" with the day of the week, "long", "medium" or "short"; "short" may leave out the
+        century, and then the same text stands for two days
 
     Raises
     ------
@@ -75,11 +88,15 @@ def date_pairs(
     if days < 1:
         raise ArgumentError(f"date_pairs: days must be 1 or more, got {days}")
     if style not in ("full", "long", "medium", "short"):
-        raise ArgumentError(f'date_pairs: style must be "full", "long", "medium" or "short", got {style!r}')
+        raise ArgumentError(
+            f'date_pairs: style must be "full", "long", "medium" or "short", got {style!r}'
+        )
     try:
         calendar = (np.datetime64(first, "D") + np.arange(days)).tolist()
     except ValueError as error:
-        raise ArgumentError(f"date_pairs: first must be a day such as '2000-01-01', got {first!r}") from error
+        raise ArgumentError(
+            f"date_pairs: first must be a day such as '2000-01-01', got {first!r}"
+        ) from error
 
     def write(language: str) -> tuple[str, ...]:
         if language == "iso":
@@ -88,7 +105,8 @@ def date_pairs(
             locale: Any = babel.Locale.parse(language)
         except (babel.UnknownLocaleError, ValueError) as error:
             raise ArgumentError(
-                f'date_pairs: Babel knows no language {language!r}; use one like "en" or "fr", or "iso"'
+                f'date_pairs: Babel knows no language {language!r}; use one like "en" or "fr", '
+                'or "iso"'
             ) from error
         dates = need("date_pairs", "babel.dates")
         return tuple(dates.format_date(day, style, locale=locale) for day in calendar)

@@ -1,7 +1,9 @@
-"""A file that does not come with the course: out of a folder that has it, out of the cache, or by download.
+"""A file that does not come with the course: out of a folder that has it, out of the cache, or by
+download.
 
-Whatever the way, a file is used only if its SHA-256 is the one that stands here. So a download that broke off, an error page
-that came instead of the file, and a new version at the old address are found, and not trained on.
+Whatever the way, a file is used only if its SHA-256 is the one that stands here. So a download that
+broke off, an error page that came instead of the file, and a new version at the old address are
+found, and not trained on.
 """
 
 from __future__ import annotations
@@ -31,8 +33,9 @@ def file_sha256(path: Path) -> str:
 class Remote(NamedTuple):
     """A file, where it is, and how to know it.
 
-    ``name`` is its path below `LSTM_DATA_DIR` and below the cache folder. ``digest`` computes what ``sha256`` is compared
-    with: of an archive that the server packs anew for each request, only the content has a lasting SHA-256.
+    ``name`` is its path below `LSTM_DATA_DIR` and below the cache folder. ``digest`` computes what
+    ``sha256`` is compared with: of an archive that the server packs anew for each request, only the
+    content has a lasting SHA-256.
     """
 
     name: str
@@ -54,14 +57,19 @@ def cache_folder() -> Path:
     MissingPackageError : pooch, which knows where this system keeps caches, is not installed
     """
     named = os.environ.get(CACHE_DIR)
-    return Path(named).expanduser() if named else Path(need("load", "pooch").os_cache("inside-the-lstm"))
+    return (
+        Path(named).expanduser()
+        if named
+        else Path(need("load", "pooch").os_cache("inside-the-lstm"))
+    )
 
 
 def fetch(remote: Remote, data_set: str, twin: str) -> Path:
     """Path of a file whose SHA-256 is right.
 
-    First the folder that LSTM_DATA_DIR names is asked, then the cache, then the network. A damaged file in the cache is
-    fetched again. A file in LSTM_DATA_DIR is the user's own: a wrong one is an error, and nothing is put in its place.
+    First the folder that LSTM_DATA_DIR names is asked, then the cache, then the network. A damaged
+    file in the cache is fetched again. A file in LSTM_DATA_DIR is the user's own: a wrong one is an
+    error, and nothing is put in its place.
 
     Parameters
     ----------
@@ -72,7 +80,8 @@ def fetch(remote: Remote, data_set: str, twin: str) -> Path:
     Raises
     ------
     DataError : no way leads to the right file
-    MissingPackageError : pooch, tqdm or requests is not installed, and the file has to be downloaded
+    MissingPackageError : pooch, tqdm or requests is not installed, and the file has to be
+        downloaded
     """
     own = os.environ.get(DATA_DIR)
     if own:
@@ -92,7 +101,8 @@ def fetch(remote: Remote, data_set: str, twin: str) -> Path:
 def _own_file(folder: Path, remote: Remote, data_set: str) -> Path | None:
     if not folder.is_dir():
         raise DataError(
-            f"load: {DATA_DIR} names {str(folder)!r}, which is not a folder; correct it, or unset it to use the cache"
+            f"load: {DATA_DIR} names {str(folder)!r}, which is not a folder; correct it, or "
+            "unset it to use the cache"
         )
     path = folder / remote.name
     if not path.is_file():
@@ -100,7 +110,8 @@ def _own_file(folder: Path, remote: Remote, data_set: str) -> Path | None:
     found = remote.digest(path)
     if found != remote.sha256:
         raise DataError(
-            f"load: {path} is not the file of {data_set!r} that this course was written with: its SHA-256 is {found}, "
+            f"load: {path} is not the file of {data_set!r} that this course was written with: its "
+            f"SHA-256 is {found}, "
             f"expected {remote.sha256}; remove it, or put the file from {remote.url} there"
         )
     return path
@@ -110,22 +121,32 @@ def _download(remote: Remote, path: Path) -> None:
     pooch = need("load", "pooch")
     # Both are closed here, for pooch leaves them open when a download fails.
     responses: list[Any] = []
-    bar = need("load", "tqdm").tqdm(desc=path.name, total=1, unit="B", unit_scale=True)  # pooch sets the total
+    # pooch sets the total
+    bar = need("load", "tqdm").tqdm(desc=path.name, total=1, unit="B", unit_scale=True)
     get = pooch.HTTPDownloader(
-        progressbar=bar, chunk_size=2**16, timeout=TIMEOUT, hooks={"response": lambda r, *_, **__: responses.append(r)}
+        progressbar=bar,
+        chunk_size=2**16,
+        timeout=TIMEOUT,
+        hooks={"response": lambda r, *_, **__: responses.append(r)},
     )
 
     def get_and_check(url: str, output: Any, caller: Any) -> None:
-        """Download to the name that pooch gives; only if this returns, pooch moves the file to where it belongs."""
+        """Download to the name that pooch gives; only if this returns, pooch moves the file to
+        where it belongs.
+        """
         get(url, output, caller)
         found = remote.digest(Path(output))
         if found != remote.sha256:
             size = Path(output).stat().st_size
-            raise ValueError(f"{size} bytes came, and their SHA-256 is {found}, expected {remote.sha256}")
+            raise ValueError(
+                f"{size} bytes came, and their SHA-256 is {found}, expected {remote.sha256}"
+            )
 
     try:
         with _quiet(pooch.get_logger()):
-            pooch.retrieve(remote.url, None, fname=path.name, path=path.parent, downloader=get_and_check)
+            pooch.retrieve(
+                remote.url, None, fname=path.name, path=path.parent, downloader=get_and_check
+            )
     finally:
         bar.close()
         for response in responses:
@@ -134,7 +155,9 @@ def _download(remote: Remote, path: Path) -> None:
 
 @contextmanager
 def _quiet(logger: logging.Logger) -> Iterator[None]:
-    """Let pooch warn but not tell: without a known hash of its own it would advise to use the one that came."""
+    """Let pooch warn but not tell: without a known hash of its own it would advise to use the one
+    that came.
+    """
     level = logger.level
     logger.setLevel(logging.WARNING)
     try:
@@ -144,12 +167,17 @@ def _quiet(logger: logging.Logger) -> Iterator[None]:
 
 
 def _explained(action: Callable[[], None], remote: Remote, data_set: str, twin: str) -> None:
-    """Do it; where the network, the server or the disk refuses, say so with the ways that are left."""
+    """Do it; where the network, the server or the disk refuses, say so with the ways that are
+    left.
+    """
     try:
         action()
     except (OSError, ValueError) as error:  # what requests raises is an OSError
         raise DataError(
-            f"load: {data_set!r} could not be downloaded from {remote.url}: {type(error).__name__}: {error}. "
-            f"Try again when there is a network, or put the file as {remote.name} into a folder and name that folder in "
-            f"{DATA_DIR}. Without a network, use load({twin!r}): another data set for the same task, always there"
+            f"load: {data_set!r} could not be downloaded from {remote.url}: "
+            f"{type(error).__name__}: {error}. "
+            f"Try again when there is a network, or put the file as {remote.name} into a folder "
+            "and name that folder in "
+            f"{DATA_DIR}. Without a network, use load({twin!r}): another data set for the same "
+            "task, always there"
         ) from error

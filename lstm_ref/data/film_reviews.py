@@ -9,7 +9,11 @@ COMMIT = "18762b459e21d9c70e5c242f8d43fc4e6db37a0d"
 NEGATIVE, POSITIVE = (
     Remote(
         f"rt-polarity/rt-polarity.{ending}",
-        github("dennybritz/cnn-text-classification-tf", COMMIT, f"data/rt-polaritydata/rt-polarity.{ending}"),
+        github(
+            "dennybritz/cnn-text-classification-tf",
+            COMMIT,
+            f"data/rt-polaritydata/rt-polarity.{ending}",
+        ),
         sha256,
     )
     for ending, sha256 in (
@@ -20,17 +24,22 @@ NEGATIVE, POSITIVE = (
 
 
 def sentences() -> Sentences:
-    """5,331 sentences against and as many for a film, in this order: shuffle before you cut (`split_stratified` does).
+    """5,331 sentences against and as many for a film, in this order: shuffle before you cut
+    (`split_stratified` does).
 
-    Words and punctuation are in lower case and apart by spaces, as the authors left them. No two are equal.
+    Words and punctuation are in lower case and apart by spaces, as the authors left them. No two
+    are equal.
     """
     negative, positive = (_lines(remote) for remote in (NEGATIVE, POSITIVE))
     return Sentences(
-        (*negative, *positive), as_ints([0] * len(negative) + [1] * len(positive)), ("negative", "positive")
+        (*negative, *positive),
+        as_ints([0] * len(negative) + [1] * len(positive)),
+        ("negative", "positive"),
     )
 
 
 def _lines(remote: Remote) -> list[str]:
     text = fetch(remote, "rt-polarity", twin="review-grammar").read_text(encoding="utf-8")
-    # Only a newline ends a sentence: str.splitlines would also break at other marks that a sentence may hold.
+    # Only a newline ends a sentence: str.splitlines would also break at other marks that a sentence
+    # may hold.
     return [line.strip() for line in text.split("\n") if line.strip()]

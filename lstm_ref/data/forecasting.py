@@ -15,15 +15,21 @@ def co2() -> Series:
 
 
 def sunspots() -> Series:
-    """Yearly number of sunspots, 1700 to 2008: a cycle of about eleven years, and no fixed period."""
+    """Yearly number of sunspots, 1700 to 2008: a cycle of about eleven years, and no fixed
+    period.
+    """
     table = need("load", "statsmodels.datasets").sunspots.load_pandas().data
     years = table["YEAR"].to_numpy().astype(int)
     time = np.array([f"{year}-01-01" for year in years], "datetime64[D]")
-    return Series(time, _numbers(table[["SUNACTIVITY"]]), ("sunspots",), "mean number in the year", 1)
+    return Series(
+        time, _numbers(table[["SUNACTIVITY"]]), ("sunspots",), "mean number in the year", 1
+    )
 
 
 def el_nino() -> Series:
-    """Monthly temperature of the sea off Peru (region Nino 1+2), 1950 to 2010: a season, and years that break it."""
+    """Monthly temperature of the sea off Peru (region Nino 1+2), 1950 to 2010: a season, and years
+    that break it.
+    """
     table = need("load", "statsmodels.datasets").elnino.load_pandas().data
     first = int(table["YEAR"].iloc[0])
     values = _numbers(table.drop(columns="YEAR")).reshape(-1, 1)  # a year is a row: read row by row
@@ -32,16 +38,32 @@ def el_nino() -> Series:
 
 
 def seattle_weather() -> Series:
-    """Daily rain, temperatures and wind in Seattle, 2012 to 2015. One of the four years has 366 days."""
+    """Daily rain, temperatures and wind in Seattle, 2012 to 2015. One of the four years has 366
+    days.
+    """
     table = need("load", "vega_datasets").data.seattle_weather()
     columns = ("precipitation", "temp_max", "temp_min", "wind")
-    return Series(_days(table["date"]), _numbers(table[list(columns)]), columns, "mm, degrees Celsius, m/s", 365)
+    return Series(
+        _days(table["date"]),
+        _numbers(table[list(columns)]),
+        columns,
+        "mm, degrees Celsius, m/s",
+        365,
+    )
 
 
 def stocks() -> Series:
-    """Monthly prices of five shares, 2000 to 2010. NaN before a share was sold in public (GOOG: until August 2004)."""
-    table = need("load", "vega_datasets").data.stocks().pivot(index="date", columns="symbol", values="price")
-    return Series(_days(table.index), _numbers(table), tuple(map(str, table.columns)), "US dollars", 1)
+    """Monthly prices of five shares, 2000 to 2010. NaN before a share was sold in public (GOOG:
+    until August 2004).
+    """
+    table = (
+        need("load", "vega_datasets")
+        .data.stocks()
+        .pivot(index="date", columns="symbol", values="price")
+    )
+    return Series(
+        _days(table.index), _numbers(table), tuple(map(str, table.columns)), "US dollars", 1
+    )
 
 
 def _days(index: object) -> np.ndarray:

@@ -1,4 +1,6 @@
-"""Tables that count: how good a model of a text is that only looks up what came before. A baseline for every network."""
+"""Tables that count: how good a model of a text is that only looks up what came before. A baseline
+for every network.
+"""
 
 from __future__ import annotations
 
@@ -18,9 +20,11 @@ BACK_OFF = 0.4  # the factor of Brants et al. (2007)
 
 
 class NgramTable:
-    """Probabilities of the next character from counts of a text, for each length of context from 0 to `longest`.
+    """Probabilities of the next character from counts of a text, for each length of context from 0
+    to `longest`.
 
-    With n(s) for how often the context s stands in the text, and s' for s without its first character:
+    With n(s) for how often the context s stands in the text, and s' for s without its first
+    character:
 
     - "interpolation" (Witten and Bell): p(x | s) = (n(s x) + u(s) p(x | s')) / (n(s) + u(s)), where u(s) is the number of
       different characters that came after s.
@@ -35,7 +39,8 @@ class NgramTable:
 
     Raises
     ------
-    ArgumentError : the text is not longer than the context, or holds a character that `characters` lacks
+    ArgumentError : the text is not longer than the context, or holds a character that `characters`
+        lacks
 
     Examples
     --------
@@ -49,13 +54,15 @@ class NgramTable:
     def __init__(self, text: str, characters: str | list[str], longest: int = 6) -> None:
         if len(text) <= longest:
             raise ArgumentError(
-                f"NgramTable: the text must be longer than the longest context, got {len(text)} characters "
+                f"NgramTable: the text must be longer than the longest context, got {len(text)} "
+                "characters "
                 f"and longest = {longest}; count a longer text, or choose a shorter context"
             )
         self.characters = frozenset(characters)
         if missing := sorted(set(text) - self.characters):
             raise ArgumentError(
-                f"NgramTable: each character of the text must be one of `characters`, got also {missing[:5]}; "
+                "NgramTable: each character of the text must be one of `characters`, got also "
+                f"{missing[:5]}; "
                 "encode and decode the text with the vocabulary first"
             )
         self.longest = longest
@@ -68,7 +75,9 @@ class NgramTable:
                 after[run[:-1]].append(run[-1])
         self._sum = lru_cache(maxsize=None)(self._sum_of_scores)
 
-    def probabilities(self, context: str, x: str, smoothing: Smoothing = "interpolation") -> list[float]:
+    def probabilities(
+        self, context: str, x: str, smoothing: Smoothing = "interpolation"
+    ) -> list[float]:
         """Probability of x after the last k characters of a context, for k = 0 ... longest.
 
         Parameters
@@ -83,7 +92,8 @@ class NgramTable:
         """
         if len(context) < self.longest or x not in self.characters:
             raise ArgumentError(
-                f"NgramTable.probabilities: needs {self.longest} characters of context and a next character that can come, "
+                f"NgramTable.probabilities: needs {self.longest} characters of context and a next "
+                "character that can come, "
                 f"got {context!r} and {x!r}"
             )
         ways: dict[str, Callable[[str, str], list[float]]] = {
@@ -91,13 +101,16 @@ class NgramTable:
             "back-off": self._backed_off,
         }
         if smoothing not in ways:
-            raise ArgumentError(f"NgramTable: smoothing must be one of {sorted(ways)}, got {smoothing!r}")
+            raise ArgumentError(
+                f"NgramTable: smoothing must be one of {sorted(ways)}, got {smoothing!r}"
+            )
         return ways[smoothing](context[len(context) - self.longest :], x)
 
     def losses(self, text: str, smoothing: Smoothing = "interpolation") -> NDArray[np.float64]:
         """Mean of -ln p over a text, in nats per character, for each length of context.
 
-        The first `longest` characters are context only, so that all lengths are judged on the same places.
+        The first `longest` characters are context only, so that all lengths are judged on the same
+        places.
 
         Parameters
         ----------
@@ -115,7 +128,8 @@ class NgramTable:
         k = self.longest
         if len(text) <= k:
             raise ArgumentError(
-                f"NgramTable.losses: the text must be longer than the longest context, {k}, got {len(text)} characters"
+                f"NgramTable.losses: the text must be longer than the longest context, {k}, "
+                f"got {len(text)} characters"
             )
         p = [self.probabilities(text[t - k : t], text[t], smoothing) for t in range(k, len(text))]
         return np.asarray(-np.log(p).mean(axis=0))
@@ -142,7 +156,9 @@ class NgramTable:
         return seen / self.runs[len(s)][s] if seen else BACK_OFF * self._score(s[1:], x)
 
     def _sum_of_scores(self, s: str) -> float:
-        """Sum of the scores over all characters: 1 for the seen ones, and 0.4 of the shorter context's for the others."""
+        """Sum of the scores over all characters: 1 for the seen ones, and 0.4 of the shorter
+        context's for the others.
+        """
         if not s:
             return sum(self._score("", x) for x in self.characters)
         seen = self._after[len(s)].get(s, [])

@@ -30,12 +30,15 @@ def need(operation: str, module: str) -> Any:
         return importlib.import_module(module)
     except ModuleNotFoundError as missing:
         raise MissingPackageError(
-            f"{operation}: needs {missing.name}, which is not installed; run: pip install 'inside-the-lstm[data]'"
+            f"{operation}: needs {missing.name}, which is not installed; run: pip install "
+            "'inside-the-lstm[data]'"
         ) from missing
 
 
 def package_version(*packages: str) -> str:
-    """Versions of the packages that the data lie in; one that is not there is told, for `about` needs none of them."""
+    """Versions of the packages that the data lie in; one that is not there is told, for `about`
+    needs none of them.
+    """
     told = []
     for package in packages:
         try:

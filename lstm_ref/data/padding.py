@@ -14,7 +14,9 @@ from lstm_ref.layers import padding_mask
 
 
 class Padded(NamedTuple):
-    """Sequences side by side: x (N, T) or (N, T, D), and mask (N, T), True at valid steps, as `masked_lstm_forward` takes it."""
+    """Sequences side by side: x (N, T) or (N, T, D), and mask (N, T), True at valid steps, as
+    `masked_lstm_forward` takes it.
+    """
 
     x: Array
     mask: NDArray[np.bool_]
@@ -23,14 +25,16 @@ class Padded(NamedTuple):
 def pad(sequences: Sequence[Any], side: str = "right", T: int | None = None) -> Padded:
     """Sequences of different lengths in one array, zeros where there is nothing.
 
-    The mistake that this prevents: padding without a mask. The model reads the zeros as data, its last state comes from the
-    padding of short sequences, and the mean loss counts steps that are easy because they are empty.
+    The mistake that this prevents: padding without a mask. The model reads the zeros as data, its
+    last state comes from the padding of short sequences, and the mean loss counts steps that are
+    easy because they are empty.
 
     Parameters
     ----------
     sequences : N arrays (length,) or (length, D), of one D and dtype, each with at least one step
     side : "right" or "left", where the padding stands
-    T : length of the result; None takes that of the longest. A longer sequence is refused: cut it where it may be cut.
+    T : length of the result; None takes that of the longest. A longer sequence is refused: cut it
+        where it may be cut.
 
     Returns
     -------
@@ -55,18 +59,21 @@ def pad(sequences: Sequence[Any], side: str = "right", T: int | None = None) -> 
     if len(kinds) > 1 or arrays[0].ndim not in (1, 2) or min(map(len, arrays)) < 1:
         told = sorted({f"{array.shape} {array.dtype}" for array in arrays})
         raise ShapeError(
-            f"pad: sequences must all be (length,) or all (length, D), of one D and dtype, with at least one step, got "
+            "pad: sequences must all be (length,) or all (length, D), of one D and dtype, with at "
+            "least one step, got "
             f"{', '.join(told[:5])}"
         )
     lengths = as_ints([len(array) for array in arrays])
     longest = int(lengths.max())
     if T is not None and T < longest:
         raise ArgumentError(
-            f"pad: T must be at least {longest}, the length of the longest sequence, got {T}; cut it first"
+            f"pad: T must be at least {longest}, the length of the longest sequence, got {T}; "
+            "cut it first"
         )
     mask = padding_mask(lengths, longest if T is None else T, side)
     x = np.zeros((*mask.shape, *arrays[0].shape[1:]), arrays[0].dtype)
-    # Steps of the mask that are True are in the order of rows and, in a row, of time: just as the sequences one after another.
+    # Steps of the mask that are True are in the order of rows and, in a row, of time: just as the
+    # sequences one after another.
     x[mask] = np.concatenate(arrays)
     return Padded(x, mask)
 
@@ -74,16 +81,18 @@ def pad(sequences: Sequence[Any], side: str = "right", T: int | None = None) -> 
 def buckets(lengths: Any, N: int, seed: int | None = None) -> list[Ints]:
     """Batches of sequences of about the same length: the indices of each.
 
-    Padding costs as much time as data. Batches drawn at random are padded to their longest sequence; in sorted ones there is
-    little to pad. The mistake that this prevents comes with it: batches in the order of their lengths. The model would see all
-    short sequences first in every pass, so the order of the batches is drawn anew with each seed, and so is the order of
-    sequences of equal length.
+    Padding costs as much time as data. Batches drawn at random are padded to their longest
+    sequence; in sorted ones there is little to pad. The mistake that this prevents comes with it:
+    batches in the order of their lengths. The model would see all short sequences first in every
+    pass, so the order of the batches is drawn anew with each seed, and so is the order of sequences
+    of equal length.
 
     Parameters
     ----------
     lengths : (n,) integers
     N : sequences in a batch; the last one of a pass, wherever it comes, holds what is left
-    seed : of the order, another one in each pass; None keeps the order of the lengths, for validation and test
+    seed : of the order, another one in each pass; None keeps the order of the lengths, for
+        validation and test
 
     Returns
     -------
@@ -103,7 +112,8 @@ def buckets(lengths: Any, N: int, seed: int | None = None) -> list[Ints]:
         raise ArgumentError(f"buckets: N must be 1 or more, got {N}")
     if array.ndim != 1 or array.size == 0 or array.dtype.kind not in "iu":
         raise ArgumentError(
-            f"buckets: lengths must be integers with one axis, at least one, got {array.dtype} with shape {array.shape}"
+            f"buckets: lengths must be integers with one axis, at least one, got {array.dtype} "
+            f"with shape {array.shape}"
         )
     if seed is None:
         order = np.argsort(array, kind="stable")

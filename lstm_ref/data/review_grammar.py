@@ -1,8 +1,9 @@
 """Reviews out of a grammar with negation and contrast: what each says is known by construction.
 
-A clause says that something was good or bad. A negation in it turns that round, and a frame such as "nobody can say that"
-turns it round once more, from further away. Where two clauses stand together, the one that is not conceded decides. A model
-that counts words cannot know which clause a word stands in, so the order of the words matters.
+A clause says that something was good or bad. A negation in it turns that round, and a frame such as
+"nobody can say that" turns it round once more, from further away. Where two clauses stand together,
+the one that is not conceded decides. A model that counts words cannot know which clause a word
+stands in, so the order of the words matters.
 """
 
 from __future__ import annotations
@@ -16,7 +17,12 @@ from lstm_ref.data.tasks import Sentences, as_ints
 from lstm_ref.errors import ArgumentError
 
 # A word and whether it turns the meaning round.
-FRAMES = (("", False), ("i must say that", False), ("nobody can say that", True), ("i do not think that", True))
+FRAMES = (
+    ("", False),
+    ("i must say that", False),
+    ("nobody can say that", True),
+    ("i do not think that", True),
+)
 NOUNS = tuple("film story plot acting cast music camera ending dialogue humour hero title".split())
 COPULAS = ("was", "seemed")
 MODIFIERS = (
@@ -26,7 +32,8 @@ MODIFIERS = (
 GOOD = tuple("good great lovely clever funny moving fresh bright honest brilliant".split())
 BAD = tuple("bad awful dull stupid boring clumsy stale weak false terrible".split())
 ADJECTIVES = GOOD + BAD
-# Of two clauses, {a} is conceded and {b} decides. No clause holds a comma, so that each sentence has one reading.
+# Of two clauses, {a} is conceded and {b} decides. No clause holds a comma, so that each sentence
+# has one reading.
 SHAPES = {
     "single": "{b}",
     "but": "{a} , but {b}",
@@ -74,11 +81,14 @@ def review(shape: str, index: int) -> Review:
         raise ArgumentError(f"review: there is no shape {shape!r}; there are: {', '.join(SHAPES)}")
     size = pattern_space()[shape]
     if not 0 <= index < size:
-        raise ArgumentError(f"review: index must be in 0 ... {size - 1} for the shape {shape!r}, got {index}")
+        raise ArgumentError(
+            f"review: index must be in 0 ... {size - 1} for the shape {shape!r}, got {index}"
+        )
     rest, k = divmod(index, prod(SIZES))
     choice = _digits(k, SIZES)
     decides, praise = _clause(*choice)
-    # The other clause takes one of the nouns that are left: counted on from the first one, past the end to the start.
+    # The other clause takes one of the nouns that are left: counted on from the first one, past the
+    # end to the start.
     frame, step, *others = _digits(rest, (len(FRAMES), len(NOUNS) - 1, *SIZES[2:]))
     conceded, _ = _clause(frame, (choice[1] + 1 + step) % len(NOUNS), *others)
     return Review(SHAPES[shape].format(a=conceded, b=decides), int(praise))
@@ -87,7 +97,8 @@ def review(shape: str, index: int) -> Review:
 def reviews(n: int = 4000, seed: int = 0) -> Sentences:
     """Draw n different sentences, as many of each shape as can be, in random order.
 
-    No sentence occurs twice, so that whatever way they are split, no sentence of the test was trained on.
+    No sentence occurs twice, so that whatever way they are split, no sentence of the test was
+    trained on.
 
     Parameters
     ----------
@@ -107,7 +118,8 @@ def reviews(n: int = 4000, seed: int = 0) -> Sentences:
     sizes = pattern_space()
     if not len(SHAPES) <= n <= len(SHAPES) * sizes["single"]:
         raise ArgumentError(
-            f"reviews: n must be in {len(SHAPES)} ... {len(SHAPES) * sizes['single']}, got {n}: there are "
+            f"reviews: n must be in {len(SHAPES)} ... {len(SHAPES) * sizes['single']}, got {n}: "
+            "there are "
             f"{len(SHAPES)} shapes, and {sizes['single']} sentences of the shape with one clause"
         )
     rng = np.random.default_rng(seed)
@@ -116,18 +128,31 @@ def reviews(n: int = 4000, seed: int = 0) -> Sentences:
         count = n // len(SHAPES) + (k < n % len(SHAPES))
         drawn += [review(shape, int(index)) for index in rng.choice(size, count, replace=False)]
     drawn = [drawn[k] for k in rng.permutation(n)]
-    return Sentences(tuple(text for text, _ in drawn), as_ints([label for _, label in drawn]), ("negative", "positive"))
+    return Sentences(
+        tuple(text for text, _ in drawn),
+        as_ints([label for _, label in drawn]),
+        ("negative", "positive"),
+    )
 
 
 def _clause(frame: int, noun: int, copula: int, modifier: int, adjective: int) -> tuple[str, bool]:
     """Words of a clause, and whether it praises."""
     (frame_words, far), (modifier_words, near) = FRAMES[frame], MODIFIERS[modifier]
-    words = [frame_words, "the", NOUNS[noun], COPULAS[copula], modifier_words, ADJECTIVES[adjective]]
+    words = [
+        frame_words,
+        "the",
+        NOUNS[noun],
+        COPULAS[copula],
+        modifier_words,
+        ADJECTIVES[adjective],
+    ]
     return " ".join(filter(None, words)), (ADJECTIVES[adjective] in GOOD) ^ far ^ near
 
 
 def _digits(number: int, sizes: tuple[int, ...]) -> list[int]:
-    """Digits of a number whose places have the given sizes, the last place first: each number has its own digits."""
+    """Digits of a number whose places have the given sizes, the last place first: each number has
+    its own digits.
+    """
     digits = []
     for size in reversed(sizes):
         number, digit = divmod(number, size)

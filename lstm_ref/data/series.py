@@ -1,4 +1,6 @@
-"""From a series to windows that a model reads: close gaps, take differences, scale, cut. In this order, and split first."""
+"""From a series to windows that a model reads: close gaps, take differences, scale, cut. In this
+order, and split first.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +14,8 @@ from lstm_ref.errors import ArgumentError, Array, NotFiniteError, ShapeError, ch
 def fill_forward(values: Array) -> Array:
     """Gaps closed with the last number before them.
 
-    The mistake that this prevents: a straight line drawn across the gap. It ends at the number after the gap, so that inside
-    the gap the series already knows where it will go.
+    The mistake that this prevents: a straight line drawn across the gap. It ends at the number
+    after the gap, so that inside the gap the series already knows where it will go.
 
     Parameters
     ----------
@@ -37,7 +39,8 @@ def fill_forward(values: Array) -> Array:
     gap = np.isnan(values)
     if gap[0].any():
         raise ArgumentError(
-            f"fill_forward: column {int(gap[0].argmax())} begins with a gap of {_leading(gap)} steps, with nothing before "
+            f"fill_forward: column {int(gap[0].argmax())} begins with a gap of {_leading(gap)} "
+            "steps, with nothing before "
             "it; leave those steps out"
         )
     steps = np.arange(len(values))[:, np.newaxis]
@@ -46,10 +49,11 @@ def fill_forward(values: Array) -> Array:
 
 
 def difference(values: Array, lag: int = 1) -> Array:
-    """Change against ``lag`` steps before. A trend becomes a level, with lag 1; a season goes, with lag its period.
+    """Change against ``lag`` steps before. A trend becomes a level, with lag 1; a season goes, with
+    lag its period.
 
-    The mistake that this prevents: a model that is asked for levels it never saw. It cannot go on with a trend, for its
-    outputs stay where they were trained.
+    The mistake that this prevents: a model that is asked for levels it never saw. It cannot go on
+    with a trend, for its outputs stay where they were trained.
 
     Parameters
     ----------
@@ -71,15 +75,19 @@ def difference(values: Array, lag: int = 1) -> Array:
     """
     _check_series("difference", values)
     if not 1 <= lag < len(values):
-        raise ArgumentError(f"difference: lag must be in 1 ... {len(values) - 1} for {len(values)} steps, got {lag}")
+        raise ArgumentError(
+            f"difference: lag must be in 1 ... {len(values) - 1} for {len(values)} steps, got {lag}"
+        )
     changes: Array = values[lag:] - values[:-lag]
     return changes
 
 
 def undifference(changes: Array, before: Array) -> Array:
-    """Levels again, out of changes and the ``lag`` levels before the first of them: the inverse of `difference`.
+    """Levels again, out of changes and the ``lag`` levels before the first of them: the inverse of
+    `difference`.
 
-    It also turns forecast changes into forecast levels: ``before`` are then the last levels that are known.
+    It also turns forecast changes into forecast levels: ``before`` are then the last levels that
+    are known.
 
     Parameters
     ----------
@@ -101,7 +109,12 @@ def undifference(changes: Array, before: Array) -> Array:
     array([[ 3.,  6., 10.]])
     """
     check_floats("undifference", {"changes": changes, "before": before})
-    if changes.ndim != 2 or before.ndim != 2 or changes.shape[1] != before.shape[1] or 0 in before.shape:
+    if (
+        changes.ndim != 2
+        or before.ndim != 2
+        or changes.shape[1] != before.shape[1]
+        or 0 in before.shape
+    ):
         raise ShapeError(
             "undifference: changes must be (L, D) and before (lag, D) with lag at least 1, got "
             f"{changes.shape} and {before.shape}"
@@ -126,7 +139,9 @@ class Scaler(NamedTuple):
         return scaled
 
     def invert(self, scaled: Array) -> Array:
-        """Back in the units of the data: the inverse of `apply`. Errors are to be told in these units."""
+        """Back in the units of the data: the inverse of `apply`. Errors are to be told in these
+        units.
+        """
         self._check("invert", scaled)
         values: Array = (scaled * self.deviation + self.mean).astype(scaled.dtype)
         return values
@@ -136,15 +151,16 @@ class Scaler(NamedTuple):
         # Without this, one mean would be taken from every column.
         if given.ndim < 1 or given.shape[-1] != len(self.mean):
             raise ShapeError(
-                f"{operation}: the last axis must be D = {len(self.mean)}, as in training, got shape {given.shape}"
+                f"{operation}: the last axis must be D = {len(self.mean)}, as in training, got "
+                f"shape {given.shape}"
             )
 
 
 def fit_scaler(train: Array) -> Scaler:
     """Mean and standard deviation of each column of the training part.
 
-    The mistake that this prevents: a scale from the whole series. It tells the model where the future lies: with a trend,
-    training numbers that are all below the mean say that it will go up.
+    The mistake that this prevents: a scale from the whole series. It tells the model where the
+    future lies: with a trend, training numbers that are all below the mean say that it will go up.
 
     Parameters
     ----------
@@ -183,8 +199,8 @@ class Windows(NamedTuple):
 def windows(values: Array, T: int, horizon: int = 1, stride: int = 1) -> Windows:
     """Every stretch of T steps, and the ``horizon`` steps that come after it.
 
-    Cut each part of the split on its own. The mistake that this prevents: windows cut first and split afterwards. Windows
-    overlap, so those around the cut lie in both parts.
+    Cut each part of the split on its own. The mistake that this prevents: windows cut first and
+    split afterwards. Windows overlap, so those around the cut lie in both parts.
 
     Parameters
     ----------
@@ -214,29 +230,50 @@ def windows(values: Array, T: int, horizon: int = 1, stride: int = 1) -> Windows
     _check_whole("windows", values)
     if min(T, horizon, stride) < 1:
         raise ArgumentError(
-            f"windows: T, horizon and stride must be 1 or more, got T={T}, horizon={horizon}, stride={stride}"
+            f"windows: T, horizon and stride must be 1 or more, got T={T}, horizon={horizon}, "
+            f"stride={stride}"
         )
     if len(values) < T + horizon:
         raise ArgumentError(
-            f"windows: T={T} steps and a horizon of {horizon} need {T + horizon} steps, got {len(values)}; make T or the "
+            f"windows: T={T} steps and a horizon of {horizon} need {T + horizon} steps, got "
+            f"{len(values)}; make T or the "
             "horizon smaller, or this part of the split larger"
         )
-    cut = np.lib.stride_tricks.sliding_window_view(values, T + horizon, axis=0)[::stride].swapaxes(1, 2)
+    cut = np.lib.stride_tricks.sliding_window_view(values, T + horizon, axis=0)[::stride].swapaxes(
+        1, 2
+    )
     return Windows(cut[:, :T].copy(), cut[:, T:].copy())
 
 
 def _check_series(operation: str, values: Array) -> None:
-    if not isinstance(values, np.ndarray) or values.ndim != 2 or 0 in values.shape or values.dtype.kind != "f":
-        told = f"{values.dtype} {values.shape}" if isinstance(values, np.ndarray) else type(values).__name__
-        advice = "; use values[:, np.newaxis]" if isinstance(values, np.ndarray) and values.ndim == 1 else ""
-        raise ShapeError(f"{operation}: the series must be an array (L, D) of floats, not empty, got {told}{advice}")
+    if (
+        not isinstance(values, np.ndarray)
+        or values.ndim != 2
+        or 0 in values.shape
+        or values.dtype.kind != "f"
+    ):
+        told = (
+            f"{values.dtype} {values.shape}"
+            if isinstance(values, np.ndarray)
+            else type(values).__name__
+        )
+        advice = (
+            "; use values[:, np.newaxis]"
+            if isinstance(values, np.ndarray) and values.ndim == 1
+            else ""
+        )
+        raise ShapeError(
+            f"{operation}: the series must be an array (L, D) of floats, not empty, got "
+            f"{told}{advice}"
+        )
 
 
 def _check_whole(operation: str, values: Array) -> None:
     if not np.isfinite(values).all():
         step, column = (int(k) for k in np.argwhere(~np.isfinite(values))[0])
         raise NotFiniteError(
-            f"{operation}: the series must be finite, got {values[step, column]} at step {step}, column {column}; close gaps "
+            f"{operation}: the series must be finite, got {values[step, column]} at step {step}, "
+            f"column {column}; close gaps "
             "with fill_forward"
         )
 

@@ -1,4 +1,6 @@
-"""Tiny Shakespeare: scenes from the plays in one text, the usual first text of a character model."""
+"""Tiny Shakespeare: scenes from the plays in one text, the usual first text of a character
+model.
+"""
 
 from __future__ import annotations
 

@@ -24,7 +24,8 @@ TEST_TAKES = 5  # the authors keep takes 0 to 4 of each digit and speaker for th
 def content_sha256(path: Path) -> str:
     """SHA-256 over the names and SHA-256s of all recordings in an archive: what ``sha256sum *.wav | sha256sum`` tells.
 
-    GitHub packs an archive anew when it is asked for: the recordings inside are the same for ever, the bytes outside are not.
+    GitHub packs an archive anew when it is asked for: the recordings inside are the same for ever,
+    the bytes outside are not.
     """
     try:
         sounds = _wav_files(path)
@@ -56,18 +57,29 @@ def recordings() -> Recordings:
         speakers.append(speaker)
         takes.append(int(take))
     return Recordings(
-        tuple(sounds), as_ints(digits), tuple(speakers), as_ints(takes), as_ints(takes) < TEST_TAKES, RATE
+        tuple(sounds),
+        as_ints(digits),
+        tuple(speakers),
+        as_ints(takes),
+        as_ints(takes) < TEST_TAKES,
+        RATE,
     )
 
 
 def _wav_files(path: Path) -> dict[str, bytes]:
-    """File name -> bytes of every .wav in a folder "recordings" of the archive. Nothing is unpacked onto the disk."""
+    """File name -> bytes of every .wav in a folder "recordings" of the archive. Nothing is unpacked
+    onto the disk.
+    """
     found = {}
     with tarfile.open(path, "r:gz") as archive:
         for member in archive:
             folder, _, name = member.name.rpartition("/")
             content = archive.extractfile(member) if member.isfile() else None
-            if content is not None and folder.rpartition("/")[2] == "recordings" and name.endswith(".wav"):
+            if (
+                content is not None
+                and folder.rpartition("/")[2] == "recordings"
+                and name.endswith(".wav")
+            ):
                 found[name] = content.read()
     return found
 
@@ -77,6 +89,9 @@ def _samples(name: str, content: bytes) -> NDArray[np.float32]:
     with wave.open(io.BytesIO(content)) as sound:
         kind = (sound.getframerate(), sound.getnchannels(), sound.getsampwidth())
         if kind != (RATE, 1, 2):
-            raise DataError(f"load: {name} must have {RATE} samples a second, 1 channel, 2 bytes each, got {kind}")
+            raise DataError(
+                f"load: {name} must have {RATE} samples a second, 1 channel, 2 bytes each, got "
+                f"{kind}"
+            )
         samples = np.frombuffer(sound.readframes(sound.getnframes()), "<i2")
     return samples.astype(np.float32) / np.float32(32768)

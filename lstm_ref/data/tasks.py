@@ -16,9 +16,9 @@ Ints = NDArray[np.int64]
 class Series(NamedTuple):
     """Numbers in the order of time, for forecasting.
 
-    ``time`` is (L,) datetime64[D], the first day of each step. ``values`` is (L, D) float64; NaN where nothing was measured
-    (`fill_forward` closes gaps without looking ahead). ``period`` is the number of steps in one season, 1 where no season
-    has a fixed length.
+    ``time`` is (L,) datetime64[D], the first day of each step. ``values`` is (L, D) float64; NaN
+    where nothing was measured (`fill_forward` closes gaps without looking ahead). ``period`` is the
+    number of steps in one season, 1 where no season has a fixed length.
     """
 
     time: NDArray[np.datetime64]
@@ -35,7 +35,9 @@ class Series(NamedTuple):
         ArgumentError : no column of that name; the message lists those that exist
         """
         if name not in self.columns:
-            raise ArgumentError(f"column: there is no column {name!r}; there are: {', '.join(self.columns)}")
+            raise ArgumentError(
+                f"column: there is no column {name!r}; there are: {', '.join(self.columns)}"
+            )
         k = self.columns.index(name)
         return self.values[:, k : k + 1].copy()
 
@@ -43,7 +45,8 @@ class Series(NamedTuple):
 class Sentences(NamedTuple):
     """Sentences and what each of them says, for classification.
 
-    ``labels`` is (n,) int64: ``label_names[labels[k]]`` is what sentence k says. ``words`` are apart by spaces.
+    ``labels`` is (n,) int64: ``label_names[labels[k]]`` is what sentence k says. ``words`` are
+    apart by spaces.
     """
 
     texts: tuple[str, ...]
@@ -67,7 +70,8 @@ class Pairs(NamedTuple):
 class Summaries(NamedTuple):
     """Texts and one sentence about each.
 
-    ``groups`` names what belongs together, such as the module that a text stands in: split by it (`split_by_group`).
+    ``groups`` names what belongs together, such as the module that a text stands in: split by it
+    (`split_by_group`).
     """
 
     texts: tuple[str, ...]
@@ -78,9 +82,10 @@ class Summaries(NamedTuple):
 class Recordings(NamedTuple):
     """Spoken digits.
 
-    ``sounds`` holds one (length,) float32 array for each recording, from -1 to 1, ``rate`` samples a second. ``digits`` and
-    ``takes`` are (n,) int64; ``speakers`` are names. ``is_test`` is (n,) bool, the split that comes with the data. It shares
-    its speakers with the rest: to ask about unknown speakers, use ``split_by_group(speakers)``.
+    ``sounds`` holds one (length,) float32 array for each recording, from -1 to 1, ``rate`` samples
+    a second. ``digits`` and ``takes`` are (n,) int64; ``speakers`` are names. ``is_test`` is (n,)
+    bool, the split that comes with the data. It shares its speakers with the rest: to ask about
+    unknown speakers, use ``split_by_group(speakers)``.
     """
 
     sounds: tuple[NDArray[np.float32], ...]

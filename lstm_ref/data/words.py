@@ -17,7 +17,8 @@ SPECIAL = (PAD, UNKNOWN_WORD, START, END)  # ids 0 to 3
 
 
 def tokenize(text: str) -> list[str]:
-    """Words and punctuation marks in lower case. An apostrophe or hyphen inside a word belongs to it.
+    """Words and punctuation marks in lower case. An apostrophe or hyphen inside a word belongs to
+    it.
 
     Parameters
     ----------
@@ -34,22 +35,25 @@ def tokenize(text: str) -> list[str]:
 class WordVocabulary:
     """Words and their ids. Built from the training sentences alone.
 
-    The mistake that this prevents: a vocabulary from all data. It has an id for every word of the test, among them those that
-    were never trained, and what is measured is not what happens when new sentences come.
+    The mistake that this prevents: a vocabulary from all data. It has an id for every word of the
+    test, among them those that were never trained, and what is measured is not what happens when
+    new sentences come.
 
-    Ids 0 to 3 are padding, the unknown word, and the start and end of a sentence. The others are words, the most frequent
-    first; of equally frequent ones, in the order of their letters, so that the same sentences give the same ids everywhere.
+    Ids 0 to 3 are padding, the unknown word, and the start and end of a sentence. The others are
+    words, the most frequent first; of equally frequent ones, in the order of their letters, so that
+    the same sentences give the same ids everywhere.
 
     Parameters
     ----------
     training_sentences : each a list of words (`tokenize`)
-    min_count : a word that occurs less often becomes unknown. With 1 the model never meets the unknown in training, and its
-        embedding stays as it was drawn.
+    min_count : a word that occurs less often becomes unknown. With 1 the model never meets the
+        unknown in training, and its embedding stays as it was drawn.
     max_size : at most so many ids, the special ones included; None means no limit
 
     Raises
     ------
-    ArgumentError : a sentence that is a string, no word that occurs often enough, or a limit that leaves room for none
+    ArgumentError : a sentence that is a string, no word that occurs often enough, or a limit that
+        leaves room for none
 
     Examples
     --------
@@ -63,23 +67,29 @@ class WordVocabulary:
     """
 
     def __init__(
-        self, training_sentences: Iterable[Sequence[str]], min_count: int = 2, max_size: int | None = None
+        self,
+        training_sentences: Iterable[Sequence[str]],
+        min_count: int = 2,
+        max_size: int | None = None,
     ) -> None:
         if min_count < 1:
             raise ArgumentError(f"WordVocabulary: min_count must be 1 or more, got {min_count}")
         if max_size is not None and max_size <= len(SPECIAL):
             raise ArgumentError(
-                f"WordVocabulary: max_size must be {len(SPECIAL) + 1} or more, for {len(SPECIAL)} ids are special, got {max_size}"
+                f"WordVocabulary: max_size must be {len(SPECIAL) + 1} or more, for "
+                f"{len(SPECIAL)} ids are special, got {max_size}"
             )
         counts: Counter[str] = Counter()
         for sentence in training_sentences:
             counts.update(_words("WordVocabulary", sentence))
         known = sorted(
-            (w for w, count in counts.items() if count >= min_count and w not in SPECIAL), key=lambda w: (-counts[w], w)
+            (w for w, count in counts.items() if count >= min_count and w not in SPECIAL),
+            key=lambda w: (-counts[w], w),
         )
         if not known:
             raise ArgumentError(
-                f"WordVocabulary: no word occurs {min_count} times or more among {counts.total()} words; give more sentences "
+                f"WordVocabulary: no word occurs {min_count} times or more among {counts.total()} "
+                "words; give more sentences "
                 "or a smaller min_count"
             )
         self.words = (*SPECIAL, *known)[:max_size]
@@ -90,12 +100,16 @@ class WordVocabulary:
         return len(self.words)
 
     def __repr__(self) -> str:
-        return f"WordVocabulary of {len(self)} words: {' '.join(self.words[:12])}{' ...' * (len(self) > 12)}"
+        return (
+            f"WordVocabulary of {len(self)} words: "
+            f"{' '.join(self.words[:12])}{' ...' * (len(self) > 12)}"
+        )
 
     def encode(self, sentence: Sequence[str], ends: bool = False) -> Ints:
         """Ids of the words of a sentence.
 
-        A word that is spelt like padding, start or end is unknown: the text must not be able to end a sentence early.
+        A word that is spelt like padding, start or end is unknown: the text must not be able to end
+        a sentence early.
 
         Returns
         -------
@@ -105,7 +119,8 @@ class WordVocabulary:
         return np.array([2, *ids, 3] if ends else ids, np.int64)
 
     def decode(self, ids: Any) -> list[str]:
-        """Words of a one-dimensional array or list of ids up to the first end; padding and starts are left out.
+        """Words of a one-dimensional array or list of ids up to the first end; padding and starts
+        are left out.
 
         Raises
         ------
@@ -116,11 +131,13 @@ class WordVocabulary:
             return []
         if array.ndim != 1 or array.dtype.kind not in "iu":
             raise ArgumentError(
-                f"decode: ids must be integers with one axis, got {array.dtype} with shape {array.shape}"
+                f"decode: ids must be integers with one axis, got {array.dtype} with shape "
+                f"{array.shape}"
             )
         if array.min() < 0 or array.max() >= len(self):
             raise ArgumentError(
-                f"decode: an id must be in 0 ... {len(self) - 1}, got {array.min()} to {array.max()}; is it another vocabulary's?"
+                f"decode: an id must be in 0 ... {len(self) - 1}, got {array.min()} to "
+                f"{array.max()}; is it another vocabulary's?"
             )
         words = []
         for k in array.tolist():
@@ -131,7 +148,8 @@ class WordVocabulary:
         return words
 
     def unknown_rate(self, sentences: Iterable[Sequence[str]]) -> float:
-        """Share of the words that have no id of their own. Report it beside every result: what is unknown cannot be got right.
+        """Share of the words that have no id of their own. Report it beside every result: what is
+        unknown cannot be got right.
 
         Raises
         ------
@@ -154,7 +172,8 @@ class WordVocabulary:
 def _words(operation: str, sentence: Sequence[str]) -> Sequence[str]:
     if isinstance(sentence, str):
         raise ArgumentError(
-            f"{operation}: a sentence must be a list of words, got the string {sentence[:40]!r}, whose letters would be taken "
+            f"{operation}: a sentence must be a list of words, got the string {sentence[:40]!r}, "
+            "whose letters would be taken "
             "for words; use tokenize(text) or text.split()"
         )
     return sentence

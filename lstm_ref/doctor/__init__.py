@@ -1,4 +1,5 @@
-"""What is wrong with a reader's own recurrent network, by measurement: `examine` a model with the batch that it is trained on.
+"""What is wrong with a reader's own recurrent network, by measurement: `examine` a model with the
+batch that it is trained on.
 
 >>> import torch
 >>> from torch import nn
@@ -62,18 +63,23 @@ def examine(
     budget: float = 5.0,
     skip: Sequence[str] = (),
 ) -> Report:
-    """Examine a model with one batch, as the training loop would use it; nothing is left changed, bit by bit.
+    """Examine a model with one batch, as the training loop would use it; nothing is left changed,
+    bit by bit.
 
     Parameters
     ----------
-    model : a module of PyTorch, a compiled model of Keras 3, a LightningModule, or parameters in NumPy, name -> array
+    model : a module of PyTorch, a compiled model of Keras 3, a LightningModule, or parameters in
+        NumPy, name -> array
     batch : (x, y), each a tensor, or a tuple, list or dict of them; x may be a packed sequence
-    loss : loss(outputs, y), as in the loop; Keras and Lightning bring their own. In NumPy, without forward,
-        loss(params, batch) -> loss or (loss, grads)
-    optimizer : of PyTorch, one or several; in NumPy a function (params, grads) -> params; Keras and Lightning bring their own
-    forward : in NumPy only, forward(params, x) -> outputs; an argument ``training`` is told the mode
-    step : the loop itself, step(batch) -> loss; it is called about 30 times, in Keras 8 times (there
-        ``lambda batch: model.train_on_batch(*batch)`` is what fit does). In NumPy step(params, batch) -> (loss, grads)
+    loss : loss(outputs, y), as in the loop; Keras and Lightning bring their own. In NumPy, without
+        forward, loss(params, batch) -> loss or (loss, grads)
+    optimizer : of PyTorch, one or several; in NumPy a function (params, grads) -> params; Keras and
+        Lightning bring their own
+    forward : in NumPy only, forward(params, x) -> outputs; an argument ``training`` is told the
+        mode
+    step : the loop itself, step(batch) -> loss; it is called about 30 times, in Keras 8 times
+        (there ``lambda batch: model.train_on_batch(*batch)`` is what fit does). In NumPy
+        step(params, batch) -> (loss, grads)
     train, valid : (x, y) of arrays, for leaks, labels and scales
     lengths, mask : valid steps of each example, (N,), or True at valid steps, (N, T)
     causal : no output may depend on a later step
@@ -91,8 +97,12 @@ def examine(
     ArgumentError : a batch that is no pair, a model that cannot be called with it
     """
     if forward is not None and not isinstance(model, Mapping):
-        raise ArgumentError("examine: forward= belongs to parameters in NumPy; a model of a framework has its own")
-    options = Options(step, train, valid, lengths, mask, causal, stateful, batch_axis, budget, tuple(skip))
+        raise ArgumentError(
+            "examine: forward= belongs to parameters in NumPy; a model of a framework has its own"
+        )
+    options = Options(
+        step, train, valid, lengths, mask, causal, stateful, batch_axis, budget, tuple(skip)
+    )
     subject = _subject(model, batch, loss, optimizer, options, forward)
     try:
         return run(subject)
@@ -101,11 +111,15 @@ def examine(
             subject.restore()
 
 
-def _subject(model: Any, batch: Any, loss: Any, optimizer: Any, options: Options, forward: Any) -> Subject:
+def _subject(
+    model: Any, batch: Any, loss: Any, optimizer: Any, options: Options, forward: Any
+) -> Subject:
     if not isinstance(batch, tuple | list) or len(batch) != 2:
         raise ArgumentError(f"examine: batch must be a pair (x, y), got {_described(batch)}")
     if not options.budget > 0:
-        raise ArgumentError(f"examine: budget must be a positive number of seconds, got {options.budget}")
+        raise ArgumentError(
+            f"examine: budget must be a positive number of seconds, got {options.budget}"
+        )
     torch = sys.modules.get("torch")
     if torch is not None and isinstance(model, torch.nn.Module):
         from lstm_ref.doctor.torch_subject import TorchSubject
@@ -121,12 +135,17 @@ def _subject(model: Any, batch: Any, loss: Any, optimizer: Any, options: Options
         from lstm_ref.doctor.keras_subject import KerasSubject
 
         return KerasSubject(model, tuple(batch), loss, optimizer, options)
-    if isinstance(model, Mapping) and model and all(isinstance(value, np.ndarray) for value in model.values()):
+    if (
+        isinstance(model, Mapping)
+        and model
+        and all(isinstance(value, np.ndarray) for value in model.values())
+    ):
         from lstm_ref.doctor.numpy_subject import NumpySubject
 
         return NumpySubject(model, tuple(batch), loss, optimizer, options, forward)
     raise ArgumentError(
-        "examine: model must be a torch.nn.Module, a compiled keras.Model or a dict of NumPy arrays by name, "
+        "examine: model must be a torch.nn.Module, a compiled keras.Model or a dict of NumPy "
+        "arrays by name, "
         f"got {type(model).__name__}"
     )
 

@@ -1,8 +1,8 @@
 """``python -m lstm_ref.doctor SCRIPT.py[:make]``: examine what a file offers.
 
-The file defines ``make()``, or another function named behind a colon, that returns the arguments of `examine`:
-a dict with ``model``, ``batch`` and whatever else, or a tuple (model, batch, loss, optimizer).
-Exit code: 0 nothing above a remark, 1 something, 2 wrong use.
+The file defines ``make()``, or another function named behind a colon, that returns the arguments of
+`examine`: a dict with ``model``, ``batch`` and whatever else, or a tuple (model, batch, loss,
+optimizer). Exit code: 0 nothing above a remark, 1 something, 2 wrong use.
 """
 
 from __future__ import annotations
@@ -40,7 +40,9 @@ def _examined(target: str) -> Report:
         raise ValueError(f"there is no file {path}")
     made = runpy.run_path(path, run_name="__doctor__").get(name or "make")
     if not callable(made):
-        raise ValueError(f"{path} must define a function {name or 'make'}() that returns model and batch")
+        raise ValueError(
+            f"{path} must define a function {name or 'make'}() that returns model and batch"
+        )
     return examine(**_arguments(made(), path))
 
 
@@ -50,7 +52,8 @@ def _arguments(offered: Any, path: str) -> dict[str, Any]:
     if isinstance(offered, tuple) and 2 <= len(offered) <= len(NAMES):
         return dict(zip(NAMES, offered, strict=False))
     raise ValueError(
-        f"{path}: make() must return a dict with model and batch, or (model, batch, loss, optimizer), "
+        f"{path}: make() must return a dict with model and batch, or (model, batch, loss, "
+        "optimizer), "
         f"got {type(offered).__name__}"
     )
 

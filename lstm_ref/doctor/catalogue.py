@@ -1,6 +1,7 @@
 """Every finding that there is: how certain, what it says, what to do, where to read on.
 
-The sentences are filled with the numbers of the measurement. Ids are stable: the zoo, the pages and readers' tests use them.
+The sentences are filled with the numbers of the measurement. Ids are stable: the zoo, the pages and
+readers' tests use them.
 """
 
 from __future__ import annotations
@@ -63,21 +64,31 @@ _PAIRING = _entries(
     (
         "examples-mixed",
         PROOF,
-        "Outputs of one example move with the inputs of others: example {j} alone moves {value:.0%} of the outputs "
+        "Outputs of one example move with the inputs of others: example {j} alone moves "
+        "{value:.0%} of the outputs "
         "that example {k} moves, too (allowed 0).",
-        "The layer runs along the axis of the examples instead of time (batch_first), or a reshape mixes both axes.",
-        "Give the layer the axes in its own order (batch_first=True, or x.transpose(0, 1)); exchange axes with "
+        (
+            "The layer runs along the axis of the examples instead of time (batch_first), or a "
+            "reshape mixes both axes."
+        ),
+        "Give the layer the axes in its own order (batch_first=True, or x.transpose(0, 1)); "
+        "exchange axes with "
         "transpose or permute, never with view or reshape.",
         "pytorch",
     ),
     (
         "targets-misaligned",
         PROOF,
-        "The target of {who} meets outputs that its inputs do not move: share {value:.2f} (allowed 0).",
-        "Outputs and targets stand in another order: one is time first and the other is not, outputs were flattened "
+        (
+            "The target of {who} meets outputs that its inputs do not move: share {value:.2f} "
+            "(allowed 0)."
+        ),
+        "Outputs and targets stand in another order: one is time first and the other is not, "
+        "outputs were flattened "
         "or "
         "sorted in another order than targets, or a reshape mixed steps and classes.",
-        "Bring outputs and targets into one order before the loss; flatten both in the same way, undo any sorting, "
+        "Bring outputs and targets into one order before the loss; flatten both in the same way, "
+        "undo any sorting, "
         "and exchange "
         "axes with transpose or permute.",
         "masks",
@@ -85,34 +96,55 @@ _PAIRING = _entries(
     (
         "targets-broadcast",
         PROOF,
-        "Every target meets {meets} (measured {value:.1e}, {limit}). Shapes: outputs {outputs}, targets {targets}.",
+        (
+            "Every target meets {meets} (measured {value:.1e}, {limit}). Shapes: outputs "
+            "{outputs}, targets {targets}."
+        ),
         "Shapes like (N, 1) and (N,) broadcast to (N, N), and (N, T, 1) and (N, 1) to (N, T, 1).",
-        "Give both one shape: outputs.squeeze(-1), or targets[:, None]; return the last step alone (return_sequences).",
+        (
+            "Give both one shape: outputs.squeeze(-1), or targets[:, None]; return the last step "
+            "alone (return_sequences)."
+        ),
         "training-step",
     ),
     (
         "outputs-ignore-inputs",
         PROOF,
-        "Outputs of {what} do not move at all when {inputs} change (change {value:.1g}; more than 0 is needed).",
-        "The input is overwritten or not used, the wrong step or example is taken from the states, or an activation "
+        (
+            "Outputs of {what} do not move at all when {inputs} change (change {value:.1g}; more "
+            "than 0 is needed)."
+        ),
+        "The input is overwritten or not used, the wrong step or example is taken from the states, "
+        "or an activation "
         "is dead.",
-        "Follow the input to the output with one forward pass; look at what is indexed from the outputs and states.",
+        (
+            "Follow the input to the output with one forward pass; look at what is indexed from "
+            "the outputs and states."
+        ),
         "doctor",
     ),
     (
         "outputs-equal-at-all-steps",
         PROOF,
-        "The output is the same at all {steps} time steps, bit by bit (largest difference {value:.1g}, more is "
+        "The output is the same at all {steps} time steps, bit by bit (largest difference "
+        "{value:.1g}, more is "
         "needed), the targets "
         "are not.",
-        "One state is repeated over time, or return_sequences is missing before the layer that answers step by step.",
-        "Return the outputs of all steps (return_sequences=True), or let a recurrent layer read the repeated state.",
+        (
+            "One state is repeated over time, or return_sequences is missing before the layer that "
+            "answers step by step."
+        ),
+        (
+            "Return the outputs of all steps (return_sequences=True), or let a recurrent layer "
+            "read the repeated state."
+        ),
         "keras",
     ),
     (
         "softmax-over-batch",
         PROOF,
-        "Over the examples the outputs sum to 1 (largest deviation {value:.1e}, over the classes {threshold:.2f}; "
+        "Over the examples the outputs sum to 1 (largest deviation {value:.1e}, over the classes "
+        "{threshold:.2f}; "
         "there it is needed), "
         "so an answer depends on the other examples.",
         "Softmax along the axis of the examples.",
@@ -122,7 +154,8 @@ _PAIRING = _entries(
     (
         "softmax-over-time",
         PROOF,
-        "Over the time steps the outputs sum to 1 (largest deviation {value:.1e}, over the classes {threshold:.2f}; "
+        "Over the time steps the outputs sum to 1 (largest deviation {value:.1e}, over the classes "
+        "{threshold:.2f}; "
         "there it is needed).",
         "Softmax along the axis of time.",
         "Take the softmax over the classes: dim=-1.",
@@ -131,19 +164,27 @@ _PAIRING = _entries(
     (
         "time-mixed-with-features",
         STRONG,
-        "What the layer {where} reads is not in the order of time: one step later in the input moves other places "
+        "What the layer {where} reads is not in the order of time: one step later in the input "
+        "moves other places "
         "than one "
         "step later in the layer (they agree in {value:.0%}, {threshold:.0%} is needed).",
-        "A reshape or view stands in the place of a transpose, so that steps and features are cut in another order.",
+        (
+            "A reshape or view stands in the place of a transpose, so that steps and features are "
+            "cut in another order."
+        ),
         "Exchange axes with transpose or permute; reshape only splits or joins neighbouring axes.",
         "pytorch",
     ),
     (
         "normalised-over-batch",
         PROOF,
-        "In evaluation, the inputs of one example move the outputs of all others, whatever their order, by up to "
+        "In evaluation, the inputs of one example move the outputs of all others, whatever their "
+        "order, by up to "
         "{value:.1e} of the change of its own (allowed 0).",
-        "A mean, a norm, an attention, or a batch norm in training mode is taken over the axis of the examples.",
+        (
+            "A mean, a norm, an attention, or a batch norm in training mode is taken over the axis "
+            "of the examples."
+        ),
         "Normalise over the features (axis -1), or with running statistics in evaluation.",
         "layer",
     ),
@@ -154,19 +195,30 @@ _REACH = _entries(
     (
         "sees-the-future",
         PROOF,
-        "The output at step {step} moves with the input at step {later} (change {value:.1e} of the largest, allowed "
+        "The output at step {step} moves with the input at step {later} (change {value:.1e} of the "
+        "largest, allowed "
         "0).",
-        "A second direction, a normalisation over time, or an attention without its causal mask reads later steps.",
+        (
+            "A second direction, a normalisation over time, or an attention without its causal "
+            "mask reads later steps."
+        ),
         "Use one direction, or mask the later steps.",
         "perplexity",
     ),
     (
         "reads-padding",
         PROOF,
-        "{what} moves the output of example {j} by {value:.1e} of its size (allowed {threshold:.0e}).",
-        "The last column, the mean or the attention takes padded steps as if they were data, or a mask was lost on "
+        (
+            "{what} moves the output of example {j} by {value:.1e} of its size (allowed "
+            "{threshold:.0e})."
+        ),
+        "The last column, the mean or the attention takes padded steps as if they were data, or a "
+        "mask was lost on "
         "the way.",
-        "Pack the sequences or take the output at lengths - 1; give the mask to every layer that reads over time.",
+        (
+            "Pack the sequences or take the output at lengths - 1; give the mask to every layer "
+            "that reads over time."
+        ),
         "masks",
     ),
     (
@@ -180,10 +232,17 @@ _REACH = _entries(
     (
         "short-reach",
         STRONG,
-        "Of {steps} time steps only {value:g} ({where}) has any effect on the outputs{detail} (more than one is "
+        "Of {steps} time steps only {value:g} ({where}) has any effect on the outputs{detail} "
+        "(more than one is "
         "needed).",
-        "The state does not travel: each step starts anew, or the output is taken at a step that has seen one input.",
-        "Hand the state from step to step; take the last output (the first one of the reverse direction).",
+        (
+            "The state does not travel: each step starts anew, or the output is taken at a step "
+            "that has seen one input."
+        ),
+        (
+            "Hand the state from step to step; take the last output (the first one of the reverse "
+            "direction)."
+        ),
         "sequences",
     ),
 )
@@ -193,26 +252,33 @@ _GRADIENTS = _entries(
     (
         "no-gradient",
         PROOF,
-        "{what} no gradient, although the outputs depend on it (moved by {value:.1e} when it is changed; then it "
+        "{what} no gradient, although the outputs depend on it (moved by {value:.1e} when it is "
+        "changed; then it "
         "must have one).",
-        "The way from the loss back is cut: detach, .data, no_grad, a round trip over NumPy, a new tensor, or argmax.",
+        (
+            "The way from the loss back is cut: detach, .data, no_grad, a round trip over NumPy, a "
+            "new tensor, or argmax."
+        ),
         "Keep the tensors on the way: no detach, no .item(), torch.stack instead of torch.tensor.",
         "training-step",
     ),
     (
         "gradient-wrong",
         PROOF,
-        "The gradient of {where} is not the derivative of the loss: it is off by {value:.1e} of its size (allowed "
+        "The gradient of {where} is not the derivative of the loss: it is off by {value:.1e} of "
+        "its size (allowed "
         "{threshold:.0e}).{detail}",
         "A term of the backward pass is missing, counted twice, or of another gate.",
-        "Derive it anew for the cell alone, then for two steps; lstm_ref.gradcheck says which gate and which step is "
+        "Derive it anew for the cell alone, then for two steps; lstm_ref.gradcheck says which gate "
+        "and which step is "
         "off.",
         "bptt",
     ),
     (
         "zero-gradient",
         STRONG,
-        "{what} a gradient of exactly 0 in every one of {steps} steps, although the loss depends on it "
+        "{what} a gradient of exactly 0 in every one of {steps} steps, although the loss depends "
+        "on it "
         "(it moves by {value:.1e}; then more than 0 is needed).",
         "A dead or saturated activation, or a function whose slope is zero, stands behind it.",
         "Look at the activation behind these weights, and at the size of what goes into it.",
@@ -221,8 +287,12 @@ _GRADIENTS = _entries(
     (
         "parameter-unused",
         STRONG,
-        "{what} no effect: other values change neither outputs nor loss (change {value:.1g}; more than 0 is needed).",
-        "The layer is made and never called, or its result is overwritten or not used; harmless where it is kept in "
+        (
+            "{what} no effect: other values change neither outputs nor loss (change {value:.1g}; "
+            "more than 0 is needed)."
+        ),
+        "The layer is made and never called, or its result is overwritten or not used; harmless "
+        "where it is kept in "
         "reserve.",
         "Use the layer's result, or remove the layer.",
         "doctor",
@@ -230,28 +300,38 @@ _GRADIENTS = _entries(
     (
         "not-in-optimizer",
         STRONG,
-        "{what} a gradient, and the optimizer does not have it: {value:.0%} of the weights cannot change (allowed 0 "
+        "{what} a gradient, and the optimizer does not have it: {value:.0%} of the weights cannot "
+        "change (allowed 0 "
         "%, "
         "where it is not meant).",
-        "The optimizer was made before the layer was added or replaced, or from a part of the model; right only "
+        "The optimizer was made before the layer was added or replaced, or from a part of the "
+        "model; right only "
         "where this "
         "part was trained before, or is meant to stay random.",
-        "Make the optimizer from model.parameters() after the model is complete; add the parameters of the loss.",
+        (
+            "Make the optimizer from model.parameters() after the model is complete; add the "
+            "parameters of the loss."
+        ),
         "training-step",
     ),
     (
         "not-registered",
         PROOF,
-        "{what} not among model.parameters(), although the loss depends on it: it cannot be trained, moved or saved "
+        "{what} not among model.parameters(), although the loss depends on it: it cannot be "
+        "trained, moved or saved "
         "(counted {value:g}, allowed 0).",
-        "Layers in a plain list or dict, a tensor that is no nn.Parameter, or a layer that is made within forward.",
+        (
+            "Layers in a plain list or dict, a tensor that is no nn.Parameter, or a layer that is "
+            "made within forward."
+        ),
         "Use nn.ModuleList, nn.ModuleDict or nn.Parameter, and make layers in __init__.",
         "pytorch",
     ),
     (
         "gradient-cut",
         PROOF,
-        "The input {lag} step(s) back moves the output (by {value:.1e}), yet its gradient is exactly 0 (more is "
+        "The input {lag} step(s) back moves the output (by {value:.1e}), yet its gradient is "
+        "exactly 0 (more is "
         "needed).",
         "The state is detached in the loop over time, or only its values are handed on.",
         "Detach between batches, never between the steps of one batch.",
@@ -260,31 +340,49 @@ _GRADIENTS = _entries(
     (
         "vanishing-gradient",
         REMARK,
-        "The gradient at step {step} is {value:.1e} of the largest over the steps (below {threshold:.0e} a task "
+        "The gradient at step {step} is {value:.1e} of the largest over the steps (below "
+        "{threshold:.0e} a task "
         "that needs "
         "this step is learned late or never).",
-        "Each step multiplies the gradient by the forget gate, which is about one half at the start.",
-        "Where the task needs it: start with a forget bias of 1 or more (log of the lag), or bring the step nearer.",
+        (
+            "Each step multiplies the gradient by the forget gate, which is about one half at the "
+            "start."
+        ),
+        (
+            "Where the task needs it: start with a forget bias of 1 or more (log of the lag), or "
+            "bring the step nearer."
+        ),
         "fading",
     ),
     (
         "exploding-gradient",
         STRONG,
-        "The gradient at step {step} of {where} is {value:.1e} times that at the last step, and grows with every "
+        "The gradient at step {step} of {where} is {value:.1e} times that at the last step, and "
+        "grows with every "
         "step back "
         "(allowed {threshold:.0e}).",
-        "Recurrent weights far too large, and no bounded activation or gate that holds what they multiply.",
+        (
+            "Recurrent weights far too large, and no bounded activation or gate that holds what "
+            "they multiply."
+        ),
         "Start the recurrent weights orthogonal, or divide them; clip the norm of the gradient.",
         "fading",
     ),
     (
         "frozen-by-accident",
         STRONG,
-        "{what} frozen{state}: {value:.0%} of the weights are never trained (allowed 0 %, where it is not meant).",
-        "requires_grad or trainable was switched off, for this layer or for everything; right only where a fixed "
+        (
+            "{what} frozen{state}: {value:.0%} of the weights are never trained (allowed 0 %, "
+            "where it is not meant)."
+        ),
+        "requires_grad or trainable was switched off, for this layer or for everything; right only "
+        "where a fixed "
         "random "
         "layer (a reservoir) or an evaluation is meant.",
-        "Switch it on again, and make or compile the optimizer afterwards; leave it where it is meant.",
+        (
+            "Switch it on again, and make or compile the optimizer afterwards; leave it where it "
+            "is meant."
+        ),
         "training-step",
     ),
 )
@@ -302,10 +400,17 @@ _REPEAT = _entries(
     (
         "state-carried",
         PROOF,
-        "The same batch gives other outputs at the second call (largest difference {value:.1e}, allowed 0): "
+        "The same batch gives other outputs at the second call (largest difference {value:.1e}, "
+        "allowed 0): "
         "the state of the call before is the start of this one.",
-        "The state is kept in the model, or the layer is stateful, though the batches do not continue one another.",
-        "Start from zeros in each call. If batches do continue one another, say stateful=True here.",
+        (
+            "The state is kept in the model, or the layer is stateful, though the batches do not "
+            "continue one another."
+        ),
+        (
+            "Start from zeros in each call. If batches do continue one another, say stateful=True "
+            "here."
+        ),
         "long-text",
     ),
     (
@@ -319,16 +424,23 @@ _REPEAT = _entries(
     (
         "inputs-changed",
         PROOF,
-        "One forward pass writes into its inputs: {where} has changed by {value:.1e} (allowed 0), for all later "
+        "One forward pass writes into its inputs: {where} has changed by {value:.1e} (allowed 0), "
+        "for all later "
         "epochs, too.",
-        "An operation in place (x -= mean, x *= scale, x[...] = 0, x.mul_()) on what was handed in.",
+        (
+            "An operation in place (x -= mean, x *= scale, x[...] = 0, x.mul_()) on what was "
+            "handed in."
+        ),
         "Make a new array: x = x - mean; or copy first.",
         "doctor",
     ),
     (
         "noise-in-evaluation",
         PROOF,
-        "Two calls in evaluation with other random numbers differ by {value:.1e} (allowed 0): {detail}.",
+        (
+            "Two calls in evaluation with other random numbers differ by {value:.1e} (allowed 0): "
+            "{detail}."
+        ),
         "Dropout without its training flag, or noise that is always on.",
         "Use nn.Dropout, or F.dropout(x, p, training=self.training); in Keras hand on training=.",
         "doctor",
@@ -336,9 +448,11 @@ _REPEAT = _entries(
     (
         "mode-without-effect",
         PROOF,
-        "A dropout rate of {threshold:g} is set{where}, and outputs in training have no noise (difference "
+        "A dropout rate of {threshold:g} is set{where}, and outputs in training have no noise "
+        "(difference "
         "{value:.1g}, more than 0 is needed).",
-        "The rate acts between layers and there is one layer only, or the dropout is not called or always in "
+        "The rate acts between layers and there is one layer only, or the dropout is not called or "
+        "always in "
         "evaluation mode.",
         "Put a dropout layer behind the recurrent one, and call it with the training flag.",
         "doctor",
@@ -346,7 +460,8 @@ _REPEAT = _entries(
     (
         "mode-never-returns",
         PROOF,
-        "The forward pass changes the mode of the model: {value:g} parts have another training flag afterwards "
+        "The forward pass changes the mode of the model: {value:g} parts have another training "
+        "flag afterwards "
         "(allowed 0).",
         "eval() or train() is called within the forward pass or the loss and not undone.",
         "Set the mode in the loop, before training and before validation.",
@@ -359,7 +474,8 @@ _LOSS = _entries(
     (
         "loss-wants-logits",
         CONTRACT,
-        "The loss takes a {kind} itself ({evidence}), and the outputs are probabilities already: between {low:.2g} "
+        "The loss takes a {kind} itself ({evidence}), and the outputs are probabilities already: "
+        "between {low:.2g} "
         "and "
         "{high:.2g}, also with large weights. So it cannot fall below {value:.3g}.",
         "Softmax or sigmoid twice: in the model and in the loss.",
@@ -378,7 +494,8 @@ _LOSS = _entries(
     (
         "loss-wants-log-probabilities",
         CONTRACT,
-        "The loss takes the outputs for logarithms of probabilities (the larger they all are, the smaller it is), "
+        "The loss takes the outputs for logarithms of probabilities (the larger they all are, the "
+        "smaller it is), "
         "and they are none: exp sums to {value:.3g} (allowed 1).",
         "NLLLoss or CTCLoss after softmax, or after no softmax at all.",
         "End the model with log_softmax, or use cross-entropy on logits.",
@@ -395,9 +512,11 @@ _LOSS = _entries(
     (
         "loss-constant",
         CONTRACT,
-        "The loss does not change with the outputs: its gradient is exactly 0 at all {count} of them (at one at "
+        "The loss does not change with the outputs: its gradient is exactly 0 at all {count} of "
+        "them (at one at "
         "least it must not be).",
-        "Outputs that are rounded or taken by argmax before the loss, one class for everything, or a loss of "
+        "Outputs that are rounded or taken by argmax before the loss, one class for everything, or "
+        "a loss of "
         "something else.",
         "Give the loss the outputs themselves.",
         "doctor",
@@ -405,7 +524,8 @@ _LOSS = _entries(
     (
         "loss-sums",
         CONTRACT,
-        "Twice the batch gives {value:.2f} times the loss (a mean gives {threshold:g}), so that the gradient grows "
+        "Twice the batch gives {value:.2f} times the loss (a mean gives {threshold:g}), so that "
+        "the gradient grows "
         "with the size "
         "of the batch; the first step moves the weights by {update:.1%}.",
         "reduction='sum', or losses added up over steps without dividing.",
@@ -423,17 +543,22 @@ _LOSS = _entries(
     (
         "outputs-cannot-reach-targets",
         CONTRACT,
-        "{value:.0%} of the targets (allowed {threshold:.0%}) lie outside the outputs' range ({low:.3g} to "
+        "{value:.0%} of the targets (allowed {threshold:.0%}) lie outside the outputs' range "
+        "({low:.3g} to "
         "{high:.3g}, whatever the weights); "
         "they go from {least:.3g} to {most:.3g}.",
-        "The last activation (relu, sigmoid, tanh) or the recurrent layer itself bounds the outputs.",
+        (
+            "The last activation (relu, sigmoid, tanh) or the recurrent layer itself bounds the "
+            "outputs."
+        ),
         "End with a linear layer, or scale the targets into the range.",
         "doctor",
     ),
     (
         "classes-on-wrong-axis",
         CONTRACT,
-        "The loss takes its classes along axis {axis} of the outputs, which is time in the model (length {value:g}; "
+        "The loss takes its classes along axis {axis} of the outputs, which is time in the model "
+        "(length {value:g}; "
         "the axis of the classes is needed).",
         "Cross-entropy in PyTorch wants (N, C, T), the model gives (N, T, C).",
         "Exchange the axes before the loss (transpose(1, 2)), or flatten outputs and targets.",
@@ -442,7 +567,8 @@ _LOSS = _entries(
     (
         "wrong-loss-for-task",
         CONTRACT,
-        "The targets are {value:g} class numbers, and the loss measures a distance to one output (one for each "
+        "The targets are {value:g} class numbers, and the loss measures a distance to one output "
+        "(one for each "
         "class is needed).",
         "Squared error on class numbers says that class 2 lies between 1 and 3.",
         "One output for each class, and cross-entropy.",
@@ -451,7 +577,10 @@ _LOSS = _entries(
     (
         "loss-detached",
         PROOF,
-        "No gradient comes from the loss: it has no history ({value:g} of {count} parameters get one, all should).",
+        (
+            "No gradient comes from the loss: it has no history ({value:g} of {count} parameters "
+            "get one, all should)."
+        ),
         "Outputs were turned into numbers (item, numpy, argmax, round, no_grad) before the loss.",
         "Compute the loss from the outputs themselves, as tensors.",
         "training-step",
@@ -472,14 +601,20 @@ _LABELS = _entries(
         "label-outside",
         PROOF,
         "Label {value:g} lies outside what the loss expects ({low:g} to {high:g}).",
-        "Labels counted from 1, or -1 and 1 where 0 and 1 are expected, or fewer outputs than classes.",
+        (
+            "Labels counted from 1, or -1 and 1 where 0 and 1 are expected, or fewer outputs than "
+            "classes."
+        ),
         "Map the labels to 0 ... C-1, and make C outputs.",
         "doctor",
     ),
     (
         "label-without-gradient",
         STRONG,
-        "Rows with label {value:g} have no gradient at all: {count} of them in this batch (allowed 0).",
+        (
+            "Rows with label {value:g} have no gradient at all: {count} of them in this batch "
+            "(allowed 0)."
+        ),
         "ignore_index, mask_zero or a weight of 0 falls on a true class.",
         "Give padding a number of its own.",
         "masks",
@@ -487,9 +622,13 @@ _LABELS = _entries(
     (
         "answer-in-input",
         STRONG,
-        "{value:.0%} of the targets stand in the inputs at the very place that the output reads ({where}; up to "
+        "{value:.0%} of the targets stand in the inputs at the very place that the output reads "
+        "({where}; up to "
         "{threshold:.0%} is taken for chance).",
-        "The window contains the value to predict, or inputs and targets are not shifted against each other.",
+        (
+            "The window contains the value to predict, or inputs and targets are not shifted "
+            "against each other."
+        ),
         "Shift: inputs up to t, targets from t+1.",
         "doctor",
     ),
@@ -502,7 +641,10 @@ _DATA = _entries(
         PROOF,
         "{value:g} numbers of {where} are NaN or infinite (allowed 0).",
         "Missing values, a division by a spread of 0, or a logarithm of 0.",
-        "Fill or drop missing values before the windows are cut; look at the first layer whose output is not finite.",
+        (
+            "Fill or drop missing values before the windows are cut; look at the first layer whose "
+            "output is not finite."
+        ),
         "doctor",
     ),
     (
@@ -516,7 +658,8 @@ _DATA = _entries(
     (
         "scaler-fitted-on-all",
         STRONG,
-        "Over train and valid together the inputs are scaled exactly, over train alone they are not ({where} "
+        "Over train and valid together the inputs are scaled exactly, over train alone they are "
+        "not ({where} "
         "{value:.3g}; "
         "the reverse is right).",
         "The scaler was fitted before the split.",
@@ -526,9 +669,11 @@ _DATA = _entries(
     (
         "persistence-as-good",
         REMARK,
-        "Repeating the last value explains {value:.0%} of the variance of the targets on valid, and a linear map of "
+        "Repeating the last value explains {value:.0%} of the variance of the targets on valid, "
+        "and a linear map of "
         "the "
-        "window explains {fit:.2f} of the change that is left (less than {threshold:.2f} is nothing).",
+        "window explains {fit:.2f} of the change that is left (less than {threshold:.2f} is "
+        "nothing).",
         "A series of levels: a forecast that copies the last value, one step late, looks good.",
         "Predict the change, and always show persistence beside the model.",
         "measure",
@@ -536,34 +681,49 @@ _DATA = _entries(
     (
         "inputs-badly-scaled",
         STRONG,
-        "What the first layer reads ({where}) has a size of {value:.3g} (about 1 is meant, up to {threshold:g} is "
+        "What the first layer reads ({where}) has a size of {value:.3g} (about 1 is meant, up to "
+        "{threshold:g} is "
         "allowed).",
         "Inputs are not scaled, or token numbers are read as magnitudes.",
-        "Subtract the mean and divide by the spread of the training part; use an embedding for tokens.",
+        (
+            "Subtract the mean and divide by the spread of the training part; use an embedding for "
+            "tokens."
+        ),
         "prepare",
     ),
     (
         "targets-badly-scaled",
         STRONG,
-        "Targets are {value:.3g} away from the outputs on average, which move by about 1 at the start "
+        "Targets are {value:.3g} away from the outputs on average, which move by about 1 at the "
+        "start "
         "(allowed {threshold:g}).",
         "Targets are not scaled.",
-        "Scale the targets with mean and spread of the training part, and scale the predictions back.",
+        (
+            "Scale the targets with mean and spread of the training part, and scale the "
+            "predictions back."
+        ),
         "prepare",
     ),
     (
         "one-time-step",
         PROOF,
-        "The recurrent layer {where} runs over {value:g} time step only (2 are needed at least): its recurrent "
+        "The recurrent layer {where} runs over {value:g} time step only (2 are needed at least): "
+        "its recurrent "
         "weights have no effect.",
-        "The window stands on the axis of the features, or a dimension was added in the wrong place.",
+        (
+            "The window stands on the axis of the features, or a dimension was added in the wrong "
+            "place."
+        ),
         "Reshape to (examples, steps, features).",
         "sequences",
     ),
     (
         "time-on-wrong-axis",
         STRONG,
-        "Along axis {right} of {where} {evidence}. The model runs along axis {wrong}, where {against}.",
+        (
+            "Along axis {right} of {where} {evidence}. The model runs along axis {wrong}, where "
+            "{against}."
+        ),
         "The layer takes another axis as time (batch_first, or axes exchanged before the layer).",
         "Bring time to the axis that the layer runs along.",
         "pytorch",
@@ -571,7 +731,8 @@ _DATA = _entries(
     (
         "labels-shuffled",
         STRONG,
-        "On {one} the targets follow from the inputs ({measure} {fit:.2f}), on {other} they do not ({value:.2f}; "
+        "On {one} the targets follow from the inputs ({measure} {fit:.2f}), on {other} they do not "
+        "({value:.2f}; "
         "less than {threshold:.2f} is nothing).",
         "Labels belong to other rows: one of both was shuffled, sorted or shifted alone.",
         "Shuffle inputs and labels with one permutation; check some rows by hand.",
@@ -580,7 +741,8 @@ _DATA = _entries(
     (
         "future-in-input",
         STRONG,
-        "{where} is the target itself up to a factor and a constant (error {value:.1e} of its spread, allowed "
+        "{where} is the target itself up to a factor and a constant (error {value:.1e} of its "
+        "spread, allowed "
         "{threshold:.0e}), and the step before it is not.",
         "A column was computed from the value to predict.",
         "Leave out what is not known at the time of the prediction.",
@@ -593,7 +755,10 @@ _GATES = _entries(
     (
         "gates-saturated",
         STRONG,
-        "{value:.0%} of the pre-activations of g and o in {where} lie beyond {limit:g} (allowed {threshold:.0%}).",
+        (
+            "{value:.0%} of the pre-activations of g and o in {where} lie beyond {limit:g} "
+            "(allowed {threshold:.0%})."
+        ),
         "Weights or inputs too large.",
         "Initialise with a gain near 1, and scale the inputs.",
         "memory",
@@ -601,7 +766,8 @@ _GATES = _entries(
     (
         "dead-units",
         STRONG,
-        "{value:.0%} of the units of {where} do the same for all inputs, or the same as another unit (allowed "
+        "{value:.0%} of the units of {where} do the same for all inputs, or the same as another "
+        "unit (allowed "
         "{threshold:.0%}).",
         "All weights zero or equal, or units that never open.",
         "Initialise at random.",
@@ -610,7 +776,8 @@ _GATES = _entries(
     (
         "memory-too-short",
         STRONG,
-        "The forget gates of {where} are {value:.1e} in the middle (allowed {threshold:g}): a step later nothing of "
+        "The forget gates of {where} are {value:.1e} in the middle (allowed {threshold:g}): a step "
+        "later nothing of "
         "the "
         "cell state is left.",
         "The forget bias is strongly negative; open means keep.",
@@ -620,7 +787,10 @@ _GATES = _entries(
     (
         "forget-bias-twice",
         REMARK,
-        "Both {where} carry a forget bias; together they make {value:.2g} (one of them alone is meant).",
+        (
+            "Both {where} carry a forget bias; together they make {value:.2g} (one of them alone "
+            "is meant)."
+        ),
         "PyTorch adds two biases.",
         "Set one of them to 0.",
         "memory",
@@ -632,7 +802,10 @@ _LOOP = _entries(
     (
         "gradients-add-up",
         PROOF,
-        "With the same batch and weights the gradient of the second step {what} (allowed {threshold:g}).",
+        (
+            "With the same batch and weights the gradient of the second step {what} (allowed "
+            "{threshold:g})."
+        ),
         "The gradients of the step before are not cleared.",
         "Call optimizer.zero_grad() before backward().",
         "training-step",
@@ -641,14 +814,20 @@ _LOOP = _entries(
         "rate-is-zero",
         PROOF,
         "The learning rate is {value:.1g}{where} (more than 0 is needed).",
-        "A schedule that has ended or warms up from 0 and is never stepped, or a rate set by mistake.",
+        (
+            "A schedule that has ended or warms up from 0 and is never stepped, or a rate set by "
+            "mistake."
+        ),
         "Set the rate, and look at where the schedule is stepped.",
         "training-step",
     ),
     (
         "rate-decays-at-once",
         STRONG,
-        "After {steps} steps the learning rate is {value:.1e} of what it was (allowed {threshold:.0e}).",
+        (
+            "After {steps} steps the learning rate is {value:.1e} of what it was (allowed "
+            "{threshold:.0e})."
+        ),
         "A schedule for epochs is stepped by the batch.",
         "Step the schedule once an epoch, or count its lengths in batches.",
         "training-step",
@@ -656,7 +835,8 @@ _LOOP = _entries(
     (
         "clip-after-step",
         PROOF,
-        "The gradient has the norm {value:.3g} when the optimizer uses it, and {threshold:.3g} afterwards{detail}; "
+        "The gradient has the norm {value:.3g} when the optimizer uses it, and {threshold:.3g} "
+        "afterwards{detail}; "
         "allowed is one and the same.",
         "Clipping stands behind optimizer.step().",
         "Clip between backward() and step().",
@@ -665,7 +845,10 @@ _LOOP = _entries(
     (
         "clip-before-unscale",
         PROOF,
-        "The gradient that the optimizer uses is {value:.1e} of the gradient of the loss (allowed {threshold:.0e}).",
+        (
+            "The gradient that the optimizer uses is {value:.1e} of the gradient of the loss "
+            "(allowed {threshold:.0e})."
+        ),
         "Clipping acts on gradients that are still scaled.",
         "Call scaler.unscale_(optimizer) before clipping.",
         "gpu",
@@ -673,7 +856,10 @@ _LOOP = _entries(
     (
         "clip-too-low",
         STRONG,
-        "The gradient that the optimizer uses is {value:.1e} of the gradient of the loss (allowed {threshold:.0e}).",
+        (
+            "The gradient that the optimizer uses is {value:.1e} of the gradient of the loss "
+            "(allowed {threshold:.0e})."
+        ),
         "The limit of clipping lies far below every gradient.",
         "Set the limit near the upper end of the norms that are seen.",
         "training-step",
@@ -682,7 +868,8 @@ _LOOP = _entries(
         "left-in-evaluation-mode",
         PROOF,
         "The model is in evaluation mode in {value:g} of {steps} training steps (allowed 0).",
-        "eval() was called for validation, and train() not called again; in a loop of one's own in Keras, the model "
+        "eval() was called for validation, and train() not called again; in a loop of one's own in "
+        "Keras, the model "
         "is called "
         "without training=True.",
         "Call model.train() before each training epoch; in Keras, model(x, training=True).",
@@ -707,15 +894,22 @@ _LOOP = _entries(
     (
         "no-update",
         PROOF,
-        "{steps} training steps leave all weights as they were (change {value:.1g}, more than 0 is needed).",
-        "optimizer.step() is missing, gradients are cleared before it, or the optimizer holds other weights.",
+        (
+            "{steps} training steps leave all weights as they were (change {value:.1g}, more than "
+            "0 is needed)."
+        ),
+        (
+            "optimizer.step() is missing, gradients are cleared before it, or the optimizer holds "
+            "other weights."
+        ),
         "zero_grad(), backward(), step(), in this order, with the optimizer of this model.",
         "training-step",
     ),
     (
         "update-too-large",
         STRONG,
-        "One step moves the weights {where} by {value:.0%} of their size (0.1 % is usual, {threshold:.0%} "
+        "One step moves the weights {where} by {value:.0%} of their size (0.1 % is usual, "
+        "{threshold:.0%} "
         "allowed){detail}.",
         "The learning rate is too large for these gradients.",
         "Divide the learning rate by {factor:.0f}, or clip the gradient.",
@@ -724,7 +918,8 @@ _LOOP = _entries(
     (
         "update-too-small",
         STRONG,
-        "One step moves the weights by {value:.1e} of their size (1e-3 is usual, less than {threshold:.0e} is no "
+        "One step moves the weights by {value:.1e} of their size (1e-3 is usual, less than "
+        "{threshold:.0e} is no "
         "learning).",
         "The learning rate is too small, or clipping or weight decay eats the step.",
         "Multiply the learning rate by about {factor:.0e}.",
@@ -737,7 +932,8 @@ _TRAINING = _entries(
     (
         "cannot-fit-one-batch",
         STRONG,
-        "{steps} steps on this one batch bring the loss from {first:.4g} to {value:.4g} only (less than "
+        "{steps} steps on this one batch bring the loss from {first:.4g} to {value:.4g} only (less "
+        "than "
         "{threshold:.4g} is needed at the least{detail}).",
         "Not recognised: no examination names the cause.",
         "Make the program smaller until it learns: fewer examples, shorter sequences, one layer.",
@@ -746,7 +942,8 @@ _TRAINING = _entries(
     (
         "does-not-generalise",
         STRONG,
-        "After the short training the loss on valid is {value:.2f} times that of a constant answer, on train "
+        "After the short training the loss on valid is {value:.2f} times that of a constant "
+        "answer, on train "
         "{fit:.2f} (less than {threshold:.2f} is needed).",
         "Not recognised: train and valid are not of one kind, or the task is learned by heart.",
         "Prepare both with the same code; look at some rows of each.",
@@ -755,7 +952,8 @@ _TRAINING = _entries(
     (
         "diverges",
         STRONG,
-        "With the given optimizer the loss goes from {first:.4g} to {value:.4g} within {steps} steps on one batch "
+        "With the given optimizer the loss goes from {first:.4g} to {value:.4g} within {steps} "
+        "steps on one batch "
         "(up to {threshold:.3g} is allowed).",
         "Not recognised beyond that: rate, initial weights, or an activation without bound.",
         "Lower the learning rate by 10, clip the norm of the gradient at 1.",

@@ -1,4 +1,6 @@
-"""What several examinations measure alike, measured once: axes, reach over time, which parameters have an effect."""
+"""What several examinations measure alike, measured once: axes, reach over time, which parameters
+have an effect.
+"""
 
 from __future__ import annotations
 
@@ -12,11 +14,20 @@ import numpy as np
 
 from lstm_ref.doctor import layout, perturb
 from lstm_ref.doctor.loss_form import LossForm, recognise
-from lstm_ref.doctor.subject import Array, Arrays, CannotExamineError, Recurrent, StepLog, Steps, Subject
+from lstm_ref.doctor.subject import (
+    Array,
+    Arrays,
+    CannotExamineError,
+    Recurrent,
+    StepLog,
+    Steps,
+    Subject,
+)
 from lstm_ref.errors import ArgumentError
 
 READER_STEPS = 12
-MOST_STEPS = 9  # steps of a sequence that are moved one by one; the first and the last three are among them
+# steps of a sequence that are moved one by one; the first and the last three are among them
+MOST_STEPS = 9
 
 
 @dataclass
@@ -47,7 +58,9 @@ class Context:
 
     @cached_property
     def pairing(self) -> layout.Pairing | None:
-        """Measured in the way that fits; where none does, in the usual one. None where no axis is shared."""
+        """Measured in the way that fits; where none does, in the usual one. None where no axis is
+        shared.
+        """
         found = self._find_pairing()
         if found is not None and found.deaf.all():
             # A last layer of zeros passes nothing on yet: with some noise on all weights it does.
@@ -72,7 +85,8 @@ class Context:
     def _better(first: layout.Pairing | None, pair: layout.Pairing) -> layout.Pairing:
         if first is None or (first.meets is None and pair.meets is not None):
             return pair
-        # Examples that stay apart on the other axis: it is theirs, and the targets stand in another order.
+        # Examples that stay apart on the other axis: it is theirs, and the targets stand in another
+        # order.
         if first.mixed and not pair.mixed and pair.meets is not None and not pair.deaf.any():
             return pair
         return first
@@ -91,7 +105,11 @@ class Context:
             return ()
         arrays = self.subject.inputs_tuple
         rows = zip(self.subject.inputs, arrays, pair.axes.inputs, strict=True)
-        return tuple(name for name, array, axis in rows if axis is not None and perturb.movable(array, arrays))
+        return tuple(
+            name
+            for name, array, axis in rows
+            if axis is not None and perturb.movable(array, arrays)
+        )
 
     def time_axis(self, name: str) -> int | None:
         """Axis of time in an input leaf: the other one of its first two."""
@@ -132,16 +150,22 @@ class Context:
         return parts
 
     def output_time_axis(self, k: int) -> int | None:
-        """Axis of an output leaf that is as long as an input leaf is in time, or as the targets are; None."""
+        """Axis of an output leaf that is as long as an input leaf is in time, or as the targets
+        are; None.
+        """
         output, examples = self.subject.outputs[k], self.example_axis(k)
         lengths = {self.length(name) for name in self.data_leaves}
         lengths |= {t.shape[1] for t in self.subject.targets_tuple if t.ndim >= 2}
         if examples is None or output.ndim < 3:
             return None
-        return next((a for a in range(output.ndim) if a != examples and output.shape[a] in lengths), None)
+        return next(
+            (a for a in range(output.ndim) if a != examples and output.shape[a] in lengths), None
+        )
 
     def by_step(self, k: int, values: Array, steps: int) -> Array | None:
-        """Values of an output leaf as (N, T, ...), where it has one output for each of so many steps; None where not."""
+        """Values of an output leaf as (N, T, ...), where it has one output for each of so many
+        steps; None where not.
+        """
         pair = self.pairing
         if pair is None or steps < 2:
             return None
@@ -178,7 +202,8 @@ class Context:
         steps = max((self.length(name) for name in self.data_leaves), default=0)
         if len(lengths) != pair.axes.count:
             raise ArgumentError(
-                f"examine: lengths must hold one number for each of the {pair.axes.count} examples, got {len(lengths)}"
+                f"examine: lengths must hold one number for each of the {pair.axes.count} "
+                f"examples, got {len(lengths)}"
             )
         return np.asarray(np.arange(steps) < lengths[:, None])
 
@@ -200,7 +225,9 @@ class Context:
         widths |= {p.shape[1] for p in parameters if p.kind == "embedding"}
         # Of the state alone, H to H or to 3 H or 4 H; or of input and state side by side.
         alone = any(max(s) % min(s) == 0 and max(s) // min(s) in (1, 3, 4) for s in shapes)
-        return alone or any(abs(s[k] - s[1 - k] // n) in widths for s in shapes for k in (0, 1) for n in (1, 3, 4))
+        return alone or any(
+            abs(s[k] - s[1 - k] // n) in widths for s in shapes for k in (0, 1) for n in (1, 3, 4)
+        )
 
     # Effects.
 
@@ -244,7 +271,8 @@ class Context:
             if effect == 0:  # a decoder may read its input in training only
                 pairs = zip(self._call(inputs, True), self._call(None, True), strict=True)
                 effect = max(
-                    (float(np.abs(p - q).max(initial=0.0)) for p, q in pairs if p.shape == q.shape), default=0.0
+                    (float(np.abs(p - q).max(initial=0.0)) for p, q in pairs if p.shape == q.shape),
+                    default=0.0,
                 )
             self._effects[name] = effect
         return self._effects[name]
@@ -281,7 +309,11 @@ class Context:
         for outputs in (self.subject.training_outputs, *enlarged_outputs(self.subject)):
             finite = outputs[leaf][np.isfinite(outputs[leaf])]
             if finite.size:
-                low, high, last = min(low, float(finite.min())), max(high, float(finite.max())), outputs[leaf]
+                low, high, last = (
+                    min(low, float(finite.min())),
+                    max(high, float(finite.max())),
+                    outputs[leaf],
+                )
         return low, high, last
 
     @property
@@ -301,7 +333,9 @@ class Context:
         return low == high
 
     def output_runs_along(self, k: int) -> int | None:
-        """Axis of an output leaf that is time: the last input step moves nothing but the last index on it; None if none."""
+        """Axis of an output leaf that is time: the last input step moves nothing but the last index
+        on it; None if none.
+        """
         output, examples = self.subject.outputs[k], self.example_axis(k)
         for name in self.data_leaves:
             reach = self.reach(name)
@@ -328,20 +362,26 @@ class Context:
 
     @property
     def loop_is_tame(self) -> bool:
-        """Whether the reader's own loop keeps its loss, as one that clips does where the bare optimizer would not."""
+        """Whether the reader's own loop keeps its loss, as one that clips does where the bare
+        optimizer would not.
+        """
         if self.subject.options.step is None:
             return False
         try:
             losses = self.step_log.losses
         except CannotExamineError:
             return False
-        return len(losses) > 3 and bool(np.isfinite(losses[-1])) and losses[-1] <= 2 * abs(losses[0])
+        return (
+            len(losses) > 3 and bool(np.isfinite(losses[-1])) and losses[-1] <= 2 * abs(losses[0])
+        )
 
     @cached_property
     def fixed_outputs(self) -> bool:
         """Whether the outputs are all 1, as those of a softmax over one output."""
         outputs = [self.subject.outputs[k] for k in self.subject.scored]
-        return bool(outputs) and all(o.size > 0 and bool((np.abs(o - 1) < 1e-6).all()) for o in outputs)
+        return bool(outputs) and all(
+            o.size > 0 and bool((np.abs(o - 1) < 1e-6).all()) for o in outputs
+        )
 
 
 @dataclass(frozen=True)
@@ -372,7 +412,8 @@ def _some(steps: int) -> tuple[int, ...]:
     return tuple(sorted({0, 1, 2, *middle, steps - 3, steps - 2, steps - 1}))
 
 
-# An activation with a bound comes near it when all weights are enlarged; a linear layer goes far beyond.
+# An activation with a bound comes near it when all weights are enlarged; a linear layer goes far
+# beyond.
 SCALES = (4.0, 20.0, 60.0)
 DRAWS = 3
 
@@ -394,7 +435,10 @@ def jittered(subject: Subject) -> dict[str, Array]:
     names = [p.name for p in subject.parameters() if p.registered]
     rng = np.random.default_rng(1)
     values = zip(names, subject.values(names), strict=True)
-    return {name: (value + rng.normal(size=value.shape) * 0.05).astype(value.dtype) for name, value in values}
+    return {
+        name: (value + rng.normal(size=value.shape) * 0.05).astype(value.dtype)
+        for name, value in values
+    }
 
 
 def _enlarged(value: Array, scale: float, rng: np.random.Generator) -> Array:

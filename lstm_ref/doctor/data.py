@@ -14,23 +14,28 @@ from lstm_ref.doctor.report import Finding, found
 from lstm_ref.doctor.structure import flatten
 from lstm_ref.doctor.subject import Array
 
-# Inputs of about one are meant. Weights of one over the root of the width make a pre-activation of the inputs' own size, and a
-# sigmoid is within one percent of its end at 4.6; a series in degrees or percent is slow but works.
+# Inputs of about one are meant. Weights of one over the root of the width make a pre-activation of
+# the inputs' own size, and a sigmoid is within one percent of its end at 4.6; a series in degrees
+# or percent is slow but works.
 INPUT_SIZE = 25.0
-# Outputs start within about one of zero; a distance of 20 takes Adam at 1e-3 about as many thousand steps.
+# Outputs start within about one of zero; a distance of 20 takes Adam at 1e-3 about as many thousand
+# steps.
 TARGET_SIZE = 20.0
 # Windows of real numbers agree by accident in no example.
 OVERLAP = 0.05
-# A score is a sum of products over the root of the sum of their squares: by chance a normal number of spread 1, however unlike
-# the spreads of the single places are (the one step that carries the answer of a recall task, and noise at all others).
+# A score is a sum of products over the root of the sum of their squares: by chance a normal number
+# of spread 1, however unlike the spreads of the single places are (the one step that carries the
+# answer of a recall task, and noise at all others).
 CHANCE = 4.0
 CLEAR = 6.0
-# Neighbours in time depend on each other in the series of all examples; chance gives both signs alike, and what stands at one
-# step only is no series.
+# Neighbours in time depend on each other in the series of all examples; chance gives both signs
+# alike, and what stands at one step only is no series.
 MOST_LINES = 0.5
-# Windows that overlap say the same many times over, along both axes: chance is larger there, and alike on both.
+# Windows that overlap say the same many times over, along both axes: chance is larger there, and
+# alike on both.
 WINDOWS = 3.0
-# Windows that overlap count the ends of a series less often, which moves the mean by about their length over the series' own.
+# Windows that overlap count the ends of a series less often, which moves the mean by about their
+# length over the series' own.
 STANDARD = 0.02
 
 
@@ -47,11 +52,20 @@ def input_scale(context: Context) -> Iterator[Finding]:
     for layer in context.layers[:1]:
         size = float(np.sqrt(np.mean(np.square(layer.x.astype(np.float64)))))
         if size > INPUT_SIZE and layer.calls <= layer.x.shape[1] + 1:
-            yield found("inputs-badly-scaled", size, threshold=INPUT_SIZE, where=layer.name or "the model's input")
+            yield found(
+                "inputs-badly-scaled",
+                size,
+                threshold=INPUT_SIZE,
+                where=layer.name or "the model's input",
+            )
     if context.subject.framework == "numpy" and context.recurrent:
         for name in context.data_leaves:
             array = context.subject.inputs[name]
-            size = float(np.sqrt(np.nanmean(np.square(array.astype(np.float64))))) if array.dtype.kind == "f" else 0.0
+            size = (
+                float(np.sqrt(np.nanmean(np.square(array.astype(np.float64)))))
+                if array.dtype.kind == "f"
+                else 0.0
+            )
             if size > INPUT_SIZE and array.ndim == 3:
                 yield found("inputs-badly-scaled", size, threshold=INPUT_SIZE, where=name)
 
@@ -68,7 +82,9 @@ def target_scale(context: Context) -> Iterator[Finding]:
 
 
 def time_axis(context: Context) -> Iterator[Finding]:
-    """Neighbours along the axis that the model takes for the examples depend on each other, those along its time do not."""
+    """Neighbours along the axis that the model takes for the examples depend on each other, those
+    along its time do not.
+    """
     pair = context.healthy_axes
     if pair is None or not context.recurrent:
         return
@@ -78,9 +94,15 @@ def time_axis(context: Context) -> Iterator[Finding]:
         if axis is None or min(array.shape[:2]) < 4 or context.keep(name) is not None:
             continue
         targets = _targets_on(context, array)
-        if (copied := _shifted_along(targets, array, 1 - axis)) > SHIFTED > 2 * _shifted_along(targets, array, axis):
+        if (
+            (copied := _shifted_along(targets, array, 1 - axis))
+            > SHIFTED
+            > 2 * _shifted_along(targets, array, axis)
+        ):
             evidence = f"{copied:.0%} of the targets are the inputs one step later"
-            against = f"{_shifted_along(targets, array, axis):.0%} are (allowed for this {SHIFTED:.0%})"
+            against = (
+                f"{_shifted_along(targets, array, axis):.0%} are (allowed for this {SHIFTED:.0%})"
+            )
             yield _other_axis(copied, name, axis, evidence, against)
             return
         apart = _labels_change(context, array, 1 - axis)
@@ -95,7 +117,12 @@ def time_axis(context: Context) -> Iterator[Finding]:
 
 
 def _other_axis(value: float, name: str, axis: int, evidence: str, against: str) -> Finding:
-    more: dict[str, Any] = {"right": 1 - axis, "wrong": axis, "evidence": evidence, "against": against}
+    more: dict[str, Any] = {
+        "right": 1 - axis,
+        "wrong": axis,
+        "evidence": evidence,
+        "against": against,
+    }
     return found("time-on-wrong-axis", value, threshold=CHANCE, where=name, **more)
 
 
@@ -111,18 +138,30 @@ def _shifted_along(targets: list[Array], array: Array, axis: int) -> float:
 
 
 def _labels_change(context: Context, array: Array, axis: int) -> Array | None:
-    """Where neighbouring examples have other labels: those of one class are alike, and a batch may be sorted. None without."""
+    """Where neighbouring examples have other labels: those of one class are alike, and a batch may
+    be sorted. None without.
+    """
     count = array.shape[axis]
-    labels = [t.ravel() for t in context.subject.targets_tuple if t.dtype.kind in "iub" and t.size == count]
+    labels = [
+        t.ravel()
+        for t in context.subject.targets_tuple
+        if t.dtype.kind in "iub" and t.size == count
+    ]
     return np.asarray(np.diff(labels[0].astype(int)) != 0) if labels else None
 
 
 def _score(
-    values: Array, axis: int, causes: Array | None = None, share: float = 0.0, apart: Array | None = None
+    values: Array,
+    axis: int,
+    causes: Array | None = None,
+    share: float = 0.0,
+    apart: Array | None = None,
 ) -> float:
-    """How far neighbours along an axis depend on each other, or targets on the inputs one step before; about 1 by chance.
+    """How far neighbours along an axis depend on each other, or targets on the inputs one step
+    before; about 1 by chance.
 
-    Each line along the axis is centred, so that examples of different level do not look like neighbours.
+    Each line along the axis is centred, so that examples of different level do not look like
+    neighbours.
 
     Parameters
     ----------
@@ -146,7 +185,9 @@ def _score(
 
 
 def _lines_that_agree(sums: Array) -> float:
-    """Share of the lines that carry what they add up to, where all are of one sign; less where some are of the other."""
+    """Share of the lines that carry what they add up to, where all are of one sign; less where some
+    are of the other.
+    """
     size = float(np.sqrt((sums**2).sum() * len(sums)))
     return abs(float(sums.sum())) / size if size > 1e-12 else 0.0
 
@@ -157,7 +198,9 @@ def _columns(values: Array) -> list[Array]:
         tokens, counts = np.unique(values, return_counts=True)
         chosen = tokens[np.argsort(-counts)][:3]
         return (
-            [(values.reshape(values.shape[:2]) == token).astype(float) for token in chosen] if values.ndim == 2 else []
+            [(values.reshape(values.shape[:2]) == token).astype(float) for token in chosen]
+            if values.ndim == 2
+            else []
         )
     flat = values.reshape(*values.shape[:2], -1)
     return [flat[..., k].astype(np.float64) for k in range(min(3, flat.shape[-1]))]
@@ -195,7 +238,9 @@ def overlap(context: Context) -> Iterator[Finding]:
     known = {row.tobytes() for row in train[0]}
     same = float(np.mean([row.tobytes() in known for row in valid[0]]))
     if same > OVERLAP and _rich(valid[0]):
-        yield found("train-valid-overlap", same, threshold=OVERLAP, detail="stand in train as they are")
+        yield found(
+            "train-valid-overlap", same, threshold=OVERLAP, detail="stand in train as they are"
+        )
         return
     shifted = _shifted_share(train[0], valid[0])
     if shifted > max(OVERLAP, _edge(valid[0])):
@@ -209,7 +254,9 @@ def _rich(array: Array) -> bool:
 
 
 def _shifted_share(train: Array, valid: Array) -> float:
-    """Share of the validation windows whose first or last half stands at another place in a window of train."""
+    """Share of the validation windows whose first or last half stands at another place in a window
+    of train.
+    """
     steps = valid.shape[1]
     if steps < 4 or valid.dtype.kind != "f":
         return 0.0
@@ -218,7 +265,9 @@ def _shifted_share(train: Array, valid: Array) -> float:
     for start in range(0, steps - half + 1):
         runs |= {row.tobytes() for row in np.ascontiguousarray(train[:, start : start + half])}
     ends = [np.ascontiguousarray(valid[:, :half]), np.ascontiguousarray(valid[:, -half:])]
-    return float(np.mean([any(end[k].tobytes() in runs for end in ends) for k in range(len(valid))]))
+    return float(
+        np.mean([any(end[k].tobytes() in runs for end in ends) for k in range(len(valid))])
+    )
 
 
 def _edge(valid: Array) -> float:
@@ -230,7 +279,12 @@ def scaler(context: Context) -> Iterator[Finding]:
     """A scale that fits train and valid together exactly, and train alone not."""
     options = context.subject.options
     (train, _), (valid, _) = leaves(context, options.train), leaves(context, options.valid)
-    if not train or not valid or train[0].dtype.kind != "f" or train[0].shape[1:] != valid[0].shape[1:]:
+    if (
+        not train
+        or not valid
+        or train[0].dtype.kind != "f"
+        or train[0].shape[1:] != valid[0].shape[1:]
+    ):
         return
     a, b = _steps(train[0]), _steps(valid[0])
     both = np.concatenate([a, b])
@@ -239,11 +293,16 @@ def scaler(context: Context) -> Iterator[Finding]:
         if np.unique(column).size < 20:
             continue
         if _off(column) < STANDARD and _off(alone) > max(4 * STANDARD, 4 * _off(column)):
-            where = f"feature {feature}, mean within {STANDARD} of 0 and spread of 1; train alone is off by"
+            where = (
+                f"feature {feature}, mean within {STANDARD} of 0 and spread of 1; train alone is "
+                "off by"
+            )
             yield found("scaler-fitted-on-all", _off(alone), where=where)
             return
         if _spans(column) and not _spans(alone):
-            yield found("scaler-fitted-on-all", float(np.ptp(column)), where=f"feature {feature}, span")
+            yield found(
+                "scaler-fitted-on-all", float(np.ptp(column)), where=f"feature {feature}, span"
+            )
             return
 
 

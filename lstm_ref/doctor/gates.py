@@ -11,15 +11,16 @@ from lstm_ref.doctor.report import Finding, found
 from lstm_ref.doctor.subject import Array, Parameter, Recurrent
 from lstm_ref.sequence import lstm_forward
 
-# Beyond 5 a sigmoid has lost 99 % of its slope. The forget and the input gate may be driven there on purpose, to remember; g and
-# o may not.
+# Beyond 5 a sigmoid has lost 99 % of its slope. The forget and the input gate may be driven there
+# on purpose, to remember; g and o may not.
 LIMIT = 5.0
 SATURATED = 0.5
 # Units drawn at random are never alike over a batch.
 ALIKE = 0.5
 # PyTorch starts at one half, Keras at 0.73; a bias of -3 gives this.
 SHUT = 0.05
-# A forget bias that was set on purpose is the same for all units; one that was drawn or trained is not.
+# A forget bias that was set on purpose is the same for all units; one that was drawn or trained is
+# not.
 SET = 0.25
 FEWEST_STEPS = 3
 MOST = (16, 100)  # examples and steps that are computed again
@@ -31,7 +32,9 @@ def gates(context: Context) -> Iterator[Finding]:
         if layer.weights is None or layer.x.shape[1] < 2:
             continue
         state, activations, forget = _run(layer)
-        context.pictures.setdefault("gates", {})[layer.name] = np.histogram(activations, 20)[0].tolist()
+        context.pictures.setdefault("gates", {})[layer.name] = np.histogram(activations, 20)[
+            0
+        ].tolist()
         share = _saturated(activations)
         if share > SATURATED:
             where = layer.name or "the model"
@@ -47,20 +50,26 @@ def gates(context: Context) -> Iterator[Finding]:
 
 
 def own_gates(context: Context) -> Iterator[Finding]:
-    """The same for a cell that is written out: saturation, and what is kept of the state of the step before."""
+    """The same for a cell that is written out: saturation, and what is kept of the state of the
+    step before.
+    """
     steps = max((context.length(name) for name in context.data_leaves), default=0)
     seen = context.subject.own_gates()
     if seen is None or steps < FEWEST_STEPS or seen.calls < steps:
         return
     where = "the cell that is written out"
     if seen.saturated > SATURATED:
-        yield found("gates-saturated", seen.saturated, threshold=SATURATED, where=where, limit=LIMIT)
+        yield found(
+            "gates-saturated", seen.saturated, threshold=SATURATED, where=where, limit=LIMIT
+        )
     elif seen.kept is not None and seen.kept < SHUT:
         yield found("memory-too-short", seen.kept, threshold=SHUT, where=where)
 
 
 def _run(layer: Recurrent) -> tuple[Array, Array, float]:
-    """States (N, T, H), activated gates g and o, and the median forget gate of the layer, from a state of zero."""
+    """States (N, T, H), activated gates g and o, and the median forget gate of the layer, from a
+    state of zero.
+    """
     assert layer.weights is not None
     Wx, Wh, b = (w.astype(np.float64) for w in layer.weights)
     x = np.nan_to_num(layer.x[: MOST[0], : MOST[1]].astype(np.float64))
@@ -68,7 +77,9 @@ def _run(layer: Recurrent) -> tuple[Array, Array, float]:
     h, _, cache = lstm_forward(x, zero, zero, Wx, Wh, b)
     H = Wh.shape[0]
     values = np.asarray(cache.gates)
-    activations = np.concatenate([values[..., 2 * H : 3 * H], values[..., 3 * H :] * 2 - 1], axis=-1)
+    activations = np.concatenate(
+        [values[..., 2 * H : 3 * H], values[..., 3 * H :] * 2 - 1], axis=-1
+    )
     return h, activations, float(np.median(values[..., H : 2 * H]))
 
 
@@ -80,7 +91,9 @@ def forget_bias(context: Context) -> Iterator[Finding]:
             biases.setdefault(p.layer, []).append(p)
     for members in biases.values():
         for pair in zip(members[::2], members[1::2], strict=False):
-            values = [v[len(v) // 4 : len(v) // 2] for v in context.subject.values([p.name for p in pair])]
+            values = [
+                v[len(v) // 4 : len(v) // 2] for v in context.subject.values([p.name for p in pair])
+            ]
             if all(np.ptp(v) == 0 and v[0] > SET for v in values):
                 where = " and ".join(p.name for p in pair)
                 yield found("forget-bias-twice", float(values[0][0] + values[1][0]), where=where)

@@ -1,4 +1,6 @@
-"""Whether gradients arrive where there is an effect, and whether the optimizer holds what gets one."""
+"""Whether gradients arrive where there is an effect, and whether the optimizer holds what gets
+one.
+"""
 
 from __future__ import annotations
 
@@ -11,15 +13,18 @@ from lstm_ref.doctor.pairing import need_fit
 from lstm_ref.doctor.report import Finding, found
 from lstm_ref.doctor.subject import Array, Parameter, Subject
 
-# How far weights are moved to see whether anything depends on them: by half their size, or by this where they are 0.
+# How far weights are moved to see whether anything depends on them: by half their size, or by this
+# where they are 0.
 MOVE = 0.5
-# Gradients are judged over several steps, since a last layer that starts at zero passes nothing on at the first.
+# Gradients are judged over several steps, since a last layer that starts at zero passes nothing on
+# at the first.
 STEPS = 4
 # The largest of fewer weights says little about the bound that they were drawn within.
 FEWEST_WEIGHTS = 100
 # A gradient this much smaller than the largest needs that many times more steps.
 FADED = 1e-6
-# From the last step back to the first, and larger at each: a fresh net of any usual start stays below ten.
+# From the last step back to the first, and larger at each: a fresh net of any usual start stays
+# below ten.
 EXPLODED = 1e4
 FEWEST_STEPS = 5
 # Changes of the outputs below this share of their size are rounding.
@@ -37,9 +42,13 @@ def connected(context: Context) -> Iterator[Finding]:
 
 
 def frozen(context: Context) -> Iterator[Finding]:
-    """Recurrent weights that are not trained and that nobody has trained before: they are as they were drawn."""
+    """Recurrent weights that are not trained and that nobody has trained before: they are as they
+    were drawn.
+    """
     subject = context.subject
-    named = [p for p in subject.parameters() if not p.trainable and p.kind in ("lstm", "gru", "rnn")]
+    named = [
+        p for p in subject.parameters() if not p.trainable and p.kind in ("lstm", "gru", "rnn")
+    ]
     fresh = [p for p in named if len(p.shape) == 2 and _fresh(subject.values([p.name])[0])]
     if not fresh or not any(p.trainable for p in subject.parameters()):
         return
@@ -51,19 +60,26 @@ def frozen(context: Context) -> Iterator[Finding]:
 
 
 def _fresh(value: Array) -> bool:
-    """Whether weights are exactly orthogonal, or uniform up to the bound of a usual start: training ends both."""
+    """Whether weights are exactly orthogonal, or uniform up to the bound of a usual start: training
+    ends both.
+    """
     w = np.asarray(value, np.float64)
     w = w if w.shape[0] <= w.shape[1] else w.T
     if np.abs(w @ w.T - np.eye(len(w))).max() < 1e-4:
         return True
-    # PyTorch: one over the root of the width of the state or of the inputs; Keras: Glorot's bound, and 0.05 for embeddings.
+    # PyTorch: one over the root of the width of the state or of the inputs; Keras: Glorot's bound,
+    # and 0.05 for embeddings.
     bounds = [1 / np.sqrt(len(w)), 1 / np.sqrt(w.shape[1]), np.sqrt(6 / sum(w.shape)), 0.05]
     largest = float(np.abs(w).max())
-    return bool(w.size >= FEWEST_WEIGHTS and any(0.95 * b < largest <= b * (1 + 1e-6) for b in bounds))
+    return bool(
+        w.size >= FEWEST_WEIGHTS and any(0.95 * b < largest <= b * (1 + 1e-6) for b in bounds)
+    )
 
 
 def parameters(context: Context) -> Iterator[Finding]:
-    """Parameters without a gradient, or with one of exactly zero, told apart by whether they have an effect."""
+    """Parameters without a gradient, or with one of exactly zero, told apart by whether they have
+    an effect.
+    """
     subject = context.subject
     if not subject.first_backward.connected:
         return
@@ -82,21 +98,29 @@ def parameters(context: Context) -> Iterator[Finding]:
             yield finding
 
 
-def _silence(id: str, members: Sequence[tuple[Parameter, float]], subject: Subject) -> Finding | None:
+def _silence(
+    id: str, members: Sequence[tuple[Parameter, float]], subject: Subject
+) -> Finding | None:
     names = [p.name for p, _ in members]
     value = max(effect for _, effect in members)
     certainty = None
     if id == "parameter-unused" and not any(p.kind in ("lstm", "gru", "rnn") for p, _ in members):
-        certainty = "remark"  # a spare layer, as the second head of a model that was taken over; it harms nothing
-    # Every row of an embedding may be padding, and a bias under a softmax over the inputs cancels: matrices only.
+        # a spare layer, as the second head of a model that was taken over; it harms nothing
+        certainty = "remark"
+    # Every row of an embedding may be padding, and a bias under a softmax over the inputs cancels:
+    # matrices only.
     if id == "parameter-unused" and all(len(p.shape) < 2 for p, _ in members):
         return None
     if id == "zero-gradient" and value <= ROUNDING:
         return None
     some = _listed(names)
     has = "has" if len(names) == 1 else "have"
-    what = f"{some} {has}" if id != "no-gradient" else f"{some} {'gets' if len(names) == 1 else 'get'}"
-    return found(id, value, where=some, what=what, steps=len(subject.few_steps.losses), certainty=certainty)
+    what = (
+        f"{some} {has}" if id != "no-gradient" else f"{some} {'gets' if len(names) == 1 else 'get'}"
+    )
+    return found(
+        id, value, where=some, what=what, steps=len(subject.few_steps.losses), certainty=certainty
+    )
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -105,12 +129,16 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def effect_of(subject: Subject, names: Sequence[str]) -> tuple[float, float]:
-    """Largest change of the outputs, and change of the loss, in training and in evaluation, with other values of parameters."""
+    """Largest change of the outputs, and change of the loss, in training and in evaluation, with
+    other values of parameters.
+    """
     rng = np.random.default_rng(0)
     values = {}
     for name, value in zip(names, subject.values(names), strict=True):
         size = float(np.abs(value).mean()) or MOVE
-        values[name] = (value + rng.uniform(0.5, 1.0, value.shape) * size * MOVE * 2).astype(value.dtype)
+        values[name] = (value + rng.uniform(0.5, 1.0, value.shape) * size * MOVE * 2).astype(
+            value.dtype
+        )
     before = [subject.outputs, subject.training_outputs]
     with subject.changed(values):
         after = [subject.call(), subject.call(training=True)]
@@ -121,12 +149,18 @@ def effect_of(subject: Subject, names: Sequence[str]) -> tuple[float, float]:
 
 
 def _largest(before: Sequence[Array], after: Sequence[Array]) -> float:
-    changes = [float(np.abs(p - q).max(initial=0.0)) for p, q in zip(before, after, strict=True) if p.shape == q.shape]
+    changes = [
+        float(np.abs(p - q).max(initial=0.0))
+        for p, q in zip(before, after, strict=True)
+        if p.shape == q.shape
+    ]
     return max(changes, default=0.0)
 
 
 def optimizer(context: Context) -> Iterator[Finding]:
-    """Parameters with a gradient that the optimizer does not hold, and those that the model does not know."""
+    """Parameters with a gradient that the optimizer does not hold, and those that the model does
+    not know.
+    """
     subject = context.subject
     ever = subject.few_steps.ever
     live = [p for p in subject.parameters() if p.trainable and ever.get(p.name)]
@@ -148,14 +182,18 @@ def optimizer(context: Context) -> Iterator[Finding]:
 
 
 def _trained_before(subject: Subject, parameters: Sequence[Parameter]) -> bool:
-    """Whether weights left out of training are no longer at a usual random start, so that leaving them out may be meant."""
+    """Whether weights left out of training are no longer at a usual random start, so that leaving
+    them out may be meant.
+    """
     values = subject.values([p.name for p in parameters if len(p.shape) == 2])
     large = [value for value in values if value.size >= FEWEST_WEIGHTS]
     return bool(large) and len(large) == len(values) and not any(map(_at_start, large))
 
 
 def _at_start(value: Array) -> bool:
-    """Whether weights look as if just drawn: orthogonal, uniform up to a bound, or normal of mean 0 and spread 1."""
+    """Whether weights look as if just drawn: orthogonal, uniform up to a bound, or normal of mean 0
+    and spread 1.
+    """
     error = 4 / np.sqrt(value.size)
     normal = abs(float(value.mean())) < error and abs(float(value.std()) - 1) < error
     return normal or _fresh(value)
@@ -174,12 +212,17 @@ def lags(context: Context) -> Iterator[Finding]:
         if series is None or reach is None or reach.length < 3:
             continue
         effect, gradient = series
-        context.pictures.setdefault("lags", {})[name] = (list(reach.steps), effect.tolist(), gradient.tolist())
+        context.pictures.setdefault("lags", {})[name] = (
+            list(reach.steps),
+            effect.tolist(),
+            gradient.tolist(),
+        )
         scale = float(effect.max(initial=0.0))
         live = effect > 1e-4 * max(scale, 1e-30)
         yield from _faded(reach.steps, gradient)
         yield from _exploded(reach.steps, gradient, name)
-        # Cut at each step: at most one step still has a gradient, and the neighbours that move the output do not.
+        # Cut at each step: at most one step still has a gradient, and the neighbours that move the
+        # output do not.
         if live.sum() >= 2 and (gradient > 0).sum() == 1 and (gradient[live] == 0).any():
             last = int(np.flatnonzero(gradient > 0)[0])
             cut = [k for k in np.flatnonzero(live) if gradient[k] == 0]
@@ -193,12 +236,18 @@ def _faded(steps: Sequence[int], gradient: Array) -> Iterator[Finding]:
     """A remark: many tasks do not need the distant steps."""
     largest, k = float(gradient.max(initial=0.0)), int(gradient.argmin())
     if largest > 0 and 0 < gradient[k] < FADED * largest:
-        yield found("vanishing-gradient", float(gradient[k]) / largest, threshold=FADED, step=steps[k])
+        yield found(
+            "vanishing-gradient", float(gradient[k]) / largest, threshold=FADED, step=steps[k]
+        )
 
 
 def _exploded(steps: Sequence[int], gradient: Array, name: str) -> Iterator[Finding]:
     """A gradient that grows with every step back."""
-    if len(gradient) < FEWEST_STEPS or not (gradient > 0).all() or not (np.diff(gradient) < 0).all():
+    if (
+        len(gradient) < FEWEST_STEPS
+        or not (gradient > 0).all()
+        or not (np.diff(gradient) < 0).all()
+    ):
         return
     ratio = float(gradient[0] / gradient[-1])
     if ratio > EXPLODED:
@@ -206,7 +255,9 @@ def _exploded(steps: Sequence[int], gradient: Array, name: str) -> Iterator[Find
 
 
 def gradient_by_step(context: Context, name: str) -> tuple[Array, Array] | None:
-    """Effect of single input steps on one late output, and the size of its gradient there; None without either."""
+    """Effect of single input steps on one late output, and the size of its gradient there; None
+    without either.
+    """
     subject, reach, axis = context.subject, context.reach(name), context.time_axis(name)
     if reach is None or axis is None or len(subject.scored) == 0:
         return None
@@ -218,7 +269,9 @@ def gradient_by_step(context: Context, name: str) -> tuple[Array, Array] | None:
     if gradient is None:
         return None
     sizes = np.moveaxis(np.abs(gradient), axis, 0).reshape(reach.length, -1).max(1)
-    effect = np.array([float((context.split(row)[k] * (chosen != 0)).max(initial=0.0)) for row in reach.moved])
+    effect = np.array(
+        [float((context.split(row)[k] * (chosen != 0)).max(initial=0.0)) for row in reach.moved]
+    )
     return effect, sizes[list(reach.steps)]
 
 

@@ -1,4 +1,6 @@
-"""The doctor in a loop that exists: at the first step of a PyTorch loop, and as a callback of Keras and of Lightning."""
+"""The doctor in a loop that exists: at the first step of a PyTorch loop, and as a callback of Keras
+and of Lightning.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,8 @@ Show = Callable[[Any], Any]
 
 
 class FirstStep:
-    """A loss that notes what the loop gives to model and loss; the program is examined before the optimizer's first step.
+    """A loss that notes what the loop gives to model and loss; the program is examined before the
+    optimizer's first step.
 
     Not within the loss: the backward pass that follows would find weights that were written since.
 
@@ -41,7 +44,9 @@ class FirstStep:
     ('loss-wants-logits',)
     """
 
-    def __init__(self, model: Any, loss: Any, optimizer: Any, *, show: Show | None = print, **options: Any) -> None:
+    def __init__(
+        self, model: Any, loss: Any, optimizer: Any, *, show: Show | None = print, **options: Any
+    ) -> None:
         self.model, self.loss, self.optimizer, self.options = model, loss, optimizer, options
         self.show = show
         self.report: Report | None = None
@@ -61,12 +66,15 @@ class FirstStep:
         return self.loss(outputs, *targets, **more)
 
     def _keep(self, module: Any, args: Any, kwargs: Any) -> None:
-        self._x = [dict(kwargs) if kwargs and not args else args[0] if len(args) == 1 else tuple(args)]
+        self._x = [
+            dict(kwargs) if kwargs and not args else args[0] if len(args) == 1 else tuple(args)
+        ]
 
     def _before_step(self, *_: Any) -> None:
         if self._given is None or self.report is not None:
             return
-        (x, targets, more), self._given = self._given, None  # the examination makes steps of its own
+        # the examination makes steps of its own
+        (x, targets, more), self._given = self._given, None
         self.report = self._examine(x, targets, more)
         if self.show is not None:
             self.show(self.report)
@@ -130,7 +138,9 @@ def lightning_callback(*, show: Show | None = print, **options: Any) -> Any:
 
         report: Report | None = None
 
-        def on_train_batch_start(self, trainer: Any, module: Any, batch: Any, batch_idx: int) -> None:
+        def on_train_batch_start(
+            self, trainer: Any, module: Any, batch: Any, batch_idx: int
+        ) -> None:
             """Examine once."""
             if self.report is None:
                 self.report = _examined(module, batch, show, options)
@@ -146,7 +156,9 @@ def _lightning_base() -> Any:
             return importlib.import_module(name).Callback
         except ModuleNotFoundError:
             continue
-    raise MissingPackageError("lightning_callback: needs Lightning, which is not installed; run: pip install lightning")
+    raise MissingPackageError(
+        "lightning_callback: needs Lightning, which is not installed; run: pip install lightning"
+    )
 
 
 def _examined(model: Any, batch: Any, show: Show | None, options: dict[str, Any]) -> Report:

@@ -1,4 +1,6 @@
-"""The report as a piece of HTML for a notebook: no script, no address outside, readable in light and in dark."""
+"""The report as a piece of HTML for a notebook: no script, no address outside, readable in light
+and in dark.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +11,13 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from lstm_ref.doctor.report import Finding, Report
 
-# Colours follow the notebook's own text and background, so that they have its contrast in light and in dark.
+# Colours follow the notebook's own text and background, so that they have its contrast in light and
+# in dark.
 _STYLE = (
-    "<style>.lstm-doctor{{font:inherit;max-width:46rem}}.lstm-doctor section{{border-left:.25rem solid currentColor;"
-    "padding:.1rem .8rem;margin:.8rem 0}}.lstm-doctor p{{margin:.3rem 0}}.lstm-doctor table{{border-collapse:collapse}}"
+    "<style>.lstm-doctor{{font:inherit;max-width:46rem}}.lstm-doctor section{{border-left:.25rem "
+    "solid currentColor;"
+    "padding:.1rem .8rem;margin:.8rem 0}}.lstm-doctor p{{margin:.3rem 0}}.lstm-doctor "
+    "table{{border-collapse:collapse}}"
     ".lstm-doctor td,.lstm-doctor th{{padding:.1rem .6rem;text-align:right}}</style>"
 ).format()
 MOST_SHOWN = 3
@@ -41,7 +46,12 @@ def _finding(one: Finding) -> str:
         _paragraph(f"Read: {one.page}"),
     ]
     if one.consequences:
-        parts.append(_fold("What follows from it", "".join(_paragraph(f"{c.id}: {c.what}") for c in one.consequences)))
+        parts.append(
+            _fold(
+                "What follows from it",
+                "".join(_paragraph(f"{c.id}: {c.what}") for c in one.consequences),
+            )
+        )
     return f"<section>{''.join(parts)}</section>"
 
 
@@ -63,22 +73,34 @@ def _pictures(report: Report) -> list[tuple[str, list[tuple[int, float]]]]:
     """Series by time step that the report holds, as (step, value)."""
     found = []
     for name, (steps, effects, *_) in report.pictures.get("reach", {}).items():
-        found.append((f"Effect of each step of {name} on the outputs", list(zip(steps, effects, strict=True))))
+        found.append(
+            (
+                f"Effect of each step of {name} on the outputs",
+                list(zip(steps, effects, strict=True)),
+            )
+        )
     for name, (steps, _, gradients) in report.pictures.get("lags", {}).items():
         found.append((f"Gradient at each step of {name}", list(zip(steps, gradients, strict=True))))
     return found
 
 
 def _series(title: str, rows: Sequence[tuple[int, float]]) -> str:
-    """Bars on a logarithmic scale, with the numbers as a table beside them for those who do not see bars."""
+    """Bars on a logarithmic scale, with the numbers as a table beside them for those who do not see
+    bars.
+    """
     largest = max((value for _, value in rows), default=0.0)
     if largest <= 0:
         return ""
     cells = "".join(
-        f"<tr><th scope='row'>{step}</th><td>{value:.1e}</td><td style='text-align:left'>{_bar(value / largest)}</td></tr>"
+        (
+            f"<tr><th scope='row'>{step}</th><td>{value:.1e}</td><td "
+            f"style='text-align:left'>{_bar(value / largest)}</td></tr>"
+        )
         for step, value in rows
     )
-    head = "<tr><th scope='col'>step</th><th scope='col'>size</th><th scope='col'>share, log</th></tr>"
+    head = (
+        "<tr><th scope='col'>step</th><th scope='col'>size</th><th scope='col'>share, log</th></tr>"
+    )
     return _fold(title, f"<table>{head}{cells}</table>")
 
 

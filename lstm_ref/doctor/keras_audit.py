@@ -1,4 +1,6 @@
-"""The reader's own training step in Keras, called a few times: does it move the weights, and does it train in training mode."""
+"""The reader's own training step in Keras, called a few times: does it move the weights, and does
+it train in training mode.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,8 @@ class KerasAudit:
     Parameters
     ----------
     subject : KerasSubject
-    step : step(batch) -> loss, as ``lambda batch: model.train_on_batch(*batch)`` or a loop's own body
+    step : step(batch) -> loss, as ``lambda batch: model.train_on_batch(*batch)`` or a loop's own
+        body
     """
 
     def __init__(self, subject: Any, step: Callable[[Any], Any]) -> None:
@@ -39,7 +42,8 @@ class KerasAudit:
         found = [o for o in _optimizers_of(self.step) if o is not self.subject.optimizer]
         if any(not optimizer.built for optimizer in found):
             raise CannotExamineError(
-                "step= holds an optimizer that has no variables yet, and they could not be taken away again: call "
+                "step= holds an optimizer that has no variables yet, and they could not be taken "
+                "away again: call "
                 "optimizer.build(model.trainable_variables) first"
             )
         _ = self.subject.first_backward  # before the loop is watched
@@ -66,15 +70,21 @@ class KerasAudit:
                 break
             log.calls += 1
             if k == 0:
-                moves = [v.numpy() - old for v, old in zip(self.model.trainable_variables, before, strict=True)]
+                moves = [
+                    v.numpy() - old
+                    for v, old in zip(self.model.trainable_variables, before, strict=True)
+                ]
                 gradients = self.subject.first_backward.parameters
-                log.along = cosine(moves, [gradients.get(v.path) for v in self.model.trainable_variables])
+                log.along = cosine(
+                    moves, [gradients.get(v.path) for v in self.model.trainable_variables]
+                )
             evaluating = not any(self.modes) if self.modes else evaluating
             log.evaluating += evaluating
             log.rates.extend(self.subject.rates()[:1])
         after = [v.numpy() for v in self.model.trainable_variables]
         log.changed = max(
-            (float(np.abs(a - b).max(initial=0.0)) for a, b in zip(after, before, strict=True)), default=0.0
+            (float(np.abs(a - b).max(initial=0.0)) for a, b in zip(after, before, strict=True)),
+            default=0.0,
         )
 
     def _call(self, first: bool) -> bool:
@@ -84,7 +94,9 @@ class KerasAudit:
                 loss = self.step((self.subject.x, self.subject.y))
         except Exception as error:
             if first:
-                raise CannotExamineError(f"step(batch) failed with {type(error).__name__}: {error}") from error
+                raise CannotExamineError(
+                    f"step(batch) failed with {type(error).__name__}: {error}"
+                ) from error
             self.log.error = (str(error).splitlines() or [""])[0][:120]
             return False
         value = np.asarray(loss[0] if isinstance(loss, list | tuple) else loss)
@@ -94,7 +106,9 @@ class KerasAudit:
 
     @contextmanager
     def _copied_optimizer(self) -> Iterator[None]:
-        """A copy in the place of the compiled optimizer, which builds itself at its first step and cannot be unbuilt."""
+        """A copy in the place of the compiled optimizer, which builds itself at its first step and
+        cannot be unbuilt.
+        """
         space, names = vars(self.model), ("optimizer", "train_function")
         kept = {name: space[name] for name in names if name in space}
         original = space.get("optimizer")
@@ -108,7 +122,9 @@ class KerasAudit:
 
     @contextmanager
     def _watched(self) -> Iterator[None]:
-        """Note in which mode the layers with dropout are called; a traced step calls them at its first call only."""
+        """Note in which mode the layers with dropout are called; a traced step calls them at its
+        first call only.
+        """
         layers = self.subject.layers_with_dropout()
         for layer in layers:
             object.__setattr__(layer, "call", self._telling(layer.call))
@@ -135,7 +151,9 @@ def _optimizers_of(function: Any) -> list[Any]:
     if not isinstance(inner, types.FunctionType):
         return []
     cells = [cell.cell_contents for cell in inner.__closure__ or () if _filled(cell)]
-    used = [inner.__globals__[name] for name in inner.__code__.co_names if name in inner.__globals__]
+    used = [
+        inner.__globals__[name] for name in inner.__code__.co_names if name in inner.__globals__
+    ]
     return [thing for thing in (*cells, *used) if isinstance(thing, keras.optimizers.Optimizer)]
 
 

@@ -1,7 +1,7 @@
 """A compiled model of Keras 3 on TensorFlow as a `Subject`: its own loss and optimizer are used.
 
-A forward pass in each mode and a backward pass are traced once and used for all measurements, since tracing
-takes a hundred times as long as a call.
+A forward pass in each mode and a backward pass are traced once and used for all measurements, since
+tracing takes a hundred times as long as a call.
 """
 
 from __future__ import annotations
@@ -51,7 +51,8 @@ class KerasSubject(Subject):
         super().__init__(options)
         if keras.backend.backend() != "tensorflow":
             raise ArgumentError(
-                f"examine: Keras must run on TensorFlow, got {keras.backend.backend()}; set KERAS_BACKEND=tensorflow"
+                f"examine: Keras must run on TensorFlow, got {keras.backend.backend()}; set "
+                "KERAS_BACKEND=tensorflow"
             )
         self.framework, self.model, self.loss_function = "keras", model, loss
         self._undo_random = [random_states(), _global_seed()]
@@ -66,14 +67,19 @@ class KerasSubject(Subject):
         self._build()
         loss_of_compile = getattr(model, "_compile_loss", None)
         trackers = [] if loss_of_compile is None else [vars(loss_of_compile)]
-        self._compiled = Memory(trackers, _left_alone, functions=False)  # it makes its trackers at its first call
-        self._all = _Variables([*_variables(model), *_optimizer_variables(self.optimizer), *_metrics(model)])
+        # it makes its trackers at its first call
+        self._compiled = Memory(trackers, _left_alone, functions=False)
+        self._all = _Variables(
+            [*_variables(model), *_optimizer_variables(self.optimizer), *_metrics(model)]
+        )
         self._trainable = list(model.trainable_variables)
         kept = {id(v) for v in self._weights()}
         self._state = _Variables([v for v in self._all.variables if id(v) not in kept])
         self._flags = [(layer, layer.trainable) for layer in _layers(model)]
         own = [layer for layer in _layers(model) if not type(layer).__module__.startswith("keras.")]
-        self._attributes = [Memory([dict_of], _left_alone, functions=False) for dict_of in map(vars, own)]
+        self._attributes = [
+            Memory([dict_of], _left_alone, functions=False) for dict_of in map(vars, own)
+        ]
         self._steps_memory = Memory([options.step], _left_alone)
         self._traced: dict[Any, Any] = {}
         self._pattern: Rebuild | None = None
@@ -145,7 +151,8 @@ class KerasSubject(Subject):
         try:
             return self._function(training)(leaves)
         except Exception:
-            out = self.model(self._to_x(arrays), training=training)  # raises what is wrong with the model itself
+            # raises what is wrong with the model itself
+            out = self.model(self._to_x(arrays), training=training)
             self._traced["eager"] = True
             return out
 
@@ -162,7 +169,8 @@ class KerasSubject(Subject):
             outputs = self._run(inputs, training)
         except Exception as error:
             raise ArgumentError(
-                f"examine: model(x) failed with {type(error).__name__}: {_first_line(error)}; x must be what fit takes"
+                f"examine: model(x) failed with {type(error).__name__}: {_first_line(error)}; "
+                "x must be what fit takes"
             ) from error
         leaves, self._pattern = flatten(outputs, _is_float, "output")
         return tuple(leaf.numpy() for leaf in leaves.values())
@@ -173,7 +181,9 @@ class KerasSubject(Subject):
         y = self._to_y(self.targets_tuple if targets is None else targets)
         if self.loss_function is not None:
             return tf.reduce_mean(self.loss_function(y, outputs))
-        return self.model.compute_loss(x=self._to_x(self.inputs_tuple), y=y, y_pred=outputs, training=True)
+        return self.model.compute_loss(
+            x=self._to_x(self.inputs_tuple), y=y, y_pred=outputs, training=True
+        )
 
     def loss(self, outputs: Sequence[Array], targets: Sequence[Array] | None = None) -> float:
         self._need_pattern()
@@ -181,12 +191,16 @@ class KerasSubject(Subject):
         return float(self._loss(self._pattern(self._masked(outputs)), targets))
 
     def _masked(self, outputs: Sequence[Array]) -> list[Any]:
-        """Outputs as tensors, each with the mask that the model gives to it, which the compiled loss reads."""
+        """Outputs as tensors, each with the mask that the model gives to it, which the compiled
+        loss reads.
+        """
         if not hasattr(self, "_masks"):
             self._masks: list[Any] = [None] * len(outputs)
             if any(_makes_mask(layer) for layer in _layers(self.model)):
                 self._restart(0)
-                leaves, _ = flatten(self.model(self._to_x(self.inputs_tuple), training=True), _is_float, "output")
+                leaves, _ = flatten(
+                    self.model(self._to_x(self.inputs_tuple), training=True), _is_float, "output"
+                )
                 self._masks = [getattr(leaf, "_keras_mask", None) for leaf in leaves.values()]
         tensors = [tf.convert_to_tensor(o) for o in outputs]
         for tensor, mask in zip(tensors, self._masks, strict=True):
@@ -198,7 +212,9 @@ class KerasSubject(Subject):
         if self._pattern is None:
             self.call(training=True)
 
-    def loss_gradient(self, outputs: Sequence[Array], targets: Sequence[Array] | None = None) -> Gradients:
+    def loss_gradient(
+        self, outputs: Sequence[Array], targets: Sequence[Array] | None = None
+    ) -> Gradients:
         self._need_pattern()
         assert self._pattern is not None
         leaves = self._masked(outputs)
@@ -210,7 +226,9 @@ class KerasSubject(Subject):
     # Gradients of the whole.
 
     def _whole(self) -> Any:
-        """The traced loss and its gradients with respect to the trainable variables and whatever else is watched."""
+        """The traced loss and its gradients with respect to the trainable variables and whatever
+        else is watched.
+        """
         if "whole" in self._traced:
             return self._traced["whole"]
 
@@ -221,10 +239,14 @@ class KerasSubject(Subject):
                 if self.loss_function is not None:
                     total = tf.reduce_mean(self.loss_function(y, outputs))
                 else:
-                    total = self.model.compute_loss(x=self._rebuild_x(leaves), y=y, y_pred=outputs, training=True)
+                    total = self.model.compute_loss(
+                        x=self._rebuild_x(leaves), y=y, y_pred=outputs, training=True
+                    )
             variables = [v.value for v in self._trainable]
             known = {id(v.value) for v in self._all.variables if hasattr(v, "value")}
-            self._hidden = [v for v in tape.watched_variables() if id(v) not in known and v.trainable]
+            self._hidden = [
+                v for v in tape.watched_variables() if id(v) not in known and v.trainable
+            ]
             grads = tape.gradient(total, [*variables, *self._hidden])
             self._none = [g is None for g in grads]
             return total, [tf.convert_to_tensor(g) for g in grads if g is not None]
@@ -232,7 +254,9 @@ class KerasSubject(Subject):
         self._traced["whole"] = tf.function(whole, autograph=False)
         return self._traced["whole"]
 
-    def _gradients(self, inputs: Sequence[Array] | None, targets: Sequence[Array] | None) -> tuple[float, list[Any]]:
+    def _gradients(
+        self, inputs: Sequence[Array] | None, targets: Sequence[Array] | None
+    ) -> tuple[float, list[Any]]:
         x = [tf.convert_to_tensor(a) for a in (self.inputs_tuple if inputs is None else inputs)]
         y = [tf.convert_to_tensor(a) for a in (self.targets_tuple if targets is None else targets)]
         total, some = self._whole()(x, y)
@@ -263,7 +287,12 @@ class KerasSubject(Subject):
         embedded: list[tuple[Any, Any]] = []
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(floats)
-            with _calls(self.model, keras.layers.Embedding, lambda layer, x, out: embedded.append((x, out)), tape):
+            with _calls(
+                self.model,
+                keras.layers.Embedding,
+                lambda layer, x, out: embedded.append((x, out)),
+                tape,
+            ):
                 outputs = self.model(self._rebuild_x(leaves), training=training)
             parts, _ = flatten(outputs, _is_float, "output")
             pairs = zip(parts.values(), weights, strict=True)
@@ -272,7 +301,9 @@ class KerasSubject(Subject):
         by_leaf = iter(grads[: len(floats)])
         found = grads[len(floats) :]
         return tuple(
-            _or_zeros(next(by_leaf), leaf) if leaf.dtype.is_floating else _of_tokens(leaf, embedded, found)
+            _or_zeros(next(by_leaf), leaf)
+            if leaf.dtype.is_floating
+            else _of_tokens(leaf, embedded, found)
             for leaf in leaves
         )
 
@@ -339,7 +370,11 @@ class KerasSubject(Subject):
             self.call(training=training)
             for v, old in zip(weights, before, strict=True):
                 if v.numpy().tobytes() != old.tobytes():
-                    worst = max(worst, (self._name(v), float(np.abs(v.numpy() - old).max())), key=lambda p: p[1])
+                    worst = max(
+                        worst,
+                        (self._name(v), float(np.abs(v.numpy() - old).max())),
+                        key=lambda p: p[1],
+                    )
         self._all.restore()
         return worst
 
@@ -395,13 +430,20 @@ class KerasSubject(Subject):
                 ever[name] = max(ever[name] or 0.0, float(np.abs(grad).max(initial=0.0)))
         log["losses"].append(total)
         log["norms"].append(
-            float(np.sqrt(sum(float((g.astype(np.float64) ** 2).sum()) for g in grads if g is not None)))
+            float(
+                np.sqrt(
+                    sum(float((g.astype(np.float64) ** 2).sum()) for g in grads if g is not None)
+                )
+            )
         )
         before = {self._name(v): v.numpy() for v in self._trainable if len(v.shape) >= 2}
         update(grads)
         after = {self._name(v): v.numpy() for v in self._trainable if len(v.shape) >= 2}
         log["ratios"].append(
-            {n: float(np.linalg.norm(after[n] - b) / (np.linalg.norm(b) + 1e-12)) for n, b in before.items()}
+            {
+                n: float(np.linalg.norm(after[n] - b) / (np.linalg.norm(b) + 1e-12))
+                for n, b in before.items()
+            }
         )
         return bool(np.isfinite(total)) and any(g is not None for g in grads)
 
@@ -416,12 +458,16 @@ class KerasSubject(Subject):
                 m, s, t = moments.get(k, (np.zeros_like(g), np.zeros_like(g), 0))
                 m, s, t = 0.9 * m + 0.1 * g, 0.999 * s + 0.001 * g * g, t + 1
                 moments[k] = m, s, t
-                v.assign(v.numpy() - rate * (m / (1 - 0.9**t)) / (np.sqrt(s / (1 - 0.999**t)) + 1e-7))
+                v.assign(
+                    v.numpy() - rate * (m / (1 - 0.9**t)) / (np.sqrt(s / (1 - 0.999**t)) + 1e-7)
+                )
 
         return update
 
     def copied_optimizer(self) -> Any:
-        """A copy of the reader's optimizer, with its rate and moments, so that the original is not touched."""
+        """A copy of the reader's optimizer, with its rate and moments, so that the original is not
+        touched.
+        """
         original: Any = self.optimizer
         clone = type(original).from_config(original.get_config())
         if not original.built:
@@ -439,7 +485,9 @@ class KerasSubject(Subject):
 
         def update(grads: list[Any]) -> None:
             pairs = zip(grads, self._trainable, strict=False)
-            some = [(tf.convert_to_tensor(g), v) for g, v in pairs if g is not None and id(v) in held]
+            some = [
+                (tf.convert_to_tensor(g), v) for g, v in pairs if g is not None and id(v) in held
+            ]
             if some:
                 clone.apply_gradients(some) if len(some) == len(held) else _apply_some(clone, some)
 
@@ -454,7 +502,11 @@ class KerasSubject(Subject):
         if not isinstance(schedule, keras.optimizers.schedules.LearningRateSchedule):
             return None
         first = max(float(schedule(k)) for k in range(3))
-        return max(float(schedule(k)) for k in range(steps, steps + 200, 50)) / first if first else None
+        return (
+            max(float(schedule(k)) for k in range(steps, steps + 200, 50)) / first
+            if first
+            else None
+        )
 
     def audit(self, step: Any) -> StepLog:
         from lstm_ref.doctor.keras_audit import KerasAudit
@@ -472,7 +524,11 @@ class KerasSubject(Subject):
         with _calls(self.model, tuple(_RECURRENT), keep):
             self.model(self._to_x(self.inputs_tuple if inputs is None else inputs), training=False)
         self._restart(0)
-        return tuple(_recurrent(layers[key], calls) for key, calls in found.items() if calls[0].shape.rank == 3)
+        return tuple(
+            _recurrent(layers[key], calls)
+            for key, calls in found.items()
+            if calls[0].shape.rank == 3
+        )
 
 
 class _Variables:
@@ -548,7 +604,10 @@ def _states_of(layer: Any) -> list[Any]:
 def _seed_variables(model: Any) -> list[Any]:
     found = []
     for layer in _layers(model):
-        generators = [*getattr(layer, "_seed_generators", ()), getattr(layer, "seed_generator", None)]
+        generators = [
+            *getattr(layer, "_seed_generators", ()),
+            getattr(layer, "seed_generator", None),
+        ]
         found += [g.state for g in generators if g is not None]
     return list({id(v): v for v in found}.values())
 
@@ -562,7 +621,9 @@ def _metrics(model: Any) -> list[Any]:
 
 
 def _held(optimizer: Any) -> set[int] | None:
-    """Ids of the variables that an optimizer was built with; None where it is not built, since fit then takes all."""
+    """Ids of the variables that an optimizer was built with; None where it is not built, since fit
+    then takes all.
+    """
     if optimizer is None or not getattr(optimizer, "built", False):
         return None
     return {id(v) for v in getattr(optimizer, "_trainable_variables", ())}
@@ -572,7 +633,10 @@ def _layer_of(model: Any) -> dict[int, tuple[int, str]]:
     found: dict[int, tuple[int, str]] = {}
     for number, layer in enumerate(_layers(model)):
         kind = "embedding" if isinstance(layer, keras.layers.Embedding) else _kind(layer)
-        for v in (*getattr(layer, "_trainable_variables", ()), *getattr(layer, "_non_trainable_variables", ())):
+        for v in (
+            *getattr(layer, "_trainable_variables", ()),
+            *getattr(layer, "_non_trainable_variables", ()),
+        ):
             found.setdefault(id(v), (number, kind))
         cell = getattr(layer, "cell", None)
         for v in getattr(cell, "weights", ()):
@@ -581,7 +645,9 @@ def _layer_of(model: Any) -> dict[int, tuple[int, str]]:
 
 
 def _is_weight(model: Any, variable: Any) -> bool:
-    """Whether a variable that is not trained is a weight of a frozen layer: it would be trained were the layer not frozen."""
+    """Whether a variable that is not trained is a weight of a frozen layer: it would be trained
+    were the layer not frozen.
+    """
     return bool(getattr(variable, "_trainable", False)) or _of_frozen_layer(model, variable)
 
 
@@ -597,7 +663,9 @@ def _kind(layer: Any) -> str:
 
 
 def _rate(layer: Any) -> float:
-    if isinstance(layer, keras.layers.Dropout | keras.layers.SpatialDropout1D | keras.layers.GaussianDropout):
+    if isinstance(
+        layer, keras.layers.Dropout | keras.layers.SpatialDropout1D | keras.layers.GaussianDropout
+    ):
         return float(layer.rate)
     if _kind(layer):
         return max(float(layer.dropout or 0), float(layer.recurrent_dropout or 0))
@@ -605,7 +673,9 @@ def _rate(layer: Any) -> float:
 
 
 @contextmanager
-def _calls(model: Any, kinds: Any, seen: Callable[[Any, Any, Any], None], tape: Any = None) -> Iterator[None]:
+def _calls(
+    model: Any, kinds: Any, seen: Callable[[Any, Any, Any], None], tape: Any = None
+) -> Iterator[None]:
     """Tell of each call of the layers of some kinds; what comes out is watched by the tape."""
     layers = [layer for layer in _layers(model) if isinstance(layer, kinds)]
     for layer in layers:
@@ -638,14 +708,22 @@ def _recurrent(layer: Any, calls: list[Any]) -> Recurrent:
         b = cell.bias.numpy() if cell.use_bias else np.zeros(cell.kernel.shape[1], np.float32)
         weights = (cell.kernel.numpy(), cell.recurrent_kernel.numpy(), b)
     return Recurrent(
-        layer.name, _kind(layer), calls[0].numpy(), len(calls), layer.stateful, weights, str(cell.recurrent_kernel.path)
+        layer.name,
+        _kind(layer),
+        calls[0].numpy(),
+        len(calls),
+        layer.stateful,
+        weights,
+        str(cell.recurrent_kernel.path),
     )
 
 
 def _apply_some(optimizer: Any, pairs: list[Any]) -> None:
     """Apply to those variables that have a gradient; the others get one of zero."""
     grads = {id(v): g for g, v in pairs}
-    full = [(grads.get(id(v), tf.zeros(v.shape, v.dtype)), v) for v in optimizer._trainable_variables]
+    full = [
+        (grads.get(id(v), tf.zeros(v.shape, v.dtype)), v) for v in optimizer._trainable_variables
+    ]
     optimizer.apply_gradients(full)
 
 
@@ -671,12 +749,20 @@ def _dense(gradient: Any) -> Array | None:
 
 
 def _or_zeros(gradient: Any, leaf: Any) -> Array:
-    return np.zeros(leaf.shape) if gradient is None else np.asarray(tf.convert_to_tensor(gradient).numpy())
+    return (
+        np.zeros(leaf.shape)
+        if gradient is None
+        else np.asarray(tf.convert_to_tensor(gradient).numpy())
+    )
 
 
 def _of_tokens(leaf: Any, embedded: list[tuple[Any, Any]], grads: list[Any]) -> Array | None:
-    """Gradient at the embedding of these tokens, summed over its features; None where it is not found."""
-    found = [g for (x, _), g in zip(embedded, grads, strict=True) if tuple(x.shape) == tuple(leaf.shape)]
+    """Gradient at the embedding of these tokens, summed over its features; None where it is not
+    found.
+    """
+    found = [
+        g for (x, _), g in zip(embedded, grads, strict=True) if tuple(x.shape) == tuple(leaf.shape)
+    ]
     if len(found) != 1:
         return None
     if found[0] is None:

@@ -1,4 +1,6 @@
-"""Whether the targets can be learned from: more than one, within the range, scored, and not in the inputs already."""
+"""Whether the targets can be learned from: more than one, within the range, scored, and not in the
+inputs already.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,8 @@ from lstm_ref.doctor.subject import Array
 FEWEST_LABELS = 16
 # Copies are exact; a share leaves room for padding and missing values.
 COPIES = 0.98
-# A column computed from the target agrees with it up to rounding of float32; neighbours of a smooth series do not.
+# A column computed from the target agrees with it up to rounding of float32; neighbours of a smooth
+# series do not.
 AFFINE = 1e-5
 # Numbers that copy by accident: a window of few distinct values.
 FEWEST_VALUES = 6
@@ -26,7 +29,9 @@ def one_label(context: Context) -> Iterator[Finding]:
     """All labels alike."""
     form = context.loss_form
     for target in context.subject.targets_tuple:
-        is_label = target.dtype.kind in "iub" or (form is not None and form.kind in ("sigmoid", "probability"))
+        is_label = target.dtype.kind in "iub" or (
+            form is not None and form.kind in ("sigmoid", "probability")
+        )
         live = target[target >= 0] if target.dtype.kind in "if" else target.ravel()
         if not is_label or target.ndim > 1 + (target.shape[-1:] == (1,)):
             continue
@@ -53,7 +58,9 @@ def outside(context: Context) -> Iterator[Finding]:
 
 
 def _takes_chances(form: LossForm) -> bool:
-    """Whether a loss of one output and of whole numbers is a cross-entropy: linear in the target, without a least value there."""
+    """Whether a loss of one output and of whole numbers is a cross-entropy: linear in the target,
+    without a least value there.
+    """
     target = form.target
     whole = np.unique(target)
     if form.kind or form.axes or whole.size > 3 or not np.isin(whole, (-1, 0, 1, 2)).all():
@@ -66,7 +73,9 @@ def _takes_chances(form: LossForm) -> bool:
 
 
 def _linear_in_targets(form: LossForm, output: Array) -> bool:
-    """Whether the gradient is that of a cross-entropy of logits or of probabilities at these labels."""
+    """Whether the gradient is that of a cross-entropy of logits or of probabilities at these
+    labels.
+    """
     slopes = form.gradient(output).ravel()
     y = form.target.astype(np.float64).ravel()
     chance = 1 / (1 + np.exp(-output.ravel()))
@@ -111,11 +120,17 @@ def _counted(context: Context, form: LossForm, label: int) -> Array:
     if _one_run_each(target == label):  # as padding behind a start token is
         return np.zeros(target.shape, bool)
     ends = _in_end_runs(target == label)
-    return np.asarray(~ends) if (~ends & (target == label)).any() and not ends.any() else np.zeros(target.shape, bool)
+    return (
+        np.asarray(~ends)
+        if (~ends & (target == label)).any() and not ends.any()
+        else np.zeros(target.shape, bool)
+    )
 
 
 def _one_run_each(equal: Array) -> bool:
-    """Whether the places of a label are one run in every row, and longer than one in some: a class stands here and there."""
+    """Whether the places of a label are one run in every row, and longer than one in some: a class
+    stands here and there.
+    """
     starts = equal & ~np.pad(equal[:, :-1], ((0, 0), (1, 0)))
     runs = starts.sum(1)
     return bool((runs <= 1).all()) and bool(equal.sum() > runs.sum())
@@ -161,17 +176,31 @@ def _last_step_copy(context: Context, name: str) -> tuple[float, str] | None:
 
 
 def future_in_input(context: Context) -> Iterator[Finding]:
-    """A feature of the last step that is the target up to a factor, where the step before it is not."""
+    """A feature of the last step that is the target up to a factor, where the step before it is
+    not.
+    """
     pair = context.pairing
     for name in context.data_leaves if pair is not None else ():
         array, axis = context.subject.inputs[name], context.time_axis(name)
-        if pair is None or axis is None or array.dtype.kind != "f" or array.ndim != 3 or context.length(name) < 2:
+        if (
+            pair is None
+            or axis is None
+            or array.dtype.kind != "f"
+            or array.ndim != 3
+            or context.length(name) < 2
+        ):
             continue
         steps = [np.take(array, k, axis).reshape(pair.axes.count, -1) for k in (-1, -2)]
         for target in context.subject.targets_tuple:
-            if target.dtype.kind != "f" or target.size != pair.axes.count or np.unique(target).size < FEWEST_LABELS:
+            if (
+                target.dtype.kind != "f"
+                or target.size != pair.axes.count
+                or np.unique(target).size < FEWEST_LABELS
+            ):
                 continue
-            errors = [[_affine_error(column, target.ravel()) for column in step.T] for step in steps]
+            errors = [
+                [_affine_error(column, target.ravel()) for column in step.T] for step in steps
+            ]
             k = int(np.argmin(errors[0]))
             if errors[0][k] < AFFINE and errors[1][k] > 100 * AFFINE:
                 where = f"Feature {k} of the last step of {name}"
@@ -190,7 +219,9 @@ def _affine_error(column: Array, y: Array) -> float:
 
 
 def _same_step_copy(context: Context, name: str) -> tuple[float, str] | None:
-    """Tokens to predict that are the tokens of the same step, in a model that reads no later step."""
+    """Tokens to predict that are the tokens of the same step, in a model that reads no later
+    step.
+    """
     subject, axis = context.subject, context.time_axis(name)
     array, pair = subject.inputs[name], context.pairing
     if pair is None or axis is None or array.ndim != 2 or array.dtype.kind not in "iu":
@@ -209,7 +240,9 @@ def _same_step_copy(context: Context, name: str) -> tuple[float, str] | None:
 
 
 def _reads_own_step(context: Context, name: str) -> bool:
-    """Whether an output moves with the token of its own step and with no later one, as that of a language model."""
+    """Whether an output moves with the token of its own step and with no later one, as that of a
+    language model.
+    """
     reach, seen = context.reach(name), 0
     if reach is None:
         return False

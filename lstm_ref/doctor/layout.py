@@ -1,8 +1,8 @@
 """Which axis holds the examples and which the time, found by what moves what; nobody is asked.
 
-A (inputs): outputs that move with the inputs of one example. B (targets): outputs at which the gradient
-of the loss moves with the targets of one example. On the axis of the examples, A of two examples do not
-meet, and B lies within A.
+A (inputs): outputs that move with the inputs of one example. B (targets): outputs at which the
+gradient of the loss moves with the targets of one example. On the axis of the examples, A of two
+examples do not meet, and B lies within A.
 """
 
 from __future__ import annotations
@@ -16,10 +16,12 @@ import numpy as np
 from lstm_ref.doctor import perturb
 from lstm_ref.doctor.subject import Array, Arrays, CannotExamineError, Subject
 
-# Rows of one product are computed alike whatever stands in the others, so that anything but 0 is a dependence; the factor is
-# for kernels that choose another order of sums. A softmax over a batch of 8 hides below 2 %, and shows at 1e-5.
+# Rows of one product are computed alike whatever stands in the others, so that anything but 0 is a
+# dependence; the factor is for kernels that choose another order of sums. A softmax over a batch of
+# 8 hides below 2 %, and shows at 1e-5.
 EXACT = 1e-5
-# A loss with class weights or a mean over valid targets moves all gradients by one factor, which is taken out first.
+# A loss with class weights or a mean over valid targets moves all gradients by one factor, which is
+# taken out first.
 TARGETS = 0.02
 ENTIRELY = 0.999
 MOST_EXAMPLES = 4
@@ -59,9 +61,12 @@ class Pairing:
     Parameters
     ----------
     axes : that way
-    moved : (J, elements), size of the change of the scored outputs with the inputs of each example that was moved
-    meets : (J, elements), change of the gradient of the loss with its targets; None without a loss or such an axis
-    fixed : (elements,) of bool, outputs that no input moves, as those at padding: they belong to no example
+    moved : (J, elements), size of the change of the scored outputs with the inputs of each example
+        that was moved
+    meets : (J, elements), change of the gradient of the loss with its targets; None without a loss
+        or such an axis
+    fixed : (elements,) of bool, outputs that no input moves, as those at padding: they belong to no
+        example
     """
 
     axes: Axes
@@ -89,7 +94,9 @@ class Pairing:
 
     @property
     def outside(self) -> Array:
-        """For each example, how far its targets act on outputs that its inputs do not move, against those that they do."""
+        """For each example, how far its targets act on outputs that its inputs do not move, against
+        those that they do.
+        """
         if self.meets is None:
             return np.zeros(len(self.moved))
         inside = np.where(self.A, self.meets, 0).max(1)
@@ -99,7 +106,9 @@ class Pairing:
 
     @property
     def misaligned(self) -> bool:
-        """Whether targets mostly meet outputs of others. A loss over pairs or a correlation meets its own most."""
+        """Whether targets mostly meet outputs of others. A loss over pairs or a correlation meets
+        its own most.
+        """
         if self.meets is None:
             return False
         most = bool((self.outside > 0.49).sum() * 2 > max(int(self.A.any(1).sum()), 1))
@@ -120,7 +129,9 @@ class Pairing:
 def ways(subject: Subject) -> Iterator[Axes]:
     """Ways to read the batch, the usual first: examples first, then time first."""
     shapes = [array.shape for array in subject.inputs_tuple]
-    main = next((s for s, a in zip(shapes, subject.inputs_tuple, strict=True) if perturb.movable(a)), None)
+    main = next(
+        (s for s, a in zip(shapes, subject.inputs_tuple, strict=True) if perturb.movable(a)), None
+    )
     if main is None or not main:
         return
     asked = subject.options.batch_axis
@@ -130,7 +141,9 @@ def ways(subject: Subject) -> Iterator[Axes]:
         n = main[axis]
         alone = axis == 0 or _tokens_only(subject)  # a batch of one example
         inputs = tuple(_axis_of(s, n, axis) for s in shapes)
-        targets = tuple(_target_view(t.shape, n, main[:2], axis, first) for t in subject.targets_tuple)
+        targets = tuple(
+            _target_view(t.shape, n, main[:2], axis, first) for t in subject.targets_tuple
+        )
         way = Axes(n, inputs, targets)
         meets = any(t is not None for t in targets) or (first and not subject.has_loss)
         if (n > 1 or alone) and meets and way not in seen:
@@ -151,7 +164,9 @@ def _axis_of(shape: tuple[int, ...], n: int, wanted: int) -> int | None:
 def _target_view(
     shape: tuple[int, ...], n: int, main: tuple[int, ...], axis: int, first: bool
 ) -> tuple[tuple[int, ...], int] | None:
-    """How to find the targets of one example: on the same axis, on the other one, or within a flattened first axis."""
+    """How to find the targets of one example: on the same axis, on the other one, or within a
+    flattened first axis.
+    """
     order = [axis, 0, 1] if first else [1 - axis if axis < 2 else 0]
     for k in order:
         if k < len(shape) and shape[k] == n:
@@ -163,7 +178,9 @@ def _target_view(
 
 
 def classes_of(subject: Subject) -> int:
-    """Number of classes, as far as the shapes tell: the length of the outputs' axis that the labels lack."""
+    """Number of classes, as far as the shapes tell: the length of the outputs' axis that the labels
+    lack.
+    """
     for k in subject.scored:
         shape = subject.training_outputs[k].shape
         for target in subject.targets_tuple:
@@ -198,7 +215,9 @@ def with_target(subject: Subject, axes: Axes, j: int) -> Arrays:
             continue
         shape, axis = view
         shaped = array.reshape(shape)
-        changed.append(perturb.moved_targets(shaped, perturb.along(axis, j), classes).reshape(array.shape))
+        changed.append(
+            perturb.moved_targets(shaped, perturb.along(axis, j), classes).reshape(array.shape)
+        )
     return tuple(changed)
 
 
@@ -219,12 +238,16 @@ def measure(subject: Subject, axes: Axes) -> Pairing:
         if change.shape != flat.shape:
             raise CannotExamineError("the outputs change their shape with the inputs")
         rows.append(np.nan_to_num(np.abs(change - flat), nan=np.inf, posinf=1e30))
-    return Pairing(axes, np.array(rows), _meets(subject, axes), _fixed(subject, axes, flat, training))
+    return Pairing(
+        axes, np.array(rows), _meets(subject, axes), _fixed(subject, axes, flat, training)
+    )
 
 
 def _fixed(subject: Subject, axes: Axes, flat: Array, training: bool) -> Array:
     """Outputs that stay when the inputs of all examples change at once."""
-    outputs = subject.flat(subject.call(with_example(subject, axes, slice(None)), training=training))
+    outputs = subject.flat(
+        subject.call(with_example(subject, axes, slice(None)), training=training)
+    )
     if outputs.shape != flat.shape:
         return np.zeros(flat.shape, bool)
     change = np.nan_to_num(np.abs(outputs - flat), nan=np.inf)
@@ -240,7 +263,9 @@ def _meets(subject: Subject, axes: Axes) -> Array | None:
         return None
     rows = []
     for j in axes.examples:
-        gradient = _flat_gradient(subject, subject.loss_gradient(outputs, with_target(subject, axes, j)))
+        gradient = _flat_gradient(
+            subject, subject.loss_gradient(outputs, with_target(subject, axes, j))
+        )
         rows.append(np.abs(gradient - _common_factor(gradient, base) * base))
     meets = np.nan_to_num(np.array(rows))
     return meets if meets.max(initial=0.0) > 0 else None
@@ -248,7 +273,9 @@ def _meets(subject: Subject, axes: Axes) -> Array | None:
 
 def _flat_gradient(subject: Subject, gradient: tuple[Array | None, ...]) -> Array:
     outputs = subject.training_outputs
-    return subject.flat([np.zeros(o.shape) if g is None else g for g, o in zip(gradient, outputs, strict=True)])
+    return subject.flat(
+        [np.zeros(o.shape) if g is None else g for g, o in zip(gradient, outputs, strict=True)]
+    )
 
 
 def _common_factor(gradient: Array, base: Array) -> float:

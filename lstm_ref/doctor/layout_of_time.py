@@ -1,4 +1,6 @@
-"""Whether steps reach the recurrent layer in their order: a reshape in the place of a transpose mixes steps and features."""
+"""Whether steps reach the recurrent layer in their order: a reshape in the place of a transpose
+mixes steps and features.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +13,9 @@ from lstm_ref.doctor.context import Context
 from lstm_ref.doctor.report import Finding, found
 from lstm_ref.doctor.subject import Array, Recurrent
 
-# What step t moves is, one step later, what step t + 1 moves: for a linear layer, a convolution, an embedding, lags, a pass in
-# either direction, a pooling by its stride. Units of relu that are shut for one step make small differences; a reshape agrees in
-# less than a quarter.
+# What step t moves is, one step later, what step t + 1 moves: for a linear layer, a convolution, an
+# embedding, lags, a pass in either direction, a pooling by its stride. Units of relu that are shut
+# for one step make small differences; a reshape agrees in less than a quarter.
 AGREES = 0.5
 EVERYTHING = 0.8
 FEWEST_STEPS = 5
@@ -29,20 +31,36 @@ def mixed(context: Context) -> Iterator[Finding]:
         return
     for name in context.data_leaves:
         array, axis = context.subject.inputs[name], context.time_axis(name)
-        if axis is None or array.ndim != 3 or array.dtype.kind != "f" or context.keep(name) is not None:
+        if (
+            axis is None
+            or array.ndim != 3
+            or array.dtype.kind != "f"
+            or context.keep(name) is not None
+        ):
             continue
         layer = context.layers[0]
-        if layer.calls != 1 or len(layer.x) != array.shape[1 - axis] or layer.x.shape[1] < FEWEST_STEPS:
+        if (
+            layer.calls != 1
+            or len(layer.x) != array.shape[1 - axis]
+            or layer.x.shape[1] < FEWEST_STEPS
+        ):
             continue
         agree = [_agreement(context, name, layer, a) for a in (axis, 2)]
         known = [share for share in agree if share is not None]
         if known and max(known) < AGREES and agree[0] is not None:
-            yield found("time-mixed-with-features", max(known), threshold=AGREES, where=layer.name or "of the model")
+            yield found(
+                "time-mixed-with-features",
+                max(known),
+                threshold=AGREES,
+                where=layer.name or "of the model",
+            )
             return
 
 
 def _agreement(context: Context, name: str, layer: Recurrent, axis: int) -> float | None:
-    """How far the places that a step moves are those of the step before, one step later or earlier; None without a stride."""
+    """How far the places that a step moves are those of the step before, one step later or earlier;
+    None without a stride.
+    """
     array, steps = context.subject.inputs[name], layer.x.shape[1]
     stride = round(array.shape[axis] / steps)
     if stride < 1 or abs(array.shape[axis] - stride * steps) > EDGE * stride:

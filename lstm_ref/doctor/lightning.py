@@ -1,4 +1,6 @@
-"""A LightningModule by its methods, as loss and optimizers of a `TorchSubject`; Lightning itself is not needed."""
+"""A LightningModule by its methods, as loss and optimizers of a `TorchSubject`; Lightning itself is
+not needed.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,8 @@ from typing import Any
 
 
 class StepLoss:
-    """Loss of given outputs: what ``training_step`` returns when the module's own forward pass is answered with them.
+    """Loss of given outputs: what ``training_step`` returns when the module's own forward pass is
+    answered with them.
 
     Parameters
     ----------
@@ -28,8 +31,14 @@ class StepLoss:
 
 
 def optimizers_of(module: Any) -> list[Any]:
-    """What ``configure_optimizers`` makes, in any of the forms that Lightning takes; schedules are left out."""
-    return _optimizers(module.configure_optimizers()) if hasattr(module, "configure_optimizers") else []
+    """What ``configure_optimizers`` makes, in any of the forms that Lightning takes; schedules are
+    left out.
+    """
+    return (
+        _optimizers(module.configure_optimizers())
+        if hasattr(module, "configure_optimizers")
+        else []
+    )
 
 
 def _optimizers(made: Any) -> list[Any]:

@@ -1,4 +1,6 @@
-"""The training loop itself: what `step=` does to gradients, weights, rate and mode, and what one step of the optimizer moves."""
+"""The training loop itself: what `step=` does to gradients, weights, rate and mode, and what one
+step of the optimizer moves.
+"""
 
 from __future__ import annotations
 
@@ -10,14 +12,18 @@ from lstm_ref.doctor.context import Context
 from lstm_ref.doctor.report import Finding, found
 from lstm_ref.doctor.subject import StepLog
 
-# One step moves weights by about a thousandth of their size; Adam moves each weight by its rate, so that a rate of 0.1 on weights
-# of 0.1 replaces them. A batch of a few examples at a rate of 0.01 moves them by some percents at first.
+# One step moves weights by about a thousandth of their size; Adam moves each weight by its rate, so
+# that a rate of 0.1 on weights of 0.1 replaces them. A batch of a few examples at a rate of 0.01
+# moves them by some percents at first.
 TOO_LARGE = 0.5
-# A warm-up over some thousand steps begins with several millionths; an embedding of small numbers moves by more than the rest.
+# A warm-up over some thousand steps begins with several millionths; an embedding of small numbers
+# moves by more than the rest.
 TOO_SMALL = 2e-6
-# Cosine between what the first step moves and the gradient of the loss: -1 for plain descent, -0.4 and less for Adam.
+# Cosine between what the first step moves and the gradient of the loss: -1 for plain descent, -0.4
+# and less for Adam.
 UPHILL = 0.3
-# Twice the same batch at the same weights gives the same gradient, up to noise of dropout that is drawn alike.
+# Twice the same batch at the same weights gives the same gradient, up to noise of dropout that is
+# drawn alike.
 ADDED = (1.8, 2.2)
 DECAYED = 1e-3
 SCHEDULED = 50
@@ -28,7 +34,8 @@ UNSCALED = 1e-3
 SCALED = 8.0
 # A graph that holds the one of the step before has twice as many nodes at the second step.
 GROWN = 1.8
-# A loop that keeps no graph holds as many nodes as before; a list or a sum of losses holds more at each step.
+# A loop that keeps no graph holds as many nodes as before; a list or a sum of losses holds more at
+# each step.
 KEPT_GRAPHS = 0.9
 # What PyTorch says where a backward pass reaches the graph of a step before.
 OLD_GRAPH = ("second time", "modified by an inplace operation")
@@ -44,16 +51,22 @@ def audit(context: Context) -> Iterator[Finding]:
     elif log.error:
         context.notes.append(f"step(batch) failed at a later call: {log.error}")
     if log.ratio is not None and ADDED[0] < log.ratio < ADDED[1]:
-        yield found("gradients-add-up", log.ratio, threshold=1.0, what=f"is {log.ratio:.2f} times the first")
+        yield found(
+            "gradients-add-up", log.ratio, threshold=1.0, what=f"is {log.ratio:.2f} times the first"
+        )
     elif log.added is not None and KEPT[0] < log.added < KEPT[1]:
         what = f"holds {log.added:.2f} times what the first step left"
         yield found("gradients-add-up", log.added, threshold=0.0, what=what)
     if log.calls > 3 and log.changed == 0 and _some_gradient(context):
         yield found("no-update", 0.0, steps=log.calls)
-    # A momentum from before may lead uphill for a while; a loss whose sign was turned says so itself.
+    # A momentum from before may lead uphill for a while; a loss whose sign was turned says so
+    # itself.
     turned = bool(log.losses) and log.losses[0] < 0 < context.subject.first_backward.loss
     if turned and log.along is not None and log.along > UPHILL:
-        what = f"The first step moves the weights along the gradient of the loss, uphill: cosine {log.along:.2f}"
+        what = (
+            "The first step moves the weights along the gradient of the loss, uphill: cosine "
+            f"{log.along:.2f}"
+        )
         yield found("loss-negative", log.along, what=what, loss=log.losses[0])
     yield from _rates(log)
     yield from _clipping(log)
@@ -61,7 +74,10 @@ def audit(context: Context) -> Iterator[Finding]:
         yield found("left-in-evaluation-mode", log.evaluating, steps=log.calls)
     if len(log.nodes) > 3 and log.nodes[-1] > GROWN * log.nodes[0] and _grows(log.nodes):
         ratio = log.nodes[-1] / log.nodes[0]
-        what = f"has {ratio:.2f} times as many nodes at step {len(log.nodes)} as at the first (allowed {GROWN:g})"
+        what = (
+            f"has {ratio:.2f} times as many nodes at step {len(log.nodes)} as at the first "
+            f"(allowed {GROWN:g})"
+        )
         yield found("graph-grows", ratio, threshold=GROWN, what=what)
     elif log.between and (more := (log.alive[1] - log.alive[0]) / log.between) > KEPT_GRAPHS:
         what = f"of a step is kept: {more:.1f} of its nodes stay behind at each step (allowed 0)"
@@ -69,7 +85,9 @@ def audit(context: Context) -> Iterator[Finding]:
 
 
 def _some_gradient(context: Context) -> bool:
-    """Whether the loss has a gradient that a step could use; where it has none, that and not the loop is to be mended."""
+    """Whether the loss has a gradient that a step could use; where it has none, that and not the
+    loop is to be mended.
+    """
     grads = context.subject.first_backward.parameters.values()
     return any(g is not None and bool(g.any()) for g in grads)
 
@@ -91,7 +109,10 @@ def _clipping(log: StepLog) -> Iterator[Finding]:
         k = int(np.argmin(log.shrunk))
         used, detail = log.used[k] if k < len(log.used) else max(log.used, default=0.0), ""
         if k == len(log.shrunk) - 1 and log.enlarged is not None:
-            used, detail = log.enlarged, " (gradients made larger for this one call, so that clipping acts)"
+            used, detail = (
+                log.enlarged,
+                " (gradients made larger for this one call, so that clipping acts)",
+            )
         yield found("clip-after-step", used, threshold=used * log.shrunk[k], detail=detail)
     if log.used and log.true_norm > 0 and 0 < max(log.used) < UNSCALED * log.true_norm:
         id = "clip-before-unscale" if log.scale > SCALED else "clip-too-low"
@@ -134,9 +155,16 @@ def updates(context: Context) -> Iterator[Finding]:
         detail = f"; the loss goes from {losses[0]:.3g} to {losses[-1]:.3g}"
         if worse:
             yield found(
-                "update-too-large", middle, threshold=TOO_LARGE, where=name, detail=detail, factor=middle / 1e-3
+                "update-too-large",
+                middle,
+                threshold=TOO_LARGE,
+                where=name,
+                detail=detail,
+                factor=middle / 1e-3,
             )
     elif live and (value := float(np.median(list(live.values())))) < TOO_SMALL:
         yield found("update-too-small", value, threshold=TOO_SMALL, factor=1e-3 / value)
-    elif largest and not live:  # the rate or the gradient is below rounding, or the optimizer holds other weights
+    elif (
+        largest and not live
+    ):  # the rate or the gradient is below rounding, or the optimizer holds other weights
         yield found("no-update", 0.0, steps=len(steps.losses), certainty="strong")

@@ -31,7 +31,9 @@ DOUBLED = (1.9, 2.1)
 
 
 def accepts(context: Context) -> Iterator[Finding]:
-    """The loss must run on the outputs; where it does not, perhaps it does on probabilities, or on other labels."""
+    """The loss must run on the outputs; where it does not, perhaps it does on probabilities, or on
+    other labels.
+    """
     subject = context.subject
     try:
         subject.loss(subject.training_outputs)
@@ -41,7 +43,9 @@ def accepts(context: Context) -> Iterator[Finding]:
     subject.has_loss = False  # what needs it is left out from here on
     finding = _wants_probabilities(subject) or _labels_outside(subject)
     if finding is None:
-        raise ArgumentError(f"examine: loss(outputs, y) failed with {type(failed).__name__}: {failed}") from failed
+        raise ArgumentError(
+            f"examine: loss(outputs, y) failed with {type(failed).__name__}: {failed}"
+        ) from failed
     yield finding
 
 
@@ -60,14 +64,18 @@ def _labels_outside(subject: Subject) -> Finding | None:
             continue
         count = next((o.shape[-1] for o in outputs if o.ndim > target.ndim), 2)
         targets = list(subject.targets_tuple)
-        targets[k] = np.clip(target, 0, count - 1 if target.dtype.kind in "iu" else 1).astype(target.dtype)
+        targets[k] = np.clip(target, 0, count - 1 if target.dtype.kind in "iu" else 1).astype(
+            target.dtype
+        )
         if not (targets[k] == target).all() and _runs(subject, outputs, targets):
             worst = float(target.max() if target.max() > targets[k].max() else target.min())
             return found("label-outside", worst, low=0, high=float(targets[k].max()))
     return None
 
 
-def _runs(subject: Subject, outputs: Sequence[Array], targets: Sequence[Array] | None = None) -> bool:
+def _runs(
+    subject: Subject, outputs: Sequence[Array], targets: Sequence[Array] | None = None
+) -> bool:
     try:
         return bool(np.isfinite(subject.loss(outputs, targets)))
     except Exception:
@@ -106,7 +114,9 @@ def contract(context: Context) -> Iterator[Finding]:
 
 
 def _without_end(subject: Subject) -> Iterator[Finding]:
-    """Labels, and a loss that falls by as much for each 1 that is added to all outputs: they stand for logarithms."""
+    """Labels, and a loss that falls by as much for each 1 that is added to all outputs: they stand
+    for logarithms.
+    """
     labels = any(t.dtype.kind in "iu" and t.size for t in subject.targets_tuple)
     if not labels or len(subject.scored) != 1:
         return
@@ -141,14 +151,23 @@ def slope(context: Context) -> Iterator[Finding]:
     if all(part is not None and not part.any() for part in parts) and not context.fixed_outputs:
         yield found("loss-constant", 0.0, count=sum(p.size for p in parts if p is not None))
         return
-    if form is not None and form.kind != "distance" and (push := _push(form)) is not None and push > 0:
+    if (
+        form is not None
+        and form.kind != "distance"
+        and (push := _push(form)) is not None
+        and push > 0
+    ):
         outputs = subject.training_outputs
-        what = f"The loss pushes the output of the right class down: its gradient there is {push:.2g}"
+        what = (
+            f"The loss pushes the output of the right class down: its gradient there is {push:.2g}"
+        )
         yield found("loss-negative", push, what=what, loss=subject.loss(outputs))
 
 
 def _push(form: LossForm) -> float | None:
-    """Mean gradient at the outputs of the right classes, as a share of the largest; None where there is no telling."""
+    """Mean gradient at the outputs of the right classes, as a share of the largest; None where
+    there is no telling.
+    """
     if not form.kind and not form.axes:
         return None
     if form.axis is None and form.axes:
@@ -163,9 +182,16 @@ def _push(form: LossForm) -> float | None:
 
 
 def sums(context: Context) -> Iterator[Finding]:
-    """A sum over the examples: a remark, as long as it does not make the first step far too large."""
+    """A sum over the examples: a remark, as long as it does not make the first step far too
+    large.
+    """
     subject, pair = context.subject, context.pairing
-    if pair is None or not subject.has_loss or not subject.has_optimizer or len(subject.scored) != 1:
+    if (
+        pair is None
+        or not subject.has_loss
+        or not subject.has_optimizer
+        or len(subject.scored) != 1
+    ):
         return
     ratio = _doubled(context)
     if ratio is None or not DOUBLED[0] < ratio < DOUBLED[1]:
@@ -204,12 +230,16 @@ def _softmax(context: Context, form: LossForm) -> Iterator[Finding]:
         yield found("classes-on-wrong-axis", form.output.shape[axis], axis=axis)
         return
     low, high = context.output_range
-    probabilities = _are_probabilities(form.output, axis) and _are_probabilities(context.largest_outputs, axis)
+    probabilities = _are_probabilities(form.output, axis) and _are_probabilities(
+        context.largest_outputs, axis
+    )
     floor = form.loss(form.right().astype(np.float64))
     # log_softmax before a softmax changes nothing, and its outputs are negative.
     if probabilities or (low >= 0 and high <= 1 + BOUND and high > NEAR_BOUND):
         evidence = "adding 1 to all classes does not change it"
-        yield found("loss-wants-logits", floor, kind="softmax", evidence=evidence, low=low, high=high)
+        yield found(
+            "loss-wants-logits", floor, kind="softmax", evidence=evidence, low=low, high=high
+        )
     elif -1 - BOUND <= low and high <= 1 + BOUND and high > NEAR_BOUND and floor > FLOOR:
         yield _out_of_reach(1.0, form, low, high)
     elif (
@@ -219,7 +249,9 @@ def _softmax(context: Context, form: LossForm) -> Iterator[Finding]:
 
 
 def _zeros(context: Context, leaf: int) -> float:
-    """Share of the outputs that are exactly 0, with weights as they are and with much larger ones; the least of them."""
+    """Share of the outputs that are exactly 0, with weights as they are and with much larger ones;
+    the least of them.
+    """
     outputs = [context.subject.training_outputs[leaf], context.largest_outputs]
     return min(float((o == 0).mean()) for o in outputs if o is not None)
 
@@ -243,7 +275,9 @@ def _sigmoid(context: Context, form: LossForm) -> Iterator[Finding]:
     if low >= -BOUND and high <= 1 + BOUND and high > NEAR_BOUND:
         floor = form.loss(form.target.reshape(form.output.shape).astype(np.float64))
         evidence = "it takes numbers outside 0 to 1"
-        yield found("loss-wants-logits", floor, kind="sigmoid", evidence=evidence, low=low, high=high)
+        yield found(
+            "loss-wants-logits", floor, kind="sigmoid", evidence=evidence, low=low, high=high
+        )
     elif low >= 0 and (form.target < 0.5).any():  # a chance of less than one half cannot be said
         yield _out_of_reach(float((form.target < 0.5).mean()), form, 0.0, float("inf"))
 

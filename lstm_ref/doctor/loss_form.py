@@ -1,4 +1,6 @@
-"""What a loss wants, from how its gradient behaves at outputs of the doctor's own; its name is not read."""
+"""What a loss wants, from how its gradient behaves at outputs of the doctor's own; its name is not
+read.
+"""
 
 from __future__ import annotations
 
@@ -24,8 +26,8 @@ class LossForm:
 
     Attributes
     ----------
-    kind : "softmax", "log-probabilities", "probabilities" (over classes), "sigmoid", "probability" (one output for each answer),
-        "distance", or "" where it is none of them
+    kind : "softmax", "log-probabilities", "probabilities" (over classes), "sigmoid", "probability"
+        (one output for each answer), "distance", or "" where it is none of them
     axis : of the classes; None without
     """
 
@@ -78,7 +80,9 @@ class LossForm:
 
 
 def recognise(subject: Subject) -> LossForm | None:
-    """Form of the loss, where it has one scored leaf and one leaf of targets that fits it; None where not."""
+    """Form of the loss, where it has one scored leaf and one leaf of targets that fits it; None
+    where not.
+    """
     targets = [t for t in subject.targets_tuple if t.size > 0]
     if len(subject.scored) != 1 or not targets:
         return None
@@ -103,7 +107,9 @@ def _integral(target: Array) -> bool:
 
 def _class_axes(shape: tuple[int, ...], target: tuple[int, ...]) -> tuple[int, ...]:
     """Axes that the labels lack: the last first, then the one behind the examples."""
-    trimmed = target[:-1] if len(target) == len(shape) and target[-1] == 1 and shape[-1] > 1 else target
+    trimmed = (
+        target[:-1] if len(target) == len(shape) and target[-1] == 1 and shape[-1] > 1 else target
+    )
     axes = [a for a in range(len(shape)) if shape[:a] + shape[a + 1 :] == trimmed and shape[a] > 1]
     return tuple(reversed(axes))
 
@@ -187,7 +193,9 @@ _SLOPES: dict[str, Callable[[Array, Array], Array]] = {
 
 
 def _proportional(form: LossForm, target: Array, slope: Callable[[Array, Array], Array]) -> bool:
-    """Whether the gradient is this slope times one factor for each answer, which weights of the answers allow."""
+    """Whether the gradient is this slope times one factor for each answer, which weights of the
+    answers allow.
+    """
     o = np.random.default_rng(0).uniform(0.05, 0.95, form.output.shape)
     ratio = form.gradient(o) / slope(o, target)
     spreads = []
@@ -204,7 +212,12 @@ def _is_distance(form: LossForm, target: Array) -> bool:
     spread = float(target.std()) or 1.0
     at, off = form.loss(target), form.loss(target + spread)
     other = form.loss(target - spread)
-    return bool(np.isfinite(at)) and at < off and at < other and abs(at) < 1e-3 * min(abs(off), abs(other))
+    return (
+        bool(np.isfinite(at))
+        and at < off
+        and at < other
+        and abs(at) < 1e-3 * min(abs(off), abs(other))
+    )
 
 
 def softmax(a: Array, axis: int) -> Array:

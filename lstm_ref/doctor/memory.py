@@ -1,7 +1,8 @@
 """Everything that an examination may change, remembered bit by bit and put back.
 
-`Memory` walks from the given objects through attributes, containers, closures and the globals that a function uses. Arrays are
-compared before they are written, so that what did not change is not touched.
+`Memory` walks from the given objects through attributes, containers, closures and the globals that
+a function uses. Arrays are compared before they are written, so that what did not change is not
+touched.
 """
 
 from __future__ import annotations
@@ -35,7 +36,8 @@ _CONSTANT = (
     np.dtype,
     np.generic,
 )
-# A data set of a million strings is not walked through: beyond this many objects the rest is left out.
+# A data set of a million strings is not walked through: beyond this many objects the rest is left
+# out.
 MOST_OBJECTS = 200_000
 
 
@@ -45,7 +47,8 @@ class Memory:
     Parameters
     ----------
     roots : objects to begin with
-    special : for kinds that a framework adds: object -> the undo for it and the objects to go on with, or None
+    special : for kinds that a framework adds: object -> the undo for it and the objects to go on
+        with, or None
     functions : whether closures and used globals of functions count, too
     """
 
@@ -106,8 +109,14 @@ class Memory:
         cells = [cell for cell in function.__closure__ or () if _filled(cell)]
         contents = [cell.cell_contents for cell in cells]
         space = function.__globals__
-        library = space.get("__name__", "").partition(".")[0] in sys.stdlib_module_names - {"__main__"}
-        names = () if library or "site-packages" in (space.get("__file__") or "") else function.__code__.co_names
+        library = space.get("__name__", "").partition(".")[0] in sys.stdlib_module_names - {
+            "__main__"
+        }
+        names = (
+            ()
+            if library or "site-packages" in (space.get("__file__") or "")
+            else function.__code__.co_names
+        )
         used = {name: space[name] for name in names if name in space}
 
         def undo() -> None:

@@ -1,4 +1,6 @@
-"""What only a program in NumPy can get wrong: gradients that were written by hand, and arguments that are changed in place."""
+"""What only a program in NumPy can get wrong: gradients that were written by hand, and arguments
+that are changed in place.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,9 @@ DIRECTIONS = 3
 
 
 def by_hand(context: Context) -> Iterator[Finding]:
-    """Compare the program's gradient of each parameter with central differences along random directions."""
+    """Compare the program's gradient of each parameter with central differences along random
+    directions.
+    """
     subject = context.subject
     if not isinstance(subject, NumpySubject):
         raise CannotExamineError("the framework computes them")
@@ -28,7 +32,9 @@ def by_hand(context: Context) -> Iterator[Finding]:
     _, grads = subject.loss_and_gradients(params)
     missing = [name for name in params if name not in grads]
     if not _smooth(subject, params, grads):
-        raise CannotExamineError("the loss is computed in float32 or draws numbers: differences say nothing")
+        raise CannotExamineError(
+            "the loss is computed in float32 or draws numbers: differences say nothing"
+        )
     ratios, off = _compared(subject, params, grads)
     wrong = {name: error for name, error in off.items() if error > RIGHT}
     if missing and (moving := [name for name in missing if _moves(subject, params, name)]):
@@ -45,31 +51,52 @@ def by_hand(context: Context) -> Iterator[Finding]:
     detail = f" All of them are {factors.mean():.3g} times what they should be." if alike else ""
     certainty = "strong" if alike else None
     names = ", ".join(sorted(wrong, key=lambda name: -wrong[name])[:3])
-    yield found("gradient-wrong", wrong[worst], threshold=RIGHT, where=names, detail=detail, certainty=certainty)
+    yield found(
+        "gradient-wrong",
+        wrong[worst],
+        threshold=RIGHT,
+        where=names,
+        detail=detail,
+        certainty=certainty,
+    )
 
 
 def _compared(
     subject: NumpySubject, params: Mapping[str, Array], grads: Mapping[str, Array]
 ) -> tuple[dict[str, float], dict[str, float]]:
-    """For each gradient, its slope over the loss's own, and the error as a share of the root of the sum of squares."""
+    """For each gradient, its slope over the loss's own, and the error as a share of the root of the
+    sum of squares.
+    """
     ratios, off = {}, {}
-    # Rounding of the loss over the length of a step: gradients below it, of gates that are shut for good, are not known.
-    noise = 50 * float(np.finfo(np.float64).eps) * max(1.0, abs(subject.loss_and_gradients(params)[0])) / (EPS / 10)
+    # Rounding of the loss over the length of a step: gradients below it, of gates that are shut for
+    # good, are not known.
+    noise = (
+        50
+        * float(np.finfo(np.float64).eps)
+        * max(1.0, abs(subject.loss_and_gradients(params)[0]))
+        / (EPS / 10)
+    )
     for name, grad in grads.items():
         if grad.shape != params[name].shape:
             ratios[name], off[name] = float("nan"), 1.0
             continue
-        mine, true, doubt = np.array([_slopes_twice(subject, params, name, grad, seed) for seed in range(DIRECTIONS)]).T
+        mine, true, doubt = np.array(
+            [_slopes_twice(subject, params, name, grad, seed) for seed in range(DIRECTIONS)]
+        ).T
         size = max(float(np.linalg.norm(grad)), float(np.abs(true).max()), 1e-12)
         off[name] = float((np.abs(mine - true) - 3 * doubt - noise).max()) / size
-        ratios[name] = float(mine @ true / (true @ true)) if float(true @ true) > 0 else float("nan")
+        ratios[name] = (
+            float(mine @ true / (true @ true)) if float(true @ true) > 0 else float("nan")
+        )
     return ratios, off
 
 
 def _slopes_twice(
     subject: NumpySubject, params: Mapping[str, Array], name: str, grad: Array, seed: int
 ) -> tuple[float, float, float]:
-    """As `_slopes`, and how far differences of two lengths disagree: a loss that bends much is not known better."""
+    """As `_slopes`, and how far differences of two lengths disagree: a loss that bends much is not
+    known better.
+    """
     mine, true = _slopes(subject, params, name, grad, seed)
     return mine, true, abs(true - _slopes(subject, params, name, grad, seed, eps=EPS / 10)[1])
 
@@ -93,7 +120,9 @@ def _slopes(
 
 
 def _smooth(subject: NumpySubject, params: Mapping[str, Array], grads: Mapping[str, Array]) -> bool:
-    """Whether the loss is the same at a second call, and differences of other lengths give the same slope."""
+    """Whether the loss is the same at a second call, and differences of other lengths give the same
+    slope.
+    """
     same = subject.loss_and_gradients(params)[0] == subject.loss_and_gradients(params)[0]
     name = max(grads, key=lambda one: float(np.abs(grads[one]).max(initial=0.0)), default="")
     if not same or not name:
@@ -110,11 +139,15 @@ def _moves(subject: NumpySubject, params: Mapping[str, Array], name: str) -> boo
 
 
 def _clipped(grads: Mapping[str, Array]) -> bool:
-    """Whether the step has clipped them already: one largest value met several times, or a norm that is a round number."""
+    """Whether the step has clipped them already: one largest value met several times, or a norm
+    that is a round number.
+    """
     flat = np.abs(np.concatenate([g.ravel() for g in grads.values()]))
     largest, norm = float(flat.max(initial=0.0)), float(np.linalg.norm(flat))
     several = largest > 0 and int((flat == largest).sum()) > 1
-    return several or any(abs(norm - limit) < 1e-6 * limit for limit in (0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 100.0))
+    return several or any(
+        abs(norm - limit) < 1e-6 * limit for limit in (0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 100.0)
+    )
 
 
 def inputs_stay(context: Context) -> Iterator[Finding]:

@@ -1,7 +1,8 @@
 """Parameters in NumPy, with the functions that a program has for them, as a `Subject`.
 
-Gradients of the loss with respect to the outputs are central differences, so that they are right whatever the program computes;
-those of the parameters are the program's own, from its ``step(params, batch) -> (loss, grads)``, and are compared with the loss.
+Gradients of the loss with respect to the outputs are central differences, so that they are right
+whatever the program computes; those of the parameters are the program's own, from its
+``step(params, batch) -> (loss, grads)``, and are compared with the loss.
 """
 
 from __future__ import annotations
@@ -46,14 +47,17 @@ class NumpySubject(Subject):
     ----------
     params : name -> array
     batch : (x, y)
-    loss : ``loss(outputs, y) -> loss`` or ``(loss, doutputs)``; without ``forward`` ``loss(params, batch) -> loss`` or
-        ``(loss, grads)``
+    loss : ``loss(outputs, y) -> loss`` or ``(loss, doutputs)``; without ``forward`` ``loss(params,
+        batch) -> loss`` or ``(loss, grads)``
     optimizer : ``optimizer(params, grads) -> params``; None
-    options : see `Options`; ``step`` is ``step(params, batch) -> (loss, grads)``, as `lstm_ref.train` takes it
+    options : see `Options`; ``step`` is ``step(params, batch) -> (loss, grads)``, as
+        `lstm_ref.train` takes it
     forward : ``forward(params, x) -> outputs``; None
     """
 
-    def __init__(self, params: Params, batch: Any, loss: Any, optimizer: Any, options: Options, forward: Any) -> None:
+    def __init__(
+        self, params: Params, batch: Any, loss: Any, optimizer: Any, options: Options, forward: Any
+    ) -> None:
         super().__init__(options)
         self.framework, self.params = "numpy", dict(params)
         self.forward, self.loss_function, self.optimizer = forward, loss, optimizer
@@ -105,7 +109,8 @@ class NumpySubject(Subject):
             outputs = self.forward(self.params, x, **mode)
         except Exception as error:
             raise ArgumentError(
-                f"examine: forward(params, x) failed with {type(error).__name__}: {error}; x must be what the loop gives to it"
+                f"examine: forward(params, x) failed with {type(error).__name__}: {error}; x "
+                "must be what the loop gives to it"
             ) from error
         leaves, self._pattern = flatten(outputs, _is_float, "output")
         return tuple(np.array(leaf) for leaf in leaves.values())
@@ -119,13 +124,17 @@ class NumpySubject(Subject):
         y = self.y if targets is None else self._rebuild_y(list(targets))
         return _number(self.loss_function(self._pattern([np.array(o) for o in outputs]), y))
 
-    def loss_gradient(self, outputs: Sequence[Array], targets: Sequence[Array] | None = None) -> Gradients:
+    def loss_gradient(
+        self, outputs: Sequence[Array], targets: Sequence[Array] | None = None
+    ) -> Gradients:
         if sum(o.size for o in outputs) > MOST_OUTPUTS:
             raise CannotExamineError(f"more than {MOST_OUTPUTS} outputs; give a smaller batch")
         wide = [np.asarray(o, np.float64).copy() for o in outputs]
         return tuple(self._differences(wide, k, targets) for k in range(len(wide)))
 
-    def _differences(self, outputs: list[Array], k: int, targets: Sequence[Array] | None) -> Array | None:
+    def _differences(
+        self, outputs: list[Array], k: int, targets: Sequence[Array] | None
+    ) -> Array | None:
         gradient = np.zeros(outputs[k].shape)
         numbers, slopes = outputs[k].reshape(-1), gradient.reshape(-1)
         for place in range(numbers.size):
@@ -141,8 +150,12 @@ class NumpySubject(Subject):
 
     # Gradients of the parameters.
 
-    def loss_and_gradients(self, params: Params, batch: Any = None) -> tuple[float, dict[str, Array]]:
-        """What the program's own step gives at these parameters, of copies of all that it is given."""
+    def loss_and_gradients(
+        self, params: Params, batch: Any = None
+    ) -> tuple[float, dict[str, Array]]:
+        """What the program's own step gives at these parameters, of copies of all that it is
+        given.
+        """
         self._start(0)
         copies = {name: value.copy() for name, value in params.items()}
         if self.step is None:
@@ -150,7 +163,9 @@ class NumpySubject(Subject):
         found = self.step(copies, (self.x, self.y) if batch is None else batch)
         if not isinstance(found, tuple) or not isinstance(found[1], Mapping):
             raise CannotExamineError("give step=, step(params, batch) -> (loss, grads)")
-        return float(found[0]), {name: np.array(found[1][name]) for name in params if name in found[1]}
+        return float(found[0]), {
+            name: np.array(found[1][name]) for name in params if name in found[1]
+        }
 
     def backward(
         self,
@@ -207,11 +222,20 @@ class NumpySubject(Subject):
                 break
             loss, grads = self.loss_and_gradients(params, batch)
             losses.append(loss)
-            norms.append(float(np.sqrt(sum(float((g.astype(np.float64) ** 2).sum()) for g in grads.values()))))
+            norms.append(
+                float(
+                    np.sqrt(sum(float((g.astype(np.float64) ** 2).sum()) for g in grads.values()))
+                )
+            )
             for name, grad in grads.items():
                 ever[name] = max(ever[name] or 0.0, float(np.abs(grad).max(initial=0.0)))
-            before, params = params, dict(update(params, {name: grads.get(name, 0 * v) for name, v in params.items()}))
-            ratios.append({name: _ratio(params[name], old) for name, old in before.items() if old.ndim >= 2})
+            before, params = (
+                params,
+                dict(update(params, {name: grads.get(name, 0 * v) for name, v in params.items()})),
+            )
+            ratios.append(
+                {name: _ratio(params[name], old) for name, old in before.items() if old.ndim >= 2}
+            )
             if not np.isfinite(loss) or not grads:
                 break
         return Steps(tuple(losses), ever, tuple(ratios), tuple(norms))
@@ -222,7 +246,9 @@ class NumpySubject(Subject):
 
         def update(params: Params, grads: Params) -> Params:
             state = memory.pop() if memory else adam_init(params)
-            finite = {name: np.nan_to_num(np.asarray(g, params[name].dtype)) for name, g in grads.items()}
+            finite = {
+                name: np.nan_to_num(np.asarray(g, params[name].dtype)) for name, g in grads.items()
+            }
             params, state = adam(params, finite, state, lr=rate)
             memory.append(state)
             return params

@@ -12,12 +12,15 @@ from lstm_ref.doctor.layout import TARGETS, Pairing, with_example
 from lstm_ref.doctor.report import Finding, found
 from lstm_ref.doctor.subject import Array, CannotExamineError, Subject
 
-# A loss in pairs that does not move when its outputs are exchanged is one in which every target meets every output.
-# The sum is the same up to rounding, in float32 some 1e-7; a loss in pairs moves by percents.
+# A loss in pairs that does not move when its outputs are exchanged is one in which every target
+# meets every output. The sum is the same up to rounding, in float32 some 1e-7; a loss in pairs
+# moves by percents.
 EXCHANGED = 1e-5
-# Sums of a softmax are 1 up to rounding; over another axis they are 1 by chance only where there is one class.
+# Sums of a softmax are 1 up to rounding; over another axis they are 1 by chance only where there is
+# one class.
 SUM = 1e-3
-# Of the largest gradient: outputs that are averaged before the loss have the same one up to rounding.
+# Of the largest gradient: outputs that are averaged before the loss have the same one up to
+# rounding.
 POOLED = 1e-3
 FAR_FROM_ONE = 0.05
 # Outputs of exchanged examples are exchanged outputs, up to rounding of another order of sums.
@@ -43,13 +46,16 @@ def pairing(context: Context) -> Iterator[Finding]:
         yield from _mixed(subject, pair, softmax)
     elif pair.misaligned and not pair.deaf.all():
         j = int(pair.outside.argmax())
-        yield found("targets-misaligned", float(pair.outside[j]), who=f"example {pair.axes.examples[j]}")
+        yield found(
+            "targets-misaligned", float(pair.outside[j]), who=f"example {pair.axes.examples[j]}"
+        )
     elif (mixed := _reshaped(context)) is not None:
         yield mixed
 
 
 def need_fit(context: Context) -> None:
-    """Where examples mix or targets stand in another order, what moves which step says nothing about steps.
+    """Where examples mix or targets stand in another order, what moves which step says nothing
+    about steps.
 
     Raises
     ------
@@ -57,32 +63,55 @@ def need_fit(context: Context) -> None:
     """
     pair = context.pairing
     if pair is not None and (pair.mixed or pair.misaligned or _reshaped(context) is not None):
-        raise CannotExamineError("examples act on one another, or targets on other outputs: that comes first")
+        raise CannotExamineError(
+            "examples act on one another, or targets on other outputs: that comes first"
+        )
 
 
 def _reshaped(context: Context) -> Finding | None:
-    """Outputs (N, C, T) whose numbers still stand in the order (N, T, C): a reshape in the place of a transpose."""
+    """Outputs (N, C, T) whose numbers still stand in the order (N, T, C): a reshape in the place of
+    a transpose.
+    """
     for k in context.subject.scored:
         shape = context.subject.outputs[k].shape
         for name in context.data_leaves:
             reach = context.reach(name)
-            if reach is None or len(shape) != 3 or shape[1] < 2 or shape[2] != reach.length or context.example_axis(k):
+            if (
+                reach is None
+                or len(shape) != 3
+                or shape[1] < 2
+                or shape[2] != reach.length
+                or context.example_axis(k)
+            ):
                 continue
             if shape[1] == shape[2]:  # either of the axes may be time
                 continue
             steps = [t for t in reach.steps if t > 0]
-            rows = [context.split(reach.moved[reach.steps.index(t)])[k].reshape(shape[0], -1) for t in steps]
-            seen = [_starts_at(row, t, shape[1]) for t, row in zip(steps, rows, strict=True) if row.any()]
+            rows = [
+                context.split(reach.moved[reach.steps.index(t)])[k].reshape(shape[0], -1)
+                for t in steps
+            ]
+            seen = [
+                _starts_at(row, t, shape[1])
+                for t, row in zip(steps, rows, strict=True)
+                if row.any()
+            ]
             if len(seen) >= 2 and all(seen):
                 share = 1 - 1 / shape[1]
-                return found("targets-misaligned", share, who="a step", where=f"axes 1 and 2 of output {k}")
+                return found(
+                    "targets-misaligned", share, who="a step", where=f"axes 1 and 2 of output {k}"
+                )
     return None
 
 
 def _starts_at(row: Array, step: int, count: int) -> bool:
-    """Whether a step moves the numbers from its own place on, counted as (T, C), and none before."""
+    """Whether a step moves the numbers from its own place on, counted as (T, C), and none
+    before.
+    """
     live = row[row.any(axis=1)]
-    return not live[:, : step * count].any() and bool((live[:, step * count : (step + 1) * count] > 0).all())
+    return not live[:, : step * count].any() and bool(
+        (live[:, step * count : (step + 1) * count] > 0).all()
+    )
 
 
 def deafness(context: Context) -> Iterator[Finding]:
@@ -92,15 +121,26 @@ def deafness(context: Context) -> Iterator[Finding]:
         return
     if pair.deaf.all():
         j = pair.axes.examples[0]
-        alive = _moves_with_other_weights(subject, pair, j) or _moves_with_smaller_inputs(subject, pair)
-        certainty = "strong" if alive else None  # a way from the inputs is there, and shut at these weights and inputs
-        yield found("outputs-ignore-inputs", 0.0, what="all examples", inputs="their inputs", certainty=certainty)
+        alive = _moves_with_other_weights(subject, pair, j) or _moves_with_smaller_inputs(
+            subject, pair
+        )
+        # a way from the inputs is there, and shut at these weights and inputs
+        certainty = "strong" if alive else None
+        yield found(
+            "outputs-ignore-inputs",
+            0.0,
+            what="all examples",
+            inputs="their inputs",
+            certainty=certainty,
+        )
     elif pair.deaf.any() and not pair.mixed:
         silent = [j for j, is_deaf in zip(pair.axes.examples, pair.deaf, strict=True) if is_deaf]
         deaf = [str(j) for j in silent if not _moves_with_other_weights(subject, pair, j)]
         if not deaf:  # a relu that is shut for these examples, at these weights
             return
-        yield found("outputs-ignore-inputs", 0.0, what=f"example {', '.join(deaf)}", inputs="its inputs")
+        yield found(
+            "outputs-ignore-inputs", 0.0, what=f"example {', '.join(deaf)}", inputs="its inputs"
+        )
 
 
 def _moves_with_other_weights(subject: Subject, pair: Pairing, j: int) -> bool:
@@ -110,11 +150,14 @@ def _moves_with_other_weights(subject: Subject, pair: Pairing, j: int) -> bool:
     for seed in range(OTHER_WEIGHTS):
         rng = np.random.default_rng(seed)
         drawn = {
-            n: (v + rng.normal(size=v.shape) * max(float(v.std()), 0.1)).astype(v.dtype) for n, v in values.items()
+            n: (v + rng.normal(size=v.shape) * max(float(v.std()), 0.1)).astype(v.dtype)
+            for n, v in values.items()
         }
         with subject.changed(drawn):
             before, after = subject.call(), subject.call(with_example(subject, pair.axes, j))
-        if any(p.shape == q.shape and bool((p != q).any()) for p, q in zip(before, after, strict=True)):
+        if any(
+            p.shape == q.shape and bool((p != q).any()) for p, q in zip(before, after, strict=True)
+        ):
             return True
     return False
 
@@ -123,18 +166,24 @@ def _moves_with_smaller_inputs(subject: Subject, pair: Pairing) -> bool:
     """Whether outputs move when the inputs have a size of about 1, which shuts no gate."""
     arrays = subject.inputs_tuple
     sizes = [
-        float(np.sqrt(np.nanmean(np.square(a.astype(np.float64))))) if a.dtype.kind == "f" else 0.0 for a in arrays
+        float(np.sqrt(np.nanmean(np.square(a.astype(np.float64))))) if a.dtype.kind == "f" else 0.0
+        for a in arrays
     ]
     if not any(1 < size < np.inf for size in sizes):
         return False
     moved = with_example(subject, pair.axes, slice(None))
     scales = [1 / size if 1 < size < np.inf else 1.0 for size in sizes]
     small, other = (
-        [(a * scale).astype(a.dtype) if scale < 1 else a for a, scale in zip(batch, scales, strict=True)]
+        [
+            (a * scale).astype(a.dtype) if scale < 1 else a
+            for a, scale in zip(batch, scales, strict=True)
+        ]
         for batch in (arrays, moved)
     )
     before, after = subject.call(small), subject.call(other)
-    return any(p.shape == q.shape and bool((p != q).any()) for p, q in zip(before, after, strict=True))
+    return any(
+        p.shape == q.shape and bool((p != q).any()) for p, q in zip(before, after, strict=True)
+    )
 
 
 def each_leaf(context: Context) -> Iterator[Finding]:
@@ -156,13 +205,22 @@ def equal_steps(context: Context) -> Iterator[Finding]:
         output = subject.outputs[k]
         spread = float(np.ptp(output, axis=time).max())
         between = float(np.ptp(output, axis=0 if time else 1).max())
-        if output.shape[time] > 2 and spread == 0 and between > 0 and _targets_vary(context, output.shape[time]):
+        if (
+            output.shape[time] > 2
+            and spread == 0
+            and between > 0
+            and _targets_vary(context, output.shape[time])
+        ):
             yield found("outputs-equal-at-all-steps", spread, steps=output.shape[time])
 
 
 def _targets_vary(context: Context, steps: int) -> bool:
     for target in context.subject.targets_tuple:
-        if target.ndim >= 2 and target.shape[1] == steps and bool((np.ptp(target, axis=1) > 0).any()):
+        if (
+            target.ndim >= 2
+            and target.shape[1] == steps
+            and bool((np.ptp(target, axis=1) > 0).any())
+        ):
             return True
     return False
 
@@ -171,7 +229,9 @@ def _mixed(subject: Subject, pair: Pairing, softmax: Finding | None) -> Iterator
     if softmax is not None:
         return
     A = pair.A
-    j, k = next((a, b) for a in range(len(A)) for b in range(len(A)) if a != b and (A[a] & A[b]).any())
+    j, k = next(
+        (a, b) for a in range(len(A)) for b in range(len(A)) if a != b and (A[a] & A[b]).any()
+    )
     share = float((A[j] & A[k]).sum() / max(int(A[k].sum()), 1))
     if (weak := _alike(subject, pair)) is not None:
         yield found("normalised-over-batch", weak)
@@ -180,9 +240,11 @@ def _mixed(subject: Subject, pair: Pairing, softmax: Finding | None) -> Iterator
 
 
 def _alike(subject: Subject, pair: Pairing) -> float | None:
-    """Share of the own change that other examples get, where no order of the examples matters and the own is larger; else None.
+    """Share of the own change that other examples get, where no order of the examples matters and
+    the own is larger; else None.
 
-    A recurrence along the batch gives other outputs when the examples are exchanged; a mean or a norm does not.
+    A recurrence along the batch gives other outputs when the examples are exchanged; a mean or a
+    norm does not.
     """
     count, A = pair.axes.count, pair.A
     if not A.mean() > 0.99 or count < 3 or A.shape[1] % count:
@@ -198,7 +260,9 @@ def _alike(subject: Subject, pair: Pairing) -> float | None:
             return None
     middle = np.mean(pair.moved.reshape(len(A), count, -1), axis=2)
     own = middle[np.arange(len(A)), list(pair.axes.examples)]
-    others = np.array([np.delete(row, j).max() for row, j in zip(middle, pair.axes.examples, strict=True)])
+    others = np.array(
+        [np.delete(row, j).max() for row, j in zip(middle, pair.axes.examples, strict=True)]
+    )
     share = float((others / np.maximum(own, 1e-30)).max())
     return share if share < 1 else None
 
@@ -219,7 +283,9 @@ def _broadcast(context: Context, pair: Pairing) -> Finding | None:
 
 
 def _broadcast_leaf(subject: Subject, pair: Pairing, k: int) -> Finding | None:
-    """As `_broadcast`, for a leaf whose outputs meet all targets: the loss does not move when they are exchanged."""
+    """As `_broadcast`, for a leaf whose outputs meet all targets: the loss does not move when they
+    are exchanged.
+    """
     outputs = list(subject.training_outputs)
     n = pair.axes.count
     axis = next((a for a, size in enumerate(outputs[k].shape) if size == n), None)
@@ -257,32 +323,57 @@ def _at_every_step(context: Context, pair: Pairing) -> Finding | None:
         return None
     more = {"meets": "the outputs of all steps of its example", "limit": "1 step is allowed"}
     shape = subject.targets_tuple[0].shape
-    return found("targets-broadcast", float(steps[0]), threshold=1.0, outputs=output.shape, targets=shape, **more)
+    return found(
+        "targets-broadcast",
+        float(steps[0]),
+        threshold=1.0,
+        outputs=output.shape,
+        targets=shape,
+        **more,
+    )
 
 
 def _at_every_output(subject: Subject, pair: Pairing) -> Finding | None:
-    """One target for each example, compared with each of its outputs (N, M) alike: their order does not matter."""
+    """One target for each example, compared with each of its outputs (N, M) alike: their order does
+    not matter.
+    """
     count, sizes = pair.axes.count, [t.size for t in subject.targets_tuple]
     if pair.meets is None or len(subject.scored) != 1 or sizes != [count]:
         return None
     k = subject.scored[0]
     outputs, gradient = list(subject.training_outputs), subject.output_gradient[k]
     shape = outputs[k].shape
-    if len(shape) != 2 or shape[0] != count or shape[1] < 2 or gradient is None or not _apart(outputs[k], 1):
+    if (
+        len(shape) != 2
+        or shape[0] != count
+        or shape[1] < 2
+        or gradient is None
+        or not _apart(outputs[k], 1)
+    ):
         return None
-    # A mean over the outputs has one and the same gradient at all of them, a maximum has none at most of them.
-    if not (gradient != 0).all() or np.ptp(gradient, axis=1).max() < POOLED * np.abs(gradient).max():
+    # A mean over the outputs has one and the same gradient at all of them, a maximum has none at
+    # most of them.
+    if (
+        not (gradient != 0).all()
+        or np.ptp(gradient, axis=1).max() < POOLED * np.abs(gradient).max()
+    ):
         return None
     before = subject.loss(outputs)
     outputs[k] = np.roll(outputs[k], 1, 1)
     change = abs(subject.loss(outputs) - before) / max(abs(before), 1e-30)
     if not change < EXCHANGED:
         return None
-    more: dict[str, Any] = {"meets": f"all {shape[1]} outputs of its example alike", "limit": "1 output is allowed"}
+    more: dict[str, Any] = {
+        "meets": f"all {shape[1]} outputs of its example alike",
+        "limit": "1 output is allowed",
+    }
     numbers = subject.targets_tuple[0]
     classes = np.unique(numbers).size > 2 and bool(np.isin(numbers, np.arange(shape[1])).all())
-    more["certainty"] = "strong" if classes else "remark"  # several forecasts of one number may be meant
-    return found("targets-broadcast", shape[1], threshold=1.0, outputs=shape, targets=numbers.shape, **more)
+    # several forecasts of one number may be meant
+    more["certainty"] = "strong" if classes else "remark"
+    return found(
+        "targets-broadcast", shape[1], threshold=1.0, outputs=shape, targets=numbers.shape, **more
+    )
 
 
 def _apart(output: Array, axis: int) -> bool:

@@ -1,6 +1,8 @@
-"""Other values for a part of the batch that the program still accepts: real numbers move, tokens and labels are exchanged.
+"""Other values for a part of the batch that the program still accepts: real numbers move, tokens
+and labels are exchanged.
 
-Padding stays where it is, since many programs find the lengths of their sequences by looking for it.
+Padding stays where it is, since many programs find the lengths of their sequences by looking for
+it.
 """
 
 from __future__ import annotations
@@ -23,7 +25,8 @@ def along(axis: int, place: Any) -> Index:
 def movable(array: Array, others: Sequence[Array] = ()) -> bool:
     """Whether a leaf holds data, not lengths, masks or flags.
 
-    Whole numbers on one axis are lengths where another leaf has more axes; zeros and ones on two axes are a mask.
+    Whole numbers on one axis are lengths where another leaf has more axes; zeros and ones on two
+    axes are a mask.
     """
     if array.dtype.kind == "b" or array.size == 0:
         return False
@@ -35,7 +38,8 @@ def movable(array: Array, others: Sequence[Array] = ()) -> bool:
 
 
 def padding_of(array: Array, axis: int = 1) -> Array:
-    """True at padding, as far as one sees it: one value that fills the ends, or the beginnings, of some examples.
+    """True at padding, as far as one sees it: one value that fills the ends, or the beginnings, of
+    some examples.
 
     Parameters
     ----------
@@ -72,10 +76,14 @@ def _one_run(equal: Array, axis: int, end: int) -> bool:
     """Whether every True stands in a run that reaches the end."""
     steps = np.moveaxis(equal, axis, -1)
     ordered = steps if end == -1 else steps[..., ::-1]
-    return bool((np.diff(ordered.astype(int), axis=-1) >= 0).all()) and not bool(ordered[..., 0].all())
+    return bool((np.diff(ordered.astype(int), axis=-1) >= 0).all()) and not bool(
+        ordered[..., 0].all()
+    )
 
 
-def moved(array: Array, index: Index, keep: Array | None = None, amount: float = 1.0, seed: int = 0) -> Array:
+def moved(
+    array: Array, index: Index, keep: Array | None = None, amount: float = 1.0, seed: int = 0
+) -> Array:
     """The leaf with other values at an index.
 
     Parameters
@@ -87,7 +95,11 @@ def moved(array: Array, index: Index, keep: Array | None = None, amount: float =
     """
     new = array.copy()
     part = new[index]
-    fresh = _other_tokens(array, part, keep) if array.dtype.kind in "iu" else _other_reals(array, part, amount, seed)
+    fresh = (
+        _other_tokens(array, part, keep)
+        if array.dtype.kind in "iu"
+        else _other_reals(array, part, amount, seed)
+    )
     new[index] = fresh
     if keep is not None:
         new[keep] = array[keep]
@@ -95,7 +107,9 @@ def moved(array: Array, index: Index, keep: Array | None = None, amount: float =
 
 
 def _other_tokens(array: Array, part: Array, keep: Array | None) -> Array:
-    """The next of the values that occur, in a circle: another one, and one that is known to be accepted."""
+    """The next of the values that occur, in a circle: another one, and one that is known to be
+    accepted.
+    """
     pool = np.unique(array if keep is None or keep.all() else array[~keep])
     if len(pool) < 2:
         return part

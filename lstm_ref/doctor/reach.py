@@ -1,4 +1,6 @@
-"""Which steps and which parts of the batch an output depends on: later steps, padding, none but one step."""
+"""Which steps and which parts of the batch an output depends on: later steps, padding, none but one
+step.
+"""
 
 from __future__ import annotations
 
@@ -12,19 +14,24 @@ from lstm_ref.doctor.pairing import need_fit
 from lstm_ref.doctor.report import Finding, found
 from lstm_ref.doctor.subject import Array, Arrays, CannotExamineError
 
-# Nothing may arrive from later steps; the factor allows for kernels that choose another order of sums.
+# Nothing may arrive from later steps; the factor allows for kernels that choose another order of
+# sums.
 EXACT = 1e-5
-# More padding makes other matrix sizes, so that sums come in another order: rounding of float32 over a few hundred terms.
+# More padding makes other matrix sizes, so that sums come in another order: rounding of float32
+# over a few hundred terms.
 PADDING = 1e-3
 # Padding that is read fades with its distance, and still moves outputs by far more than rounding.
 MORE_PADDING = 3
-# Share of the targets that must be the input shifted, for the program to be one that predicts the next step.
+# Share of the targets that must be the input shifted, for the program to be one that predicts the
+# next step.
 SHIFTED = 0.95
 FEWEST_TOKENS = 4
 
 
 def future(context: Context) -> Iterator[Finding]:
-    """No output may move with a later step, where the reader says so or the targets are the next inputs."""
+    """No output may move with a later step, where the reader says so or the targets are the next
+    inputs.
+    """
     need_fit(context)
     for name in context.data_leaves:
         shift = 1 if context.subject.options.causal else next_step(context, name)
@@ -41,7 +48,9 @@ def future(context: Context) -> Iterator[Finding]:
 
 
 def _worst(context: Context, reach: Reach, shift: int) -> tuple[int, int, float] | None:
-    """The largest change at a step before the one that was moved, as a share of the largest of all."""
+    """The largest change at a step before the one that was moved, as a share of the largest of
+    all.
+    """
     found_one, worst = False, (0, 0, 0.0)
     largest = max(float(reach.moved.max(initial=0.0)), 1e-30)
     for t, row in zip(reach.steps, reach.moved, strict=True):
@@ -57,12 +66,18 @@ def _worst(context: Context, reach: Reach, shift: int) -> tuple[int, int, float]
 
 
 def next_step(context: Context, name: str) -> int:
-    """How many steps the targets are ahead of this input, where they are the input itself; 0 where they are not."""
+    """How many steps the targets are ahead of this input, where they are the input itself; 0 where
+    they are not.
+    """
     x, y = _time_major(context, name), _targets_like(context, name)
     if x is None or y is None:
         return 0
     for shift in (1, 2):
-        if x.shape[1] > shift + 2 and y.shape == x.shape and alike(y[:, :-shift], x[:, shift:]) > SHIFTED:
+        if (
+            x.shape[1] > shift + 2
+            and y.shape == x.shape
+            and alike(y[:, :-shift], x[:, shift:]) > SHIFTED
+        ):
             return shift
     return 0
 
@@ -124,7 +139,9 @@ def one_step_only(context: Context) -> Iterator[Finding]:
 
 
 def _own_step_only(context: Context, reach: Reach) -> bool:
-    """Whether every output moves with the input at its own step and with no other, in spite of a recurrent layer."""
+    """Whether every output moves with the input at its own step and with no other, in spite of a
+    recurrent layer.
+    """
     if not context.recurrent:
         return False
     seen = False
@@ -161,7 +178,9 @@ class _RefusedError(Exception):
 
 
 def more_padding(context: Context, valid: Array) -> tuple[float, int]:
-    """Largest change of a valid output with some padded steps more, as a share of the outputs' size, and whose it is."""
+    """Largest change of a valid output with some padded steps more, as a share of the outputs'
+    size, and whose it is.
+    """
     subject = context.subject
     base = subject.outputs
     pad = _longer(context, valid)
@@ -175,7 +194,9 @@ def more_padding(context: Context, valid: Array) -> tuple[float, int]:
     return worst
 
 
-def _moved_by_padding(context: Context, before: Array, after: Array, k: int, valid: Array) -> tuple[float, int]:
+def _moved_by_padding(
+    context: Context, before: Array, after: Array, k: int, valid: Array
+) -> tuple[float, int]:
     """Largest change of a valid output, as a share of the outputs' spread, and whose it is."""
     steps = valid.shape[1]
     p, q = context.by_step(k, before, steps), _by_longer(context, after, before, steps, k)
@@ -195,11 +216,23 @@ def _moved_by_padding(context: Context, before: Array, after: Array, k: int, val
 
 def _by_longer(context: Context, after: Array, before: Array, steps: int, k: int) -> Array | None:
     longer = steps + MORE_PADDING
-    axes = [a for a in range(before.ndim) if after.ndim == before.ndim and after.shape[a] != before.shape[a]]
-    if len(axes) == 1 and after.shape[axes[0]] == longer and (examples := context.example_axis(k)) is not None:
+    axes = [
+        a
+        for a in range(before.ndim)
+        if after.ndim == before.ndim and after.shape[a] != before.shape[a]
+    ]
+    if (
+        len(axes) == 1
+        and after.shape[axes[0]] == longer
+        and (examples := context.example_axis(k)) is not None
+    ):
         return np.moveaxis(after, (examples, axes[0]), (0, 1))
     count = len(context.valid) if context.valid is not None else 0
-    if after.ndim == before.ndim and after.shape[0] == count * longer and before.shape[0] == count * steps:
+    if (
+        after.ndim == before.ndim
+        and after.shape[0] == count * longer
+        and before.shape[0] == count * steps
+    ):
         rows = context.by_step(k, before, steps)
         first = rows is not None and np.array_equal(rows.reshape(before.shape), before)
         shaped = after.reshape(((count, longer) if first else (longer, count)) + after.shape[1:])
@@ -221,7 +254,9 @@ def _longer(context: Context, valid: Array) -> Arrays:
             arrays.append(array)
             continue
         fill = _fill(array, axis, valid)
-        arrays.append(np.concatenate([fill, array] if left else [array, fill], axis).astype(array.dtype))
+        arrays.append(
+            np.concatenate([fill, array] if left else [array, fill], axis).astype(array.dtype)
+        )
     return tuple(arrays)
 
 
@@ -239,15 +274,24 @@ def _other_padding(context: Context, valid: Array) -> Iterator[Finding]:
     subject, worst = context.subject, 0.0
     for name, array in subject.inputs.items():
         axis = context.time_axis(name)
-        if array.dtype.kind != "f" or axis is None or array.shape[axis] != valid.shape[1] or valid.all():
+        if (
+            array.dtype.kind != "f"
+            or axis is None
+            or array.shape[axis] != valid.shape[1]
+            or valid.all()
+        ):
             continue
         keep = np.broadcast_to(_expand(valid if axis == 1 else valid.T, array.ndim), array.shape)
         moved = perturb.moved(array, (slice(None),), keep)
         outputs = subject.call(context.with_leaf(name, moved))
         for k in subject.scored:
-            worst = max(worst, _moved_by_padding(context, subject.outputs[k], outputs[k], k, valid)[0])
+            worst = max(
+                worst, _moved_by_padding(context, subject.outputs[k], outputs[k], k, valid)[0]
+            )
     if worst > PADDING:
-        yield found("reads-padding", worst, threshold=PADDING, what="Other numbers at the padding", j=0)
+        yield found(
+            "reads-padding", worst, threshold=PADDING, what="Other numbers at the padding", j=0
+        )
 
 
 def padding_is_scored(context: Context) -> Iterator[Finding]:

@@ -27,7 +27,9 @@ def runs(context: Context) -> Iterator[Finding]:
 
 
 def _finite_loss(subject: Subject) -> bool:
-    """Whether the loss is a number in spite of what is missing in the targets: it leaves that out."""
+    """Whether the loss is a number in spite of what is missing in the targets: it leaves that
+    out.
+    """
     if all(map(_finite, subject.targets_tuple)):
         return True
     try:
@@ -41,7 +43,9 @@ def _finite(array: Array) -> bool:
 
 
 def repeatability(context: Context) -> Iterator[Finding]:
-    """Second calls: with the same random numbers, with others, and from the state that the first one left."""
+    """Second calls: with the same random numbers, with others, and from the state that the first
+    one left.
+    """
     subject = context.subject
     first = subject.outputs
     again = difference(first, subject.call())
@@ -52,7 +56,9 @@ def repeatability(context: Context) -> Iterator[Finding]:
     if other > 0:
         drawn = subject.draws_numbers()
         id = "not-repeatable" if drawn else "noise-in-evaluation"
-        yield found(id, other, detail=f"{drawn} draws in the forward pass" if drawn else "dropout acts")
+        yield found(
+            id, other, detail=f"{drawn} draws in the forward pass" if drawn else "dropout acts"
+        )
         return
     if subject.options.stateful:
         return
@@ -63,12 +69,16 @@ def repeatability(context: Context) -> Iterator[Finding]:
         yield found("state-carried", carried)
     elif carried > 0:
         yield found(
-            "not-repeatable", carried, detail="a counter or a generator of the model's own goes on from call to call"
+            "not-repeatable",
+            carried,
+            detail="a counter or a generator of the model's own goes on from call to call",
         )
 
 
 def _remembers(subject: Subject, second: Sequence[Array]) -> bool:
-    """Whether a second call depends on the inputs of the first: a state does, a counter or a generator does not."""
+    """Whether a second call depends on the inputs of the first: a state does, a counter or a
+    generator does not.
+    """
     arrays = subject.inputs_tuple
     subject.call([_moved(a) if perturb.movable(a, arrays) else a for a in arrays])
     return difference(second, subject.call(go_on=True)) > 0
@@ -76,11 +86,15 @@ def _remembers(subject: Subject, second: Sequence[Array]) -> bool:
 
 def _moved(array: Array) -> Array:
     """Other values, padding kept."""
-    return perturb.moved(array, (slice(None),), perturb.padding_of(array) if array.ndim > 1 else None)
+    return perturb.moved(
+        array, (slice(None),), perturb.padding_of(array) if array.ndim > 1 else None
+    )
 
 
 def difference(a: Sequence[Array], b: Sequence[Array]) -> float:
-    """Largest difference of outputs; infinite where shapes differ, 0 only where they are equal bit by bit."""
+    """Largest difference of outputs; infinite where shapes differ, 0 only where they are equal bit
+    by bit.
+    """
     if [p.shape for p in a] != [q.shape for q in b]:
         return float("inf")
     pairs = [(p, q) for p, q in zip(a, b, strict=True) if p.tobytes() != q.tobytes()]

@@ -61,7 +61,12 @@ class Finding:
         return f"{'Cause' if known else 'Likely cause'}: {self.cause}"
 
     def __str__(self) -> str:
-        lines = [f"[{self.certainty}] {self.id}", f"  {self.what}", f"  {self.because}", f"  Mend: {self.fix}"]
+        lines = [
+            f"[{self.certainty}] {self.id}",
+            f"  {self.what}",
+            f"  {self.because}",
+            f"  Mend: {self.fix}",
+        ]
         lines.append(f"  Read: {self.page}")
         lines += [f"  Follows from it: {one.id}. {one.what}" for one in self.consequences]
         return "\n".join(_wrapped(line) for line in lines)
@@ -73,7 +78,13 @@ def _wrapped(line: str) -> str:
 
 
 def found(
-    id: str, value: float, *, threshold: float = 0.0, where: str = "", certainty: str | None = None, **more: Any
+    id: str,
+    value: float,
+    *,
+    threshold: float = 0.0,
+    where: str = "",
+    certainty: str | None = None,
+    **more: Any,
 ) -> Finding:
     """Finding of the catalogue with its sentence filled.
 
@@ -88,7 +99,17 @@ def found(
     fields = {"value": value, "threshold": threshold, "where": where, **more}
     what = entry.what.format(**fields)
     fix = entry.fix.format(**fields)
-    return Finding(id, certainty or entry.certainty, what, value, threshold, where, entry.cause, fix, entry.chapter)
+    return Finding(
+        id,
+        certainty or entry.certainty,
+        what,
+        value,
+        threshold,
+        where,
+        entry.cause,
+        fix,
+        entry.chapter,
+    )
 
 
 @dataclass(frozen=True)
@@ -162,7 +183,12 @@ class Report:
 
     def _found_lines(self) -> list[str]:
         if not self.findings:
-            return [_wrapped(f"{len(self.ran)} examinations ran, none found anything ({', '.join(self.ran)}).")]
+            return [
+                _wrapped(
+                    f"{len(self.ran)} examinations ran, none found anything "
+                    f"({', '.join(self.ran)})."
+                )
+            ]
         lines = [str(one) for one in self.findings[:MOST_SHOWN]]
         if more := self.findings[MOST_SHOWN:]:
             lines.append(_wrapped("Further: " + ", ".join(one.id for one in more) + "."))
@@ -200,14 +226,18 @@ class Report:
             raise AssertionError("\n".join(map(str, worst)))
 
     def compare(self, before: Report) -> str:
-        """What is gone, what is new and what stayed since a report of the same program before a mend."""
+        """What is gone, what is new and what stayed since a report of the same program before a
+        mend.
+        """
         mine, theirs = _all_ids(self.findings), _all_ids(before.findings)
         parts = {
             "gone": [id for id in theirs if id not in mine],
             "new": [id for id in mine if id not in theirs],
             "still there": [id for id in mine if id in theirs],
         }
-        return "\n".join(f"{name}: {', '.join(ids) if ids else 'nothing'}" for name, ids in parts.items())
+        return "\n".join(
+            f"{name}: {', '.join(ids) if ids else 'nothing'}" for name, ids in parts.items()
+        )
 
     def _repr_html_(self) -> str:
         from lstm_ref.doctor.html import page
@@ -235,14 +265,17 @@ def _rank(certainty: str) -> int:
     return CERTAINTIES.index(certainty)
 
 
-def ranked(findings: Iterable[Finding], explains: Mapping[str, frozenset[str]]) -> tuple[Finding, ...]:
-    """Causes by certainty and by how far up they stand, with the findings that they explain under them.
+def ranked(
+    findings: Iterable[Finding], explains: Mapping[str, frozenset[str]]
+) -> tuple[Finding, ...]:
+    """Causes by certainty and by how far up they stand, with the findings that they explain under
+    them.
 
     Parameters
     ----------
     findings : as the examinations gave them
-    explains : id -> ids that follow from it; its order is the order of causes of one certainty, and a cause explains only what
-        stands behind it or is less certain
+    explains : id -> ids that follow from it; its order is the order of causes of one certainty, and
+        a cause explains only what stands behind it or is less certain
     """
     order = {id: place for place, id in enumerate(explains)}
     unique = {one.id: one for one in reversed(list(findings))}
@@ -263,7 +296,9 @@ def ranked(findings: Iterable[Finding], explains: Mapping[str, frozenset[str]]) 
     return tuple(replace(one, consequences=tuple(under[one.id])) for one in roots)
 
 
-def _root(one: Finding, explained: Callable[[Finding], list[Finding]], roots: Mapping[str, Any]) -> str:
+def _root(
+    one: Finding, explained: Callable[[Finding], list[Finding]], roots: Mapping[str, Any]
+) -> str:
     """Follow the causes up to one that nothing explains."""
     while one.id not in roots:
         above = explained(one)

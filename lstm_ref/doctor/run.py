@@ -94,12 +94,17 @@ EXAMINATIONS: tuple[Examination, ...] = (
     Examination("schedule", "loop", loop.schedule, ("optimizer",)),
     Examination("size of the updates", "loop", loop.updates, ("loss", "optimizer")),
     Examination("training loop", "loop", loop.audit, ("step",)),
-    Examination("loss with the given optimizer", "training", short_training.runs_away, ("loss", "optimizer")),
-    Examination("short training", "training", short_training.on_validation, ("loss", "train", "valid"), True),
+    Examination(
+        "loss with the given optimizer", "training", short_training.runs_away, ("loss", "optimizer")
+    ),
+    Examination(
+        "short training", "training", short_training.on_validation, ("loss", "train", "valid"), True
+    ),
     Examination("one batch by heart", "training", short_training.fit_one_batch, ("loss",), True),
 )
 
-# Causes in the order in which they stand upstream, each with what follows from it. A family's name stands for all its ids.
+# Causes in the order in which they stand upstream, each with what follows from it. A family's name
+# stands for all its ids.
 _FOLLOWS: dict[str, tuple[str, ...]] = {
     "not-finite": (
         *("pairing", "reach", "gradients", "repeat", "loss", "labels", "gates", "loop", "training"),
@@ -132,9 +137,21 @@ _FOLLOWS: dict[str, tuple[str, ...]] = {
     "loss-wants-probabilities": ("training", "loss", "loop"),
     "loss-wants-log-probabilities": ("training", "loss", "loop"),
     "loss-negative": ("training", "loss", "loop"),
-    "outputs-cannot-reach-targets": ("training", "gradients", "targets-badly-scaled", "outputs-ignore-inputs"),
+    "outputs-cannot-reach-targets": (
+        "training",
+        "gradients",
+        "targets-badly-scaled",
+        "outputs-ignore-inputs",
+    ),
     "no-gradient": ("gradients", "training"),
-    "gradient-cut": ("zero-gradient", "parameter-unused", "no-gradient", "gates", "training", "vanishing-gradient"),
+    "gradient-cut": (
+        "zero-gradient",
+        "parameter-unused",
+        "no-gradient",
+        "gates",
+        "training",
+        "vanishing-gradient",
+    ),
     "not-registered": ("not-in-optimizer", "training"),
     "not-in-optimizer": ("training",),
     "short-reach": ("parameter-unused", "zero-gradient", "training", "gates"),
@@ -154,7 +171,13 @@ _FOLLOWS: dict[str, tuple[str, ...]] = {
     "targets-badly-scaled": ("training", "gradients", "loss-sums"),
     "exploding-gradient": ("training", "update-too-large", "label-without-gradient"),
     "gates-saturated": ("exploding-gradient", "training", "outputs-ignore-inputs", "zero-gradient"),
-    "dead-units": ("training", "outputs-ignore-inputs", "zero-gradient", "loss-constant", "parameter-unused"),
+    "dead-units": (
+        "training",
+        "outputs-ignore-inputs",
+        "zero-gradient",
+        "loss-constant",
+        "parameter-unused",
+    ),
     "memory-too-short": ("vanishing-gradient",),
     "rate-is-zero": ("no-update", "update-too-small", "training"),
     "loss-sums": ("update-too-large", "diverges"),
@@ -173,7 +196,11 @@ def _explains() -> dict[str, frozenset[str]]:
 
 def _named(cause: str, follows: tuple[str, ...]) -> Iterator[str]:
     for name in follows:
-        members = [id for id, entry in CATALOGUE.items() if entry.family == name] if name in FAMILIES else [name]
+        members = (
+            [id for id, entry in CATALOGUE.items() if entry.family == name]
+            if name in FAMILIES
+            else [name]
+        )
         yield from (id for id in members if id != cause)
 
 
@@ -206,7 +233,11 @@ def run(subject: Subject) -> Report:
         except CannotExamineError as error:
             left.append(NotExamined(examination.name, str(error)))
         except Exception as error:  # a program of any kind may stop at what is tried on it
-            left.append(NotExamined(examination.name, f"stopped with {type(error).__name__}: {_short(error)}"))
+            left.append(
+                NotExamined(
+                    examination.name, f"stopped with {type(error).__name__}: {_short(error)}"
+                )
+            )
     return Report(
         ranked(findings, EXPLAINS),
         tuple(ran),
@@ -226,7 +257,9 @@ def _short(error: Exception) -> str:
 def _check_skip(subject: Subject) -> None:
     unknown = [name for name in subject.options.skip if name not in FAMILIES]
     if unknown:
-        raise ArgumentError(f"examine: skip must name some of {', '.join(FAMILIES)}, got {', '.join(unknown)}")
+        raise ArgumentError(
+            f"examine: skip must name some of {', '.join(FAMILIES)}, got {', '.join(unknown)}"
+        )
 
 
 def _why_not(examination: Examination, context: Context) -> str | None:

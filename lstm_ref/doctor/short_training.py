@@ -1,4 +1,6 @@
-"""What only a few steps of training show: a batch that cannot be fitted, a loss that runs away, labels of other rows."""
+"""What only a few steps of training show: a batch that cannot be fitted, a loss that runs away,
+labels of other rows.
+"""
 
 from __future__ import annotations
 
@@ -13,10 +15,12 @@ from lstm_ref.doctor.loss_form import LossForm
 from lstm_ref.doctor.report import Finding, found
 from lstm_ref.doctor.subject import Array, Arrays
 
-# Adam at a rate at which small programs learn a batch within some dozen steps, and a slower one for those that jump at it.
+# Adam at a rate at which small programs learn a batch within some dozen steps, and a slower one for
+# those that jump at it.
 RATES = (1e-2, 1e-3)
 FIT_STEPS = 60
-# A loss that falls by less than this share in all these steps does not learn; well programs fall by a tenth at the least.
+# A loss that falls by less than this share in all these steps does not learn; well programs fall by
+# a tenth at the least.
 HARDLY = 0.03
 # With the reader's own optimizer a loss may rise at first; ten times is beyond any warm-up.
 AWAY = 10.0
@@ -25,7 +29,8 @@ BATCH = 32
 LEARNED = 0.7  # on train, as a share of a constant answer's loss
 NOTHING = 0.99  # on valid, at the best of all looks
 LOOKS = 6
-# By chance a regression explains nothing of what it was not fitted on; a third of the variance is no accident with 64 rows.
+# By chance a regression explains nothing of what it was not fitted on; a third of the variance is
+# no accident with 64 rows.
 FOLLOWS = 0.3
 NOT_AT_ALL = 0.02
 MOSTLY = 0.5
@@ -52,7 +57,9 @@ def fit_one_batch(context: Context) -> Iterator[Finding]:
         return
     needed = first - HARDLY * abs(first)
     detail = "" if constant is None else f"; a constant answer has {constant:.4g}"
-    yield found("cannot-fit-one-batch", best, threshold=needed, steps=count, first=first, detail=detail)
+    yield found(
+        "cannot-fit-one-batch", best, threshold=needed, steps=count, first=first, detail=detail
+    )
 
 
 def constant_loss(form: LossForm | None) -> float | None:
@@ -91,7 +98,9 @@ def runs_away(context: Context) -> Iterator[Finding]:
     if context.loop_is_tame:
         return
     if not np.isfinite(last) or (last > AWAY * losses[0] > 0 and last == max(losses)):
-        yield found("diverges", float(last), threshold=AWAY * losses[0], first=losses[0], steps=len(losses))
+        yield found(
+            "diverges", float(last), threshold=AWAY * losses[0], first=losses[0], steps=len(losses)
+        )
 
 
 def on_validation(context: Context) -> Iterator[Finding]:
@@ -99,7 +108,12 @@ def on_validation(context: Context) -> Iterator[Finding]:
     subject, form = context.subject, context.loss_form
     options = subject.options
     train, valid = leaves(context, options.train), leaves(context, options.valid)
-    if form is None or not form.kind or not _fit_the_batch(context, train) or not _fit_the_batch(context, valid):
+    if (
+        form is None
+        or not form.kind
+        or not _fit_the_batch(context, train)
+        or not _fit_the_batch(context, valid)
+    ):
         return
     if (finding := _relation(train, valid)) is not None:
         yield finding
@@ -114,25 +128,39 @@ def on_validation(context: Context) -> Iterator[Finding]:
 
 
 def persistence(context: Context) -> Iterator[Finding]:
-    """A remark: the last value explains the targets, and the window nothing of the change that is left."""
+    """A remark: the last value explains the targets, and the window nothing of the change that is
+    left.
+    """
     options = context.subject.options
     (train, wanted), (valid, held) = leaves(context, options.train), leaves(context, options.valid)
-    if not all(len(part) == 1 and part[0].dtype.kind == "f" for part in (train, wanted, valid, held)):
+    if not all(
+        len(part) == 1 and part[0].dtype.kind == "f" for part in (train, wanted, valid, held)
+    ):
         return
     last = _last_value(train[0], wanted[0])
-    if last is None or valid[0].shape[1:] != train[0].shape[1:] or held[0].shape[1:] != wanted[0].shape[1:]:
+    if (
+        last is None
+        or valid[0].shape[1:] != train[0].shape[1:]
+        or held[0].shape[1:] != wanted[0].shape[1:]
+    ):
         return
     shares = [_share(y, x[:, -1, last]) for x, y in ((train[0], wanted[0]), (valid[0], held[0]))]
     rest = [
         explained([x], [y.reshape(len(y), -1) - x[:, -1, last, None]])
         for x, y in zip(train + valid, wanted + held, strict=True)
     ]
-    if min(shares) > MOSTLY and max(rest) < NOT_AT_ALL and len(valid[0]) >= 2 * BATCH <= len(train[0]):
+    if (
+        min(shares) > MOSTLY
+        and max(rest) < NOT_AT_ALL
+        and len(valid[0]) >= 2 * BATCH <= len(train[0])
+    ):
         yield found("persistence-as-good", shares[1], threshold=NOT_AT_ALL, fit=max(rest))
 
 
 def _last_value(x: Array, y: Array) -> int | None:
-    """The feature whose last value is nearest to the targets; None where they are no single numbers in its unit."""
+    """The feature whose last value is nearest to the targets; None where they are no single numbers
+    in its unit.
+    """
     if x.ndim != 3 or y.size != len(x):
         return None
     shares = [_share(y, x[:, -1, k]) for k in range(x.shape[2])]
@@ -145,19 +173,27 @@ def _share(y: Array, guess: Array) -> float:
     return float(1 - np.mean((y - guess) ** 2) / max(float(y.var()), 1e-30))
 
 
-def _relation(train: tuple[list[Array], list[Array]], valid: tuple[list[Array], list[Array]]) -> Finding | None:
-    """Targets that follow from the inputs by a linear map on one side, and on the other do not at all."""
+def _relation(
+    train: tuple[list[Array], list[Array]], valid: tuple[list[Array], list[Array]]
+) -> Finding | None:
+    """Targets that follow from the inputs by a linear map on one side, and on the other do not at
+    all.
+    """
     shares = {"train": explained(*train), "valid": explained(*valid)}
     one = max(shares, key=lambda side: shares[side])
     other = "valid" if one == "train" else "train"
     if shares[one] > FOLLOWS and shares[other] < NOT_AT_ALL:
         more = {"one": one, "other": other, "measure": "a linear map explains a share of"}
-        return found("labels-shuffled", shares[other], threshold=NOT_AT_ALL, fit=shares[one], **more)
+        return found(
+            "labels-shuffled", shares[other], threshold=NOT_AT_ALL, fit=shares[one], **more
+        )
     return None
 
 
 def explained(x: list[Array], y: list[Array]) -> float:
-    """Share of the variance of the targets that a ridge regression explains on the half that it was not fitted on."""
+    """Share of the variance of the targets that a ridge regression explains on the half that it was
+    not fitted on.
+    """
     features = np.concatenate([_features(a) for a in x], axis=1)[:MOST_ROWS]
     targets = np.concatenate([_numbers(a) for a in y], axis=1)[:MOST_ROWS]
     if len(features) < 2 * BATCH or targets.shape[1] > MOST_ROWS:
@@ -170,7 +206,9 @@ def explained(x: list[Array], y: list[Array]) -> float:
     center = targets[first].mean(0)
     kernel = a @ a.T
     ridge = 0.03 * np.trace(kernel) / half
-    guess = b @ (a.T @ np.linalg.solve(kernel + ridge * np.eye(half), targets[first] - center)) + center
+    guess = (
+        b @ (a.T @ np.linalg.solve(kernel + ridge * np.eye(half), targets[first] - center)) + center
+    )
     total = ((targets[second] - targets[second].mean(0)) ** 2).sum()
     return float(1 - ((targets[second] - guess) ** 2).sum() / total) if total > 0 else 0.0
 
@@ -197,10 +235,16 @@ def _fit_the_batch(context: Context, part: tuple[list[Array], list[Array]]) -> b
     subject = context.subject
     pairs = [(x, subject.inputs_tuple), (y, subject.targets_tuple)]
     alike = all(
-        len(mine) == len(theirs) and all(a.shape[1:] == b.shape[1:] for a, b in zip(mine, theirs, strict=True))
+        len(mine) == len(theirs)
+        and all(a.shape[1:] == b.shape[1:] for a, b in zip(mine, theirs, strict=True))
         for mine, theirs in pairs
     )
-    return alike and len(x[0]) >= 2 * BATCH and context.pairing is not None and context.pairing.axes.main == 0
+    return (
+        alike
+        and len(x[0]) >= 2 * BATCH
+        and context.pairing is not None
+        and context.pairing.axes.main == 0
+    )
 
 
 def _train(
@@ -209,13 +253,17 @@ def _train(
     """Loss over a constant answer's on train and on valid, at some looks."""
     size = len(context.subject.inputs_tuple[0])
     rng = np.random.default_rng(0)
-    held = [_rows(part, rng.permutation(len(part[0][0]))[: 4 * size], size) for part in (train, valid)]
+    held = [
+        _rows(part, rng.permutation(len(part[0][0]))[: 4 * size], size) for part in (train, valid)
+    ]
     looks: list[tuple[float, float]] = []
 
     def batches() -> Iterator[tuple[Arrays, Arrays]]:
         for k in range(TRAIN_STEPS):
             if k and k % (TRAIN_STEPS // LOOKS) == 0:
-                looks.append((_against_constant(context, held[0]), _against_constant(context, held[1])))
+                looks.append(
+                    (_against_constant(context, held[0]), _against_constant(context, held[1]))
+                )
             rows = rng.integers(0, len(train[0][0]), size)
             yield tuple(a[rows] for a in train[0]), tuple(a[rows] for a in train[1])
 
@@ -224,7 +272,9 @@ def _train(
     return looks
 
 
-def _rows(part: tuple[list[Array], list[Array]], rows: Array, size: int) -> list[tuple[Arrays, Arrays]]:
+def _rows(
+    part: tuple[list[Array], list[Array]], rows: Array, size: int
+) -> list[tuple[Arrays, Arrays]]:
     """Some examples, in batches of the size that the program was given."""
     x, y = part
     cuts = [rows[k : k + size] for k in range(0, len(rows) - size + 1, size)]
@@ -240,6 +290,8 @@ def _against_constant(context: Context, held: list[tuple[Arrays, Arrays]]) -> fl
     for x, y in held:
         outputs = list(subject.call(x))
         mine += subject.loss(outputs, y)
-        outputs[form.leaf] = np.broadcast_to(answer, outputs[form.leaf].shape).astype(outputs[form.leaf].dtype)
+        outputs[form.leaf] = np.broadcast_to(answer, outputs[form.leaf].shape).astype(
+            outputs[form.leaf].dtype
+        )
         constant += subject.loss(outputs, y)
     return mine / constant if constant else float("nan")

@@ -9,12 +9,15 @@ from typing import Any
 Rebuild = Callable[[Sequence[Any]], Any]
 
 
-def flatten(tree: Any, is_leaf: Callable[[Any], bool], name: str = "") -> tuple[dict[str, Any], Rebuild]:
+def flatten(
+    tree: Any, is_leaf: Callable[[Any], bool], name: str = ""
+) -> tuple[dict[str, Any], Rebuild]:
     """Leaves of a nested structure by path, and the function that puts others in their place.
 
     Parameters
     ----------
-    tree : tuples, lists, dicts and dataclasses, nested; whatever is none of them and no leaf stays as it is
+    tree : tuples, lists, dicts and dataclasses, nested; whatever is none of them and no leaf stays
+        as it is
     is_leaf : whether a part is one of the arrays that are asked for
     name : path of the whole; the parts are ``name[0]``, ``name['key']``
 
@@ -45,7 +48,11 @@ def _parts(tree: Any) -> dict[Any, Any] | None:
     if isinstance(tree, tuple | list):
         return dict(enumerate(tree))
     if dataclasses.is_dataclass(tree) and not isinstance(tree, type):
-        return {field.name: getattr(tree, field.name) for field in dataclasses.fields(tree) if field.init}
+        return {
+            field.name: getattr(tree, field.name)
+            for field in dataclasses.fields(tree)
+            if field.init
+        }
     return None
 
 

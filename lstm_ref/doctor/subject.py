@@ -1,7 +1,9 @@
-"""What the examinations see of a reader's program: arrays in, arrays out, whatever framework is behind.
+"""What the examinations see of a reader's program: arrays in, arrays out, whatever framework is
+behind.
 
-A `Subject` is made by one adapter for each framework. Every call starts from the state that the reader's program was in, with the
-same random numbers, unless it is asked not to; so two calls that differ, differ because of what was given to them.
+A `Subject` is made by one adapter for each framework. Every call starts from the state that the
+reader's program was in, with the same random numbers, unless it is asked not to; so two calls that
+differ, differ because of what was given to them.
 """
 
 from __future__ import annotations
@@ -27,7 +29,9 @@ class CannotExamineError(Exception):
 
 @dataclass(frozen=True)
 class Options:
-    """What the reader told beyond model, batch, loss and optimizer; as `lstm_ref.doctor.examine` takes it."""
+    """What the reader told beyond model, batch, loss and optimizer; as `lstm_ref.doctor.examine`
+    takes it.
+    """
 
     step: Callable[[Any], Any] | None = None
     train: Any = None
@@ -75,7 +79,8 @@ class Recurrent:
     x : (N, T, D), the input of the call; N examples as the layer takes them
     calls : how often it was called in one forward pass
     started : whether the call was given a state
-    weights : Wx (D, 4H), Wh (H, 4H), b (4H,) of the first direction, in the order i f g o, for an LSTM; else None
+    weights : Wx (D, 4H), Wh (H, 4H), b (4H,) of the first direction, in the order i f g o, for an
+        LSTM; else None
     parameter : name of the recurrent kernel among the parameters
     """
 
@@ -95,8 +100,10 @@ class OwnGates:
     Parameters
     ----------
     calls : of a sigmoid
-    saturated : share of the pre-activations beyond the limit, for sigmoid or for tanh, whichever has less
-    kept : median of what the state of the step before is multiplied with; None where there is no such product
+    saturated : share of the pre-activations beyond the limit, for sigmoid or for tanh, whichever
+        has less
+    kept : median of what the state of the step before is multiplied with; None where there is no
+        such product
     """
 
     calls: int
@@ -121,8 +128,10 @@ class Steps:
     Parameters
     ----------
     losses : before each step
-    ever : for each parameter, the largest gradient met over all steps, None where there was none at any
-    ratios : for each step and updated parameter of two axes, norm of the update over the norm of the weights
+    ever : for each parameter, the largest gradient met over all steps, None where there was none at
+        any
+    ratios : for each step and updated parameter of two axes, norm of the update over the norm of
+        the weights
     norms : norm of all gradients before each step
     """
 
@@ -141,7 +150,8 @@ class StepLog:
     losses : returned, as far as they are numbers
     used : norm of the gradient that the optimizer used, at each of its steps
     left : norm of the gradient that was left after the call, at each call; None where there is none
-    ratio : norm of the used gradient of the second step over that of the first, with the same weights, batch and random numbers
+    ratio : norm of the used gradient of the second step over that of the first, with the same
+        weights, batch and random numbers
     rates : learning rates of the first group after each call
     evaluating : calls in which the model ran in evaluation mode
     calls : how many there were
@@ -151,12 +161,14 @@ class StepLog:
     changed : largest change of a weight over all calls
     error : what a later call raised
     true_norm : norm of the gradient of the loss, computed by the doctor
-    added : for the second of the two steps, what its backward pass found over what the first one left, as a share of that; None
-        where the first left nothing
-    shrunk : norm of the gradient after the call over that at the optimizer's step, where every part of it only became smaller;
-        at last for one call whose gradients were made `enlarged` times as large, so that any limit of clipping acts
+    added : for the second of the two steps, what its backward pass found over what the first one
+        left, as a share of that; None where the first left nothing
+    shrunk : norm of the gradient after the call over that at the optimizer's step, where every part
+        of it only became smaller; at last for one call whose gradients were made `enlarged` times
+        as large, so that any limit of clipping acts
     enlarged : the norm at the optimizer's step of that call; None where it was not made
-    along : cosine between the first move of the weights and the gradient of the loss; None where either is nothing
+    along : cosine between the first move of the weights and the gradient of the loss; None where
+        either is nothing
     scale : what the backward pass began from over the loss that the step returned
     """
 
@@ -222,8 +234,12 @@ class Subject(ABC):
         """Loss of these outputs against these targets, or the batch's own."""
 
     @abstractmethod
-    def loss_gradient(self, outputs: Sequence[Array], targets: Sequence[Array] | None = None) -> Gradients:
-        """Gradient of that loss with respect to the outputs; None for a leaf that it does not depend on."""
+    def loss_gradient(
+        self, outputs: Sequence[Array], targets: Sequence[Array] | None = None
+    ) -> Gradients:
+        """Gradient of that loss with respect to the outputs; None for a leaf that it does not
+        depend on.
+        """
 
     @abstractmethod
     def backward(
@@ -238,7 +254,9 @@ class Subject(ABC):
 
     @abstractmethod
     def input_gradient(self, weights: Sequence[Array], *, training: bool = False) -> Gradients:
-        """Gradient of the sum of weights * outputs with respect to each input leaf; (N, T) for tokens, None if there is none."""
+        """Gradient of the sum of weights * outputs with respect to each input leaf; (N, T) for
+        tokens, None if there is none.
+        """
 
     @abstractmethod
     def parameters(self) -> tuple[Parameter, ...]:
@@ -262,14 +280,17 @@ class Subject(ABC):
         until: float = 1e9,
         batches: Iterator[tuple[Arrays, Arrays]] | None = None,
     ) -> Steps:
-        """Train on the batch, or on others: with the reader's optimizer, or with Adam of the doctor's own at this rate.
+        """Train on the batch, or on others: with the reader's optimizer, or with Adam of the
+        doctor's own at this rate.
 
         ``until`` is the time.process_time() at which no further step is begun.
         """
 
     @abstractmethod
     def recurrent(self, inputs: Sequence[Array] | None = None) -> tuple[Recurrent, ...]:
-        """Recurrent layers and cells of the framework that a forward pass calls, with these inputs or the batch's own."""
+        """Recurrent layers and cells of the framework that a forward pass calls, with these inputs
+        or the batch's own.
+        """
 
     def own_gates(self) -> OwnGates | None:
         """Gates of a cell that is written out; None where they cannot be seen."""
@@ -301,11 +322,15 @@ class Subject(ABC):
         """Learning rates of the optimizer's groups."""
 
     def live_inputs(self) -> Arrays:
-        """Input leaves as they are now, in the reader's own batch; nothing where they cannot be written into."""
+        """Input leaves as they are now, in the reader's own batch; nothing where they cannot be
+        written into.
+        """
         return ()
 
     def rate_after(self, steps: int) -> float | None:
-        """Learning rate after so many steps over that at the first, where a schedule tells; None where none does."""
+        """Learning rate after so many steps over that at the first, where a schedule tells; None
+        where none does.
+        """
         return None
 
     def audit(self, step: Any) -> StepLog:
@@ -359,7 +384,9 @@ class Subject(ABC):
 
     @cached_property
     def scored(self) -> tuple[int, ...]:
-        """Numbers of the output leaves that the loss depends on; of all float leaves without a loss."""
+        """Numbers of the output leaves that the loss depends on; of all float leaves without a
+        loss.
+        """
         if not self.has_loss:
             return tuple(k for k, o in enumerate(self.outputs) if o.size)
         return tuple(k for k, d in enumerate(self.output_gradient) if d is not None)
@@ -376,10 +403,18 @@ class Subject(ABC):
 
 
 def cosine(moves: Sequence[Array], gradients: Sequence[Array | None]) -> float | None:
-    """Between moves of weights and gradients, array by array; None where either is nothing or no number."""
-    pairs = [(m, g) for m, g in zip(moves, gradients, strict=True) if g is not None and m.shape == g.shape]
+    """Between moves of weights and gradients, array by array; None where either is nothing or no
+    number.
+    """
+    pairs = [
+        (m, g)
+        for m, g in zip(moves, gradients, strict=True)
+        if g is not None and m.shape == g.shape
+    ]
     product = sum(float((m.astype(np.float64) * g).sum()) for m, g in pairs)
-    sizes = [sum(float((np.asarray(pair[k], np.float64) ** 2).sum()) for pair in pairs) for k in (0, 1)]
+    sizes = [
+        sum(float((np.asarray(pair[k], np.float64) ** 2).sum()) for pair in pairs) for k in (0, 1)
+    ]
     size = float(np.sqrt(sizes[0] * sizes[1])) if pairs else 0.0
     return product / size if 0 < size < np.inf else None
 

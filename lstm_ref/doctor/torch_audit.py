@@ -43,9 +43,15 @@ class Audit:
         self.factor = 1.0
 
     def run(self) -> StepLog:
-        """Twice the same batch at the same weights, then a row of calls; everything is put back in between and afterwards."""
+        """Twice the same batch at the same weights, then a row of calls; everything is put back in
+        between and afterwards.
+        """
         backward = self.subject.first_backward
-        parts = [float((g.astype(float) ** 2).sum()) for g in backward.parameters.values() if g is not None]
+        parts = [
+            float((g.astype(float) ** 2).sum())
+            for g in backward.parameters.values()
+            if g is not None
+        ]
         self.log.true_norm = sum(parts) ** 0.5
         try:
             self._twice()
@@ -82,13 +88,17 @@ class Audit:
             self.log.ratio = float(second.norm() / first.norm()) if along > 0.98 else None
 
     def _note_left(self, call: int) -> None:
-        """Whether what the first call left is in what the second one's backward pass finds, beside its own."""
+        """Whether what the first call left is in what the second one's backward pass finds, beside
+        its own.
+        """
         if call == 1:
             self.first = self.arrived[-1:], _flat(self._weights())
         elif self.first[0] and self.arrived and self.first[1] is not None:
             (first,), left = self.first
             second = self.arrived[-1]
-            if first.shape == second.shape == left.shape and float(left.norm()) > LEFT * float(first.norm()):
+            if first.shape == second.shape == left.shape and float(left.norm()) > LEFT * float(
+                first.norm()
+            ):
                 self.log.added = float((second - first).dot(left) / left.dot(left))
 
     def _row(self) -> None:
@@ -117,16 +127,22 @@ class Audit:
         if self.log.calls > LOOK:
             self.log.alive, self.log.between = (early, with_history()), self.log.calls - LOOK
         pairs = zip(self._weights(), before, strict=True)
-        self.log.changed = max((float((p.detach() - old).abs().max()) for p, old in pairs if p.numel()), default=0.0)
+        self.log.changed = max(
+            (float((p.detach() - old).abs().max()) for p, old in pairs if p.numel()), default=0.0
+        )
 
     def _along(self, before: list[Any]) -> float | None:
         """Cosine between the move of the weights and the gradient of the loss."""
-        moves = [(p.detach() - old).cpu().numpy() for p, old in zip(self._weights(), before, strict=True)]
+        moves = [
+            (p.detach() - old).cpu().numpy() for p, old in zip(self._weights(), before, strict=True)
+        ]
         gradients = self.subject.first_backward.parameters
         return cosine(moves, [gradients.get(name) for name in self.subject._named()])
 
     def _enlarged(self) -> None:
-        """One call with gradients of `LARGER` times their size, where no clipping was seen to act."""
+        """One call with gradients of `LARGER` times their size, where no clipping was seen to
+        act.
+        """
         if self.log.error or min(self.log.shrunk, default=0.0) < 1:
             return
         self._start()
@@ -152,7 +168,9 @@ class Audit:
                 loss = self.step((self.subject.x, self.subject.y))
         except Exception as error:
             if first:
-                raise CannotExamineError(f"step(batch) failed with {type(error).__name__}: {error}") from error
+                raise CannotExamineError(
+                    f"step(batch) failed with {type(error).__name__}: {error}"
+                ) from error
             self.log.error = str(error).splitlines()[0][:120]
             return False
         if isinstance(loss, Tensor | float | int):
@@ -218,7 +236,9 @@ def _flat(weights: list[Any]) -> Any:
 
 
 def _shrunk(after: Any, used: Any) -> float:
-    """Norm after over norm before, where every element kept its sign and became no larger; else 1."""
+    """Norm after over norm before, where every element kept its sign and became no larger; else
+    1.
+    """
     same = bool(((after != 0) == (used != 0)).all()) and bool((after * used >= 0).all())
     if not same or not bool((after.abs() <= used.abs() * (1 + 1e-6)).all()):
         return 1.0

@@ -1,7 +1,9 @@
-"""Gates of a recurrent cell that a reader has written out, found by what is done with their numbers, not by their names.
+"""Gates of a recurrent cell that a reader has written out, found by what is done with their
+numbers, not by their names.
 
-A sigmoid or tanh is seen when it is called. What a sigmoid is multiplied with, added to something else, is a state; the sigmoid
-that a state is multiplied with at the next step keeps it or forgets it.
+A sigmoid or tanh is seen when it is called. What a sigmoid is multiplied with, added to something
+else, is a state; the sigmoid that a state is multiplied with at the next step keeps it or forgets
+it.
 """
 
 from __future__ import annotations
@@ -36,7 +38,12 @@ class Watch(TorchFunctionMode):  # type: ignore[misc]
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         out = func(*args, **(kwargs or {}))
         name = getattr(func, "__name__", "")
-        if isinstance(out, Tensor) and len(self._alive) < MOST and args and isinstance(args[0], Tensor):
+        if (
+            isinstance(out, Tensor)
+            and len(self._alive) < MOST
+            and args
+            and isinstance(args[0], Tensor)
+        ):
             self._see(name, args, out)
         return out
 
@@ -62,7 +69,9 @@ class Watch(TorchFunctionMode):  # type: ignore[misc]
 
     def result(self) -> OwnGates:
         """What was seen; see `OwnGates`."""
-        shares = {kind: sum(seen) / len(seen) if seen else 1.0 for kind, seen in self.saturated.items()}
+        shares = {
+            kind: sum(seen) / len(seen) if seen else 1.0 for kind, seen in self.saturated.items()
+        }
         kept = sorted(self.kept)[len(self.kept) // 2] if len(self.kept) > 1 else None
         return OwnGates(len(self.saturated["sigmoid"]), min(shares.values()), kept)
 

@@ -1,4 +1,6 @@
-"""A PyTorch program as a `Subject`: any module, on CPU or GPU, with tensors, tuples, dicts or packed sequences as inputs."""
+"""A PyTorch program as a `Subject`: any module, on CPU or GPU, with tensors, tuples, dicts or
+packed sequences as inputs.
+"""
 
 from __future__ import annotations
 
@@ -83,7 +85,9 @@ class TorchSubject(Subject):
     # One forward pass.
 
     def _forward(self, x: Any) -> Any:
-        """``model(x)``, ``model(*x)`` or ``model(**x)``: the first that fits the signature and runs; it is kept."""
+        """``model(x)``, ``model(*x)`` or ``model(**x)``: the first that fits the signature and
+        runs; it is kept.
+        """
         failed: list[Exception] = []
         for way in self._calling:
             try:
@@ -95,10 +99,13 @@ class TorchSubject(Subject):
             return out
         first = failed[0]
         raise ArgumentError(
-            f"examine: model(x) failed with {type(first).__name__}: {first}; x must be what the loop gives to the model"
+            f"examine: model(x) failed with {type(first).__name__}: {first}; x must be what "
+            "the loop gives to the model"
         ) from first
 
-    def _run(self, inputs: Sequence[Any] | None, training: bool, seed: int | None, go_on: bool = False) -> Any:
+    def _run(
+        self, inputs: Sequence[Any] | None, training: bool, seed: int | None, go_on: bool = False
+    ) -> Any:
         if not go_on:
             self._state.restore()
         if seed is not None:
@@ -134,10 +141,14 @@ class TorchSubject(Subject):
         y = self.y
         if targets is not None:
             leaves = self._targets.values()
-            y = self._rebuild_y([leaf.like(array) for leaf, array in zip(leaves, targets, strict=True)])
+            y = self._rebuild_y(
+                [leaf.like(array) for leaf, array in zip(leaves, targets, strict=True)]
+            )
         return self.loss_function(outputs, y)
 
-    def _loss_of(self, outputs: Sequence[Array], targets: Sequence[Array] | None, grad: bool) -> Any:
+    def _loss_of(
+        self, outputs: Sequence[Array], targets: Sequence[Array] | None, grad: bool
+    ) -> Any:
         """The loss as a tensor, and the output tensors that it came from."""
         self._state.restore()
         _seed(0)
@@ -163,7 +174,9 @@ class TorchSubject(Subject):
     def loss(self, outputs: Sequence[Array], targets: Sequence[Array] | None = None) -> float:
         return _number(self._loss_of(outputs, targets, False)[0])
 
-    def loss_gradient(self, outputs: Sequence[Array], targets: Sequence[Array] | None = None) -> Gradients:
+    def loss_gradient(
+        self, outputs: Sequence[Array], targets: Sequence[Array] | None = None
+    ) -> Gradients:
         value, leaves = self._loss_of(outputs, targets, True)
         total = _total(value)
         roots = [_data_of(leaf) for leaf in leaves]
@@ -171,7 +184,8 @@ class TorchSubject(Subject):
             return (None,) * len(leaves)
         grads = torch.autograd.grad(total, roots, allow_unused=True)
         return tuple(
-            None if g is None else _Leaf(_with_data(leaf, g)).array for g, leaf in zip(grads, leaves, strict=True)
+            None if g is None else _Leaf(_with_data(leaf, g)).array
+            for g, leaf in zip(grads, leaves, strict=True)
         )
 
     # Gradients of the whole.
@@ -199,25 +213,51 @@ class TorchSubject(Subject):
         assert tensors is not None
         data = [_data_of(t) for t in tensors]
         wanted = [t.requires_grad_() if t.is_floating_point() else t for t in data]
-        with torch.enable_grad(), _without_cudnn(), warnings.catch_warnings(), _Embedded() as embedded:
+        with (
+            torch.enable_grad(),
+            _without_cudnn(),
+            warnings.catch_warnings(),
+            _Embedded() as embedded,
+        ):
             warnings.simplefilter("ignore")
             leaves = self._leaves(self._run(tensors, training, 0))
             total = sum(
-                (_padded(leaf) * torch.as_tensor(w, dtype=_data_of(leaf).dtype, device=_data_of(leaf).device)).sum()
+                (
+                    _padded(leaf)
+                    * torch.as_tensor(w, dtype=_data_of(leaf).dtype, device=_data_of(leaf).device)
+                ).sum()
                 for leaf, w in zip(leaves, weights, strict=True)
             )
         if not isinstance(total, Tensor) or not total.requires_grad:
-            return tuple(np.zeros_like(array) if array.dtype.kind == "f" else None for array in self.inputs.values())
+            return tuple(
+                np.zeros_like(array) if array.dtype.kind == "f" else None
+                for array in self.inputs.values()
+            )
         sources = [t for t in wanted if t.requires_grad] + embedded.found
-        grads = dict(zip(map(id, sources), torch.autograd.grad(total, sources, allow_unused=True), strict=True))
-        return tuple(self._one_gradient(leaf, t, grads, embedded) for leaf, t in zip(tensors, wanted, strict=True))
+        grads = dict(
+            zip(
+                map(id, sources),
+                torch.autograd.grad(total, sources, allow_unused=True),
+                strict=True,
+            )
+        )
+        return tuple(
+            self._one_gradient(leaf, t, grads, embedded)
+            for leaf, t in zip(tensors, wanted, strict=True)
+        )
 
-    def _one_gradient(self, leaf: Any, t: Any, grads: Mapping[int, Any], embedded: _Embedded) -> Array | None:
+    def _one_gradient(
+        self, leaf: Any, t: Any, grads: Mapping[int, Any], embedded: _Embedded
+    ) -> Array | None:
         if t.requires_grad:
             grad = grads[id(t)]
             grad = torch.zeros_like(t) if grad is None else grad
             return np.asarray(_Leaf(_with_data(leaf, grad)).array)
-        found = [e for e, tokens in zip(embedded.found, embedded.tokens, strict=True) if tokens == tuple(t.shape)]
+        found = [
+            e
+            for e, tokens in zip(embedded.found, embedded.tokens, strict=True)
+            if tokens == tuple(t.shape)
+        ]
         if len(found) != 1:
             return None
         grad = grads[id(found[0])]
@@ -228,22 +268,33 @@ class TorchSubject(Subject):
     # Parameters.
 
     def _named(self) -> dict[str, Any]:
-        """All parameters by name: of the model, of the loss, and leaves that were found on the way from the loss."""
+        """All parameters by name: of the model, of the loss, and leaves that were found on the way
+        from the loss.
+        """
         named: dict[str, Any] = dict(self.model.named_parameters())
         if isinstance(self.loss_function, nn.Module):
             known = {id(p) for p in named.values()}
-            named |= {f"loss.{n}": p for n, p in self.loss_function.named_parameters() if id(p) not in known}
+            named |= {
+                f"loss.{n}": p
+                for n, p in self.loss_function.named_parameters()
+                if id(p) not in known
+            }
         return named | self._hidden(named)
 
     def _hidden(self, named: Mapping[str, Any]) -> dict[str, Any]:
-        """Leaves that the loss depends on, that stay from call to call, and that nobody has registered."""
+        """Leaves that the loss depends on, that stay from call to call, and that nobody has
+        registered.
+        """
         if not hasattr(self, "_hidden_leaves"):
             self._hidden_leaves: list[Any] = []
             first, second = (self._graph_leaves() for _ in range(2))
             again = {id(leaf) for leaf in second}
             self._hidden_leaves = [leaf for leaf in first if id(leaf) in again]
-            # A leaf that is made anew in every call cannot be updated; the reader's h0 of zeros is one, and harmless.
-            self._anew = [leaf for leaf in first if id(leaf) not in again and isinstance(leaf, nn.Parameter)]
+            # A leaf that is made anew in every call cannot be updated; the reader's h0 of zeros is
+            # one, and harmless.
+            self._anew = [
+                leaf for leaf in first if id(leaf) not in again and isinstance(leaf, nn.Parameter)
+            ]
         known = {id(p) for p in named.values()}
         new = [leaf for leaf in self._hidden_leaves if id(leaf) not in known]
         return {f"(not registered) {k}": leaf for k, leaf in enumerate(new)}
@@ -297,7 +348,9 @@ class TorchSubject(Subject):
                 outputs = self._forward(self.x)
                 if self.has_loss:
                     self._loss(outputs, None)
-            changed = max(changed, sum(m.training != b for m, b in zip(modules, before, strict=True)))
+            changed = max(
+                changed, sum(m.training != b for m, b in zip(modules, before, strict=True))
+            )
             self._state.restore()
         return changed
 
@@ -381,7 +434,9 @@ class TorchSubject(Subject):
         return log.result()
 
     def _own_optimizers(self, named: Mapping[str, Any], rate: float) -> list[Any]:
-        sparse = {id(m.weight) for m in self.model.modules() if isinstance(m, nn.Embedding) and m.sparse}
+        sparse = {
+            id(m.weight) for m in self.model.modules() if isinstance(m, nn.Embedding) and m.sparse
+        }
         dense = [p for p in named.values() if id(p) not in sparse]
         rows = [p for p in named.values() if id(p) in sparse]
         made = [torch.optim.Adam(dense, lr=rate)] if dense else []
@@ -414,7 +469,9 @@ class TorchSubject(Subject):
         return bool(torch.isfinite(total))
 
     def rates(self) -> tuple[float, ...]:
-        return tuple(float(group["lr"]) for o in self.optimizers for group in o.param_groups if "lr" in group)
+        return tuple(
+            float(group["lr"]) for o in self.optimizers for group in o.param_groups if "lr" in group
+        )
 
     def audit(self, step: Any) -> StepLog:
         from lstm_ref.doctor.torch_audit import Audit
@@ -422,7 +479,9 @@ class TorchSubject(Subject):
         return Audit(self, step).run()
 
     def live_inputs(self) -> Arrays:
-        return tuple(_Leaf(leaf).array for leaf in flatten(self.x, _is_tensor_or_packed, "x")[0].values())
+        return tuple(
+            _Leaf(leaf).array for leaf in flatten(self.x, _is_tensor_or_packed, "x")[0].values()
+        )
 
     def own_gates(self) -> OwnGates | None:
         self._state.restore()
@@ -458,7 +517,9 @@ class _Leaf:
 
     def like(self, array: Array, grad: bool = False) -> Any:
         data = _data_of(self.value)
-        tensor = torch.as_tensor(np.ascontiguousarray(array)).to(device=data.device, dtype=data.dtype)
+        tensor = torch.as_tensor(np.ascontiguousarray(array)).to(
+            device=data.device, dtype=data.dtype
+        )
         tensor = tensor.clone()
         if not isinstance(self.value, PackedSequence):
             return tensor.requires_grad_() if grad and tensor.is_floating_point() else tensor
@@ -469,7 +530,9 @@ class _Leaf:
 
 
 class _Embedded(TorchFunctionMode):  # type: ignore[misc]
-    """Makes a leaf of what comes out of an embedding or of a cast of whole numbers, to ask for its gradient."""
+    """Makes a leaf of what comes out of an embedding or of a cast of whole numbers, to ask for its
+    gradient.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -524,9 +587,13 @@ def _rate(module: Any) -> float:
 
 
 def _is_cast(func: Any, args: Any, out: Any) -> bool:
-    if func not in (Tensor.float, Tensor.to, Tensor.type, Tensor.double) or not isinstance(out, Tensor):
+    if func not in (Tensor.float, Tensor.to, Tensor.type, Tensor.double) or not isinstance(
+        out, Tensor
+    ):
         return False
-    return isinstance(args[0], Tensor) and not args[0].is_floating_point() and out.is_floating_point()
+    return (
+        isinstance(args[0], Tensor) and not args[0].is_floating_point() and out.is_floating_point()
+    )
 
 
 class _Log:
@@ -548,7 +615,9 @@ class _Log:
             if p.grad is None:
                 continue
             grad = p.grad.to_dense() if p.grad.is_sparse else p.grad
-            self.ever[name] = max(self.ever[name] or 0.0, float(grad.abs().max()) if grad.numel() else 0.0)
+            self.ever[name] = max(
+                self.ever[name] or 0.0, float(grad.abs().max()) if grad.numel() else 0.0
+            )
             square += float((grad.double() ** 2).sum())
         self.norms.append(square**0.5)
         self.last = {name: p.detach().clone() for name, p in self.named.items() if p.ndim >= 2}
@@ -562,7 +631,9 @@ class _Log:
         )
 
     def put_back(self, p: Any) -> None:
-        """The value that a parameter had at the beginning, where the model's memory does not hold it."""
+        """The value that a parameter had at the beginning, where the model's memory does not hold
+        it.
+        """
         _write(p, self.start[id(p)])
 
     def result(self) -> Steps:
@@ -592,7 +663,11 @@ def _special_but_parameters(thing: Any) -> tuple[Undo, Iterable[Any]] | None:
 def _tensor(thing: Any) -> tuple[Undo, Iterable[Any]] | None:
     if isinstance(thing, nn.parameter.UninitializedTensorMixin) or thing.is_sparse:
         return (lambda: None), ()
-    copy, grad, wanted = thing.detach().clone(), thing.grad if thing.is_leaf else None, thing.requires_grad
+    copy, grad, wanted = (
+        thing.detach().clone(),
+        thing.grad if thing.is_leaf else None,
+        thing.requires_grad,
+    )
     space = dict(vars(thing)) if hasattr(thing, "__dict__") else {}
 
     def undo() -> None:
@@ -607,7 +682,9 @@ def _tensor(thing: Any) -> tuple[Undo, Iterable[Any]] | None:
 
 
 def _write(tensor: Any, value: Any) -> None:
-    """Put a value into a tensor where it is not the same bit by bit; its version is not counted up."""
+    """Put a value into a tensor where it is not the same bit by bit; its version is not counted
+    up.
+    """
     data = tensor.data
     if data.shape != value.shape:
         tensor.data = value.clone()
@@ -630,7 +707,11 @@ _WHOLE = {1: torch.int8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
 
 def _torch_generators() -> Undo:
     state = torch.get_rng_state()
-    cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() and torch.cuda.is_initialized() else None
+    cuda = (
+        torch.cuda.get_rng_state_all()
+        if torch.cuda.is_available() and torch.cuda.is_initialized()
+        else None
+    )
 
     def undo() -> None:
         torch.set_rng_state(state)
@@ -643,7 +724,8 @@ def _torch_generators() -> Undo:
 def _seed(seed: int) -> None:
     random.seed(seed)
     np.random.seed(seed)
-    torch.default_generator.manual_seed(seed)  # torch.manual_seed also queues seeds for devices that sleep
+    # torch.manual_seed also queues seeds for devices that sleep
+    torch.default_generator.manual_seed(seed)
     if torch.cuda.is_available() and torch.cuda.is_initialized():
         torch.cuda.manual_seed_all(seed)
 
@@ -659,7 +741,9 @@ def _without_cudnn() -> Iterator[None]:
 
 
 def _set_mode(model: Any, training: bool) -> None:
-    """Training as the reader left it, or evaluation: parts that were frozen in evaluation mode stay there."""
+    """Training as the reader left it, or evaluation: parts that were frozen in evaluation mode stay
+    there.
+    """
     if not training:
         model.eval()
         return
@@ -676,11 +760,18 @@ def _cell_kind(module: Any) -> str:
 
 
 def _optimizers(optimizer: Any) -> list[Any]:
-    found = [] if optimizer is None else list(optimizer) if isinstance(optimizer, list | tuple) else [optimizer]
+    found = (
+        []
+        if optimizer is None
+        else list(optimizer)
+        if isinstance(optimizer, list | tuple)
+        else [optimizer]
+    )
     for one in found:
         if not hasattr(one, "param_groups") or not hasattr(one, "step"):
             raise ArgumentError(
-                f"examine: optimizer must be a torch.optim optimizer or a list of them, got {type(one).__name__}"
+                "examine: optimizer must be a torch.optim optimizer or a list of them, got "
+                f"{type(one).__name__}"
             )
     return found
 
@@ -690,7 +781,11 @@ def _ways(model: Any, x: Any) -> list[Callable[[Any, Any], Any]]:
     ways: list[Callable[[Any, Any], Any]] = [lambda model, x: model(x)]
     if isinstance(x, dict) and _binds(model, (), x):
         ways.insert(0, lambda model, x: model(**x))
-    if isinstance(x, tuple | list) and not isinstance(x, PackedSequence) and _binds(model, tuple(x), {}):
+    if (
+        isinstance(x, tuple | list)
+        and not isinstance(x, PackedSequence)
+        and _binds(model, tuple(x), {})
+    ):
         ways.insert(0, lambda model, x: model(*x))
     return ways
 
@@ -734,7 +829,9 @@ def _padded(value: Any) -> Any:
 
 def _pack(tensor: Any, like: Any) -> Any:
     lengths = pad_packed_sequence(like, batch_first=True)[1]
-    return pack_padded_sequence(tensor, lengths, batch_first=True, enforce_sorted=like.sorted_indices is None)
+    return pack_padded_sequence(
+        tensor, lengths, batch_first=True, enforce_sorted=like.sorted_indices is None
+    )
 
 
 def _numpy(tensor: Any) -> Any:
@@ -804,7 +901,9 @@ def _recurrent(name: str, module: Any, calls: list[Any]) -> Recurrent | None:
 
 
 def _recurrent_cell(name: str, module: Any, calls: list[Any]) -> Recurrent | None:
-    """A cell that is called step by step, as a layer that is called once; its state is the loop's own."""
+    """A cell that is called step by step, as a layer that is called once; its state is the loop's
+    own.
+    """
     shapes = {x.shape for x, _ in calls}
     if len(shapes) > 1 or calls[0][0].ndim != 2:
         return None
@@ -812,14 +911,30 @@ def _recurrent_cell(name: str, module: Any, calls: list[Any]) -> Recurrent | Non
     weights = None
     if isinstance(module, nn.LSTMCell):
         Wx, Wh = _numpy(module.weight_ih).T, _numpy(module.weight_hh).T
-        b = _numpy(module.bias_ih) + _numpy(module.bias_hh) if module.bias else np.zeros(Wx.shape[1], Wx.dtype)
+        b = (
+            _numpy(module.bias_ih) + _numpy(module.bias_hh)
+            if module.bias
+            else np.zeros(Wx.shape[1], Wx.dtype)
+        )
         weights = Wx, Wh, b
-    return Recurrent(name, _cell_kind(module), array, 1, True, weights, f"{name}.weight_hh" if name else "weight_hh")
+    return Recurrent(
+        name,
+        _cell_kind(module),
+        array,
+        1,
+        True,
+        weights,
+        f"{name}.weight_hh" if name else "weight_hh",
+    )
 
 
 def _weights(module: Any) -> tuple[Array, Array, Array] | None:
     if not isinstance(module, nn.LSTM) or module.proj_size:
         return None
     Wx, Wh = _numpy(module.weight_ih_l0).T, _numpy(module.weight_hh_l0).T
-    b = _numpy(module.bias_ih_l0) + _numpy(module.bias_hh_l0) if module.bias else np.zeros(Wx.shape[1], Wx.dtype)
+    b = (
+        _numpy(module.bias_ih_l0) + _numpy(module.bias_hh_l0)
+        if module.bias
+        else np.zeros(Wx.shape[1], Wx.dtype)
+    )
     return Wx, Wh, b

@@ -1,1 +1,3 @@
-"""The same LSTM in PyTorch and Keras, the table of every dialect of weights, and how fast each way is."""
+"""The same LSTM in PyTorch and Keras, the table of every dialect of weights, and how fast each way
+is.
+"""

@@ -1,14 +1,17 @@
-"""Weights carried from one dialect to another. Gates are put into another order here and nowhere else.
+"""Weights carried from one dialect to another. Gates are put into another order here and nowhere
+else.
 
-All dialects compute the same numbers. They differ in the order of the gates, in the layout of the arrays, in the number of
-biases, and in the letter for the candidate, which is our g and elsewhere c, C, z or a.
+All dialects compute the same numbers. They differ in the order of the gates, in the layout of the
+arrays, in the number of biases, and in the letter for the candidate, which is our g and elsewhere
+c, C, z or a.
 
 =========  ==============================================  =======  ========================================================
 dialect    spoken by                                       order    names and shapes
 =========  ==============================================  =======  ========================================================
 here       this course                                     i f g o  Wx (D, 4H), Wh (H, 4H), b (4H,)
 pytorch    torch.nn.LSTM; cuDNN                            i f g o  weight_ih_l0 (4H, D), weight_hh_l0 (4H, H),
-                                                                    bias_ih_l0 (4H,), bias_hh_l0 (4H,)
+                                                                    bias_ih_l0 (4H,), bias_hh_l0
+                                                                    (4H,)
 keras      keras.layers.LSTM                               i f c o  kernel (D, 4H), recurrent_kernel (H, 4H), bias (4H,)
 onnx       the operator LSTM                               i o f c  W (1, 4H, D), R (1, 4H, H), B (1, 8H)
 cs231n     CS231n, Karpathy                                i f o g  Wx (D, 4H), Wh (H, 4H), b (4H,)
@@ -20,13 +23,15 @@ coursera   the Deep Learning Specialization; columns are   -        Wf, Wi, Wc, 
 seed       papers and blog posts: W_f [h, x] + b_f         -        W_f, W_i, W_C, W_o (H, H+D), b_f, b_i, b_C, b_o (H,)
 =========  ==============================================  =======  ========================================================
 
-Two biases (pytorch, onnx) only ever appear as their sum, so reading adds them. Writing puts all of b into the first and zeros
-into the second: the sum is then exact, where two halves would be rounded.
+Two biases (pytorch, onnx) only ever appear as their sum, so reading adds them. Writing puts all of
+b into the first and zeros into the second: the sum is then exact, where two halves would be
+rounded.
 
-A GRU (``cell="gru"``) has the order r z n here and in PyTorch, z r h in Keras and ONNX. Where the reset gate acts after the
-product (``reset="after"``: PyTorch, ``reset_after=True`` in Keras, ``linear_before_reset=1`` in ONNX), the candidate n keeps a
-recurrent bias bh (H,) of its own, which reading must not add; Keras then has bias (2, 3H). Where it acts before
-(``reset="before"``; PyTorch has no such layer), there is no bh, and Keras has bias (3H,). A plain RNN (``cell="rnn"``) has one
+A GRU (``cell="gru"``) has the order r z n here and in PyTorch, z r h in Keras and ONNX. Where the
+reset gate acts after the product (``reset="after"``: PyTorch, ``reset_after=True`` in Keras,
+``linear_before_reset=1`` in ONNX), the candidate n keeps a recurrent bias bh (H,) of its own, which
+reading must not add; Keras then has bias (2, 3H). Where it acts before (``reset="before"``; PyTorch
+has no such layer), there is no bh, and Keras has bias (3H,). A plain RNN (``cell="rnn"``) has one
 block, Wx (D, H), Wh (H, H), b (H,), here and in the same four dialects, and in CS231n.
 """
 
@@ -51,16 +56,18 @@ HERE_RNN = "h"
 class Blocked:
     """A dialect that keeps the gates side by side in one array.
 
-    ``shapes`` lists name -> axes by letter: the weights of x, those of h, then the biases. It says all about the layout: gates
-    are along the rows where D stands last, a first axis of 1 is ONNX's for the directions, and what the biases hold beyond one
-    number for each gate and unit is a second, recurrent bias.
+    ``shapes`` lists name -> axes by letter: the weights of x, those of h, then the biases. It says
+    all about the layout: gates are along the rows where D stands last, a first axis of 1 is ONNX's
+    for the directions, and what the biases hold beyond one number for each gate and unit is a
+    second, recurrent bias.
     """
 
     order: str
     shapes: dict[str, str]
     here: str = HERE
     interleaved: bool = False  # unit by unit, all gates of a unit together
-    two: bool = False  # the recurrent bias of the last gate, in our order, is not added but kept as bh
+    # the recurrent bias of the last gate, in our order, is not added but kept as bh
+    two: bool = False
 
     def read(self, params: Mapping[str, Array]) -> Params:
         """Weights of this dialect -> ours."""
@@ -68,7 +75,8 @@ class Blocked:
         Wx, Wh = (_matrix(params[name]) for name in (weights, recurrent))
         if self._transposed:
             Wx, Wh = Wx.T, Wh.T
-        b = np.concatenate([params[name].reshape(-1, Wx.shape[1]) for name in biases])  # one row for each bias
+        # one row for each bias
+        b = np.concatenate([params[name].reshape(-1, Wx.shape[1]) for name in biases])
         Wx, Wh, b = (self._blocks(array, self.order, self.here) for array in (Wx, Wh, b))
         return {"Wx": Wx, "Wh": Wh, **self._one_bias(b)}
 
@@ -88,7 +96,10 @@ class Blocked:
             converted = {name: array[np.newaxis] for name, array in converted.items()}
         numbers, start = b.ravel(), 0
         for name in biases:
-            shape = [factor * (H if letter else 1) for factor, letter in map(_factor, self.shapes[name].split())]
+            shape = [
+                factor * (H if letter else 1)
+                for factor, letter in map(_factor, self.shapes[name].split())
+            ]
             stop = start + int(np.prod(shape))
             converted[name] = numbers[start:stop].reshape(shape)
             start = stop
@@ -113,7 +124,8 @@ class Blocked:
         if len(rows) == 1:
             return {"b": rows[0]}
         first, second = rows
-        b = np.where(second == 0, first, first + second)  # -0.0 + 0.0 would be 0.0: there and back is exact, bit by bit
+        # -0.0 + 0.0 would be 0.0: there and back is exact, bit by bit
+        b = np.where(second == 0, first, first + second)
         if not self.two:
             return {"b": b}
         H = len(first) // len(self.order)
@@ -134,19 +146,22 @@ class Separate:
         """Name -> axes by letter, in the order in which the dialect lists them."""
         bias = "H 1" if self.column else "H"
         pairs = [
-            {self.weight.format(letter): "H H+D", self.bias.format(letter): bias} for letter in self.letters.values()
+            {self.weight.format(letter): "H H+D", self.bias.format(letter): bias}
+            for letter in self.letters.values()
         ]
         return {name: axes for pair in pairs for name, axes in pair.items()}
 
     def read(self, params: Mapping[str, Array]) -> Params:
         """Weights of this dialect -> ours."""
         letters = [self.letters[gate] for gate in HERE]
-        W = np.concatenate([params[self.weight.format(letter)].T for letter in letters], axis=1)  # (H+D, 4H)
+        # (H+D, 4H)
+        W = np.concatenate([params[self.weight.format(letter)].T for letter in letters], axis=1)
         b = np.concatenate([params[self.bias.format(letter)].reshape(-1) for letter in letters])
         H = len(b) // 4
         if len(W) <= H:
             raise ShapeError(
-                f"convert: weights must be (H, H+D) with D at least 1, got {(H, len(W))}; there is no part for x"
+                f"convert: weights must be (H, H+D) with D at least 1, got {(H, len(W))}; "
+                "there is no part for x"
             )
         return {"Wx": W[H:], "Wh": W[:H], "b": b}
 
@@ -158,7 +173,9 @@ class Separate:
         converted: Params = {}
         for gate, letter in self.letters.items():
             converted[self.weight.format(letter)] = blocks[gate].T
-            converted[self.bias.format(letter)] = biases[gate].reshape(-1, 1) if self.column else biases[gate]
+            converted[self.bias.format(letter)] = (
+                biases[gate].reshape(-1, 1) if self.column else biases[gate]
+            )
         return converted
 
 
@@ -184,7 +201,12 @@ def _ours(axes: str) -> dict[str, str]:
 
 
 def _torch(axes: str) -> dict[str, str]:
-    return {"weight_ih_l0": f"{axes} D", "weight_hh_l0": f"{axes} H", "bias_ih_l0": axes, "bias_hh_l0": axes}
+    return {
+        "weight_ih_l0": f"{axes} D",
+        "weight_hh_l0": f"{axes} H",
+        "bias_ih_l0": axes,
+        "bias_hh_l0": axes,
+    }
 
 
 def _keras(axes: str, bias: str) -> dict[str, str]:
@@ -204,7 +226,9 @@ DIALECTS: dict[str, Dialect] = {
     "onnx": Blocked("iofg", _onnx("4H", "8H")),
     "cs231n": Blocked("ifog", _ours("4H")),
     "dlfs2": Blocked("fgio", _ours("4H")),
-    "chainer": Blocked("gifo", {"upward.W": "4H D", "lateral.W": "4H H", "upward.b": "4H"}, interleaved=True),
+    "chainer": Blocked(
+        "gifo", {"upward.W": "4H D", "lateral.W": "4H H", "upward.b": "4H"}, interleaved=True
+    ),
     "coursera": Separate("W{}", "b{}", {"f": "f", "i": "i", "g": "c", "o": "o"}, column=True),
     "seed": Separate("W_{}", "b_{}", {"f": "f", "i": "i", "g": "C", "o": "o"}),
 }
@@ -229,23 +253,33 @@ RNN_DIALECTS: dict[str, Dialect] = {
 
 
 def convert(
-    params: Mapping[str, Array] | Sequence[Array], source: str, target: str, *, cell: str = "lstm", reset: str = "after"
+    params: Mapping[str, Array] | Sequence[Array],
+    source: str,
+    target: str,
+    *,
+    cell: str = "lstm",
+    reset: str = "after",
 ) -> Params:
-    """Weights of one layer and one direction in one dialect -> in another. For more of them: `convert_model`.
+    """Weights of one layer and one direction in one dialect -> in another. For more of them:
+    `convert_model`.
 
-    For weights, not for gradients: where a dialect has two biases, the gradient of each is the gradient of their sum.
+    For weights, not for gradients: where a dialect has two biases, the gradient of each is the
+    gradient of their sum.
 
     Parameters
     ----------
-    params : name -> array with exactly the names of the source dialect (see above), or a list in the order of the table, as
-        ``keras_layer.get_weights()`` gives it. A layer without bias: give zeros
+    params : name -> array with exactly the names of the source dialect (see above), or a list in
+        the order of the table, as ``keras_layer.get_weights()`` gives it. A layer without bias:
+        give zeros
     source, target : names in `DIALECTS`; for a GRU or an RNN fewer of them, see above
     cell : "lstm", "gru" or "rnn"
-    reset : of a GRU, where its reset gate acts: "after" or "before" the product, as in `lstm_ref.gru_forward`
+    reset : of a GRU, where its reset gate acts: "after" or "before" the product, as in
+        `lstm_ref.gru_forward`
 
     Returns
     -------
-    params : name -> new array, with the names of the target dialect, in the order of the table, and the dtype of the source
+    params : name -> new array, with the names of the target dialect, in the order of the table, and
+        the dtype of the source
 
     Raises
     ------
@@ -266,20 +300,26 @@ def convert(
     return _convert("convert", params, source, target, table)
 
 
-def convert_model(model: Any, source: str, target: str, *, cell: str = "lstm", reset: str = "after") -> Any:
-    """Weights of a model of several layers, of one or two directions each, in one dialect -> in another.
+def convert_model(
+    model: Any, source: str, target: str, *, cell: str = "lstm", reset: str = "after"
+) -> Any:
+    """Weights of a model of several layers, of one or two directions each, in one dialect -> in
+    another.
 
     Parameters
     ----------
-    model : as the source dialect keeps it; the lowest layer first, the forward direction before the reverse one
+    model : as the source dialect keeps it; the lowest layer first, the forward direction before the
+        reverse one
 
-        - here, cs231n, dlfs2, chainer, coursera, seed: a list with one entry a layer: the dict of `convert`, or a list of two of
-          them where the layer has two directions. As `lstm_ref.stacked_forward` takes a list of dicts, and
-          `lstm_ref.bidirectional_forward` one of two
-        - pytorch: ``state_dict()`` of a torch.nn.LSTM, from any device, or the same names with NumPy arrays:
-          ``weight_ih_l0``, ..., ``weight_ih_l1_reverse``
+        - here, cs231n, dlfs2, chainer, coursera, seed: a list with one entry a layer: the dict of
+          `convert`, or a list of two of them where the layer has two directions. As
+          `lstm_ref.stacked_forward` takes a list of dicts, and `lstm_ref.bidirectional_forward` one
+          of two
+        - pytorch: ``state_dict()`` of a torch.nn.LSTM, from any device, or the same names with
+          NumPy arrays: ``weight_ih_l0``, ..., ``weight_ih_l1_reverse``
         - keras: a list with ``get_weights()`` of each layer: 3 arrays, or 6 of a Bidirectional
-        - onnx: a list with one dict a node, whose arrays have a first axis of 1 or 2, the directions
+        - onnx: a list with one dict a node, whose arrays have a first axis of 1 or 2, the
+          directions
     source, target, cell, reset : as of `convert`
 
     Returns
@@ -288,7 +328,8 @@ def convert_model(model: Any, source: str, target: str, *, cell: str = "lstm", r
 
     Raises
     ------
-    ArgumentError, ShapeError, DTypeError, NotFiniteError : an argument that does not fit, by layer and name
+    ArgumentError, ShapeError, DTypeError, NotFiniteError : an argument that does not fit, by layer
+        and name
 
     Examples
     --------
@@ -311,7 +352,8 @@ def convert_model(model: Any, source: str, target: str, *, cell: str = "lstm", r
     table = _table("convert_model", source, target, cell, reset)
     if not isinstance(model, Mapping | Sequence) or isinstance(model, str):
         raise ArgumentError(
-            f"convert_model: model must be a dict or a list, as its dialect has it, got {type(model).__name__}"
+            "convert_model: model must be a dict or a list, as its dialect has it, got "
+            f"{type(model).__name__}"
         )
     layers = _SPREAD.get(source, _spread_dicts)(model, table[source])
     _check_directions(layers, target)
@@ -323,7 +365,10 @@ def convert_model(model: Any, source: str, target: str, *, cell: str = "lstm", r
         for k, layer in enumerate(layers)
     ]
     _check_widths(here)
-    converted = [[_convert("convert_model", params, "here", target, table) for params in layer] for layer in here]
+    converted = [
+        [_convert("convert_model", params, "here", target, table) for params in layer]
+        for layer in here
+    ]
     return _GATHER.get(target, _gather_dicts)(converted)
 
 
@@ -339,8 +384,14 @@ def _table(operation: str, source: str, target: str, cell: str, reset: str) -> d
     table = {"lstm": DIALECTS, "gru": gru, "rnn": RNN_DIALECTS}[cell]
     for argument, dialect in (("source", source), ("target", target)):
         if dialect not in table:
-            what = {"lstm": "", "gru": f' for a GRU with reset="{reset}"', "rnn": " for a plain RNN"}[cell]
-            raise ArgumentError(f"{operation}: {argument} must be one of {', '.join(table)}{what}, got {dialect!r}")
+            what = {
+                "lstm": "",
+                "gru": f' for a GRU with reset="{reset}"',
+                "rnn": " for a plain RNN",
+            }[cell]
+            raise ArgumentError(
+                f"{operation}: {argument} must be one of {', '.join(table)}{what}, got {dialect!r}"
+            )
     return table
 
 
@@ -355,37 +406,53 @@ def _convert(
     if not isinstance(params, Mapping):
         if len(params) != len(shapes):
             raise ArgumentError(
-                f"{operation}: params must hold {len(shapes)} arrays, {', '.join(shapes)}, got {len(params)}; "
+                f"{operation}: params must hold {len(shapes)} arrays, {', '.join(shapes)}, got "
+                f"{len(params)}; "
                 "for a layer without bias, add zeros"
             )
         params = dict(zip(shapes, params, strict=True))
     params = _in_numpy(params)
     _point_to_models(operation, source, shapes, params)
     check_same_names(f"{operation} from {source}", shapes, params=params)
-    check_arrays(f"{operation} from {source}", {}, **{name: (params[name], axes) for name, axes in shapes.items()})
+    check_arrays(
+        f"{operation} from {source}",
+        {},
+        **{name: (params[name], axes) for name, axes in shapes.items()},
+    )
     converted = table[target].write(table[source].read(params))
     return {
         name: np.array(array, order="C") for name, array in converted.items()
     }  # no views: new arrays, row after row
 
 
-def _point_to_models(operation: str, source: str, shapes: Mapping[str, str], params: Mapping[str, Array]) -> None:
-    """A state_dict of PyTorch that has all names of a layer and more, or lacks the biases: say what to do."""
+def _point_to_models(
+    operation: str, source: str, shapes: Mapping[str, str], params: Mapping[str, Array]
+) -> None:
+    """A state_dict of PyTorch that has all names of a layer and more, or lacks the biases: say what
+    to do.
+    """
     extra = [str(name) for name in params if name not in shapes]
     if operation == "convert" and source == "pytorch" and extra and set(shapes) <= set(params):
         raise ArgumentError(
-            f"convert from pytorch: params must be one layer of one direction, {', '.join(shapes)}, got {', '.join(extra)} "
+            "convert from pytorch: params must be one layer of one direction, "
+            f"{', '.join(shapes)}, got {', '.join(extra)} "
             "as well; use convert_model for several layers or two directions"
         )
     missing = [name for name in shapes if name not in params]
-    if source == "pytorch" and missing == [name for name in shapes if name.startswith("bias")] and not extra:
+    if (
+        source == "pytorch"
+        and missing == [name for name in shapes if name.startswith("bias")]
+        and not extra
+    ):
         raise ArgumentError(
-            f"{operation} from pytorch: params must have the names {', '.join(shapes)}; missing: {', '.join(missing)}; "
+            f"{operation} from pytorch: params must have the names {', '.join(shapes)}; missing: "
+            f"{', '.join(missing)}; "
             "for a layer without bias, add zeros"
         )
 
 
-# --- Models: what each dialect makes of layers and directions --------------------------------------------------------------
+# --- Models: what each dialect makes of layers and directions
+# --------------------------------------------------------------
 
 Layers = list[list[Any]]  # by layer and direction, in the words that `convert` takes
 
@@ -401,8 +468,13 @@ def _gather_dicts(layers: Layers) -> Any:
 
 
 def _in_numpy(state: Mapping[str, Any]) -> dict[str, Any]:
-    """Tensors of a state_dict as arrays: copied from their device, without their graph. PyTorch is not imported for it."""
-    return {name: value.detach().cpu().numpy() if hasattr(value, "detach") else value for name, value in state.items()}
+    """Tensors of a state_dict as arrays: copied from their device, without their graph. PyTorch is
+    not imported for it.
+    """
+    return {
+        name: value.detach().cpu().numpy() if hasattr(value, "detach") else value
+        for name, value in state.items()
+    }
 
 
 _TORCH_NAME = re.compile(r"(weight_ih|weight_hh|bias_ih|bias_hh)_l(\d+)(_reverse)?")
@@ -414,8 +486,10 @@ def _spread_torch(model: Any, dialect: Dialect) -> Layers:
         parts = _TORCH_NAME.fullmatch(str(name))
         if parts is None:
             raise ArgumentError(
-                f"convert_model from pytorch: names must be those of a recurrent layer without projection, such as "
-                f"weight_ih_l0 or bias_hh_l1_reverse, got {name!r}; give the state_dict of that layer alone"
+                "convert_model from pytorch: names must be those of a recurrent layer without "
+                "projection, such as "
+                f"weight_ih_l0 or bias_hh_l1_reverse, got {name!r}; give the state_dict of that "
+                "layer alone"
             )
         found.setdefault((int(parts[2]), parts[3] is not None), {})[f"{parts[1]}_l0"] = array
     directions = 1 + any(side for _, side in found)
@@ -425,7 +499,8 @@ def _spread_torch(model: Any, dialect: Dialect) -> Layers:
     if found or not layers:
         missing = f"_l{len(layers)}"
         raise ArgumentError(
-            f"convert_model from pytorch: layers must be counted from 0 without a gap, {missing} is missing"
+            "convert_model from pytorch: layers must be counted from 0 without a gap, "
+            f"{missing} is missing"
         )
     return layers
 
@@ -446,7 +521,8 @@ def _spread_keras(model: Any, dialect: Dialect) -> Layers:
         if not isinstance(arrays, Sequence) or len(arrays) not in (each, 2 * each):
             got = len(arrays) if isinstance(arrays, Sequence) else type(arrays).__name__
             raise ArgumentError(
-                f"convert_model from keras: layer {k} must be a list of {each} arrays, {', '.join(dialect.shapes)}, or of "
+                f"convert_model from keras: layer {k} must be a list of {each} arrays, "
+                f"{', '.join(dialect.shapes)}, or of "
                 f"{2 * each} of a Bidirectional, got {got}; for a layer without bias, add zeros"
             )
         layers.append([arrays[start : start + each] for start in range(0, len(arrays), each)])
@@ -464,15 +540,21 @@ def _spread_onnx(model: Any, dialect: Dialect) -> Layers:
         if set(lengths.values()) not in ({(1,)}, {(2,)}):
             got = ", ".join(f"{name} {np.shape(array)}" for name, array in node.items())
             raise ShapeError(
-                f"convert_model from onnx: the first axis of all arrays of layer {k} must be the directions, 1 or 2, got {got}"
+                f"convert_model from onnx: the first axis of all arrays of layer {k} must be "
+                f"the directions, 1 or 2, got {got}"
             )
         count = next(iter(lengths.values()))[0]
-        layers.append([{name: array[d : d + 1] for name, array in node.items()} for d in range(count)])
+        layers.append(
+            [{name: array[d : d + 1] for name, array in node.items()} for d in range(count)]
+        )
     return layers
 
 
 def _gather_onnx(layers: Layers) -> list[Params]:
-    return [{name: np.concatenate([params[name] for params in layer]) for name in layer[0]} for layer in layers]
+    return [
+        {name: np.concatenate([params[name] for params in layer]) for name in layer[0]}
+        for layer in layers
+    ]
 
 
 _SPREAD: dict[str, Callable[[Any, Dialect], Layers]] = {
@@ -480,16 +562,23 @@ _SPREAD: dict[str, Callable[[Any, Dialect], Layers]] = {
     "keras": _spread_keras,
     "onnx": _spread_onnx,
 }
-_GATHER: dict[str, Callable[[Layers], Any]] = {"pytorch": _gather_torch, "keras": _gather_keras, "onnx": _gather_onnx}
+_GATHER: dict[str, Callable[[Layers], Any]] = {
+    "pytorch": _gather_torch,
+    "keras": _gather_keras,
+    "onnx": _gather_onnx,
+}
 
 
 def _check_directions(layers: Layers, target: str) -> None:
     counts = [len(layer) for layer in layers]
     if not counts or not set(counts) <= {1, 2}:
-        raise ArgumentError(f"convert_model: every layer must have 1 or 2 directions, got {counts or 'no layer'}")
+        raise ArgumentError(
+            f"convert_model: every layer must have 1 or 2 directions, got {counts or 'no layer'}"
+        )
     if target == "pytorch" and len(set(counts)) > 1:
         raise ArgumentError(
-            f"convert_model: all layers of a PyTorch module have as many directions, got {counts}; make one module of each"
+            "convert_model: all layers of a PyTorch module have as many directions, got "
+            f"{counts}; make one module of each"
         )
 
 
@@ -500,7 +589,8 @@ def _check_widths(layers: list[list[Params]]) -> None:
         for d, params in enumerate(layer):
             if len(params["Wx"]) != width:
                 raise ShapeError(
-                    f"convert_model: layer {k}{_SIDES[d]} must read D = {width}, got {len(params['Wx'])}; from the second "
+                    f"convert_model: layer {k}{_SIDES[d]} must read D = {width}, got "
+                    f"{len(params['Wx'])}; from the second "
                     "layer on, D is the H of the layer below, or 2H where that has two directions"
                 )
         width = sum(len(params["Wh"]) for params in layer)

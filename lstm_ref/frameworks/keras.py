@@ -1,12 +1,15 @@
-"""The LSTM in Keras on TensorFlow twice: from the equations, for a GradientTape, and as keras.layers.LSTM. The GRU, too.
+"""The LSTM in Keras on TensorFlow twice: from the equations, for a GradientTape, and as
+keras.layers.LSTM. The GRU, too.
 
-Both compute what `lstm_ref.cell`, `lstm_ref.sequence`, `lstm_ref.layers` and `lstm_ref.gru` compute, from the same weights.
+Both compute what `lstm_ref.cell`, `lstm_ref.sequence`, `lstm_ref.layers` and `lstm_ref.gru`
+compute, from the same weights.
 
     from the equations     lstm_step_keras, lstm_forward_keras, deep_forward_keras; gru_step_keras, gru_forward_keras
     the layers of Keras    keras_lstm and keras_gru make one, or a stack of them, of our weights, run_keras runs it over a batch,
                            masked or not, params_from_keras takes the weights back
 
-TensorFlow runs all of it on a GPU where it finds one. Mixed precision is a policy of the layer: ``dtype="mixed_bfloat16"``.
+TensorFlow runs all of it on a GPU where it finds one. Mixed precision is a policy of the layer:
+``dtype="mixed_bfloat16"``.
 """
 
 from __future__ import annotations
@@ -73,7 +76,8 @@ def lstm_forward_keras(
     mask: Tensor | None = None,
     reverse: bool = False,
 ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-    """All time steps forward, as `lstm_ref.lstm_forward`, and with a mask as `lstm_ref.masked_lstm_forward`.
+    """All time steps forward, as `lstm_ref.lstm_forward`, and with a mask as
+    `lstm_ref.masked_lstm_forward`.
 
     Parameters
     ----------
@@ -82,7 +86,8 @@ def lstm_forward_keras(
     Wx : (D, 4H), blocks in the order i, f, g, o
     Wh : (H, 4H)
     b : (4H,)
-    mask : (N, T) of bool, True at valid steps: the state passes a masked step unchanged, and the output there is 0
+    mask : (N, T) of bool, True at valid steps: the state passes a masked step unchanged, and the
+        output there is 0
     reverse : from the last step to the first. The output of step t stands at t all the same
 
     Returns
@@ -107,16 +112,16 @@ def deep_forward_keras(
     *,
     mask: Tensor | None = None,
 ) -> tuple[Tensor, tuple[Tensor, Tensor | None]]:
-    """Several layers, one on another, each of one direction or of two: `lstm_ref.stacked_forward` and `bidirectional_forward`.
+    """Several layers, one on another, each of one direction or of two: `lstm_ref.stacked_forward`
+    and `bidirectional_forward`.
 
     Parameters
     ----------
     x : (N, T, D)
-    h0, c0 : (S, N, H), one state for each layer and direction: first layer forward, first layer reverse, second layer
-        forward, ...
-        c0 is None where the layers are GRUs
-    layers : for each layer, the lowest first, a dict of tensors {"Wx", "Wh", "b"}, or a list of two, forward and reverse; with a
-        "bh" for a GRU whose reset gate acts after the product
+    h0, c0 : (S, N, H), one state for each layer and direction: first layer forward, first layer
+        reverse, second layer forward, ... c0 is None where the layers are GRUs
+    layers : for each layer, the lowest first, a dict of tensors {"Wx", "Wh", "b"}, or a list of
+        two, forward and reverse; with a "bh" for a GRU whose reset gate acts after the product
     mask : (N, T) of bool, True at valid steps
 
     Returns
@@ -140,9 +145,13 @@ def deep_forward_keras(
             state: Any
             if c0 is None:
                 reset = "after" if "bh" in params else "before"
-                out, state = gru_forward_keras(x, h0[k], **params, reset=reset, mask=mask, reverse=reverse)
+                out, state = gru_forward_keras(
+                    x, h0[k], **params, reset=reset, mask=mask, reverse=reverse
+                )
             else:
-                out, state = lstm_forward_keras(x, h0[k], c0[k], **params, mask=mask, reverse=reverse)
+                out, state = lstm_forward_keras(
+                    x, h0[k], c0[k], **params, mask=mask, reverse=reverse
+                )
             outputs.append(out)
             states.append(state)
         x = tf.concat(outputs, axis=2)
@@ -153,7 +162,14 @@ def deep_forward_keras(
 
 
 def gru_step_keras(
-    x: Tensor, h_prev: Tensor, Wx: Tensor, Wh: Tensor, b: Tensor, bh: Tensor | None = None, *, reset: str = "after"
+    x: Tensor,
+    h_prev: Tensor,
+    Wx: Tensor,
+    Wh: Tensor,
+    b: Tensor,
+    bh: Tensor | None = None,
+    *,
+    reset: str = "after",
 ) -> Tensor:
     """One step of a GRU forward, as `lstm_ref.gru_step`.
 
@@ -179,7 +195,10 @@ def gru_step_keras(
     0.5
     """
     if (reset == "after") != (bh is not None):
-        raise ArgumentError(f'gru_step_keras: bh must be there with reset="after" and only then, got reset={reset!r}')
+        raise ArgumentError(
+            'gru_step_keras: bh must be there with reset="after" and only then, got '
+            f"reset={reset!r}"
+        )
     a_r, a_z, a_n = tf.split(x @ Wx + b, 3, axis=1)
     Wh_r, Wh_z, Wh_n = tf.split(Wh, 3, axis=1)
     r = tf.sigmoid(a_r + h_prev @ Wh_r)
@@ -207,7 +226,8 @@ def gru_forward_keras(
     x : (N, T, D)
     h0 : (N, H), the state before the first step that is taken
     Wx, Wh, b, bh, reset : as `gru_step_keras` takes them
-    mask : (N, T), True at valid steps; elsewhere the state stays and the output is 0. None means that all are
+    mask : (N, T), True at valid steps; elsewhere the state stays and the output is 0. None means
+        that all are
     reverse : from the last step to the first; outputs stand at the time of their inputs
 
     Returns
@@ -218,7 +238,9 @@ def gru_forward_keras(
     h = h0
     steps = []
     for t in _times(x, reverse):
-        out, (h,) = _choose(mask, t, (gru_step_keras(x[:, t], h, Wx, Wh, b, bh, reset=reset),), (h,))
+        out, (h,) = _choose(
+            mask, t, (gru_step_keras(x[:, t], h, Wx, Wh, b, bh, reset=reset),), (h,)
+        )
         steps.append(out)
     return tf.stack(steps[::-1] if reverse else steps, axis=1), h
 
@@ -235,31 +257,40 @@ def _choose(
     if mask is None:
         return new[0], new
     valid = mask[:, t, tf.newaxis]
-    return tf.where(valid, new[0], 0), tuple(tf.where(valid, n, o) for n, o in zip(new, old, strict=True))
+    return tf.where(valid, new[0], 0), tuple(
+        tf.where(valid, n, o) for n, o in zip(new, old, strict=True)
+    )
 
 
-# --- The layers of Keras ----------------------------------------------------------------------------------------------------
+# --- The layers of Keras
+# --------------------------------------------------------------------------------------------------
 
 
 @overload
-def keras_lstm(params: Mapping[str, Array], dtype: str | None = None, **options: Any) -> keras.layers.LSTM: ...
+def keras_lstm(
+    params: Mapping[str, Array], dtype: str | None = None, **options: Any
+) -> keras.layers.LSTM: ...
 @overload
-def keras_lstm(params: Sequence[Any], dtype: str | None = None, **options: Any) -> list[keras.layers.Layer]: ...
+def keras_lstm(
+    params: Sequence[Any], dtype: str | None = None, **options: Any
+) -> list[keras.layers.Layer]: ...
 def keras_lstm(params: Any, dtype: str | None = None, **options: Any) -> Any:
-    """A keras.layers.LSTM with our weights, built; or a list of layers, one on another, of one direction or of two.
+    """A keras.layers.LSTM with our weights, built; or a list of layers, one on another, of one
+    direction or of two.
 
     Parameters
     ----------
-    params : {"Wx": (D, 4H), "Wh": (H, 4H), "b": (4H,)}; or a list with one such dict a layer, or with a list of two, forward and
-        reverse, for a layer of two directions
-    dtype : "float32" or "float64"; None means that of the params. Mixed precision: "mixed_bfloat16" or "mixed_float16", where
-        the weights are float32 and the products are not
+    params : {"Wx": (D, 4H), "Wh": (H, 4H), "b": (4H,)}; or a list with one such dict a layer, or
+        with a list of two, forward and reverse, for a layer of two directions
+    dtype : "float32" or "float64"; None means that of the params. Mixed precision: "mixed_bfloat16"
+        or "mixed_float16", where the weights are float32 and the products are not
     options : for keras.layers.LSTM; ``return_sequences`` and ``return_state`` are on unless given
 
     Returns
     -------
-    lstm : keras.layers.LSTM. ``lstm(x, initial_state=[h0, c0])`` takes x (N, T, D) and gives h (N, T, H), hT and cT, each (N, H).
-        For a list: a list of LSTM, or of Bidirectional where there are two directions; `run_keras` runs one after another
+    lstm : keras.layers.LSTM. ``lstm(x, initial_state=[h0, c0])`` takes x (N, T, D) and gives h (N,
+        T, H), hT and cT, each (N, H). For a list: a list of LSTM, or of Bidirectional where there
+        are two directions; `run_keras` runs one after another
 
     Raises
     ------
@@ -290,21 +321,26 @@ def keras_gru(
 def keras_gru(
     params: Sequence[Any], dtype: str | None = None, *, reset: str = "after", **options: Any
 ) -> list[keras.layers.Layer]: ...
-def keras_gru(params: Any, dtype: str | None = None, *, reset: str = "after", **options: Any) -> Any:
+def keras_gru(
+    params: Any, dtype: str | None = None, *, reset: str = "after", **options: Any
+) -> Any:
     """A keras.layers.GRU with our weights, built; or a list of layers.
 
-    With ``reset="after"`` Keras has a second bias for all gates, of which only the block of n is our bh. The others start at
-    zero, but Keras trains them, too: in training, b_r and b_z move twice as far in a step as ours.
+    With ``reset="after"`` Keras has a second bias for all gates, of which only the block of n is
+    our bh. The others start at zero, but Keras trains them, too: in training, b_r and b_z move
+    twice as far in a step as ours.
 
     Parameters
     ----------
-    params : {"Wx": (D, 3H), "Wh": (H, 3H), "b": (3H,)}, and "bh": (H,) where reset is "after"; or a list as of `keras_lstm`
+    params : {"Wx": (D, 3H), "Wh": (H, 3H), "b": (3H,)}, and "bh": (H,) where reset is "after"; or a
+        list as of `keras_lstm`
     reset : where the reset gate acts, "after" or "before" the product
     dtype, options : as of `keras_lstm`
 
     Returns
     -------
-    gru : keras.layers.GRU. ``gru(x, initial_state=h0)`` gives h and hT. For a list: a list of GRU or Bidirectional
+    gru : keras.layers.GRU. ``gru(x, initial_state=h0)`` gives h and hT. For a list: a list of GRU
+        or Bidirectional
 
     Raises
     ------
@@ -321,20 +357,23 @@ def keras_gru(params: Any, dtype: str | None = None, *, reset: str = "after", **
     return _layers("keras_gru", keras.layers.GRU, params, dtype, "gru", reset, options)
 
 
-def run_keras(layers: Any, x: Tensor, state: Any = None, mask: Tensor | None = None) -> tuple[Tensor, Any]:
+def run_keras(
+    layers: Any, x: Tensor, state: Any = None, mask: Tensor | None = None
+) -> tuple[Tensor, Any]:
     """A recurrent layer of Keras, or several, one on another, over a batch.
 
     Parameters
     ----------
     layers : a layer as `keras_lstm` or `keras_gru` makes it, or a list of them
     x : (N, T, D)
-    state : (h0, c0) of LSTMs, h0 of GRUs, each (S, N, H), one for each layer and direction as of `deep_forward_keras`; zeros if
-        not given
+    state : (h0, c0) of LSTMs, h0 of GRUs, each (S, N, H), one for each layer and direction as of
+        `deep_forward_keras`; zeros if not given
     mask : (N, T) of bool, True at valid steps
 
     Returns
     -------
-    h : (N, T, H), or (N, T, 2H) for two directions; 0 at masked steps, whatever ``zero_output_for_mask`` of the layer
+    h : (N, T, H), or (N, T, 2H) for two directions; 0 at masked steps, whatever
+        ``zero_output_for_mask`` of the layer
     state : (hT, cT) or hT, each (S, N, H): after the last valid step
 
     Raises
@@ -355,7 +394,8 @@ def run_keras(layers: Any, x: Tensor, state: Any = None, mask: Tensor | None = N
         one = layer.forward_layer if isinstance(layer, keras.layers.Bidirectional) else layer
         if not getattr(one, "return_sequences", False) or not getattr(one, "return_state", False):
             raise ArgumentError(
-                f"run_keras: layers must be recurrent, with return_sequences and return_state, got {type(one).__name__} "
+                "run_keras: layers must be recurrent, with return_sequences and return_state, got "
+                f"{type(one).__name__} "
                 f"{one.name!r}"
             )
     S, kinds = sum(directions), _state_kinds(layers[0])
@@ -363,11 +403,14 @@ def run_keras(layers: Any, x: Tensor, state: Any = None, mask: Tensor | None = N
     if given is not None and [int(part.shape[0]) for part in given] != [S] * kinds:
         got = ", ".join(str(tuple(part.shape)) for part in given)
         raise ShapeError(
-            f"run_keras: state must be {kinds} tensors ({S}, N, H), one for each layer and direction, got {got}"
+            f"run_keras: state must be {kinds} tensors ({S}, N, H), one for each layer and "
+            f"direction, got {got}"
         )
     h, states, k = x, [], 0
     for layer, count in zip(layers, directions, strict=True):
-        initial = None if given is None else [part[j] for j in range(k, k + count) for part in given]
+        initial = (
+            None if given is None else [part[j] for j in range(k, k + count) for part in given]
+        )
         h, *last = layer(h, initial_state=initial, mask=mask)
         states += last
         k += count
@@ -378,17 +421,20 @@ def run_keras(layers: Any, x: Tensor, state: Any = None, mask: Tensor | None = N
 
 
 def params_from_keras(layer: Any) -> Model:
-    """Our weights of a Keras layer, or of several, one on another: the way back from `keras_lstm` and `keras_gru`.
+    """Our weights of a Keras layer, or of several, one on another: the way back from `keras_lstm`
+    and `keras_gru`.
 
     Parameters
     ----------
-    layer : keras.layers.LSTM, GRU or SimpleRNN, or a Bidirectional of one, or a list of such layers; built, with or without bias;
-        forward in time, with tanh and sigmoid as in the equations
+    layer : keras.layers.LSTM, GRU or SimpleRNN, or a Bidirectional of one, or a list of such
+        layers; built, with or without bias; forward in time, with tanh and sigmoid as in the
+        equations
 
     Returns
     -------
-    params : {"Wx": (D, 4H), "Wh": (H, 4H), "b": (4H,)} for an LSTM; 3H and, where ``reset_after`` is on, "bh" for a GRU; H for a
-        SimpleRNN. For two directions or a list, the list that `keras_lstm` takes. Copies
+    params : {"Wx": (D, 4H), "Wh": (H, 4H), "b": (4H,)} for an LSTM; 3H and, where ``reset_after``
+        is on, "bh" for a GRU; H for a SimpleRNN. For two directions or a list, the list that
+        `keras_lstm` takes. Copies
 
     Raises
     ------
@@ -405,10 +451,15 @@ def params_from_keras(layer: Any) -> Model:
     """
     if isinstance(layer, keras.layers.Layer):
         return read_keras("params_from_keras", layer).model
-    if isinstance(layer, Sequence) and layer and all(isinstance(part, keras.layers.Layer) for part in layer):
+    if (
+        isinstance(layer, Sequence)
+        and layer
+        and all(isinstance(part, keras.layers.Layer) for part in layer)
+    ):
         return read_weights("params_from_keras", layer).model
     raise ArgumentError(
-        f"params_from_keras: layer must be a recurrent layer of Keras, or a list of them, got {type(layer).__name__}"
+        "params_from_keras: layer must be a recurrent layer of Keras, or a list of them, got "
+        f"{type(layer).__name__}"
     )
 
 
@@ -419,19 +470,29 @@ def _state_kinds(layer: keras.layers.Layer) -> int:
 
 
 def _layers(
-    operation: str, kind: Any, params: Any, dtype: str | None, cell: str, reset: str, options: dict[str, Any]
+    operation: str,
+    kind: Any,
+    params: Any,
+    dtype: str | None,
+    cell: str,
+    reset: str,
+    options: dict[str, Any],
 ) -> Any:
     """One layer for a dict, else a list."""
     if keras.backend.backend() != "tensorflow":
         raise ArgumentError(
-            f"{operation}: Keras must run on TensorFlow, it runs on {keras.backend.backend()}; set the environment variable "
+            f"{operation}: Keras must run on TensorFlow, it runs on {keras.backend.backend()}; set "
+            "the environment variable "
             "KERAS_BACKEND=tensorflow before Keras is imported"
         )
-    weights = cast(list[list[Array]], convert_model(params, "here", "keras", cell=cell, reset=reset))
+    weights = cast(
+        list[list[Array]], convert_model(params, "here", "keras", cell=cell, reset=reset)
+    )
     dtype = str(weights[0][0].dtype) if dtype is None else dtype
     if dtype not in ("float32", "float64", "mixed_bfloat16", "mixed_float16"):
         raise DTypeError(
-            f'{operation}: dtype must be "float32", "float64", "mixed_bfloat16" or "mixed_float16", got {dtype!r}'
+            f'{operation}: dtype must be "float32", "float64", "mixed_bfloat16" or '
+            f'"mixed_float16", got {dtype!r}'
         )
     layers = []
     for arrays in weights:

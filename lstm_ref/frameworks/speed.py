@@ -1,4 +1,5 @@
-"""The same LSTM seven times, each time faster: one idea for each rung, and every rung gives the same numbers.
+"""The same LSTM seven times, each time faster: one idea for each rung, and every rung gives the
+same numbers.
 
     naive      four gates, each with products of its own, at every step
     fused      the four gates in one block: one product with x and one with h at every step
@@ -8,11 +9,13 @@
     PyTorch    torch.nn.LSTM on the CPU: nothing of the loop is left in Python
     cuDNN      torch.nn.LSTM on an NVIDIA GPU
 
-`RUNGS` lists them in this order. `gemm_bound` is the floor under the ladder: the matrix products, and nothing else.
+`RUNGS` lists them in this order. `gemm_bound` is the floor under the ladder: the matrix products,
+and nothing else.
 
-Every forward takes (x, h0, c0, Wx, Wh, b) and returns (h, (hT, cT), cache); every backward takes (dh, cache, dcT) and returns
-`SequenceGrads`, as `lstm_ref.lstm_forward` and `lstm_ref.lstm_backward` do; there the shapes are told. Only the caches
-differ. What a rung is given is not checked, so that what is timed is the computation; `in-place` alone checks, because the
+Every forward takes (x, h0, c0, Wx, Wh, b) and returns (h, (hT, cT), cache); every backward takes
+(dh, cache, dcT) and returns `SequenceGrads`, as `lstm_ref.lstm_forward` and
+`lstm_ref.lstm_backward` do; there the shapes are told. Only the caches differ. What a rung is given
+is not checked, so that what is timed is the computation; `in-place` alone checks, because the
 reference does.
 """
 
@@ -31,11 +34,14 @@ from lstm_ref.errors import Array, MissingPackageError
 from lstm_ref.sequence import SequenceCache, SequenceGrads, lstm_backward, lstm_forward
 from lstm_ref.zoo import plain
 
-Forward = Callable[[Array, Array, Array, Array, Array, Array], tuple[Array, tuple[Array, Array], Any]]
+Forward = Callable[
+    [Array, Array, Array, Array, Array, Array], tuple[Array, tuple[Array, Array], Any]
+]
 Backward = Callable[[Array, Any, Array | None], SequenceGrads]
 Pass = Callable[[], object]
 
-# --- naive ----------------------------------------------------------------------------------------------------------------
+# --- naive
+# --------------------------------------------------------------------------------------------------
 
 
 def naive_forward(
@@ -43,8 +49,8 @@ def naive_forward(
 ) -> tuple[Array, tuple[Array, Array], list[tuple[Any, ...]]]:
     """Four gates, each with weights of its own: eight small products at every step.
 
-    The weights of a gate are taken out of their block once, before the loop, as a program that never had a block would hold
-    them.
+    The weights of a gate are taken out of their block once, before the loop, as a program that
+    never had a block would hold them.
     """
     gates = _per_gate(Wx, Wh, b)
     h, c = h0, c0
@@ -61,7 +67,9 @@ def naive_forward(
     return np.stack(hs, axis=1), (h, c), cache
 
 
-def naive_backward(dh: Array, cache: list[tuple[Any, ...]], dcT: Array | None = None) -> SequenceGrads:
+def naive_backward(
+    dh: Array, cache: list[tuple[Any, ...]], dcT: Array | None = None
+) -> SequenceGrads:
     """Sixteen small products at every step: four for each gate."""
     gates = cache[0][-1]
     dWx, dWh, db = ([np.zeros_like(gate[k]) for gate in gates] for k in range(3))
@@ -73,7 +81,12 @@ def naive_backward(dh: Array, cache: list[tuple[Any, ...]], dcT: Array | None = 
         dh_t = dh[:, t] + dh_next
         tanh_c = np.tanh(c)
         dc = dc_next + dh_t * o * (1 - tanh_c**2)
-        da = (dc * g * i * (1 - i), dc * c_prev * f * (1 - f), dc * i * (1 - g**2), dh_t * tanh_c * o * (1 - o))
+        da = (
+            dc * g * i * (1 - i),
+            dc * c_prev * f * (1 - f),
+            dc * i * (1 - g**2),
+            dh_t * tanh_c * o * (1 - o),
+        )
         dx_t, dh_next = np.zeros_like(x_t), np.zeros_like(dh_t)
         for k, (Wx_k, Wh_k, _) in enumerate(gates):
             dWx[k] += x_t.T @ da[k]
@@ -92,29 +105,37 @@ def _per_gate(Wx: Array, Wh: Array, b: Array) -> list[tuple[Array, Array, Array]
     return [(Wx_k.copy(), Wh_k.copy(), b_k.copy()) for Wx_k, Wh_k, b_k in zip(*parts, strict=True)]
 
 
-# --- fused ----------------------------------------------------------------------------------------------------------------
+# --- fused
+# --------------------------------------------------------------------------------------------------
 
 
 def fused_forward(
     x: Array, h0: Array, c0: Array, Wx: Array, Wh: Array, b: Array
 ) -> tuple[Array, tuple[Array, Array], list[tuple[Array, ...]]]:
-    """The four gates in one block: two products at every step. This is the loop that textbooks print, `lstm_ref.zoo.plain`."""
+    """The four gates in one block: two products at every step. This is the loop that textbooks
+    print, `lstm_ref.zoo.plain`.
+    """
     h, (hT, cT), cache = plain.lstm_forward(x, h0, c0, Wx, Wh, b)
     return h, (hT, cT), cache
 
 
-def fused_backward(dh: Array, cache: list[tuple[Array, ...]], dcT: Array | None = None) -> SequenceGrads:
+def fused_backward(
+    dh: Array, cache: list[tuple[Array, ...]], dcT: Array | None = None
+) -> SequenceGrads:
     """Four products at every step, and the gradients of the weights added up step by step."""
     return SequenceGrads(*plain.lstm_backward(dh, cache, dcT))
 
 
-# --- hoisted --------------------------------------------------------------------------------------------------------------
+# --- hoisted
+# --------------------------------------------------------------------------------------------------
 
 
 def hoisted_forward(
     x: Array, h0: Array, c0: Array, Wx: Array, Wh: Array, b: Array
 ) -> tuple[Array, tuple[Array, Array], SequenceCache]:
-    """The products with x do not wait for any step: one for the whole sequence; one product with h stays in the loop."""
+    """The products with x do not wait for any step: one for the whole sequence; one product with h
+    stays in the loop.
+    """
     N, T, D = x.shape
     H = h0.shape[1]
     x = x.swapaxes(0, 1).copy()  # (T, N, D)
@@ -129,11 +150,17 @@ def hoisted_forward(
         g[:] = np.tanh(a_g)
         c[t + 1] = f * c[t] + i * g
         h[t + 1] = o * np.tanh(c[t + 1])
-    return h[1:].swapaxes(0, 1).copy(), (h[T].copy(), c[T].copy()), SequenceCache(x, h, c, gates, Wx, Wh)
+    return (
+        h[1:].swapaxes(0, 1).copy(),
+        (h[T].copy(), c[T].copy()),
+        SequenceCache(x, h, c, gates, Wx, Wh),
+    )
 
 
 def hoisted_backward(dh: Array, cache: SequenceCache, dcT: Array | None = None) -> SequenceGrads:
-    """One product at every step; the gradients of x and of the weights are one product each, after the loop."""
+    """One product at every step; the gradients of x and of the weights are one product each, after
+    the loop.
+    """
     _, _, c, gates, _, Wh = cache
     da = np.empty_like(gates)
     dh_next = np.zeros_like(c[0])
@@ -154,7 +181,9 @@ def hoisted_backward(dh: Array, cache: SequenceCache, dcT: Array | None = None) 
 
 
 def _after_the_loop(da: Array, dh0: Array, dc0: Array, cache: SequenceCache) -> SequenceGrads:
-    """Every step shares the same weights: their gradients add up over time and batch, in one product each."""
+    """Every step shares the same weights: their gradients add up over time and batch, in one
+    product each.
+    """
     T, N, D = cache.x.shape
     H = dh0.shape[1]
     da_flat = da.reshape(T * N, 4 * H)
@@ -168,15 +197,18 @@ def _after_the_loop(da: Array, dh0: Array, dc0: Array, cache: SequenceCache) -> 
     )
 
 
-# --- numba ----------------------------------------------------------------------------------------------------------------
+# --- numba
+# --------------------------------------------------------------------------------------------------
 
 
 def compiled_forward(
     x: Array, h0: Array, c0: Array, Wx: Array, Wh: Array, b: Array
 ) -> tuple[Array, tuple[Array, Array], SequenceCache]:
-    """As in-place, with what stands between two tanh in one compiled loop; the first call compiles it.
+    """As in-place, with what stands between two tanh in one compiled loop; the first call compiles
+    it.
 
-    The products and tanh stay with NumPy: BLAS and NumPy's tanh work on many numbers at once, numba's tanh on one.
+    The products and tanh stay with NumPy: BLAS and NumPy's tanh work on many numbers at once,
+    numba's tanh on one.
 
     Raises
     ------
@@ -200,7 +232,11 @@ def compiled_forward(
         close_gates(a, c[t], gates[t], c[t + 1])
         np.tanh(c[t + 1], out=tanh_c)
         np.multiply(gates[t, :, 3 * H :], tanh_c, out=h[t + 1])
-    return h[1:].swapaxes(0, 1).copy(), (h[T].copy(), c[T].copy()), SequenceCache(x, h, c, gates, Wx, Wh)
+    return (
+        h[1:].swapaxes(0, 1).copy(),
+        (h[T].copy(), c[T].copy()),
+        SequenceCache(x, h, c, gates, Wx, Wh),
+    )
 
 
 def compiled_backward(dh: Array, cache: SequenceCache, dcT: Array | None = None) -> SequenceGrads:
@@ -242,7 +278,9 @@ def _kernels() -> tuple[Callable[..., None], Callable[..., None]]:
 
 
 def close_gates(tanh_a: Array, c_prev: Array, gates: Array, c: Array) -> None:
-    """From the tanh of the scaled pre-activations to the gates and the cell state; what is computed goes into the last two."""
+    """From the tanh of the scaled pre-activations to the gates and the cell state; what is computed
+    goes into the last two.
+    """
     N, H = c_prev.shape
     half = tanh_a.dtype.type(0.5)  # of the dtype: a Python 0.5 would make float64 of float32
     for n in range(N):
@@ -258,7 +296,9 @@ def close_gates(tanh_a: Array, c_prev: Array, gates: Array, c: Array) -> None:
 
 
 def _step_back(dh: Array, tanh_c: Array, gates: Array, c_prev: Array, dc: Array, da: Array) -> None:
-    """From dh and dc of a step to da, and to dc of the step before; what is computed goes into the last two."""
+    """From dh and dc of a step to da, and to dc of the step before; what is computed goes into the
+    last two.
+    """
     N, H = dh.shape
     one = dh.dtype.type(1)
     for n in range(N):
@@ -272,15 +312,19 @@ def _step_back(dh: Array, tanh_c: Array, gates: Array, c_prev: Array, dc: Array,
             dc[n, k] = dc_total * f
 
 
-# --- PyTorch and cuDNN ----------------------------------------------------------------------------------------------------
+# --- PyTorch and cuDNN
+# --------------------------------------------------------------------------------------------------
 
 
 class TorchCache(NamedTuple):
-    """What autograd goes back from: results and arguments as tensors, with the graph between them."""
+    """What autograd goes back from: results and arguments as tensors, with the graph between
+    them.
+    """
 
     h: Any  # (N, T, H)
     cT: Any  # (1, N, H)
-    arguments: tuple[Any, ...]  # x, h0, c0, and the layer's own weight_ih_l0, weight_hh_l0, bias_ih_l0
+    # x, h0, c0, and the layer's own weight_ih_l0, weight_hh_l0, bias_ih_l0
+    arguments: tuple[Any, ...]
 
 
 def torch_forward(
@@ -297,7 +341,10 @@ def torch_forward(
     torch = _torch()
     layer = torch_lstm({"Wx": Wx, "Wh": Wh, "b": b}, device=device)
     # Tensors of their own: autograd goes back from them, and the caller may use its arrays again.
-    states = [torch.tensor(array, device=device, requires_grad=True) for array in (x, h0[np.newaxis], c0[np.newaxis])]
+    states = [
+        torch.tensor(array, device=device, requires_grad=True)
+        for array in (x, h0[np.newaxis], c0[np.newaxis])
+    ]
     with _exact_float32():
         h, (hT, cT) = layer(states[0], (states[1], states[2]))
     arguments = (*states, layer.weight_ih_l0, layer.weight_hh_l0, layer.bias_ih_l0)
@@ -316,7 +363,9 @@ def torch_backward(dh: Array, cache: TorchCache, dcT: Array | None = None) -> Se
     sent_back = [torch.tensor(array, device=cache.h.device) for array in (dh, dcT[np.newaxis])]
     with _exact_float32():
         # The graph is kept: a cache may be used more than once.
-        grads = torch.autograd.grad((cache.h, cache.cT), cache.arguments, sent_back, retain_graph=True)
+        grads = torch.autograd.grad(
+            (cache.h, cache.cT), cache.arguments, sent_back, retain_graph=True
+        )
     dx, dh0, dc0, dWx, dWh, db = map(_numpy, grads)
     return SequenceGrads(dx, dh0[0], dc0[0], dWx.T.copy(), dWh.T.copy(), db)
 
@@ -334,7 +383,9 @@ def cudnn_forward(
 
 
 def _exact_float32() -> Any:
-    """Within it, cuDNN keeps the 23 bits of a float32; left to itself, it multiplies with 10 (TF32)."""
+    """Within it, cuDNN keeps the 23 bits of a float32; left to itself, it multiplies with 10
+    (TF32).
+    """
     return _torch().backends.cudnn.flags(enabled=True, allow_tf32=False)
 
 
@@ -353,7 +404,10 @@ def _torch_pass(layer: Mapping[str, Array], dh: Array, device: str) -> Pass:
 
     torch = _torch()
     lstm = torch_lstm({name: layer[name] for name in ("Wx", "Wh", "b")}, device=device)
-    x, dh_torch = torch.tensor(layer["x"], device=device, requires_grad=True), torch.tensor(dh, device=device)
+    x, dh_torch = (
+        torch.tensor(layer["x"], device=device, requires_grad=True),
+        torch.tensor(dh, device=device),
+    )
     state = tuple(torch.tensor(layer[name][np.newaxis], device=device) for name in ("h0", "c0"))
     wanted = (x, lstm.weight_ih_l0, lstm.weight_hh_l0, lstm.bias_ih_l0)
 
@@ -367,7 +421,8 @@ def _torch_pass(layer: Mapping[str, Array], dh: Array, device: str) -> Pass:
     return run
 
 
-# --- The ladder -----------------------------------------------------------------------------------------------------------
+# --- The ladder
+# --------------------------------------------------------------------------------------------------
 
 
 class Rung(NamedTuple):
@@ -396,7 +451,8 @@ class Rung(NamedTuple):
         return ""
 
     def one_pass(self, layer: Mapping[str, Array], dh: Array) -> Pass:
-        """What to time: one forward and backward pass on these numbers, with all that is made only once made beforehand.
+        """What to time: one forward and backward pass on these numbers, with all that is made only
+        once made beforehand.
 
         Parameters
         ----------
@@ -405,7 +461,8 @@ class Rung(NamedTuple):
 
         Returns
         -------
-        one_pass : a function without arguments. For PyTorch, the layer and its tensors are made here and not in the pass
+        one_pass : a function without arguments. For PyTorch, the layer and its tensors are made
+            here and not in the pass
         """
         if self.device:
             return _torch_pass(layer, dh, self.device)
@@ -417,16 +474,45 @@ class Rung(NamedTuple):
 
 
 RUNGS: tuple[Rung, ...] = (
-    Rung("naive", "Four gates, each with products of its own, at every step.", naive_forward, naive_backward),
-    Rung("fused", "One product with x and one with h make all four gates.", fused_forward, fused_backward),
     Rung(
-        "hoisted", "The products with x, and those for the weights, leave the loop.", hoisted_forward, hoisted_backward
+        "naive",
+        "Four gates, each with products of its own, at every step.",
+        naive_forward,
+        naive_backward,
     ),
-    Rung("in-place", "One tanh for all gates, and no new memory in the loop.", lstm_forward, lstm_backward),
     Rung(
-        "numba", "A loop over numbers is compiled: one pass over memory.", compiled_forward, compiled_backward, "numba"
+        "fused",
+        "One product with x and one with h make all four gates.",
+        fused_forward,
+        fused_backward,
     ),
-    Rung("PyTorch", "Nothing of the loop is left in Python.", torch_forward, torch_backward, "torch", "cpu"),
+    Rung(
+        "hoisted",
+        "The products with x, and those for the weights, leave the loop.",
+        hoisted_forward,
+        hoisted_backward,
+    ),
+    Rung(
+        "in-place",
+        "One tanh for all gates, and no new memory in the loop.",
+        lstm_forward,
+        lstm_backward,
+    ),
+    Rung(
+        "numba",
+        "A loop over numbers is compiled: one pass over memory.",
+        compiled_forward,
+        compiled_backward,
+        "numba",
+    ),
+    Rung(
+        "PyTorch",
+        "Nothing of the loop is left in Python.",
+        torch_forward,
+        torch_backward,
+        "torch",
+        "cpu",
+    ),
     Rung("cuDNN", "The same layer on a GPU.", cudnn_forward, torch_backward, "torch", "cuda"),
 )
 
@@ -443,7 +529,8 @@ def rung(name: str) -> Rung:
 def gemm_bound(N: int, T: int, D: int, H: int, dtype: Any = np.float32, seed: int = 0) -> Pass:
     """The matrix products of one forward and backward pass, and nothing else.
 
-    No version that calls BLAS once for each of these products can be faster. A library with products of its own can be.
+    No version that calls BLAS once for each of these products can be faster. A library with
+    products of its own can be.
 
     Parameters
     ----------
@@ -453,8 +540,8 @@ def gemm_bound(N: int, T: int, D: int, H: int, dtype: Any = np.float32, seed: in
 
     Returns
     -------
-    products : a function without arguments: 2 T products with Wh, one at each step forward and backward, and four over the
-        whole sequence
+    products : a function without arguments: 2 T products with Wh, one at each step forward and
+        backward, and four over the whole sequence
 
     Examples
     --------
@@ -462,7 +549,13 @@ def gemm_bound(N: int, T: int, D: int, H: int, dtype: Any = np.float32, seed: in
     >>> products()
     """
     rng = np.random.default_rng(seed)
-    shapes = {"x": (T * N, D), "h": (T, N, H), "da": (T, N, 4 * H), "Wx": (D, 4 * H), "Wh": (H, 4 * H)}
+    shapes = {
+        "x": (T * N, D),
+        "h": (T, N, H),
+        "da": (T, N, 4 * H),
+        "Wx": (D, 4 * H),
+        "Wh": (H, 4 * H),
+    }
     x, h, da, Wx, Wh = (rng.standard_normal(shape).astype(dtype) for shape in shapes.values())
     WhT = Wh.T.copy()
     a, dh = np.empty((N, 4 * H), dtype), np.empty((N, H), dtype)

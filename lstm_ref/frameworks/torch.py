@@ -1,12 +1,15 @@
-"""The LSTM in PyTorch twice: from the equations, with autograd in place of a backward pass, and as torch.nn.LSTM. The GRU, too.
+"""The LSTM in PyTorch twice: from the equations, with autograd in place of a backward pass, and as
+torch.nn.LSTM. The GRU, too.
 
-Both compute what `lstm_ref.cell`, `lstm_ref.sequence`, `lstm_ref.layers` and `lstm_ref.gru` compute, from the same weights.
+Both compute what `lstm_ref.cell`, `lstm_ref.sequence`, `lstm_ref.layers` and `lstm_ref.gru`
+compute, from the same weights.
 
     from the equations       lstm_step_torch, lstm_forward_torch, deep_forward_torch; gru_step_torch, gru_forward_torch
     the layers of PyTorch    torch_lstm and torch_gru make one of our weights, run_torch runs it over a batch, masked or not and
                              in mixed precision on request, params_from_torch takes the weights back
 
-All follow their tensors: on a GPU where these are there (`best_device` names it), in the dtype that these have.
+All follow their tensors: on a GPU where these are there (`best_device` names it), in the dtype that
+these have.
 """
 
 from __future__ import annotations
@@ -25,7 +28,8 @@ try:
     from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 except ImportError as error:
     raise MissingPackageError(
-        "lstm_ref.torch needs PyTorch, which is not installed; run: pip install 'inside-the-lstm[torch]'"
+        "lstm_ref.torch needs PyTorch, which is not installed; run: pip install "
+        "'inside-the-lstm[torch]'"
     ) from error
 
 
@@ -73,7 +77,8 @@ def lstm_forward_torch(
     mask: Tensor | None = None,
     reverse: bool = False,
 ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-    """All time steps forward, as `lstm_ref.lstm_forward`, and with a mask as `lstm_ref.masked_lstm_forward`.
+    """All time steps forward, as `lstm_ref.lstm_forward`, and with a mask as
+    `lstm_ref.masked_lstm_forward`.
 
     Parameters
     ----------
@@ -82,7 +87,8 @@ def lstm_forward_torch(
     Wx : (D, 4H), blocks in the order i, f, g, o
     Wh : (H, 4H)
     b : (4H,)
-    mask : (N, T) of bool, True at valid steps: the state passes a masked step unchanged, and the output there is 0
+    mask : (N, T) of bool, True at valid steps: the state passes a masked step unchanged, and the
+        output there is 0
     reverse : from the last step to the first. The output of step t stands at t all the same
 
     Returns
@@ -107,16 +113,16 @@ def deep_forward_torch(
     *,
     mask: Tensor | None = None,
 ) -> tuple[Tensor, tuple[Tensor, Tensor | None]]:
-    """Several layers, one on another, each of one direction or of two: `lstm_ref.stacked_forward` and `bidirectional_forward`.
+    """Several layers, one on another, each of one direction or of two: `lstm_ref.stacked_forward`
+    and `bidirectional_forward`.
 
     Parameters
     ----------
     x : (N, T, D)
-    h0, c0 : (S, N, H), one state for each layer and direction, in the order of nn.LSTM: first layer forward, first layer
-        reverse, second layer forward, ...
-        c0 is None where the layers are GRUs
-    layers : for each layer, the lowest first, a dict of tensors {"Wx", "Wh", "b"}, or a list of two, forward and reverse; with a
-        "bh" for a GRU whose reset gate acts after the product
+    h0, c0 : (S, N, H), one state for each layer and direction, in the order of nn.LSTM: first layer
+        forward, first layer reverse, second layer forward, ... c0 is None where the layers are GRUs
+    layers : for each layer, the lowest first, a dict of tensors {"Wx", "Wh", "b"}, or a list of
+        two, forward and reverse; with a "bh" for a GRU whose reset gate acts after the product
     mask : (N, T) of bool, True at valid steps
 
     Returns
@@ -140,9 +146,13 @@ def deep_forward_torch(
             state: Any
             if c0 is None:
                 reset = "after" if "bh" in params else "before"
-                out, state = gru_forward_torch(x, h0[k], **params, reset=reset, mask=mask, reverse=reverse)
+                out, state = gru_forward_torch(
+                    x, h0[k], **params, reset=reset, mask=mask, reverse=reverse
+                )
             else:
-                out, state = lstm_forward_torch(x, h0[k], c0[k], **params, mask=mask, reverse=reverse)
+                out, state = lstm_forward_torch(
+                    x, h0[k], c0[k], **params, mask=mask, reverse=reverse
+                )
             outputs.append(out)
             states.append(state)
         x = torch.cat(outputs, dim=2)
@@ -153,7 +163,14 @@ def deep_forward_torch(
 
 
 def gru_step_torch(
-    x: Tensor, h_prev: Tensor, Wx: Tensor, Wh: Tensor, b: Tensor, bh: Tensor | None = None, *, reset: str = "after"
+    x: Tensor,
+    h_prev: Tensor,
+    Wx: Tensor,
+    Wh: Tensor,
+    b: Tensor,
+    bh: Tensor | None = None,
+    *,
+    reset: str = "after",
 ) -> Tensor:
     """One step of a GRU forward, as `lstm_ref.gru_step`.
 
@@ -179,7 +196,10 @@ def gru_step_torch(
     0.5
     """
     if (reset == "after") != (bh is not None):
-        raise ArgumentError(f'gru_step_torch: bh must be there with reset="after" and only then, got reset={reset!r}')
+        raise ArgumentError(
+            'gru_step_torch: bh must be there with reset="after" and only then, got '
+            f"reset={reset!r}"
+        )
     a_r, a_z, a_n = (x @ Wx + b).chunk(3, dim=1)
     Wh_r, Wh_z, Wh_n = Wh.chunk(3, dim=1)
     r = torch.sigmoid(a_r + h_prev @ Wh_r)
@@ -207,7 +227,8 @@ def gru_forward_torch(
     x : (N, T, D)
     h0 : (N, H), the state before the first step that is taken
     Wx, Wh, b, bh, reset : as `gru_step_torch` takes them
-    mask : (N, T), True at valid steps; elsewhere the state stays and the output is 0. None means that all are
+    mask : (N, T), True at valid steps; elsewhere the state stays and the output is 0. None means
+        that all are
     reverse : from the last step to the first; outputs stand at the time of their inputs
 
     Returns
@@ -218,7 +239,9 @@ def gru_forward_torch(
     h = h0
     steps = []
     for t in _times(x, reverse):
-        out, (h,) = _choose(mask, t, (gru_step_torch(x[:, t], h, Wx, Wh, b, bh, reset=reset),), (h,))
+        out, (h,) = _choose(
+            mask, t, (gru_step_torch(x[:, t], h, Wx, Wh, b, bh, reset=reset),), (h,)
+        )
         steps.append(out)
     return torch.stack(steps[::-1] if reverse else steps, dim=1), h
 
@@ -235,10 +258,13 @@ def _choose(
     if mask is None:
         return new[0], new
     valid = mask[:, t, None]
-    return torch.where(valid, new[0], 0), tuple(torch.where(valid, n, o) for n, o in zip(new, old, strict=True))
+    return torch.where(valid, new[0], 0), tuple(
+        torch.where(valid, n, o) for n, o in zip(new, old, strict=True)
+    )
 
 
-# --- The layers of PyTorch --------------------------------------------------------------------------------------------------
+# --- The layers of PyTorch
+# --------------------------------------------------------------------------------------------------
 
 
 def torch_lstm(
@@ -248,23 +274,26 @@ def torch_lstm(
     *,
     dropout: float = 0.0,
 ) -> nn.LSTM:
-    """A torch.nn.LSTM with our weights, ``batch_first=True``: one layer or several, of one direction or of two.
+    """A torch.nn.LSTM with our weights, ``batch_first=True``: one layer or several, of one
+    direction or of two.
 
-    nn.LSTM has two biases. All of b goes into the first; the second stays zero and is not trained (``requires_grad`` is
-    off), because two trained biases would move their sum twice as far in every step as our one.
+    nn.LSTM has two biases. All of b goes into the first; the second stays zero and is not trained
+    (``requires_grad`` is off), because two trained biases would move their sum twice as far in
+    every step as our one.
 
     Parameters
     ----------
-    params : {"Wx": (D, 4H), "Wh": (H, 4H), "b": (4H,)}; or a list with one such dict a layer; where the layers have two
-        directions, with a list of two dicts a layer. All layers have the same H
+    params : {"Wx": (D, 4H), "Wh": (H, 4H), "b": (4H,)}; or a list with one such dict a layer; where
+        the layers have two directions, with a list of two dicts a layer. All layers have the same H
     dtype : torch.float32 or torch.float64; None means that of the params
     device : where the layer lives; `best_device` names the GPU where there is one
     dropout : rate of the dropout between two layers in training, as of nn.LSTM
 
     Returns
     -------
-    lstm : torch.nn.LSTM. ``lstm(x, (h0, c0))`` takes x (N, T, D), h0 and c0 (S, N, H), and gives h (N, T, H) and hT, cT: the
-        first axis of the states counts layers and directions, whatever ``batch_first`` is, and is 1 for one of each
+    lstm : torch.nn.LSTM. ``lstm(x, (h0, c0))`` takes x (N, T, D), h0 and c0 (S, N, H), and gives h
+        (N, T, H) and hT, cT: the first axis of the states counts layers and directions, whatever
+        ``batch_first`` is, and is 1 for one of each
 
     Raises
     ------
@@ -291,10 +320,12 @@ def torch_gru(
     *,
     dropout: float = 0.0,
 ) -> nn.GRU:
-    """A torch.nn.GRU with our weights, ``batch_first=True``; the GRU whose reset gate acts after the product.
+    """A torch.nn.GRU with our weights, ``batch_first=True``; the GRU whose reset gate acts after
+    the product.
 
-    Of its second bias, only the block of n counts: it is our bh. The blocks of r and z stay zero, as all of it does in
-    `torch_lstm`; as they share a tensor with bh, a hook sets their gradient to zero. (``copy.deepcopy`` does not copy hooks.)
+    Of its second bias, only the block of n counts: it is our bh. The blocks of r and z stay zero,
+    as all of it does in `torch_lstm`; as they share a tensor with bh, a hook sets their gradient to
+    zero. (``copy.deepcopy`` does not copy hooks.)
 
     Parameters
     ----------
@@ -337,22 +368,25 @@ def run_torch(
     *,
     autocast: torch.dtype | None = None,
 ) -> tuple[Tensor, Any]:
-    """A layer of torch.nn over a batch, with sequences of different lengths packed, and in mixed precision on request.
+    """A layer of torch.nn over a batch, with sequences of different lengths packed, and in mixed
+    precision on request.
 
     Parameters
     ----------
     layer : torch.nn.LSTM, GRU or RNN with ``batch_first=True``
     x : (N, T, D), on the device of the layer
     state : (h0, c0) of an LSTM, h0 of the others, each (S, N, H); zeros if not given
-    mask : (N, T) of bool, True at valid steps, as `lstm_ref.padding_mask` makes it for padding after the data: PyTorch packs no
-        other padding, and no sequence without a valid step
-    autocast : torch.bfloat16 or torch.float16: products in this dtype, weights and sums in float32, by ``torch.autocast``. On the
-        CPU, packed sequences of different lengths give float32, and so does a processor for which oneDNN has no LSTM of this
-        dtype (x86 without AVX-512): there PyTorch's own operations compute, with the same products
+    mask : (N, T) of bool, True at valid steps, as `lstm_ref.padding_mask` makes it for padding
+        after the data: PyTorch packs no other padding, and no sequence without a valid step
+    autocast : torch.bfloat16 or torch.float16: products in this dtype, weights and sums in float32,
+        by ``torch.autocast``. On the CPU, packed sequences of different lengths give float32, and
+        so does a processor for which oneDNN has no LSTM of this dtype (x86 without AVX-512): there
+        PyTorch's own operations compute, with the same products
 
     Returns
     -------
-    h : (N, T, H), or (N, T, 2H) for two directions; 0 at masked steps. Under autocast in the dtype that PyTorch gives it
+    h : (N, T, H), or (N, T, 2H) for two directions; 0 at masked steps. Under autocast in the dtype
+        that PyTorch gives it
     state : as it went in: after the last valid step
 
     Raises
@@ -372,20 +406,31 @@ def run_torch(
             f"{type(layer).__name__}{' without it' if isinstance(layer, nn.RNNBase) else ''}"
         )
     if autocast not in (None, torch.bfloat16, torch.float16):
-        raise DTypeError(f"run_torch: autocast must be torch.bfloat16, torch.float16 or None, got {autocast}")
+        raise DTypeError(
+            f"run_torch: autocast must be torch.bfloat16, torch.float16 or None, got {autocast}"
+        )
     weights = layer.weight_ih_l0.dtype
     if autocast is not None and weights != torch.float32:
-        raise DTypeError(f"run_torch: mixed precision keeps weights in float32, the layer has {weights}; use .float()")
+        raise DTypeError(
+            f"run_torch: mixed precision keeps weights in float32, the layer has {weights}; "
+            "use .float()"
+        )
     given: Any = x
     if mask is not None:
         given = pack_padded_sequence(x, _lengths(mask, x), batch_first=True, enforce_sorted=False)
-    h, state = layer(given, state) if autocast is None else _run_mixed(layer, given, state, x.device.type, autocast)
+    h, state = (
+        layer(given, state)
+        if autocast is None
+        else _run_mixed(layer, given, state, x.device.type, autocast)
+    )
     if mask is not None:
         h, _ = pad_packed_sequence(h, batch_first=True, total_length=x.shape[1])
     return h, state
 
 
-def _run_mixed(layer: nn.Module, given: Any, state: Any, device: str, dtype: torch.dtype) -> tuple[Any, Any]:
+def _run_mixed(
+    layer: nn.Module, given: Any, state: Any, device: str, dtype: torch.dtype
+) -> tuple[Any, Any]:
     """One call under autocast; without oneDNN where it has no such layer for this processor."""
     with torch.autocast(device, dtype):
         try:
@@ -414,19 +459,25 @@ def _lengths(mask: Tensor, x: Tensor) -> Tensor:
     """Valid steps of each sequence, on the CPU, where PyTorch wants them."""
     if not isinstance(mask, Tensor) or mask.dtype != torch.bool:
         kind = mask.dtype if isinstance(mask, Tensor) else type(mask).__name__
-        raise DTypeError(f"run_torch: mask must be a tensor of bool, True at valid steps, got {kind}")
+        raise DTypeError(
+            f"run_torch: mask must be a tensor of bool, True at valid steps, got {kind}"
+        )
     if mask.shape != x.shape[:2]:
-        raise ShapeError(f"run_torch: mask must be (N, T) = {tuple(x.shape[:2])}, got {tuple(mask.shape)}")
+        raise ShapeError(
+            f"run_torch: mask must be (N, T) = {tuple(x.shape[:2])}, got {tuple(mask.shape)}"
+        )
     lengths = mask.sum(dim=1)
     steps = torch.arange(mask.shape[1], device=mask.device)
     if not torch.equal(mask, steps < lengths[:, None]):
         raise ArgumentError(
-            "run_torch: mask must be True up to the length of each sequence and False after it, got another; PyTorch packs "
+            "run_torch: mask must be True up to the length of each sequence and False after it, "
+            "got another; PyTorch packs "
             "padding after the data only, deep_forward_torch takes any mask"
         )
     if not lengths.all():
         raise ArgumentError(
-            "run_torch: every sequence must have a valid step, got one without; leave such sequences out of the batch"
+            "run_torch: every sequence must have a valid step, got one without; leave such "
+            "sequences out of the batch"
         )
     return lengths.cpu()
 
@@ -440,8 +491,9 @@ def params_from_torch(layer: nn.LSTM | nn.GRU | nn.RNN) -> Model:
 
     Returns
     -------
-    params : {"Wx": (D, 4H), "Wh": (H, 4H), "b": (4H,)} for an LSTM of one layer and one direction; 3H and "bh" for a GRU, H for
-        an RNN. For more layers or directions, the list that `torch_lstm` takes. Copies
+    params : {"Wx": (D, 4H), "Wh": (H, 4H), "b": (4H,)} for an LSTM of one layer and one direction;
+        3H and "bh" for a GRU, H for an RNN. For more layers or directions, the list that
+        `torch_lstm` takes. Copies
 
     Raises
     ------
@@ -458,7 +510,10 @@ def params_from_torch(layer: nn.LSTM | nn.GRU | nn.RNN) -> Model:
     [(4, 8), (4, 8)]
     """
     if not isinstance(layer, nn.Module):
-        raise ArgumentError(f"params_from_torch: layer must be a torch.nn.LSTM, GRU or RNN, got {type(layer).__name__}")
+        raise ArgumentError(
+            "params_from_torch: layer must be a torch.nn.LSTM, GRU or RNN, got "
+            f"{type(layer).__name__}"
+        )
     return read_torch("params_from_torch", layer).model
 
 
@@ -478,7 +533,8 @@ def _module(
     sizes = {array.shape[1] for array in recurrent.values()}
     if len(sizes) > 1:
         raise ArgumentError(
-            f"{operation}: all layers must have one H, got {sorted(sizes)}; a module of PyTorch has one for all its layers"
+            f"{operation}: all layers must have one H, got {sorted(sizes)}; a module of "
+            "PyTorch has one for all its layers"
         )
     weights = {name: torch.from_numpy(array) for name, array in state.items()}
     dtype = weights["weight_ih_l0"].dtype if dtype is None else dtype

@@ -1,7 +1,8 @@
 """Weights out of a model, in our dialect, whichever engine the model runs on.
 
-No framework is imported here: a model can only exist where its framework is imported already. So Keras may run on any of its
-backends. `lstm_ref.inspect.trace`, `params_from_torch` and `params_from_keras` all read by this one module.
+No framework is imported here: a model can only exist where its framework is imported already. So
+Keras may run on any of its backends. `lstm_ref.inspect.trace`, `params_from_torch` and
+`params_from_keras` all read by this one module.
 """
 
 from __future__ import annotations
@@ -31,8 +32,12 @@ class Weights(NamedTuple):
 
     @property
     def model(self) -> Model:
-        """As `lstm_ref.convert.convert_model` has it: a dict where there is one layer of one direction, else a list."""
-        entries: list[Params | list[Params]] = [layer[0] if len(layer) == 1 else layer for layer in self.layers]
+        """As `lstm_ref.convert.convert_model` has it: a dict where there is one layer of one
+        direction, else a list.
+        """
+        entries: list[Params | list[Params]] = [
+            layer[0] if len(layer) == 1 else layer for layer in self.layers
+        ]
         return self.layers[0][0] if len(self.layers) == len(self.layers[0]) == 1 else entries
 
 
@@ -42,9 +47,10 @@ def read_weights(operation: str, model: Any) -> Weights:
     Parameters
     ----------
     operation : name of the function, put first in every message
-    model : a dict with Wx, Wh, b (and bh for a GRU, ``reset="after"``), more entries do no harm; a list of such dicts, one a
-        layer, or of lists of two, forward and reverse; a torch.nn.LSTM, GRU or RNN; a keras.layers.LSTM, GRU, SimpleRNN or a
-        Bidirectional of one of them, or a list of such layers, one on another
+    model : a dict with Wx, Wh, b (and bh for a GRU, ``reset="after"``), more entries do no harm; a
+        list of such dicts, one a layer, or of lists of two, forward and reverse; a torch.nn.LSTM,
+        GRU or RNN; a keras.layers.LSTM, GRU, SimpleRNN or a Bidirectional of one of them, or a list
+        of such layers, one on another
 
     Returns
     -------
@@ -75,31 +81,41 @@ def read_weights(operation: str, model: Any) -> Weights:
             return _one_on_another(operation, [read_keras(operation, layer) for layer in model])
         return _read_dicts(operation, model)
     raise ArgumentError(
-        f"{operation}: model must be a dict of Wx, Wh and b, a list of them, a recurrent layer of torch.nn or of "
+        f"{operation}: model must be a dict of Wx, Wh and b, a list of them, a recurrent layer of "
+        "torch.nn or of "
         f"keras.layers, got {type(model).__name__}"
     )
 
 
 def read_torch(operation: str, module: Any) -> Weights:
-    """Weights of a torch.nn.LSTM, GRU or RNN, with or without bias, on any device; see `read_weights`."""
+    """Weights of a torch.nn.LSTM, GRU or RNN, with or without bias, on any device; see
+    `read_weights`.
+    """
     torch = sys.modules["torch"]
     kinds = {torch.nn.LSTM: "lstm", torch.nn.GRU: "gru", torch.nn.RNN: "rnn"}
     cell = next((kinds[kind] for kind in kinds if isinstance(module, kind)), None)
     if cell is None:
-        inside = {name: part for name, part in module.named_modules() if isinstance(part, tuple(kinds))}
-        _refuse(operation, module, [f"model.{name}" for name in inside], "torch.nn.LSTM, GRU or RNN")
+        inside = {
+            name: part for name, part in module.named_modules() if isinstance(part, tuple(kinds))
+        }
+        _refuse(
+            operation, module, [f"model.{name}" for name in inside], "torch.nn.LSTM, GRU or RNN"
+        )
     unusual = [f"proj_size={module.proj_size}"] if module.proj_size else []
     if cell == "rnn" and module.nonlinearity != "tanh":
         unusual.append(f"nonlinearity={module.nonlinearity!r}")
     if unusual:
         raise ArgumentError(
-            f"{operation}: a torch.nn.{type(module).__name__} must have no projection and tanh, got {', '.join(unusual)}; "
+            f"{operation}: a torch.nn.{type(module).__name__} must have no projection and tanh, "
+            f"got {', '.join(unusual)}; "
             "that is another recurrence"
         )
     weights = {name: tensor.detach().cpu() for name, tensor in module.named_parameters()}
     for name, tensor in weights.items():
         if tensor.dtype not in (torch.float32, torch.float64):  # NumPy has no bfloat16
-            raise DTypeError(f"{operation}: {name} must be float32 or float64, got {tensor.dtype}; use .float()")
+            raise DTypeError(
+                f"{operation}: {name} must be float32 or float64, got {tensor.dtype}; use .float()"
+            )
     arrays = {name: tensor.numpy() for name, tensor in weights.items()}
     if not module.bias:
         names = [name.replace("weight", "bias") for name in arrays]
@@ -107,18 +123,26 @@ def read_torch(operation: str, module: Any) -> Weights:
         arrays |= {name: zeros for name in names}
     layers = convert_model(arrays, "pytorch", "here", cell=cell)
     return Weights(
-        cell, [[layer] if isinstance(layer, dict) else layer for layer in layers], time_first=not module.batch_first
+        cell,
+        [[layer] if isinstance(layer, dict) else layer for layer in layers],
+        time_first=not module.batch_first,
     )
 
 
 def read_keras(operation: str, layer: Any) -> Weights:
-    """Weights of a keras.layers.LSTM, GRU or SimpleRNN, or of a Bidirectional of one, on any backend; see `read_weights`."""
+    """Weights of a keras.layers.LSTM, GRU or SimpleRNN, or of a Bidirectional of one, on any
+    backend; see `read_weights`.
+    """
     keras = sys.modules["keras"]
     kinds = {keras.layers.LSTM: "lstm", keras.layers.GRU: "gru", keras.layers.SimpleRNN: "rnn"}
     if isinstance(layer, keras.layers.Bidirectional):
-        there, back = (_read_one(operation, part, kinds, k == 1) for k, part in enumerate(_parts(layer)))
+        there, back = (
+            _read_one(operation, part, kinds, k == 1) for k, part in enumerate(_parts(layer))
+        )
         if there[:2] != back[:2]:
-            raise ArgumentError(f"{operation}: both directions must be of one kind, got {there[:2]} and {back[:2]}")
+            raise ArgumentError(
+                f"{operation}: both directions must be of one kind, got {there[:2]} and {back[:2]}"
+            )
         return Weights(there[0], [[there[2], back[2]]], there[1])
     if not isinstance(layer, tuple(kinds)):
         recurrent = (*kinds, keras.layers.Bidirectional)
@@ -133,7 +157,9 @@ def _parts(layer: Any) -> tuple[Any, Any]:
     return layer.forward_layer, layer.backward_layer
 
 
-def _read_one(operation: str, layer: Any, kinds: dict[Any, str], backwards: bool) -> tuple[str, str, Params]:
+def _read_one(
+    operation: str, layer: Any, kinds: dict[Any, str], backwards: bool
+) -> tuple[str, str, Params]:
     """Cell, reset and weights of a layer of one direction."""
     keras = sys.modules["keras"]
     cell = next((kinds[kind] for kind in kinds if isinstance(layer, kind)), None)
@@ -149,19 +175,24 @@ def _read_one(operation: str, layer: Any, kinds: dict[Any, str], backwards: bool
         unusual.append(f"go_backwards={layer.go_backwards}")
     if unusual:
         raise ArgumentError(
-            f"{operation}: a keras.layers.{type(layer).__name__} must have {', '.join(usual.values())} and run "
-            f"{'backwards' if backwards else 'forwards'}, got {', '.join(unusual)}; that is another recurrence"
+            f"{operation}: a keras.layers.{type(layer).__name__} must have "
+            f"{', '.join(usual.values())} and run "
+            f"{'backwards' if backwards else 'forwards'}, got {', '.join(unusual)}; that is "
+            "another recurrence"
         )
     if not layer.built:
         raise ArgumentError(
-            f"{operation}: the layer {layer.name!r} has no weights yet; call the model on some input first, or "
+            f"{operation}: the layer {layer.name!r} has no weights yet; call the model on some "
+            "input first, or "
             "layer.build(shape)"
         )
     arrays = list(layer.get_weights())
     reset = "before" if cell == "gru" and not layer.reset_after else "after"
     if not layer.use_bias:
         size = BLOCKS[cell] * layer.units
-        arrays.append(np.zeros((2, size) if (cell, reset) == ("gru", "after") else size, arrays[0].dtype))
+        arrays.append(
+            np.zeros((2, size) if (cell, reset) == ("gru", "after") else size, arrays[0].dtype)
+        )
     return cell, reset, convert(arrays, "keras", "here", cell=cell, reset=reset)
 
 
@@ -179,10 +210,20 @@ def _one_on_another(operation: str, parts: list[Weights]) -> Weights:
 
 def _read_dicts(operation: str, model: Sequence[Any]) -> Weights:
     layers = [[layer] if isinstance(layer, Mapping) else layer for layer in model]
-    for params in (params for layer in layers for params in (layer if isinstance(layer, Sequence) else [layer])):
-        missing = [name for name in ("Wx", "Wh", "b") if not isinstance(params, Mapping) or name not in params]
+    for params in (
+        params for layer in layers for params in (layer if isinstance(layer, Sequence) else [layer])
+    ):
+        missing = [
+            name
+            for name in ("Wx", "Wh", "b")
+            if not isinstance(params, Mapping) or name not in params
+        ]
         if missing:
-            got = ", ".join(map(str, params)) if isinstance(params, Mapping) else type(params).__name__
+            got = (
+                ", ".join(map(str, params))
+                if isinstance(params, Mapping)
+                else type(params).__name__
+            )
             raise ArgumentError(
                 f"{operation}: a dict must hold Wx, Wh and b, got {got or 'nothing'}; "
                 "convert(params, source, 'here') brings other dialects here"
@@ -190,13 +231,21 @@ def _read_dicts(operation: str, model: Sequence[Any]) -> Weights:
     # By its shape: four blocks of H columns, three or one.
     first = layers[0][0]
     Wh = np.asarray(first["Wh"])
-    cell = next((name for name, k in BLOCKS.items() if Wh.ndim == 2 and Wh.shape[1] == k * Wh.shape[0]), "lstm")
+    cell = next(
+        (name for name, k in BLOCKS.items() if Wh.ndim == 2 and Wh.shape[1] == k * Wh.shape[0]),
+        "lstm",
+    )
     reset = "before" if cell == "gru" and "bh" not in first else "after"
     k = BLOCKS[cell]
-    axes = {"Wx": f"D {k}H" if k > 1 else "D H", "Wh": f"H {k}H" if k > 1 else "H H", "b": f"{k}H" if k > 1 else "H"}
+    axes = {
+        "Wx": f"D {k}H" if k > 1 else "D H",
+        "Wh": f"H {k}H" if k > 1 else "H H",
+        "b": f"{k}H" if k > 1 else "H",
+    }
     names = (*axes, "bh") if (cell, reset) == ("gru", "after") else tuple(axes)
     ours = [
-        [{name: np.asarray(params[name]) for name in names if name in params} for params in layer] for layer in layers
+        [{name: np.asarray(params[name]) for name in names if name in params} for params in layer]
+        for layer in layers
     ]
     # convert_model checks again, but it would put its own name in front of the message.
     for params in (params for layer in ours for params in layer):
@@ -207,5 +256,11 @@ def _read_dicts(operation: str, model: Sequence[Any]) -> Weights:
 
 
 def _refuse(operation: str, model: Any, found: list[str], wanted: str) -> NoReturn:
-    advice = f"; pass {' or '.join(found)} and what it receives" if found else f", with no {wanted.split(',')[0]} in it"
-    raise ArgumentError(f"{operation}: model must be a {wanted} itself, got {type(model).__name__}{advice}")
+    advice = (
+        f"; pass {' or '.join(found)} and what it receives"
+        if found
+        else f", with no {wanted.split(',')[0]} in it"
+    )
+    raise ArgumentError(
+        f"{operation}: model must be a {wanted} itself, got {type(model).__name__}{advice}"
+    )

@@ -1,4 +1,5 @@
-"""Looking inside: figures for light and dark pages, the gates of a model, and the widgets that show them.
+"""Looking inside: figures for light and dark pages, the gates of a model, and the widgets that show
+them.
 
 Matplotlib, PyTorch, Keras and anywidget are imported when something that needs them is used.
 """

@@ -1,4 +1,6 @@
-"""The backward stepper: backpropagation through two steps of a small LSTM, one local derivative at a time."""
+"""The backward stepper: backpropagation through two steps of a small LSTM, one local derivative at
+a time.
+"""
 
 from __future__ import annotations
 
@@ -30,10 +32,12 @@ _NAMES = ("x", "y", "h0", "c0", "Wx", "Wh", "b", "loss", "mistake", "position")
 
 
 class BackwardStepper(Widget):
-    """Two steps of an LSTM with one example, one input and one unit, walked back from the loss by the reader.
+    """Two steps of an LSTM with one example, one input and one unit, walked back from the loss by
+    the reader.
 
-    The loss is half the squared distance of h from y, at the last step or at both. All numbers of the page are computed in
-    the page, the difference quotients too. A planted mistake is one of the zoo; its name stays covered until it is asked for.
+    The loss is half the squared distance of h from y, at the last step or at both. All numbers of
+    the page are computed in the page, the difference quotients too. A planted mistake is one of the
+    zoo; its name stays covered until it is asked for.
 
     Parameters
     ----------
@@ -46,7 +50,8 @@ class BackwardStepper(Widget):
 
     Raises
     ------
-    TraitError : a number that is not finite, a list of the wrong length, an unknown mistake, or a name that is not in this list
+    TraitError : a number that is not finite, a list of the wrong length, an unknown mistake, or a
+        name that is not in this list
 
     Examples
     --------
@@ -59,8 +64,10 @@ class BackwardStepper(Widget):
 
     name = "backward_stepper"
     fallback = (
-        "The backward stepper walks back through two steps of an LSTM, one local derivative at a time. "
-        "It needs JavaScript. The same gradients come from BackwardStepper(loss=..., mistake=...).values."
+        "The backward stepper walks back through two steps of an LSTM, one local derivative at a "
+        "time. "
+        "It needs JavaScript. The same gradients come from BackwardStepper(loss=..., "
+        "mistake=...).values."
     )
     _esm = module(name)
     _css = style(name)
@@ -80,10 +87,16 @@ class BackwardStepper(Widget):
     def __init__(self, **numbers: Any) -> None:
         unknown = [name for name in numbers if name not in _NAMES]
         if unknown:
-            raise TraitError(f"BackwardStepper: the numbers are {', '.join(_NAMES)}; got {', '.join(unknown)}")
+            raise TraitError(
+                f"BackwardStepper: the numbers are {', '.join(_NAMES)}; got {', '.join(unknown)}"
+            )
         bugs = [find(id) for id in MISTAKES]
         zoo = [
-            {"id": bug.id, "title": bug.title, "changes": [change.__dict__.copy() for change in bug.changes]}
+            {
+                "id": bug.id,
+                "title": bug.title,
+                "changes": [change.__dict__.copy() for change in bug.changes],
+            }
             for bug in bugs
         ]
         super().__init__(zoo=zoo, **numbers)
@@ -92,7 +105,9 @@ class BackwardStepper(Widget):
     def _in_walk(self, proposal: dict[str, Any]) -> int:
         value: int = proposal["value"]
         if not 0 <= value <= POSITIONS:
-            raise TraitError(f"BackwardStepper: position must be from 0 to {POSITIONS}, got {value}")
+            raise TraitError(
+                f"BackwardStepper: position must be from 0 to {POSITIONS}, got {value}"
+            )
         return value
 
     @validate("h0", "c0", *_LENGTHS)  # type: ignore[untyped-decorator]
@@ -100,7 +115,9 @@ class BackwardStepper(Widget):
         name, value = proposal["trait"].name, proposal["value"]
         length = _LENGTHS.get(name)
         if length is not None and len(value) != length:
-            raise TraitError(f"BackwardStepper: {name} must hold {length} numbers, got {len(value)}")
+            raise TraitError(
+                f"BackwardStepper: {name} must hold {length} numbers, got {len(value)}"
+            )
         if not all(math.isfinite(number) for number in (value if length else [value])):
             raise TraitError(f"BackwardStepper: {name} must be finite, got {value}")
         return value
@@ -119,7 +136,9 @@ class BackwardStepper(Widget):
 
     @property
     def values(self) -> SequenceGrads:
-        """The gradients at the end of the walk, by `lstm_backward` or by the planted mistake of the zoo."""
+        """The gradients at the end of the walk, by `lstm_backward` or by the planted mistake of the
+        zoo.
+        """
         h, _, cache = lstm_forward(**self.arguments)
         dh = h - np.array(self.y).reshape(1, 2, 1)
         if self.loss == "last":

@@ -1,4 +1,6 @@
-"""The LSTM cell as a drawing that grows part by part, in the colours of the widgets, with a missing part as a ghost."""
+"""The LSTM cell as a drawing that grows part by part, in the colours of the widgets, with a missing
+part as a ghost.
+"""
 
 from __future__ import annotations
 
@@ -27,9 +29,10 @@ def cell_diagram(
 
     Parameters
     ----------
-    parts : letters of the parts that are there: f, i, g, o, and t for the tanh at the output. Without g the raw input is
-        written, without f the old state is always kept
-    new : letters of the parts to stress; all others are drawn in grey. Empty: every part has its colour
+    parts : letters of the parts that are there: f, i, g, o, and t for the tanh at the output.
+        Without g the raw input is written, without f the old state is always kept
+    new : letters of the parts to stress; all others are drawn in grey. Empty: every part has its
+        colour
     ghost : letters of parts that are missing and drawn as a dashed shadow
     alt : what the drawing shows, in words; made from the parts when it is not given
     caption : text under the drawing
@@ -50,7 +53,8 @@ def cell_diagram(
     unknown = sorted(set(parts + new + ghost) - set(PARTS))
     if unknown or set(parts) & set(ghost):
         raise ArgumentError(
-            f"cell_diagram: parts are letters of {PARTS!r}, and a ghost is none of the parts that are there; "
+            f"cell_diagram: parts are letters of {PARTS!r}, and a ghost is none of the parts that "
+            "are there; "
             f"got parts {parts!r}, new {new!r}, ghost {ghost!r}"
         )
 
@@ -61,7 +65,13 @@ def cell_diagram(
 
 
 def _in_words(parts: str, ghost: str) -> str:
-    names = {"f": "forget gate", "i": "input gate", "g": "candidate", "o": "output gate", "t": "output tanh"}
+    names = {
+        "f": "forget gate",
+        "i": "input gate",
+        "g": "candidate",
+        "o": "output gate",
+        "t": "output tanh",
+    }
     there, gone = (", ".join(names[p] for p in PARTS if p in group) for group in (parts, ghost))
     return f"LSTM cell with {there or 'no gate'}" + (f"; without {gone}" if gone else "") + "."
 
@@ -89,7 +99,9 @@ class _Cell:
         return part in self.parts or part in self.ghost
 
     def _style(self, part: str) -> dict[str, Any]:
-        """Colour and line of a part: its own, grey where another one is new, a dashed shadow where it is missing."""
+        """Colour and line of a part: its own, grey where another one is new, a dashed shadow where
+        it is missing.
+        """
         colour = self.palette.colours["h" if part == "t" else part]
         if part in self.ghost:
             return {"color": colour, "linestyle": (0, (2, 2)), "alpha": 0.45, "linewidth": 1.6}
@@ -98,9 +110,13 @@ class _Cell:
         return {"color": colour, "linestyle": "-", "linewidth": 2.6}
 
     def _line(self, part: str, *points: tuple[float, float]) -> None:
-        self.ax.plot(*zip(*points, strict=True), solid_capstyle="round", zorder=1, **self._style(part))
+        self.ax.plot(
+            *zip(*points, strict=True), solid_capstyle="round", zorder=1, **self._style(part)
+        )
 
-    def _arrow(self, start: tuple[float, float], end: tuple[float, float], colour: str, width: float) -> None:
+    def _arrow(
+        self, start: tuple[float, float], end: tuple[float, float], colour: str, width: float
+    ) -> None:
         style = {
             "arrowstyle": "-|>",
             "mutation_scale": 17,
@@ -117,7 +133,11 @@ class _Cell:
     def _node(self, part: str | None, x: float, y: float, sign: str) -> None:
         from matplotlib.patches import Circle
 
-        style = self._style(part) if part else {"color": self.palette.fg, "linestyle": "-", "linewidth": 1.6}
+        style = (
+            self._style(part)
+            if part
+            else {"color": self.palette.fg, "linestyle": "-", "linewidth": 1.6}
+        )
         edge = {"edgecolor": style.pop("color"), "facecolor": self.palette.page}
         self.ax.add_patch(Circle((x, y), 0.21, zorder=3, **edge, **style))
         self._text(x, y - 0.02, sign, zorder=4, alpha=style.get("alpha", 1))
@@ -128,7 +148,15 @@ class _Cell:
         style = self._style(part)
         edge = {"edgecolor": style.pop("color"), "facecolor": self.palette.page}
         self.ax.add_patch(
-            FancyBboxPatch((x - 0.25, _GATE - 0.22), 0.5, 0.44, boxstyle="round,pad=0.06", zorder=3, **edge, **style)
+            FancyBboxPatch(
+                (x - 0.25, _GATE - 0.22),
+                0.5,
+                0.44,
+                boxstyle="round,pad=0.06",
+                zorder=3,
+                **edge,
+                **style,
+            )
         )
         self._text(x, _GATE, f"${part}$", zorder=4, alpha=style.get("alpha", 1))
 
@@ -139,7 +167,9 @@ class _Cell:
         self._text(6.9, _BELT + 0.4, "$c_t$")
 
     def _write(self) -> None:
-        """What is added to the cell state: the raw input, or the candidate, times the input gate if there is one."""
+        """What is added to the cell state: the raw input, or the candidate, times the input gate if
+        there is one.
+        """
         self._node(None, _WRITE, _BELT, "+")
         source = "g" if self._seen("g") else None
         meet = 1.42  # where input gate and candidate meet
@@ -164,7 +194,13 @@ class _Cell:
         if part == "g":
             self._line("g", *points)
         else:
-            self.ax.plot(*zip(*points, strict=True), color=self.palette.muted, linestyle="-", linewidth=1.6, zorder=1)
+            self.ax.plot(
+                *zip(*points, strict=True),
+                color=self.palette.muted,
+                linestyle="-",
+                linewidth=1.6,
+                zorder=1,
+            )
 
     def _read(self) -> None:
         """From the cell state down through tanh and output gate to the hidden state."""
@@ -177,27 +213,56 @@ class _Cell:
             style = self._style("t")
             edge = {"edgecolor": style.pop("color"), "facecolor": self.palette.page}
             self.ax.add_patch(
-                FancyBboxPatch((_READ - 0.32, 1.33), 0.64, 0.26, boxstyle="round,pad=0.08", zorder=3, **edge, **style)
+                FancyBboxPatch(
+                    (_READ - 0.32, 1.33),
+                    0.64,
+                    0.26,
+                    boxstyle="round,pad=0.08",
+                    zorder=3,
+                    **edge,
+                    **style,
+                )
             )
             self.ax.text(
-                _READ, 1.45, "tanh", fontsize=14, ha="center", va="center", zorder=4, alpha=style.get("alpha", 1)
+                _READ,
+                1.45,
+                "tanh",
+                fontsize=14,
+                ha="center",
+                va="center",
+                zorder=4,
+                alpha=style.get("alpha", 1),
             )
         if self._seen("o"):
             self._line("o", (_READ - 0.85, _GATE + 0.3), (_READ - 0.85, meet), (_READ - 0.2, meet))
             self._gate("o", _READ - 0.85)
             self._node("o", _READ, meet, "×")
-        self._arrow((_READ + (0.21 if self._seen("o") else 0), meet), (6.9, meet), self.palette.colours["h"], 3.2)
+        self._arrow(
+            (_READ + (0.21 if self._seen("o") else 0), meet),
+            (6.9, meet),
+            self.palette.colours["h"],
+            3.2,
+        )
         self._text(6.9, meet + 0.38, "$h_t$")
 
     def _bus(self) -> None:
         """The inputs of all gates. A cell without any gate or candidate gets the input alone."""
         muted = self.palette.muted
-        places = {"f": _KEEP, "i": _WRITE - 0.62, "g": _WRITE + 0.62 if self._seen("i") else _WRITE, "o": _READ - 0.85}
+        places = {
+            "f": _KEEP,
+            "i": _WRITE - 0.62,
+            "g": _WRITE + 0.62 if self._seen("i") else _WRITE,
+            "o": _READ - 0.85,
+        }
         fed = [x for part, x in places.items() if self._seen(part)]
         if not self._seen("g"):
             fed.append(_WRITE + 0.62 if self._seen("i") else _WRITE)
-        self.ax.plot([-0.1, max(fed)], [_BUS, _BUS], color=muted, linestyle="-", linewidth=1.4, zorder=0)
+        self.ax.plot(
+            [-0.1, max(fed)], [_BUS, _BUS], color=muted, linestyle="-", linewidth=1.4, zorder=0
+        )
         for part, x in places.items():
             if self._seen(part):
-                self.ax.plot([x, x], [_BUS, _GATE - 0.3], color=muted, linestyle="-", linewidth=1.4, zorder=0)
+                self.ax.plot(
+                    [x, x], [_BUS, _GATE - 0.3], color=muted, linestyle="-", linewidth=1.4, zorder=0
+                )
         self._text(0.45, _BUS + 0.28, "$x_t,\\ h_{t-1}$")

@@ -1,4 +1,6 @@
-"""The clinic: sick programs as cases, with stored measurements that the reader orders, each with its cost."""
+"""The clinic: sick programs as cases, with stored measurements that the reader orders, each with
+its cost.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,8 @@ PARTS = ("cases", "diagnoses", "measurements")
 
 
 class Clinic(Widget):
-    """Cases: a complaint, measurements to be ordered at a cost, a diagnosis to be chosen, and then the answer.
+    """Cases: a complaint, measurements to be ordered at a cost, a diagnosis to be chosen, and then
+    the answer.
 
     Parameters
     ----------
@@ -41,7 +44,8 @@ class Clinic(Widget):
 
     name = "clinic"
     fallback = (
-        "The clinic shows sick programs as cases, with measurements to be ordered. It needs JavaScript. The same cases "
+        "The clinic shows sick programs as cases, with measurements to be ordered. It needs "
+        "JavaScript. The same cases "
         "can be examined in a notebook: from lstm_ref.clinic import Patient."
     )
     _esm = module(name)
@@ -61,7 +65,8 @@ class Clinic(Widget):
         missing = [part for part in PARTS if not record.get(part)]
         if missing:
             raise ArgumentError(
-                f"Clinic: the record has no {', '.join(missing)}; give what benchmarks/clinic.py has stored"
+                f"Clinic: the record has no {', '.join(missing)}; give what "
+                "benchmarks/clinic.py has stored"
             )
         kept = {part: record[part] for part in PARTS}
         super().__init__(record=kept, ordered=dict(ordered or {}), decided=dict(decided or {}))
@@ -96,7 +101,9 @@ class Clinic(Widget):
         return case
 
     def score(self) -> dict[str, tuple[int, bool]]:
-        """For each decided case, what its measurements cost in passes, and whether the diagnosis was right."""
+        """For each decided case, what its measurements cost in passes, and whether the diagnosis
+        was right.
+        """
         rows = {}
         for id, diagnosis in self.decided.items():
             case = self._case(id)

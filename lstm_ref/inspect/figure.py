@@ -1,4 +1,6 @@
-"""Figures for a page that may be light or dark: drawn once for each, shown as one SVG, described in words."""
+"""Figures for a page that may be light or dark: drawn once for each, shown as one SVG, described in
+words.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,15 @@ from collections.abc import Callable
 from typing import Any
 
 from lstm_ref.errors import ArgumentError, MissingPackageError
-from lstm_ref.inspect.palette import COLOURS, LINE_STYLES, PALETTES, PLAIN_OUTPUT_CSS, Mode, Palette, dark_css
+from lstm_ref.inspect.palette import (
+    COLOURS,
+    LINE_STYLES,
+    PALETTES,
+    PLAIN_OUTPUT_CSS,
+    Mode,
+    Palette,
+    dark_css,
+)
 from lstm_ref.inspect.svg import merged
 
 
@@ -30,16 +40,24 @@ class Figure:
     def _repr_html_(self) -> str:
         caption = f"<figcaption>{html.escape(self.caption)}</figcaption>" if self.caption else ""
         style, drawing = self._drawing()
-        # The theme hides a caption that follows an image of the other mode: the images stand in a box of their own.
-        return f'<style>{_CSS}{style}</style><figure class="lstm-figure"><div>{drawing}</div>{caption}</figure>'
+        # The theme hides a caption that follows an image of the other mode: the images stand in a
+        # box of their own.
+        return (
+            f"<style>{_CSS}{style}</style><figure "
+            f'class="lstm-figure"><div>{drawing}</div>{caption}</figure>'
+        )
 
     def _drawing(self) -> tuple[str, str]:
-        """Style sheet of this figure alone, and one SVG for both modes; or two images where they differ in what is drawn."""
+        """Style sheet of this figure alone, and one SVG for both modes; or two images where they
+        differ in what is drawn.
+        """
         alt = html.escape(self.alt)
         # The same figure has the same name, and two figures on a page have two.
         name = (
             "lf"
-            + hashlib.sha256("\0".join([*self.svg.values(), self.alt, self.caption or ""]).encode()).hexdigest()[:6]
+            + hashlib.sha256(
+                "\0".join([*self.svg.values(), self.alt, self.caption or ""]).encode()
+            ).hexdigest()[:6]
         )
         if (one := merged(self.svg["light"], self.svg["dark"], f"{name}-")) is None:
             images = "".join(
@@ -49,9 +67,14 @@ class Figure:
             )
             return "", images
         drawing, light, dark = one
-        colours = [" ".join(f"{name}: {value};" for name, value in colours.items()) for colours in (light, dark)]
+        colours = [
+            " ".join(f"{name}: {value};" for name, value in colours.items())
+            for colours in (light, dark)
+        ]
         style = f"#{name} {{ {colours[0]} }}\n" + dark_css(f"#{name}", colours[1]) if light else ""
-        return style, drawing.replace("<svg ", f'<svg id="{name}" role="img" aria-label="{alt}" ', 1)
+        return style, drawing.replace(
+            "<svg ", f'<svg id="{name}" role="img" aria-label="{alt}" ', 1
+        )
 
     def __repr__(self) -> str:
         return f"<figure: {self.alt}>"
@@ -70,12 +93,14 @@ def figure(
 
     Parameters
     ----------
-    draw : called as ``draw(ax, palette)`` once for each mode; with several rows or columns, ``ax`` is the array of axes.
-        It must draw the same both times: take random numbers outside of it.
+    draw : called as ``draw(ax, palette)`` once for each mode; with several rows or columns, ``ax``
+        is the array of axes. It must draw the same both times: take random numbers outside of it.
     alt : what the figure shows, in words: the finding, not "a plot of"
     caption : text under the figure
-    size : (width, height) in inches; the text is set so that 6.4 inches stay readable on a telephone
-    rows, columns, **subplots : as in ``matplotlib.figure.Figure.subplots``, for instance ``sharey=True``
+    size : (width, height) in inches; the text is set so that 6.4 inches stay readable on a
+        telephone
+    rows, columns, **subplots : as in ``matplotlib.figure.Figure.subplots``, for instance
+        ``sharey=True``
 
     Returns
     -------
@@ -101,7 +126,9 @@ def figure(
             f"figure: alt must say in words what the figure shows, got {alt!r}; "
             "name the finding, for a reader who cannot see it"
         )
-    svg: dict[Mode, str] = {mode: _draw(draw, PALETTES[mode], size, rows, columns, subplots) for mode in PALETTES}
+    svg: dict[Mode, str] = {
+        mode: _draw(draw, PALETTES[mode], size, rows, columns, subplots) for mode in PALETTES
+    }
     return Figure(svg, " ".join(alt.split()), caption)
 
 
@@ -118,15 +145,20 @@ def _draw(
         from matplotlib.backends.backend_svg import FigureCanvasSVG
         from matplotlib.figure import Figure as Canvas
     except ImportError as missing:
-        raise MissingPackageError("figure: needs Matplotlib; pip install 'inside-the-lstm[book]'") from missing
+        raise MissingPackageError(
+            "figure: needs Matplotlib; pip install 'inside-the-lstm[book]'"
+        ) from missing
 
-    # A Figure of its own, not pyplot's: nothing is left open, and the reader's settings are neither used nor changed.
+    # A Figure of its own, not pyplot's: nothing is left open, and the reader's settings are neither
+    # used nor changed.
     with matplotlib.rc_context({**matplotlib.rcParamsDefault, **_style(palette)}):
         canvas = Canvas(figsize=size, layout="constrained")
         FigureCanvasSVG(canvas)
         draw(canvas.subplots(rows, columns, **subplots), palette)
         out = io.StringIO()
-        canvas.savefig(out, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+        canvas.savefig(
+            out, format="svg", transparent=True, metadata={"Date": None, "Creator": None}
+        )
     return out.getvalue()
 
 
@@ -139,7 +171,8 @@ def _style(palette: Palette) -> dict[str, Any]:
         # Glyphs as outlines: a font that is missing on the reader's machine would move every label.
         "svg.fonttype": "path",
         "svg.hashsalt": "inside-the-lstm",  # the same drawing gives the same bytes
-        # 6.4 inches are 614 pixels; on a telephone of 390 pixels these 12 points are still 9 pixels high.
+        # 6.4 inches are 614 pixels; on a telephone of 390 pixels these 12 points are still 9 pixels
+        # high.
         "font.size": 12,
         "axes.labelsize": 12,
         "axes.titlesize": 12,
@@ -169,18 +202,22 @@ def _style(palette: Palette) -> dict[str, Any]:
         "patch.edgecolor": fg,
         "hatch.color": fg,
         "axes.prop_cycle": cycler(color=[COLOURS[k] for k in "fcigoh"])
-        + cycler(linestyle=["solid", (0, (5, 1.5))] + [LINE_STYLES[k] for k in "goh"] + [(0, (1, 3))]),
+        + cycler(
+            linestyle=["solid", (0, (5, 1.5))] + [LINE_STYLES[k] for k in "goh"] + [(0, (1, 3))]
+        ),
     }
 
 
 _CSS = (
     ".lstm-figure { margin: 1rem 0; }\n"
-    ".lstm-figure img { display: block; max-width: 100%; height: auto; padding: 0 !important; filter: none;"
+    ".lstm-figure img { display: block; max-width: 100%; height: auto; padding: 0 !important; "
+    "filter: none;"
     " background: var(--pst-color-background, var(--jp-layout-color0, #fff)) !important; }\n"
     ".lstm-figure svg { display: block; max-width: 100%; height: auto; }\n"
     ".lstm-figure .only-dark { display: none !important;"
     " background: var(--pst-color-background, var(--jp-layout-color0, #121212)) !important; }\n"
-    ".lstm-figure figcaption { display: block !important; margin-top: .4rem; font-size: .9em; opacity: .85; }\n"
+    ".lstm-figure figcaption { display: block !important; margin-top: .4rem; font-size: .9em; "
+    "opacity: .85; }\n"
     + dark_css(".lstm-figure .only-dark", "display: block !important;")
     + dark_css(".lstm-figure .only-light", "display: none !important;")
     + PLAIN_OUTPUT_CSS

@@ -19,11 +19,13 @@ _NAMES = ["x", "h_prev", "c_prev", *_WEIGHTS]
 
 
 class GateExplorer(Widget):
-    """One LSTM cell with one input and one unit, D = H = 1: move a number and watch it pass the gates.
+    """One LSTM cell with one input and one unit, D = H = 1: move a number and watch it pass the
+    gates.
 
-    Every number is a trait: ``ipywidgets.link((slider, "value"), (explorer, "b_f"))`` ties a slider of your own to it.
-    Without the widget, ``ipywidgets.interact(lambda b_f: GateExplorer(b_f=b_f).values, b_f=(-8.0, 8.0))`` prints the numbers.
-    `of_unit` shows a unit of a model of yours. The view can be saved as SVG, or as a page that stands alone.
+    Every number is a trait: ``ipywidgets.link((slider, "value"), (explorer, "b_f"))`` ties a slider
+    of your own to it. Without the widget, ``ipywidgets.interact(lambda b_f:
+    GateExplorer(b_f=b_f).values, b_f=(-8.0, 8.0))`` prints the numbers. `of_unit` shows a unit of a
+    model of yours. The view can be saved as SVG, or as a page that stands alone.
 
     Parameters
     ----------
@@ -35,7 +37,8 @@ class GateExplorer(Widget):
 
     Raises
     ------
-    TraitError : a number that is not finite, an h_prev outside of -1 to 1, or a name that is not in this list
+    TraitError : a number that is not finite, an h_prev outside of -1 to 1, or a name that is not in
+        this list
 
     Examples
     --------
@@ -46,7 +49,8 @@ class GateExplorer(Widget):
 
     name = "gate_explorer"
     fallback = (
-        "The gate explorer shows one LSTM cell with numbers that you can move. It needs JavaScript. "
+        "The gate explorer shows one LSTM cell with numbers that you can move. It needs "
+        "JavaScript. "
         "The same numbers come from lstm_step(x, h_prev, c_prev, Wx, Wh, b) with D = H = 1."
     )
     _esm = module(name)
@@ -71,7 +75,9 @@ class GateExplorer(Widget):
     def __init__(self, **numbers: float) -> None:
         unknown = [name for name in numbers if name not in _NAMES]
         if unknown:
-            raise TraitError(f"GateExplorer: the numbers are {', '.join(_NAMES)}; got {', '.join(unknown)}")
+            raise TraitError(
+                f"GateExplorer: the numbers are {', '.join(_NAMES)}; got {', '.join(unknown)}"
+            )
         super().__init__(**numbers)
 
     @validate(*_NAMES)  # type: ignore[untyped-decorator]  # traitlets is read without its types
@@ -80,7 +86,9 @@ class GateExplorer(Widget):
         if not math.isfinite(value):
             raise TraitError(f"GateExplorer: {name} must be finite, got {value}")
         if name == "h_prev" and abs(value) > 1:
-            raise TraitError(f"GateExplorer: h_prev must lie between -1 and 1, as o * tanh(c) does, got {value}")
+            raise TraitError(
+                f"GateExplorer: h_prev must lie between -1 and 1, as o * tanh(c) does, got {value}"
+            )
         return value
 
     @classmethod
@@ -94,15 +102,17 @@ class GateExplorer(Widget):
         h0: Array | None = None,
         c0: Array | None = None,
     ) -> GateExplorer:
-        """One unit of a model of yours, at one step of a sequence: the same gates and states as in the model.
+        """One unit of a model of yours, at one step of a sequence: the same gates and states as in
+        the model.
 
-        A unit sees D inputs and H hidden states; the explorer has one of each. So x is 1 and stands for the whole input, its
-        weights are what the input sends into each gate, h_prev and its weights are the unit's own, and what the other units
-        send is added to the biases.
+        A unit sees D inputs and H hidden states; the explorer has one of each. So x is 1 and stands
+        for the whole input, its weights are what the input sends into each gate, h_prev and its
+        weights are the unit's own, and what the other units send is added to the biases.
 
         Parameters
         ----------
-        params : dict with Wx (D, 4H), Wh (H, 4H), b (4H,); ``convert(weights, "pytorch", "here")`` brings others here
+        params : dict with Wx (D, 4H), Wh (H, 4H), b (4H,); ``convert(weights, "pytorch", "here")``
+            brings others here
         x : (T, D), one sequence
         unit : from 0 to H-1
         step : from 0 to T-1
@@ -114,7 +124,8 @@ class GateExplorer(Widget):
 
         Raises
         ------
-        ArgumentError, ShapeError, DTypeError, NotFiniteError : an argument that does not fit, by name
+        ArgumentError, ShapeError, DTypeError, NotFiniteError : an argument that does not fit, by
+            name
 
         Examples
         --------
@@ -126,20 +137,27 @@ class GateExplorer(Widget):
         True
         """
         if np.ndim(x) != 2:
-            raise ShapeError(f"GateExplorer.of_unit: x must be (T, D), one sequence, got {np.shape(x)}")
+            raise ShapeError(
+                f"GateExplorer.of_unit: x must be (T, D), one sequence, got {np.shape(x)}"
+            )
         states = {"h0": h0, "c0": c0}
-        starts = {name: None if state is None else np.asarray(state)[None] for name, state in states.items()}
+        starts = {
+            name: None if state is None else np.asarray(state)[None]
+            for name, state in states.items()
+        }
         gates = trace(dict(params), np.asarray(x)[None], h0=starts["h0"], c0=starts["c0"])
         T, H = gates.h.shape[1:]
         for name, value, size, letter in (("unit", unit, H, "H"), ("step", step, T, "T")):
             if not 0 <= value < size:
                 raise ArgumentError(
-                    f"GateExplorer.of_unit: {name} must be from 0 to {letter}-1 = {size - 1}, got {value}"
+                    f"GateExplorer.of_unit: {name} must be from 0 to {letter}-1 = {size - 1}, "
+                    f"got {value}"
                 )
         before = {"h": gates.h[0, step - 1], "c": gates.c[0, step - 1]}
         if step == 0:
             before = {
-                name: np.zeros(H) if states[f"{name}0"] is None else np.asarray(states[f"{name}0"]) for name in "hc"
+                name: np.zeros(H) if states[f"{name}0"] is None else np.asarray(states[f"{name}0"])
+                for name in "hc"
             }
         columns = [k * H + unit for k in range(4)]  # i, f, g, o of this unit
         Wx, Wh, b = (np.asarray(params[name])[..., columns] for name in ("Wx", "Wh", "b"))
@@ -150,13 +168,20 @@ class GateExplorer(Widget):
             x=1.0,
             h_prev=float(before["h"][unit]),
             c_prev=float(before["c"][unit]),
-            **{f"{name}_{gate}": float(row[k]) for name, row in numbers.items() for k, gate in enumerate("ifgo")},
+            **{
+                f"{name}_{gate}": float(row[k])
+                for name, row in numbers.items()
+                for k, gate in enumerate("ifgo")
+            },
         )
 
     @property
     def params(self) -> dict[str, Array]:
         """The weights as `lstm_step` takes them: Wx (1, 4), Wh (1, 4), b (4,)."""
-        Wx, Wh, b = (np.array([getattr(self, f"{name}_{gate}") for gate in "ifgo"]) for name in ("Wx", "Wh", "b"))
+        Wx, Wh, b = (
+            np.array([getattr(self, f"{name}_{gate}") for gate in "ifgo"])
+            for name in ("Wx", "Wh", "b")
+        )
         return {"Wx": Wx[None], "Wh": Wh[None], "b": b}
 
     @property

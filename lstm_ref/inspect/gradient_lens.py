@@ -1,4 +1,6 @@
-"""The gradient lens: how large a gradient still is, k steps back, in a plain RNN, a GRU and an LSTM."""
+"""The gradient lens: how large a gradient still is, k steps back, in a plain RNN, a GRU and an
+LSTM.
+"""
 
 from __future__ import annotations
 
@@ -34,18 +36,22 @@ _LIMITS = {
 
 
 class GradientLens(Widget):
-    """Gradient by lag in three untrained networks, while forget bias, size of the recurrent weights and T move.
+    """Gradient by lag in three untrained networks, while forget bias, size of the recurrent weights
+    and T move.
 
-    The loss looks at the last hidden state only, in one random direction: its gradient there has the length 1. The lens shows
-    what is left of that length k steps back. All numbers are computed in the page; every number moved is a trait.
+    The loss looks at the last hidden state only, in one random direction: its gradient there has
+    the length 1. The lens shows what is left of that length k steps back. All numbers are computed
+    in the page; every number moved is a trait.
 
     Parameters
     ----------
-    forget_bias : bias of the gate that keeps: the forget gate of the LSTM, the update gate z of the GRU
-    longest : 0 leaves that bias the same for all units; from 2 to 1000 it is drawn for each unit as `lstm_ref.chrono_bias`
-        draws it, so that the units forget in 1 to longest - 1 steps, and the input gate gets its negative
-    scale : deviation of the recurrent weights times sqrt(H). With 1 the largest eigenvalue of each (H, H) block is near 1 in
-        size; 0 means no recurrent weights
+    forget_bias : bias of the gate that keeps: the forget gate of the LSTM, the update gate z of the
+        GRU
+    longest : 0 leaves that bias the same for all units; from 2 to 1000 it is drawn for each unit as
+        `lstm_ref.chrono_bias` draws it, so that the units forget in 1 to longest - 1 steps, and the
+        input gate gets its negative
+    scale : deviation of the recurrent weights times sqrt(H). With 1 the largest eigenvalue of each
+        (H, H) block is near 1 in size; 0 means no recurrent weights
     T : time steps, 1 to 100
     lag : the lag whose numbers are shown, 0 to 100; more than T means T
     seed : which weights, inputs and direction are drawn
@@ -56,7 +62,8 @@ class GradientLens(Widget):
 
     Examples
     --------
-    With no recurrent weights, only the cell state goes back, and only its forget gates make it smaller.
+    With no recurrent weights, only the cell state goes back, and only its forget gates make it
+    smaller.
 
     >>> values = GradientLens(forget_bias=0.0, scale=0.0, T=20).values
     >>> bool(values["rnn_h"][1] == 0), bool(np.allclose(values["lstm_c"], values["lstm_f"]))
@@ -65,8 +72,10 @@ class GradientLens(Widget):
 
     name = "gradient_lens"
     fallback = (
-        "The gradient lens shows how large a gradient still is k steps back in a plain RNN, a GRU and an LSTM. "
-        "It needs JavaScript. The same numbers come from GradientLens(forget_bias=..., scale=..., T=...).values."
+        "The gradient lens shows how large a gradient still is k steps back in a plain RNN, a GRU "
+        "and an LSTM. "
+        "It needs JavaScript. The same numbers come from GradientLens(forget_bias=..., scale=..., "
+        "T=...).values."
     )
     _esm = module(name)
     _css = style(name)
@@ -81,7 +90,9 @@ class GradientLens(Widget):
     def __init__(self, **numbers: float) -> None:
         unknown = [name for name in numbers if name not in _LIMITS]
         if unknown:
-            raise TraitError(f"GradientLens: the numbers are {', '.join(_LIMITS)}; got {', '.join(unknown)}")
+            raise TraitError(
+                f"GradientLens: the numbers are {', '.join(_LIMITS)}; got {', '.join(unknown)}"
+            )
         super().__init__(**numbers)
 
     @validate(*_LIMITS)  # type: ignore[untyped-decorator]  # traitlets is read without its types
@@ -91,7 +102,9 @@ class GradientLens(Widget):
         if not (math.isfinite(value) and low <= value <= high):
             raise TraitError(f"GradientLens: {name} must be from {low} to {high}, got {value}")
         if name == "longest" and value == 1:
-            raise TraitError("GradientLens: longest must be 0, for one bias for all units, or at least 2, got 1")
+            raise TraitError(
+                "GradientLens: longest must be 0, for one bias for all units, or at least 2, got 1"
+            )
         return value  # type: ignore[no-any-return]  # Float or Int has made it one of the two
 
     @property
@@ -111,17 +124,21 @@ class GradientLens(Widget):
 
     @property
     def inputs(self) -> tuple[Array, Array]:
-        """Inputs x (N, T, D), and the gradient of the loss with respect to the last hidden state, (N, H), of length 1."""
+        """Inputs x (N, T, D), and the gradient of the loss with respect to the last hidden state,
+        (N, H), of length 1.
+        """
         _, x, dhT = self._draw()
         return x[: self.T].swapaxes(0, 1).copy(), dhT
 
     @property
     def values(self) -> dict[str, Array]:
-        """Length of the gradient at lag 0, 1, ..., T, each (T+1,), by the reference's steps backward.
+        """Length of the gradient at lag 0, 1, ..., T, each (T+1,), by the reference's steps
+        backward.
 
         "rnn_h", "gru_h", "lstm_h" : of h_{T-k}
         "lstm_c" : of c_{T-k}, by all ways
-        "lstm_f" : of c_{T-k}, by the cell state alone, with the gates held fixed: the product of the forget gates
+        "lstm_f" : of c_{T-k}, by the cell state alone, with the gates held fixed: the product of
+        the forget gates
         """
         (x, dhT), params = self.inputs, self.params
         zeros = np.zeros((N, H))
@@ -162,7 +179,9 @@ class GradientLens(Widget):
         return {name: np.array(numbers) for name, numbers in lengths.items()}
 
     def _draw(self) -> tuple[dict[str, dict[str, Array]], Array, Array]:
-        """Weights, x for T_MAX steps (T_MAX, N, D), and the direction dhT (N, H): the same for every T, scale and bias."""
+        """Weights, x for T_MAX steps (T_MAX, N, D), and the direction dhT (N, H): the same for
+        every T, scale and bias.
+        """
         weights, x, dhT, _ = _drawn(self.seed)
         deviations = {"Wx": INPUT / math.sqrt(D), "Wh": self.scale / math.sqrt(H)}
         scaled = {
@@ -191,8 +210,9 @@ def _drawn(seed: int) -> tuple[dict[str, dict[str, Array]], Array, Array, Array]
 def _uniform(seed: int) -> Iterator[float]:
     """Endless numbers between -sqrt(3) and sqrt(3), so that their deviation is 1.
 
-    The page draws the same ones, bit for bit: NumPy's generator would be hundreds of lines there. This one is the xorshift of
-    Marsaglia (2003) with 32 bits; it is good enough for weights and for nothing that must not be foreseen.
+    The page draws the same ones, bit for bit: NumPy's generator would be hundreds of lines there.
+    This one is the xorshift of Marsaglia (2003) with 32 bits; it is good enough for weights and for
+    nothing that must not be foreseen.
     """
     state = (
         seed * 2_654_435_761 % 2**32

@@ -1,9 +1,11 @@
-"""One colour and one line style for each of i, f, g, o, c, h: the same in every figure and in every widget.
+"""One colour and one line style for each of i, f, g, o, c, h: the same in every figure and in every
+widget.
 
-The hues are those of Okabe and Ito (2008), moved in lightness so that each colour has a contrast of at least 3:1 on the
-book's white page and on its dark page (WCAG 2.1, criterion 1.4.11), and so that any two of them stay apart for readers
-with protanopia, deuteranopia and tritanopia. Grey stands in for their black, which a dark page would swallow. Colour is
-never the only carrier: the line styles differ as well.
+The hues are those of Okabe and Ito (2008), moved in lightness so that each colour has a contrast of
+at least 3:1 on the book's white page and on its dark page (WCAG 2.1, criterion 1.4.11), and so that
+any two of them stay apart for readers with protanopia, deuteranopia and tritanopia. Grey stands in
+for their black, which a dark page would swallow. Colour is never the only carrier: the line styles
+differ as well.
 """
 
 from __future__ import annotations
@@ -51,19 +53,28 @@ class Palette(NamedTuple):
     def line(self, name: str) -> dict[str, Any]:
         """Keyword arguments for ``ax.plot``: colour, line style and width of i, f, g, o, c or h."""
         if name not in COLOURS:
-            raise ValueError(f"palette.line: name must be one of {', '.join(COLOURS)}, got {name!r}")
-        return {"color": COLOURS[name], "linestyle": LINE_STYLES[name], "linewidth": LINE_WIDTHS[name]}
+            raise ValueError(
+                f"palette.line: name must be one of {', '.join(COLOURS)}, got {name!r}"
+            )
+        return {
+            "color": COLOURS[name],
+            "linestyle": LINE_STYLES[name],
+            "linewidth": LINE_WIDTHS[name],
+        }
 
     def colormap(self, kind: Literal["sequential", "diverging"]) -> Any:
-        """Colour map for an image: sequential for gates (0 to 1), diverging for g, h and c (centred at 0).
+        """Colour map for an image: sequential for gates (0 to 1), diverging for g, h and c (centred
+        at 0).
 
-        Zero has the colour of the page in either mode, so that what is strong stands out. These are the colours of
-        the sequence inspector.
+        Zero has the colour of the page in either mode, so that what is strong stands out. These are
+        the colours of the sequence inspector.
         """
         from matplotlib.colors import LinearSegmentedColormap
 
         if kind not in ("sequential", "diverging"):
-            raise ValueError(f"palette.colormap: kind must be 'sequential' or 'diverging', got {kind!r}")
+            raise ValueError(
+                f"palette.colormap: kind must be 'sequential' or 'diverging', got {kind!r}"
+            )
         ends = RAMPS[self.mode]
         stops = [ends["zero"], ends["positive"]]
         if kind == "diverging":
@@ -77,18 +88,24 @@ RAMPS: dict[Mode, dict[str, str]] = {
 }
 
 PALETTES: dict[Mode, Palette] = {
-    "light": Palette("light", fg="#222832", bg="none", page="#FFFFFF", muted="#5A6675", grid="#D8DCE1"),
-    "dark": Palette("dark", fg="#E6E9EE", bg="none", page="#121212", muted="#9AA5B3", grid="#39424E"),
+    "light": Palette(
+        "light", fg="#222832", bg="none", page="#FFFFFF", muted="#5A6675", grid="#D8DCE1"
+    ),
+    "dark": Palette(
+        "dark", fg="#E6E9EE", bg="none", page="#121212", muted="#9AA5B3", grid="#39424E"
+    ),
 }
 
-# What tells a page that it is dark: pydata-sphinx-theme, JupyterLab, VS Code and Colab, in this order.
+# What tells a page that it is dark: pydata-sphinx-theme, JupyterLab, VS Code and Colab, in this
+# order.
 DARK_HOSTS = (
     'html[data-theme="dark"]',
     'body[data-jp-theme-light="false"]',
     "body.vscode-dark",
     'html[theme="dark"]',
 )
-# A page that says it is one or the other is believed; only a page that says nothing follows the system.
+# A page that says it is one or the other is believed; only a page that says nothing follows the
+# system.
 _DECIDED = ':is([data-theme], [theme], :has(> body:is([data-jp-theme-light], [class*="vscode-"])))'
 
 
@@ -96,12 +113,15 @@ def dark_css(selector: str, declarations: str) -> str:
     """CSS that applies ``declarations`` to ``selector`` on a dark page, whichever host shows it."""
     return (
         f":is({', '.join(DARK_HOSTS)}) {selector} {{ {declarations} }}\n"
-        f"@media (prefers-color-scheme: dark) {{ html:not({_DECIDED}) {selector} {{ {declarations} }} }}\n"
+        f"@media (prefers-color-scheme: dark) {{ html:not({_DECIDED}) {selector} {{ {declarations} "
+        f"}} }}\n"
     )
 
 
-# The theme paints the background of every HTML output white on a dark page, because most outputs know one mode only.
+# The theme paints the background of every HTML output white on a dark page, because most outputs
+# know one mode only.
 PLAIN_OUTPUT_CSS = (
-    'html[data-theme="dark"] .bd-content div.cell_output .text_html:is(:has(.lstm-figure), :has(.lstm-widget)) '
+    'html[data-theme="dark"] .bd-content div.cell_output .text_html:is(:has(.lstm-figure), '
+    ":has(.lstm-widget)) "
     "{ background: none; color: inherit; padding: 0; }\n"
 )

@@ -23,22 +23,26 @@ DIGITS = 4  # significant digits that a page carries and shows
 class SequenceInspector(Widget):
     """i, f, g, o, c, h of every unit at every step as a heat map over the text.
 
-    The reader picks the array, points at a number to read it, sorts the units, and picks a unit to see its course and the text
-    coloured by it, saves the view as SVG or as a page that stands alone, and opens the trace of another model, which
-    `to_json` has written. `array`, `sort`, `signal`, `unit` and `step` are traits: they follow what the reader does in a live
-    notebook, and ``ipywidgets.link((slider, "value"), (inspector, "unit"))`` ties a slider of your own to one.
+    The reader picks the array, points at a number to read it, sorts the units, and picks a unit to
+    see its course and the text coloured by it, saves the view as SVG or as a page that stands
+    alone, and opens the trace of another model, which `to_json` has written. `array`, `sort`,
+    `signal`, `unit` and `step` are traits: they follow what the reader does in a live notebook, and
+    ``ipywidgets.link((slider, "value"), (inspector, "unit"))`` ties a slider of your own to one.
 
     Parameters
     ----------
     trace : GateTrace, each array (N, T, H), as `lstm_ref.inspect.trace` gives it
-    tokens : what the model read, one for each of the T steps: a string (one character a step) or a list of strings
+    tokens : what the model read, one for each of the T steps: a string (one character a step) or a
+        list of strings
     sample : which of the N examples
     array : the array shown first: "i", "f", "g", "o", "c" or "h"
-    sort : order of the units: "index"; "memory", the largest mean forget gate first; "variance" of the array shown, the
-        largest first; or "signal", the largest correlation of the array shown with the signal first, whatever its sign
-    signals : name -> one number for each of the T steps: what a unit might count or track, as the functions of
-        `lstm_ref.inspect.signals` find it in the text
-    unit : the unit whose course is drawn first; None means the one that varies most in the array shown
+    sort : order of the units: "index"; "memory", the largest mean forget gate first; "variance" of
+        the array shown, the largest first; or "signal", the largest correlation of the array shown
+        with the signal first, whatever its sign
+    signals : name -> one number for each of the T steps: what a unit might count or track, as the
+        functions of `lstm_ref.inspect.signals` find it in the text
+    unit : the unit whose course is drawn first; None means the one that varies most in the array
+        shown
     step : the time step whose numbers are shown first
 
     Raises
@@ -61,13 +65,14 @@ class SequenceInspector(Widget):
     >>> inspector.orders["signal_depth_c"]
     [1, 0]
 
-    In a notebook, without the widget: ``ipywidgets.interact(lambda unit: figure(...), unit=(0, H - 1))`` draws a figure of
-    your own for each unit; `trace` gives the numbers.
+    In a notebook, without the widget: ``ipywidgets.interact(lambda unit: figure(...), unit=(0, H -
+    1))`` draws a figure of your own for each unit; `trace` gives the numbers.
     """
 
     name = "sequence_inspector"
     fallback = (
-        "The sequence inspector shows the gates and states of every unit at every step of a text. It needs JavaScript. "
+        "The sequence inspector shows the gates and states of every unit at every step of a text. "
+        "It needs JavaScript. "
         "The same numbers come from lstm_ref.inspect.trace(model, x)."
     )
     _esm = module(name)
@@ -100,7 +105,10 @@ class SequenceInspector(Widget):
         tokens = list(tokens)
         arrays = _sample(trace, tokens, sample)
         orders = {"memory": _largest_first(arrays["f"].mean(axis=0))}
-        orders |= {f"variance_{name}": _largest_first(values.var(axis=0)) for name, values in arrays.items()}
+        orders |= {
+            f"variance_{name}": _largest_first(values.var(axis=0))
+            for name, values in arrays.items()
+        }
         found = _signals(signals or {}, len(tokens))
         likeness = {
             f"{signal}_{name}": _correlation(values, course)
@@ -109,7 +117,9 @@ class SequenceInspector(Widget):
         }
         orders |= {f"signal_{key}": _largest_first(np.abs(r)) for key, r in likeness.items()}
         if sort == "signal" and not found:
-            raise ArgumentError('SequenceInspector: sort="signal" needs signals, a dict of name -> T numbers')
+            raise ArgumentError(
+                'SequenceInspector: sort="signal" needs signals, a dict of name -> T numbers'
+            )
         if unit is None:
             unit = orders.get(f"variance_{array}", [0])[0]
         super().__init__(
@@ -131,7 +141,9 @@ class SequenceInspector(Widget):
         name, value = proposal["trait"].name, int(proposal["value"])
         size, letter = (len(self.means), "H") if name == "unit" else (len(self.tokens), "T")
         if not 0 <= value < size:
-            raise TraitError(f"SequenceInspector: {name} must be from 0 to {letter}-1 = {size - 1}, got {value}")
+            raise TraitError(
+                f"SequenceInspector: {name} must be from 0 to {letter}-1 = {size - 1}, got {value}"
+            )
         return value
 
     @validate("signal")  # type: ignore[untyped-decorator]
@@ -139,17 +151,24 @@ class SequenceInspector(Widget):
         name = str(proposal["value"])
         if name and name not in self.signals:
             raise TraitError(
-                f"SequenceInspector: signal must be one of {', '.join(self.signals) or 'none'}, got {name!r}"
+                "SequenceInspector: signal must be one of "
+                f"{', '.join(self.signals) or 'none'}, got {name!r}"
             )
         return name
 
     @property
     def page_state(self) -> dict[str, Any]:
-        """The traits for a page, the six arrays as floats of three bytes: half the bytes, and the same digits."""
-        return {**self.module_state, "arrays": {name: _packed(rows) for name, rows in self.arrays.items()}}
+        """The traits for a page, the six arrays as floats of three bytes: half the bytes, and the
+        same digits.
+        """
+        return {
+            **self.module_state,
+            "arrays": {name: _packed(rows) for name, rows in self.arrays.items()},
+        }
 
     def to_json(self, path: str | os.PathLike[str]) -> Path:
-        """Write the trace to a file that the inspector of a page opens: a model of your own in the view of the book.
+        """Write the trace to a file that the inspector of a page opens: a model of your own in the
+        view of the book.
 
         Parameters
         ----------
@@ -160,7 +179,9 @@ class SequenceInspector(Widget):
         Path : the file written
         """
         path = Path(path)
-        path.write_text(json.dumps(self.page_state, separators=(",", ":"), allow_nan=False), encoding="utf-8")
+        path.write_text(
+            json.dumps(self.page_state, separators=(",", ":"), allow_nan=False), encoding="utf-8"
+        )
         return path
 
 
@@ -168,29 +189,39 @@ def _sample(trace: GateTrace, tokens: list[str], sample: int) -> dict[str, Array
     """The six arrays of one example, each (T, H)."""
     if not isinstance(trace, GateTrace):
         raise ArgumentError(
-            f"SequenceInspector: trace must be a GateTrace, got {type(trace).__name__}; use trace(model, x)"
+            f"SequenceInspector: trace must be a GateTrace, got {type(trace).__name__}; use "
+            "trace(model, x)"
         )
     for name, values in trace._asdict().items():
         if values.ndim != 3 or values.shape != trace.h.shape or 0 in values.shape:
-            raise ShapeError(f"SequenceInspector: {name} must be (N, T, H) = {trace.h.shape}, got {values.shape}")
+            raise ShapeError(
+                f"SequenceInspector: {name} must be (N, T, H) = {trace.h.shape}, got {values.shape}"
+            )
     N, T, H = trace.h.shape
     if not 0 <= sample < N:
-        raise ArgumentError(f"SequenceInspector: sample must be from 0 to N-1 = {N - 1}, got {sample}")
+        raise ArgumentError(
+            f"SequenceInspector: sample must be from 0 to N-1 = {N - 1}, got {sample}"
+        )
     if len(tokens) != T:
         raise ShapeError(
-            f"SequenceInspector: tokens must be T = {T}, one for each step of the trace, got {len(tokens)}; "
+            f"SequenceInspector: tokens must be T = {T}, one for each step of the trace, got "
+            f"{len(tokens)}; "
             "for characters pass a string, for words a list"
         )
     if 6 * T * H > LIMIT:
         raise ArgumentError(
-            f"SequenceInspector: a page should carry at most {LIMIT} numbers, got 6 * T * H = 6 * {T} * {H} = {6 * T * H}; "
-            f"show fewer steps, GateTrace(*(a[:, :{LIMIT // (6 * H)}] for a in trace)) and as many tokens, or fewer units, "
+            f"SequenceInspector: a page should carry at most {LIMIT} numbers, got 6 * T * H = 6 * "
+            f"{T} * {H} = {6 * T * H}; "
+            f"show fewer steps, GateTrace(*(a[:, :{LIMIT // (6 * H)}] for a in trace)) and as many "
+            "tokens, or fewer units, "
             f"a[:, :, :{LIMIT // (6 * T)}]"
         )
     arrays = {name: values[sample] for name, values in trace._asdict().items()}
     for name, values in arrays.items():
         if not np.isfinite(values).all():
-            raise NotFiniteError(f"SequenceInspector: {name} must be finite, got NaN or infinity; look at the model")
+            raise NotFiniteError(
+                f"SequenceInspector: {name} must be finite, got NaN or infinity; look at the model"
+            )
     return arrays
 
 
@@ -200,7 +231,9 @@ def _largest_first(values: Array) -> list[int]:
 
 
 def _round(values: Array) -> Any:
-    """Nested lists of floats with `DIGITS` significant digits: what the reader sees, and no byte more."""
+    """Nested lists of floats with `DIGITS` significant digits: what the reader sees, and no byte
+    more.
+    """
     if values.ndim > 1:
         return [_round(row) for row in values]
     return [float(f"{value:.{DIGITS}g}") for value in values.tolist()]
@@ -211,14 +244,20 @@ def _signals(signals: Mapping[str, Any], T: int) -> dict[str, Array]:
     found = {str(name): np.asarray(course, float) for name, course in signals.items()}
     for name, course in found.items():
         if course.shape != (T,):
-            raise ShapeError(f"SequenceInspector: signal {name!r} must be (T,) = ({T},), got {course.shape}")
+            raise ShapeError(
+                f"SequenceInspector: signal {name!r} must be (T,) = ({T},), got {course.shape}"
+            )
         if not np.isfinite(course).all():
-            raise NotFiniteError(f"SequenceInspector: signal {name!r} must be finite, got NaN or infinity")
+            raise NotFiniteError(
+                f"SequenceInspector: signal {name!r} must be finite, got NaN or infinity"
+            )
     return found
 
 
 def _correlation(values: Array, course: Array) -> Array:
-    """Pearson's r of each unit's course in values (T, H) with a signal (T,), as (H,); 0 for what never moves."""
+    """Pearson's r of each unit's course in values (T, H) with a signal (T,), as (H,); 0 for what
+    never moves.
+    """
     values, course = (a - a.mean(axis=0) for a in (values.astype(float), course))
     sizes = np.linalg.norm(values, axis=0) * np.linalg.norm(course)
     r: Array = np.divide(course @ values, sizes, out=np.zeros(values.shape[1]), where=sizes > 1e-12)
@@ -226,6 +265,10 @@ def _correlation(values: Array, course: Array) -> Array:
 
 
 def _packed(rows: list[list[float]]) -> str:
-    """Numbers as float32 without the last byte, rounded, in base64: a relative error below 1e-5, and four bytes of page each."""
+    """Numbers as float32 without the last byte, rounded, in base64: a relative error below 1e-5,
+    and four bytes of page each.
+    """
     bits = (np.array(rows, "<f4").view("<u4") + 0x80) >> 8
-    return base64.b64encode(bits.astype("<u4").view(np.uint8).reshape(-1, 4)[:, :3].tobytes()).decode()
+    return base64.b64encode(
+        bits.astype("<u4").view(np.uint8).reshape(-1, 4)[:, :3].tobytes()
+    ).decode()

@@ -1,4 +1,6 @@
-"""What a unit might count or track in a text, one number a step: for the inspector's order "signal"."""
+"""What a unit might count or track in a text, one number a step: for the inspector's order
+"signal".
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,9 @@ def depth(tokens: str | Sequence[str], opening: str = "([{", closing: str = ")]}
     deep, found = 0, []
     for token in tokens:
         for letter in token:
-            deep = deep + 1 if letter in opening else max(deep - 1, 0) if letter in closing else deep
+            deep = (
+                deep + 1 if letter in opening else max(deep - 1, 0) if letter in closing else deep
+            )
         found.append(deep)
     return np.array(found, float)
 

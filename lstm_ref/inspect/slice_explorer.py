@@ -1,4 +1,6 @@
-"""The slice explorer: where a model is wrong, how sure that is, and how many slices were looked at before."""
+"""The slice explorer: where a model is wrong, how sure that is, and how many slices were looked at
+before.
+"""
 
 from __future__ import annotations
 
@@ -18,18 +20,21 @@ LETTERS = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 
 class SliceExplorer(Widget):
-    """Errors of a model by slices that the reader chooses, with an interval that widens with each slice looked at.
+    """Errors of a model by slices that the reader chooses, with an interval that widens with each
+    slice looked at.
 
-    The reader first says which slice might be the sick one. Then each choice of values shows how many examples it holds,
-    how many of them are wrong, and the Wilson interval of that share. The level of the interval is 1 - 0.05 / looks: with
-    it, all intervals that were looked at hold their truth together in 95 % of the cases (Bonferroni).
+    The reader first says which slice might be the sick one. Then each choice of values shows how
+    many examples it holds, how many of them are wrong, and the Wilson interval of that share. The
+    level of the interval is 1 - 0.05 / looks: with it, all intervals that were looked at hold their
+    truth together in 95 % of the cases (Bonferroni).
 
     Parameters
     ----------
-    attributes : name -> (n,) values, one for each example: what one knows of it without the model. Numbers or strings,
-        at most 36 different ones each
+    attributes : name -> (n,) values, one for each example: what one knows of it without the model.
+        Numbers or strings, at most 36 different ones each
     wrong : (n,) bool, where the model is wrong
-    guess : attribute -> value, the slice that the reader expects to be worst; empty: the page asks first
+    guess : attribute -> value, the slice that the reader expects to be worst; empty: the page asks
+        first
     chosen : attribute -> value, the slice that is shown; empty: all examples
 
     Raises
@@ -47,7 +52,8 @@ class SliceExplorer(Widget):
 
     name = "slice_explorer"
     fallback = (
-        "The slice explorer shows the errors of a model by slices of its data. It needs JavaScript. The same numbers come from "
+        "The slice explorer shows the errors of a model by slices of its data. It needs "
+        "JavaScript. The same numbers come from "
         "SliceExplorer(attributes, wrong).counts({attribute: value})."
     )
     _esm = module(name)
@@ -71,7 +77,8 @@ class SliceExplorer(Widget):
         errors = np.asarray(wrong)
         if errors.ndim != 1 or errors.dtype != bool or errors.size == 0:
             raise ShapeError(
-                f"SliceExplorer: wrong must be (n,) of bool with n at least 1, got {errors.dtype} with shape {errors.shape}; "
+                f"SliceExplorer: wrong must be (n,) of bool with n at least 1, got {errors.dtype} "
+                f"with shape {errors.shape}; "
                 "use predicted != targets"
             )
         values, codes = _coded(attributes, len(errors))
@@ -90,7 +97,8 @@ class SliceExplorer(Widget):
         for name, value in chosen.items():
             if value not in self.values.get(name, ()):
                 raise TraitError(
-                    f"SliceExplorer: there is no slice {name}={value}; attributes: {', '.join(self.values)}"
+                    f"SliceExplorer: there is no slice {name}={value}; attributes: "
+                    f"{', '.join(self.values)}"
                 )
         return chosen
 
@@ -108,11 +116,14 @@ class SliceExplorer(Widget):
         return int(self._wrong[inside].sum()), int(inside.sum())
 
 
-def _coded(attributes: Mapping[str, Sequence[Any]], n: int) -> tuple[dict[str, list[str]], dict[str, str]]:
+def _coded(
+    attributes: Mapping[str, Sequence[Any]], n: int
+) -> tuple[dict[str, list[str]], dict[str, str]]:
     """The different values of each attribute in their order, and each example's as a letter."""
     if not attributes or n * len(attributes) > LIMIT:
         raise ArgumentError(
-            f"SliceExplorer: needs 1 to {LIMIT // n} attributes for {n} examples, got {len(attributes)}; a page should carry no "
+            f"SliceExplorer: needs 1 to {LIMIT // n} attributes for {n} examples, got "
+            f"{len(attributes)}; a page should carry no "
             "more, so take a sample of the examples"
         )
     values: dict[str, list[str]] = {}
@@ -120,11 +131,15 @@ def _coded(attributes: Mapping[str, Sequence[Any]], n: int) -> tuple[dict[str, l
     for name, column in attributes.items():
         array = np.asarray(column)
         if array.shape != (n,):
-            raise ShapeError(f"SliceExplorer: {name} must have one value for each of {n} examples, got {array.shape}")
+            raise ShapeError(
+                f"SliceExplorer: {name} must have one value for each of {n} examples, got "
+                f"{array.shape}"
+            )
         different, which = np.unique(array, return_inverse=True)
         if len(different) > VALUES:
             raise ArgumentError(
-                f"SliceExplorer: {name} has {len(different)} different values, at most {VALUES} can be chosen from; put them "
+                f"SliceExplorer: {name} has {len(different)} different values, at most {VALUES} "
+                "can be chosen from; put them "
                 "into ranges"
             )
         values[name] = [str(value) for value in different]

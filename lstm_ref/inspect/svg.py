@@ -1,6 +1,8 @@
-"""One small SVG out of two by Matplotlib, drawn for a light and for a dark page: every line once, each colour as a variable.
+"""One small SVG out of two by Matplotlib, drawn for a light and for a dark page: every line once,
+each colour as a variable.
 
-Nothing that can be seen is lost: coordinates keep a hundredth of a point, outlines of glyphs a hundredth of their size.
+Nothing that can be seen is lost: coordinates keep a hundredth of a point, outlines of glyphs a
+hundredth of their size.
 """
 
 from __future__ import annotations
@@ -54,7 +56,9 @@ def short_path(path: str, step: float = 0.01) -> str:
             continue
         numbers = [round(float(number) / step) for number in _NUMBER.findall(text)]
         points = list(zip(numbers[::2], numbers[1::2], strict=True))
-        relative = [f"{short((x - here[0]) * unit)} {short((y - here[1]) * unit)}" for x, y in points]
+        relative = [
+            f"{short((x - here[0]) * unit)} {short((y - here[1]) * unit)}" for x, y in points
+        ]
         here = points[-1]
         if command == "M":
             start = here
@@ -64,26 +68,42 @@ def short_path(path: str, step: float = 0.01) -> str:
 
 def _lean(svg: str) -> str:
     """The drawing alone: no header, no comment, no white space between elements, short numbers."""
-    svg = _NOT_SEEN.sub("", svg).replace(_SHEET, "").replace("<svg ", '<svg stroke-linejoin="round" ', 1)
+    svg = (
+        _NOT_SEEN.sub("", svg)
+        .replace(_SHEET, "")
+        .replace("<svg ", '<svg stroke-linejoin="round" ', 1)
+    )
     svg = re.sub(r">\s+<", "><", svg).strip()
     svg = re.sub(r'style="[^"]*"', lambda found: re.sub("([:;]) +", r"\1", found[0]), svg)
     svg = re.sub(r"<g(?: [^>]*)?/>|<defs/>", "", svg)
     svg = _GLYPH.sub(
-        lambda found: f"{found[1]}{short_path(found[2], GLYPH_STEP)}{found[3].replace('0.015625', '0.25')}", svg
+        lambda found: (
+            f"{found[1]}{short_path(found[2], GLYPH_STEP)}{found[3].replace('0.015625', '0.25')}"
+        ),
+        svg,
     )
     svg = _PATH.sub(
-        lambda found: found[0] if "m" in found[2][:1] else f"{found[1]}{short_path(found[2])}{found[3]}", svg
+        lambda found: (
+            found[0] if "m" in found[2][:1] else f"{found[1]}{short_path(found[2])}{found[3]}"
+        ),
+        svg,
     )
     svg = _PLACE.sub(lambda found: f"{found[1]}{short(float(found[2]))}{found[3]}", svg)
-    return _TRANSLATE.sub(lambda found: f"{found[1]}{short(float(found[2]))} {short(float(found[3]))}{found[4]}", svg)
+    return _TRANSLATE.sub(
+        lambda found: f"{found[1]}{short(float(found[2]))} {short(float(found[3]))}{found[4]}", svg
+    )
 
 
 def _renamed(svg: str, prefix: str) -> str:
-    """Ids only where something refers to them, by number: those of two figures on a page stay apart."""
+    """Ids only where something refers to them, by number: those of two figures on a page stay
+    apart.
+    """
     used = [first or second for first, second in _REFERENCE.findall(svg)]
     names = {name: f"{prefix}{number}" for number, name in enumerate(dict.fromkeys(used))}
     svg = _ID.sub(lambda found: f' id="{names[found[1]]}"' if found[1] in names else "", svg)
-    return _REFERENCE.sub(lambda found: f'href="#{names[found[1]]}"' if found[1] else f"url(#{names[found[2]]})", svg)
+    return _REFERENCE.sub(
+        lambda found: f'href="#{names[found[1]]}"' if found[1] else f"url(#{names[found[2]]})", svg
+    )
 
 
 def merged(light: str, dark: str, prefix: str) -> tuple[str, dict[str, str], dict[str, str]] | None:
@@ -96,7 +116,8 @@ def merged(light: str, dark: str, prefix: str) -> tuple[str, dict[str, str], dic
 
     Returns
     -------
-    svg, light, dark : the SVG, and variable -> colour; None where the two differ in more than colours and images
+    svg, light, dark : the SVG, and variable -> colour; None where the two differ in more than
+        colours and images
     """
     one, other = (_renamed(_lean(svg), prefix) for svg in (light, dark))
     images = [_IMAGE.findall(svg) for svg in (one, other)]
@@ -104,7 +125,10 @@ def merged(light: str, dark: str, prefix: str) -> tuple[str, dict[str, str], dic
     if _COLOUR.sub("#", one) != _COLOUR.sub("#", other) or len(images[0]) != len(images[1]):
         return None
     pairs = list(zip(_COLOUR.findall(one), _COLOUR.findall(other), strict=True))
-    names = {pair: f"--{prefix}{number}" for number, pair in enumerate(dict.fromkeys(p for p in pairs if p[0] != p[1]))}
+    names = {
+        pair: f"--{prefix}{number}"
+        for number, pair in enumerate(dict.fromkeys(p for p in pairs if p[0] != p[1]))
+    }
     colours: Iterator[tuple[str, str]] = iter(pairs)
 
     def variable(_: re.Match[str]) -> str:
@@ -119,7 +143,11 @@ def merged(light: str, dark: str, prefix: str) -> tuple[str, dict[str, str], dic
         ]
     )
     one = re.sub("<image/>", lambda _: next(drawn), one)
-    return one, {name: pair[0] for pair, name in names.items()}, {name: pair[1] for pair, name in names.items()}
+    return (
+        one,
+        {name: pair[0] for pair, name in names.items()},
+        {name: pair[1] for pair, name in names.items()},
+    )
 
 
 def _only(image: str, mode: str) -> str:

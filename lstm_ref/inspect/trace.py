@@ -11,11 +11,17 @@ import numpy as np
 from lstm_ref.cell import sigmoid
 from lstm_ref.errors import ArgumentError, Array, DTypeError, ShapeError, check_arrays
 from lstm_ref.frameworks.weights import BLOCKS, Params, Weights, read_weights
-from lstm_ref.layers import bidirectional_forward, masked_gru_forward, masked_lstm_forward, stacked_forward
+from lstm_ref.layers import (
+    bidirectional_forward,
+    masked_gru_forward,
+    masked_lstm_forward,
+    stacked_forward,
+)
 
 
 class GateTrace(NamedTuple):
-    """Gates and states by example, time step and unit, each (N, T, H). ``c[:, t]`` and ``h[:, t]`` are those after step t.
+    """Gates and states by example, time step and unit, each (N, T, H). ``c[:, t]`` and ``h[:, t]``
+    are those after step t.
 
     At a masked step no gate acts: i, f, g and o are NaN there, and c and h are what they were.
     """
@@ -30,18 +36,21 @@ class GateTrace(NamedTuple):
     def memory_length(self) -> Array:
         """Steps until half of the cell state of each unit is left, by its mean forget gate.
 
-        A forget gate that stays at f keeps the share f**k of the cell state over k steps, and f**k = 1/2 for
+        A forget gate that stays at f keeps the share f**k of the cell state over k steps, and f**k
+        = 1/2 for
 
             k = ln(1/2) / ln(f)
 
-        Here f is the mean over all examples and valid steps. So a unit comes before another in the order of memory lengths
-        exactly when it does in the order of mean forget gates, in which the sequence inspector sorts. A unit that keeps
-        everything most of the time and resets at a few steps has a long memory by its mean, and yet forgets at each of them:
-        look at its course, too.
+        Here f is the mean over all examples and valid steps. So a unit comes before another in the
+        order of memory lengths exactly when it does in the order of mean forget gates, in which the
+        sequence inspector sorts. A unit that keeps everything most of the time and resets at a few
+        steps has a long memory by its mean, and yet forgets at each of them: look at its course,
+        too.
 
         Returns
         -------
-        steps : (H,), float64: 1 for a mean of 0.5, 6.6 for 0.9, 69 for 0.99; 0 where f is always 0, infinite where it is 1
+        steps : (H,), float64: 1 for a mean of 0.5, 6.6 for 0.9, 69 for 0.99; 0 where f is always 0,
+            infinite where it is 1
 
         Examples
         --------
@@ -52,13 +61,17 @@ class GateTrace(NamedTuple):
         return _half_life(self.f)
 
     def example(self, n: int) -> GateTrace:
-        """One example alone, (1, its valid steps, H), without the masked steps: as the sequence inspector takes it."""
+        """One example alone, (1, its valid steps, H), without the masked steps: as the sequence
+        inspector takes it.
+        """
         valid = np.isfinite(self.f[n]).all(axis=1)
         return GateTrace(*(array[n : n + 1, valid] for array in self))
 
 
 class GRUTrace(NamedTuple):
-    """Gates, candidate and state of a GRU, each (N, T, H), as of `GateTrace`: r, z and n are NaN at a masked step."""
+    """Gates, candidate and state of a GRU, each (N, T, H), as of `GateTrace`: r, z and n are NaN at
+    a masked step.
+    """
 
     r: Array
     z: Array
@@ -86,31 +99,33 @@ def trace(
     direction: str = "forward",
     name: str | None = None,
 ) -> GateTrace:
-    """Run a model over x and keep what the gates of one of its layers did. The model stays as it was, and dropout is off.
+    """Run a model over x and keep what the gates of one of its layers did. The model stays as it
+    was, and dropout is off.
 
-    The frameworks do not give their gates away. So the weights are read and the sequence is run again in NumPy, in the dtype of
-    the weights.
+    The frameworks do not give their gates away. So the weights are read and the sequence is run
+    again in NumPy, in the dtype of the weights.
 
     Parameters
     ----------
     model : an LSTM, or a model of PyTorch or Keras with one in it
 
-        - NumPy: a dict with Wx (D, 4H), Wh (H, 4H), b (4H,), more entries do no harm; or a list with one such dict a layer, or
-          with a list of two, forward and reverse
+        - NumPy: a dict with Wx (D, 4H), Wh (H, 4H), b (4H,), more entries do no harm; or a list
+          with one such dict a layer, or with a list of two, forward and reverse
         - PyTorch: a ``torch.nn.LSTM``, or any module that calls one
-        - Keras: a ``keras.layers.LSTM`` with the usual activations, a ``Bidirectional`` of one, a list of such layers, one on
-          another, or any model that calls one; on any backend
-    x : of an LSTM itself (N, T, D), array or tensor of floats: what it receives. A ``torch.nn.LSTM`` without ``batch_first``
-        takes (T, N, D), as when it is called, and packed sequences are unpacked. Of a whole model: the batch that the model
-        takes, token numbers for instance, or a tuple of what a PyTorch model takes; the model is run once, in evaluation, to see
-        what its LSTM receives
-    h0, c0 : (N, H), or (S, N, H), one for each layer and direction, as PyTorch has it; zeros if not given, also for a stateful
-        Keras layer. A whole model brings its own
+        - Keras: a ``keras.layers.LSTM`` with the usual activations, a ``Bidirectional`` of one, a
+          list of such layers, one on another, or any model that calls one; on any backend
+    x : of an LSTM itself (N, T, D), array or tensor of floats: what it receives. A
+        ``torch.nn.LSTM`` without ``batch_first`` takes (T, N, D), as when it is called, and packed
+        sequences are unpacked. Of a whole model: the batch that the model takes, token numbers for
+        instance, or a tuple of what a PyTorch model takes; the model is run once, in evaluation, to
+        see what its LSTM receives
+    h0, c0 : (N, H), or (S, N, H), one for each layer and direction, as PyTorch has it; zeros if not
+        given, also for a stateful Keras layer. A whole model brings its own
     mask : (N, T) of bool, True at valid steps. A whole model brings its own
     layer : which one of several, one on another; the lowest is 0
     direction : "forward" or "reverse"; the reverse one has seen steps t to the end at step t
-    name : which LSTM of a whole model, where there are several: ``"encoder"`` for model.encoder in PyTorch, the layer's name in
-        Keras
+    name : which LSTM of a whole model, where there are several: ``"encoder"`` for model.encoder in
+        PyTorch, the layer's name in Keras
 
     Returns
     -------
@@ -128,7 +143,9 @@ def trace(
     >>> gates.f.shape, float(gates.f[0, 0, 0])
     ((2, 5, 4), 0.5)
     """
-    params, given, reverse = _prepare("trace", "lstm", model, x, (h0, c0), mask, layer, direction, name)
+    params, given, reverse = _prepare(
+        "trace", "lstm", model, x, (h0, c0), mask, layer, direction, name
+    )
     return GateTrace(*_in_order(_lstm_gates(params, *given), given[-1], reverse))
 
 
@@ -146,8 +163,8 @@ def trace_gru(
 
     Parameters
     ----------
-    model : as of `trace`, with a GRU for an LSTM; a dict with bh where the reset gate acts after the product, and without where
-        it acts before
+    model : as of `trace`, with a GRU for an LSTM; a dict with bh where the reset gate acts after
+        the product, and without where it acts before
     x, h0, mask, layer, direction, name : as of `trace`
 
     Returns
@@ -165,11 +182,14 @@ def trace_gru(
     >>> float(trace_gru(params, np.ones((2, 5, 3)), np.ones((2, 4))).h[0, 1, 0])  # half of the state is kept at each step
     0.25
     """
-    params, given, reverse = _prepare("trace_gru", "gru", model, x, (h0,), mask, layer, direction, name)
+    params, given, reverse = _prepare(
+        "trace_gru", "gru", model, x, (h0,), mask, layer, direction, name
+    )
     return GRUTrace(*_in_order(_gru_gates(params, *given), given[-1], reverse))
 
 
-# --- The gates ----------------------------------------------------------------------------------------------------------------
+# --- The gates
+# --------------------------------------------------------------------------------------------------
 
 
 def _lstm_gates(params: Params, x: Array, h0: Array, c0: Array, mask: Array) -> tuple[Array, ...]:
@@ -198,7 +218,9 @@ def _gru_gates(params: Params, x: Array, h0: Array, mask: Array) -> tuple[Array,
 
 
 def _states(out: Array, h0: Array, mask: Array) -> tuple[Array, Array]:
-    """Hidden state after and before every step; the output is 0 at a masked step, where the state stays."""
+    """Hidden state after and before every step; the output is 0 at a masked step, where the state
+    stays.
+    """
     h, h_prev, state = np.empty_like(out), np.empty_like(out), h0
     for t in range(out.shape[1]):
         h_prev[:, t] = state
@@ -208,7 +230,9 @@ def _states(out: Array, h0: Array, mask: Array) -> tuple[Array, Array]:
 
 
 def _in_order(arrays: tuple[Array, ...], mask: Array, reverse: bool) -> list[Array]:
-    """In the order of time, and NaN where no gate acted. The states are the last two arrays, or the last one."""
+    """In the order of time, and NaN where no gate acted. The states are the last two arrays, or the
+    last one.
+    """
     if reverse:
         arrays, mask = tuple(array[:, ::-1].copy() for array in arrays), mask[:, ::-1]
     if mask.all():
@@ -216,7 +240,8 @@ def _in_order(arrays: tuple[Array, ...], mask: Array, reverse: bool) -> list[Arr
     gates = {4: 3, 6: 4}[len(arrays)]
     masked = ~mask[:, :, np.newaxis]
     return [
-        np.where(masked, np.nan, array).astype(array.dtype) if k < gates else array for k, array in enumerate(arrays)
+        np.where(masked, np.nan, array).astype(array.dtype) if k < gates else array
+        for k, array in enumerate(arrays)
     ]
 
 
@@ -228,7 +253,8 @@ def _half_life(kept: Array) -> Array:
     return steps
 
 
-# --- The layer and what it receives -------------------------------------------------------------------------------------------
+# --- The layer and what it receives
+# -------------------------------------------------------------------------------------------
 
 
 def _prepare(
@@ -242,21 +268,29 @@ def _prepare(
     direction: str,
     name: str | None,
 ) -> tuple[Params, tuple[Array, ...], bool]:
-    """Weights of the chosen layer and direction, and what it receives: x, its states, mask, in the order of its own steps."""
+    """Weights of the chosen layer and direction, and what it receives: x, its states, mask, in the
+    order of its own steps.
+    """
     if direction not in ("forward", "reverse"):
-        raise ArgumentError(f'{operation}: direction must be "forward" or "reverse", got {direction!r}')
+        raise ArgumentError(
+            f'{operation}: direction must be "forward" or "reverse", got {direction!r}'
+        )
     part, x, states, mask = _watch(operation, cell, model, x, states, mask, name)
     weights = read_weights(operation, part)
     if weights.cell != cell:
         other = {"lstm": "trace", "gru": "trace_gru"}.get(weights.cell)
         advice = f"use {other}" if other else "a plain layer has no gates"
-        raise ArgumentError(f"{operation}: model must be of the kind {cell!r}, got {weights.cell!r}; {advice}")
+        raise ArgumentError(
+            f"{operation}: model must be of the kind {cell!r}, got {weights.cell!r}; {advice}"
+        )
     layers, side = weights.layers, int(direction == "reverse")
     if not -len(layers) <= layer < len(layers):
         raise ArgumentError(f"{operation}: layer must be from 0 to {len(layers) - 1}, got {layer}")
     layer %= len(layers)
     if side >= len(layers[layer]):
-        raise ArgumentError(f"{operation}: direction must be forward, the layer has no other, got {direction!r}")
+        raise ArgumentError(
+            f"{operation}: direction must be forward, the layer has no other, got {direction!r}"
+        )
 
     x, mask = _batch(operation, weights, x, mask)
     all_states = _all_states(operation, weights, x, states)
@@ -284,7 +318,10 @@ def _batch(operation: str, weights: Weights, x: Any, mask: Any) -> tuple[Array, 
     x = _array(operation, "x", x, first["Wx"].dtype)
     if x.ndim != 3:
         axes = "(T, N, D)" if time_first else "(N, T, D)"
-        raise ShapeError(f"{operation}: x must be {axes}, got {x.shape}; a single example goes in as a batch of one")
+        raise ShapeError(
+            f"{operation}: x must be {axes}, got {x.shape}; a single example goes in as a "
+            "batch of one"
+        )
     x = x.swapaxes(0, 1) if time_first else x
     k = BLOCKS[weights.cell]
     # The forward pass checks again, but it would put its own name in front of the message.
@@ -292,13 +329,17 @@ def _batch(operation: str, weights: Weights, x: Any, mask: Any) -> tuple[Array, 
     mask = np.ones(x.shape[:2], bool) if mask is None else _plain(mask)
     if not isinstance(mask, np.ndarray) or mask.dtype != np.bool_:
         kind = mask.dtype if isinstance(mask, np.ndarray) else type(mask).__name__
-        raise DTypeError(f"{operation}: mask must be an array of bool, True at valid steps, got {kind}")
+        raise DTypeError(
+            f"{operation}: mask must be an array of bool, True at valid steps, got {kind}"
+        )
     if mask.shape != x.shape[:2]:
         raise ShapeError(f"{operation}: mask must be (N, T) = {x.shape[:2]}, got {mask.shape}")
     return x, mask
 
 
-def _all_states(operation: str, weights: Weights, x: Array, states: tuple[Any, ...]) -> list[list[Array]]:
+def _all_states(
+    operation: str, weights: Weights, x: Array, states: tuple[Any, ...]
+) -> list[list[Array]]:
     """h0, and c0 where there is one, by layer and direction, each (N, H)."""
     parts = [part for layer in weights.layers for part in layer]
     dtype, N, S = x.dtype, len(x), len(parts)
@@ -313,7 +354,9 @@ def _all_states(operation: str, weights: Weights, x: Array, states: tuple[Any, .
             check_arrays(operation, {"N": N, "H": len(parts[0]["Wh"])}, **{name: (array, "N H")})
             found.append([array])
         else:
-            check_arrays(operation, {"N": N, "H": len(parts[0]["Wh"])}, **{name: (array, f"{S} N H")})
+            check_arrays(
+                operation, {"N": N, "H": len(parts[0]["Wh"])}, **{name: (array, f"{S} N H")}
+            )
             found.append(list(array))
     return found
 
@@ -329,7 +372,8 @@ def _array(operation: str, name: str, value: Any, dtype: Any) -> Array:
     # Brain floats are no floats to NumPy, but those of a tensor in mixed precision.
     if array.dtype.kind != "f" and array.dtype.name != "bfloat16":
         raise DTypeError(
-            f"{operation}: {name} must hold floats, got {array.dtype}; it is what the recurrent layer itself receives, "
+            f"{operation}: {name} must hold floats, got {array.dtype}; it is what the recurrent "
+            "layer itself receives, "
             "after the embedding or the one-hot encoding"
         )
     return array.astype(dtype)
@@ -346,7 +390,8 @@ def _plain(value: Any) -> Any:
     return value
 
 
-# --- Whole models: one run, to see what the layer inside receives --------------------------------------------------------------
+# --- Whole models: one run, to see what the layer inside receives
+# --------------------------------------------------------------
 
 
 class _Call(NamedTuple):
@@ -358,7 +403,13 @@ class _Call(NamedTuple):
 
 
 def _watch(
-    operation: str, cell: str, model: Any, x: Any, states: tuple[Any, ...], mask: Any, name: str | None
+    operation: str,
+    cell: str,
+    model: Any,
+    x: Any,
+    states: tuple[Any, ...],
+    mask: Any,
+    name: str | None,
 ) -> tuple[Any, Any, tuple[Any, ...], Any]:
     """The layer and what it receives: as given, where ``model`` is the layer itself."""
     torch, keras = sys.modules.get("torch"), sys.modules.get("keras")
@@ -369,7 +420,9 @@ def _watch(
         if isinstance(model, keras.layers.RNN | keras.layers.Bidirectional):
             return model, x, states, mask
         inside = {
-            part.name: part for part in _keras_parts(model) if isinstance(getattr(part, "forward_layer", part), kind)
+            part.name: part
+            for part in _keras_parts(model)
+            if isinstance(getattr(part, "forward_layer", part), kind)
         }
         wanted, run = f"keras.layers.{cell.upper()}", _run_keras
     elif torch is not None and isinstance(model, torch.nn.Module):
@@ -383,7 +436,8 @@ def _watch(
 
     if not inside:
         raise ArgumentError(
-            f"{operation}: model must be or hold a {wanted}, got {type(model).__name__}, with none in it"
+            f"{operation}: model must be or hold a {wanted}, got {type(model).__name__}, with "
+            "none in it"
         )
     if name is None and len(inside) > 1 or name is not None and name not in inside:
         raise ArgumentError(
@@ -392,13 +446,15 @@ def _watch(
         )
     if mask is not None or any(state is not None for state in states):
         raise ArgumentError(
-            f"{operation}: mask and states come from the model itself, where it is a whole one, got some; give the layer"
+            f"{operation}: mask and states come from the model itself, where it is a whole "
+            "one, got some; give the layer"
         )
     part = inside[name] if name is not None else next(iter(inside.values()))
     calls = run(model, part, x)
     if len(calls) != 1:
         raise ArgumentError(
-            f"{operation}: the model must call its {wanted} once, it called it {len(calls)} times; pass the layer itself and "
+            f"{operation}: the model must call its {wanted} once, it called it {len(calls)} times; "
+            "pass the layer itself and "
             "what it receives over all steps"
         )
     (call,) = calls
@@ -413,8 +469,11 @@ def _run_torch(model: Any, part: Any, x: Any) -> list[_Call]:
     def look(module: Any, args: tuple[Any, ...], options: dict[str, Any]) -> None:
         given = args[0] if args else options["input"]
         state = args[1] if len(args) > 1 else options.get("hx")
-        states = () if state is None else tuple(state) if isinstance(state, tuple | list) else (state,)
-        if isinstance(given, torch.Tensor) and given.ndim == 2:  # one sequence without an axis for the batch
+        states = (
+            () if state is None else tuple(state) if isinstance(state, tuple | list) else (state,)
+        )
+        # one sequence without an axis for the batch
+        if isinstance(given, torch.Tensor) and given.ndim == 2:
             given = given.unsqueeze(0 if module.batch_first else 1)
             states = tuple(s.unsqueeze(1) for s in states)
         calls.append(_Call(given, states, None))
@@ -446,7 +505,10 @@ def _run_keras(model: Any, part: Any, x: Any) -> list[_Call]:
     original = part.call
 
     def look(sequences: Any, *args: Any, **options: Any) -> Any:
-        state, given_mask = (*args, *(options.get(key) for key in ("initial_state", "mask")[len(args) :]))[:2]
+        state, given_mask = (
+            *args,
+            *(options.get(key) for key in ("initial_state", "mask")[len(args) :]),
+        )[:2]
         states: tuple[Any, ...] = ()
         if state is not None:
             given = [_plain(s) for s in (state if isinstance(state, Sequence) else [state])]

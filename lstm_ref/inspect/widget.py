@@ -1,7 +1,9 @@
-"""What the widgets share: one ES module each, live in a notebook and still at work in a page without a kernel.
+"""What the widgets share: one ES module each, live in a notebook and still at work in a page
+without a kernel.
 
-Live, anywidget connects the module with the traits. In a built page, where no kernel answers, the same module is written into
-the page with its state and a model of a few lines; nothing is loaded from anywhere. ``LSTM_REF_STATIC=1`` asks for that form.
+Live, anywidget connects the module with the traits. In a built page, where no kernel answers, the
+same module is written into the page with its state and a model of a few lines; nothing is loaded
+from anywhere. ``LSTM_REF_STATIC=1`` asks for that form.
 """
 
 from __future__ import annotations
@@ -20,7 +22,9 @@ from lstm_ref.inspect.palette import COLOURS, PALETTES, PLAIN_OUTPUT_CSS, RAMPS,
 try:
     from traitlets import HasTraits
 except ImportError as missing:  # every notebook has traitlets; a bare Python may not
-    raise MissingPackageError("the widgets need anywidget; pip install 'inside-the-lstm[book]'") from missing
+    raise MissingPackageError(
+        "the widgets need anywidget; pip install 'inside-the-lstm[book]'"
+    ) from missing
 try:
     from anywidget import AnyWidget
 except ImportError:
@@ -36,14 +40,18 @@ def is_static() -> bool:
 
 
 def module(name: str) -> str:
-    """Source of the ES module of a widget, with the shared parts that its first lines name: ``// with save.js``."""
+    """Source of the ES module of a widget, with the shared parts that its first lines name: ``//
+    with save.js``.
+    """
     source = (STATIC / f"{name}.js").read_text(encoding="utf-8")
     shared = re.findall(r"^// with (\w+\.js)$", source, re.MULTILINE)
     return "".join((STATIC / part).read_text(encoding="utf-8") for part in shared) + source
 
 
 def style(name: str) -> str:
-    """Style sheet of a widget: the palette as CSS variables, what all widgets share, and its own."""
+    """Style sheet of a widget: the palette as CSS variables, what all widgets share, and its
+    own.
+    """
     sheets = [(STATIC / f"{sheet}.css").read_text(encoding="utf-8") for sheet in ("widget", name)]
     gates = " ".join(f"--lw-{gate}: {colour};" for gate, colour in COLOURS.items())
     light = f".lstm-widget {{ {gates} {_variables('light')} }}\n"
@@ -68,14 +76,16 @@ def _variables(mode: Mode) -> str:
         "focus": focus,
         **ramp,
     }
-    return f"color-scheme: {mode}; " + " ".join(f"--lw-{name}: {value};" for name, value in values.items())
+    return f"color-scheme: {mode}; " + " ".join(
+        f"--lw-{name}: {value};" for name, value in values.items()
+    )
 
 
 class Widget(Base):  # type: ignore[misc]  # anywidget has no types
     """A widget that is alive in a notebook and also stands in a page without a kernel.
 
-    A subclass names its files in ``static/``, says in a sentence what it shows, and tags the traits that the module reads
-    with ``sync=True``.
+    A subclass names its files in ``static/``, says in a sentence what it shows, and tags the traits
+    that the module reads with ``sync=True``.
     """
 
     name: ClassVar[str]  # of the .js and the .css file
@@ -106,9 +116,15 @@ class Widget(Base):  # type: ignore[misc]  # anywidget has no types
 
     @classmethod
     def module_traits(cls) -> list[str]:
-        """Names of the traits that the module reads: those of the widget, without those of anywidget."""
+        """Names of the traits that the module reads: those of the widget, without those of
+        anywidget.
+        """
         inherited = set(Base.class_traits(sync=True))
-        return [key for key in cls.class_traits(sync=True) if key not in inherited and not key.startswith("_")]
+        return [
+            key
+            for key in cls.class_traits(sync=True)
+            if key not in inherited and not key.startswith("_")
+        ]
 
     def _repr_mimebundle_(self, **options: Any) -> Any:
         # A widget that was made in static form has no connection by which it could be shown live.
@@ -117,10 +133,14 @@ class Widget(Base):  # type: ignore[misc]  # anywidget has no types
         return super()._repr_mimebundle_(**options)
 
     def html(self) -> str:
-        """The widget as a piece of HTML that needs no kernel and no network; several fit on one page."""
+        """The widget as a piece of HTML that needs no kernel and no network; several fit on one
+        page.
+        """
         place = f"lstm-{uuid.uuid4().hex[:12]}"
         # "<" cannot end the script element from inside a string, nor open a comment in it.
-        state = json.dumps(self.page_state, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
+        state = json.dumps(self.page_state, separators=(",", ":"), allow_nan=False).replace(
+            "<", "\\u003c"
+        )
         source = module(self.name).replace("export default", "const widget =")
         return (
             f"<style>{style(self.name)}</style>\n"
@@ -132,7 +152,8 @@ class Widget(Base):  # type: ignore[misc]  # anywidget has no types
         )
 
     def to_html(self, path: str | os.PathLike[str]) -> Path:
-        """Write a page with nothing but the widget; it opens from disk, light or dark as the reader's system is.
+        """Write a page with nothing but the widget; it opens from disk, light or dark as the
+        reader's system is.
 
         Parameters
         ----------
@@ -144,7 +165,9 @@ class Widget(Base):  # type: ignore[misc]  # anywidget has no types
         """
         path = Path(path)
         pages = {mode: palette.page for mode, palette in PALETTES.items()}
-        path.write_text(_PAGE.format(title=type(self).__name__, widget=self.html(), **pages), encoding="utf-8")
+        path.write_text(
+            _PAGE.format(title=type(self).__name__, widget=self.html(), **pages), encoding="utf-8"
+        )
         return path
 
 

@@ -1,7 +1,7 @@
 """Layers around the LSTM, gathered from their modules.
 
-Each layer is a pair of functions. Forward returns its result and a cache; backward takes the gradient of the result and that
-cache, and returns the gradient of each argument.
+Each layer is a pair of functions. Forward returns its result and a cache; backward takes the
+gradient of the result and that cache, and returns the gradient of each argument.
 
     embedding_forward(ids, W)           word vectors by their numbers
     affine_forward(x, W, b)             x W + b

@@ -1,6 +1,8 @@
-"""Attention: each query looks at all time steps of another sequence and takes a weighted mean of what stands there.
+"""Attention: each query looks at all time steps of another sequence and takes a weighted mean of
+what stands there.
 
-Sizes: N examples, S queries, T time steps that are looked at. For one query an example, give ``query[:, np.newaxis]``.
+Sizes: N examples, S queries, T time steps that are looked at. For one query an example, give
+``query[:, np.newaxis]``.
 
     e[s, t]  = score of query s and key t
     w[s, :]  = softmax over the valid t of e[s, :]         attention weights
@@ -10,10 +12,11 @@ Sizes: N examples, S queries, T time steps that are looked at. For one query an 
     scaled     e[s, t] = query[s] . keys[t] / sqrt(K)                 so that its variance does not grow with K
     additive   e[s, t] = v . tanh(query[s] Wq + keys[t] Wk)           query and keys may differ in size
 
-A mask says which time steps may be looked at. One that is masked has the weight 0, and its key and value get no gradient. A query
-that may look at nothing gets zeros.
+A mask says which time steps may be looked at. One that is masked has the weight 0, and its key and
+value get no gradient. A query that may look at nothing gets zeros.
 
-Source: Bahdanau, Cho and Bengio (2015), additive; Luong, Pham and Manning (2015), dot; Vaswani et al. (2017), scaled.
+Source: Bahdanau, Cho and Bengio (2015), additive; Luong, Pham and Manning (2015), dot; Vaswani et
+al. (2017), scaled.
 """
 
 from __future__ import annotations
@@ -46,7 +49,9 @@ class DotAttentionGrads(NamedTuple):
 
 
 class AdditiveAttentionCache(NamedTuple):
-    """What `additive_attention_backward` needs; Wq, Wk and v are the caller's arrays, not copies."""
+    """What `additive_attention_backward` needs; Wq, Wk and v are the caller's arrays, not
+    copies.
+    """
 
     query: Array  # (N, S, Q)
     keys: Array  # (N, T, K)
@@ -79,7 +84,8 @@ def dot_attention_forward(
     query : (N, S, K)
     keys : (N, T, K)
     values : (N, T, M); often the keys themselves
-    mask : (N, T), or (N, S, T) where each query has its own; True where a query may look; None means everywhere
+    mask : (N, T), or (N, S, T) where each query has its own; True where a query may look; None
+        means everywhere
     scaled : divide the scores by sqrt(K)
 
     Returns
@@ -101,7 +107,9 @@ def dot_attention_forward(
     (array([[[0., 1., 0.]]]), array([[[8.]]]))
     """
     operation = "dot_attention_forward"
-    check_arrays(operation, {}, query=(query, "N S K"), keys=(keys, "N T K"), values=(values, "N T M"))
+    check_arrays(
+        operation, {}, query=(query, "N S K"), keys=(keys, "N T K"), values=(values, "N T M")
+    )
     scale = 1 / math.sqrt(query.shape[2]) if scaled else 1.0
     scores = query @ keys.swapaxes(1, 2) * scale
     weights = _softmax(scores, _check_mask(operation, mask, scores.shape))
@@ -119,7 +127,8 @@ def dot_attention_backward(dout: Array, cache: DotAttentionCache) -> DotAttentio
 
     Returns
     -------
-    DotAttentionGrads : dquery, dkeys, dvalues. Where keys and values are one array, its gradient is the sum of both
+    DotAttentionGrads : dquery, dkeys, dvalues. Where keys and values are one array, its gradient is
+        the sum of both
 
     Raises
     ------
@@ -134,7 +143,13 @@ def dot_attention_backward(dout: Array, cache: DotAttentionCache) -> DotAttentio
 
 
 def additive_attention_forward(
-    query: Array, keys: Array, values: Array, Wq: Array, Wk: Array, v: Array, mask: Array | None = None
+    query: Array,
+    keys: Array,
+    values: Array,
+    Wq: Array,
+    Wk: Array,
+    v: Array,
+    mask: Array | None = None,
 ) -> tuple[Array, Array, AdditiveAttentionCache]:
     """Attention whose scores a small network with one hidden layer makes.
 
@@ -146,7 +161,8 @@ def additive_attention_forward(
     Wq : (Q, A)
     Wk : (K, A)
     v : (A,)
-    mask : (N, T), or (N, S, T) where each query has its own; True where a query may look; None means everywhere
+    mask : (N, T), or (N, S, T) where each query has its own; True where a query may look; None
+        means everywhere
 
     Returns
     -------
@@ -186,7 +202,9 @@ def additive_attention_forward(
     return weights @ values, weights.copy(), cache
 
 
-def additive_attention_backward(dout: Array, cache: AdditiveAttentionCache) -> AdditiveAttentionGrads:
+def additive_attention_backward(
+    dout: Array, cache: AdditiveAttentionCache
+) -> AdditiveAttentionGrads:
     """Gradients of queries, keys, values and the weights of the scores.
 
     Parameters
@@ -202,12 +220,15 @@ def additive_attention_backward(dout: Array, cache: AdditiveAttentionCache) -> A
     ------
     ArgumentError, ShapeError, DTypeError, NotFiniteError : an argument that does not fit, by name
     """
-    check_cache("additive_attention_backward", cache, AdditiveAttentionCache, "additive_attention_forward")
+    check_cache(
+        "additive_attention_backward", cache, AdditiveAttentionCache, "additive_attention_forward"
+    )
     query, keys, values, weights, u, Wq, Wk, v = cache
     _check_dout("additive_attention_backward", dout, weights, values)
     dscores, dvalues = _mean_backward(dout, values, weights)
     da = dscores[..., np.newaxis] * v * (1 - u**2)
-    da_query, da_keys = da.sum(axis=2), da.sum(axis=1)  # each query meets all keys, and each key all queries
+    # each query meets all keys, and each key all queries
+    da_query, da_keys = da.sum(axis=2), da.sum(axis=1)
     A = len(v)
     return AdditiveAttentionGrads(
         dquery=da_query @ Wq.T,
@@ -231,9 +252,12 @@ def _softmax(scores: Array, mask: Array) -> Array:
 
 
 def _mean_backward(dout: Array, values: Array, weights: Array) -> tuple[Array, Array]:
-    """From the weighted mean back through the softmax: gradients of the scores and of the values."""
+    """From the weighted mean back through the softmax: gradients of the scores and of the
+    values.
+    """
     dweights = dout @ values.swapaxes(1, 2)
-    # More weight for one step is less for all the others: what counts is how far dweights lies from its own weighted mean.
+    # More weight for one step is less for all the others: what counts is how far dweights lies from
+    # its own weighted mean.
     dscores: Array = weights * (dweights - (weights * dweights).sum(axis=2, keepdims=True))
     return dscores, weights.swapaxes(1, 2) @ dout
 

@@ -9,7 +9,8 @@ import numpy as np
 from lstm_ref.arguments import batch_axes, check_integers
 from lstm_ref.errors import ArgumentError, Array, ShapeError, check_arrays, check_cache
 
-# --- Embedding ----------------------------------------------------------------------------------------------------------
+# --- Embedding
+# --------------------------------------------------------------------------------------------------
 
 
 class EmbeddingCache(NamedTuple):
@@ -46,11 +47,14 @@ def embedding_forward(ids: Array, W: Array) -> tuple[Array, EmbeddingCache]:
     check_arrays("embedding_forward", {}, W=(W, "V D"))
     check_integers("embedding_forward", "ids", ids)
     if ids.ndim != 2 or ids.size == 0:
-        raise ShapeError(f"embedding_forward: ids must be (N, T) with every size at least 1, got {ids.shape}")
+        raise ShapeError(
+            f"embedding_forward: ids must be (N, T) with every size at least 1, got {ids.shape}"
+        )
     # NumPy would take a negative number as counted from the end, and say nothing.
     if ids.min() < 0 or ids.max() >= len(W):
         raise ArgumentError(
-            f"embedding_forward: ids must lie from 0 to V-1 = {len(W) - 1}, got {ids.min()} to {ids.max()}; "
+            f"embedding_forward: ids must lie from 0 to V-1 = {len(W) - 1}, got {ids.min()} to "
+            f"{ids.max()}; "
             "was the vocabulary built from other data?"
         )
     return W[ids], EmbeddingCache(ids.copy(), W)
@@ -81,7 +85,8 @@ def embedding_backward(dout: Array, cache: EmbeddingCache) -> Array:
     return dW
 
 
-# --- Affine -------------------------------------------------------------------------------------------------------------
+# --- Affine
+# --------------------------------------------------------------------------------------------------
 
 
 class AffineCache(NamedTuple):
@@ -123,7 +128,9 @@ def affine_forward(x: Array, W: Array, b: Array) -> tuple[Array, AffineCache]:
     >>> out.shape, out[0, 0, 0]
     ((2, 5, 4), np.float64(3.0))
     """
-    check_arrays("affine_forward", {}, x=(x, batch_axes(x, "n_in")), b=(b, "n_out"), W=(W, "n_in n_out"))
+    check_arrays(
+        "affine_forward", {}, x=(x, batch_axes(x, "n_in")), b=(b, "n_out"), W=(W, "n_in n_out")
+    )
     return x @ W + b, AffineCache(x.copy(), W)
 
 
@@ -147,6 +154,11 @@ def affine_backward(dout: Array, cache: AffineCache) -> AffineGrads:
     x, W = cache
     n_in, n_out = W.shape
     sizes = {**dict(zip(batch_axes(x, "n_in").split(), x.shape, strict=True)), "n_out": n_out}
-    check_arrays("affine_backward", sizes, dout=(dout, batch_axes(x, "n_out")), **{"cache.W": (W, "n_in n_out")})
+    check_arrays(
+        "affine_backward",
+        sizes,
+        dout=(dout, batch_axes(x, "n_out")),
+        **{"cache.W": (W, "n_in n_out")},
+    )
     rows = dout.reshape(-1, n_out)  # W and b are shared by all rows, so their gradients add up
     return AffineGrads(dx=dout @ W.T, dW=x.reshape(-1, n_in).T @ rows, db=rows.sum(axis=0))

@@ -1,7 +1,8 @@
 """The three kinds of layer that run over time, told to each other's tools in one way.
 
-Masks, directions, stacks and segments are the same for an LSTM, a GRU and a plain RNN. What differs stands in `CELLS`: how many
-blocks the weights have, what the state is, and which pair of functions does the work.
+Masks, directions, stacks and segments are the same for an LSTM, a GRU and a plain RNN. What differs
+stands in `CELLS`: how many blocks the weights have, what the state is, and which pair of functions
+does the work.
 """
 
 from __future__ import annotations
@@ -23,12 +24,16 @@ class Cell(NamedTuple):
 
     states: tuple[str, ...]
     blocks: str  # how many blocks of H stand in Wx, Wh and b: "4", "3" or none
-    forward: Callable[[Array, State, Params], tuple[Array, State, Any]]  # x, state, weights -> h, last state, cache
-    # dh, cache, gradients of what the last state has beside h -> dx, gradient of the first state, gradients of the weights
+    # x, state, weights -> h, last state, cache
+    forward: Callable[[Array, State, Params], tuple[Array, State, Any]]
+    # dh, cache, gradients of what the last state has beside h -> dx, gradient of the first state,
+    # gradients of the weights
     backward: Callable[[Array, Any, State], tuple[Array, State, dict[str, Array]]]
 
     def axes(self, weights: Params) -> dict[str, str]:
-        """Name -> axes of each weight. A GRU has a bh where its reset gate acts after the product, and none before it."""
+        """Name -> axes of each weight. A GRU has a bh where its reset gate acts after the product,
+        and none before it.
+        """
         axes = {"Wx": f"D {self.blocks}H", "Wh": f"H {self.blocks}H", "b": f"{self.blocks}H"}
         return axes | {"bh": "H"} if self.blocks == "3" and "bh" in weights else axes
 
@@ -56,7 +61,9 @@ def _rnn_backward(dh: Array, cache: Any, dlast: State) -> tuple[Array, State, di
 def _gru_forward(x: Array, state: State, weights: Params) -> tuple[Array, State, Any]:
     (h0,) = state
     weights = {"bh": None, **weights}  # type: ignore[dict-item]
-    h, hT, cache = gru_forward(x, h0, **weights, reset="before" if weights["bh"] is None else "after")
+    h, hT, cache = gru_forward(
+        x, h0, **weights, reset="before" if weights["bh"] is None else "after"
+    )
     return h, (hT,), cache
 
 
@@ -79,7 +86,8 @@ def state_pair(state: Sequence[Array]) -> tuple[Array, Array | None]:
 
 
 def check_cell(operation: str, cell: str, c0: Array | None) -> Cell:
-    """The cell of that name; checks that there is a cell state where it has one, and none where it has not.
+    """The cell of that name; checks that there is a cell state where it has one, and none where it
+    has not.
 
     Raises
     ------

@@ -8,20 +8,35 @@ import numpy as np
 from numpy.random import Generator
 
 from lstm_ref.arguments import batch_axes
-from lstm_ref.errors import ArgumentError, Array, ShapeError, check_arrays, check_cache, check_floats
+from lstm_ref.errors import (
+    ArgumentError,
+    Array,
+    ShapeError,
+    check_arrays,
+    check_cache,
+    check_floats,
+)
 
 
 class DropoutCache(NamedTuple):
     """What `dropout_backward` needs."""
 
-    scale: Array  # 0 where a number was dropped, 1 / (1 - rate) where it was kept; (N, 1, D) where it holds for all time steps
+    # 0 where a number was dropped, 1 / (1 - rate) where it was kept; (N, 1, D) where it holds for
+    # all time steps
+    scale: Array
     shape: tuple[int, ...]  # of x
 
 
 def dropout_forward(
-    x: Array, rate: float, rng: Generator | None, *, training: bool = True, variational: bool = False
+    x: Array,
+    rate: float,
+    rng: Generator | None,
+    *,
+    training: bool = True,
+    variational: bool = False,
 ) -> tuple[Array, DropoutCache]:
-    """Inverted dropout: each number becomes 0 with the probability ``rate``, and what is kept is divided by 1 - rate.
+    """Inverted dropout: each number becomes 0 with the probability ``rate``, and what is kept is
+    divided by 1 - rate.
 
     So the mean of every number stays what it was, and nothing has to be done in evaluation.
 
@@ -31,7 +46,8 @@ def dropout_forward(
     rate : from 0 to below 1
     rng : numpy.random.Generator; may be None where nothing is drawn, in evaluation or at the rate 0
     training : False for evaluation: x comes back as it is
-    variational : draw once for each sequence and unit, and not at every time step anew; x must then be (N, T, D)
+    variational : draw once for each sequence and unit, and not at every time step anew; x must then
+        be (N, T, D)
 
     Returns
     -------
@@ -85,12 +101,17 @@ def dropout_backward(dout: Array, cache: DropoutCache) -> Array:
     scale, shape = cache
     check_floats("dropout_backward", {"dout": dout, "cache.scale": scale})
     if dout.shape != shape:
-        raise ShapeError(f"dropout_backward: dout must have the shape of x = {shape}, got {dout.shape}")
+        raise ShapeError(
+            f"dropout_backward: dout must have the shape of x = {shape}, got {dout.shape}"
+        )
     return dout * scale
 
 
-def check_dropout(operation: str, name: str, rate: float, rng: Generator | None, training: bool) -> None:
-    """Check the rate of a dropout, called ``name``, and that there is a generator where numbers are dropped.
+def check_dropout(
+    operation: str, name: str, rate: float, rng: Generator | None, training: bool
+) -> None:
+    """Check the rate of a dropout, called ``name``, and that there is a generator where numbers are
+    dropped.
 
     Raises
     ------
@@ -100,6 +121,7 @@ def check_dropout(operation: str, name: str, rate: float, rng: Generator | None,
         raise ArgumentError(f"{operation}: {name} must be at least 0 and below 1, got {rate}")
     if training and rate > 0 and not isinstance(rng, Generator):
         raise ArgumentError(
-            f"{operation}: rng must be a numpy.random.Generator where numbers are dropped, got {type(rng).__name__}; use "
+            f"{operation}: rng must be a numpy.random.Generator where numbers are dropped, got "
+            f"{type(rng).__name__}; use "
             "np.random.default_rng(seed), or training=False in evaluation"
         )

@@ -1,13 +1,16 @@
-"""Sequences of different lengths in one batch: an LSTM, a GRU or a plain RNN that leaves out what is padding.
+"""Sequences of different lengths in one batch: an LSTM, a GRU or a plain RNN that leaves out what
+is padding.
 
-A mask (N, T) says which time steps hold data: True for a valid step, False for padding. At a masked step
+A mask (N, T) says which time steps hold data: True for a valid step, False for padding. At a masked
+step
 
     the state   stays what it was, so that the last state is that of the last valid step
     the output  is 0, so that a sum over all steps counts no padding
     x           is not used, and its gradient is 0
 
-The padding may stand after the data, before it, or within it. PyTorch's packed sequences (padding after the data only) and Keras
-with ``zero_output_for_mask=True`` give the same numbers; Keras's default differs in the output only: it repeats the last one.
+The padding may stand after the data, before it, or within it. PyTorch's packed sequences (padding
+after the data only) and Keras with ``zero_output_for_mask=True`` give the same numbers; Keras's
+default differs in the output only: it repeats the last one.
 """
 
 from __future__ import annotations
@@ -54,9 +57,14 @@ def padding_mask(lengths: Array, T: int, side: str = "right") -> Array:
     """
     check_integers("padding_mask", "lengths", lengths)
     if lengths.ndim != 1 or lengths.size == 0:
-        raise ShapeError(f"padding_mask: lengths must be (N,) with N at least 1, got {lengths.shape}")
+        raise ShapeError(
+            f"padding_mask: lengths must be (N,) with N at least 1, got {lengths.shape}"
+        )
     if lengths.min() < 0 or lengths.max() > T:
-        raise ArgumentError(f"padding_mask: lengths must lie from 0 to T = {T}, got {lengths.min()} to {lengths.max()}")
+        raise ArgumentError(
+            f"padding_mask: lengths must lie from 0 to T = {T}, got {lengths.min()} to "
+            f"{lengths.max()}"
+        )
     if side not in ("right", "left"):
         raise ArgumentError(f'padding_mask: side must be "right" or "left", got {side!r}')
     steps = np.arange(T)
@@ -96,7 +104,9 @@ def reverse_sequences(x: Array, mask: Array | None = None) -> Array:
 
 
 class Stretch(NamedTuple):
-    """Time steps from start to stop - 1, in which the sequences ``rows`` are valid, and no other."""
+    """Time steps from start to stop - 1, in which the sequences ``rows`` are valid, and no
+    other.
+    """
 
     rows: Array  # (n,), their numbers in the batch
     start: int
@@ -107,8 +117,8 @@ class Stretch(NamedTuple):
 class MaskedCache(NamedTuple):
     """What a masked backward pass needs from the forward pass; padding takes no memory.
 
-    The weights are the caller's arrays, not copies: leave them as they are until the backward pass is done. All else belongs
-    to the cache alone.
+    The weights are the caller's arrays, not copies: leave them as they are until the backward pass
+    is done. All else belongs to the cache alone.
     """
 
     cell: str  # "lstm", "gru" or "rnn"
@@ -129,10 +139,12 @@ def masked_lstm_forward(
     *,
     reverse: bool = False,
 ) -> tuple[Array, tuple[Array, Array], MaskedCache]:
-    """All valid time steps forward, as `lstm_forward`; at masked steps the state stays, and the output is 0.
+    """All valid time steps forward, as `lstm_forward`; at masked steps the state stays, and the
+    output is 0.
 
-    Time is cut wherever a sequence begins or ends. In each stretch between two cuts the valid sequences are a batch without
-    padding, and `lstm_forward` takes them, and their states, from one end to the other.
+    Time is cut wherever a sequence begins or ends. In each stretch between two cuts the valid
+    sequences are a batch without padding, and `lstm_forward` takes them, and their states, from one
+    end to the other.
 
     Parameters
     ----------
@@ -141,14 +153,16 @@ def masked_lstm_forward(
     Wx : (D, 4H), blocks in the order i, f, g, o
     Wh : (H, 4H)
     b : (4H,)
-    mask : (N, T), True at valid steps; None means that all are. A sequence without any keeps its initial state
-    reverse : go from the last valid step of each sequence to its first; ``h[n, t]`` has then seen steps t to the end
+    mask : (N, T), True at valid steps; None means that all are. A sequence without any keeps its
+        initial state
+    reverse : go from the last valid step of each sequence to its first; ``h[n, t]`` has then seen
+        steps t to the end
 
     Returns
     -------
     h : (N, T, H), the hidden state after every valid step, 0 at masked ones
-    (hT, cT) : each (N, H), the state after the last step that was taken of each sequence. Where padding stands on the right,
-        hT is not ``h[:, -1]``
+    (hT, cT) : each (N, H), the state after the last step that was taken of each sequence. Where
+        padding stands on the right, hT is not ``h[:, -1]``
     cache : MaskedCache
 
     Raises
@@ -177,7 +191,8 @@ def masked_lstm_backward(
 
     Parameters
     ----------
-    dh : (N, T, H), gradient of the loss with respect to h; what stands at masked steps is not used, for h is always 0 there
+    dh : (N, T, H), gradient of the loss with respect to h; what stands at masked steps is not used,
+        for h is always 0 there
     cache : MaskedCache of the forward pass
     dcT, dhT : (N, H), gradients with respect to the last states of each sequence; None means zeros
 
@@ -204,7 +219,8 @@ def masked_gru_forward(
     *,
     reverse: bool = False,
 ) -> tuple[Array, Array, MaskedCache]:
-    """All valid time steps of a GRU forward, as `gru_forward`; at masked steps the state stays, and the output is 0.
+    """All valid time steps of a GRU forward, as `gru_forward`; at masked steps the state stays, and
+    the output is 0.
 
     Parameters
     ----------
@@ -213,7 +229,8 @@ def masked_gru_forward(
     Wx : (D, 3H), blocks in the order r, z, n
     Wh : (H, 3H)
     b : (3H,)
-    bh : (H,), recurrent bias of the candidate, where the reset gate acts after the product; None where it acts before
+    bh : (H,), recurrent bias of the candidate, where the reset gate acts after the product; None
+        where it acts before
     mask : (N, T), True at valid steps; None means that all are
     reverse : go from the last valid step of each sequence to its first
 
@@ -262,9 +279,17 @@ def masked_gru_backward(dh: Array, cache: MaskedCache, dhT: Array | None = None)
 
 
 def masked_rnn_forward(
-    x: Array, h0: Array, Wx: Array, Wh: Array, b: Array, mask: Array | None = None, *, reverse: bool = False
+    x: Array,
+    h0: Array,
+    Wx: Array,
+    Wh: Array,
+    b: Array,
+    mask: Array | None = None,
+    *,
+    reverse: bool = False,
 ) -> tuple[Array, Array, MaskedCache]:
-    """All valid time steps of a plain RNN forward, as `rnn_forward`; at masked steps the state stays, and the output is 0.
+    """All valid time steps of a plain RNN forward, as `rnn_forward`; at masked steps the state
+    stays, and the output is 0.
 
     Parameters
     ----------
@@ -294,7 +319,9 @@ def masked_rnn_forward(
     >>> bool((h[1, -1] == hT[1]).all()), bool((h[1, :3] == 0).all())
     (True, True)
     """
-    h, (hT,), cache = _checked_forward("rnn", x, {"h0": h0}, {"Wx": Wx, "Wh": Wh, "b": b}, mask, reverse)
+    h, (hT,), cache = _checked_forward(
+        "rnn", x, {"h0": h0}, {"Wx": Wx, "Wh": Wh, "b": b}, mask, reverse
+    )
     return h, hT, cache
 
 
@@ -331,7 +358,9 @@ def forward_masked(
     stretches = []
     for rows, start, stop in _stretches(mask):
         before = tuple(part[rows] for part in now)
-        h[rows, start:stop], after, cache = CELLS[cell].forward(x[rows, start:stop], before, weights)
+        h[rows, start:stop], after, cache = CELLS[cell].forward(
+            x[rows, start:stop], before, weights
+        )
         for part, new in zip(now, after, strict=True):
             part[rows] = new
         stretches.append(Stretch(rows, start, stop, cache))
@@ -340,13 +369,18 @@ def forward_masked(
     return h, now, MaskedCache(cell, tuple(stretches), mask.copy(), reverse, dict(weights))
 
 
-def backward_masked(dh: Array, cache: MaskedCache, dlast: Sequence[Array]) -> tuple[Array, State, dict[str, Array]]:
-    """A masked layer of any cell backward: gradients of x, of the first state, and of the weights by name."""
+def backward_masked(
+    dh: Array, cache: MaskedCache, dlast: Sequence[Array]
+) -> tuple[Array, State, dict[str, Array]]:
+    """A masked layer of any cell backward: gradients of x, of the first state, and of the weights
+    by name.
+    """
     cell, stretches, mask, reverse, weights = cache
     N, T = mask.shape
     if reverse:
         dh = reverse_sequences(dh, mask)
-    # What later steps send back along the state; a sequence passes it on unchanged while it is masked.
+    # What later steps send back along the state; a sequence passes it on unchanged while it is
+    # masked.
     now = tuple(part.copy() for part in dlast)
     dx = np.zeros((N, T, len(weights["Wx"])), dh.dtype)
     dw = {name: np.zeros_like(array) for name, array in weights.items()}
@@ -371,7 +405,9 @@ def _checked_forward(
     arrays = {"x": x, **state, **weights}
     check_arrays(operation, {}, **{name: (array, axes[name]) for name, array in arrays.items()})
     N, T, _ = x.shape
-    return forward_masked(cell, x, list(state.values()), weights, check_mask(operation, mask, (N, T)), reverse)
+    return forward_masked(
+        cell, x, list(state.values()), weights, check_mask(operation, mask, (N, T)), reverse
+    )
 
 
 def _checked_backward(
@@ -382,11 +418,14 @@ def _checked_backward(
     cache = MaskedCache(*cache)
     if cache.cell != cell:
         raise ArgumentError(
-            f"{operation}: cache must be the MaskedCache that masked_{cell}_forward returned, got that of "
+            f"{operation}: cache must be the MaskedCache that masked_{cell}_forward returned, got "
+            "that of "
             f"masked_{cache.cell}_forward"
         )
     (N, T), Wx, H = cache.mask.shape, cache.weights["Wx"], len(cache.weights["Wh"])
-    given = {name: np.zeros((N, H), Wx.dtype) if part is None else part for name, part in dlast.items()}
+    given = {
+        name: np.zeros((N, H), Wx.dtype) if part is None else part for name, part in dlast.items()
+    }
     check_arrays(
         operation,
         {"N": N, "T": T, "H": H},
@@ -398,7 +437,9 @@ def _checked_backward(
 
 
 def _stretches(mask: Array) -> Iterator[tuple[Array, int, int]]:
-    """Rows, start and stop of each stretch of time in which the same sequences are valid; those with none are left out."""
+    """Rows, start and stop of each stretch of time in which the same sequences are valid; those
+    with none are left out.
+    """
     T = mask.shape[1]
     cuts = np.flatnonzero((mask[:, 1:] != mask[:, :-1]).any(axis=0)) + 1
     for start, stop in pairwise([0, *cuts.tolist(), T]):

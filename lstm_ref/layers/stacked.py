@@ -1,7 +1,9 @@
-"""Several layers that run over time: one in each direction, and one on another. LSTMs, GRUs or plain RNNs.
+"""Several layers that run over time: one in each direction, and one on another. LSTMs, GRUs or
+plain RNNs.
 
-An LSTM has a state (h, c), the others h alone. So for ``cell="gru"`` and ``cell="rnn"`` c0 is None, and so are cT, dcT and dc0.
-A GRU has a bh among its weights where the reset gate acts after the product, and none where it acts before.
+An LSTM has a state (h, c), the others h alone. So for ``cell="gru"`` and ``cell="rnn"`` c0 is None,
+and so are cT, dcT and dc0. A GRU has a bh among its weights where the reset gate acts after the
+product, and none where it acts before.
 """
 
 from __future__ import annotations
@@ -18,7 +20,8 @@ from lstm_ref.layers.cells import CELLS, Cell, Params, check_cell, check_weights
 from lstm_ref.layers.dropout import DropoutCache, check_dropout, dropout_backward, dropout_forward
 from lstm_ref.layers.masked import MaskedCache, backward_masked, forward_masked
 
-# --- Bidirectional ------------------------------------------------------------------------------------------------------
+# --- Bidirectional
+# --------------------------------------------------------------------------------------------------
 
 
 class BidirectionalCache(NamedTuple):
@@ -46,23 +49,28 @@ def bidirectional_forward(
     *,
     cell: str = "lstm",
 ) -> tuple[Array, tuple[Array, Array | None], BidirectionalCache]:
-    """Two layers, one from the first step to the last and one from the last to the first, their outputs side by side.
+    """Two layers, one from the first step to the last and one from the last to the first, their
+    outputs side by side.
 
-    With a mask, the second one starts at the last valid step of each sequence, and not in its padding.
+    With a mask, the second one starts at the last valid step of each sequence, and not in its
+    padding.
 
     Parameters
     ----------
     x : (N, T, D)
     h0, c0 : (2, N, H), one state a direction; c0 is None where the cell has no cell state
-    directions : two dicts of weights, forward and reverse; {"Wx": (D, 4H), "Wh": (H, 4H), "b": (4H,)} for an LSTM
+    directions : two dicts of weights, forward and reverse; {"Wx": (D, 4H), "Wh": (H, 4H), "b":
+        (4H,)} for an LSTM
     mask : (N, T), True at valid steps; None means that all are
     cell : "lstm", "gru" or "rnn"
 
     Returns
     -------
-    h : (N, T, 2H): ``h[n, t, :H]`` has seen steps 0 to t, ``h[n, t, H:]`` steps t to the end; 0 at masked steps
-    (hT, cT) : each (2, N, H), the state of each direction after the last step that it took; that of the second one belongs
-        to the first valid step of x. cT is None where the cell has no cell state
+    h : (N, T, 2H): ``h[n, t, :H]`` has seen steps 0 to t, ``h[n, t, H:]`` steps t to the end; 0 at
+        masked steps
+    (hT, cT) : each (2, N, H), the state of each direction after the last step that it took; that of
+        the second one belongs to the first valid step of x. cT is None where the cell has no cell
+        state
     cache : BidirectionalCache
 
     Raises
@@ -71,7 +79,8 @@ def bidirectional_forward(
 
     Notes
     -----
-    Source: Schuster and Paliwal (1997). For several such layers, give h as the x of the next one, whose D is then 2H.
+    Source: Schuster and Paliwal (1997). For several such layers, give h as the x of the next one,
+    whose D is then 2H.
 
     Examples
     --------
@@ -87,10 +96,18 @@ def bidirectional_forward(
     named = {f"directions[{d}]": params for d, params in enumerate(directions)}
     states = _check_states("bidirectional_forward", kind, x, h0, c0, named, "DD")
     mask = check_mask("bidirectional_forward", mask, x.shape[:2])
-    h_there, last_there, there = forward_masked(cell, x, [s[0] for s in states], directions[0], mask)
-    h_back, last_back, back = forward_masked(cell, x, [s[1] for s in states], directions[1], mask, reverse=True)
+    h_there, last_there, there = forward_masked(
+        cell, x, [s[0] for s in states], directions[0], mask
+    )
+    h_back, last_back, back = forward_masked(
+        cell, x, [s[1] for s in states], directions[1], mask, reverse=True
+    )
     last = [np.stack(pair) for pair in zip(last_there, last_back, strict=True)]
-    return np.concatenate([h_there, h_back], axis=2), state_pair(last), BidirectionalCache(there, back)
+    return (
+        np.concatenate([h_there, h_back], axis=2),
+        state_pair(last),
+        BidirectionalCache(there, back),
+    )
 
 
 def bidirectional_backward(
@@ -116,13 +133,16 @@ def bidirectional_backward(
     there, back = cache
     dlast = _check_last("bidirectional_backward", dh, "2H", 2, there, dcT, dhT)
     H = len(there.weights["Wh"])
-    dx_there, first_there, dw_there = backward_masked(dh[:, :, :H], there, [part[0] for part in dlast])
+    dx_there, first_there, dw_there = backward_masked(
+        dh[:, :, :H], there, [part[0] for part in dlast]
+    )
     dx_back, first_back, dw_back = backward_masked(dh[:, :, H:], back, [part[1] for part in dlast])
     dh0, dc0 = state_pair([np.stack(pair) for pair in zip(first_there, first_back, strict=True)])
     return BidirectionalGrads(dx_there + dx_back, dh0, dc0, (dw_there, dw_back))
 
 
-# --- Stacked ------------------------------------------------------------------------------------------------------------
+# --- Stacked
+# --------------------------------------------------------------------------------------------------
 
 
 class StackedCache(NamedTuple):
@@ -160,23 +180,26 @@ def stacked_forward(
     Parameters
     ----------
     x : (N, T, D)
-    h0, c0 : (S, N, H), one state for each layer and direction, in the order of torch.nn.LSTM: first layer forward, first layer
-        reverse, second layer forward, ...; c0 is None where the cell has no cell state
-    layers : for each layer, the lowest first, a dict of weights, or a list of two, forward and reverse;
-        {"Wx": (D, 4H), "Wh": (H, 4H), "b": (4H,)} for an LSTM. From the second layer on, D is H, or 2H where the layer below has
-        two directions
+    h0, c0 : (S, N, H), one state for each layer and direction, in the order of torch.nn.LSTM: first
+        layer forward, first layer reverse, second layer forward, ...; c0 is None where the cell has
+        no cell state
+    layers : for each layer, the lowest first, a dict of weights, or a list of two, forward and
+        reverse; {"Wx": (D, 4H), "Wh": (H, 4H), "b": (4H,)} for an LSTM. From the second layer on, D
+        is H, or 2H where the layer below has two directions
     mask : (N, T), True at valid steps; None means that all are
     cell : "lstm", "gru" or "rnn"
-    dropout : rate, from 0 to below 1, of the dropout between two layers; neither x nor the output of the last one is dropped
+    dropout : rate, from 0 to below 1, of the dropout between two layers; neither x nor the output
+        of the last one is dropped
     rng : numpy.random.Generator for it
     training : False for evaluation: nothing is dropped
     variational : the same units are dropped at all time steps of a sequence
 
     Returns
     -------
-    h : (N, T, H), output of the last layer, or (N, T, 2H) where that has two directions; 0 at masked steps
-    (hT, cT) : each (S, N, H), the state of each layer and direction after the last step that it took; cT is None where the cell
-        has no cell state
+    h : (N, T, H), output of the last layer, or (N, T, 2H) where that has two directions; 0 at
+        masked steps
+    (hT, cT) : each (S, N, H), the state of each layer and direction after the last step that it
+        took; cT is None where the cell has no cell state
     cache : StackedCache
 
     Raises
@@ -219,11 +242,15 @@ def stacked_forward(
     dropouts: list[DropoutCache] = []
     for layer in sides:
         if caches:
-            h, dropped = dropout_forward(h, dropout, rng, training=training, variational=variational)
+            h, dropped = dropout_forward(
+                h, dropout, rng, training=training, variational=variational
+            )
             dropouts.append(dropped)
         first = len(lasts)
         outputs = [
-            forward_masked(cell, h, [part[first + d] for part in states], params, mask, reverse=d == 1)
+            forward_masked(
+                cell, h, [part[first + d] for part in states], params, mask, reverse=d == 1
+            )
             for d, params in enumerate(layer.values())
         ]
         h = _joined([out for out, _, _ in outputs])
@@ -240,7 +267,8 @@ def stacked_backward(
 
     Parameters
     ----------
-    dh : (N, T, H), gradient of the loss with respect to h; (N, T, 2H) where the last layer has two directions
+    dh : (N, T, H), gradient of the loss with respect to h; (N, T, 2H) where the last layer has two
+        directions
     cache : StackedCache of the forward pass
     dcT, dhT : (S, N, H), gradients with respect to the last states; None means zeros
 
@@ -279,33 +307,50 @@ def _joined(outputs: Sequence[Array]) -> Array:
     return outputs[0] if len(outputs) == 1 else np.concatenate(outputs, axis=2)
 
 
-# --- Checks of arguments ------------------------------------------------------------------------------------------------
+# --- Checks of arguments
+# ------------------------------------------------------------------------------------------------
 
 
 def _by_direction(layers: Sequence[Params | Sequence[Params]]) -> list[dict[str, Params]]:
-    """The weights of each layer by the name under which a message speaks of them: one dict or two."""
+    """The weights of each layer by the name under which a message speaks of them: one dict or
+    two.
+    """
     if not isinstance(layers, Sequence) or not layers:
         got = len(layers) if isinstance(layers, Sequence) else type(layers).__name__
-        raise ArgumentError(f"stacked_forward: layers must be at least one dict of weights in a list, got {got}")
+        raise ArgumentError(
+            f"stacked_forward: layers must be at least one dict of weights in a list, got {got}"
+        )
     sides: list[dict[str, Params]] = []
     for k, layer in enumerate(layers):
         if isinstance(layer, Mapping):
             sides.append({f"layers[{k}]": layer})
-        elif isinstance(layer, Sequence) and [isinstance(one, Mapping) for one in layer] == [True, True]:
+        elif isinstance(layer, Sequence) and [isinstance(one, Mapping) for one in layer] == [
+            True,
+            True,
+        ]:
             sides.append({f"layers[{k}][{d}]": one for d, one in enumerate(layer)})
         else:
-            what = f"a list of {len(layer)}" if isinstance(layer, Sequence) else type(layer).__name__
+            what = (
+                f"a list of {len(layer)}" if isinstance(layer, Sequence) else type(layer).__name__
+            )
             raise ArgumentError(
-                f"stacked_forward: layers[{k}] must be a dict of weights, or a list of two, forward and reverse, got {what}"
+                f"stacked_forward: layers[{k}] must be a dict of weights, or a list of two, "
+                f"forward and reverse, got {what}"
             )
     return sides
 
 
-def _check_list(operation: str, cell: Cell, argument: str, weights: Sequence[Params], count: int) -> None:
+def _check_list(
+    operation: str, cell: Cell, argument: str, weights: Sequence[Params], count: int
+) -> None:
     if not isinstance(weights, Sequence) or len(weights) != count:
         got = len(weights) if isinstance(weights, Sequence) else type(weights).__name__
-        raise ArgumentError(f"{operation}: {argument} must be {count} dicts of weights in a list, got {got}")
-    check_weights(operation, cell, **{f"{argument}[{k}]": params for k, params in enumerate(weights)})
+        raise ArgumentError(
+            f"{operation}: {argument} must be {count} dicts of weights in a list, got {got}"
+        )
+    check_weights(
+        operation, cell, **{f"{argument}[{k}]": params for k, params in enumerate(weights)}
+    )
 
 
 def _check_states(
@@ -317,7 +362,9 @@ def _check_states(
     weights: Mapping[str, Params],
     below: Sequence[str],
 ) -> list[Array]:
-    """Check x, the states and all weights together; ``below`` is the width of what each dict reads: D, H or 2H."""
+    """Check x, the states and all weights together; ``below`` is the width of what each dict reads:
+    D, H or 2H.
+    """
     states = {"h0": h0} if c0 is None else {"h0": h0, "c0": c0}
     arrays: dict[str, tuple[Array, str]] = {"x": (x, "N T D")}
     arrays |= {name: (state, f"{len(weights)} N H") for name, state in states.items()}
@@ -331,15 +378,28 @@ def _check_states(
 
 
 def _check_last(
-    operation: str, dh: Array, width: str, count: int, cache: MaskedCache, dcT: Array | None, dhT: Array | None
+    operation: str,
+    dh: Array,
+    width: str,
+    count: int,
+    cache: MaskedCache,
+    dcT: Array | None,
+    dhT: Array | None,
 ) -> list[Array]:
-    """Check the gradients of the output and of the last states; those that are None become zeros."""
+    """Check the gradients of the output and of the last states; those that are None become
+    zeros.
+    """
     cell, Wx = CELLS[cache.cell], cache.weights["Wx"]
     (N, T), H = cache.mask.shape, len(cache.weights["Wh"])
     if "c" not in cell.states and dcT is not None:
-        raise ArgumentError(f'{operation}: dcT must be None where cell is "{cache.cell}", got an array')
+        raise ArgumentError(
+            f'{operation}: dcT must be None where cell is "{cache.cell}", got an array'
+        )
     given = {f"d{name}T": part for name, part in (("h", dhT), ("c", dcT)) if name in cell.states}
-    full = {name: np.zeros((count, N, H), Wx.dtype) if part is None else part for name, part in given.items()}
+    full = {
+        name: np.zeros((count, N, H), Wx.dtype) if part is None else part
+        for name, part in given.items()
+    }
     check_arrays(
         operation,
         {"N": N, "T": T, "H": H},

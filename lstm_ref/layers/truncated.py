@@ -1,7 +1,9 @@
-"""Truncated backpropagation through time: a long sequence in segments; the state goes on, the gradient does not.
+"""Truncated backpropagation through time: a long sequence in segments; the state goes on, the
+gradient does not.
 
-Forward nothing changes: each segment starts from the state in which the one before it ended. Backward, each segment takes its
-first state for a number that was given, so that a loss reaches back to the start of its own segment and no further.
+Forward nothing changes: each segment starts from the state in which the one before it ended.
+Backward, each segment takes its first state for a number that was given, so that a loss reaches
+back to the start of its own segment and no further.
 
 A training loop walks the segments and may change the weights after each of them:
 
@@ -12,21 +14,25 @@ A training loop walks the segments and may change the weights after each of them
         grads = lstm_backward(dh, cache)                                    # no dcT: nothing comes back from the next segment
         weights = sgd(weights, {"Wx": grads.dWx, "Wh": grads.dWh, "b": grads.db}, lr)
 
-`truncated_forward` and `truncated_backward` do the same with one set of weights, so that the truncated gradient can be looked at.
+`truncated_forward` and `truncated_backward` do the same with one set of weights, so that the
+truncated gradient can be looked at.
 
 Three mistakes are classic:
 
-1. *The state is not carried.* Each segment starts from zeros, and nothing that lies before it can be used, not even forward.
-2. *The gradient is not stopped.* Here that is to hand dh0 and dc0 of one segment to the one before it, computed with other
-   weights; in PyTorch it is to forget ``detach``: time and memory grow with each segment, or "backward through the graph a second
-   time" is raised.
-3. *The state goes to another sequence.* Row n of the next segment must go on where row n of this one ended. Batches that are
-   shuffled, or rows that start a new text, get the end of a stranger: set their rows of the state back to zero.
+1. *The state is not carried.* Each segment starts from zeros, and nothing that lies before it can
+   be used, not even forward.
+2. *The gradient is not stopped.* Here that is to hand dh0 and dc0 of one segment to the one before
+   it, computed with other weights; in PyTorch it is to forget ``detach``: time and memory grow with
+   each segment, or "backward through the graph a second time" is raised.
+3. *The state goes to another sequence.* Row n of the next segment must go on where row n of this
+   one ended. Batches that are shuffled, or rows that start a new text, get the end of a stranger:
+   set their rows of the state back to zero.
 
-The length of the segments bounds what the gradient can teach, not what the state can carry: a network may use what is older than
-one segment, but only by means that it learnt within one.
+The length of the segments bounds what the gradient can teach, not what the state can carry: a
+network may use what is older than one segment, but only by means that it learnt within one.
 
-Source: Williams and Peng (1990), who let segments overlap, too; Tallec and Ollivier (2017) on how the cut biases the gradient.
+Source: Williams and Peng (1990), who let segments overlap, too; Tallec and Ollivier (2017) on how
+the cut biases the gradient.
 """
 
 from __future__ import annotations
@@ -43,7 +49,9 @@ from lstm_ref.layers.masked import MaskedCache, backward_masked, forward_masked
 
 
 class TruncatedCache(NamedTuple):
-    """What `truncated_backward` needs from `truncated_forward`; the weights are the caller's arrays, not copies."""
+    """What `truncated_backward` needs from `truncated_forward`; the weights are the caller's
+    arrays, not copies.
+    """
 
     length: int
     segments: tuple[MaskedCache, ...]
@@ -81,9 +89,14 @@ def segments(T: int, length: int) -> Iterator[slice]:
     """
     for name, number in (("T", T), ("length", length)):
         if not isinstance(number, int | np.integer) or number < 1:
-            raise ArgumentError(f"segments: {name} must be an integer of at least 1, got {number!r}")
-    # A generator of its own, so that a wrong length is named here and not where the first slice is asked for.
-    return (slice(start, min(start + int(length), int(T))) for start in range(0, int(T), int(length)))
+            raise ArgumentError(
+                f"segments: {name} must be an integer of at least 1, got {number!r}"
+            )
+    # A generator of its own, so that a wrong length is named here and not where the first slice is
+    # asked for.
+    return (
+        slice(start, min(start + int(length), int(T))) for start in range(0, int(T), int(length))
+    )
 
 
 def truncated_forward(
@@ -110,7 +123,8 @@ def truncated_forward(
     Returns
     -------
     h : (N, T, H), the hidden state after every valid step, 0 at masked ones
-    (hT, cT) : each (N, H), the state after the last valid step; cT is None where the cell has no cell state
+    (hT, cT) : each (N, H), the state after the last valid step; cT is None where the cell has no
+    cell state
     cache : TruncatedCache
 
     Raises
@@ -143,24 +157,30 @@ def truncated_forward(
         h, state, cache = forward_masked(cell, x[:, part], state, weights, mask[:, part])
         parts.append(h)
         caches.append(cache)
-    return np.concatenate(parts, axis=1), state_pair(state), TruncatedCache(int(length), tuple(caches))
+    return (
+        np.concatenate(parts, axis=1),
+        state_pair(state),
+        TruncatedCache(int(length), tuple(caches)),
+    )
 
 
 def truncated_backward(
     dh: Array, cache: TruncatedCache, dcT: Array | None = None, dhT: Array | None = None
 ) -> TruncatedGrads:
-    """All segments backward, each on its own: the sum of what their losses say of the weights, their first states held fixed.
+    """All segments backward, each on its own: the sum of what their losses say of the weights,
+    their first states held fixed.
 
-    With one segment this is the full gradient. With more, what is missing is each path from a loss to a step of an earlier
-    segment.
+    With one segment this is the full gradient. With more, what is missing is each path from a loss
+    to a step of an earlier segment.
 
     Parameters
     ----------
     dh : (N, T, H), gradient of the loss with respect to h
     cache : TruncatedCache of the forward pass
-    dcT, dhT : (N, H), gradients with respect to the last states; None means zeros. They belong to the last segment: of a
-        sequence that a mask ended in an earlier one, the last state is a given number there, and nothing reaches its weights.
-        A loss that looks at the end of such a sequence takes h at its last valid step, and goes into dh
+    dcT, dhT : (N, H), gradients with respect to the last states; None means zeros. They belong to
+        the last segment: of a sequence that a mask ended in an earlier one, the last state is a
+        given number there, and nothing reaches its weights. A loss that looks at the end of such a
+        sequence takes h at its last valid step, and goes into dh
 
     Returns
     -------
@@ -176,7 +196,9 @@ def truncated_backward(
     N, H = len(caches[0].mask), len(caches[0].weights["Wh"])
     T = sum(segment.mask.shape[1] for segment in caches)
     if "c" not in cell.states and dcT is not None:
-        raise ArgumentError(f'truncated_backward: dcT must be None where cell is "{caches[0].cell}", got an array')
+        raise ArgumentError(
+            f'truncated_backward: dcT must be None where cell is "{caches[0].cell}", got an array'
+        )
     nothing = np.zeros((N, H), Wx.dtype)
     given = {f"d{name}T": part for name, part in (("h", dhT), ("c", dcT)) if name in cell.states}
     full = {name: nothing if part is None else part for name, part in given.items()}
@@ -193,6 +215,7 @@ def truncated_backward(
         dx_part, dfirst, grads = backward_masked(dh[:, part], segment, dlast)
         dx.append(dx_part)
         dw = {name: total + grads[name] for name, total in dw.items()}
-        dlast = tuple(nothing for _ in dlast)  # the cut: what this segment says of its first state is not passed on
+        # the cut: what this segment says of its first state is not passed on
+        dlast = tuple(nothing for _ in dlast)
     dh0, dc0 = state_pair(dfirst)
     return TruncatedGrads(np.concatenate(dx[::-1], axis=1), dh0, dc0, dw)

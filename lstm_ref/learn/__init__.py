@@ -1,1 +1,3 @@
-"""What learning needs beside the layers: losses, optimisers, schedules, initial weights, metrics, checks of gradients."""
+"""What learning needs beside the layers: losses, optimisers, schedules, initial weights, metrics,
+checks of gradients.
+"""

@@ -1,11 +1,12 @@
 """Beam search: of all texts that a model could write, a likely one, found without trying them all.
 
 A model gives p(next word | words so far). The likeliest text is not the one whose words are each the likeliest: a good start may
-lead nowhere. Beam search keeps the K best starts at each step, goes on with every word from each of them, and keeps the K best of
-those K V again. With K = 1 it is *greedy*: the likeliest word at each step.
+lead nowhere. Beam search keeps the K best starts at each step, goes on with every word from each of
+them, and keeps the K best of those K V again. With K = 1 it is *greedy*: the likeliest word at each
+step.
 
-A sum of logarithms can only fall, so that the shortest text is the likeliest one. The score therefore divides by a power of the
-length, L words with the end:
+A sum of logarithms can only fall, so that the shortest text is the likeliest one. The score
+therefore divides by a power of the length, L words with the end:
 
     score(y) = log p(y) / ((5 + L) / 6)^alpha          alpha = 0: log p itself
 
@@ -25,7 +26,9 @@ Step = Callable[[Array, Any], tuple[Array, Any]]
 
 
 class Hypothesis(NamedTuple):
-    """A text that the search has written: ids without start and end, whether it came to its end, log p, and its score."""
+    """A text that the search has written: ids without start and end, whether it came to its end,
+    log p, and its score.
+    """
 
     ids: tuple[int, ...]
     ended: bool
@@ -34,15 +37,24 @@ class Hypothesis(NamedTuple):
 
 
 def beam_search(
-    step: Step, state: Any, *, start: int, end: int, longest: int, width: int = 4, alpha: float = 0.0
+    step: Step,
+    state: Any,
+    *,
+    start: int,
+    end: int,
+    longest: int,
+    width: int = 4,
+    alpha: float = 0.0,
 ) -> list[Hypothesis]:
     """Write one text; the best hypothesis stands first.
 
     Parameters
     ----------
-    step : step(ids, state) -> log p of the next word (K, V), state; ids (K,) are the last words of the K starts that are kept
-    state : what the model remembers before the first word: an array (1, ...), or a tuple, list or dict of such, whose first axis
-        becomes K; None where it remembers nothing. Anything that takes an index array will do, tensors too
+    step : step(ids, state) -> log p of the next word (K, V), state; ids (K,) are the last words of
+        the K starts that are kept
+    state : what the model remembers before the first word: an array (1, ...), or a tuple, list or
+        dict of such, whose first axis becomes K; None where it remembers nothing. Anything that
+        takes an index array will do, tensors too
     start : id that stands before the first word
     end : id that ends a text
     longest : most words of a text, its end counted
@@ -51,16 +63,18 @@ def beam_search(
 
     Returns
     -------
-    hypotheses : 1 to ``width`` of them, by falling score. Only where none came to its end, those that did not
+    hypotheses : 1 to ``width`` of them, by falling score. Only where none came to its end, those
+        that did not
 
     Raises
     ------
-    ArgumentError : width or longest below 1, a negative alpha, a step that does not give (K, V) logarithms, or one after which
-        no word can follow
+    ArgumentError : width or longest below 1, a negative alpha, a step that does not give (K, V)
+        logarithms, or one after which no word can follow
 
     Examples
     --------
-    Greedy takes word 1, the likeliest at first, and then has no good way on. Word 2 has one. 0 ends, 3 stands at the start.
+    Greedy takes word 1, the likeliest at first, and then has no good way on. Word 2 has one. 0
+    ends, 3 stands at the start.
 
     >>> table = {3: [0, 0.6, 0.4, 0], 1: [0.35, 0.35, 0.3, 0], 2: [0.9, 0, 0.1, 0]}
     >>> def step(ids, state):
@@ -83,17 +97,26 @@ def beam_search(
         rule = _length_rule(length, alpha)
         done += [_hypothesis(ids[k, 1:-1], True, total[k], rule) for k in np.flatnonzero(ended)]
         ids, total, state = ids[~ended], total[~ended], _rows(state, rows[~ended])
-        # A start can only become less likely: at most it has the log p of now, over the greatest length.
-        if len(ids) == 0 or (done and max(one.score for one in done) >= total.max() / _length_rule(longest, alpha)):
+        # A start can only become less likely: at most it has the log p of now, over the greatest
+        # length.
+        if len(ids) == 0 or (
+            done and max(one.score for one in done) >= total.max() / _length_rule(longest, alpha)
+        ):
             break
-    found = done or [_hypothesis(some[1:], False, p, rule) for some, p in zip(ids, total, strict=True)]
+    found = done or [
+        _hypothesis(some[1:], False, p, rule) for some, p in zip(ids, total, strict=True)
+    ]
     if not found:
-        raise ArgumentError("beam_search: after some step no word can follow: all its logarithms are -inf")
+        raise ArgumentError(
+            "beam_search: after some step no word can follow: all its logarithms are -inf"
+        )
     return sorted(found, key=lambda one: -one.score)[:width]
 
 
 def _best(total: Array, width: int) -> tuple[Array, Array, Array]:
-    """Rows, words and values of the greatest of (K, V), at most `width`; what is impossible is left out."""
+    """Rows, words and values of the greatest of (K, V), at most `width`; what is impossible is left
+    out.
+    """
     flat = total.ravel()
     chosen = np.argsort(-flat, kind="stable")[:width]
     chosen = chosen[flat[chosen] > -np.inf]
@@ -121,9 +144,15 @@ def _hypothesis(ids: Array, ended: bool, log_p: float, rule: float) -> Hypothesi
 
 def _checked(log_p: Any, K: int) -> Array:
     array = np.asarray(log_p, np.float64)
-    if array.ndim != 2 or len(array) != K or np.isnan(array).any() or (array.size and array.max() > 1e-6):
+    if (
+        array.ndim != 2
+        or len(array) != K
+        or np.isnan(array).any()
+        or (array.size and array.max() > 1e-6)
+    ):
         raise ArgumentError(
-            f"beam_search: step must give logarithms of probabilities (K, V) with K = {K}, 0 or less and no NaN, got shape "
+            f"beam_search: step must give logarithms of probabilities (K, V) with K = {K}, 0 or "
+            "less and no NaN, got shape "
             f"{array.shape}; are they scores before log_softmax?"
         )
     return array
@@ -132,5 +161,6 @@ def _checked(log_p: Any, K: int) -> Array:
 def _check(longest: int, width: int, alpha: float) -> None:
     if longest < 1 or width < 1 or not alpha >= 0:
         raise ArgumentError(
-            f"beam_search: longest and width must be 1 or more and alpha 0 or more, got {longest}, {width} and {alpha}"
+            "beam_search: longest and width must be 1 or more and alpha 0 or more, got "
+            f"{longest}, {width} and {alpha}"
         )

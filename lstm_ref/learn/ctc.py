@@ -1,18 +1,23 @@
-"""Connectionist temporal classification: a loss for labels whose order is known, and whose times are not.
+"""Connectionist temporal classification: a loss for labels whose order is known, and whose times
+are not.
 
-At each of T time steps the network gives a distribution over V symbols; symbol 0 is the blank, "no label now". A path, one
-symbol a step, spells the labels that remain when equal neighbours are merged first and blanks are left out then:
-``- a a - a b`` spells ``a a b``. The loss is -log of the probability of all paths that spell the target.
+At each of T time steps the network gives a distribution over V symbols; symbol 0 is the blank, "no
+label now". A path, one symbol a step, spells the labels that remain when equal neighbours are
+merged first and blanks are left out then: ``- a a - a b`` spells ``a a b``. The loss is -log of the
+probability of all paths that spell the target.
 
-Those paths are counted by dynamic programming over z = - l1 - l2 - ... lL -, the labels with blanks around them, 2L+1 states:
+Those paths are counted by dynamic programming over z = - l1 - l2 - ... lL -, the labels with blanks
+around them, 2L+1 states:
 
     alpha[t, s] = log p(all ways to be in state s at step t)       from t = 0 on: stay, go on by one, or by two where
-                                                                   that leaves out a blank between two different labels
+                                                                   that leaves out a blank between
+                                                                   two different labels
     beta[t, s]  = log p(all ways from state s at step t to the end)
     loss        = -log p(target) = -logsumexp over s of (alpha[t, s] + beta[t, s]), at any step t
     dlogits[t]  = softmax(logits[t]) - occupancy[t],               occupancy[t, k] = p(symbol k at step t | target)
 
-Everything is computed in logarithms: the probability of a path is a product of T numbers, and would underflow.
+Everything is computed in logarithms: the probability of a path is a product of T numbers, and would
+underflow.
 
 Source: Graves, Fernández, Gomez and Schmidhuber (2006).
 """
@@ -28,7 +33,8 @@ from lstm_ref.arguments import check_integers
 from lstm_ref.errors import ArgumentError, Array, ShapeError, check_arrays
 
 BLANK = 0
-_Beams = dict[tuple[int, ...], tuple[float, float]]  # labels -> log p of the paths that end in a blank, and in a label
+# labels -> log p of the paths that end in a blank, and in a label
+_Beams = dict[tuple[int, ...], tuple[float, float]]
 
 
 def ctc_loss(
@@ -39,7 +45,8 @@ def ctc_loss(
     Parameters
     ----------
     logits : (N, T, V), scores before the softmax; symbol 0 is the blank
-    targets : (N, L), integers: labels from 1 to V-1; what stands after the end of a target is not used. L may be 0
+    targets : (N, L), integers: labels from 1 to V-1; what stands after the end of a target is not
+        used. L may be 0
     lengths : (N,), integers from 1 to T: time steps of each example; None means T
     target_lengths : (N,), integers from 0 to L: labels of each example; None means L
 
@@ -50,14 +57,15 @@ def ctc_loss(
 
     Raises
     ------
-    ArgumentError : also where an example has too few time steps for its target: one is needed for each label, and one for a
-        blank between each two equal neighbours. (PyTorch gives infinity there, or 0 with ``zero_infinity=True``)
+    ArgumentError : also where an example has too few time steps for its target: one is needed for
+        each label, and one for a blank between each two equal neighbours. (PyTorch gives infinity
+        there, or 0 with ``zero_infinity=True``)
     ShapeError, DTypeError, NotFiniteError : an argument that does not fit, by name
 
     Notes
     -----
-    PyTorch's ``ctc_loss`` takes log_softmax(logits) as (T, N, V), and its ``reduction="mean"`` also divides each example by the
-    number of its labels; the mean here is ``reduction="sum"`` over N.
+    PyTorch's ``ctc_loss`` takes log_softmax(logits) as (T, N, V), and its ``reduction="mean"`` also
+    divides each example by the number of its labels; the mean here is ``reduction="sum"`` over N.
 
     Examples
     --------
@@ -75,7 +83,8 @@ def ctc_loss(
     skip[:, 2:] = (z[:, 2:] != BLANK) & (z[:, 2:] != z[:, :-2])
 
     log_p = _log_softmax(logits)
-    log_z = np.take_along_axis(log_p, np.broadcast_to(z[:, np.newaxis], (N, T, z.shape[1])), axis=2)  # (N, T, 2L+1)
+    # (N, T, 2L+1)
+    log_z = np.take_along_axis(log_p, np.broadcast_to(z[:, np.newaxis], (N, T, z.shape[1])), axis=2)
 
     first = np.arange(z.shape[1]) < 2  # a path begins with the first blank or the first label
     last = used & ~_shift(used, -2, False)  # and ends with the last label or the last blank
@@ -92,17 +101,21 @@ def ctc_loss(
 
     valid = np.arange(T) < lengths[:, np.newaxis]
     log_likelihood = np.logaddexp.reduce(alpha[:, 0] + beta[:, 0], axis=1)
-    # From a state after the end of a target none leads back to its last one: there beta is -inf, and the share 0.
+    # From a state after the end of a target none leads back to its last one: there beta is -inf,
+    # and the share 0.
     share = np.exp(alpha + beta - log_likelihood[:, np.newaxis, np.newaxis])
-    occupancy = share @ (z[:, :, np.newaxis] == np.arange(V))  # states of one symbol, all the blanks say, add up
+    # states of one symbol, all the blanks say, add up
+    occupancy = share @ (z[:, :, np.newaxis] == np.arange(V))
     dlogits = np.where(valid[:, :, np.newaxis], np.exp(log_p) - occupancy, 0) / N
     return float(-log_likelihood.mean()), dlogits.astype(logits.dtype)
 
 
 def ctc_greedy(logits: Array, lengths: Array | None = None) -> list[list[int]]:
-    """The labels that the most probable path spells: the best symbol of each step, merged, without blanks.
+    """The labels that the most probable path spells: the best symbol of each step, merged, without
+    blanks.
 
-    That path need not spell the most probable labels: many paths of small probability can be more together.
+    That path need not spell the most probable labels: many paths of small probability can be more
+    together.
 
     Parameters
     ----------
@@ -134,10 +147,11 @@ def ctc_greedy(logits: Array, lengths: Array | None = None) -> list[list[int]]:
 
 
 def ctc_beam(logits: Array, lengths: Array | None = None, width: int = 8) -> list[list[int]]:
-    """The labels that are most probable, found by a prefix beam search: all paths that spell the same labels are added up.
+    """The labels that are most probable, found by a prefix beam search: all paths that spell the
+    same labels are added up.
 
-    At each step the ``width`` most probable beginnings are kept. The wider the beam, the surer is the best one among them;
-    with every beginning kept it is exact.
+    At each step the ``width`` most probable beginnings are kept. The wider the beam, the surer is
+    the best one among them; with every beginning kept it is exact.
 
     Parameters
     ----------
@@ -155,12 +169,14 @@ def ctc_beam(logits: Array, lengths: Array | None = None, width: int = 8) -> lis
 
     Notes
     -----
-    A beginning has two probabilities: of the paths that end in a blank, and of those that end in its last label. Only after a
-    blank can the same label come once more. Source: Hannun, Maas, Jurafsky and Ng (2014), without a language model.
+    A beginning has two probabilities: of the paths that end in a blank, and of those that end in
+    its last label. Only after a blank can the same label come once more. Source: Hannun, Maas,
+    Jurafsky and Ng (2014), without a language model.
 
     Examples
     --------
-    The blank is the best symbol of both steps, but ``a a``, ``- a`` and ``a -`` together have 0.64, and ``- -`` has 0.36.
+    The blank is the best symbol of both steps, but ``a a``, ``- a`` and ``a -`` together have 0.64,
+    and ``- -`` has 0.36.
 
     >>> logits = np.log(np.array([[[0.6, 0.4], [0.6, 0.4]]]))
     >>> ctc_greedy(logits), ctc_beam(logits)
@@ -171,7 +187,10 @@ def ctc_beam(logits: Array, lengths: Array | None = None, width: int = 8) -> lis
     lengths = _check_lengths("ctc_beam", "lengths", lengths, N, 1, T, "T")
     if isinstance(width, bool) or not isinstance(width, int | np.integer) or width < 1:
         raise ArgumentError(f"ctc_beam: width must be an integer, 1 or more, got {width!r}")
-    return [_best_labels(_log_softmax(z[:length]), int(width)) for z, length in zip(logits, lengths, strict=True)]
+    return [
+        _best_labels(_log_softmax(z[:length]), int(width))
+        for z, length in zip(logits, lengths, strict=True)
+    ]
 
 
 def _log_softmax(logits: Array) -> Array:
@@ -191,7 +210,9 @@ def _best_labels(log_p: Array, width: int) -> list[int]:
 
 
 def _longer(beams: _Beams, step: list[float]) -> _Beams:
-    """All beginnings that one more step can lead to; ``step`` has the log-probability of each symbol."""
+    """All beginnings that one more step can lead to; ``step`` has the log-probability of each
+    symbol.
+    """
     nothing: tuple[float, float] = (-math.inf, -math.inf)
     found: _Beams = {}
     for labels, (blank, label) in beams.items():
@@ -201,7 +222,10 @@ def _longer(beams: _Beams, step: list[float]) -> _Beams:
         for symbol in range(1, len(step)):
             more = (*labels, symbol)
             old = found.get(more, nothing)
-            found[more] = (old[0], _log_sum(old[1], (blank if symbol == last else both) + step[symbol]))
+            found[more] = (
+                old[0],
+                _log_sum(old[1], (blank if symbol == last else both) + step[symbol]),
+            )
     return found
 
 
@@ -212,7 +236,9 @@ def _log_sum(a: float, b: float) -> float:
 
 
 def _states(targets: Array, target_lengths: Array) -> tuple[Array, Array]:
-    """z, the labels with blanks around each, and which of the 2L+1 states an example has; both (N, 2L+1)."""
+    """z, the labels with blanks around each, and which of the 2L+1 states an example has; both (N,
+    2L+1).
+    """
     N, L = targets.shape
     z = np.full((N, 2 * L + 1), BLANK)
     z[:, 1::2] = targets
@@ -221,7 +247,8 @@ def _states(targets: Array, target_lengths: Array) -> tuple[Array, Array]:
 
 
 def _reach(before: Array, skip: Array, way: int) -> Array:
-    """Log of the sum of what comes to each state from itself, from the next and, where allowed, from the next but one.
+    """Log of the sum of what comes to each state from itself, from the next and, where allowed,
+    from the next but one.
 
     The way is 1 from left to right and -1 back; ``skip`` belongs to the state on the right.
     """
@@ -255,20 +282,24 @@ def _check_targets(
         labels = target[:count]
         if count and (labels.min() < 1 or labels.max() >= V):
             raise ArgumentError(
-                f"ctc_loss: targets must lie from 1 to V-1 = {V - 1}, got {labels.min()} to {labels.max()} in targets[{n}]; "
+                f"ctc_loss: targets must lie from 1 to V-1 = {V - 1}, got {labels.min()} to "
+                f"{labels.max()} in targets[{n}]; "
                 "0 is the blank"
             )
         repeats = int((labels[1:] == labels[:-1]).sum())
         if length < count + repeats:
             blanks = f", and {repeats} for blanks between equal neighbours" if repeats else ""
             raise ArgumentError(
-                f"ctc_loss: targets[{n}] needs {count + repeats} time steps, {count} for its labels{blanks}, got {length}; "
+                f"ctc_loss: targets[{n}] needs {count + repeats} time steps, {count} for its "
+                f"labels{blanks}, got {length}; "
                 "leave the example out, or let the network see more steps"
             )
     return lengths, target_lengths
 
 
-def _check_lengths(operation: str, name: str, lengths: Any, N: int, least: int, most: int, letter: str) -> Array:
+def _check_lengths(
+    operation: str, name: str, lengths: Any, N: int, least: int, most: int, letter: str
+) -> Array:
     if lengths is None:
         return np.full(N, most)
     check_integers(operation, name, lengths)
@@ -276,6 +307,7 @@ def _check_lengths(operation: str, name: str, lengths: Any, N: int, least: int, 
         raise ShapeError(f"{operation}: {name} must be (N,) = ({N},), got {lengths.shape}")
     if lengths.min() < least or lengths.max() > most:
         raise ArgumentError(
-            f"{operation}: {name} must lie from {least} to {letter} = {most}, got {lengths.min()} to {lengths.max()}"
+            f"{operation}: {name} must lie from {least} to {letter} = {most}, got "
+            f"{lengths.min()} to {lengths.max()}"
         )
     return np.asarray(lengths, np.int64)

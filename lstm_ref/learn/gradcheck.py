@@ -1,8 +1,9 @@
 """Is a gradient the derivative of its loss? Ask the loss itself, along random directions.
 
-For a direction v, the derivative of the loss is <dp, v>, and also (L(p + eps v) - L(p - eps v)) / (2 eps), up to rounding. Two
-evaluations so check a whole parameter block, however large: any mistake in dp that is not at right angles to v shows.
-Only where a block fails is it taken apart, so that the message can say which gate and which time step are wrong.
+For a direction v, the derivative of the loss is <dp, v>, and also (L(p + eps v) - L(p - eps v)) /
+(2 eps), up to rounding. Two evaluations so check a whole parameter block, however large: any
+mistake in dp that is not at right angles to v shows. Only where a block fails is it taken apart, so
+that the message can say which gate and which time step are wrong.
 
     check_gradients(f, params, grads)               any loss, any parameters; names the gate, and of x the time step
     check_backward(forward, backward, params)       a layer over time; of the weights it names the first time step, too
@@ -30,14 +31,16 @@ from lstm_ref.errors import (
 
 Arrays = Mapping[str, Array]
 
-# A central difference errs twice: by about eps**2 because the loss curves, and by about u / eps because the loss is rounded
-# (u = 1.1e-16). For one number, the sum is smallest near the cube root of u, 5e-6; a direction moves all numbers at once and
-# so goes further. Measured on right gradients of layers with weights from 0.01 to 2: below 5e-8.
+# A central difference errs twice: by about eps**2 because the loss curves, and by about u / eps
+# because the loss is rounded (u = 1.1e-16). For one number, the sum is smallest near the cube root
+# of u, 5e-6; a direction moves all numbers at once and so goes further. Measured on right gradients
+# of layers with weights from 0.01 to 2: below 5e-8.
 EPS = 1e-6
 # The smallest error of a known mistake (hidden state not carried, weights of 0.01) is above 1e-3.
 TOLERANCE = 1e-6
-# Rounding of a loss, relative to it: a few dozen operations in a row. Differences of two losses below this mean nothing;
-# without it, a gradient that is truly zero would be refused for the noise that it is compared with.
+# Rounding of a loss, relative to it: a few dozen operations in a row. Differences of two losses
+# below this mean nothing; without it, a gradient that is truly zero would be refused for the noise
+# that it is compared with.
 NOISE = 64 * np.finfo(np.float64).eps
 
 # Axes of the names that the whole course uses. "4H" is taken apart into gates, "T" into time steps.
@@ -74,20 +77,24 @@ def check_gradients(
     tolerance: float = TOLERANCE,
     rng: Generator | None = None,
 ) -> dict[str, float]:
-    """Compare gradients with central differences of the loss, one random projection a parameter block.
+    """Compare gradients with central differences of the loss, one random projection a parameter
+    block.
 
-    The relative error is the difference of both projections, over what a projection of this gradient comes to on average over
-    the random signs (the root of the sum of its squared terms), and not over this one, which may be near zero by chance.
+    The relative error is the difference of both projections, over what a projection of this
+    gradient comes to on average over the random signs (the root of the sum of its squared terms),
+    and not over this one, which may be near zero by chance.
 
     Parameters
     ----------
     f : params -> loss, a number; must use no random numbers, or the same at each call
     params : name -> array, float64. Whatever can be differentiated: weights, but also x, h0, c0
     grads : name -> gradient at ``params``, with the same names and shapes
-    axes : name -> its axes by letter, as ``{"x": "N T D"}``; an axis ``4H`` is taken apart into the gates i, f, g, o, an axis
-        ``3H`` into r, z, n, and an axis ``T`` into time steps when the gradient is wrong. The names of the course (`AXES`) are
-        known already, those with gates beside a Wh of shape (H, 4H), or of (H, 3H) and a bh, only
-    gates : names of the blocks of an axis ``2H``, ``3H``, ..., where they are others: of a cell with coupled gates, say
+    axes : name -> its axes by letter, as ``{"x": "N T D"}``; an axis ``4H`` is taken apart into the
+        gates i, f, g, o, an axis ``3H`` into r, z, n, and an axis ``T`` into time steps when the
+        gradient is wrong. The names of the course (`AXES`) are known already, those with gates
+        beside a Wh of shape (H, 4H), or of (H, 3H) and a bh, only
+    gates : names of the blocks of an axis ``2H``, ``3H``, ..., where they are others: of a cell
+        with coupled gates, say
     eps : length of the step to each side; a tenth of it is tried where the gradient seems wrong
     tolerance : largest relative error
     rng : source of the directions; None means always the same ones
@@ -121,10 +128,14 @@ def check_gradients(
     rng = np.random.default_rng(0) if rng is None else rng
     patterns = _patterns("check_gradients", params, axes or {})
     directions = {name: _direction(rng, p.shape) for name, p in params.items()}
-    errors, wrong = _compare("check_gradients", f, params, grads, directions, patterns, gates, eps, tolerance)
+    errors, wrong = _compare(
+        "check_gradients", f, params, grads, directions, patterns, gates, eps, tolerance
+    )
     if wrong:
         lines = [_line(w, tolerance) for w in wrong]
-        raise GradientError("\n".join([_head("check_gradients", errors, tolerance), *lines]), errors)
+        raise GradientError(
+            "\n".join([_head("check_gradients", errors, tolerance), *lines]), errors
+        )
     return errors
 
 
@@ -141,18 +152,20 @@ def check_backward(
 ) -> dict[str, float]:
     """Compare all gradients of a layer over time with central differences of its own forward pass.
 
-    The loss is a random mean of all hidden states, and of the last cell state where there is one. Where a gradient is wrong, the
-    loss looks at the hidden state of one step alone, at t = 0, 1, 2, ...: "first wrong at t = 0" is a mistake within a step,
-    "first wrong at t = 1" one in what a step sends back to the one before it.
+    The loss is a random mean of all hidden states, and of the last cell state where there is one.
+    Where a gradient is wrong, the loss looks at the hidden state of one step alone, at t = 0, 1, 2,
+    ...: "first wrong at t = 0" is a mistake within a step, "first wrong at t = 1" one in what a
+    step sends back to the one before it.
 
     Parameters
     ----------
-    forward : as `lstm_forward`, `gru_forward`, `variant_forward`: ``forward(**params)`` gives h (N, T, H), the last state, which
-        is hT or (hT, cT), and a cache
-    backward : as `lstm_backward`: ``backward(dh, cache, dcT)``, or ``backward(dh, cache)`` where the last state is hT alone;
-        gives a NamedTuple with dx, dh0, ..., or a dict under the names of the parameters with or without the d, or the
-        gradients in the order of ``params``
-    params : name -> array, float64: all arguments of ``forward``. Anything else that it needs, give by functools.partial
+    forward : as `lstm_forward`, `gru_forward`, `variant_forward`: ``forward(**params)`` gives h (N,
+        T, H), the last state, which is hT or (hT, cT), and a cache
+    backward : as `lstm_backward`: ``backward(dh, cache, dcT)``, or ``backward(dh, cache)`` where
+        the last state is hT alone; gives a NamedTuple with dx, dh0, ..., or a dict under the names
+        of the parameters with or without the d, or the gradients in the order of ``params``
+    params : name -> array, float64: all arguments of ``forward``. Anything else that it needs, give
+        by functools.partial
     axes, gates, eps, tolerance, rng : as in `check_gradients`
 
     Returns
@@ -184,7 +197,10 @@ def check_backward(
       dWh, forget gate, first wrong at t = 0: analytic 0, numerical 0.03449, relative error 1e-01
     """
     if not params:
-        raise ArgumentError("check_backward: params must hold at least one array, got none: there is nothing to check")
+        raise ArgumentError(
+            "check_backward: params must hold at least one array, got none: there is nothing "
+            "to check"
+        )
     _check_float64("check_backward", {f'params["{name}"]': array for name, array in params.items()})
     _check_eps("check_backward", eps)
     rng = np.random.default_rng(0) if rng is None else rng
@@ -201,7 +217,8 @@ def check_backward(
             h, last, _ = forward(**p)
             return float(np.sum(h * dh)) + (0.0 if dcT is None else float(np.sum(last[1] * dcT)))
 
-        # Everything anew, so that a backward pass that spoils its cache or its arguments spoils its own only.
+        # Everything anew, so that a backward pass that spoils its cache or its arguments spoils its
+        # own only.
         _, _, cache = forward(**_copies(params))
         given = (dh.copy(), cache) if dcT is None else (dh.copy(), cache, dcT.copy())
         grads = _named("check_backward", backward(*given), params)
@@ -210,12 +227,16 @@ def check_backward(
 
     loss, grads = problem(dh, dcT)
     directions = {name: _direction(rng, p.shape) for name, p in params.items()}
-    errors, wrong = _compare("check_backward", loss, params, grads, directions, patterns, gates, eps, tolerance)
+    errors, wrong = _compare(
+        "check_backward", loss, params, grads, directions, patterns, gates, eps, tolerance
+    )
     if not wrong:
         return errors
 
     def alone() -> Iterator[tuple[str, Callable[[dict[str, Array]], float], Arrays]]:
-        """The same with one thing that the loss looks at: each hidden state, then the last cell state."""
+        """The same with one thing that the loss looks at: each hidden state, then the last cell
+        state.
+        """
         nothing = None if dcT is None else np.zeros_like(dcT)
         for t in range(h.shape[1]):
             one = np.zeros_like(dh)
@@ -233,7 +254,12 @@ def check_backward(
             when = "wrong only where the loss looks at several steps"
             for told, f, grads in losses:
                 way = directions[w.name] * w.mask
-                if _project("check_backward", f, params, grads, w.name, way, eps / 10, tolerance).error > tolerance:
+                if (
+                    _project(
+                        "check_backward", f, params, grads, w.name, way, eps / 10, tolerance
+                    ).error
+                    > tolerance
+                ):
                     when = told
                     break
         lines.append(_line(w, tolerance, when))
@@ -277,7 +303,8 @@ def numerical_gradient(f: Callable[[Array], float], array: Array, eps: float = E
 def _direction(rng: Generator, shape: tuple[int, ...]) -> Array:
     """Numbers of random sign and of a size between 1/2 and 3/2.
 
-    Never near zero, so that no single wrong entry is hidden; not all of one size, so that two opposite ones do not cancel.
+    Never near zero, so that no single wrong entry is hidden; not all of one size, so that two
+    opposite ones do not cancel.
     """
     return rng.choice([-1.0, 1.0], shape) * rng.uniform(0.5, 1.5, shape)
 
@@ -293,21 +320,26 @@ def _compare(
     eps: float,
     tolerance: float,
 ) -> tuple[dict[str, float], list[_Wrong]]:
-    """Relative error of each parameter; and what is wrong: the parameter, and after it those of its parts that are."""
+    """Relative error of each parameter; and what is wrong: the parameter, and after it those of its
+    parts that are.
+    """
     errors: dict[str, float] = {}
     wrong: list[_Wrong] = []
     for name, p in params.items():
         direction = directions[name]
         whole = _project(operation, f, params, grads, name, direction, eps, tolerance)
         if whole.error > tolerance:
-            # Where the loss curves strongly, eps may have been too long: then the error falls a hundredfold.
+            # Where the loss curves strongly, eps may have been too long: then the error falls a
+            # hundredfold.
             whole = _project(operation, f, params, grads, name, direction, eps / 10, tolerance)
         errors[name] = whole.error
         if whole.error <= tolerance:
             continue
         wrong.append(_Wrong(name, "", np.ones(p.shape, bool), whole))
         for part, mask in _parts(p, patterns.get(name, ""), gates):
-            projection = _project(operation, f, params, grads, name, direction * mask, eps / 10, tolerance)
+            projection = _project(
+                operation, f, params, grads, name, direction * mask, eps / 10, tolerance
+            )
             if projection.error > tolerance:
                 wrong.append(_Wrong(name, part, mask, projection))
     return errors, wrong
@@ -323,7 +355,9 @@ def _project(
     step: float,
     tolerance: float,
 ) -> _Projection:
-    high, low = (_loss_beside(operation, f, params, name, side * direction) for side in (step, -step))
+    high, low = (
+        _loss_beside(operation, f, params, name, side * direction) for side in (step, -step)
+    )
     numerical = (high - low) / (2 * step)
     terms = grads[name] * direction
     analytic, length = float(terms.sum()), float(np.linalg.norm(terms))
@@ -358,34 +392,47 @@ def _named(operation: str, grads: Any, params: Arrays) -> dict[str, Array]:
     if not isinstance(grads, Sequence) or len(grads) != len(params):
         got = len(grads) if isinstance(grads, Sequence) else type(grads).__name__
         raise ArgumentError(
-            f"{operation}: backward must return {len(params)} gradients, of {', '.join(params)}, got {got}"
+            f"{operation}: backward must return {len(params)} gradients, of "
+            f"{', '.join(params)}, got {got}"
         )
     return dict(zip(params, grads, strict=True))
 
 
 def _patterns(operation: str, params: Arrays, declared: Mapping[str, str]) -> dict[str, str]:
-    """Name -> axes, where they are known: those that were declared, and those of the course that fit."""
+    """Name -> axes, where they are known: those that were declared, and those of the course that
+    fit.
+    """
     for name, pattern in declared.items():
         if name not in params:
-            raise ArgumentError(f"{operation}: axes must name parameters, {', '.join(params)}; got {name!r}")
+            raise ArgumentError(
+                f"{operation}: axes must name parameters, {', '.join(params)}; got {name!r}"
+            )
         if not _fits(params[name], pattern):
-            raise ShapeError(f'{operation}: params["{name}"] must be ({pattern}) as declared, got {params[name].shape}')
-    # An output layer has a b too, and a plain RNN or a GRU a Wx: only a Wh of shape (H, 4H) says that there are four gates; and
-    # one of shape (H, 3H) may belong to an LSTM with coupled gates: only beside a bh does it say that there is a GRU.
+            raise ShapeError(
+                f'{operation}: params["{name}"] must be ({pattern}) as declared, got '
+                f"{params[name].shape}"
+            )
+    # An output layer has a b too, and a plain RNN or a GRU a Wx: only a Wh of shape (H, 4H) says
+    # that there are four gates; and one of shape (H, 3H) may belong to an LSTM with coupled gates:
+    # only beside a bh does it say that there is a GRU.
     Wh = params.get("Wh")
     count = Wh.shape[1] / Wh.shape[0] if Wh is not None and Wh.ndim == 2 and Wh.size else 0
     gated = {"4H": count == 4, "3H": count == 3 and "bh" in params}
     known = {name: pattern for name, pattern in AXES.items() if "4H" not in pattern or gated["4H"]}
     if gated["3H"]:
         known |= {name: AXES[name].replace("4H", "3H") for name in ("Wx", "Wh", "b")}
-    return {name: pattern for name, pattern in known.items() if name in params and _fits(params[name], pattern)} | dict(
-        declared
-    )
+    return {
+        name: pattern
+        for name, pattern in known.items()
+        if name in params and _fits(params[name], pattern)
+    } | dict(declared)
 
 
 def _fits(p: Array, pattern: str) -> bool:
     axes = pattern.split()
-    return len(axes) == p.ndim and all(n % _blocks(axis) == 0 for n, axis in zip(p.shape, axes, strict=True))
+    return len(axes) == p.ndim and all(
+        n % _blocks(axis) == 0 for n, axis in zip(p.shape, axes, strict=True)
+    )
 
 
 def _blocks(axis: str) -> int:
@@ -421,7 +468,9 @@ def _head(operation: str, errors: Mapping[str, float], tolerance: float) -> str:
 
 def _line(wrong: _Wrong, tolerance: float, when: str = "") -> str:
     told = ", ".join(filter(None, [f"  d{wrong.name}", wrong.part, when]))
-    return f"{told}: {_spell(wrong.projection)}" + ("" if wrong.part else f" (at most {tolerance:.0e} is right)")
+    return f"{told}: {_spell(wrong.projection)}" + (
+        "" if wrong.part else f" (at most {tolerance:.0e} is right)"
+    )
 
 
 def _spell(projection: _Projection) -> str:
@@ -430,29 +479,47 @@ def _spell(projection: _Projection) -> str:
 
 
 def _number(operation: str, loss: object, name: str) -> float:
-    """The loss as a float; float32 is refused, because a difference of two such losses is mostly rounding."""
+    """The loss as a float; float32 is refused, because a difference of two such losses is mostly
+    rounding.
+    """
     if isinstance(loss, np.ndarray | np.generic) and loss.dtype != np.float64:
-        raise DTypeError(f"{operation}: f must compute in float64, got a loss of {loss.dtype}; give it float64 arrays")
+        raise DTypeError(
+            f"{operation}: f must compute in float64, got a loss of {loss.dtype}; give it "
+            "float64 arrays"
+        )
     try:
         number = float(loss)  # type: ignore[arg-type]
     except (TypeError, ValueError):
-        kind = f"an array of shape {loss.shape}" if isinstance(loss, np.ndarray) else type(loss).__name__
-        raise ArgumentError(f"{operation}: f must return one number, the loss, got {kind}") from None
+        kind = (
+            f"an array of shape {loss.shape}"
+            if isinstance(loss, np.ndarray)
+            else type(loss).__name__
+        )
+        raise ArgumentError(
+            f"{operation}: f must return one number, the loss, got {kind}"
+        ) from None
     if not math.isfinite(number):
-        raise NotFiniteError(f"{operation}: f must return a finite loss, got {number} near the given {name}")
+        raise NotFiniteError(
+            f"{operation}: f must return a finite loss, got {number} near the given {name}"
+        )
     return number
 
 
 def _check(operation: str, params: Arrays, grads: Arrays) -> None:
     if not params:
-        raise ArgumentError(f"{operation}: params must hold at least one array, got none: there is nothing to check")
+        raise ArgumentError(
+            f"{operation}: params must hold at least one array, got none: there is nothing to check"
+        )
     check_same_names(operation, params, grads=grads)
     for argument, arrays in (("params", params), ("grads", grads)):
-        _check_float64(operation, {f'{argument}["{name}"]': array for name, array in arrays.items()})
+        _check_float64(
+            operation, {f'{argument}["{name}"]': array for name, array in arrays.items()}
+        )
     for name, p in params.items():
         if grads[name].shape != p.shape:
             raise ShapeError(
-                f'{operation}: grads["{name}"] must have the shape of params["{name}"] = {p.shape}, got {grads[name].shape}'
+                f'{operation}: grads["{name}"] must have the shape of params["{name}"] = '
+                f"{p.shape}, got {grads[name].shape}"
             )
 
 
@@ -460,7 +527,8 @@ def _check_float64(operation: str, arrays: Arrays) -> None:
     for name, array in arrays.items():
         if isinstance(array, np.ndarray) and array.dtype == np.float32:
             raise DTypeError(
-                f"{operation}: {name} must be float64, got float32: its 7 digits leave nothing of a difference of two losses; "
+                f"{operation}: {name} must be float64, got float32: its 7 digits leave nothing of "
+                "a difference of two losses; "
                 f"check the same code with {name}.astype(np.float64)"
             )
     check_floats(operation, arrays)

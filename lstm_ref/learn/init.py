@@ -1,4 +1,6 @@
-"""Initial weights. Each function draws from the generator that it is given: the same seed gives the same weights."""
+"""Initial weights. Each function draws from the generator that it is given: the same seed gives the
+same weights.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,8 @@ from lstm_ref.variants import Variant, check_variant
 
 
 def glorot_uniform(rng: Generator, shape: tuple[int, int]) -> Array:
-    """Uniform from -limit to limit, with limit = sqrt(6 / (n_in + n_out)): signals keep their size both ways.
+    """Uniform from -limit to limit, with limit = sqrt(6 / (n_in + n_out)): signals keep their size
+    both ways.
 
     Parameters
     ----------
@@ -44,7 +47,8 @@ def glorot_uniform(rng: Generator, shape: tuple[int, int]) -> Array:
 
 
 def he_normal(rng: Generator, shape: tuple[int, int]) -> Array:
-    """Normal with the variance 2 / n_in: in a layer whose units are zero half of the time (ReLU), signals keep their size.
+    """Normal with the variance 2 / n_in: in a layer whose units are zero half of the time (ReLU),
+    signals keep their size.
 
     Parameters
     ----------
@@ -75,7 +79,8 @@ def he_normal(rng: Generator, shape: tuple[int, int]) -> Array:
 
 
 def orthogonal(rng: Generator, shape: tuple[int, int]) -> Array:
-    """Matrix drawn evenly from all matrices whose shorter side is orthonormal: the product keeps lengths.
+    """Matrix drawn evenly from all matrices whose shorter side is orthonormal: the product keeps
+    lengths.
 
     Parameters
     ----------
@@ -103,7 +108,8 @@ def orthogonal(rng: Generator, shape: tuple[int, int]) -> Array:
     _check("orthogonal", rng, n_in=shape[0], n_out=shape[1])
     long, short = max(shape), min(shape)
     Q, R = np.linalg.qr(rng.standard_normal((long, short)))
-    # QR leaves the sign of each column to the library. With the signs of R's diagonal the draw is even, and the same everywhere.
+    # QR leaves the sign of each column to the library. With the signs of R's diagonal the draw is
+    # even, and the same everywhere.
     Q = Q * np.sign(np.diag(R))
     return Q if shape == (long, short) else Q.T.copy()
 
@@ -113,15 +119,17 @@ def init_lstm(
 ) -> dict[str, Array]:
     """Weights of one LSTM layer: Wx Glorot, Wh orthogonal, b zero but for the forget gate.
 
-    Each gate is an affine map of its own, so each of the four blocks is drawn on its own. (Keras draws the four together,
-    which makes Wx smaller.)
+    Each gate is an affine map of its own, so each of the four blocks is drawn on its own. (Keras
+    draws the four together, which makes Wx smaller.)
 
     Parameters
     ----------
     rng : numpy.random.Generator
     D, H : input and hidden size
-    forget_bias : bias of the forget gate; with 1 the gate starts at sigmoid(1) = 0.73, so that a new network remembers
-    dtype : float32 or float64; the numbers are drawn in float64 first, so that both start from the same weights
+    forget_bias : bias of the forget gate; with 1 the gate starts at sigmoid(1) = 0.73, so that a
+        new network remembers
+    dtype : float32 or float64; the numbers are drawn in float64 first, so that both start from the
+        same weights
 
     Returns
     -------
@@ -133,7 +141,8 @@ def init_lstm(
 
     Notes
     -----
-    Source of the forget bias: Gers, Schmidhuber and Cummins (2000); Jozefowicz, Zaremba and Sutskever (2015).
+    Source of the forget bias: Gers, Schmidhuber and Cummins (2000); Jozefowicz, Zaremba and
+    Sutskever (2015).
 
     Examples
     --------
@@ -159,9 +168,11 @@ def init_variant(
     forget_bias: float = 1.0,
     dtype: DTypeLike = np.float64,
 ) -> dict[str, Array]:
-    """Weights of a variant of the LSTM, as `init_lstm` has those of the standard one, and the same numbers for that.
+    """Weights of a variant of the LSTM, as `init_lstm` has those of the standard one, and the same
+    numbers for that.
 
-    Peepholes start at 0, a projection P as Glorot has it, normalisation with gains of 1 and a shift of 0.
+    Peepholes start at 0, a projection P as Glorot has it, normalisation with gains of 1 and a shift
+    of 0.
 
     Parameters
     ----------
@@ -188,14 +199,20 @@ def init_variant(
     """
     v = check_variant("init_variant", variant)
     if v.projection != (R is not None):
-        needed = "an integer, the size after the projection" if v.projection else "None where nothing is projected"
+        needed = (
+            "an integer, the size after the projection"
+            if v.projection
+            else "None where nothing is projected"
+        )
         raise ArgumentError(f"init_variant: R must be {needed}, got {R!r}")
     R = H if R is None else R
     _check("init_variant", rng, D=D, H=H, R=R)
     kind = _float_type("init_variant", dtype)
     _check_finite("init_variant", forget_bias=forget_bias)
     params = _blocks(rng, D, H, R, len(v.blocks))
-    params["b"] = np.repeat([float(forget_bias) if letter == "f" else 0.0 for letter in v.blocks], H)
+    params["b"] = np.repeat(
+        [float(forget_bias) if letter == "f" else 0.0 for letter in v.blocks], H
+    )
     if v.projection:
         params["P"] = glorot_uniform(rng, (H, R))
     lengths = {"H": H, f"{len(v.blocks)}H": len(v.blocks) * H}
@@ -205,7 +222,8 @@ def init_variant(
 
 
 def chrono_bias(rng: Generator, H: int, longest: int, dtype: DTypeLike = np.float64) -> Array:
-    """Bias of an LSTM whose units remember for times that are spread evenly from 1 to ``longest`` - 1 steps.
+    """Bias of an LSTM whose units remember for times that are spread evenly from 1 to ``longest`` -
+    1 steps.
 
         f  = log of a number drawn evenly from 1 to longest - 1       sigmoid(log u) = u / (1 + u): it forgets in about u steps
         i  = -f                                                       so that it writes as little as it forgets
@@ -304,7 +322,9 @@ def init_rnn(rng: Generator, D: int, H: int, dtype: DTypeLike = np.float64) -> d
     return {name: array.astype(kind) for name, array in _blocks(rng, D, H, H, 1).items()}
 
 
-def init_affine(rng: Generator, n_in: int, n_out: int, dtype: DTypeLike = np.float64) -> dict[str, Array]:
+def init_affine(
+    rng: Generator, n_in: int, n_out: int, dtype: DTypeLike = np.float64
+) -> dict[str, Array]:
     """Weights of an affine layer x W + b: W Glorot, b zero.
 
     Parameters
@@ -332,7 +352,9 @@ def init_affine(rng: Generator, n_in: int, n_out: int, dtype: DTypeLike = np.flo
 
 
 def _blocks(rng: Generator, D: int, H: int, R: int, count: int) -> dict[str, Array]:
-    """Each block of H columns drawn on its own, for each is an affine map of its own; R is the size of what comes back."""
+    """Each block of H columns drawn on its own, for each is an affine map of its own; R is the size
+    of what comes back.
+    """
     return {
         "Wx": np.concatenate([glorot_uniform(rng, (D, H)) for _ in range(count)], axis=1),
         "Wh": np.concatenate([orthogonal(rng, (R, H)) for _ in range(count)], axis=1),
@@ -343,11 +365,14 @@ def _blocks(rng: Generator, D: int, H: int, R: int, count: int) -> dict[str, Arr
 def _check(operation: str, rng: Any, **sizes: Any) -> None:
     if not isinstance(rng, Generator):
         raise ArgumentError(
-            f"{operation}: rng must be a numpy.random.Generator, got {type(rng).__name__}; use np.random.default_rng(seed)"
+            f"{operation}: rng must be a numpy.random.Generator, got {type(rng).__name__}; use "
+            "np.random.default_rng(seed)"
         )
     for name, size in sizes.items():
         if not isinstance(size, int | np.integer) or size < 1:
-            raise ArgumentError(f"{operation}: {name} must be an integer of at least 1, got {size!r}")
+            raise ArgumentError(
+                f"{operation}: {name} must be an integer of at least 1, got {size!r}"
+            )
 
 
 def _check_finite(operation: str, **numbers: float) -> None:

@@ -2,8 +2,8 @@
 
 The loss for labels whose times are not known stands in `lstm_ref.learn.ctc`.
 
-A mask says which targets count: True for one that does, False for padding. The mean is over those that count, however the batch
-is padded: the same sequences give the same loss in a longer batch.
+A mask says which targets count: True for one that does, False for padding. The mean is over those
+that count, however the batch is padded: the same sequences give the same loss in a longer batch.
 """
 
 from __future__ import annotations
@@ -61,8 +61,10 @@ def mean_squared_error(y: Array, target: Array, mask: Array | None = None) -> tu
 
     Parameters
     ----------
-    y, target : of one shape. (N, 1) beside (N,) is refused: NumPy would compare each number with every other.
-    mask : of the shape of y, or of its first axes, as (N, T) for (N, T, K); True where the numbers count; None means that all do
+    y, target : of one shape. (N, 1) beside (N,) is refused: NumPy would compare each number with
+        every other.
+    mask : of the shape of y, or of its first axes, as (N, T) for (N, T, K); True where the numbers
+        count; None means that all do
 
     Returns
     -------
@@ -83,7 +85,8 @@ def mean_squared_error(y: Array, target: Array, mask: Array | None = None) -> tu
     check_floats("mean_squared_error", {"y": y, "target": target})
     if y.shape != target.shape or y.size == 0:
         raise ShapeError(
-            f"mean_squared_error: y and target must have one shape and hold at least one number, got {y.shape} and "
+            "mean_squared_error: y and target must have one shape and hold at least one number, "
+            f"got {y.shape} and "
             f"{target.shape}; reshape one of them"
         )
     axes = mask.ndim if isinstance(mask, np.ndarray) else y.ndim
@@ -91,14 +94,17 @@ def mean_squared_error(y: Array, target: Array, mask: Array | None = None) -> tu
     _check_any("mean_squared_error", mask)
     mask = np.broadcast_to(mask.reshape(mask.shape + (1,) * (y.ndim - mask.ndim)), y.shape)
     difference = y - target
-    return float(np.mean(difference[mask] ** 2)), np.where(mask, 2 * difference, 0) / int(mask.sum())
+    return float(np.mean(difference[mask] ** 2)), np.where(mask, 2 * difference, 0) / int(
+        mask.sum()
+    )
 
 
 def _check_targets(logits: Array, targets: Array, mask: Array | None) -> Array:
     check_integers("cross_entropy", "targets", targets)
     if logits.ndim < 1 or logits.size == 0 or targets.shape != logits.shape[:-1]:
         raise ShapeError(
-            f"cross_entropy: logits must be (..., V) with every size at least 1, and targets (...) = {logits.shape[:-1]}, "
+            "cross_entropy: logits must be (..., V) with every size at least 1, and targets (...) "
+            f"= {logits.shape[:-1]}, "
             f"the same without V; got logits {logits.shape} and targets {targets.shape}"
         )
     mask = check_mask("cross_entropy", mask, targets.shape, axes="...")
@@ -106,7 +112,8 @@ def _check_targets(logits: Array, targets: Array, mask: Array | None) -> Array:
     counted, classes = targets[mask], logits.shape[-1]
     if counted.min() < 0 or counted.max() >= classes:
         raise ArgumentError(
-            f"cross_entropy: targets must lie from 0 to V-1 = {classes - 1}, got {counted.min()} to {counted.max()}; "
+            f"cross_entropy: targets must lie from 0 to V-1 = {classes - 1}, got {counted.min()} "
+            f"to {counted.max()}; "
             "does the vocabulary of the targets have more entries than the output layer?"
         )
     return mask
@@ -114,4 +121,6 @@ def _check_targets(logits: Array, targets: Array, mask: Array | None) -> Array:
 
 def _check_any(operation: str, mask: Array) -> None:
     if not mask.any():
-        raise ArgumentError(f"{operation}: mask must be True at least once, got none: there is no mean of nothing")
+        raise ArgumentError(
+            f"{operation}: mask must be True at least once, got none: there is no mean of nothing"
+        )

@@ -8,8 +8,8 @@
     skill                            how much better than one of them
     error_by_horizon, error_by_length
 
-Accuracy, precision, recall, F1, ROC curves and confusion matrices over labels come from `sklearn.metrics`. A mask (N, T) says
-which time steps hold data: True for a valid step.
+Accuracy, precision, recall, F1, ROC curves and confusion matrices over labels come from
+`sklearn.metrics`. A mask (N, T) says which time steps hold data: True for a valid step.
 """
 
 from __future__ import annotations
@@ -28,8 +28,9 @@ Measure = Literal["mae", "rmse"]
 def perplexity(nll: Array, mask: Array | None = None) -> float:
     """Exponential of the total negative log-likelihood over the number of true tokens.
 
-    A model that finds V tokens equally likely has perplexity V. Not the mean of the perplexities of batches or sentences: the
-    exponential would let the worst ones count most, and short ones as much as long ones.
+    A model that finds V tokens equally likely has perplexity V. Not the mean of the perplexities of
+    batches or sentences: the exponential would let the worst ones count most, and short ones as
+    much as long ones.
 
     Parameters
     ----------
@@ -50,7 +51,8 @@ def perplexity(nll: Array, mask: Array | None = None) -> float:
 
 
 def bits_per_character(nll: Array, mask: Array | None = None) -> float:
-    """Mean negative log-likelihood in bits: how many a perfect coder with this model would spend on a character.
+    """Mean negative log-likelihood in bits: how many a perfect coder with this model would spend on
+    a character.
 
     Parameters
     ----------
@@ -70,7 +72,8 @@ def bits_per_character(nll: Array, mask: Array | None = None) -> float:
 
 
 def masked_accuracy(predicted: Array, targets: Array, mask: Array | None = None) -> float:
-    """Share of the valid steps at which the prediction is the target. Padding counts neither as right nor as wrong.
+    """Share of the valid steps at which the prediction is the target. Padding counts neither as
+    right nor as wrong.
 
     Parameters
     ----------
@@ -90,16 +93,19 @@ def masked_accuracy(predicted: Array, targets: Array, mask: Array | None = None)
         if not isinstance(array, np.ndarray) or array.dtype.kind not in "iu":
             kind = array.dtype if isinstance(array, np.ndarray) else type(array).__name__
             raise DTypeError(
-                f"masked_accuracy: {name} must be an array of integers, got {kind}; of scores, take argmax(axis=-1)"
+                f"masked_accuracy: {name} must be an array of integers, got {kind}; of scores, "
+                "take argmax(axis=-1)"
             )
     _check_shape("masked_accuracy", "targets", targets, "predicted", predicted)
     return float((predicted == targets)[_valid("masked_accuracy", mask, predicted)].mean())
 
 
 def edit_distance(a: Sequence[Hashable], b: Sequence[Hashable]) -> int:
-    """Fewest insertions, deletions and substitutions that turn a into b (Levenshtein), each counted as 1.
+    """Fewest insertions, deletions and substitutions that turn a into b (Levenshtein), each counted
+    as 1.
 
-    Row k of the table holds the distances from the first k items of a to all beginnings of b. A row needs only the one before.
+    Row k of the table holds the distances from the first k items of a to all beginnings of b. A row
+    needs only the one before.
 
     Parameters
     ----------
@@ -118,15 +124,20 @@ def edit_distance(a: Sequence[Hashable], b: Sequence[Hashable]) -> int:
     return row[-1]
 
 
-def error_rate(references: Sequence[Sequence[Hashable]], hypotheses: Sequence[Sequence[Hashable]]) -> float:
-    """Edits over all pairs, for each item of the references. It can be above 1, when hypotheses are too long.
+def error_rate(
+    references: Sequence[Sequence[Hashable]], hypotheses: Sequence[Sequence[Hashable]]
+) -> float:
+    """Edits over all pairs, for each item of the references. It can be above 1, when hypotheses are
+    too long.
 
-    Total over total, as with perplexity: not the mean of the rates of single pairs. And the length of the reference below
-    the line, not that of the hypothesis or of the longer one: else a system could lower its rate by talking more.
+    Total over total, as with perplexity: not the mean of the rates of single pairs. And the length
+    of the reference below the line, not that of the hypothesis or of the longer one: else a system
+    could lower its rate by talking more.
 
     Parameters
     ----------
-    references, hypotheses : as many of each; a string counts by characters, a list of words by words
+    references, hypotheses : as many of each; a string counts by characters, a list of words by
+        words
 
     Raises
     ------
@@ -141,7 +152,8 @@ def error_rate(references: Sequence[Sequence[Hashable]], hypotheses: Sequence[Se
 
 
 def word_error_rate(references: Sequence[str], hypotheses: Sequence[str]) -> float:
-    """`error_rate` by words, which white space keeps apart. Case and punctuation count as they stand.
+    """`error_rate` by words, which white space keeps apart. Case and punctuation count as they
+    stand.
 
     Parameters
     ----------
@@ -157,7 +169,9 @@ def word_error_rate(references: Sequence[str], hypotheses: Sequence[str]) -> flo
     0.5
     """
     _check_strings("word_error_rate", references, hypotheses)
-    return _error_rate("word_error_rate", [r.split() for r in references], [h.split() for h in hypotheses])
+    return _error_rate(
+        "word_error_rate", [r.split() for r in references], [h.split() for h in hypotheses]
+    )
 
 
 def character_error_rate(references: Sequence[str], hypotheses: Sequence[str]) -> float:
@@ -230,7 +244,8 @@ def seasonal_naive(x: Array, horizon: int, period: int) -> Array:
 
 
 def skill(y: Array, forecast: Array, baseline: Array, measure: Measure = "rmse") -> float:
-    """1 - error of the forecast / error of the baseline: 1 is perfect, 0 no better than the baseline, below 0 worse.
+    """1 - error of the forecast / error of the baseline: 1 is perfect, 0 no better than the
+    baseline, below 0 worse.
 
     An error alone says little: on a smooth series, persistence has a small one, too.
 
@@ -241,7 +256,8 @@ def skill(y: Array, forecast: Array, baseline: Array, measure: Measure = "rmse")
 
     Raises
     ------
-    ShapeError, DTypeError, NotFiniteError, ArgumentError : an argument that does not fit, by name, or a baseline without error
+    ShapeError, DTypeError, NotFiniteError, ArgumentError : an argument that does not fit, by name,
+        or a baseline without error
 
     Examples
     --------
@@ -253,7 +269,9 @@ def skill(y: Array, forecast: Array, baseline: Array, measure: Measure = "rmse")
     _check_shape("skill", "baseline", baseline, "y", y)
     of_baseline = float(_error("skill", y - baseline, measure, None))
     if of_baseline == 0:
-        raise ArgumentError("skill: the baseline has no error, so nothing can be better; is it the target itself?")
+        raise ArgumentError(
+            "skill: the baseline has no error, so nothing can be better; is it the target itself?"
+        )
     return 1 - float(_error("skill", y - forecast, measure, None)) / of_baseline
 
 
@@ -286,7 +304,8 @@ def error_by_horizon(y: Array, forecast: Array, measure: Measure = "rmse") -> Ar
 
 
 class ByLength(NamedTuple):
-    """Means by length: ``means[k]`` over the ``counts[k]`` sequences with ``edges[k] <= length < edges[k + 1]``.
+    """Means by length: ``means[k]`` over the ``counts[k]`` sequences with ``edges[k] <= length <
+    edges[k + 1]``.
 
     The mean over none is NaN.
     """
@@ -297,16 +316,18 @@ class ByLength(NamedTuple):
 
 
 def error_by_length(errors: Array, lengths: Array, edges: Sequence[int]) -> ByLength:
-    """Mean error of the sequences of each range of lengths. A model that forgets is good on short ones only.
+    """Mean error of the sequences of each range of lengths. A model that forgets is good on short
+    ones only.
 
-    Any whole number can stand for the length: the lag between what has to be remembered and when it is asked for, or the
-    number of clauses.
+    Any whole number can stand for the length: the lag between what has to be remembered and when it
+    is asked for, or the number of clauses.
 
     Parameters
     ----------
     errors : (n,), one number for each sequence: 0 or 1 for right or wrong, or a loss
     lengths : (n,), integers
-    edges : K + 1 increasing integers, the ranges' lower ends and the end of the last; all lengths must lie inside
+    edges : K + 1 increasing integers, the ranges' lower ends and the end of the last; all lengths
+        must lie inside
 
     Raises
     ------
@@ -320,13 +341,23 @@ def error_by_length(errors: Array, lengths: Array, edges: Sequence[int]) -> ByLe
     errors, lengths, limits = np.asarray(errors, np.float64), np.asarray(lengths), np.asarray(edges)
     check_floats("error_by_length", {"errors": errors})
     if errors.ndim != 1 or errors.size == 0:
-        raise ShapeError(f"error_by_length: errors must be (n,) with n at least 1, got {errors.shape}")
+        raise ShapeError(
+            f"error_by_length: errors must be (n,) with n at least 1, got {errors.shape}"
+        )
     _check_shape("error_by_length", "lengths", lengths, "errors", errors)
-    if limits.ndim != 1 or len(limits) < 2 or limits.dtype.kind not in "iu" or (np.diff(limits) <= 0).any():
-        raise ArgumentError(f"error_by_length: edges must be two or more increasing integers, got {list(edges)}")
+    if (
+        limits.ndim != 1
+        or len(limits) < 2
+        or limits.dtype.kind not in "iu"
+        or (np.diff(limits) <= 0).any()
+    ):
+        raise ArgumentError(
+            f"error_by_length: edges must be two or more increasing integers, got {list(edges)}"
+        )
     if lengths.min() < limits[0] or lengths.max() >= limits[-1]:
         raise ArgumentError(
-            f"error_by_length: lengths must lie from {limits[0]} to {limits[-1] - 1}, got {lengths.min()} to "
+            f"error_by_length: lengths must lie from {limits[0]} to {limits[-1] - 1}, got "
+            f"{lengths.min()} to "
             f"{lengths.max()}; a range that is left out would hide them"
         )
     which = np.searchsorted(limits, lengths, side="right") - 1
@@ -341,7 +372,8 @@ def _mean_nll(operation: str, nll: Array, mask: Array | None) -> Any:
     valid = _valid(operation, mask, nll)
     if (nll[valid] < 0).any():
         raise ArgumentError(
-            f"{operation}: nll must be 0 or more at every valid step, got {nll[valid].min()}; it is -ln p, not ln p"
+            f"{operation}: nll must be 0 or more at every valid step, got {nll[valid].min()}; "
+            "it is -ln p, not ln p"
         )
     # In float64, for float32 loses digits in a sum over many tokens.
     return nll[valid].mean(dtype=np.float64)
@@ -354,12 +386,15 @@ def _valid(operation: str, mask: Array | None, of: Array) -> Array:
     if not isinstance(mask, np.ndarray) or mask.dtype != bool:
         kind = mask.dtype if isinstance(mask, np.ndarray) else type(mask).__name__
         raise DTypeError(
-            f"{operation}: mask must be a boolean array, True at valid steps, got {kind}; use mask.astype(bool)"
+            f"{operation}: mask must be a boolean array, True at valid steps, got {kind}; use "
+            "mask.astype(bool)"
         )
     if mask.shape != of.shape:
         raise ShapeError(f"{operation}: mask must have the shape {of.shape}, got {mask.shape}")
     if not mask.any():
-        raise ArgumentError(f"{operation}: there is no valid step to take a mean over; look at the mask")
+        raise ArgumentError(
+            f"{operation}: there is no valid step to take a mean over; look at the mask"
+        )
     return mask
 
 
@@ -367,36 +402,44 @@ def _check_shape(operation: str, name: str, array: Array, other_name: str, other
     """Refuse (N, 1) beside (N,): NumPy would compare each number with every other."""
     if array.shape != other.shape:
         raise ShapeError(
-            f"{operation}: {name} must have the shape of {other_name}, {other.shape}, got {array.shape}; reshape one of them"
+            f"{operation}: {name} must have the shape of {other_name}, {other.shape}, got "
+            f"{array.shape}; reshape one of them"
         )
 
 
 def _check_strings(operation: str, *sides: Sequence[str]) -> None:
     if any(isinstance(side, str) for side in sides):
         raise ArgumentError(
-            f"{operation}: give lists of sentences, as [reference] and [hypothesis], got a single string"
+            f"{operation}: give lists of sentences, as [reference] and [hypothesis], got a "
+            "single string"
         )
 
 
 def _error_rate(operation: str, references: Sequence[Any], hypotheses: Sequence[Any]) -> float:
     if len(references) != len(hypotheses):
         raise ArgumentError(
-            f"{operation}: there must be as many hypotheses as references, got {len(hypotheses)} and {len(references)}"
+            f"{operation}: there must be as many hypotheses as references, got "
+            f"{len(hypotheses)} and {len(references)}"
         )
     total = sum(map(len, references))
     if total == 0:
-        raise ArgumentError(f"{operation}: the references hold no item, so that there is nothing to divide by")
+        raise ArgumentError(
+            f"{operation}: the references hold no item, so that there is nothing to divide by"
+        )
     return sum(edit_distance(r, h) for r, h in zip(references, hypotheses, strict=True)) / total
 
 
 def _repeat(operation: str, x: Array, horizon: int, period: int) -> Array:
     """The last ``period`` steps again and again, ``horizon`` steps long."""
     if x.ndim != 3 or 0 in x.shape:
-        raise ShapeError(f"{operation}: x must be (M, T, D) with every size at least 1, got {x.shape}")
+        raise ShapeError(
+            f"{operation}: x must be (M, T, D) with every size at least 1, got {x.shape}"
+        )
     T = x.shape[1]
     if horizon < 1 or not 1 <= period <= T:
         raise ArgumentError(
-            f"{operation}: horizon must be 1 or more and period in 1 ... T = {T}, got horizon={horizon}, period={period}; "
+            f"{operation}: horizon must be 1 or more and period in 1 ... T = {T}, got "
+            f"horizon={horizon}, period={period}; "
             "windows must hold a whole season"
         )
     return x[:, T - period + np.arange(horizon) % period]

@@ -1,4 +1,5 @@
-"""Optimisers as pure functions on dicts: the old parameters go in, new ones come out, nothing is changed in place.
+"""Optimisers as pure functions on dicts: the old parameters go in, new ones come out, nothing is
+changed in place.
 
     sgd         p - lr * dp
     momentum    the direction of many steps
@@ -6,8 +7,8 @@
     adam        both
     adamw       both, and weights that shrink by themselves
 
-Beside them: penalties on large weights, and limits to large gradients. Schedules of the learning rate stand in
-`lstm_ref.learn.schedules`.
+Beside them: penalties on large weights, and limits to large gradients. Schedules of the learning
+rate stand in `lstm_ref.learn.schedules`.
 """
 
 from __future__ import annotations
@@ -73,7 +74,13 @@ def momentum_init(params: Arrays) -> dict[str, Array]:
 
 
 def momentum(
-    params: Arrays, grads: Arrays, velocity: Arrays, lr: float, decay: float = 0.9, *, nesterov: bool = False
+    params: Arrays,
+    grads: Arrays,
+    velocity: Arrays,
+    lr: float,
+    decay: float = 0.9,
+    *,
+    nesterov: bool = False,
 ) -> tuple[dict[str, Array], dict[str, Array]]:
     """One step of gradient descent with momentum.
 
@@ -81,7 +88,8 @@ def momentum(
         p = p - lr * v
         p = p - lr * (dp + decay * v)       nesterov: from where the next step would lead
 
-    A gradient that stays the same makes steps of lr / (1 - decay) times its length, ten times lr at 0.9.
+    A gradient that stays the same makes steps of lr / (1 - decay) times its length, ten times lr at
+    0.9.
 
     Parameters
     ----------
@@ -102,8 +110,8 @@ def momentum(
 
     Notes
     -----
-    Source: Polyak (1964); Nesterov's in the form of Sutskever et al. (2013). As in PyTorch, lr multiplies the velocity and does
-    not go into it.
+    Source: Polyak (1964); Nesterov's in the form of Sutskever et al. (2013). As in PyTorch, lr
+    multiplies the velocity and does not go into it.
 
     Examples
     --------
@@ -119,7 +127,11 @@ def momentum(
     _check_fractions("momentum", decay=decay)
     lr, decay = float(lr), float(decay)
     new_velocity = {name: decay * velocity[name] + dp for name, dp in grads.items()}
-    ways = {name: grads[name] + decay * v for name, v in new_velocity.items()} if nesterov else new_velocity
+    ways = (
+        {name: grads[name] + decay * v for name, v in new_velocity.items()}
+        if nesterov
+        else new_velocity
+    )
     return {name: p - lr * ways[name] for name, p in params.items()}, new_velocity
 
 
@@ -139,7 +151,12 @@ def rmsprop_init(params: Arrays) -> dict[str, Array]:
 
 
 def rmsprop(
-    params: Arrays, grads: Arrays, squares: Arrays, lr: float = 1e-2, decay: float = 0.99, eps: float = 1e-8
+    params: Arrays,
+    grads: Arrays,
+    squares: Arrays,
+    lr: float = 1e-2,
+    decay: float = 0.99,
+    eps: float = 1e-8,
 ) -> tuple[dict[str, Array], dict[str, Array]]:
     """One step of RMSProp.
 
@@ -165,8 +182,9 @@ def rmsprop(
 
     Notes
     -----
-    Source: Tieleman and Hinton (2012). As in PyTorch, eps stands outside of the root, and the mean starts at zero with no
-    correction, so that the first steps are 1 / sqrt(1 - decay) times too long: ten times at 0.99.
+    Source: Tieleman and Hinton (2012). As in PyTorch, eps stands outside of the root, and the mean
+    starts at zero with no correction, so that the first steps are 1 / sqrt(1 - decay) times too
+    long: ten times at 0.99.
 
     Examples
     --------
@@ -274,14 +292,16 @@ def adamw(
     eps: float = 1e-8,
     weight_decay: float = 1e-2,
 ) -> tuple[dict[str, Array], AdamState]:
-    """One step of Adam, after which every parameter is drawn to zero by lr * weight_decay of its old value.
+    """One step of Adam, after which every parameter is drawn to zero by lr * weight_decay of its
+    old value.
 
-    An L2 penalty given to Adam as a gradient is divided by sqrt(v_hat) like all the rest, so that weights with large gradients
-    hardly shrink. Here the decay goes past that division.
+    An L2 penalty given to Adam as a gradient is divided by sqrt(v_hat) like all the rest, so that
+    weights with large gradients hardly shrink. Here the decay goes past that division.
 
     Parameters
     ----------
-    params, grads : name -> array, with the same names and shapes. Biases are best left out of the decay: give them to `adam`
+    params, grads : name -> array, with the same names and shapes. Biases are best left out of the
+        decay: give them to `adam`
     state : from `adam_init`, or from the step before
     lr, beta1, beta2, eps : as in `adam`
     weight_decay : at least 0
@@ -316,7 +336,8 @@ def adamw(
 
 
 def l2_penalty(params: Arrays, strength: float) -> tuple[float, dict[str, Array]]:
-    """Half of ``strength`` times the sum of all squares, to be added to the loss: large weights cost more than small ones.
+    """Half of ``strength`` times the sum of all squares, to be added to the loss: large weights
+    cost more than small ones.
 
     Parameters
     ----------
@@ -340,11 +361,14 @@ def l2_penalty(params: Arrays, strength: float) -> tuple[float, dict[str, Array]
     check_floats("l2_penalty", params)
     _check_not_negative("l2_penalty", strength=strength)
     squares = sum(float(np.square(p, dtype=np.float64).sum()) for p in params.values())
-    return 0.5 * float(strength) * squares, {name: float(strength) * p for name, p in params.items()}
+    return 0.5 * float(strength) * squares, {
+        name: float(strength) * p for name, p in params.items()
+    }
 
 
 def l1_penalty(params: Arrays, strength: float) -> tuple[float, dict[str, Array]]:
-    """``strength`` times the sum of all absolute values, to be added to the loss: weights that help little become zero.
+    """``strength`` times the sum of all absolute values, to be added to the loss: weights that help
+    little become zero.
 
     Parameters
     ----------
@@ -368,11 +392,14 @@ def l1_penalty(params: Arrays, strength: float) -> tuple[float, dict[str, Array]
     check_floats("l1_penalty", params)
     _check_not_negative("l1_penalty", strength=strength)
     total = sum(float(np.abs(p).sum(dtype=np.float64)) for p in params.values())
-    return float(strength) * total, {name: float(strength) * np.sign(p) for name, p in params.items()}
+    return float(strength) * total, {
+        name: float(strength) * np.sign(p) for name, p in params.items()
+    }
 
 
 def clip_by_norm(grads: Arrays, max_norm: float) -> tuple[dict[str, Array], float]:
-    """Shorten all gradients by one factor, where together they are longer than ``max_norm``; their direction stays.
+    """Shorten all gradients by one factor, where together they are longer than ``max_norm``; their
+    direction stays.
 
     Parameters
     ----------
@@ -399,7 +426,8 @@ def clip_by_norm(grads: Arrays, max_norm: float) -> tuple[dict[str, Array], floa
     """
     check_floats("clip_by_norm", grads)
     _check_positive("clip_by_norm", max_norm=max_norm)
-    # Divided by the largest number first: gradients that explode are the very case, and their squares would overflow.
+    # Divided by the largest number first: gradients that explode are the very case, and their
+    # squares would overflow.
     largest = max((float(np.abs(g).max(initial=0)) for g in grads.values()), default=0.0)
     if largest == 0:
         return {name: g.copy() for name, g in grads.items()}, 0.0
@@ -410,7 +438,8 @@ def clip_by_norm(grads: Arrays, max_norm: float) -> tuple[dict[str, Array], floa
 
 
 def clip_by_value(grads: Arrays, limit: float) -> dict[str, Array]:
-    """Cut each number off at -limit and at limit. Unlike `clip_by_norm`, that turns the direction of the step.
+    """Cut each number off at -limit and at limit. Unlike `clip_by_norm`, that turns the direction
+    of the step.
 
     Parameters
     ----------
@@ -436,7 +465,9 @@ def clip_by_value(grads: Arrays, limit: float) -> dict[str, Array]:
 
 
 def _check(operation: str, params: Arrays, **others: Arrays) -> None:
-    """Check that the other dicts have the names, shapes and dtype of the parameters, and that all numbers are finite."""
+    """Check that the other dicts have the names, shapes and dtype of the parameters, and that all
+    numbers are finite.
+    """
     check_same_names(operation, params, **others)
     everything = {f'params["{name}"]': array for name, array in params.items()}
     for argument, arrays in others.items():
@@ -444,10 +475,12 @@ def _check(operation: str, params: Arrays, **others: Arrays) -> None:
     check_floats(operation, everything)
     for argument, arrays in others.items():
         for name, array in arrays.items():
-            # Without this, NumPy would stretch a (4H,) gradient over a (D, 4H) parameter and say nothing.
+            # Without this, NumPy would stretch a (4H,) gradient over a (D, 4H) parameter and say
+            # nothing.
             if array.shape != params[name].shape:
                 raise ShapeError(
-                    f'{operation}: {argument}["{name}"] must have the shape of params["{name}"] = {params[name].shape}, '
+                    f'{operation}: {argument}["{name}"] must have the shape of params["{name}"] = '
+                    f"{params[name].shape}, "
                     f"got {array.shape}"
                 )
 

@@ -1,16 +1,18 @@
-"""How much of a reference stands in a text that a model wrote: BLEU for translations, ROUGE for summaries.
+"""How much of a reference stands in a text that a model wrote: BLEU for translations, ROUGE for
+summaries.
 
-Both count runs of n words, *n-grams*, that two texts share. An n-gram that the reference has once counts once, however often it
-was written.
+Both count runs of n words, *n-grams*, that two texts share. An n-gram that the reference has once
+counts once, however often it was written.
 
     BLEU      of all texts together: geometric mean of the precisions for n = 1 ... 4, times a penalty for what is too short
     ROUGE-n   of one pair: precision, recall and F1 of its n-grams
     ROUGE-L   of one pair: the same of the longest common subsequence, words in the same order with others between them
 
-Neither knows what a word means: "not" is a word like any other. Texts are lists of words; how they were cut into words changes
-the numbers, so that only those of one tokenizer can be compared.
+Neither knows what a word means: "not" is a word like any other. Texts are lists of words; how they
+were cut into words changes the numbers, so that only those of one tokenizer can be compared.
 
-Sources: Papineni, Roukos, Ward and Zhu (2002) for BLEU; Lin and Och (2004) for its smoothing; Lin (2004) for ROUGE.
+Sources: Papineni, Roukos, Ward and Zhu (2002) for BLEU; Lin and Och (2004) for its smoothing; Lin
+(2004) for ROUGE.
 """
 
 from __future__ import annotations
@@ -26,18 +28,23 @@ Words = Sequence[str]
 
 
 class Overlap(NamedTuple):
-    """What two texts share: precision by the length of the hypothesis, recall by that of the reference, and F1 of both."""
+    """What two texts share: precision by the length of the hypothesis, recall by that of the
+    reference, and F1 of both.
+    """
 
     precision: float
     recall: float
     f1: float
 
 
-def bleu(references: Sequence[Words], hypotheses: Sequence[Words], longest: int = 4, smooth: bool = False) -> float:
+def bleu(
+    references: Sequence[Words], hypotheses: Sequence[Words], longest: int = 4, smooth: bool = False
+) -> float:
     """BLEU of a whole test set, from 0 to 1, with one reference for each hypothesis.
 
-    Counts are added up over all pairs before they are divided: BLEU is no mean of the BLEUs of sentences. Where no n-gram of
-    some length is right, it is 0; so it is for every text of fewer than ``longest`` words, a right one, too.
+    Counts are added up over all pairs before they are divided: BLEU is no mean of the BLEUs of
+    sentences. Where no n-gram of some length is right, it is 0; so it is for every text of fewer
+    than ``longest`` words, a right one, too.
 
     Parameters
     ----------
@@ -47,7 +54,8 @@ def bleu(references: Sequence[Words], hypotheses: Sequence[Words], longest: int 
 
     Raises
     ------
-    ArgumentError : not as many of each, none at all, a string in place of a list of words, or longest below 1
+    ArgumentError : not as many of each, none at all, a string in place of a list of words, or
+        longest below 1
 
     Examples
     --------
@@ -74,7 +82,8 @@ def bleu(references: Sequence[Words], hypotheses: Sequence[Words], longest: int 
 
 
 def brevity_penalty(reference_words: int, hypothesis_words: int) -> float:
-    """Factor of BLEU for texts that are shorter than their references: exp(1 - r / c), and 1 for longer ones.
+    """Factor of BLEU for texts that are shorter than their references: exp(1 - r / c), and 1 for
+    longer ones.
 
     Parameters
     ----------
@@ -176,12 +185,14 @@ def _overlap(shared: int, right: int, written: int) -> Overlap:
 def _check_texts(operation: str, references: Sequence[Words], hypotheses: Sequence[Words]) -> None:
     if len(references) != len(hypotheses) or len(references) == 0:
         raise ArgumentError(
-            f"{operation}: references and hypotheses must be as many, and at least one, got {len(references)} and "
+            f"{operation}: references and hypotheses must be as many, and at least one, got "
+            f"{len(references)} and "
             f"{len(hypotheses)}"
         )
     for text in (*references, *hypotheses):
         if isinstance(text, str):
             raise ArgumentError(
-                f"{operation}: a text must be a list of words, got the string {text[:40]!r}, whose letters would be taken for "
+                f"{operation}: a text must be a list of words, got the string {text[:40]!r}, whose "
+                "letters would be taken for "
                 "words; use tokenize(text) or text.split()"
             )

@@ -1,4 +1,5 @@
-"""Schedules of the learning rate, as pure functions: the number of the step goes in, the rate for that step comes out.
+"""Schedules of the learning rate, as pure functions: the number of the step goes in, the rate for
+that step comes out.
 
     step_decay    falls by a factor every so many steps
     cosine        falls along half a cosine
@@ -53,7 +54,8 @@ def step_decay(t: int, lr: float, every: int, factor: float = 0.1) -> float:
 
 
 def cosine(t: int, lr: float, steps: int, lowest: float = 0.0) -> float:
-    """From lr to ``lowest`` along half a cosine: slowly at first, fastest in the middle, slowly at the end.
+    """From lr to ``lowest`` along half a cosine: slowly at first, fastest in the middle, slowly at
+    the end.
 
     Parameters
     ----------
@@ -90,7 +92,8 @@ def cosine(t: int, lr: float, steps: int, lowest: float = 0.0) -> float:
 def warm_up(t: int, lr: float, steps: int) -> float:
     """The share (t + 1) / steps of the rate for the first steps, then all of it.
 
-    Adam's means are drawn from few gradients at first, and a network that has learnt nothing has large ones.
+    Adam's means are drawn from few gradients at first, and a network that has learnt nothing has
+    large ones.
 
     Parameters
     ----------
@@ -128,7 +131,8 @@ def plateau(
     threshold: float = 1e-4,
     lowest: float = 0.0,
 ) -> PlateauState:
-    """Look at the newest loss; where more than ``patience`` looks in a row were not better, multiply the rate by ``factor``.
+    """Look at the newest loss; where more than ``patience`` looks in a row were not better,
+    multiply the rate by ``factor``.
 
     Parameters
     ----------
@@ -136,7 +140,8 @@ def plateau(
     loss : mostly that of the validation, once an epoch
     factor : above 0 and below 1
     patience : looks without a better loss that are borne, at least 0
-    threshold : a loss counts as better where it is below the best one by more than this share of it, at least 0
+    threshold : a loss counts as better where it is below the best one by more than this share of
+        it, at least 0
     lowest : the rate does not fall below this, at least 0
 
     Returns
@@ -163,7 +168,9 @@ def plateau(
         if not 0 <= number < math.inf:
             raise ArgumentError(f"plateau: {name} must be a number of at least 0, got {number}")
     if not math.isfinite(loss):
-        raise NotFiniteError(f"plateau: loss must be finite, got {loss}; look at the step that made it")
+        raise NotFiniteError(
+            f"plateau: loss must be finite, got {loss}; look at the step that made it"
+        )
     lr, best, bad = state
     if best == math.inf or loss < best - threshold * abs(best):
         return PlateauState(lr, float(loss), 0)
@@ -175,7 +182,9 @@ def plateau(
 def _check_counts(operation: str, **counts: tuple[int, int]) -> None:
     for name, (count, least) in counts.items():
         if isinstance(count, bool) or not hasattr(count, "__index__") or count < least:
-            raise ArgumentError(f"{operation}: {name} must be an integer of at least {least}, got {count!r}")
+            raise ArgumentError(
+                f"{operation}: {name} must be an integer of at least {least}, got {count!r}"
+            )
 
 
 def _check_positive(operation: str, **numbers: float) -> None:

@@ -5,8 +5,9 @@
     check()  # all parts, and the points
     case("lstm_step", seed=7)  # an input at which it fails
 
-Each problem set has a `check` of its own, because names are its own, too: this one asks the questions of lstm-bptt, that of
-`lstm_ref.practice.lstm_torch` those of lstm-torch, and only the latter needs PyTorch.
+Each problem set has a `check` of its own, because names are its own, too: this one asks the
+questions of lstm-bptt, that of `lstm_ref.practice.lstm_torch` those of lstm-torch, and only the
+latter needs PyTorch.
 
 They are for the student's eyes and run in the student's own kernel; marks come from the judge.
 """
@@ -50,7 +51,8 @@ _HEADLINES = {
 
 # Name of a check -> what was wrong last time, and how often it was told.
 _given: dict[str, tuple[tuple[Status, str | None, tuple[str, ...]], int]] = {}
-# Name of a check -> what it said last time where it was not passed; filled while nbgrader validates a notebook.
+# Name of a check -> what it said last time where it was not passed; filled while nbgrader validates
+# a notebook.
 _for_validate: dict[str, str] = {}
 
 
@@ -59,15 +61,18 @@ def check(name: str = "", seed: int | None = None) -> None:
 
     Parameters
     ----------
-    name : of the check, ``"lstm_step"``; without it, all are asked, and shown are which parts stand and how many points they
-        are worth. An unknown one is answered with the list of those that there are
-    seed : of the random inputs; None draws one, and the verdict shows it, so that a failure can be repeated
+    name : of the check, ``"lstm_step"``; without it, all are asked, and shown are which parts stand
+        and how many points they are worth. An unknown one is answered with the list of those that
+        there are
+    seed : of the random inputs; None draws one, and the verdict shows it, so that a failure can be
+        repeated
     """
     ask(CHECKS, name, seed, sys._getframe(1).f_globals)
 
 
 def case(name: str, seed: int) -> Example | None:
-    """The first input of a check that the caller's function fails, what came, and what was expected.
+    """The first input of a check that the caller's function fails, what came, and what was
+    expected.
 
     Parameters
     ----------
@@ -94,7 +99,10 @@ def ask(checks: Sequence[Check], name: str, seed: int | None, namespace: Mapping
     seed = secrets.randbelow(100_000) if seed is None else seed
     if not name:
         verdicts = examine_all(namespace, checks, seed)
-        _show(_table(checks, verdicts, seed), passed=all(v.status is Status.PASSED for v in verdicts.values()))
+        _show(
+            _table(checks, verdicts, seed),
+            passed=all(v.status is Status.PASSED for v in verdicts.values()),
+        )
         return
     if (chosen := _find(checks, name)) is None:
         return
@@ -105,7 +113,9 @@ def ask(checks: Sequence[Check], name: str, seed: int | None, namespace: Mapping
         _tell_validate(name, "" if verdict.status is Status.PASSED else text)
 
 
-def case_of(checks: Sequence[Check], name: str, seed: int, namespace: Mapping[str, Any]) -> Example | None:
+def case_of(
+    checks: Sequence[Check], name: str, seed: int, namespace: Mapping[str, Any]
+) -> Example | None:
     """The first input that a namespace's function fails; see `case`.
 
     Parameters
@@ -119,10 +129,16 @@ def case_of(checks: Sequence[Check], name: str, seed: int, namespace: Mapping[st
         return None
     function = namespace.get(chosen.function)
     if chosen.cases is None or not callable(function):
-        why = "compares no numbers, so that there is no case to show" if callable(function) else "is not written yet"
+        why = (
+            "compares no numbers, so that there is no case to show"
+            if callable(function)
+            else "is not written yet"
+        )
         _show(f"{name}: {why}.", passed=False)
         return None
-    found = first_failure(chosen, _guarded(function, namespace, chosen.arrays), np.random.default_rng(seed))
+    found = first_failure(
+        chosen, _guarded(function, namespace, chosen.arrays), np.random.default_rng(seed)
+    )
     _show(f"{name}: {found or 'passed with these inputs'}", passed=found is None)
     return found
 
@@ -134,7 +150,9 @@ def _find(checks: Sequence[Check], name: str) -> Check | None:
     return known.get(name)
 
 
-def examine_all(namespace: Mapping[str, Any], checks: Sequence[Check], seed: int) -> dict[str, Verdict]:
+def examine_all(
+    namespace: Mapping[str, Any], checks: Sequence[Check], seed: int
+) -> dict[str, Verdict]:
     """Verdicts of all checks by name; a convention that runs through the work is charged once.
 
     Parameters
@@ -154,19 +172,34 @@ def _table(checks: Sequence[Check], verdicts: Mapping[str, Verdict], seed: int) 
     points = {check.name: check.points * verdicts[check.name].credit for check in checks}
     width = max(len(check.name) for check in checks)
     lines = [
-        f"{check.name:{width}}  {round(points[check.name], 2):5g} of {check.points:g}  {_headline(verdicts[check.name])}"
+        (
+            f"{check.name:{width}}  {round(points[check.name], 2):5g} of {check.points:g}  "
+            f"{_headline(verdicts[check.name])}"
+        )
         for check in checks
     ]
-    head = f"{round(sum(points.values()), 2):g} of {sum(check.points for check in checks):g} points, as asked here"
-    return "\n".join([head, *lines, f"The graded version asks with further inputs. These were drawn with seed={seed}."])
+    head = (
+        f"{round(sum(points.values()), 2):g} of {sum(check.points for check in checks):g} points, "
+        "as asked here"
+    )
+    return "\n".join(
+        [
+            head,
+            *lines,
+            f"The graded version asks with further inputs. These were drawn with seed={seed}.",
+        ]
+    )
 
 
 def _headline(verdict: Verdict) -> str:
     return _HEADLINES.get(verdict.status, verdict.status.value)
 
 
-def examine_in(namespace: Mapping[str, Any], check: Check, seed: int, checks: Sequence[Check] = CHECKS) -> Verdict:
-    """Verdict on the function of this name in a namespace, with the checks that it needs asked first.
+def examine_in(
+    namespace: Mapping[str, Any], check: Check, seed: int, checks: Sequence[Check] = CHECKS
+) -> Verdict:
+    """Verdict on the function of this name in a namespace, with the checks that it needs asked
+    first.
 
     Parameters
     ----------
@@ -181,38 +214,61 @@ def examine_in(namespace: Mapping[str, Any], check: Check, seed: int, checks: Se
     return _examine(namespace, check, seed, verdicts)
 
 
-def _examine(namespace: Mapping[str, Any], check: Check, seed: int, verdicts: Mapping[str, Verdict]) -> Verdict:
+def _examine(
+    namespace: Mapping[str, Any], check: Check, seed: int, verdicts: Mapping[str, Verdict]
+) -> Verdict:
     """Verdict on one function, with the verdicts on those that it needs."""
     if missing := unmet(check, verdicts):
-        return Verdict(Status.SKIPPED, f'This needs {missing[0]}. First make check("{missing[0]}") pass.')
+        return Verdict(
+            Status.SKIPPED, f'This needs {missing[0]}. First make check("{missing[0]}") pass.'
+        )
     function = namespace.get(check.function)
     if function is None:
         return Verdict(
-            Status.UNFINISHED, f"There is no {check.function} here yet. Run the cell that defines it, then this one."
+            Status.UNFINISHED,
+            f"There is no {check.function} here yet. Run the cell that defines it, then this one.",
         )
     if not callable(function):
         return Verdict(
             Status.ERROR,
-            f"{check.function} is not a function but {type(function).__name__}. Is the name used for something else?",
+            (
+                f"{check.function} is not a function but {type(function).__name__}. Is the name "
+                "used for something else?"
+            ),
         )
     if used := ruled_out(check.forbids, function, namespace):
         return Verdict(
-            Status.FORBIDDEN, f"The code uses {' and '.join(used)}, which this task rules out: write it yourself."
+            Status.FORBIDDEN,
+            f"The code uses {' and '.join(used)}, which this task rules out: write it yourself.",
         )
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
-            verdict = examine(check, _guarded(function, namespace, check.arrays), np.random.default_rng(seed))
-        except Exception as error:  # an object that raises when it is looked at: whatever it is, it is no array
-            verdict = Verdict(
-                Status.ERROR, f"What {check.function} returned cannot be read as numbers ({type(error).__name__})."
+            verdict = examine(
+                check, _guarded(function, namespace, check.arrays), np.random.default_rng(seed)
             )
-    said = dict.fromkeys(f"Your code gives a warning: {w.category.__name__}: {w.message}" for w in caught)
+        except (
+            Exception
+        ) as error:  # an object that raises when it is looked at: whatever it is, it is no array
+            verdict = Verdict(
+                Status.ERROR,
+                (
+                    f"What {check.function} returned cannot be read as numbers "
+                    f"({type(error).__name__})."
+                ),
+            )
+    said = dict.fromkeys(
+        f"Your code gives a warning: {w.category.__name__}: {w.message}" for w in caught
+    )
     return replace(verdict, warnings=(*verdict.warnings, *said))
 
 
-def _guarded(function: Callable[..., Any], namespace: Mapping[str, Any], framework: str) -> Callable[..., Any]:
-    """The function, from arrays to arrays; whatever it raises becomes a StudentError that shows the student's own line."""
+def _guarded(
+    function: Callable[..., Any], namespace: Mapping[str, Any], framework: str
+) -> Callable[..., Any]:
+    """The function, from arrays to arrays; whatever it raises becomes a StudentError that shows the
+    student's own line.
+    """
     packages = ("numpy",) if framework == "numpy" else ("numpy", framework)
 
     def call(*arguments: Any) -> Any:
@@ -234,12 +290,15 @@ def _text(error: BaseException) -> str:
 
 
 def _own_line(error: BaseException, own: Sequence[Mapping[str, Any]]) -> str:
-    """The last line of the student's own code on the way to the error; NumPy's lines say little to its caller.
+    """The last line of the student's own code on the way to the error; NumPy's lines say little to
+    its caller.
 
     ``own`` are the globals of the notebook, and of the file that the function was imported from.
     """
     passed = traceback.walk_tb(error.__traceback__)
-    lines = [(frame, line) for frame, line in passed if any(frame.f_globals is names for names in own)]
+    lines = [
+        (frame, line) for frame, line in passed if any(frame.f_globals is names for names in own)
+    ]
     if not lines:
         return ""
     told = [f"In {_place(*lines[-1], own[0])}"]
@@ -254,7 +313,8 @@ def _place(frame: FrameType, number: int, namespace: Mapping[str, Any]) -> str:
     file = frame.f_code.co_filename
     where = "its cell" if frame.f_globals is namespace else os.path.basename(file)
     return (
-        f"{frame.f_code.co_name}, line {number} of {where}: {linecache.getline(file, number, frame.f_globals).strip()}"
+        f"{frame.f_code.co_name}, line {number} of {where}: "
+        f"{linecache.getline(file, number, frame.f_globals).strip()}"
     )
 
 
@@ -269,17 +329,25 @@ def _report(check: Check, verdict: Verdict, seed: int) -> str:
     told, help = _by_degrees(check, verdict)
     lines += [*filter(None, told.split("\n")), *verdict.warnings]
     if verdict.status is Status.CONVENTION:
-        lines.append("In the graded version this costs a part of the points, once in all parts together.")
+        lines.append(
+            "In the graded version this costs a part of the points, once in all parts together."
+        )
     lines += [help] if help else []
     if verdict.status not in (Status.UNFINISHED, Status.SKIPPED, Status.FORBIDDEN):
-        lines.append(f'The inputs are random; check("{check.name}", seed={seed}) asks with the same ones.')
+        lines.append(
+            f'The inputs are random; check("{check.name}", seed={seed}) asks with the same ones.'
+        )
         if check.cases is not None:
-            lines.append(f'case("{check.name}", seed={seed}) gives the failing input, what came and what was expected.')
+            lines.append(
+                f'case("{check.name}", seed={seed}) gives the failing input, what came and '
+                "what was expected."
+            )
     return "\n".join(lines)
 
 
 def _by_degrees(check: Check, verdict: Verdict) -> tuple[str, str]:
-    """What is said of a mistake, and what this call adds: nothing at first, then the hints, then the name of a known mistake.
+    """What is said of a mistake, and what this call adds: nothing at first, then the hints, then
+    the name of a known mistake.
 
     A convention is named at once: there is nothing to be found out by thinking.
     """
@@ -296,15 +364,20 @@ def _by_degrees(check: Check, verdict: Verdict) -> tuple[str, str]:
         more = " (call check again for the next one)" if count + 1 < len(hints) else ""
         return verdict.message, hints[min(count, len(hints) - 1)] + more
     told = verdict.message.removeprefix(verdict.named).strip()
-    steps = ["A known mistake explains this. Call check again for a hint.", *hints, f"The mistake: {verdict.named}"]
+    steps = [
+        "A known mistake explains this. Call check again for a hint.",
+        *hints,
+        f"The mistake: {verdict.named}",
+    ]
     return told, steps[min(count, len(steps) - 1)]
 
 
 def _tell_validate(name: str, text: str) -> None:
     """Let nbgrader's ``validate`` count a check that was not passed.
 
-    It looks at the test cells only, and these hold no code: it would call an empty notebook a success. What one writes to stderr
-    counts as its failure, so that the test cell that names this check says what the check said.
+    It looks at the test cells only, and these hold no code: it would call an empty notebook a
+    success. What one writes to stderr counts as its failure, so that the test cell that names this
+    check says what the check said.
     """
     shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
     if not _for_validate and shell is not None:
@@ -313,7 +386,9 @@ def _tell_validate(name: str, text: str) -> None:
 
 
 def _before_test_cell(info: Any) -> None:
-    if any(line.strip() and not line.lstrip().startswith("#") for line in info.raw_cell.splitlines()):
+    if any(
+        line.strip() and not line.lstrip().startswith("#") for line in info.raw_cell.splitlines()
+    ):
         return
     for name, text in _for_validate.items():
         if text and re.search(rf"\b{re.escape(name)}\b", info.raw_cell):
@@ -332,6 +407,7 @@ def _show(text: str, *, passed: bool) -> None:
     sign, colour = ("✓", "#009E73") if passed else ("✗", "#D55E00")
     body = "".join(f"<div>{line}</div>" for line in rest)
     block = (
-        f'<div style="border-left: 4px solid {colour}; padding-left: 0.8em"><strong>{sign} {head}</strong>{body}</div>'
+        f'<div style="border-left: 4px solid {colour}; padding-left: 0.8em"><strong>{sign} '
+        f"{head}</strong>{body}</div>"
     )
     display({"text/plain": text, "text/html": block}, raw=True)

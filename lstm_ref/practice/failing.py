@@ -1,4 +1,6 @@
-"""The input at which a student's function fails, what came, and what was expected: for practice, where nothing is hidden."""
+"""The input at which a student's function fails, what came, and what was expected: for practice,
+where nothing is hidden.
+"""
 
 from __future__ import annotations
 
@@ -35,8 +37,14 @@ class Example:
     problem: str
 
     def __str__(self) -> str:
-        lines = [f"fails{f' ({self.label})' if self.label else ''}. {self.problem}", *self._first_entries()]
-        lines.append("The parts of what case returned: arguments, got, expected; the last two by name of the result.")
+        lines = [
+            f"fails{f' ({self.label})' if self.label else ''}. {self.problem}",
+            *self._first_entries(),
+        ]
+        lines.append(
+            "The parts of what case returned: arguments, got, expected; the last two by name "
+            "of the result."
+        )
         return "\n".join(lines)
 
     def __repr__(self) -> str:
@@ -56,7 +64,10 @@ class Example:
             at = np.unravel_index(np.argmax(np.where(np.isnan(off), np.inf, off)), right.shape)
             if not off[at] <= 1e-6 * np.abs(right).max(initial=1e-6):
                 index = f"[{', '.join(map(str, at))}]" if at else ""
-                lines.append(f"{name}{index}: {came.reshape(right.shape)[at]:.6g} came, {right[at]:.6g} was expected.")
+                lines.append(
+                    f"{name}{index}: {came.reshape(right.shape)[at]:.6g} came, {right[at]:.6g} "
+                    "was expected."
+                )
         return lines
 
 
@@ -79,27 +90,42 @@ def first_failure(check: Check, call: Callable[..., Any], rng: Generator) -> Exa
     call : from arrays to arrays; may raise StudentError and nothing else
     rng : source of the inputs
     """
-    assert check.cases is not None and check.expected is not None, f"check {check.name} has no cases"
+    assert check.cases is not None and check.expected is not None, (
+        f"check {check.name} has no cases"
+    )
     for case in check.cases(rng):
         verdict = _alone(check, case, call)
         if verdict.status is Status.PASSED:
             continue
         with np.errstate(all="ignore"):
             expected = read(check, check.expected(*copy_tree(case.args)), "the reference")
-        return Example(case.label, copy_tree(case.args), expected, _numbers(check, call, case.args), verdict.message)
+        return Example(
+            case.label,
+            copy_tree(case.args),
+            expected,
+            _numbers(check, call, case.args),
+            verdict.message,
+        )
     return None
 
 
 def _alone(check: Check, case: Case, call: Callable[..., Any]) -> Verdict:
     """Verdict on one case, without the names of mistakes."""
-    one = replace(check, cases=lambda rng: [replace(case, label="")], misconceptions=(), further=None)
+    one = replace(
+        check, cases=lambda rng: [replace(case, label="")], misconceptions=(), further=None
+    )
     verdict = examine(one, call, np.random.default_rng(0))
     return replace(
-        verdict, message=verdict.message.removesuffix(" The mistake is not one of those that are known here.")
+        verdict,
+        message=verdict.message.removesuffix(
+            " The mistake is not one of those that are known here."
+        ),
     )
 
 
-def _numbers(check: Check, call: Callable[..., Any], arguments: tuple[Any, ...]) -> dict[str, Array]:
+def _numbers(
+    check: Check, call: Callable[..., Any], arguments: tuple[Any, ...]
+) -> dict[str, Array]:
     try:
         return read(check, call(*copy_tree(arguments)), check.function)
     except StudentError:

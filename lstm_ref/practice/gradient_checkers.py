@@ -1,7 +1,9 @@
-"""How a student's gradient checker is examined: on gradients that are right and on gradients that are wrong.
+"""How a student's gradient checker is examined: on gradients that are right and on gradients that
+are wrong.
 
-A checker sees the loss and the gradient as functions that it may call and cannot read. Every call is recorded, so that a
-checker that fails can be told how it fails: the evidence is where it evaluated the loss, and what it returned.
+A checker sees the loss and the gradient as functions that it may call and cannot read. Every call
+is recorded, so that a checker that fails can be told how it fails: the evidence is where it
+evaluated the loss, and what it returned.
 """
 
 from __future__ import annotations
@@ -20,14 +22,16 @@ from verdict import Misconception, Status, StudentError, Verdict
 from verdict.check import Call
 
 Params = dict[str, Array]
-Gradient: TypeAlias = Callable[[Call], Callable[[Params], Params]]  # backward pass -> gradient by it
-Problem: TypeAlias = tuple[Callable[[Params], float], Callable[[Params], Params], Params]  # loss, gradient, where
+# backward pass -> gradient by it
+Gradient: TypeAlias = Callable[[Call], Callable[[Params], Params]]
+# loss, gradient, where
+Problem: TypeAlias = tuple[Callable[[Params], float], Callable[[Params], Params], Params]
 
 RIGHT_BELOW = 1e-6
 WRONG_ABOVE = 1e-4
-# A right checker must not fail by the luck of the draw, by whichever relative error it measures. Centred differences at
-# eps = 1e-5 are off by about 1e-10 here, so that even a single number of this size agrees to 1e-7; and a wrong gradient is off
-# by at least this much.
+# A right checker must not fail by the luck of the draw, by whichever relative error it measures.
+# Centred differences at eps = 1e-5 are off by about 1e-10 here, so that even a single number of
+# this size agrees to 1e-7; and a wrong gradient is off by at least this much.
 SMALLEST_NUMBER = 1e-3
 SMALLEST_MISTAKE = 1e-2
 
@@ -36,7 +40,8 @@ SMALLEST_MISTAKE = 1e-2
 class Pair:
     """A loss with a gradient that is right or wrong, and what the checker asked of them.
 
-    ``loss`` and ``grad`` never raise: asked for something that is no set of parameters they return NaN and take a note.
+    ``loss`` and ``grad`` never raise: asked for something that is no set of parameters they return
+    NaN and take a note.
     """
 
     label: str
@@ -51,7 +56,9 @@ class Pair:
     _moves: list[Array] = field(default_factory=list)  # a loss call each: how far every entry moved
 
     def __post_init__(self) -> None:
-        self._entries = [(name, k) for name, array in self.params.items() for k in range(array.size)]
+        self._entries = [
+            (name, k) for name, array in self.params.items() for k in range(array.size)
+        ]
         self._start = _in_one_row(self.params)
 
     def loss(self, params: Any) -> float:
@@ -74,11 +81,17 @@ class Pair:
 
     @property
     def moved(self) -> list[dict[tuple[str, int], float]]:
-        """For each time that the loss was asked for: entry that was not where it stands in ``params`` -> how far it was."""
-        return [{self._entries[k]: float(move[k]) for k in np.flatnonzero(move)} for move in self._moves]
+        """For each time that the loss was asked for: entry that was not where it stands in
+        ``params`` -> how far it was.
+        """
+        return [
+            {self._entries[k]: float(move[k]) for k in np.flatnonzero(move)} for move in self._moves
+        ]
 
     def covers_every_entry(self) -> bool:
-        """Whether the loss was evaluated with each single entry moved, or with many moved together."""
+        """Whether the loss was evaluated with each single entry moved, or with many moved
+        together.
+        """
         touched = {entry for move in self.moved for entry in move}
         return len(touched) == sum(array.size for array in self.params.values())
 
@@ -88,8 +101,14 @@ class Pair:
 
     def _read(self, function: str, params: Any) -> Params | None:
         if not isinstance(params, Mapping) or set(params) != set(self.params):
-            came = f"the names {', '.join(map(str, params))}" if isinstance(params, Mapping) else type(params).__name__
-            self._complain(f"{function} was called with {came}; it takes a dict with {', '.join(self.params)}.")
+            came = (
+                f"the names {', '.join(map(str, params))}"
+                if isinstance(params, Mapping)
+                else type(params).__name__
+            )
+            self._complain(
+                f"{function} was called with {came}; it takes a dict with {', '.join(self.params)}."
+            )
             return None
         values = {}
         for name, right in self.params.items():
@@ -100,7 +119,10 @@ class Pair:
                 self._complain(f"{function} was called with something that is no array for {name}.")
                 return None
             if array.shape != right.shape:
-                self._complain(f"{function} was called with {name} of shape {array.shape}; it has {right.shape}.")
+                self._complain(
+                    f"{function} was called with {name} of shape {array.shape}; it has "
+                    f"{right.shape}."
+                )
                 return None
             self.single_precision = self.single_precision or array.dtype == np.float32
         return values
@@ -219,7 +241,9 @@ def _scaled(rng: Generator) -> Iterator[Twins]:
         "two parameters of an LSTM and their right gradient",
         "a gradient that is twice as large as it should be",
     )
-    yield draw(1.0, 0.0, "two parameters of an LSTM and their right gradient", "a gradient of zeros")
+    yield draw(
+        1.0, 0.0, "two parameters of an LSTM and their right gradient", "a gradient of zeros"
+    )
 
 
 def _times(factor: float, grad: Callable[[Params], Params]) -> Callable[[Params], Params]:
@@ -255,12 +279,18 @@ def _lstm(rng: Generator, D: int = 2) -> Problem:
 
 def _lstm_with(
     bug: zoo.Bug, rng: Generator
-) -> tuple[Callable[[Params], float], Callable[[Params], Params], Callable[[Params], Params], Params]:
-    """Loss of such an LSTM in two of its parameters, a wrong gradient that shows in one of them, and the right one."""
+) -> tuple[
+    Callable[[Params], float], Callable[[Params], Params], Callable[[Params], Params], Params
+]:
+    """Loss of such an LSTM in two of its parameters, a wrong gradient that shows in one of them,
+    and the right one.
+    """
     for loss, gradient, params in _lstms(rng, D=1):
         wrong, right = gradient(bug.lstm_backward), gradient(lstm_backward)
         truth = right(params)
-        differences = {name: _relative_difference(array, truth[name]) for name, array in wrong(params).items()}
+        differences = {
+            name: _relative_difference(array, truth[name]) for name, array in wrong(params).items()
+        }
         clearest = max(differences, key=lambda name: differences[name])
         names = (clearest, rng.choice([name for name in ("h0", "c0") if name != clearest]))
         if differences[clearest] <= SMALLEST_MISTAKE:
@@ -281,7 +311,11 @@ def _of_some(names: Sequence[str], problem: Problem) -> Problem:
     def some_grad(p: Params) -> Params:
         return {name: array for name, array in grad(all_of(p)).items() if name in p}
 
-    return lambda p: loss(all_of(p)), some_grad, {name: array for name, array in params.items() if name in names}
+    return (
+        lambda p: loss(all_of(p)),
+        some_grad,
+        {name: array for name, array in params.items() if name in names},
+    )
 
 
 def _lstms(rng: Generator, D: int) -> Iterator[tuple[Callable[[Params], float], Gradient, Params]]:
@@ -291,13 +325,16 @@ def _lstms(rng: Generator, D: int) -> Iterator[tuple[Callable[[Params], float], 
     for _ in range(1000):
         x, dh, dcT = rng.normal(size=(N, T, D)), rng.normal(size=(N, T, H)), rng.normal(size=(N, H))
         params = {
-            name: rng.normal(scale=1.0 if name in ("h0", "c0") else 0.5, size=size) for name, size in shapes.items()
+            name: rng.normal(scale=1.0 if name in ("h0", "c0") else 0.5, size=size)
+            for name, size in shapes.items()
         }
         yield lstm_loss(x, dh, dcT), _gradient_by(x, dh, dcT), params
 
 
 def _far_from_rounding(gradient: Params) -> bool:
-    """Whether no number is nearly zero, as in one of a hundred draws: a right checker would be blamed for the draw."""
+    """Whether no number is nearly zero, as in one of a hundred draws: a right checker would be
+    blamed for the draw.
+    """
     return min(float(np.abs(array).min()) for array in gradient.values()) >= SMALLEST_NUMBER
 
 
@@ -314,8 +351,12 @@ def _gradient_by(x: Array, dh: Array, dcT: Array) -> Gradient:
     return gradient
 
 
-def _is_curved(loss: Callable[[Params], float], grad: Callable[[Params], Params], params: Params) -> bool:
-    """Whether a one-sided difference is seen to be too inexact: else that mistake would cost more in one draw than in another."""
+def _is_curved(
+    loss: Callable[[Params], float], grad: Callable[[Params], Params], params: Params
+) -> bool:
+    """Whether a one-sided difference is seen to be too inexact: else that mistake would cost more
+    in one draw than in another.
+    """
     one_sided = check_gradients_plainly(loss, grad, params, backward_step=False, divisor=1.0)
     return max(map(float, one_sided.values())) > 3 * RIGHT_BELOW
 
@@ -326,10 +367,12 @@ def _relative_difference(a: Array, b: Array) -> float:
 
 
 def lstm_loss(x: Array, dh: Array, dcT: Array) -> Callable[[Params], float]:
-    """Sum of dh * h over all steps of an LSTM plus sum of dcT * cT, as a function of h0, c0, Wx, Wh and b.
+    """Sum of dh * h over all steps of an LSTM plus sum of dcT * cT, as a function of h0, c0, Wx, Wh
+    and b.
 
-    The numbers are those of `lstm_ref.lstm_forward`. It does not look at its arguments and keeps no cache: a checker asks it
-    a thousand times, and each time it looked at everything would take three times as long.
+    The numbers are those of `lstm_ref.lstm_forward`. It does not look at its arguments and keeps no
+    cache: a checker asks it a thousand times, and each time it looked at everything would take
+    three times as long.
 
     Parameters
     ----------
@@ -359,9 +402,10 @@ def examine_checker(bugs: Sequence[str]) -> Callable[[Call, Generator], Verdict]
     """Examination of a checker on right gradients and on wrong ones, those of ``bugs`` among them.
 
     Each loss comes with both, in an order that is drawn: neither names nor shapes nor the number of
-    calls so far tell a right gradient from a wrong one. Credit is the share of wrong gradients found
-    plus the share of right ones accepted, less one (Youden's index), so that whatever does not look
-    at the numbers gets nothing on average; and nothing is given where an entry was never moved.
+    calls so far tell a right gradient from a wrong one. Credit is the share of wrong gradients
+    found plus the share of right ones accepted, less one (Youden's index), so that whatever does
+    not look at the numbers gets nothing on average; and nothing is given where an entry was never
+    moved.
     """
 
     def examine(call: Call, rng: Generator) -> Verdict:
@@ -391,13 +435,18 @@ def examine_checker(bugs: Sequence[str]) -> Callable[[Call, Generator], Verdict]
 
 def _read_result(value: Any, pair: Pair) -> dict[str, float] | Verdict:
     if value is None:
-        message = "gradient_check returned None; it must return a dict: name -> error. Is there a return at the end?"
+        message = (
+            "gradient_check returned None; it must return a dict: name -> error. Is there a return "
+            "at the end?"
+        )
         return Verdict(Status.ERROR, _and_complaint(message, pair))
     if not isinstance(value, Mapping):
         return _named("no_dict", f"A {type(value).__name__} came back.")
     missing = [name for name in pair.params if name not in value]
     if missing:
-        return _named("skips_parameter", f"There is no error for {', '.join(missing)} ({pair.label}).")
+        return _named(
+            "skips_parameter", f"There is no error for {', '.join(missing)} ({pair.label})."
+        )
     errors = {}
     for name in pair.params:
         try:
@@ -408,7 +457,10 @@ def _read_result(value: Any, pair: Pair) -> dict[str, float] | Verdict:
                 raise TypeError
             errors[name] = float(number.reshape(()))
         except (TypeError, ValueError):
-            message = f"gradient_check must return one number for {name}; something else came ({pair.label})."
+            message = (
+                f"gradient_check must return one number for {name}; something else came "
+                f"({pair.label})."
+            )
             return Verdict(Status.ERROR, _and_complaint(message, pair))
     return errors
 
@@ -424,19 +476,24 @@ def _judge(pairs: list[Pair], results: list[dict[str, float]]) -> Verdict:
     if not alarms and not missed and moved_all:
         return Verdict(
             Status.PASSED,
-            f"Right: it accepts {len(right)} right gradients and finds all {len(wrong)} wrong ones.",
+            (
+                f"Right: it accepts {len(right)} right gradients and finds all {len(wrong)} wrong "
+                "ones."
+            ),
             1.0,
         )
     credit = max(0.0, 1 - len(alarms) / len(right) - len(missed) / len(wrong)) * moved_all
     parts = []
     if alarms:
         parts.append(
-            f"{len(alarms)} of {len(right)} right gradients are reported as wrong (error above {RIGHT_BELOW:.0e}), "
+            f"{len(alarms)} of {len(right)} right gradients are reported as wrong (error above "
+            f"{RIGHT_BELOW:.0e}), "
             f"for example: {alarms[0].label}."
         )
     if missed:
         parts.append(
-            f"{len(missed)} of {len(wrong)} wrong gradients are not found (no error above {WRONG_ABOVE:.0e}), "
+            f"{len(missed)} of {len(wrong)} wrong gradients are not found (no error above "
+            f"{WRONG_ABOVE:.0e}), "
             f"for example: {missed[0].label}."
         )
     message = " ".join(parts)
@@ -446,14 +503,21 @@ def _judge(pairs: list[Pair], results: list[dict[str, float]]) -> Verdict:
     id = _diagnose(pairs, results, alarms, missed)
     if id is None:
         return Verdict(
-            Status.WRONG, f"{message} The mistake is not one of those that are known here.", credit, hints=GENERAL_HINTS
+            Status.WRONG,
+            f"{message} The mistake is not one of those that are known here.",
+            credit,
+            hints=GENERAL_HINTS,
         )
     # Which of the right gradients a one-sided difference accepts is the luck of the draw.
     return _named(id, message, 0.0 if id == "one_sided" else credit)
 
 
-def _diagnose(pairs: list[Pair], results: list[dict[str, float]], alarms: list[Pair], missed: list[Pair]) -> str | None:
-    """The kind of mistake, where the record leaves no doubt; the first that fits explains those after it."""
+def _diagnose(
+    pairs: list[Pair], results: list[dict[str, float]], alarms: list[Pair], missed: list[Pair]
+) -> str | None:
+    """The kind of mistake, where the record leaves no doubt; the first that fits explains those
+    after it.
+    """
     moves = [move for pair in pairs for move in pair.moved]
     if not moves:
         return "loss_not_called"
@@ -474,7 +538,10 @@ def _diagnose(pairs: list[Pair], results: list[dict[str, float]], alarms: list[P
         return "one_sided"
     if alarms and _off_by_two(results):
         return "wrong_divisor"
-    if any(np.isnan(error) for pair in alarms for error in results[pairs.index(pair)].values()) and len(alarms) == 1:
+    if (
+        any(np.isnan(error) for pair in alarms for error in results[pairs.index(pair)].values())
+        and len(alarms) == 1
+    ):
         return "zero_by_zero"
     labels = {pair.label for pair in (*alarms, *missed)}
     if labels and labels <= {LARGE_LOSS, SMALL_LOSS, CURVED}:
@@ -483,15 +550,22 @@ def _diagnose(pairs: list[Pair], results: list[dict[str, float]], alarms: list[P
 
 
 def _accumulates(pair: Pair) -> bool:
-    """Whether the entries that were moved stay moved: then more and more of them differ from the parameters given."""
+    """Whether the entries that were moved stay moved: then more and more of them differ from the
+    parameters given.
+    """
     counts = [len(move) for move in pair.moved]
     entries = sum(array.size for array in pair.params.values())
-    # A projection moves all entries at once from the start; that is another method, not this mistake.
-    return max(counts) > 1 and min(count for count in counts if count) == 1 and max(counts) <= entries
+    # A projection moves all entries at once from the start; that is another method, not this
+    # mistake.
+    return (
+        max(counts) > 1 and min(count for count in counts if count) == 1 and max(counts) <= entries
+    )
 
 
 def _off_by_two(results: list[dict[str, float]]) -> bool:
-    """Whether the right LSTM's errors are those of a factor 2: 1/3 by norms added, 1/2 by the larger of two."""
+    """Whether the right LSTM's errors are those of a factor 2: 1/3 by norms added, 1/2 by the
+    larger of two.
+    """
     errors = np.array(list(results[0].values()))
     return any(bool(np.abs(errors - factor).max() < 1e-3) for factor in (1 / 3, 1 / 2))
 
@@ -562,7 +636,9 @@ def check_gradients_plainly(
 
 
 def _with(**switches: Any) -> Call:
-    return lambda loss, grad, params, eps=1e-5: check_gradients_plainly(loss, grad, params, eps, **switches)
+    return lambda loss, grad, params, eps=1e-5: check_gradients_plainly(
+        loss, grad, params, eps, **switches
+    )
 
 
 def _itself(loss: Any, grad: Any, params: Any, eps: float = 1e-5) -> Any:
@@ -575,73 +651,130 @@ CHECKER_MISCONCEPTIONS = (
         "no_dict",
         "gradient_check must return a dict with one error for each parameter, by its name.",
         lambda *arguments: max(check_gradients_plainly(*arguments).values()),
-        ("One number cannot say which parameter is wrong. What should the caller be able to look up?",),
+        (
+            (
+                "One number cannot say which parameter is wrong. What should the caller be able to "
+                "look up?"
+            ),
+        ),
     ),
     Misconception(
         "truth_value",
         "gradient_check returns a truth value; the error itself is asked for, as a number.",
-        lambda *arguments: {name: error < 1e-5 for name, error in check_gradients_plainly(*arguments).items()},
+        lambda *arguments: {
+            name: error < 1e-5 for name, error in check_gradients_plainly(*arguments).items()
+        },
         ("Leave the comparison with a threshold to the caller.",),
     ),
     Misconception(
         "skips_parameter",
         "A parameter is left out.",
         _with(names=lambda names: names[:-1]),
-        ("Compare the keys of your result with the keys of params.", "Is a return inside the loop?"),
+        (
+            "Compare the keys of your result with the keys of params.",
+            "Is a return inside the loop?",
+        ),
     ),
     Misconception(
         "skips_entries",
-        "Not every entry of every parameter is moved, so that a wrong number elsewhere is not seen.",
+        (
+            "Not every entry of every parameter is moved, so that a wrong number elsewhere is not "
+            "seen."
+        ),
         _with(every=2),
-        ("How many entries has Wx, and how many did you move?", "Go through the flat array: array.flat[k] for each k."),
+        (
+            "How many entries has Wx, and how many did you move?",
+            "Go through the flat array: array.flat[k] for each k.",
+        ),
     ),
     Misconception(
         "loss_not_called",
         "The loss is never evaluated, so there is no numerical gradient to compare with.",
         _itself,
-        ("Where does your numerical gradient come from?", "It needs the loss at two points for each entry."),
+        (
+            "Where does your numerical gradient come from?",
+            "It needs the loss at two points for each entry.",
+        ),
     ),
     Misconception(
         "never_moved",
         "The loss is always evaluated at the very same parameters.",
-        lambda loss, grad, params, eps=1e-5: check_gradients_plainly(lambda _: loss(params), grad, params, eps),
-        ("Print one entry inside the loss's arguments: does it change?", "Do you move a copy, and pass the original?"),
+        lambda loss, grad, params, eps=1e-5: check_gradients_plainly(
+            lambda _: loss(params), grad, params, eps
+        ),
+        (
+            "Print one entry inside the loss's arguments: does it change?",
+            "Do you move a copy, and pass the original?",
+        ),
     ),
     Misconception(
         "one_sided",
-        "The difference is one-sided: (loss(w + eps) - loss(w)) / eps is too inexact for this test.",
+        (
+            "The difference is one-sided: (loss(w + eps) - loss(w)) / eps is too inexact for this "
+            "test."
+        ),
         _with(backward_step=False, divisor=1.0),
-        ("How does your error change when eps is halved?", "A centred difference has an error of the order eps**2."),
+        (
+            "How does your error change when eps is halved?",
+            "A centred difference has an error of the order eps**2.",
+        ),
     ),
     Misconception(
         "wrong_divisor",
-        "The numerical gradient is off by a constant factor: look at what the difference is divided by.",
+        (
+            "The numerical gradient is off by a constant factor: look at what the difference is "
+            "divided by."
+        ),
         _with(divisor=1.0),
-        ("Try it on the loss w**2 at w = 3 and print the numerical gradient.", "How far apart are your two points?"),
+        (
+            "Try it on the loss w**2 at w = 3 and print the numerical gradient.",
+            "How far apart are your two points?",
+        ),
     ),
     Misconception(
         "not_restored",
-        "An entry that was moved is not put back, so that all later differences are taken at another point.",
+        (
+            "An entry that was moved is not put back, so that all later differences are taken at "
+            "another point."
+        ),
         _with(restore=False),
-        ("Compare params before and after the call.", "What is the value of the entry after its two evaluations?"),
+        (
+            "Compare params before and after the call.",
+            "What is the value of the entry after its two evaluations?",
+        ),
     ),
     Misconception(
         "absolute_error",
-        "The error is absolute; it must be relative, or a large gradient looks wrong and a small one right.",
+        (
+            "The error is absolute; it must be relative, or a large gradient looks wrong and a "
+            "small one right."
+        ),
         _with(denominator=lambda a, n: 1.0),
-        ("Multiply the loss by 1000: your errors must not change.", "By what is the difference divided?"),
+        (
+            "Multiply the loss by 1000: your errors must not change.",
+            "By what is the difference divided?",
+        ),
     ),
     Misconception(
         "no_absolute_value",
-        "Errors come out negative: differences of opposite sign cancel, or no absolute value is taken.",
+        (
+            "Errors come out negative: differences of opposite sign cancel, or no absolute value "
+            "is taken."
+        ),
         _with(numerator=lambda a, n: np.sum(a - n)),
-        ("Can a distance be negative?", "Take the norm, or the largest absolute value, of the difference."),
+        (
+            "Can a distance be negative?",
+            "Take the norm, or the largest absolute value, of the difference.",
+        ),
     ),
     Misconception(
         "zero_by_zero",
         "Where both gradients are zero, zero is divided by zero.",
         _with(zero=float("nan")),
-        ("A parameter may have no effect on the loss. What is your error then?", "Two zeros agree."),
+        (
+            "A parameter may have no effect on the loss. What is your error then?",
+            "Two zeros agree.",
+        ),
     ),
     Misconception(
         "gradient_moved",

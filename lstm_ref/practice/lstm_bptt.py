@@ -1,7 +1,7 @@
 """The public checks of the problem set lstm-bptt.
 
-The judge asks the same questions with more cases (solutions/lstm-bptt/checks.py). No case has T = 1 or a zero state alone:
-a third of all mistakes in backpropagation through time are silent there.
+The judge asks the same questions with more cases (solutions/lstm-bptt/checks.py). No case has T = 1
+or a zero state alone: a third of all mistakes in backpropagation through time are silent there.
 """
 
 from __future__ import annotations
@@ -40,7 +40,8 @@ STEP_AXES = {**AXES, "h": "N H", "c": "N H", "dx": "N D", "dh_prev": "N H", "dc_
 GRADS = ("dx", "dh0", "dc0", "dWx", "dWh", "db")
 STEP_GRADS = ("dx", "dh_prev", "dc_prev", "dWx", "dWh", "db")
 
-# label, (N, T, D, H). Sizes that differ, so that no exchanged axis goes unnoticed; then the sizes that are 1.
+# label, (N, T, D, H). Sizes that differ, so that no exchanged axis goes unnoticed; then the sizes
+# that are 1.
 SIZES = (
     ("", (3, 5, 4, 2)),
     ("other sizes", (2, 4, 5, 3)),
@@ -66,18 +67,24 @@ def draw(
     )
 
 
-def step_case(rng: Generator, label: str, sizes: tuple[int, int, int, int], **scales: float) -> Case:
+def step_case(
+    rng: Generator, label: str, sizes: tuple[int, int, int, int], **scales: float
+) -> Case:
     """A call of lstm_step."""
     x, h0, c0, Wx, Wh, b = draw(rng, sizes, **scales)
     return Case(label, (x[:, 0], h0, c0, Wx, Wh, b))
 
 
-def forward_case(rng: Generator, label: str, sizes: tuple[int, int, int, int], **scales: float) -> Case:
+def forward_case(
+    rng: Generator, label: str, sizes: tuple[int, int, int, int], **scales: float
+) -> Case:
     """A call of lstm_forward."""
     return Case(label, draw(rng, sizes, **scales))
 
 
-def step_backward_case(rng: Generator, label: str, sizes: tuple[int, int, int, int], **scales: float) -> Case:
+def step_backward_case(
+    rng: Generator, label: str, sizes: tuple[int, int, int, int], **scales: float
+) -> Case:
     """A call of lstm_step_backward, with the cache of a right step."""
     x, h0, c0, Wx, Wh, b = draw(rng, sizes, **scales)
     h, c, cache = lstm_step(x[:, 0], h0, c0, Wx, Wh, b)
@@ -85,16 +92,25 @@ def step_backward_case(rng: Generator, label: str, sizes: tuple[int, int, int, i
 
 
 def backward_case(
-    rng: Generator, label: str, sizes: tuple[int, int, int, int], *, dcT: bool = True, **scales: float
+    rng: Generator,
+    label: str,
+    sizes: tuple[int, int, int, int],
+    *,
+    dcT: bool = True,
+    **scales: float,
 ) -> Case:
-    """A call of lstm_backward, with the caches of a right forward pass; with or without its last argument."""
+    """A call of lstm_backward, with the caches of a right forward pass; with or without its last
+    argument.
+    """
     x, h0, c0, Wx, Wh, b = draw(rng, sizes, **scales)
     h, (_, cT), cache = lstm_forward(x, h0, c0, Wx, Wh, b)
     arguments = (rng.normal(size=h.shape), zoo.step_caches(cache), rng.normal(size=cT.shape))
     return Case(label, arguments if dcT else arguments[:2])
 
 
-def end_to_end_case(rng: Generator, label: str, sizes: tuple[int, int, int, int], **scales: float) -> Case:
+def end_to_end_case(
+    rng: Generator, label: str, sizes: tuple[int, int, int, int], **scales: float
+) -> Case:
     """A call of end_to_end."""
     arguments = draw(rng, sizes, **scales)
     N, T, _, H = sizes
@@ -106,7 +122,9 @@ def expected_step_backward(dh: Array, dc: Array, cache: tuple[Array, ...]) -> An
     return lstm_step_backward(dh, dc, StepCache(*cache))
 
 
-def expected_backward(dh: Array, cache: Sequence[tuple[Array, ...]], dcT: Array | None = None) -> Any:
+def expected_backward(
+    dh: Array, cache: Sequence[tuple[Array, ...]], dcT: Array | None = None
+) -> Any:
     """The reference, from a list of caches as the student has it."""
     steps = [StepCache(*step) for step in cache]
     return lstm_backward(
@@ -115,7 +133,9 @@ def expected_backward(dh: Array, cache: Sequence[tuple[Array, ...]], dcT: Array 
             x=np.stack([step.x for step in steps]),
             h=np.stack([*(step.h_prev for step in steps), steps[-1].o * np.tanh(steps[-1].c)]),
             c=np.stack([*(step.c_prev for step in steps), steps[-1].c]),
-            gates=np.stack([np.concatenate([step.i, step.f, step.g, step.o], axis=1) for step in steps]),
+            gates=np.stack(
+                [np.concatenate([step.i, step.f, step.g, step.o], axis=1) for step in steps]
+            ),
             Wx=steps[0].Wx,
             Wh=steps[0].Wh,
         ),
@@ -123,18 +143,25 @@ def expected_backward(dh: Array, cache: Sequence[tuple[Array, ...]], dcT: Array 
     )
 
 
-def expected_end_to_end(x: Array, h0: Array, c0: Array, Wx: Array, Wh: Array, b: Array, dh: Array, dcT: Array) -> Any:
+def expected_end_to_end(
+    x: Array, h0: Array, c0: Array, Wx: Array, Wh: Array, b: Array, dh: Array, dcT: Array
+) -> Any:
     """The reference, forward and backward."""
     return lstm_backward(dh, lstm_forward(x, h0, c0, Wx, Wh, b)[2], dcT)
 
 
 def known(function: str) -> tuple[Misconception, ...]:
-    """What the zoo knows about a function; a mistake in a step is known in the sequence that repeats it, too."""
+    """What the zoo knows about a function; a mistake in a step is known in the sequence that
+    repeats it, too.
+    """
     step = {"lstm_forward": "lstm_step", "lstm_backward": "lstm_step_backward"}.get(function, "")
     found = []
     for bug in (*zoo.BUGS, *zoo.OTHER_ORDERS):
-        # In a sequence, a step that ignores its dc returns the same numbers as a loop that does not carry it.
-        if bug.function not in (function, step) or (function == "lstm_backward" and bug.id == "dc_ignored"):
+        # In a sequence, a step that ignores its dc returns the same numbers as a loop that does not
+        # carry it.
+        if bug.function not in (function, step) or (
+            function == "lstm_backward" and bug.id == "dc_ignored"
+        ):
             continue
         found.append(_seen_from(function, bug))
     return tuple(found)
@@ -142,11 +169,19 @@ def known(function: str) -> tuple[Misconception, ...]:
 
 @cache
 def further(function: str) -> tuple[tuple[Misconception, ...], tuple[Misconception, ...]]:
-    """Slips of the hand; then each mistake in code whose gates stand in another one of the usual orders, which is half right."""
+    """Slips of the hand; then each mistake in code whose gates stand in another one of the usual
+    orders, which is half right.
+    """
     step = {"lstm_forward": "lstm_step", "lstm_backward": "lstm_step_backward"}.get(function, "")
     slips = tuple(bug for bug in zoo.SLIPS if bug.function in (function, step))
-    with_stories = tuple(bug for bug in zoo.BUGS if bug.function in (function, step) and not bug.convention)
-    orders = [bug for bug in zoo.BUGS if bug.convention and bug.function in (function, step) and "order" in bug.id]
+    with_stories = tuple(
+        bug for bug in zoo.BUGS if bug.function in (function, step) and not bug.convention
+    )
+    orders = [
+        bug
+        for bug in zoo.BUGS
+        if bug.convention and bug.function in (function, step) and "order" in bug.id
+    ]
     both = []
     for order in orders:
         for bug in with_stories if step else (*with_stories, *slips):
@@ -154,18 +189,24 @@ def further(function: str) -> tuple[tuple[Misconception, ...], tuple[Misconcepti
             with suppress(ValueError):  # both change the same line
                 mistake.source_of(bug.function)
                 seen = _seen_from(function, mistake)
-                both.append(replace(seen, alone=getattr(bug, function), convention=_convention(order)))
+                both.append(
+                    replace(seen, alone=getattr(bug, function), convention=_convention(order))
+                )
     return tuple(_seen_from(function, bug) for bug in slips), tuple(both)
 
 
 def _seen_from(function: str, bug: zoo.Bug) -> Misconception:
-    """A mistake as it shows in this function, whose own it is or that of the step that it repeats."""
+    """A mistake as it shows in this function, whose own it is or that of the step that it
+    repeats.
+    """
     title = bug.title
     if bug.function != function:
         title += f" (It comes out as if every step did so. Where {bug.function} passes, look at how the loop uses it.)"
     status = Status.CONVENTION if bug.convention else Status.WRONG
     convention = _convention(bug) if bug.convention else ""
-    return Misconception(bug.id, title, getattr(bug, function), bug.hints, status, convention=convention)
+    return Misconception(
+        bug.id, title, getattr(bug, function), bug.hints, status, convention=convention
+    )
 
 
 def _convention(bug: zoo.Bug) -> str:
@@ -174,18 +215,25 @@ def _convention(bug: zoo.Bug) -> str:
 
 
 def in_other_orders(gradients: Callable[..., Any]) -> tuple[tuple[Misconception, ...]]:
-    """Forward and backward pass that fit together, with their gates in another order: what they give for gradients.
+    """Forward and backward pass that fit together, with their gates in another order: what they
+    give for gradients.
 
     Parameters
     ----------
     gradients : the reference, (x, h, c, Wx, Wh, b, dh, dc) -> gradients of the first six
     """
-    orders = [bug for bug in (*zoo.BUGS, *zoo.OTHER_ORDERS) if re.fullmatch("order_[ifgo]{4}", bug.id)]
+    orders = [
+        bug for bug in (*zoo.BUGS, *zoo.OTHER_ORDERS) if re.fullmatch("order_[ifgo]{4}", bug.id)
+    ]
     found = []
     for bug in orders:
         function = partial(_in_order, gradients, bug.id.removeprefix("order_"))
         convention = _convention(bug)
-        found.append(Misconception(bug.id, bug.title, function, bug.hints, Status.CONVENTION, convention=convention))
+        found.append(
+            Misconception(
+                bug.id, bug.title, function, bug.hints, Status.CONVENTION, convention=convention
+            )
+        )
     return (tuple(found),)
 
 
@@ -212,7 +260,9 @@ def _blocks(array: Array, order: str, wanted: str) -> Array:
     return np.concatenate([blocks[gate] for gate in wanted], axis=-1)
 
 
-def _with_wrong_cache(wrong: Callable[[list[tuple[Any, ...]]], list[tuple[Any, ...]]]) -> Callable[..., Any]:
+def _with_wrong_cache(
+    wrong: Callable[[list[tuple[Any, ...]]], list[tuple[Any, ...]]],
+) -> Callable[..., Any]:
     def end_to_end(x: Any, h0: Any, c0: Any, Wx: Any, Wh: Any, b: Any, dh: Any, dcT: Any) -> Any:
         return plain.lstm_backward(dh, wrong(plain.lstm_forward(x, h0, c0, Wx, Wh, b)[2]), dcT)
 
@@ -226,7 +276,9 @@ def _replace(step: tuple[Any, ...], **values: Any) -> tuple[Any, ...]:
 def _preactivations(step: tuple[Any, ...]) -> dict[str, Array]:
     """What the gates of a step were made from."""
     gates = dict(zip("ifgo", step[3:7], strict=True))
-    return {name: np.arctanh(a) if name == "g" else np.log(a / (1 - a)) for name, a in gates.items()}
+    return {
+        name: np.arctanh(a) if name == "g" else np.log(a / (1 - a)) for name, a in gates.items()
+    }
 
 
 def _all_reordered(steps: list[tuple[Any, ...]], order: str) -> list[tuple[Any, ...]]:
@@ -236,10 +288,12 @@ def _all_reordered(steps: list[tuple[Any, ...]], order: str) -> list[tuple[Any, 
 
 
 CACHE_NOTE = (
-    "The cache that you are given is the tuple (x, h_prev, c_prev, i, f, g, o, c, Wx, Wh) of part 1, in this order."
+    "The cache that you are given is the tuple (x, h_prev, c_prev, i, f, g, o, c, Wx, Wh) of part "
+    "1, in this order."
 )
 CACHES_NOTE = (
-    "The cache that you are given is a list with, for each time step, the tuple (x, h_prev, c_prev, i, f, g, o, c, Wx, Wh) "
+    "The cache that you are given is a list with, for each time step, the tuple (x, h_prev, "
+    "c_prev, i, f, g, o, c, Wx, Wh) "
     "of part 1, in this order."
 )
 
@@ -248,19 +302,28 @@ CACHE_MISTAKES = (
         "cache_new_h",
         "The cache of a step holds its new hidden state where h_prev belongs.",
         _with_wrong_cache(lambda steps: [_replace(s, h_prev=s[6] * np.tanh(s[7])) for s in steps]),
-        ("Compare cache[0] with the arguments of the first step.", "Is h overwritten before the cache is made?"),
+        (
+            "Compare cache[0] with the arguments of the first step.",
+            "Is h overwritten before the cache is made?",
+        ),
     ),
     Misconception(
         "cache_new_c",
         "The cache of a step holds its new cell state where c_prev belongs.",
         _with_wrong_cache(lambda steps: [_replace(s, c_prev=s[7]) for s in steps]),
-        ("Compare cache[0] with the arguments of the first step.", "Is c overwritten before the cache is made?"),
+        (
+            "Compare cache[0] with the arguments of the first step.",
+            "Is c overwritten before the cache is made?",
+        ),
     ),
     Misconception(
         "cache_old_c",
         "The cache of a step holds c_prev where the new cell state belongs.",
         _with_wrong_cache(lambda steps: [_replace(s, c=s[2]) for s in steps]),
-        ("Compare the cell states in cache[0] and cache[1].", "The cache needs both cell states of a step."),
+        (
+            "Compare the cell states in cache[0] and cache[1].",
+            "The cache needs both cell states of a step.",
+        ),
     ),
     Misconception(
         "cache_tanh_c",
@@ -275,24 +338,38 @@ CACHE_MISTAKES = (
         "cache_preactivations",
         "The cache of a step holds the pre-activations where the gates belong.",
         _with_wrong_cache(lambda steps: [_replace(s, **_preactivations(s)) for s in steps]),
-        ("Between which numbers lie the gates in cache[0]?", "Which arrays have gone through sigmoid and tanh?"),
+        (
+            "Between which numbers lie the gates in cache[0]?",
+            "Which arrays have gone through sigmoid and tanh?",
+        ),
     ),
     Misconception(
         "cache_states_exchanged",
         "The cache of a step holds c_prev before h_prev.",
         _with_wrong_cache(lambda steps: [_replace(s, h_prev=s[2], c_prev=s[1]) for s in steps]),
-        ("Compare cache[0] with the arguments of the first step.", "Which of the two old states stands first?"),
+        (
+            "Compare cache[0] with the arguments of the first step.",
+            "Which of the two old states stands first?",
+        ),
     ),
     Misconception(
         "cache_first_states",
         "All entries of the list of caches hold h0 and c0 as the old states.",
-        _with_wrong_cache(lambda steps: [_replace(s, h_prev=steps[0][1], c_prev=steps[0][2]) for s in steps]),
-        ("Compare h_prev in cache[0] and in cache[1].", "What is handed to the step in each round of the loop?"),
+        _with_wrong_cache(
+            lambda steps: [_replace(s, h_prev=steps[0][1], c_prev=steps[0][2]) for s in steps]
+        ),
+        (
+            "Compare h_prev in cache[0] and in cache[1].",
+            "What is handed to the step in each round of the loop?",
+        ),
     ),
     *(
         Misconception(
             f"cache_order_{order}",
-            f"The gates stand in the cache in the order {' '.join(order)}; the task asks for i f g o.",
+            (
+                f"The gates stand in the cache in the order {' '.join(order)}; the task asks for i "
+                "f g o."
+            ),
             _with_wrong_cache(partial(_all_reordered, order=order)),
             (
                 "Both functions are right, and disagree about the cache.",
@@ -305,19 +382,33 @@ CACHE_MISTAKES = (
         "cache_reversed",
         "The list of caches runs from the last time step to the first.",
         _with_wrong_cache(lambda steps: steps[::-1]),
-        ("Compare cache[0] with the first time step of x.", "Where in the list do you put a new cache?"),
+        (
+            "Compare cache[0] with the first time step of x.",
+            "Where in the list do you put a new cache?",
+        ),
     ),
     Misconception(
         "cache_overwritten",
         "All entries of the list of caches hold the last time step.",
         _with_wrong_cache(lambda steps: [steps[-1]] * len(steps)),
-        ("Compare cache[0] with cache[1].", "Are the arrays in the cache written into in the next step?"),
+        (
+            "Compare cache[0] with cache[1].",
+            "Are the arrays in the cache written into in the next step?",
+        ),
     ),
     Misconception(
         "cache_states_overwritten",
-        "The old states in all caches are those of the last time step: one array is written into in every step.",
-        _with_wrong_cache(lambda steps: [_replace(s, h_prev=steps[-1][1], c_prev=steps[-1][2]) for s in steps]),
-        ("Compare h_prev in cache[0] and in cache[1].", "Are the arrays in the cache written into in the next step?"),
+        (
+            "The old states in all caches are those of the last time step: one array is written "
+            "into in every step."
+        ),
+        _with_wrong_cache(
+            lambda steps: [_replace(s, h_prev=steps[-1][1], c_prev=steps[-1][2]) for s in steps]
+        ),
+        (
+            "Compare h_prev in cache[0] and in cache[1].",
+            "Are the arrays in the cache written into in the next step?",
+        ),
     ),
 )
 
@@ -330,7 +421,9 @@ LINE_BY_LINE = (
 PUBLIC_WRONG_GRADIENTS = ("no_dh_carry", "dc_prev_without_f", "dWh_uses_new_h", "db_mean")
 
 
-def _cases(make: Callable[..., Case], sizes: Sequence[tuple[str, Any]]) -> Callable[[Generator], list[Case]]:
+def _cases(
+    make: Callable[..., Case], sizes: Sequence[tuple[str, Any]]
+) -> Callable[[Generator], list[Case]]:
     return lambda rng: [make(rng, label, size) for label, size in sizes]
 
 
@@ -370,7 +463,10 @@ CHECKS = (
         blocks=BLOCKS,
         misconceptions=known("lstm_forward"),
         further=partial(further, "lstm_forward"),
-        hints=("Compare your first time step with lstm_step.", "Then your second: what does it start from?"),
+        hints=(
+            "Compare your first time step with lstm_step.",
+            "Then your second: what does it start from?",
+        ),
     ),
     Check(
         name="lstm_step_backward",
@@ -386,7 +482,10 @@ CHECKS = (
         further=partial(further, "lstm_step_backward"),
         told_with={"cache": CACHE_NOTE},
         hints=(
-            "Which of your six results are right? The lines that they are made from are right, too: look at the others.",
+            (
+                "Which of your six results are right? The lines that they are made from are right, "
+                "too: look at the others."
+            ),
             *LINE_BY_LINE,
         ),
     ),
@@ -422,8 +521,14 @@ CHECKS = (
         misconceptions=CACHE_MISTAKES,
         further=partial(in_other_orders, expected_end_to_end),
         hints=(
-            "The numbers of both functions are right, so look at what one hands to the other: the cache.",
-            "Compare each part of cache[0] with the list in the text above: the order, and old against new states.",
+            (
+                "The numbers of both functions are right, so look at what one hands to the other: "
+                "the cache."
+            ),
+            (
+                "Compare each part of cache[0] with the list in the text above: the order, and old "
+                "against new states."
+            ),
         ),
     ),
     Check(

@@ -3,9 +3,9 @@
     from lstm_ref.practice.lstm_torch import check
     check("last_hidden")
 
-The judge asks the same questions with more cases (solutions/lstm-torch/checks.py). Cases and expected values are arrays: the
-student's function gets tensors, and the reference computes with PyTorch in float64 or with `lstm_ref`. PyTorch is imported when
-the first check is asked.
+The judge asks the same questions with more cases (solutions/lstm-torch/checks.py). Cases and
+expected values are arrays: the student's function gets tensors, and the reference computes with
+PyTorch in float64 or with `lstm_ref`. PyTorch is imported when the first check is asked.
 """
 
 from __future__ import annotations
@@ -47,19 +47,23 @@ WEIGHTS = ("out_weight", "out_bias", "weight_ih", "weight_hh", "bias_ih", "bias_
 
 
 def check(name: str = "", seed: int | None = None) -> None:
-    """Put a question to the function that the caller has defined, and show the verdict; see `lstm_ref.practice.check`."""
+    """Put a question to the function that the caller has defined, and show the verdict; see
+    `lstm_ref.practice.check`.
+    """
     practice.ask(CHECKS, name, seed, sys._getframe(1).f_globals)
 
 
 def case(name: str, seed: int) -> practice.Example | None:
     """The first input that the caller's function fails, what came, and what was expected.
 
-    ``name`` is that of a check, ``seed`` the one that its verdict shows; see `lstm_ref.practice.case`.
+    ``name`` is that of a check, ``seed`` the one that its verdict shows; see
+    `lstm_ref.practice.case`.
     """
     return practice.case_of(CHECKS, name, seed, sys._getframe(1).f_globals)
 
 
-# --- cases ---------------------------------------------------------------------------------------------------------------
+# --- cases
+# --------------------------------------------------------------------------------------------------
 
 Sizes = tuple[int, int, int, int]
 
@@ -73,7 +77,9 @@ def cell_case(rng: Generator, label: str, sizes: Sizes, **scales: float) -> Case
 def gradients_case(rng: Generator, label: str, sizes: Sizes, **scales: float) -> Case:
     """A call of cell_gradients."""
     x, h0, c0, Wx, Wh, b = lstm_bptt.draw(rng, sizes, **scales)
-    return Case(label, (x[:, 0], h0, c0, Wx, Wh, b, rng.normal(size=h0.shape), rng.normal(size=c0.shape)))
+    return Case(
+        label, (x[:, 0], h0, c0, Wx, Wh, b, rng.normal(size=h0.shape), rng.normal(size=c0.shape))
+    )
 
 
 def weights_case(rng: Generator, label: str, sizes: Sizes) -> Case:
@@ -82,9 +88,11 @@ def weights_case(rng: Generator, label: str, sizes: Sizes) -> Case:
 
 
 def padded_case(rng: Generator, label: str, N: int, T: int, H: int, longest: int) -> Case:
-    """A call of last_hidden: lengths from 1 to ``longest``, both of which occur where there are examples enough.
+    """A call of last_hidden: lengths from 1 to ``longest``, both of which occur where there are
+    examples enough.
 
-    The first sequence is none of the longest: to take its length for all, or the longest one, are two mistakes.
+    The first sequence is none of the longest: to take its length for all, or the longest one, are
+    two mistakes.
     """
     lengths = rng.permutation(np.r_[longest, 1, rng.integers(1, longest + 1, size=N)][:N])
     if lengths[0] == lengths.max():
@@ -93,21 +101,30 @@ def padded_case(rng: Generator, label: str, N: int, T: int, H: int, longest: int
     return Case(label, (rng.normal(size=(N, T, H)), lengths))
 
 
-def loss_case(rng: Generator, label: str, N: int, T: int, C: int, *, gaps: bool = False, scale: float = 1.0) -> Case:
-    """A call of loss_and_gradient: a mask that rules out the end of most sequences, or any steps."""
+def loss_case(
+    rng: Generator, label: str, N: int, T: int, C: int, *, gaps: bool = False, scale: float = 1.0
+) -> Case:
+    """A call of loss_and_gradient: a mask that rules out the end of most sequences, or any
+    steps.
+    """
     lengths = rng.permutation(np.r_[1, T, rng.integers(1, T + 1, size=N)][:N])
     mask = np.arange(T) < lengths[:, None]
     if gaps:
         mask = rng.random((N, T)) < 0.6
         mask[:, 0] = True
-    return Case(label, (rng.normal(scale=scale, size=(N, T, C)), rng.integers(C, size=(N, T)), mask))
+    return Case(
+        label, (rng.normal(scale=scale, size=(N, T, C)), rng.integers(C, size=(N, T)), mask)
+    )
 
 
-def train_case(rng: Generator, label: str, sizes: Sizes, C: int, *, steps: int = 4, clips: bool = True) -> Case:
+def train_case(
+    rng: Generator, label: str, sizes: Sizes, C: int, *, steps: int = 4, clips: bool = True
+) -> Case:
     """A call of train, in which the first gradient is clipped, or is not.
 
-    ``max_norm`` follows from that gradient. Half of its largest number: so that clipping shows, and clipping each number on its
-    own shows as another thing. Three times its norm: so that to clip what is short enough already shows, too.
+    ``max_norm`` follows from that gradient. Half of its largest number: so that clipping shows, and
+    clipping each number on its own shows as another thing. Three times its norm: so that to clip
+    what is short enough already shows, too.
     """
     N, T, D, H = sizes
     weights = (*torch_weights(rng, D, H), rng.normal(size=(H, C)), rng.normal(scale=0.1, size=C))
@@ -134,7 +151,8 @@ def torch_weights(rng: Generator, D: int, H: int) -> tuple[Array, Array, Array, 
     return ih, hh, bias_ih, bias_hh
 
 
-# --- what is expected, and what is known ---------------------------------------------------------------------------------
+# --- what is expected, and what is known
+# ---------------------------------------------------------------------------------
 
 RIGHT = zoo.Bug("right", "lstm_cell", "", (), "", "", "", (), framework="torch")
 
@@ -168,7 +186,9 @@ def in_the_cell(mistakes: Iterable[Misconception]) -> tuple[Misconception, ...]:
 
         return lstm_cell
 
-    return tuple(replace(m, function=cell(m.function), alone=m.alone and cell(m.alone)) for m in mistakes)
+    return tuple(
+        replace(m, function=cell(m.function), alone=m.alone and cell(m.alone)) for m in mistakes
+    )
 
 
 def known(function: str, called: str = "") -> tuple[Misconception, ...]:
@@ -217,8 +237,14 @@ CHECKS = (
         misconceptions=known("lstm_cell", "cell_gradients"),
         further=partial(lstm_bptt.in_other_orders, expected_gradients),
         hints=(
-            "The numbers of your cell are right, so look at how they are made: which step is not PyTorch's own?",
-            "Search your function for .detach(), .data, .numpy(), .item(), torch.tensor(...) and torch.no_grad().",
+            (
+                "The numbers of your cell are right, so look at how they are made: which step is "
+                "not PyTorch's own?"
+            ),
+            (
+                "Search your function for .detach(), .data, .numpy(), .item(), torch.tensor(...) "
+                "and torch.no_grad()."
+            ),
         ),
     ),
     Check(
@@ -240,7 +266,10 @@ CHECKS = (
         misconceptions=known("to_torch"),
         hints=(
             "Print name and shape of each parameter of nn.LSTM(3, 2), and compare with yours.",
-            "Run your cell and lstm_layer(*to_torch(Wx, Wh, b)) on the same input: which gate is off?",
+            (
+                "Run your cell and lstm_layer(*to_torch(Wx, Wh, b)) on the same input: which gate "
+                "is off?"
+            ),
         ),
     ),
     Check(
@@ -259,7 +288,10 @@ CHECKS = (
         axes=AXES,
         misconceptions=known("last_hidden"),
         hints=(
-            "Take lengths = [1, 3] and an output whose numbers are their own time steps, and print what you return.",
+            (
+                "Take lengths = [1, 3] and an output whose numbers are their own time steps, and "
+                "print what you return."
+            ),
             "For one example n it is output[n, lengths[n] - 1]. How do you ask for all n at once?",
         ),
     ),
@@ -280,7 +312,10 @@ CHECKS = (
         misconceptions=known("sequence_loss", "loss_and_gradient"),
         hints=(
             "Take N = 1, T = 2 and C = 2 with one padded step: you can work out the loss by hand.",
-            "First make the loss of every single token, (N, T); then leave out the padding; then take the mean.",
+            (
+                "First make the loss of every single token, (N, T); then leave out the padding; "
+                "then take the mean."
+            ),
         ),
     ),
     Check(
@@ -298,11 +333,18 @@ CHECKS = (
         axes=AXES,
         blocks=lstm_bptt.BLOCKS,
         misconceptions=known("train_step", "train"),
-        # PyTorch divides by the norm and 1e-6; whoever clips by hand leaves the 1e-6 out, and is as right.
+        # PyTorch divides by the norm and 1e-6; whoever clips by hand leaves the 1e-6 out, and is as
+        # right.
         tolerance=1e-5,
         hints=(
-            "If the first of your losses is right, the loss is right. If the second is not, the first step was wrong.",
-            "Write the five calls on paper in their order, and what each does to .grad and to the parameters.",
+            (
+                "If the first of your losses is right, the loss is right. If the second is not, "
+                "the first step was wrong."
+            ),
+            (
+                "Write the five calls on paper in their order, and what each does to .grad and to "
+                "the parameters."
+            ),
         ),
     ),
     Check(
@@ -322,8 +364,14 @@ CHECKS = (
         blocks=lstm_bptt.BLOCKS,
         misconceptions=known("run_chunks", "chunk_gradients"),
         hints=(
-            "Are the losses right? Then the state is carried well, and it is its past that is not cut off where it should be.",
-            "Go through two chunks by hand: what goes into the second one, and what does it hang on?",
+            (
+                "Are the losses right? Then the state is carried well, and it is its past that is "
+                "not cut off where it should be."
+            ),
+            (
+                "Go through two chunks by hand: what goes into the second one, and what does it "
+                "hang on?"
+            ),
         ),
     ),
 )

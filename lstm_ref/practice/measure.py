@@ -29,23 +29,30 @@ WORDS = ("the", "cat", "sat", "on", "a", "mat", "and", "slept")
 
 
 def check(name: str = "", seed: int | None = None) -> None:
-    """Put a question to the function that the caller has defined, and show the verdict; see `lstm_ref.practice.check`."""
+    """Put a question to the function that the caller has defined, and show the verdict; see
+    `lstm_ref.practice.check`.
+    """
     practice.ask(CHECKS, name, seed, sys._getframe(1).f_globals)
 
 
 def case(name: str, seed: int) -> practice.Example | None:
     """The first input that the caller's function fails, what came, and what was expected.
 
-    ``name`` is that of a check, ``seed`` the one that its verdict shows; see `lstm_ref.practice.case`.
+    ``name`` is that of a check, ``seed`` the one that its verdict shows; see
+    `lstm_ref.practice.case`.
     """
     return practice.case_of(CHECKS, name, seed, sys._getframe(1).f_globals)
 
 
-# --- cases ---------------------------------------------------------------------------------------------------------------
+# --- cases
+# --------------------------------------------------------------------------------------------------
 
 
-def labels(rng: Generator, n: int, C: int, absent: int | None = None, unsaid: int | None = None) -> tuple[Array, Array]:
-    """True classes and those that were said, each (n,): uneven, a third of the answers wrong, and each class occurs.
+def labels(
+    rng: Generator, n: int, C: int, absent: int | None = None, unsaid: int | None = None
+) -> tuple[Array, Array]:
+    """True classes and those that were said, each (n,): uneven, a third of the answers wrong, and
+    each class occurs.
 
     Parameters
     ----------
@@ -60,7 +67,9 @@ def labels(rng: Generator, n: int, C: int, absent: int | None = None, unsaid: in
     y[: len(there)] = there
     said = np.where(rng.random(n) < 0.65, y, rng.integers(C, size=n))
     said[: len(there)] = there  # so that no class is without a hit
-    said[len(there) : len(there) + C - 1] = (y[len(there) : len(there) + C - 1] + np.arange(1, C)) % C
+    said[len(there) : len(there) + C - 1] = (
+        y[len(there) : len(there) + C - 1] + np.arange(1, C)
+    ) % C
     if absent is not None:
         said[-1] = absent
     if unsaid is not None:
@@ -82,14 +91,18 @@ def matrix_case(
 
 
 def draw_mask(rng: Generator, N: int, T: int) -> Array:
-    """Mask (N, T) of sequences of different lengths, the longest shorter than T; one of them is short."""
+    """Mask (N, T) of sequences of different lengths, the longest shorter than T; one of them is
+    short.
+    """
     lengths = rng.integers(2, T, size=N)
     lengths[rng.integers(N)] = 1
     return np.asarray(np.arange(T) < lengths[:, None])
 
 
 def accuracy_case(rng: Generator, label: str, N: int, T: int, *, empty: bool = False) -> Case:
-    """A call of masked_accuracy: some of the padding agrees, some does not, and long sequences are read better."""
+    """A call of masked_accuracy: some of the padding agrees, some does not, and long sequences are
+    read better.
+    """
     mask = draw_mask(rng, N, T)
     if empty:
         mask[-1] = False
@@ -110,7 +123,9 @@ def perplexity_case(rng: Generator, label: str, N: int, T: int, *, empty: bool =
 
 
 def edited(rng: Generator, sentence: list[str], ends: str) -> list[str]:
-    """The sentence with one word exchanged, and at both ends words more ("added") or less ("missing"), or none of it."""
+    """The sentence with one word exchanged, and at both ends words more ("added") or less
+    ("missing"), or none of it.
+    """
     words = list(sentence)
     words[int(rng.integers(1, len(words)))] = "dog"
     if ends == "added":
@@ -130,7 +145,9 @@ def edit_case(rng: Generator, label: str, length: int, ends: str = "") -> Case:
 
 
 def wer_case(rng: Generator, label: str, count: int, *, much: bool = False) -> Case:
-    """A call of word_error_rate: sentences of all lengths, some right; or systems that say much more than there is."""
+    """A call of word_error_rate: sentences of all lengths, some right; or systems that say much
+    more than there is.
+    """
     references, hypotheses = [], []
     for k in range(count):
         words = sentence(rng, int(rng.integers(4, 12)))
@@ -143,7 +160,9 @@ def wer_case(rng: Generator, label: str, count: int, *, much: bool = False) -> C
 
 
 def skill_case(rng: Generator, label: str, length: int, horizon: int, quality: float = 0.6) -> Case:
-    """A call of skill: a series that wanders and rises, and a forecast whose errors are this share of its changes."""
+    """A call of skill: a series that wanders and rises, and a forecast whose errors are this share
+    of its changes.
+    """
     series = np.cumsum(rng.normal(0.5, 1, size=length)) + 20
     spread = quality * np.sqrt(horizon)
     forecast = series[horizon:] + rng.normal(0.4 * spread, spread, size=length - horizon)
@@ -158,7 +177,8 @@ def bootstrap_case(rng: Generator, label: str, sentences: int, draws: int) -> Ca
     return Case(label, (errors, words, rng.integers(sentences, size=(draws, sentences))))
 
 
-# --- tests that students write -------------------------------------------------------------------------------------------
+# --- tests that students write
+# -------------------------------------------------------------------------------------------
 
 
 def by_whole_table(a: list[str], b: list[str]) -> int:
@@ -199,7 +219,13 @@ def wrong_distances(*ids: str) -> dict[str, Call]:
     return {known[id].title: known[id].function for id in ids}
 
 
-SHOWN_MUTANTS = ("substitution_costs_two", "place_by_place", "free_at_the_start", "match_costs_one", "no_insertions")
+SHOWN_MUTANTS = (
+    "substitution_costs_two",
+    "place_by_place",
+    "free_at_the_start",
+    "match_costs_one",
+    "no_insertions",
+)
 
 COUNTS = "The numbers are small: count one class by hand, and compare."
 
@@ -274,7 +300,10 @@ CHECKS = (
         title="The perplexity over all true tokens.",
         function="perplexity",
         points=2,
-        cases=lambda rng: [perplexity_case(rng, "", 4, 8), perplexity_case(rng, "other sizes", 6, 5)],
+        cases=lambda rng: [
+            perplexity_case(rng, "", 4, 8),
+            perplexity_case(rng, "other sizes", 6, 5),
+        ],
         expected=plain.perplexity,
         outputs="perplexity",
         misconceptions=SET.known("perplexity"),
@@ -292,7 +321,10 @@ CHECKS = (
             edit_case(rng, "one word exchanged", 5),
             edit_case(rng, "words added at both ends", 6, "added"),
             edit_case(rng, "words missing at both ends", 7, "missing"),
-            Case("two lists that have nothing in common", (["x", "y", "x"], ["u", "v", "w", "u", "u"])),
+            Case(
+                "two lists that have nothing in common",
+                (["x", "y", "x"], ["u", "v", "w", "u", "u"]),
+            ),
         ],
         expected=plain.edit_distance,
         outputs="distance",
@@ -322,7 +354,10 @@ CHECKS = (
         expected=plain.word_error_rate,
         outputs="rate",
         # Who calls an edit distance with a mistake in it repeats that mistake.
-        misconceptions=(*SET.known("word_error_rate"), *SET.known("edit_distance", "word_error_rate")),
+        misconceptions=(
+            *SET.known("word_error_rate"),
+            *SET.known("edit_distance", "word_error_rate"),
+        ),
         hints=(
             "Try it with one sentence and one error.",
             "Then with two sentences of different lengths: add up, count, divide once.",
@@ -343,7 +378,10 @@ CHECKS = (
         misconceptions=SET.known("skill"),
         hints=(
             "For the perfect forecast the skill is 1, and for the baseline itself 0. Are yours?",
-            "Write down for horizon 2 which value of series belongs to forecast[0], and which to the baseline.",
+            (
+                "Write down for horizon 2 which value of series belongs to forecast[0], and which "
+                "to the baseline."
+            ),
         ),
     ),
     Check(
@@ -351,12 +389,18 @@ CHECKS = (
         title="The interval of an error rate, with whole sentences drawn.",
         function="bootstrap_interval",
         points=2,
-        cases=lambda rng: [bootstrap_case(rng, "", 20, 120), bootstrap_case(rng, "more sentences", 40, 200)],
+        cases=lambda rng: [
+            bootstrap_case(rng, "", 20, 120),
+            bootstrap_case(rng, "more sentences", 40, 200),
+        ],
         expected=plain.bootstrap_interval,
         outputs=("low", "high"),
         misconceptions=SET.known("bootstrap_interval"),
         hints=(
-            "Take rows = [[0, 1, 2, ...]], each sentence once: both numbers must be the rate of the test set.",
+            (
+                "Take rows = [[0, 1, 2, ...]], each sentence once: both numbers must be the rate "
+                "of the test set."
+            ),
             "Print how many of the drawn rates lie below low and above high.",
         ),
     ),

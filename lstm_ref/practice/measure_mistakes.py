@@ -12,7 +12,10 @@ CONFUSION = (
     Mistake(
         "confusion_transposed",
         "confusion",
-        "The rows are the classes that were said; here a row is the true class, and a column the one that was said.",
+        (
+            "The rows are the classes that were said; here a row is the true class, and a column "
+            "the one that was said."
+        ),
         (Change(_COUNT, "M[given, true] += 1"),),
         (_TWO, "Which index of M is the true class?"),
         convention=True,
@@ -28,7 +31,10 @@ CONFUSION = (
     Mistake(
         "confusion_share_of_all",
         "confusion",
-        "All entries are divided by the number of examples: these are shares, and counts are asked for.",
+        (
+            "All entries are divided by the number of examples: these are shares, and counts are "
+            "asked for."
+        ),
         (Change("return M", "return M / M.sum()"),),
         ("What is the sum of all entries? It should be the number of examples.", _TWO),
         convention=True,
@@ -48,14 +54,20 @@ CONFUSION = (
         "confusion",
         "Only right answers are counted: all off the diagonal is missing.",
         (Change(_COUNT, "M[true, given] += true == given"),),
-        ("What is the sum of all entries? It should be the number of examples.", "Where does a wrong answer go?"),
+        (
+            "What is the sum of all entries? It should be the number of examples.",
+            "Where does a wrong answer go?",
+        ),
     ),
     Mistake(
         "confusion_misses_only",
         "confusion",
         "Only wrong answers are counted: the diagonal is missing.",
         (Change(_COUNT, "M[true, given] += true != given"),),
-        ("What is the sum of all entries? It should be the number of examples.", "Where does a right answer go?"),
+        (
+            "What is the sum of all entries? It should be the number of examples.",
+            "Where does a right answer go?",
+        ),
     ),
     Mistake(
         "confusion_both_ways",
@@ -67,15 +79,25 @@ CONFUSION = (
 )
 
 _SAID, _THERE, _RIGHT = "said = M.sum(axis=0)", "there = M.sum(axis=1)", "right = np.diag(M)"
-_P, _R, _F = "precision = divide(right, said)", "recall = divide(right, there)", "f1 = divide(2 * right, said + there)"
+_P, _R, _F = (
+    "precision = divide(right, said)",
+    "recall = divide(right, there)",
+    "f1 = divide(2 * right, said + there)",
+)
 _MATRIX = "Take M = [[2, 1], [0, 3]]: class 0 was there 3 times and said 2 times."
 
 PER_CLASS = (
     Mistake(
         "precision_recall_exchanged",
         "per_class",
-        "Precision and recall are exchanged: precision is a share of what was said, recall of what was there.",
-        (Change(_P, "precision = divide(right, there)"), Change(_R, "recall = divide(right, said)")),
+        (
+            "Precision and recall are exchanged: precision is a share of what was said, recall of "
+            "what was there."
+        ),
+        (
+            Change(_P, "precision = divide(right, there)"),
+            Change(_R, "recall = divide(right, said)"),
+        ),
         (_MATRIX, "Which of the two does a model make 1 for a class by always saying it?"),
     ),
     Mistake(
@@ -104,7 +126,10 @@ PER_CLASS = (
         "per_class",
         "F1 is the plain mean of precision and recall; it is their harmonic mean.",
         (Change(_F, "f1 = (precision + recall) / 2"),),
-        ("What must F1 be where recall is 0 and precision is 1?", "The harmonic mean of a and b is 2 a b / (a + b)."),
+        (
+            "What must F1 be where recall is 0 and precision is 1?",
+            "The harmonic mean of a and b is 2 a b / (a + b).",
+        ),
     ),
     Mistake(
         "f1_geometric",
@@ -125,24 +150,36 @@ PER_CLASS = (
         "per_class",
         "F1 is the product of precision and recall; it is their harmonic mean.",
         (Change(_F, "f1 = precision * recall"),),
-        ("What must F1 be where both are one half?", "The harmonic mean of a and b is 2 a b / (a + b)."),
+        (
+            "What must F1 be where both are one half?",
+            "The harmonic mean of a and b is 2 a b / (a + b).",
+        ),
     ),
     Mistake(
         "smaller_of_the_two",
         "per_class",
         "F1 is the smaller one of precision and recall; it is their harmonic mean.",
         (Change(_F, "f1 = np.minimum(precision, recall)"),),
-        ("Does your F1 change when the larger of the two does?", "The harmonic mean of a and b is 2 a b / (a + b)."),
+        (
+            "Does your F1 change when the larger of the two does?",
+            "The harmonic mean of a and b is 2 a b / (a + b).",
+        ),
     ),
     Mistake(
         "undefined_is_one",
         "per_class",
-        "Where a class was never said, or never there, the result is 1; this task asks for 0 there.",
+        (
+            "Where a class was never said, or never there, the result is 1; this task asks for 0 "
+            "there."
+        ),
         (
             Change(_P, "precision = np.where(said > 0, divide(right, said), 1.0)"),
             Change(_R, "recall = np.where(there > 0, divide(right, there), 1.0)"),
         ),
-        ("Look at a class without examples.", "The text says what to return where there is nothing to divide by."),
+        (
+            "Look at a class without examples.",
+            "The text says what to return where there is nothing to divide by.",
+        ),
         convention=True,
     ),
     Mistake(
@@ -165,15 +202,24 @@ AVERAGES = (
     Mistake(
         "f1_of_means",
         "average_f1",
-        "Macro F1 is made from the mean precision and the mean recall; it is the mean of the F1 of the classes.",
+        (
+            "Macro F1 is made from the mean precision and the mean recall; it is the mean of the "
+            "F1 of the classes."
+        ),
         (Change(_MACRO, f"p, r = {_MEAN_P}, {_MEAN_R}\nmacro = 2 * p * r / (p + r)"),),
-        ("First the F1 of each class, then the mean.", "The mean of ratios is not the ratio of means."),
+        (
+            "First the F1 of each class, then the mean.",
+            "The mean of ratios is not the ratio of means.",
+        ),
     ),
     Mistake(
         "macro_weighted_exchanged",
         "average_f1",
         "Macro and weighted average are exchanged.",
-        (Change(_MACRO, "macro = (f1 * there).sum() / there.sum()"), Change(_WEIGHTED, "weighted = f1.mean()")),
+        (
+            Change(_MACRO, "macro = (f1 * there).sum() / there.sum()"),
+            Change(_WEIGHTED, "weighted = f1.mean()"),
+        ),
         (
             "In which of the two does a rare class count as much as a frequent one?",
             "Macro is the plain mean over the classes.",
@@ -184,13 +230,19 @@ AVERAGES = (
         "average_f1",
         "The macro average leaves out classes without examples; this task counts all C classes.",
         (Change(_MACRO, "macro = f1[there > 0].mean()"),),
-        ("Where each class has an example, your result is right.", "How many classes do you divide by?"),
+        (
+            "Where each class has an example, your result is right.",
+            "How many classes do you divide by?",
+        ),
         convention=True,
     ),
     Mistake(
         "micro_from_macro",
         "average_f1",
-        "Micro F1 is made from the mean precision and the mean recall; it comes from counts that are added up first.",
+        (
+            "Micro F1 is made from the mean precision and the mean recall; it comes from counts "
+            "that are added up first."
+        ),
         (Change(_MICRO, f"p, r = {_MEAN_P}, {_MEAN_R}\nmicro = 2 * p * r / (p + r)"),),
         (
             "Add the counts of all classes, then divide once.",
@@ -239,18 +291,31 @@ AVERAGES = (
         "average_f1",
         "The precision of the classes is averaged, and not their F1.",
         (Change(_F, "f1 = divide(right, said)"),),
-        ("Your averages are of precision. Which number of each class is asked for?", "F1 sees what was missed, too."),
+        (
+            "Your averages are of precision. Which number of each class is asked for?",
+            "F1 sees what was missed, too.",
+        ),
     ),
     Mistake(
         "f1_arithmetic_averaged",
         "average_f1",
-        "The F1 of the classes is the plain mean of precision and recall; it is their harmonic mean.",
+        (
+            "The F1 of the classes is the plain mean of precision and recall; it is their harmonic "
+            "mean."
+        ),
         (Change(_F, "f1 = (divide(right, said) + divide(right, there)) / 2"),),
-        ("Look at your per_class: is F1 right there?", "The harmonic mean of a and b is 2 a b / (a + b)."),
+        (
+            "Look at your per_class: is F1 right there?",
+            "The harmonic mean of a and b is 2 a b / (a + b).",
+        ),
     ),
 )
 
-_HIT, _COUNTED, _SHARE = "right = said == y", "counted = right & mask", "return counted.sum() / mask.sum()"
+_HIT, _COUNTED, _SHARE = (
+    "right = said == y",
+    "counted = right & mask",
+    "return counted.sum() / mask.sum()",
+)
 _ONE_ROW = "Take one sequence of two steps, one of them padding."
 
 ACCURACY = (
@@ -286,21 +351,43 @@ ACCURACY = (
         "mean_of_sequences",
         "masked_accuracy",
         "The accuracy of each sequence is averaged: a short one counts as much as a long one.",
-        (Change(_SHARE, "return np.mean([r[m].mean() for r, m in zip(right, mask, strict=True) if m.any()])"),),
+        (
+            Change(
+                _SHARE,
+                (
+                    "return np.mean([r[m].mean() for r, m in zip(right, mask, strict=True) if "
+                    "m.any()])"
+                ),
+            ),
+        ),
         ("With one sequence your result is right.", "Add up, count, and divide once at the end."),
     ),
     Mistake(
         "mean_of_steps",
         "masked_accuracy",
-        "The accuracy of each time step is averaged: a step that few sequences reach counts as much as the first.",
-        (Change(_SHARE, "return np.mean([r[m].mean() for r, m in zip(right.T, mask.T, strict=True) if m.any()])"),),
+        (
+            "The accuracy of each time step is averaged: a step that few sequences reach counts as "
+            "much as the first."
+        ),
+        (
+            Change(
+                _SHARE,
+                (
+                    "return np.mean([r[m].mean() for r, m in zip(right.T, mask.T, strict=True) if "
+                    "m.any()])"
+                ),
+            ),
+        ),
         ("With one time step your result is right.", "Add up, count, and divide once at the end."),
     ),
     Mistake(
         "mask_inverted",
         "masked_accuracy",
         "The mask is read the wrong way round: the padding is scored.",
-        (Change(_COUNTED, "counted = right & ~mask"), Change(_SHARE, "return counted.sum() / max((~mask).sum(), 1)")),
+        (
+            Change(_COUNTED, "counted = right & ~mask"),
+            Change(_SHARE, "return counted.sum() / max((~mask).sum(), 1)"),
+        ),
         (_ONE_ROW, "Is a true step where the mask is True, or where it is False?"),
     ),
     Mistake(
@@ -319,8 +406,14 @@ ACCURACY = (
     ),
 )
 
-_TOTAL, _TOKENS, _EXP = "total = nll[mask].sum()", "tokens = mask.sum()", "return np.exp(total / tokens)"
-_UNIFORM = "A model for which 4 tokens are equally likely has perplexity 4. Try it, with some padding."
+_TOTAL, _TOKENS, _EXP = (
+    "total = nll[mask].sum()",
+    "tokens = mask.sum()",
+    "return np.exp(total / tokens)",
+)
+_UNIFORM = (
+    "A model for which 4 tokens are equally likely has perplexity 4. Try it, with some padding."
+)
 
 PERPLEXITY = (
     Mistake(
@@ -336,8 +429,19 @@ PERPLEXITY = (
     Mistake(
         "mean_of_perplexities",
         "perplexity",
-        "The perplexities of the sequences are averaged: the hard ones count most, and short ones as much as long ones.",
-        (Change(_EXP, "return np.mean([np.exp(n[m].mean()) for n, m in zip(nll, mask, strict=True) if m.any()])"),),
+        (
+            "The perplexities of the sequences are averaged: the hard ones count most, and short "
+            "ones as much as long ones."
+        ),
+        (
+            Change(
+                _EXP,
+                (
+                    "return np.mean([np.exp(n[m].mean()) for n, m in zip(nll, mask, strict=True) "
+                    "if m.any()])"
+                ),
+            ),
+        ),
         (
             "With one sequence your result is right.",
             "Add up over all sequences, count, divide, and take one exponential.",
@@ -347,8 +451,19 @@ PERPLEXITY = (
         "exp_of_mean_of_means",
         "perplexity",
         "The means of the sequences are averaged: a short one counts as much as a long one.",
-        (Change(_EXP, "return np.exp(np.mean([n[m].mean() for n, m in zip(nll, mask, strict=True) if m.any()]))"),),
-        ("With one sequence your result is right.", "Add up over all sequences, count, and divide once."),
+        (
+            Change(
+                _EXP,
+                (
+                    "return np.exp(np.mean([n[m].mean() for n, m in zip(nll, mask, strict=True) if "
+                    "m.any()]))"
+                ),
+            ),
+        ),
+        (
+            "With one sequence your result is right.",
+            "Add up over all sequences, count, and divide once.",
+        ),
     ),
     Mistake(
         "padding_in_the_tokens",
@@ -408,7 +523,11 @@ PERPLEXITY = (
     ),
 )
 
-_ROW0, _ROW, _CHANGE = "row = list(range(len(b) + 1))", "row = [i + 1]", "change = above[j] + (word != other)"
+_ROW0, _ROW, _CHANGE = (
+    "row = list(range(len(b) + 1))",
+    "row = [i + 1]",
+    "change = above[j] + (word != other)",
+)
 _MIN, _LAST = "row.append(min(change, above[j + 1] + 1, row[j] + 1))", "return row[-1]"
 _SMALL = "Take a = [x, y, z] and b = [y, z, w]: one word is taken away, and one is added."
 
@@ -418,14 +537,22 @@ EDIT = (
         "edit_distance",
         "A substitution costs 2, as one deletion and one insertion; here it costs 1.",
         (Change(_CHANGE, "change = above[j] + 2 * (word != other)"),),
-        ("What is the distance of [x] and [y]?", "There are three kinds of edits, and each costs 1."),
+        (
+            "What is the distance of [x] and [y]?",
+            "There are three kinds of edits, and each costs 1.",
+        ),
         convention=True,
     ),
     Mistake(
         "place_by_place",
         "edit_distance",
         "The words are compared place by place: one word that is missing makes all after it wrong.",
-        (Change(_LAST, "return sum(v != w for v, w in zip(a, b, strict=False)) + abs(len(a) - len(b))"),),
+        (
+            Change(
+                _LAST,
+                "return sum(v != w for v, w in zip(a, b, strict=False)) + abs(len(a) - len(b))",
+            ),
+        ),
         (_SMALL, "What does one word that is missing at the start do to all that follows?"),
     ),
     Mistake(
@@ -440,47 +567,68 @@ EDIT = (
         "edit_distance",
         "A word that is added cannot be edited away: one of the three neighbours is not looked at.",
         (Change(_MIN, "row.append(min(change, above[j + 1] + 1))"),),
-        ("What is the distance of [x] and [x, y]?", "From which three cells of the table can a cell be reached?"),
+        (
+            "What is the distance of [x] and [x, y]?",
+            "From which three cells of the table can a cell be reached?",
+        ),
     ),
     Mistake(
         "no_deletions",
         "edit_distance",
         "A word that is missing cannot be edited in: one of the three neighbours is not looked at.",
         (Change(_MIN, "row.append(min(change, row[j] + 1))"),),
-        ("What is the distance of [x, y] and [x]?", "From which three cells of the table can a cell be reached?"),
+        (
+            "What is the distance of [x, y] and [x]?",
+            "From which three cells of the table can a cell be reached?",
+        ),
     ),
     Mistake(
         "free_at_the_start",
         "edit_distance",
         "The first row of the table is zero: what is added at the start costs nothing.",
         (Change(_ROW0, "row = [0] * (len(b) + 1)"),),
-        ("What is the distance of [] and [x, y]?", "How far is it from nothing to the first j words?"),
+        (
+            "What is the distance of [] and [x, y]?",
+            "How far is it from nothing to the first j words?",
+        ),
     ),
     Mistake(
         "free_first_column",
         "edit_distance",
         "The first column of the table is zero: what is missing at the start costs nothing.",
         (Change(_ROW, "row = [0]"),),
-        ("What is the distance of [x, y] and []?", "How far is it from the first i words to nothing?"),
+        (
+            "What is the distance of [x, y] and []?",
+            "How far is it from the first i words to nothing?",
+        ),
     ),
     Mistake(
         "substitution_free",
         "edit_distance",
         "A substitution costs nothing.",
         (Change(_CHANGE, "change = above[j]"),),
-        ("What is the distance of [x] and [y]?", "The diagonal is free only where the words are equal."),
+        (
+            "What is the distance of [x] and [y]?",
+            "The diagonal is free only where the words are equal.",
+        ),
     ),
     Mistake(
         "match_costs_one",
         "edit_distance",
         "A word that is right costs 1 as well: the diagonal is never free.",
         (Change(_CHANGE, "change = above[j] + 1"),),
-        ("What is the distance of a list and itself?", "The diagonal is free where the words are equal."),
+        (
+            "What is the distance of a list and itself?",
+            "The diagonal is free where the words are equal.",
+        ),
     ),
     Mistake(
         "distance_by_length",
         "edit_distance",
-        "The distance is divided by the length of the first list; the number of edits is asked for.",
+        (
+            "The distance is divided by the length of the first list; the number of edits is asked "
+            "for."
+        ),
         (Change(_LAST, "return row[-1] / max(len(a), 1)"),),
         ("What is the distance of [x, y] and [x, z]?", "The rate is the next part."),
     ),
@@ -494,7 +642,10 @@ EDIT = (
             Change(_CHANGE, "change = above[j] + (word == other)"),
             Change(_MIN, "row.append(max(change, above[j + 1], row[j]))"),
         ),
-        ("What is the distance of a list and itself?", "Count what must be changed, not what is kept."),
+        (
+            "What is the distance of a list and itself?",
+            "Count what must be changed, not what is kept.",
+        ),
     ),
 )
 
@@ -506,14 +657,26 @@ WER = (
     Mistake(
         "by_hypothesis",
         "word_error_rate",
-        "The errors are divided by the number of words that were said; the rate is by the words of the references.",
+        (
+            "The errors are divided by the number of words that were said; the rate is by the "
+            "words of the references."
+        ),
         (Change(_WORDS, "words += len(b)"),),
-        (_PAIR, "A system that says nothing has made as many errors as there are words: what is its rate?"),
+        (
+            _PAIR,
+            (
+                "A system that says nothing has made as many errors as there are words: what is "
+                "its rate?"
+            ),
+        ),
     ),
     Mistake(
         "by_longer",
         "word_error_rate",
-        "The errors are divided by the length of the longer sentence; the rate is by the words of the references.",
+        (
+            "The errors are divided by the length of the longer sentence; the rate is by the words "
+            "of the references."
+        ),
         (Change(_WORDS, "words += max(len(a), len(b))"),),
         ('Take the reference "a" and the hypothesis "a b c".', "A word error rate may be above 1."),
     ),
@@ -529,7 +692,10 @@ WER = (
         "word_error_rate",
         "The rates of the sentences are averaged: a short sentence counts as much as a long one.",
         (Change(_ERRORS, "errors += edit_distance(a, b) / len(a)"), Change(_WORDS, "words += 1")),
-        ("With one sentence your result is right.", "Add up the errors, add up the words, divide once."),
+        (
+            "With one sentence your result is right.",
+            "Add up the errors, add up the words, divide once.",
+        ),
     ),
     Mistake(
         "by_characters",
@@ -550,14 +716,23 @@ WER = (
         "word_error_rate",
         "The sentences with an error are counted, and not the errors.",
         (Change(_ERRORS, "errors += a != b"), Change(_WORDS, "words += 1")),
-        ("Two errors in one sentence: does your result notice the second?", "Each edit is an error."),
+        (
+            "Two errors in one sentence: does your result notice the second?",
+            "Each edit is an error.",
+        ),
     ),
     Mistake(
         "capped_at_one",
         "word_error_rate",
-        "The rate is cut off at 1. It may be above: there may be more words added than there are in the reference.",
+        (
+            "The rate is cut off at 1. It may be above: there may be more words added than there "
+            "are in the reference."
+        ),
         (Change(_RATE, "return min(errors / words, 1.0)"),),
-        ('Take the reference "a" and the hypothesis "b c d".', "Nothing limits the number of insertions."),
+        (
+            'Take the reference "a" and the hypothesis "b c d".',
+            "Nothing limits the number of insertions.",
+        ),
     ),
     Mistake(
         "errors_not_divided",
@@ -609,21 +784,33 @@ SKILL = (
     Mistake(
         "persistence_late",
         "skill",
-        "The baseline is the value just before the target. With a horizon above 1, nobody knew it at the time of the forecast.",
+        (
+            "The baseline is the value just before the target. With a horizon above 1, nobody knew "
+            "it at the time of the forecast."
+        ),
         (Change(_BASE, "baseline = series[horizon - 1 : -1]"),),
         ("With horizon 1 your result is right.", _AT_T),
     ),
     Mistake(
         "forecast_misaligned",
         "skill",
-        "The forecast is compared with the values at the time when it was made, and not with those that it was made for.",
+        (
+            "The forecast is compared with the values at the time when it was made, and not with "
+            "those that it was made for."
+        ),
         (Change(_ERR, "error = np.sqrt(((forecast - baseline) ** 2).mean())"),),
-        ("For which time was forecast[0] made?", "Entry t of forecast belongs to series[t + horizon]."),
+        (
+            "For which time was forecast[0] made?",
+            "Entry t of forecast belongs to series[t + horizon].",
+        ),
     ),
     Mistake(
         "mean_as_baseline",
         "skill",
-        "The baseline is the mean of the series: this is R2, or its root. Persistence is asked for.",
+        (
+            "The baseline is the mean of the series: this is R2, or its root. Persistence is asked "
+            "for."
+        ),
         (Change(_BASE, "baseline = np.full(len(truth), truth.mean())"),),
         (
             "What does the baseline say at time t? It does not know the mean of what comes.",
@@ -649,7 +836,10 @@ SKILL = (
         "skill",
         "This is the ratio of the two errors; skill is 1 less that.",
         (Change(_SKILL, "return error / baseline_error"),),
-        ("What must come out for a perfect forecast?", "What must come out for the baseline itself?"),
+        (
+            "What must come out for a perfect forecast?",
+            "What must come out for the baseline itself?",
+        ),
     ),
     Mistake(
         "ratio_inverted",
@@ -663,7 +853,10 @@ SKILL = (
         "skill",
         "This is the difference of the two errors; skill has no unit.",
         (Change(_SKILL, "return baseline_error - error"),),
-        ("Multiply all numbers by ten: may the skill change?", "Divide by the error of the baseline."),
+        (
+            "Multiply all numbers by ten: may the skill change?",
+            "Divide by the error of the baseline.",
+        ),
     ),
     Mistake(
         "skill_sign",
@@ -695,7 +888,10 @@ BOOTSTRAP = (
     Mistake(
         "mean_of_drawn_rates",
         "bootstrap_interval",
-        "The rates of the drawn sentences are averaged; their errors and their words must be added up first.",
+        (
+            "The rates of the drawn sentences are averaged; their errors and their words must be "
+            "added up first."
+        ),
         (Change(_RATE_OF, "rate = (errors[drawn] / words[drawn]).mean()"),),
         (
             "Which rate do you compute for each draw? It must be the one of the whole test set.",
@@ -705,16 +901,25 @@ BOOTSTRAP = (
     Mistake(
         "words_not_drawn",
         "bootstrap_interval",
-        "The errors are drawn, and the words are those of all sentences: the two do not belong together.",
+        (
+            "The errors are drawn, and the words are those of all sentences: the two do not belong "
+            "together."
+        ),
         (Change(_RATE_OF, "rate = errors[drawn].sum() / words.sum()"),),
-        ("A long sentence that is drawn twice brings its words twice, too.", "Draw whole sentences."),
+        (
+            "A long sentence that is drawn twice brings its words twice, too.",
+            "Draw whole sentences.",
+        ),
     ),
     Mistake(
         "each_sentence_once",
         "bootstrap_interval",
         "A sentence that is drawn twice counts only once.",
         (Change(_DRAWN, "for drawn in map(np.unique, rows):"),),
-        ("It is drawn with replacement. What does that mean?", "How many sentences does each of your draws hold?"),
+        (
+            "It is drawn with replacement. What does that mean?",
+            "How many sentences does each of your draws hold?",
+        ),
     ),
     Mistake(
         "ninety_percent",
@@ -741,26 +946,51 @@ BOOTSTRAP = (
         "normal_interval",
         "bootstrap_interval",
         "This is the mean plus and minus 1.96 standard deviations; this task asks for quantiles.",
-        (Change(_QUANTILES, "mean, s = np.mean(rates), np.std(rates)\nlow, high = mean - 1.96 * s, mean + 1.96 * s"),),
-        ("Your interval has its middle at the mean. Must it?", "Sort the rates, and cut off 2.5 % at each end."),
+        (
+            Change(
+                _QUANTILES,
+                (
+                    "mean, s = np.mean(rates), np.std(rates)\nlow, high = mean - 1.96 * s, mean + "
+                    "1.96 * s"
+                ),
+            ),
+        ),
+        (
+            "Your interval has its middle at the mean. Must it?",
+            "Sort the rates, and cut off 2.5 % at each end.",
+        ),
         convention=True,
     ),
     Mistake(
         "two_standard_deviations",
         "bootstrap_interval",
         "This is the mean plus and minus two standard deviations; this task asks for quantiles.",
-        (Change(_QUANTILES, "mean, s = np.mean(rates), np.std(rates)\nlow, high = mean - 2 * s, mean + 2 * s"),),
-        ("Your interval has its middle at the mean. Must it?", "Sort the rates, and cut off 2.5 % at each end."),
+        (
+            Change(
+                _QUANTILES,
+                "mean, s = np.mean(rates), np.std(rates)\nlow, high = mean - 2 * s, mean + 2 * s",
+            ),
+        ),
+        (
+            "Your interval has its middle at the mean. Must it?",
+            "Sort the rates, and cut off 2.5 % at each end.",
+        ),
         convention=True,
     ),
     Mistake(
         "interval_of_the_mean",
         "bootstrap_interval",
-        "The standard deviation is divided by the root of the number of draws: with more draws, the interval shrinks to nothing.",
+        (
+            "The standard deviation is divided by the root of the number of draws: with more "
+            "draws, the interval shrinks to nothing."
+        ),
         (
             Change(
                 _QUANTILES,
-                "mean, s = np.mean(rates), np.std(rates) / np.sqrt(len(rates))\nlow, high = mean - 1.96 * s, mean + 1.96 * s",
+                (
+                    "mean, s = np.mean(rates), np.std(rates) / np.sqrt(len(rates))\nlow, high = "
+                    "mean - 1.96 * s, mean + 1.96 * s"
+                ),
             ),
         ),
         (_SHARE_OUT, "More draws do not make more sentences."),
@@ -769,7 +999,12 @@ BOOTSTRAP = (
         "one_standard_deviation",
         "bootstrap_interval",
         "The interval is the mean plus and minus one standard deviation: about 68 %.",
-        (Change(_QUANTILES, "mean, s = np.mean(rates), np.std(rates)\nlow, high = mean - s, mean + s"),),
+        (
+            Change(
+                _QUANTILES,
+                "mean, s = np.mean(rates), np.std(rates)\nlow, high = mean - s, mean + s",
+            ),
+        ),
         (_SHARE_OUT, "Sort the rates, and cut off 2.5 % at each end."),
     ),
     Mistake(

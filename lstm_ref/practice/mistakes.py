@@ -1,7 +1,7 @@
 """Known mistakes of a problem set: each is the set's own solution with one line changed, or a few.
 
-The zoo has the mistakes of an LSTM, with symptom, cause and source; these are those of a problem set, and only its check and
-the judge know them.
+The zoo has the mistakes of an LSTM, with symptom, cause and source; these are those of a problem
+set, and only its check and the judge know them.
 """
 
 from __future__ import annotations
@@ -41,7 +41,8 @@ class Mistake:
 
 
 class Plain:
-    """A module that holds the solutions of a problem set as plain functions, and their wrong versions.
+    """A module that holds the solutions of a problem set as plain functions, and their wrong
+    versions.
 
     Parameters
     ----------
@@ -58,17 +59,23 @@ class Plain:
         for mistake in self.mistakes:
             if mistake.id == id:
                 return mistake
-        raise KeyError(f"no mistake {id!r}; there are {', '.join(mistake.id for mistake in self.mistakes)}")
+        raise KeyError(
+            f"no mistake {id!r}; there are {', '.join(mistake.id for mistake in self.mistakes)}"
+        )
 
     def source(self, function: str, mistake: str = "") -> str:
-        """Source of a function as a student would write it, without annotations; with the mistake of this id, if one is given."""
+        """Source of a function as a student would write it, without annotations; with the mistake
+        of this id, if one is given.
+        """
         text = inspect.getsource(getattr(self.module, function)).rstrip("\n")
         if mistake:
             text = apply(self.find(mistake).changes, text, mistake)
         return re.sub(r": Any\b| -> Any\b", "", text)
 
     def call(self, mistake: str, function: str, *arguments: Any) -> Any:
-        """Call a function of the module as it is where somebody has made this mistake, be it in this function or in another."""
+        """Call a function of the module as it is where somebody has made this mistake, be it in
+        this function or in another.
+        """
         if mistake not in self._made:
             self._made[mistake] = self._functions(self.find(mistake))
         return self._made[mistake][function](*arguments)
@@ -100,5 +107,7 @@ class Plain:
         for name, value in vars(self.module).items():
             if isinstance(value, FunctionType) and value.__module__ == self.module.__name__:
                 namespace[name] = FunctionType(value.__code__, namespace, name, value.__defaults__)
-        exec(compile(self.source(mistake.function, mistake.id), f"<{mistake.id}>", "exec"), namespace)
+        exec(
+            compile(self.source(mistake.function, mistake.id), f"<{mistake.id}>", "exec"), namespace
+        )
         return namespace

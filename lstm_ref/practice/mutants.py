@@ -1,7 +1,8 @@
 """How tests that students write are examined: on right versions of a function, and on wrong ones.
 
-A student's tests see each version as a function that they may call and cannot read. Points are given only where every right
-version is accepted; then it counts how many of the wrong ones are found.
+A student's tests see each version as a function that they may call and cannot read. Points are
+given only where every right version is accepted; then it counts how many of the wrong ones are
+found.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from numpy.random import Generator
 from verdict import Status, StudentError, Verdict
 from verdict.check import Call
 
-MOST_CALLS = 300  # of one version: through the wall of a sandbox, each takes a fraction of a millisecond
+# of one version: through the wall of a sandbox, each takes a fraction of a millisecond
+MOST_CALLS = 300
 
 
 @dataclass
@@ -40,16 +42,23 @@ class Version:
         """The answer; 0 where there can be none, and a complaint for the student."""
         self.calls += 1
         if self.calls > MOST_CALLS:
-            self.complaint = f"It was called more than {MOST_CALLS} times for one version; fewer questions will do."
+            self.complaint = (
+                f"It was called more than {MOST_CALLS} times for one version; fewer questions will "
+                "do."
+            )
             return 0
         if not self.fits(*arguments):
-            self.complaint = self.complaint or "The function was called with something that it does not take."
+            self.complaint = (
+                self.complaint or "The function was called with something that it does not take."
+            )
             return 0
         return self.function(*arguments)
 
 
 def examine_tests(
-    right: Sequence[Callable[..., Any]], wrong: Mapping[str, Callable[..., Any]], fits: Callable[..., bool]
+    right: Sequence[Callable[..., Any]],
+    wrong: Mapping[str, Callable[..., Any]],
+    fits: Callable[..., bool],
 ) -> Callable[[Call, Generator], Verdict]:
     """Examination of a function that is given a version and says whether it is right.
 
@@ -61,7 +70,9 @@ def examine_tests(
     """
 
     def examine(call: Call, rng: Generator) -> Verdict:
-        versions = [Version("", f, fits) for f in right] + [Version(label, f, fits) for label, f in wrong.items()]
+        versions = [Version("", f, fits) for f in right] + [
+            Version(label, f, fits) for label, f in wrong.items()
+        ]
         said: list[bool] = [False for _ in versions]
         for k in rng.permutation(len(versions)):
             try:
@@ -69,9 +80,14 @@ def examine_tests(
             except StudentError as error:
                 if "AssertionError" in str(error):
                     continue  # an assert that fails says that the version is wrong
-                return Verdict(error.status, " ".join(filter(None, (versions[k].complaint, str(error)))))
+                return Verdict(
+                    error.status, " ".join(filter(None, (versions[k].complaint, str(error))))
+                )
             if answer is None:
-                return Verdict(Status.ERROR, "It must return True or False. Is there a return at the end of each way?")
+                return Verdict(
+                    Status.ERROR,
+                    "It must return True or False. Is there a return at the end of each way?",
+                )
             said[k] = answer
         return _judge(versions, said)
 
@@ -80,7 +96,11 @@ def examine_tests(
 
 def _truth(value: Any) -> bool | None:
     """True or False; None for anything else."""
-    array = np.asarray(value) if isinstance(value, bool | int | np.ndarray | np.generic) else np.asarray("")
+    array = (
+        np.asarray(value)
+        if isinstance(value, bool | int | np.ndarray | np.generic)
+        else np.asarray("")
+    )
     if array.size != 1 or array.dtype.kind not in "biu" or array.item() not in (0, 1):
         return None
     return bool(array.item())
@@ -100,25 +120,44 @@ def _judge(versions: Sequence[Version], said: Sequence[bool]) -> Verdict:
     if alarms:
         return Verdict(
             Status.WRONG,
-            f"It calls {len(alarms)} of {len(right)} right versions wrong. Which of your expected numbers is not right?",
+            (
+                f"It calls {len(alarms)} of {len(right)} right versions wrong. Which of your "
+                "expected numbers is not right?"
+            ),
             hints=HINTS["rejects_all"],
         )
     if len(missed) == len(wrong):
         return _named("accepts_all", "It calls every version right.")
     if missed:
-        message = f"It lets {len(missed)} of {len(wrong)} wrong versions pass, for example this one: {missed[0].label}"
-        return Verdict(Status.WRONG, message, 1 - len(missed) / len(wrong), hints=HINTS["accepts_all"])
+        message = (
+            f"It lets {len(missed)} of {len(wrong)} wrong versions pass, for example this one: "
+            f"{missed[0].label}"
+        )
+        return Verdict(
+            Status.WRONG, message, 1 - len(missed) / len(wrong), hints=HINTS["accepts_all"]
+        )
     return Verdict(
-        Status.PASSED, f"Right: it accepts {len(right)} right versions and finds all {len(wrong)} wrong ones.", 1.0
+        Status.PASSED,
+        f"Right: it accepts {len(right)} right versions and finds all {len(wrong)} wrong ones.",
+        1.0,
     )
 
 
 HINTS = {
-    "never_asks": ("How do you tell two versions apart? Call the function.", "Ask it what you know the answer of."),
-    "rejects_all": ("Try it on your own version.", "Work each expected number out by hand once more."),
+    "never_asks": (
+        "How do you tell two versions apart? Call the function.",
+        "Ask it what you know the answer of.",
+    ),
+    "rejects_all": (
+        "Try it on your own version.",
+        "Work each expected number out by hand once more.",
+    ),
     "accepts_all": (
         "For each kind of edit, ask a question that only this edit answers.",
-        "Ask at both ends, in the middle, with an empty list, with equal lists and with a word that occurs twice.",
+        (
+            "Ask at both ends, in the middle, with an empty list, with equal lists and with a word "
+            "that occurs twice."
+        ),
     ),
 }
 

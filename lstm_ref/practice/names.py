@@ -1,4 +1,6 @@
-"""Which names that a task rules out a function uses, with all functions of the student's that it calls."""
+"""Which names that a task rules out a function uses, with all functions of the student's that it
+calls.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,8 @@ MAX_FUNCTIONS = 500
 
 
 def ruled_out(names: Iterable[str], function: Any, namespace: Mapping[str, Any]) -> list[str]:
-    """Those of the names that a function uses; ``np.gradient`` is also found as ``from numpy import gradient``.
+    """Those of the names that a function uses; ``np.gradient`` is also found as ``from numpy import
+    gradient``.
 
     As in the judge, this is a reminder and no wall: code can make a name up while it runs.
 
@@ -71,14 +74,21 @@ def _full_names(code: CodeType, namespace: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _origin(name: str, value: Any) -> str:
-    """Full name of what a global name stands for, where that is a module or comes from one that has it."""
+    """Full name of what a global name stands for, where that is a module or comes from one that has
+    it.
+    """
     full = getattr(value, "__name__", "")
     module = getattr(value, "__module__", "") or ""
     if isinstance(value, type(dis)):
         return str(full)
     if module and full and getattr(_module(module), full, None) is value:
-        public = module.partition(".")[0]  # numpy.lib._function_base_impl.gradient is known as numpy.gradient
-        return f"{public}.{full}" if getattr(_module(public), full, None) is value else f"{module}.{full}"
+        # numpy.lib._function_base_impl.gradient is known as numpy.gradient
+        public = module.partition(".")[0]
+        return (
+            f"{public}.{full}"
+            if getattr(_module(public), full, None) is value
+            else f"{module}.{full}"
+        )
     return name
 
 

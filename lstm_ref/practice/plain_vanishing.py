@@ -1,6 +1,8 @@
-"""The functions of the problem set vanishing, in the style of a notebook: one line an idea, no checks on arguments.
+"""The functions of the problem set vanishing, in the style of a notebook: one line an idea, no
+checks on arguments.
 
-They are the solutions of the set (a test holds that). Each of its known mistakes is this file with one line changed, or a few.
+They are the solutions of the set (a test holds that). Each of its known mistakes is this file with
+one line changed, or a few.
 """
 
 from __future__ import annotations

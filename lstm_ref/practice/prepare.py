@@ -20,29 +20,47 @@ from lstm_ref.practice.prepare_mistakes import MISTAKES
 from verdict import Case, Check, Misconception
 
 SET = Plain(plain, MISTAKES)
-WORDS = ("rain", "wind", "sun", "snow", "the", "a", "cold", "it's", "12", "zoë", "fog", "café", "storm")
+WORDS = (
+    "rain",
+    "wind",
+    "sun",
+    "snow",
+    "the",
+    "a",
+    "cold",
+    "it's",
+    "12",
+    "zoë",
+    "fog",
+    "café",
+    "storm",
+)
 SPEAKERS = ("ann", "bob", "cid", "dora", "eve", "finn")
-# Mistakes in what encode_sets calls that leave its ids as they are; those that change them all in one and the same way; and one
-# that is the same as a mistake in encode_sets itself.
+# Mistakes in what encode_sets calls that leave its ids as they are; those that change them all in
+# one and the same way; and one that is the same as a mistake in encode_sets itself.
 UNSEEN_IN_THE_SETS = ("unknown_first", "ascii_only")
 ALIKE_IN_THE_SETS = ("padding_id_is_a_word", "no_special_ids", "specials_at_the_end")
 KNOWN_IN_THE_SETS = {"min_count_ignored": "test_words_kept"}
 
 
 def check(name: str = "", seed: int | None = None) -> None:
-    """Put a question to the function that the caller has defined, and show the verdict; see `lstm_ref.practice.check`."""
+    """Put a question to the function that the caller has defined, and show the verdict; see
+    `lstm_ref.practice.check`.
+    """
     practice.ask(CHECKS, name, seed, sys._getframe(1).f_globals)
 
 
 def case(name: str, seed: int) -> practice.Example | None:
     """The first input that the caller's function fails, what came, and what was expected.
 
-    ``name`` is that of a check, ``seed`` the one that its verdict shows; see `lstm_ref.practice.case`.
+    ``name`` is that of a check, ``seed`` the one that its verdict shows; see
+    `lstm_ref.practice.case`.
     """
     return practice.case_of(CHECKS, name, seed, sys._getframe(1).f_globals)
 
 
-# --- cases ---------------------------------------------------------------------------------------------------------------
+# --- cases
+# --------------------------------------------------------------------------------------------------
 
 
 def draw_words(rng: Generator, length: int) -> list[str]:
@@ -66,9 +84,22 @@ def tokenize_case(rng: Generator, label: str, length: int) -> Case:
 
 
 def vocabulary_case(rng: Generator, label: str, sentences: int, min_count: int) -> Case:
-    """A call of build_vocabulary: words of each number of occurrences around ``min_count``, some of them equally frequent."""
-    more = {"zebra": 1, "apple": 1, "berry": 2, "mango": 2, "nut": 3, "fig": 4, "kiwi": 6, "plum": 0, "once": -1}
-    # The first sentence holds a word twice; and the order of first occurrence is neither that of counts nor the alphabet.
+    """A call of build_vocabulary: words of each number of occurrences around ``min_count``, some of
+    them equally frequent.
+    """
+    more = {
+        "zebra": 1,
+        "apple": 1,
+        "berry": 2,
+        "mango": 2,
+        "nut": 3,
+        "fig": 4,
+        "kiwi": 6,
+        "plum": 0,
+        "once": -1,
+    }
+    # The first sentence holds a word twice; and the order of first occurrence is neither that of
+    # counts nor the alphabet.
     first = ["zebra", "plum", "nut", "nut", "berry"]
     words = [word for word, k in more.items() for _ in range(min_count + k - first.count(word))]
     shuffled = [*first, *rng.permutation(words).tolist()]
@@ -78,19 +109,25 @@ def vocabulary_case(rng: Generator, label: str, sentences: int, min_count: int) 
 
 
 def encode_case(rng: Generator, label: str, lengths: list[int], T: int) -> Case:
-    """A call of encode_pad: sentences of these lengths, each with an unknown word where it has more than one."""
+    """A call of encode_pad: sentences of these lengths, each with an unknown word where it has more
+    than one.
+    """
     sentences = []
     for length in lengths:
         words = draw_words(rng, length)
         if length > 1:
             words[int(rng.integers(min(length, T) - 1))] = "quark"
         sentences.append(words)
-    vocabulary = {"<pad>": 0, "<unk>": 1} | {word: k + 2 for k, word in enumerate(rng.permutation(WORDS).tolist())}
+    vocabulary = {"<pad>": 0, "<unk>": 1} | {
+        word: k + 2 for k, word in enumerate(rng.permutation(WORDS).tolist())
+    }
     return Case(label, (sentences, vocabulary, T))
 
 
 def sets_case(rng: Generator, label: str, train: int, test: int, min_count: int) -> Case:
-    """A call of encode_sets: test holds words that train has not, and some that train has too seldom."""
+    """A call of encode_sets: test holds words that train has not, and some that train has too
+    seldom.
+    """
     texts = [draw_text(rng, 6) for _ in range(train)]
     texts[0] += " Hail, hail, hail! Mist."
     others = [f"{draw_text(rng, 4)} Thunder, thunder, thunder and hail; mist!" for _ in range(test)]
@@ -98,7 +135,9 @@ def sets_case(rng: Generator, label: str, train: int, test: int, min_count: int)
 
 
 def scale_case(rng: Generator, label: str, n: int, n_test: int, D: int) -> Case:
-    """A call of scale: columns of different units, one of them constant where there are several, and a test that has drifted."""
+    """A call of scale: columns of different units, one of them constant where there are several,
+    and a test that has drifted.
+    """
     size, middle = 10.0 ** rng.uniform(-0.5, 1.5, size=D), rng.normal(scale=20, size=D)
     train, test = (rng.normal(size=(rows, D)) * size + middle for rows in (n, n_test))
     if D > 1:
@@ -114,16 +153,24 @@ def windows_case(rng: Generator, label: str, n: int, T: int, horizon: int) -> Ca
 def split_case(rng: Generator, label: str, gap: int = -1) -> Case:
     """A call of split_by_time; the gap is drawn where none is given."""
     n_test = int(rng.integers(4, 8))
-    return Case(label, (int(rng.integers(22, 40)), n_test, int(rng.integers(2, 5)) if gap < 0 else gap))
+    return Case(
+        label, (int(rng.integers(22, 40)), n_test, int(rng.integers(2, 5)) if gap < 0 else gap)
+    )
 
 
 def leak_case(rng: Generator, label: str, n: int) -> Case:
-    """A call of leak_report: each kind of row occurs in the test, some texts occur twice in it, and train is longer."""
+    """A call of leak_report: each kind of row occurs in the test, some texts occur twice in it, and
+    train is longer.
+    """
     known, new = SPEAKERS[:3], SPEAKERS[3:]
     train = [(str(rng.choice(known)), f"sentence {k}") for k in range(n)]
     train[0] = ("ann", "yes")
     test = [
-        (str(rng.choice(known if k % 2 else new)), f"sentence {k + 3}" if k % 3 == 0 else f"new {k}") for k in range(n)
+        (
+            str(rng.choice(known if k % 2 else new)),
+            f"sentence {k + 3}" if k % 3 == 0 else f"new {k}",
+        )
+        for k in range(n)
     ]
     test += [("eve", "twice"), ("finn", "twice"), ("ann", "yes"), ("bob", "yes"), ("dora", "yes")]
     order = rng.permutation(len(test))
@@ -161,7 +208,10 @@ CHECKS = (
         title="Each word has its own number.",
         function="build_vocabulary",
         points=3,
-        cases=lambda rng: [vocabulary_case(rng, "", 4, 2), vocabulary_case(rng, "another min_count", 3, 3)],
+        cases=lambda rng: [
+            vocabulary_case(rng, "", 4, 2),
+            vocabulary_case(rng, "another min_count", 3, 3),
+        ],
         expected=plain.build_vocabulary,
         outputs="vocabulary",
         exact=("vocabulary",),
@@ -194,7 +244,10 @@ CHECKS = (
         title="Training and test data as numbers, and nothing of the test in the vocabulary.",
         function="encode_sets",
         points=2,
-        cases=lambda rng: [sets_case(rng, "", 4, 3, 2), sets_case(rng, "another min_count", 6, 2, 3)],
+        cases=lambda rng: [
+            sets_case(rng, "", 4, 3, 2),
+            sets_case(rng, "another min_count", 6, 2, 3),
+        ],
         expected=plain.encode_sets,
         outputs=("train_ids", "test_ids"),
         exact=("train_ids", "test_ids"),
@@ -210,7 +263,10 @@ CHECKS = (
         title="Both sets on the scale of the training set.",
         function="scale",
         points=3,
-        cases=lambda rng: [scale_case(rng, "", 12, 5, 4), scale_case(rng, "one column, D = 1", 9, 4, 1)],
+        cases=lambda rng: [
+            scale_case(rng, "", 12, 5, 4),
+            scale_case(rng, "one column, D = 1", 9, 4, 1),
+        ],
         expected=plain.scale,
         outputs=("train", "test"),
         axes={"train": "N D", "test": "N D"},
@@ -225,7 +281,10 @@ CHECKS = (
         title="Windows, each with the value that is to be told from it.",
         function="windows",
         points=3,
-        cases=lambda rng: [windows_case(rng, "", 15, 4, 3), windows_case(rng, "the next value, horizon 1", 12, 3, 1)],
+        cases=lambda rng: [
+            windows_case(rng, "", 15, 4, 3),
+            windows_case(rng, "the next value, horizon 1", 12, 3, 1),
+        ],
         expected=plain.windows,
         outputs=("x", "y"),
         axes={"x": "M T", "y": "M"},

@@ -48,7 +48,10 @@ TOKENIZE = (
     Mistake(
         "letters_only",
         "tokenize",
-        "Only the letters a to z count as letters: other letters, and digits, are cut off their words.",
+        (
+            "Only the letters a to z count as letters: other letters, and digits, are cut off "
+            "their words."
+        ),
         (Change(_FIND, 'return re.findall(r"[a-z\']+|[^\\w\\s]", text)'),),
         ("Try it on: Zoë has 12 cafés.", "Which characters are letters? More than 26."),
     ),
@@ -86,7 +89,10 @@ _COUNTS = "counts = Counter(word for sentence in sentences for word in sentence)
 _KEPT = "kept = [word for word in counts if counts[word] >= min_count]"
 _SORTED = "kept = sorted(kept, key=lambda word: (-counts[word], word))"
 _START = 'vocabulary = {"<pad>": 0, "<unk>": 1}'
-_TINY = "Take the sentences [b, a, b] and [c], with min_count 1: the ids are <pad> 0, <unk> 1, b 2, a 3, c 4."
+_TINY = (
+    "Take the sentences [b, a, b] and [c], with min_count 1: the ids are <pad> 0, <unk> 1, b 2, a "
+    "3, c 4."
+)
 
 VOCABULARY = (
     Mistake(
@@ -120,7 +126,10 @@ VOCABULARY = (
         "The ids of padding and of unknown words come last; here they are 0 and 1.",
         (
             Change(_START, "vocabulary = {}"),
-            Change("return vocabulary", 'return vocabulary | {"<pad>": len(vocabulary), "<unk>": len(vocabulary) + 1}'),
+            Change(
+                "return vocabulary",
+                'return vocabulary | {"<pad>": len(vocabulary), "<unk>": len(vocabulary) + 1}',
+            ),
         ),
         (_TINY, "With another vocabulary, would the padding keep its id?"),
         convention=True,
@@ -130,7 +139,10 @@ VOCABULARY = (
         "build_vocabulary",
         "A word that occurs exactly min_count times is left out.",
         (Change(_KEPT, "kept = [word for word in counts if counts[word] > min_count]"),),
-        ("With min_count 1, which words are left out? None should be.", "At least min_count times."),
+        (
+            "With min_count 1, which words are left out? None should be.",
+            "At least min_count times.",
+        ),
     ),
     Mistake(
         "min_count_ignored",
@@ -150,7 +162,12 @@ VOCABULARY = (
         "sentences_counted",
         "build_vocabulary",
         "A word that occurs twice in a sentence is counted once: these are counts of sentences.",
-        (Change(_COUNTS, "counts = Counter(word for sentence in sentences for word in set(sentence))"),),
+        (
+            Change(
+                _COUNTS,
+                "counts = Counter(word for sentence in sentences for word in set(sentence))",
+            ),
+        ),
         ("How often does b occur in [b, a, b]?", "Count words, not sentences."),
     ),
     Mistake(
@@ -164,7 +181,10 @@ VOCABULARY = (
     Mistake(
         "by_first_occurrence",
         "build_vocabulary",
-        "The words stand in the order in which they first occur; here the most frequent come first.",
+        (
+            "The words stand in the order in which they first occur; here the most frequent come "
+            "first."
+        ),
         (Change(_SORTED, ""),),
         (_TINY, "Sort by the count first."),
         convention=True,
@@ -172,7 +192,10 @@ VOCABULARY = (
     Mistake(
         "ties_by_first_occurrence",
         "build_vocabulary",
-        "Words that are equally frequent stand in the order in which they first occur; here the alphabet decides.",
+        (
+            "Words that are equally frequent stand in the order in which they first occur; here "
+            "the alphabet decides."
+        ),
         (Change(_SORTED, "kept = sorted(kept, key=lambda word: -counts[word])"),),
         ("Look at two words with the same count.", "Counter.most_common leaves them as they came."),
         convention=True,
@@ -181,7 +204,11 @@ VOCABULARY = (
         "ties_backwards",
         "build_vocabulary",
         "Words that are equally frequent stand from z to a: the whole order was turned round.",
-        (Change(_SORTED, "kept = sorted(kept, key=lambda word: (counts[word], word), reverse=True)"),),
+        (
+            Change(
+                _SORTED, "kept = sorted(kept, key=lambda word: (counts[word], word), reverse=True)"
+            ),
+        ),
         ("Look at two words with the same count.", "Only the counts go from large to small."),
         convention=True,
     ),
@@ -196,14 +223,21 @@ VOCABULARY = (
 
 _NUMBERS, _CUT = "numbers = [vocabulary.get(word, 1) for word in sentence]", "numbers = numbers[:T]"
 _IDS, _MASK = "ids[n, : len(numbers)] = numbers", "mask[n, : len(numbers)] = True"
-_ROW = "Take the sentence [b, x] with T = 3, where b has the id 2 and x is unknown: ids [2, 1, 0], mask [True, True, False]."
+_ROW = (
+    "Take the sentence [b, x] with T = 3, where b has the id 2 and x is unknown: ids [2, 1, 0], "
+    "mask [True, True, False]."
+)
 
 ENCODE = (
     Mistake(
         "unknown_dropped",
         "encode_pad",
         "Unknown words are left out: what follows moves up.",
-        (Change(_NUMBERS, "numbers = [vocabulary[word] for word in sentence if word in vocabulary]"),),
+        (
+            Change(
+                _NUMBERS, "numbers = [vocabulary[word] for word in sentence if word in vocabulary]"
+            ),
+        ),
         (_ROW, "A word that is not known is a word all the same."),
     ),
     Mistake(
@@ -258,14 +292,24 @@ ENCODE = (
         "padded_with_unknown",
         "encode_pad",
         "The padding is filled with the id of unknown words.",
-        (Change("ids = np.zeros((len(sentences), T), dtype=int)", "ids = np.ones((len(sentences), T), dtype=int)"),),
+        (
+            Change(
+                "ids = np.zeros((len(sentences), T), dtype=int)",
+                "ids = np.ones((len(sentences), T), dtype=int)",
+            ),
+        ),
         (_ROW, "Which id is that of <pad>?"),
     ),
     Mistake(
         "padded_with_minus_one",
         "encode_pad",
         "The padding is filled with -1; here it has the id 0.",
-        (Change("ids = np.zeros((len(sentences), T), dtype=int)", "ids = np.full((len(sentences), T), -1)"),),
+        (
+            Change(
+                "ids = np.zeros((len(sentences), T), dtype=int)",
+                "ids = np.full((len(sentences), T), -1)",
+            ),
+        ),
         (_ROW, "Which row of an embedding is -1?"),
         convention=True,
     ),
@@ -287,7 +331,10 @@ ENCODE = (
 
 _VOCABULARY = "vocabulary = build_vocabulary(train, min_count)"
 _TEST_IDS = "test_ids = [[vocabulary.get(word, 1) for word in sentence] for sentence in test]"
-_WHO_KNOWS = "A word that occurs in test only: which id has it? While you train, you do not know that it exists."
+_WHO_KNOWS = (
+    "A word that occurs in test only: which id has it? While you train, you do not know that it "
+    "exists."
+)
 
 SETS = (
     Mistake(
@@ -302,7 +349,10 @@ SETS = (
         "encode_sets",
         "The test set has a vocabulary of its own: the same id means two words.",
         (Change(_TEST_IDS, f"vocabulary = build_vocabulary(test, min_count)\n{_TEST_IDS}"),),
-        ("Look at a word that occurs in both sets: has it one id, or two?", "How many vocabularies does a model have?"),
+        (
+            "Look at a word that occurs in both sets: has it one id, or two?",
+            "How many vocabularies does a model have?",
+        ),
     ),
     Mistake(
         "vocabulary_from_test",
@@ -321,8 +371,15 @@ SETS = (
     Mistake(
         "test_tokenized_otherwise",
         "encode_sets",
-        "The test texts are cut at spaces, the training texts by tokenize: what is done to one must be done to the other.",
-        (Change("test = [tokenize(text) for text in test]", "test = [text.split() for text in test]"),),
+        (
+            "The test texts are cut at spaces, the training texts by tokenize: what is done to one "
+            "must be done to the other."
+        ),
+        (
+            Change(
+                "test = [tokenize(text) for text in test]", "test = [text.split() for text in test]"
+            ),
+        ),
         ("Look at the last word of a test text.", "Is the same done to both sets?"),
     ),
     Mistake(
@@ -332,14 +389,24 @@ SETS = (
         (
             Change(
                 _TEST_IDS,
-                "test_ids = [[vocabulary[word] for word in sentence if word in vocabulary] for sentence in test]",
+                (
+                    "test_ids = [[vocabulary[word] for word in sentence if word in vocabulary] for "
+                    "sentence in test]"
+                ),
             ),
         ),
-        ("Are your test sentences as long as they were?", "A word that is not known is a word all the same."),
+        (
+            "Are your test sentences as long as they were?",
+            "A word that is not known is a word all the same.",
+        ),
     ),
 )
 
-_MEAN, _SD, _ONE = "mean = train.mean(axis=0)", "sd = train.std(axis=0)", "sd = np.where(sd > 0, sd, 1)"
+_MEAN, _SD, _ONE = (
+    "mean = train.mean(axis=0)",
+    "sd = train.std(axis=0)",
+    "sd = np.where(sd > 0, sd, 1)",
+)
 _RETURN = "return (train - mean) / sd, (test - mean) / sd"
 _AFTER = "Print mean and standard deviation of each column of your scaled training set: 0 and 1?"
 
@@ -347,7 +414,10 @@ SCALE = (
     Mistake(
         "scaler_on_all",
         "scale",
-        "Mean and standard deviation are those of training and test data together: the test has leaked into them.",
+        (
+            "Mean and standard deviation are those of training and test data together: the test "
+            "has leaked into them."
+        ),
         (
             Change(_MEAN, "mean = np.concatenate([train, test]).mean(axis=0)"),
             Change(_SD, "sd = np.concatenate([train, test]).std(axis=0)"),
@@ -357,14 +427,23 @@ SCALE = (
     Mistake(
         "test_by_itself",
         "scale",
-        "The test set is scaled by its own mean and standard deviation: the same value means two things.",
+        (
+            "The test set is scaled by its own mean and standard deviation: the same value means "
+            "two things."
+        ),
         (
             Change(
                 _RETURN,
-                "own = test.std(axis=0)\nreturn (train - mean) / sd, (test - test.mean(axis=0)) / np.where(own > 0, own, 1)",
+                (
+                    "own = test.std(axis=0)\nreturn (train - mean) / sd, (test - "
+                    "test.mean(axis=0)) / np.where(own > 0, own, 1)"
+                ),
             ),
         ),
-        ("A value that occurs in both sets: is it the same after scaling?", "A single test row would become zeros."),
+        (
+            "A value that occurs in both sets: is it the same after scaling?",
+            "A single test row would become zeros.",
+        ),
     ),
     Mistake(
         "test_not_scaled",
@@ -395,14 +474,23 @@ SCALE = (
         "one_scale_for_all",
         "scale",
         "One mean and one standard deviation are taken for all columns together.",
-        (Change(_MEAN, "mean = train.mean()"), Change(_SD, "sd = train.std() * np.ones(train.shape[1])")),
+        (
+            Change(_MEAN, "mean = train.mean()"),
+            Change(_SD, "sd = train.std() * np.ones(train.shape[1])"),
+        ),
         (_AFTER, "Degrees and pascals have nothing in common. How many means are there?"),
     ),
     Mistake(
         "min_max",
         "scale",
-        "The values are moved into the range from 0 to 1; here mean and standard deviation are asked for.",
-        (Change(_MEAN, "mean = train.min(axis=0)"), Change(_SD, "sd = train.max(axis=0) - train.min(axis=0)")),
+        (
+            "The values are moved into the range from 0 to 1; here mean and standard deviation are "
+            "asked for."
+        ),
+        (
+            Change(_MEAN, "mean = train.min(axis=0)"),
+            Change(_SD, "sd = train.max(axis=0) - train.min(axis=0)"),
+        ),
         (_AFTER, "Which two numbers of a column do you use?"),
         convention=True,
     ),
@@ -423,7 +511,10 @@ SCALE = (
     Mistake(
         "small_number_added",
         "scale",
-        "A hundredth is added to the standard deviation, against a division by zero: all other columns notice it.",
+        (
+            "A hundredth is added to the standard deviation, against a division by zero: all other "
+            "columns notice it."
+        ),
         (Change(_ONE, "sd = sd + 0.01"),),
         (_AFTER, "Only a column that is constant needs help."),
     ),
@@ -434,21 +525,33 @@ _M, _X, _Y = (
     "x = [series[k : k + T] for k in range(M)]",
     "y = [series[k + T - 1 + horizon] for k in range(M)]",
 )
-_NUMBERED = "Take series = [0, 1, 2, ... 9], T = 3 and horizon = 2: the first window is [0, 1, 2] and its target 4."
+_NUMBERED = (
+    "Take series = [0, 1, 2, ... 9], T = 3 and horizon = 2: the first window is [0, 1, 2] and its "
+    "target 4."
+)
 
 WINDOWS = (
     Mistake(
         "target_in_window",
         "windows",
-        "The target is one step too early: with horizon 1 it is the last value of the window itself.",
+        (
+            "The target is one step too early: with horizon 1 it is the last value of the window "
+            "itself."
+        ),
         (Change(_Y, "y = [series[k + T - 2 + horizon] for k in range(M)]"),),
         (_NUMBERED, "May a model read what it has to tell?"),
     ),
     Mistake(
         "target_too_late",
         "windows",
-        "The target is one step too late: with horizon 1 a value is left out between window and target.",
-        (Change(_M, "M = len(series) - T - horizon"), Change(_Y, "y = [series[k + T + horizon] for k in range(M)]")),
+        (
+            "The target is one step too late: with horizon 1 a value is left out between window "
+            "and target."
+        ),
+        (
+            Change(_M, "M = len(series) - T - horizon"),
+            Change(_Y, "y = [series[k + T + horizon] for k in range(M)]"),
+        ),
         (_NUMBERED, "With horizon 1 the target is the value right after the window."),
     ),
     Mistake(
@@ -508,7 +611,10 @@ WINDOWS = (
     Mistake(
         "mean_for_target",
         "windows",
-        "The target is the mean of all values up to the horizon; the one at the horizon is asked for.",
+        (
+            "The target is the mean of all values up to the horizon; the one at the horizon is "
+            "asked for."
+        ),
         (Change(_Y, "y = [series[k + T : k + T + horizon].mean() for k in range(M)]"),),
         (_NUMBERED, "With horizon 1 your result is right."),
     ),
@@ -532,8 +638,14 @@ SPLIT = (
     Mistake(
         "gap_from_test",
         "split_by_time",
-        "The gap is cut off the test set; here the last training steps are given up, and the test keeps its size.",
-        (Change(_TRAIN, "train = list(range(first_test))"), Change(_TEST, "test = list(range(first_test + gap, n))")),
+        (
+            "The gap is cut off the test set; here the last training steps are given up, and the "
+            "test keeps its size."
+        ),
+        (
+            Change(_TRAIN, "train = list(range(first_test))"),
+            Change(_TEST, "test = list(range(first_test + gap, n))"),
+        ),
         (_TEN, "How many entries must test have?"),
         convention=True,
     ),
@@ -562,7 +674,10 @@ SPLIT = (
         "test_first",
         "split_by_time",
         "The test is the oldest part: the model learns from the future of its test.",
-        (Change(_TRAIN, "train = list(range(n_test + gap, n))"), Change(_TEST, "test = list(range(n_test))")),
+        (
+            Change(_TRAIN, "train = list(range(n_test + gap, n))"),
+            Change(_TEST, "test = list(range(n_test))"),
+        ),
         (_TEN, "Which of the two comes first in time?"),
     ),
     Mistake(
@@ -571,7 +686,13 @@ SPLIT = (
         "The test steps are spread over the series: each has its neighbours in the training set.",
         (
             Change(_TEST, "test = [k * n // n_test for k in range(n_test)]"),
-            Change(_TRAIN, "train = [k for k in range(n) if k not in [j * n // n_test for j in range(n_test)]]"),
+            Change(
+                _TRAIN,
+                (
+                    "train = [k for k in range(n) if k not in [j * n // n_test for j in "
+                    "range(n_test)]]"
+                ),
+            ),
         ),
         (_TEN, "Is every step of train older than every step of test?"),
     ),
@@ -584,11 +705,17 @@ SPLIT = (
     ),
 )
 
-_SEEN, _SPEAKERS = "seen = {text for _, text in train}", "speakers = {speaker for speaker, _ in train}"
+_SEEN, _SPEAKERS = (
+    "seen = {text for _, text in train}",
+    "speakers = {speaker for speaker, _ in train}",
+)
 _REPEATED = "repeated = [k for k, (_, text) in enumerate(test) if text in seen]"
 _KNOWN = "known = [k for k, (speaker, _) in enumerate(test) if speaker in speakers]"
 _CLEAN = "clean = [k for k in range(len(test)) if k not in repeated and k not in known]"
-_TWO = 'Take train = [("ann", "yes")] and test = [("bob", "yes"), ("ann", "no"), ("bob", "no")]: 0 is repeated, 1 known, 2 clean.'
+_TWO = (
+    'Take train = [("ann", "yes")] and test = [("bob", "yes"), ("ann", "no"), ("bob", "no")]: 0 is '
+    "repeated, 1 known, 2 clean."
+)
 
 LEAKS = (
     Mistake(
@@ -598,8 +725,12 @@ LEAKS = (
         (
             Change(_SEEN, "seen = {text for _, text in test}"),
             Change(_SPEAKERS, "speakers = {speaker for speaker, _ in test}"),
-            Change(_REPEATED, "repeated = [k for k, (_, text) in enumerate(train) if text in seen]"),
-            Change(_KNOWN, "known = [k for k, (speaker, _) in enumerate(train) if speaker in speakers]"),
+            Change(
+                _REPEATED, "repeated = [k for k, (_, text) in enumerate(train) if text in seen]"
+            ),
+            Change(
+                _KNOWN, "known = [k for k, (speaker, _) in enumerate(train) if speaker in speakers]"
+            ),
         ),
         (_TWO, "Which set must be mended?"),
     ),
@@ -607,7 +738,12 @@ LEAKS = (
         "only_same_place",
         "leak_report",
         "A text is found only where it stands at the same place in both sets.",
-        (Change(_REPEATED, "repeated = [k for k, (a, b) in enumerate(zip(train, test)) if a[1] == b[1]]"),),
+        (
+            Change(
+                _REPEATED,
+                "repeated = [k for k, (a, b) in enumerate(zip(train, test)) if a[1] == b[1]]",
+            ),
+        ),
         (_TWO, "A test text may stand anywhere in the training set."),
     ),
     Mistake(
@@ -625,7 +761,8 @@ LEAKS = (
             Change(
                 _REPEATED,
                 "texts = [text for _, text in test]\n"
-                "repeated = [k for k, text in enumerate(texts) if text in seen or text in texts[:k]]",
+                "repeated = [k for k, text in enumerate(texts) if text in seen or text in "
+                "texts[:k]]",
             ),
         ),
         (
@@ -637,7 +774,12 @@ LEAKS = (
         "clean_or",
         "leak_report",
         "Clean is what is free of one of the two leaks; it must be free of both.",
-        (Change(_CLEAN, "clean = [k for k in range(len(test)) if k not in repeated or k not in known]"),),
+        (
+            Change(
+                _CLEAN,
+                "clean = [k for k in range(len(test)) if k not in repeated or k not in known]",
+            ),
+        ),
         (_TWO, "May a clean row have a known speaker?"),
     ),
     Mistake(
@@ -670,7 +812,12 @@ LEAKS = (
         "known_are_new",
         "leak_report",
         "The positions of new speakers are reported as known.",
-        (Change(_KNOWN, "known = [k for k, (speaker, _) in enumerate(test) if speaker not in speakers]"),),
+        (
+            Change(
+                _KNOWN,
+                "known = [k for k, (speaker, _) in enumerate(test) if speaker not in speakers]",
+            ),
+        ),
         (_TWO, "A speaker is known who is heard in the training set."),
     ),
 )

@@ -41,22 +41,28 @@ Sizes = tuple[int, int, int, int]  # N, T, D, H
 
 
 def check(name: str = "", seed: int | None = None) -> None:
-    """Put a question to the function that the caller has defined, and show the verdict; see `lstm_ref.practice.check`."""
+    """Put a question to the function that the caller has defined, and show the verdict; see
+    `lstm_ref.practice.check`.
+    """
     practice.ask(CHECKS, name, seed, sys._getframe(1).f_globals)
 
 
 def case(name: str, seed: int) -> practice.Example | None:
     """The first input that the caller's function fails, what came, and what was expected.
 
-    ``name`` is that of a check, ``seed`` the one that its verdict shows; see `lstm_ref.practice.case`.
+    ``name`` is that of a check, ``seed`` the one that its verdict shows; see
+    `lstm_ref.practice.case`.
     """
     return practice.case_of(CHECKS, name, seed, sys._getframe(1).f_globals)
 
 
-# --- cases ---------------------------------------------------------------------------------------------------------------
+# --- cases
+# --------------------------------------------------------------------------------------------------
 
 
-def draw(rng: Generator, sizes: Sizes, state: float = 0.7, weights: float = 0.6) -> tuple[Array, ...]:
+def draw(
+    rng: Generator, sizes: Sizes, state: float = 0.7, weights: float = 0.6
+) -> tuple[Array, ...]:
     """Arguments of rnn_forward: x (N, T, D), h0 (N, H), Wx (D, H), Wh (H, H), b (H,)."""
     N, T, D, H = sizes
     return (
@@ -73,7 +79,9 @@ def forward_case(rng: Generator, label: str, sizes: Sizes, state: float = 0.7) -
     return Case(label, draw(rng, sizes, state))
 
 
-def backward_case(rng: Generator, label: str, sizes: Sizes, state: float = 0.7, weights: float = 0.6) -> Case:
+def backward_case(
+    rng: Generator, label: str, sizes: Sizes, state: float = 0.7, weights: float = 0.6
+) -> Case:
     """A call of rnn_backward, with the states of a right forward pass."""
     x, h0, Wx, Wh, b = draw(rng, sizes, state, weights)
     h = plain.rnn_forward(x, h0, Wx, Wh, b)
@@ -88,10 +96,12 @@ def lag_case(rng: Generator, label: str, sizes: Sizes) -> Case:
 
 
 def radius_case(rng: Generator, label: str, H: int, kind: str) -> Case:
-    """A call of scale_to_radius: a matrix that is not symmetric, whose largest eigenvalue is of this kind.
+    """A call of scale_to_radius: a matrix that is not symmetric, whose largest eigenvalue is of
+    this kind.
 
-    Its other eigenvalues are positive, and smaller by a margin, so that the largest is the same on every machine. Its
-    eigenvectors are not orthogonal, so that its largest singular value is another number.
+    Its other eigenvalues are positive, and smaller by a margin, so that the largest is the same on
+    every machine. Its eigenvectors are not orthogonal, so that its largest singular value is
+    another number.
     """
     size = rng.uniform(1.5, 2.5)
     blocks = np.diag(rng.uniform(0.4, 0.6, size=H) * size)
@@ -101,21 +111,32 @@ def radius_case(rng: Generator, label: str, H: int, kind: str) -> Case:
         blocks[:2, :2] = [[cos, -sin], [sin, cos]]
     else:
         blocks[0, 0] = -size if kind == "negative" else size
-    basis = plain.orthogonal(rng.normal(size=(H, H))) @ (np.eye(H) + np.triu(rng.uniform(1, 2, size=(H, H)) / H, 1))
+    basis = plain.orthogonal(rng.normal(size=(H, H))) @ (
+        np.eye(H) + np.triu(rng.uniform(1, 2, size=(H, H)) / H, 1)
+    )
     return Case(label, (basis @ blocks @ np.linalg.inv(basis), rng.uniform(0.5, 1.3)))
 
 
 def orthogonal_case(rng: Generator, label: str, rows: int, columns: int) -> Case:
-    """A call of orthogonal. The first number is above 0: there the library's sign of the first column is the other one."""
+    """A call of orthogonal. The first number is above 0: there the library's sign of the first
+    column is the other one.
+    """
     A = rng.normal(size=(rows, columns))
     A[0, 0] = np.abs(A[0, 0]) + 0.2
     return Case(label, (A,))
 
 
-def clip_case(rng: Generator, label: str, D: int, H: int, *, clips: bool = True, scale: float = 1.0) -> Case:
-    """A call of clip_by_norm. Where it clips, to half of the largest number: then to cut off each number is another thing."""
+def clip_case(
+    rng: Generator, label: str, D: int, H: int, *, clips: bool = True, scale: float = 1.0
+) -> Case:
+    """A call of clip_by_norm. Where it clips, to half of the largest number: then to cut off each
+    number is another thing.
+    """
     shapes = {"Wx": (D, H), "Wh": (H, H), "b": (H,)}
-    grads = {name: rng.normal(scale=scale * k, size=shape) for k, (name, shape) in enumerate(shapes.items(), start=1)}
+    grads = {
+        name: rng.normal(scale=scale * k, size=shape)
+        for k, (name, shape) in enumerate(shapes.items(), start=1)
+    }
     largest = max(np.abs(g).max() for g in grads.values())
     norm = np.sqrt(sum((g**2).sum() for g in grads.values()))
     return Case(label, (grads, float(largest / 2 if clips else 3 * max(norm, 1.0))))
@@ -159,7 +180,10 @@ CHECKS = (
         outputs="h",
         axes=AXES,
         misconceptions=SET.known("rnn_forward"),
-        hints=("Is your h right for T = 1? Then the step is right.", "Then T = 2: what goes into the second step?"),
+        hints=(
+            "Is your h right for T = 1? Then the step is right.",
+            "Then T = 2: what goes into the second step?",
+        ),
     ),
     Check(
         name="rnn_backward",
@@ -188,7 +212,10 @@ CHECKS = (
         misconceptions=SET.known("gradient_by_lag"),
         hints=(
             "Entry 0 needs no step back at all. Is it right?",
-            "Entry 1 is one step back, through the last step. Compare it with dh0 of your rnn_backward for T = 1.",
+            (
+                "Entry 1 is one step back, through the last step. Compare it with dh0 of your "
+                "rnn_backward for T = 1."
+            ),
         ),
     ),
     Check(

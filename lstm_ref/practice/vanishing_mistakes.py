@@ -15,7 +15,10 @@ FORWARD = (
         "rnn_forward",
         "The bias b is missing.",
         (Change(_A, "a = x[:, t] @ Wx + h @ Wh"),),
-        ("Of the arguments of your function, which one is never used?", "Set x, h0 and Wh to zero: what must h be?"),
+        (
+            "Of the arguments of your function, which one is never used?",
+            "Set x, h0 and Wh to zero: what must h be?",
+        ),
     ),
     Mistake(
         "state_not_carried",
@@ -80,7 +83,10 @@ FORWARD = (
         "rnn_forward",
         "The old state has no effect: the term with Wh is missing.",
         (Change(_A, "a = x[:, t] @ Wx + b"),),
-        ("Change h0: does your h change?", "Of the arguments of your function, which one is never used?"),
+        (
+            "Change h0: does your h change?",
+            "Of the arguments of your function, which one is never used?",
+        ),
     ),
     Mistake(
         "state_before",
@@ -94,21 +100,31 @@ FORWARD = (
         "rnn_forward",
         "The steps are taken from the last to the first.",
         (Change("for t in range(x.shape[1]):", "for t in reversed(range(x.shape[1])):"),),
-        ("Which input does your first step read?", "Only the way back goes from the last step to the first."),
+        (
+            "Which input does your first step read?",
+            "Only the way back goes from the last step to the first.",
+        ),
     ),
     Mistake(
         "time_first",
         "rnn_forward",
         "The time axis of h comes first; this task asks for (N, T, H).",
         (Change(_STACK, "return np.stack(hs, axis=0)"),),
-        ("Compare the shape of your h with the one asked for.", "Along which axis are the states put together?"),
+        (
+            "Compare the shape of your h with the one asked for.",
+            "Along which axis are the states put together?",
+        ),
         convention=True,
     ),
 )
 
 _PREV, _DH = "h_prev = h[:, t - 1] if t > 0 else h0", "dh_t = dh[:, t] + dh_next"
 _DA, _NEXT = "da = dh_t * (1 - h[:, t] ** 2)", "dh_next = da @ Wh.T"
-_DWX, _DWH, _DB = "dWx = dWx + x[:, t].T @ da", "dWh = dWh + h_prev.T @ da", "db = db + da.sum(axis=0)"
+_DWX, _DWH, _DB = (
+    "dWx = dWx + x[:, t].T @ da",
+    "dWh = dWh + h_prev.T @ da",
+    "db = db + da.sum(axis=0)",
+)
 _RETURN = "return dx, dh_next, dWx, dWh, db"
 _BY_HAND = "Compare with a difference quotient of the loss sum(dh * h), for one entry of Wh."
 
@@ -127,7 +143,10 @@ BACKWARD = (
         "only_last_dh",
         "rnn_backward",
         "Only the last step's dh is used; that of the other steps is lost.",
-        (Change("dh_next = np.zeros_like(h0)", "dh_next = dh[:, -1]"), Change(_DH, "dh_t = dh_next")),
+        (
+            Change("dh_next = np.zeros_like(h0)", "dh_next = dh[:, -1]"),
+            Change(_DH, "dh_t = dh_next"),
+        ),
         (
             "Change dh[:, 0]: does your dWx change?",
             "Here the loss looks at every step, so every step brings a gradient.",
@@ -153,9 +172,15 @@ BACKWARD = (
     Mistake(
         "wraps_around",
         "rnn_backward",
-        "In the first step, h[:, t - 1] is h[:, -1]: the last state is taken for the one before the first.",
+        (
+            "In the first step, h[:, t - 1] is h[:, -1]: the last state is taken for the one "
+            "before the first."
+        ),
         (Change(_PREV, "h_prev = h[:, t - 1]"),),
-        ("All but dWh is right. Print the index of the old state for t = 0.", "What does index -1 give in NumPy?"),
+        (
+            "All but dWh is right. Print the index of the old state for t = 0.",
+            "What does index -1 give in NumPy?",
+        ),
     ),
     Mistake(
         "no_slope",
@@ -169,14 +194,20 @@ BACKWARD = (
         "rnn_backward",
         "The slope is taken at tanh(h): the tanh is applied a second time.",
         (Change(_DA, "da = dh_t * (1 - np.tanh(h[:, t]) ** 2)"),),
-        ("h is the output of the tanh already.", "Write the derivative of the tanh with its output."),
+        (
+            "h is the output of the tanh already.",
+            "Write the derivative of the tanh with its output.",
+        ),
     ),
     Mistake(
         "slope_unsquared",
         "rnn_backward",
         "The slope of the tanh is taken as 1 - h, without the square.",
         (Change(_DA, "da = dh_t * (1 - h[:, t])"),),
-        ("Can your slope be larger than 1? That of the tanh cannot.", "Look up the derivative of the tanh once more."),
+        (
+            "Can your slope be larger than 1? That of the tanh cannot.",
+            "Look up the derivative of the tanh once more.",
+        ),
     ),
     Mistake(
         "sigmoid_slope",
@@ -205,23 +236,39 @@ BACKWARD = (
     Mistake(
         "weights_overwritten",
         "rnn_backward",
-        "The gradients of the weights are those of one step: they are overwritten, and not added up.",
-        (Change(_DWX, "dWx = x[:, t].T @ da"), Change(_DWH, "dWh = h_prev.T @ da"), Change(_DB, "db = da.sum(axis=0)")),
-        ("With T = 1 all is right.", "Every step uses the same weights. What does that mean for their gradient?"),
+        (
+            "The gradients of the weights are those of one step: they are overwritten, and not "
+            "added up."
+        ),
+        (
+            Change(_DWX, "dWx = x[:, t].T @ da"),
+            Change(_DWH, "dWh = h_prev.T @ da"),
+            Change(_DB, "db = da.sum(axis=0)"),
+        ),
+        (
+            "With T = 1 all is right.",
+            "Every step uses the same weights. What does that mean for their gradient?",
+        ),
     ),
     Mistake(
         "weights_mean_over_time",
         "rnn_backward",
         "The gradients of the weights are a mean over time; the sum is asked for.",
         (Change(_RETURN, "T = x.shape[1]\nreturn dx, dh_next, dWx / T, dWh / T, db / T"),),
-        ("By which factor are your dWx and dWh off?", "If there is a mean in the loss, it stands in dh already."),
+        (
+            "By which factor are your dWx and dWh off?",
+            "If there is a mean in the loss, it stands in dh already.",
+        ),
     ),
     Mistake(
         "weights_mean_over_batch",
         "rnn_backward",
         "The gradients of the weights are a mean over the examples; the sum is asked for.",
         (Change(_RETURN, "N = len(x)\nreturn dx, dh_next, dWx / N, dWh / N, db / N"),),
-        ("By which factor are your dWx and dWh off?", "If there is a mean in the loss, it stands in dh already."),
+        (
+            "By which factor are your dWx and dWh off?",
+            "If there is a mean in the loss, it stands in dh already.",
+        ),
     ),
     Mistake(
         "db_mean",
@@ -267,21 +314,33 @@ LAGS = (
         "gradient_by_lag",
         "The slopes of the tanh are missing: only the matrix acts.",
         (Change(_BACK, "d = d @ Wh.T"),),
-        ("Change h: does your result change?", "One step back goes through the tanh first, and then through Wh."),
+        (
+            "Change h: does your result change?",
+            "One step back goes through the tanh first, and then through Wh.",
+        ),
     ),
     Mistake(
         "lag_Wh_not_transposed",
         "gradient_by_lag",
         "On the way back, Wh is not transposed.",
         (Change(_BACK, "d = (d * slope) @ Wh"),),
-        ("Compare one step with your rnn_backward.", "The shapes fit with Wh as well, because it is square."),
+        (
+            "Compare one step with your rnn_backward.",
+            "The shapes fit with Wh as well, because it is square.",
+        ),
     ),
     Mistake(
         "lag_slope_late",
         "gradient_by_lag",
-        "The product with Wh is taken first and the slope of the same step after it; they belong the other way round.",
+        (
+            "The product with Wh is taken first and the slope of the same step after it; they "
+            "belong the other way round."
+        ),
         (Change(_BACK, "d = (d @ Wh.T) * slope"),),
-        ("In h = tanh(x Wx + h_prev Wh + b), what comes last on the way forward?", "It comes first on the way back."),
+        (
+            "In h = tanh(x Wx + h_prev Wh + b), what comes last on the way forward?",
+            "It comes first on the way back.",
+        ),
     ),
     Mistake(
         "lag_from_the_start",
@@ -296,9 +355,15 @@ LAGS = (
     Mistake(
         "lag_by_time",
         "gradient_by_lag",
-        "The entries stand in the order of time; this task asks for the order of the lag, with lag 0 first.",
+        (
+            "The entries stand in the order of time; this task asks for the order of the lag, with "
+            "lag 0 first."
+        ),
         (Change(_ARRAY, "return np.array(norms)[::-1]"),),
-        ("Which entry of yours is the norm of dhT itself?", "Entry k is k steps back from the end."),
+        (
+            "Which entry of yours is the norm of dhT itself?",
+            "Entry k is k steps back from the end.",
+        ),
         convention=True,
     ),
     Mistake(
@@ -306,28 +371,43 @@ LAGS = (
         "gradient_by_lag",
         "Lag 0 is missing: the first entry is one step back already.",
         (Change(_START, "norms = []"),),
-        ("How many entries do you return? There are T + 1.", "With no step back, the gradient is dhT itself."),
+        (
+            "How many entries do you return? There are T + 1.",
+            "With no step back, the gradient is dhT itself.",
+        ),
     ),
     Mistake(
         "lag_h0_missing",
         "gradient_by_lag",
         "The last entry is missing, the gradient of h0.",
         (Change(_ARRAY, "return np.array(norms[:-1])"),),
-        ("How many entries do you return? There are T + 1.", "The way goes on through the first step, to h0."),
+        (
+            "How many entries do you return? There are T + 1.",
+            "The way goes on through the first step, to h0.",
+        ),
     ),
     Mistake(
         "lag_norm_of_batch",
         "gradient_by_lag",
-        "The norm is taken over all examples together; the mean of the examples' norms is asked for.",
+        (
+            "The norm is taken over all examples together; the mean of the examples' norms is "
+            "asked for."
+        ),
         _norms("np.linalg.norm(d)"),
-        ("With one example your result is right.", "Take the norm of each row of d, and then the mean."),
+        (
+            "With one example your result is right.",
+            "Take the norm of each row of d, and then the mean.",
+        ),
     ),
     Mistake(
         "lag_norm_of_mean",
         "gradient_by_lag",
         "The mean over the examples is taken before the norm; opposite gradients cancel.",
         _norms("np.linalg.norm(d.mean(axis=0))"),
-        ("With one example your result is right.", "Two gradients that point against each other: what is your result?"),
+        (
+            "With one example your result is right.",
+            "Two gradients that point against each other: what is your result?",
+        ),
     ),
     Mistake(
         "lag_sum",
@@ -346,7 +426,10 @@ LAGS = (
     Mistake(
         "lag_rms",
         "gradient_by_lag",
-        "The root of the mean square over all numbers is taken; the mean of the examples' norms is asked for.",
+        (
+            "The root of the mean square over all numbers is taken; the mean of the examples' "
+            "norms is asked for."
+        ),
         _norms("np.sqrt((d**2).mean())"),
         (
             "Take one example with dhT = (3, 4): what must stand at lag 0?",
@@ -358,7 +441,10 @@ LAGS = (
         "gradient_by_lag",
         "Absolute values are taken in place of the Euclidean norm.",
         _norms("np.abs(d).sum(axis=1).mean()"),
-        ("Take one example with dhT = (3, 4): what must stand at lag 0?", "The norm asked for is the Euclidean one."),
+        (
+            "Take one example with dhT = (3, 4): what must stand at lag 0?",
+            "The norm asked for is the Euclidean one.",
+        ),
     ),
     Mistake(
         "lag_relative",
@@ -427,7 +513,10 @@ RADIUS = (
         "scale_to_radius",
         "The mean of the eigenvalues' absolute values is taken, and not the largest.",
         (Change(_LARGEST, "largest = np.abs(eigenvalues).mean()"),),
-        ("Try it on a diagonal matrix with 1 and 3.", "One eigenvalue decides what happens over many steps. Which?"),
+        (
+            "Try it on a diagonal matrix with 1 and 3.",
+            "One eigenvalue decides what happens over many steps. Which?",
+        ),
     ),
     Mistake(
         "symmetric_solver",
@@ -441,7 +530,10 @@ RADIUS = (
         "scale_to_radius",
         "The result has the spectral radius 1, whatever radius is asked for.",
         (Change(_SCALED, "return W / largest"),),
-        ("Which argument is never used?", "What is the spectral radius of your result for radius 0.5?"),
+        (
+            "Which argument is never used?",
+            "What is the spectral radius of your result for radius 0.5?",
+        ),
     ),
     Mistake(
         "not_divided",
@@ -475,12 +567,18 @@ ORTHOGONAL = (
         "orthogonal",
         "The signs of Q are left as the library gives them.",
         (Change(_SIGN, ""),),
-        ("Is every entry on the diagonal of R = Q.T @ A above 0?", "Which columns of Q must be turned round?"),
+        (
+            "Is every entry on the diagonal of R = Q.T @ A above 0?",
+            "Which columns of Q must be turned round?",
+        ),
     ),
     Mistake(
         "qr_as_it_is",
         "orthogonal",
-        "Q is returned as the library gives it: its signs are not fixed, and a wide matrix is not transposed first.",
+        (
+            "Q is returned as the library gives it: its signs are not fixed, and a wide matrix is "
+            "not transposed first."
+        ),
         (Change(_TALL, "tall = A"), Change(_SIGN, ""), Change(_Q, "return Q")),
         (
             "Is every entry on the diagonal of R = Q.T @ A above 0?",
@@ -500,8 +598,14 @@ ORTHOGONAL = (
     Mistake(
         "polar_factor",
         "orthogonal",
-        "This is the orthogonal matrix nearest to A, U V.T of its singular value decomposition; this task asks for Q of QR.",
-        (Change(_QR, "U, s, V = np.linalg.svd(tall, full_matrices=False)"), Change(_SIGN, "Q = U @ V")),
+        (
+            "This is the orthogonal matrix nearest to A, U V.T of its singular value "
+            "decomposition; this task asks for Q of QR."
+        ),
+        (
+            Change(_QR, "U, s, V = np.linalg.svd(tall, full_matrices=False)"),
+            Change(_SIGN, "Q = U @ V"),
+        ),
         (
             "Your matrix is orthogonal, and as good a start.",
             "Here the one is asked for whose Q.T @ A is upper triangular.",
@@ -512,7 +616,10 @@ ORTHOGONAL = (
         "unit_columns",
         "orthogonal",
         "The columns have length 1, and do not stand at right angles.",
-        (Change(_QR, "R = np.eye(tall.shape[1])"), Change(_SIGN, "Q = tall / np.linalg.norm(tall, axis=0)")),
+        (
+            Change(_QR, "R = np.eye(tall.shape[1])"),
+            Change(_SIGN, "Q = tall / np.linalg.norm(tall, axis=0)"),
+        ),
         (
             "Print Q.T @ Q: what stands off its diagonal?",
             "From each column, what the columns before it hold must be taken away.",
@@ -522,7 +629,10 @@ ORTHOGONAL = (
         "whole_norm",
         "orthogonal",
         "A is divided by its norm: its columns neither have length 1 nor stand at right angles.",
-        (Change(_QR, "R = np.eye(tall.shape[1])"), Change(_SIGN, "Q = tall / np.linalg.norm(tall)")),
+        (
+            Change(_QR, "R = np.eye(tall.shape[1])"),
+            Change(_SIGN, "Q = tall / np.linalg.norm(tall)"),
+        ),
         ("Print Q.T @ Q: is it the identity?", "No single factor makes a matrix orthogonal."),
     ),
     Mistake(
@@ -530,14 +640,20 @@ ORTHOGONAL = (
         "orthogonal",
         "The columns stand at right angles, and their lengths are not 1.",
         (Change(_SIGN, "Q = Q * np.diag(R)"),),
-        ("Print Q.T @ Q: what stands on its diagonal?", "Only the sign is wanted of the diagonal of R."),
+        (
+            "Print Q.T @ Q: what stands on its diagonal?",
+            "Only the sign is wanted of the diagonal of R.",
+        ),
     ),
     Mistake(
         "R_for_Q",
         "orthogonal",
         "R is returned where Q is asked for.",
         (Change(_SIGN, "Q = R * np.sign(np.diag(R))[:, None]"),),
-        ("Is your result orthogonal? Print it times its transpose.", "Which of the two factors of QR is orthogonal?"),
+        (
+            "Is your result orthogonal? Print it times its transpose.",
+            "Which of the two factors of QR is orthogonal?",
+        ),
     ),
     Mistake(
         "wide_not_transposed",
@@ -554,11 +670,17 @@ ORTHOGONAL = (
         "orthogonal",
         "For a wide matrix, the result is not turned back: it has the shape of A.T.",
         (Change(_Q, "return Q"),),
-        ("With more rows than columns your result is right.", "Compare the shapes of A and of your result."),
+        (
+            "With more rows than columns your result is right.",
+            "Compare the shapes of A and of your result.",
+        ),
     ),
 )
 
-_SQUARES, _TOTAL = "squares = [(g**2).sum() for g in grads.values()]", "norm = np.sqrt(sum(squares))"
+_SQUARES, _TOTAL = (
+    "squares = [(g**2).sum() for g in grads.values()]",
+    "norm = np.sqrt(sum(squares))",
+)
 _SCALE, _CLIPPED = (
     "scale = max_norm / norm if norm > max_norm else 1.0",
     "clipped = {name: g * scale for name, g in grads.items()}",
@@ -574,7 +696,10 @@ CLIP = (
         (
             Change(
                 _CLIPPED,
-                "clipped = {name: g * min(1.0, max_norm / max(np.linalg.norm(g), 1e-300)) for name, g in grads.items()}",
+                (
+                    "clipped = {name: g * min(1.0, max_norm / max(np.linalg.norm(g), 1e-300)) for "
+                    "name, g in grads.items()}"
+                ),
             ),
         ),
         (_DIRECTION, "How many factors are there? There should be one."),
@@ -583,7 +708,12 @@ CLIP = (
         "clip_by_value",
         "clip_by_norm",
         "Each entry is cut off at max_norm; the length of the whole gradient is what is limited.",
-        (Change(_CLIPPED, "clipped = {name: np.clip(g, -max_norm, max_norm) for name, g in grads.items()}"),),
+        (
+            Change(
+                _CLIPPED,
+                "clipped = {name: np.clip(g, -max_norm, max_norm) for name, g in grads.items()}",
+            ),
+        ),
         (_DIRECTION, "What is the norm of your clipped gradients, all together?"),
     ),
     Mistake(
@@ -591,7 +721,10 @@ CLIP = (
         "clip_by_norm",
         "A gradient that is short enough is made longer: the factor is above 1.",
         (Change(_SCALE, "scale = max_norm / norm if norm > 0 else 1.0"),),
-        ("What must happen to a gradient that is shorter than max_norm?", "Clipping makes shorter only."),
+        (
+            "What must happen to a gradient that is shorter than max_norm?",
+            "Clipping makes shorter only.",
+        ),
     ),
     Mistake(
         "never_scaled",
@@ -615,35 +748,50 @@ CLIP = (
         "clip_by_norm",
         "The norms of the arrays are added up; their squares must be.",
         (Change(_TOTAL, "norm = sum(np.sqrt(squares))"),),
-        ("Take the arrays (3,) and (4,): what is the norm of both together?", "Put all entries into one long vector."),
+        (
+            "Take the arrays (3,) and (4,): what is the norm of both together?",
+            "Put all entries into one long vector.",
+        ),
     ),
     Mistake(
         "largest_norm",
         "clip_by_norm",
         "The largest of the arrays' norms is taken for that of all together.",
         (Change(_TOTAL, "norm = np.sqrt(max(squares))"),),
-        ("Take the arrays (3,) and (4,): what is the norm of both together?", "Put all entries into one long vector."),
+        (
+            "Take the arrays (3,) and (4,): what is the norm of both together?",
+            "Put all entries into one long vector.",
+        ),
     ),
     Mistake(
         "rms_for_norm",
         "clip_by_norm",
         "The root of the mean square is taken; the norm adds the squares up.",
         (Change(_TOTAL, "norm = np.sqrt(sum(squares) / sum(g.size for g in grads.values()))"),),
-        ("Take one array with the entries 3 and 4: what is the norm?", "Is there a mean in your norm?"),
+        (
+            "Take one array with the entries 3 and 4: what is the norm?",
+            "Is there a mean in your norm?",
+        ),
     ),
     Mistake(
         "sum_of_absolute_values",
         "clip_by_norm",
         "Absolute values are added up; the Euclidean norm is asked for.",
         (Change(_TOTAL, "norm = sum(np.abs(g).sum() for g in grads.values())"),),
-        ("Take one array with the entries 3 and 4: what is the norm?", "Which norm do you compute?"),
+        (
+            "Take one array with the entries 3 and 4: what is the norm?",
+            "Which norm do you compute?",
+        ),
     ),
     Mistake(
         "largest_entry_clipped",
         "clip_by_norm",
         "The largest entry is taken for the norm.",
         (Change(_TOTAL, "norm = max(np.abs(g).max() for g in grads.values())"),),
-        ("Take one array with the entries 3 and 4: what is the norm?", "All entries have a share in the norm."),
+        (
+            "Take one array with the entries 3 and 4: what is the norm?",
+            "All entries have a share in the norm.",
+        ),
     ),
     Mistake(
         "bias_left_out",
@@ -684,14 +832,20 @@ CHRONO = (
         "chrono_biases",
         "The input gate is left at 0: what is kept long is added up too fast.",
         (Change(_I, "i = np.zeros_like(f)"),),
-        ("Which block of b is never set?", "The input gate gets the negative of the forget gate's bias."),
+        (
+            "Which block of b is never set?",
+            "The input gate gets the negative of the forget gate's bias.",
+        ),
     ),
     Mistake(
         "input_gate_sign",
         "chrono_biases",
         "The input gate gets the forget gate's bias with the same sign.",
         (Change(_I, "i = f"),),
-        ("What is i + f at the start in your layer? It should be 1.", "A unit that forgets slowly must write slowly."),
+        (
+            "What is i + f at the start in your layer? It should be 1.",
+            "A unit that forgets slowly must write slowly.",
+        ),
     ),
     Mistake(
         "forget_gate_only_one",
@@ -717,7 +871,10 @@ CHRONO = (
     Mistake(
         "gates_exchanged",
         "chrono_biases",
-        "Forget gate and input gate have each other's bias: either their signs are exchanged, or their blocks.",
+        (
+            "Forget gate and input gate have each other's bias: either their signs are exchanged, "
+            "or their blocks."
+        ),
         (Change(_LOG, "f = -np.log(times)"),),
         ("Is your forget gate open at the start? Its block is the second one.", _SIGMOID),
     ),
@@ -755,12 +912,18 @@ CHRONO = (
         "chrono_biases",
         "The forget gate's bias stands in the third block; PyTorch has i, f, g, o.",
         (Change(_IH, "bias_ih = np.concatenate([i, g, f, o])"),),
-        ("Which block does PyTorch put second?", "In which block of H entries does your forget gate's bias stand?"),
+        (
+            "Which block does PyTorch put second?",
+            "In which block of H entries does your forget gate's bias stand?",
+        ),
         convention=True,
     ),
 )
 
-_AX, _MX = "a_r, a_z, a_n = np.split(x @ Wx + b, 3, axis=1)", "m_r, m_z, m_n = np.split(h_prev @ Wh, 3, axis=1)"
+_AX, _MX = (
+    "a_r, a_z, a_n = np.split(x @ Wx + b, 3, axis=1)",
+    "m_r, m_z, m_n = np.split(h_prev @ Wh, 3, axis=1)",
+)
 _R, _Z, _N, _GRU = (
     "r = sigmoid(a_r + m_r)",
     "z = sigmoid(a_z + m_z)",
@@ -773,7 +936,10 @@ GRU = (
     Mistake(
         "reset_before",
         "gru_step",
-        "The reset gate acts on h_prev before the product with Wh, as in the paper; here it acts after it, as in PyTorch.",
+        (
+            "The reset gate acts on h_prev before the product with Wh, as in the paper; here it "
+            "acts after it, as in PyTorch."
+        ),
         (Change(_N, "n = np.tanh(a_n + bh + (r * h_prev) @ Wh[:, 2 * h_prev.shape[1] :])"),),
         (
             "With H = 1 and bh = 0 your result is right.",
@@ -784,7 +950,10 @@ GRU = (
     Mistake(
         "z_exchanged",
         "gru_step",
-        "z and 1 - z are exchanged; some papers write it so. Here z says how much of the old state is kept.",
+        (
+            "z and 1 - z are exchanged; some papers write it so. Here z says how much of the old "
+            "state is kept."
+        ),
         (Change(_GRU, "h = z * n + (1 - z) * h_prev"),),
         ("What must h be where z is 1?", "Compare the last equation with your line."),
         convention=True,
@@ -792,12 +961,18 @@ GRU = (
     Mistake(
         "blocks_zrn",
         "gru_step",
-        "The blocks are taken in the order z, r, n, that of Keras; here they stand in the order r, z, n, that of PyTorch.",
+        (
+            "The blocks are taken in the order z, r, n, that of Keras; here they stand in the "
+            "order r, z, n, that of PyTorch."
+        ),
         (
             Change(_AX, "a_z, a_r, a_n = np.split(x @ Wx + b, 3, axis=1)"),
             Change(_MX, "m_z, m_r, m_n = np.split(h_prev @ Wh, 3, axis=1)"),
         ),
-        ("Which columns of Wx do you give to which gate?", "Your equations are right, up to the names of the gates."),
+        (
+            "Which columns of Wx do you give to which gate?",
+            "Your equations are right, up to the names of the gates.",
+        ),
         convention=True,
     ),
     Mistake(
@@ -805,7 +980,10 @@ GRU = (
         "gru_step",
         "bh is added outside of the reset gate: it must be shut off together with the old state.",
         (Change(_N, "n = np.tanh(a_n + bh + r * m_n)"),),
-        ("Where r is 0, may bh have an effect?", "Which of the two biases stands inside of the brackets?"),
+        (
+            "Where r is 0, may bh have an effect?",
+            "Which of the two biases stands inside of the brackets?",
+        ),
     ),
     Mistake(
         "bh_missing",
@@ -819,7 +997,10 @@ GRU = (
         "gru_step",
         "The reset gate acts on the input's share of the candidate, too.",
         (Change(_N, "n = np.tanh(r * (a_n + m_n + bh))"),),
-        ("Where r is 0, does your candidate still see the input?", "The reset gate hides the old state only."),
+        (
+            "Where r is 0, does your candidate still see the input?",
+            "The reset gate hides the old state only.",
+        ),
     ),
     Mistake(
         "no_reset",
@@ -833,14 +1014,20 @@ GRU = (
         "gru_step",
         "The candidate is made with z in the place of r.",
         (Change(_N, "n = np.tanh(a_n + z * (m_n + bh))"),),
-        ("Change b in the block of r: does your h change?", "Which gate belongs into the equation of n?"),
+        (
+            "Change b in the block of r: does your h change?",
+            "Which gate belongs into the equation of n?",
+        ),
     ),
     Mistake(
         "reset_for_update",
         "gru_step",
         "The new state is mixed with r in the place of z.",
         (Change(_GRU, "h = (1 - r) * n + r * h_prev"),),
-        ("Change b in the block of z: does your h change?", "Which gate belongs into the last equation?"),
+        (
+            "Change b in the block of z: does your h change?",
+            "Which gate belongs into the last equation?",
+        ),
     ),
     Mistake(
         "candidate_added",

@@ -1,12 +1,15 @@
 """One training loop for three engines: a model in NumPy, in PyTorch or in Keras.
 
-You say what a step is: the loss of the model on one batch. `train` does the rest, in the same way for all three.
+You say what a step is: the loss of the model on one batch. `train` does the rest, in the same way
+for all three.
 
     engine = NumpyEngine(params, step)            # or TorchEngine(model, step), KerasEngine(model, step)
-    history = train(engine, batches, steps=500, lr=0.01, clip=1.0, validation=validation_batches, patience=3)
+    history = train(engine, batches, steps=500, lr=0.01, clip=1.0, validation=validation_batches,
+    patience=3)
 
-Read `lstm_ref.train.loop` first: the loop itself. The engines say how each library computes and changes; the other modules
-do what every long run needs: a history, the best weights, checkpoints, random numbers that go on where they stopped.
+Read `lstm_ref.train.loop` first: the loop itself. The engines say how each library computes and
+changes; the other modules do what every long run needs: a history, the best weights, checkpoints,
+random numbers that go on where they stopped.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -24,7 +27,13 @@ if TYPE_CHECKING:
     from lstm_ref.train.sentences import SentenceClassifier, class_scores, fit_sentences
     from lstm_ref.train.summariser import Pointer, SummaryWords, copy_loss, fit_summaries, summarise
     from lstm_ref.train.torch_engine import TorchEngine
-    from lstm_ref.train.translator import Translator, fit_translator, teacher_forced, translate, translate_beam
+    from lstm_ref.train.translator import (
+        Translator,
+        fit_translator,
+        teacher_forced,
+        translate,
+        translate_beam,
+    )
 
 __all__ = [
     "CheckpointError",

@@ -1,7 +1,8 @@
 """A run on disk, so that it can go on exactly where it stopped.
 
-A file holds a line with the SHA-256 of all that follows, then NumPy's .npz: the arrays, and a text in JSON that says where each
-belongs. There is no pickle in it, so reading a file that somebody else wrote runs no code of theirs.
+A file holds a line with the SHA-256 of all that follows, then NumPy's .npz: the arrays, and a text
+in JSON that says where each belongs. There is no pickle in it, so reading a file that somebody else
+wrote runs no code of theirs.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ MAGIC = b"lstm_ref checkpoint 1 "
 def write_checkpoint(path: Path, tree: Mapping[str, Any]) -> None:
     """Write dicts, lists, tuples, arrays, numbers, texts and None.
 
-    The file is written beside its place and then moved there: a program that is killed while it writes leaves the old one whole.
+    The file is written beside its place and then moved there: a program that is killed while it
+    writes leaves the old one whole.
 
     Parameters
     ----------
@@ -63,10 +65,13 @@ def read_checkpoint(path: Path) -> Any:
     line, _, content = path.read_bytes().partition(b"\n")
     if not line.startswith(MAGIC):
         raise CheckpointError(
-            f"train: {path} is not a checkpoint of lstm_ref.train in a version that is known here; give another path"
+            f"train: {path} is not a checkpoint of lstm_ref.train in a version that is known "
+            "here; give another path"
         )
     if line.removeprefix(MAGIC) != hashlib.sha256(content).hexdigest().encode():
-        raise CheckpointError(f"train: {path} is damaged, its SHA-256 is wrong; delete it and start anew")
+        raise CheckpointError(
+            f"train: {path} is damaged, its SHA-256 is wrong; delete it and start anew"
+        )
     with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
         return _unpack(json.loads(arrays["tree"].tobytes().decode()), arrays)
 
@@ -81,7 +86,8 @@ def _pack(tree: Any, arrays: dict[str, Array]) -> Any:
         name = f"array{len(arrays)}"
         arrays[name] = tree
         return {"array": name}
-    if isinstance(tree, Mapping):  # in pairs: the keys of JSON are texts, and PyTorch counts its parameters
+    # in pairs: the keys of JSON are texts, and PyTorch counts its parameters
+    if isinstance(tree, Mapping):
         return {"dict": [[_pack(key, arrays), _pack(value, arrays)] for key, value in tree.items()]}
     if type(tree) in (tuple, list):
         return {type(tree).__name__: [_pack(part, arrays) for part in tree]}

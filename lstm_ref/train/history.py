@@ -17,11 +17,13 @@ class History:
     loss, lr : training loss before the update of that step, and the learning rate of the update
     grad_norm : length of all gradients together, before clipping
     clipped : True where it was longer than allowed
-    update_ratio : length of the update over the length of the weights: about 0.001 is usual, 0.1 is much
+    update_ratio : length of the update over the length of the weights: about 0.001 is usual, 0.1 is
+        much
     seconds : of wall clock that the step took, its batch included
     validation : (steps taken, validation loss), as often as it was measured
     best : the (steps taken, validation loss) that was lowest, None before the first
-    stopped : why training ended: "steps", "passes", "patience" or "interrupted"; "" while it goes on
+    stopped : why training ended: "steps", "passes", "patience" or "interrupted"; "" while it goes
+        on
 
     Examples
     --------

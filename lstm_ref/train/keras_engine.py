@@ -1,4 +1,6 @@
-"""A Keras model, layers or variables on TensorFlow, and a step that returns the loss as a tensor, under a GradientTape."""
+"""A Keras model, layers or variables on TensorFlow, and a step that returns the loss as a tensor,
+under a GradientTape.
+"""
 
 from __future__ import annotations
 
@@ -25,19 +27,21 @@ except ImportError as error:
 class KerasEngine:
     """Trains a Keras model with a step in TensorFlow.
 
-    Its losses are those of the other engines but for what Keras's optimisers do on their own: they round the learning rate and
-    other constants to ``keras.config.floatx()``, float32 unless you change it, and Adam adds epsilon in another place.
+    Its losses are those of the other engines but for what Keras's optimisers do on their own: they
+    round the learning rate and other constants to ``keras.config.floatx()``, float32 unless you
+    change it, and Adam adds epsilon in another place.
 
     Parameters
     ----------
     model : keras.Model or keras.layers.Layer, built; or a list or dict of layers and keras.Variable
-    step : ``step(model, batch) -> loss``, a tensor with one number; with carry ``step(model, batch, state) -> (loss, state)``,
-        and state is None at the start of each pass. NumPy arrays in the batch arrive as tensors. A step with an argument
-        ``training`` is told whether it trains: hand it on to layers that drop
+    step : ``step(model, batch) -> loss``, a tensor with one number; with carry ``step(model, batch,
+        state) -> (loss, state)``, and state is None at the start of each pass. NumPy arrays in the
+        batch arrive as tensors. A step with an argument ``training`` is told whether it trains:
+        hand it on to layers that drop
     optimiser : keras.optimizers.Optimizer; None means Adam. Its learning rate is set by `train`
     carry : the step takes a state and returns it, for truncated backpropagation through time
-    loss : ``loss(model, batch) -> loss``, with carry ``loss(model, batch, state) -> (loss, state)``: what validation calls. None
-        means the step
+    loss : ``loss(model, batch) -> loss``, with carry ``loss(model, batch, state) -> (loss,
+        state)``: what validation calls. None means the step
     compile : compile step and gradients by tf.function: faster, and harder to look into
 
     Attributes
@@ -61,22 +65,26 @@ class KerasEngine:
     ) -> None:
         if keras.backend.backend() != "tensorflow":
             raise ArgumentError(
-                f"KerasEngine: Keras must run on TensorFlow, it runs on {keras.backend.backend()}; set the environment variable "
+                f"KerasEngine: Keras must run on TensorFlow, it runs on {keras.backend.backend()}; "
+                "set the environment variable "
                 "KERAS_BACKEND=tensorflow before Keras is imported"
             )
         self.model = model
         variables = list(_variables(model))
-        # Not by their paths: Keras counts its layers and variables, and the second model of a program would have other names.
+        # Not by their paths: Keras counts its layers and variables, and the second model of a
+        # program would have other names.
         self._all = {f"{k} {re.sub(r'_[0-9]+$', '', v.name)}": v for k, v in enumerate(variables)}
         self._trained = {name: v for name, v in self._all.items() if v.trainable}
         if not self._trained:
             raise ArgumentError(
-                f"KerasEngine: model has no variable to train, got {type(model).__name__}; is it built? Call it on a batch first"
+                f"KerasEngine: model has no variable to train, got {type(model).__name__}; is "
+                "it built? Call it on a batch first"
             )
         self._optimiser = keras.optimizers.Adam() if optimiser is None else optimiser
         if not isinstance(self._optimiser, keras.optimizers.Optimizer):
             raise ArgumentError(
-                f"KerasEngine: optimiser must be a keras.optimizers.Optimizer, got {type(optimiser).__name__}"
+                "KerasEngine: optimiser must be a keras.optimizers.Optimizer, got "
+                f"{type(optimiser).__name__}"
             )
         self._optimiser.build(list(self._trained.values()))
         self.optimiser = type(self._optimiser).__name__
@@ -90,11 +98,16 @@ class KerasEngine:
         loss, grads, state = self._differentiate(_to_tensors(batch), state)
         if all(g is None for g in grads):
             raise ArgumentError(
-                "KerasEngine: step must return a loss that depends on the variables of the model; did it leave TensorFlow "
+                "KerasEngine: step must return a loss that depends on the variables of the model; "
+                "did it leave TensorFlow "
                 "through .numpy(), or use another model?"
             )
         named = zip(self._trained, grads, strict=True)
-        return float(loss), {name: tf.convert_to_tensor(g) for name, g in named if g is not None}, state
+        return (
+            float(loss),
+            {name: tf.convert_to_tensor(g) for name, g in named if g is not None},
+            state,
+        )
 
     def loss(self, batch: Any, state: Any) -> tuple[float, Any]:
         """Loss and state, as in evaluation."""
@@ -104,19 +117,28 @@ class KerasEngine:
     def update(self, grads: Weights, lr: float) -> None:
         """One step of the optimiser."""
         self._optimiser.learning_rate = lr
-        self._optimiser.apply([grads.get(name) for name in self._trained], list(self._trained.values()))
+        self._optimiser.apply(
+            [grads.get(name) for name in self._trained], list(self._trained.values())
+        )
 
     def norm(self, arrays: Weights) -> float:
         """Length of all arrays together."""
-        # Divided by the largest number first, as in NumPy: the squares of gradients that explode would overflow.
+        # Divided by the largest number first, as in NumPy: the squares of gradients that explode
+        # would overflow.
         largest = max(float(tf.reduce_max(tf.abs(array))) for array in arrays.values())
         if largest == 0 or not math.isfinite(largest):
             return largest
-        return largest * math.sqrt(sum(float(tf.reduce_sum((array / largest) ** 2)) for array in arrays.values()))
+        return largest * math.sqrt(
+            sum(float(tf.reduce_sum((array / largest) ** 2)) for array in arrays.values())
+        )
 
     def weights(self) -> Weights:
         """Copies of all variables; not of the random numbers of the layers."""
-        return {name: tf.identity(v.value) for name, v in self._all.items() if "seed_generator" not in v.path}
+        return {
+            name: tf.identity(v.value)
+            for name, v in self._all.items()
+            if "seed_generator" not in v.path
+        }
 
     def set_weights(self, weights: Weights) -> None:
         """Put such copies back."""
@@ -124,7 +146,9 @@ class KerasEngine:
             self._all[name].assign(value)
 
     def snapshot(self, state: Any) -> dict[str, Any]:
-        """All variables, those that the layers draw random numbers from included, the optimiser's, and the carried state."""
+        """All variables, those that the layers draw random numbers from included, the optimiser's,
+        and the carried state.
+        """
         return {
             "weights": {name: v.numpy().copy() for name, v in self._all.items()},
             "optimiser": [v.numpy().copy() for v in self._optimiser.variables],
@@ -158,7 +182,8 @@ def _variables(model: Any) -> Iterator[Any]:
             yield from _variables(part)
     else:
         raise ArgumentError(
-            "KerasEngine: model must be a keras.Model, a layer, or a list or dict of layers and keras.Variable, "
+            "KerasEngine: model must be a keras.Model, a layer, or a list or dict of layers and "
+            "keras.Variable, "
             f"got {type(model).__name__}"
         )
 

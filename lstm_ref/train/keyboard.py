@@ -11,9 +11,11 @@ from typing import Any
 
 @contextmanager
 def whole_step() -> Iterator[None]:
-    """Let Ctrl-C wait until the end of the block, so that no parameter is changed without the others.
+    """Let Ctrl-C wait until the end of the block, so that no parameter is changed without the
+    others.
 
-    A second Ctrl-C does not wait. In other threads than the main one nothing is done: Python sends them no signals.
+    A second Ctrl-C does not wait. In other threads than the main one nothing is done: Python sends
+    them no signals.
     """
     if threading.current_thread() is not threading.main_thread():
         yield

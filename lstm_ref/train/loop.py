@@ -1,4 +1,6 @@
-"""The training loop: what happens in a step, and what happens around it. It knows no library; an `Engine` does the rest."""
+"""The training loop: what happens in a step, and what happens around it. It knows no library; an
+`Engine` does the rest.
+"""
 
 from __future__ import annotations
 
@@ -41,26 +43,30 @@ def train(
 ) -> History:
     """Train a model until enough steps or passes are done, or validation no longer improves.
 
-    The model is ``engine.model``: it holds the last weights afterwards, or the best ones where ``patience`` is given. Ctrl-C
-    ends training after the step that is under way, in the same good order.
+    The model is ``engine.model``: it holds the last weights afterwards, or the best ones where
+    ``patience`` is given. Ctrl-C ends training after the step that is under way, in the same good
+    order.
 
     Parameters
     ----------
     engine : NumpyEngine, TorchEngine or KerasEngine
-    batches : function that gives the batches of one pass over the data, or a list of them. A state that is carried is None at
-        the start of each pass
+    batches : function that gives the batches of one pass over the data, or a list of them. A state
+        that is carried is None at the start of each pass
     steps, passes : how long: at least one of them; whichever comes first
-    lr : learning rate; or a function of the number of steps taken, 0 at the first one, as `lstm_ref.optim` has them; or a
-        function of this number and the History so far
-    clip : largest length that all gradients together may have; longer ones are shortened, their direction stays
+    lr : learning rate; or a function of the number of steps taken, 0 at the first one, as
+        `lstm_ref.optim` has them; or a function of this number and the History so far
+    clip : largest length that all gradients together may have; longer ones are shortened, their
+        direction stays
     validation : as ``batches``; the loss over them is measured as `mean_loss` does it
-    evaluate : instead of validation, a function ``evaluate(model) -> number`` where lower is better, such as 1 - accuracy
-    validate_every : steps from one validation to the next; None means one after each pass. One more comes at the end
-    patience : end after so many validations without a new best one, and put the best weights back (however training ends);
-        None means that the last weights stay
-    rng : numpy.random.Generator, or several, that ``batches`` and the step draw from, so that a checkpoint can hold where they
-        stand. The global generators of Python, NumPy and PyTorch are kept in any case. Batches that are drawn one by one need
-        another generator than the step
+    evaluate : instead of validation, a function ``evaluate(model) -> number`` where lower is
+        better, such as 1 - accuracy
+    validate_every : steps from one validation to the next; None means one after each pass. One more
+        comes at the end
+    patience : end after so many validations without a new best one, and put the best weights back
+        (however training ends); None means that the last weights stay
+    rng : numpy.random.Generator, or several, that ``batches`` and the step draw from, so that a
+        checkpoint can hold where they stand. The global generators of Python, NumPy and PyTorch are
+        kept in any case. Batches that are drawn one by one need another generator than the step
     checkpoint : file in which the run is kept, every ``checkpoint_every`` steps and at the end
     resume : go on with the run in that file, exactly where it stood; where there is no file, begin
     progress : True for a progress bar, False for none, None for one on a terminal
@@ -72,9 +78,10 @@ def train(
     Raises
     ------
     ArgumentError : an argument that does not fit, by name; also data without a single batch
-    DivergedError : a loss or a gradient is NaN or infinite. The model holds the weights before the last update, whose loss was
-        finite
-    CheckpointError : the file is no checkpoint, is damaged, or belongs to another model or to other data
+    DivergedError : a loss or a gradient is NaN or infinite. The model holds the weights before the
+        last update, whose loss was finite
+    CheckpointError : the file is no checkpoint, is damaged, or belongs to another model or to other
+        data
     MissingPackageError : progress is True, and tqdm is not installed
 
     Examples
@@ -128,7 +135,15 @@ def _loop(engine: Engine, run: Run, schedule: Schedule, clip: float) -> None:
                     before = engine.weights()
                     engine.update(grads, rate)
                     ratio = _update_ratio(engine, before, grads)
-                    run.record(batch, state, loss=loss, lr=rate, grad_norm=norm, clipped=clipped, update_ratio=ratio)
+                    run.record(
+                        batch,
+                        state,
+                        loss=loss,
+                        lr=rate,
+                        grad_norm=norm,
+                        clipped=clipped,
+                        update_ratio=ratio,
+                    )
                 run.between_steps()
                 if run.finished():
                     break
@@ -137,16 +152,20 @@ def _loop(engine: Engine, run: Run, schedule: Schedule, clip: float) -> None:
         run.end()
     except NotFiniteError as error:
         engine.set_weights(before)
-        raise DivergedError(_what_to_look_at(error, run.history, batch, clip), run.history) from error
+        raise DivergedError(
+            _what_to_look_at(error, run.history, batch, clip), run.history
+        ) from error
 
 
 def mean_loss(engine: Engine, batches: Batches) -> float:
-    """Mean loss over batches, in evaluation mode: each weighs as many examples as it holds. The model stays as it is.
+    """Mean loss over batches, in evaluation mode: each weighs as many examples as it holds. The
+    model stays as it is.
 
     Parameters
     ----------
     engine : NumpyEngine, TorchEngine or KerasEngine
-    batches : function that gives the batches, or a list of them. A state that is carried is None at the first one
+    batches : function that gives the batches, or a list of them. A state that is carried is None at
+        the first one
 
     Returns
     -------
@@ -169,12 +188,16 @@ def mean_loss(engine: Engine, batches: Batches) -> float:
         total += loss * rows(batch)
         count += rows(batch)
     if count == 0:
-        raise ArgumentError("train: validation must hold at least one example, got batches of length 0")
+        raise ArgumentError(
+            "train: validation must hold at least one example, got batches of length 0"
+        )
     return total / count
 
 
 def _schedule(lr: Any) -> Schedule:
-    """Learning rate as a function of the number of steps and the history, whatever it was given as."""
+    """Learning rate as a function of the number of steps and the history, whatever it was given
+    as.
+    """
     if not callable(lr):
         return lambda taken, history: float(lr)
     places = [p for p in inspect.signature(lr).parameters.values() if p.default is p.empty]
@@ -201,18 +224,28 @@ def _check_finite(loss: float, norm: float, rate: float) -> None:
 def _what_to_look_at(error: NotFiniteError, history: History, batch: Any, clip: float) -> str:
     k = history.steps + 1
     text = f"train: step {k}: {error}. "
-    bad = [k for k, array in enumerate(arrays_of(batch)) if array.dtype.kind == "f" and not np.isfinite(array).all()]
+    bad = [
+        k
+        for k, array in enumerate(arrays_of(batch))
+        if array.dtype.kind == "f" and not np.isfinite(array).all()
+    ]
     if bad:
-        return (
-            text
-            + f"The batch itself holds NaN or infinity, in array {bad[0]} of it: look at the data, and at what scales them"
+        return text + (
+            f"The batch itself holds NaN or infinity, in array {bad[0]} of it: look at the "
+            "data, and at what scales them"
         )
     if not history.loss:
-        return text + "It is the first step: look at the initial weights, and at a logarithm or a division in the loss"
+        return text + (
+            "It is the first step: look at the initial weights, and at a logarithm or a "
+            "division in the loss"
+        )
     return text + (
-        f"The model holds the weights before the last update, whose loss was {history.loss[-1]:.4g}. That update was "
-        f"{history.update_ratio[-1]:.2g} of the weights, with learning rate {history.lr[-1]:.2g} and gradients of length "
-        f"{history.grad_norm[-1]:.2g}, {f'clipped to {clip:.2g}' if clip < math.inf else 'not clipped'}: try a tenth of the "
+        "The model holds the weights before the last update, whose loss was "
+        f"{history.loss[-1]:.4g}. That update was "
+        f"{history.update_ratio[-1]:.2g} of the weights, with learning rate {history.lr[-1]:.2g} "
+        "and gradients of length "
+        f"{history.grad_norm[-1]:.2g}, "
+        f"{f'clipped to {clip:.2g}' if clip < math.inf else 'not clipped'}: try a tenth of the "
         f"learning rate{'' if clip < math.inf else ', and clip=1.0'}"
     )
 
@@ -220,14 +253,25 @@ def _what_to_look_at(error: NotFiniteError, history: History, batch: Any, clip: 
 def _check(engine: Any, lr: Any, clip: Any, validation: Any, evaluate: Any) -> None:
     if not hasattr(engine, "loss_and_grads"):
         raise ArgumentError(
-            f"train: engine must be a NumpyEngine, TorchEngine or KerasEngine, got {type(engine).__name__}; "
+            "train: engine must be a NumpyEngine, TorchEngine or KerasEngine, got "
+            f"{type(engine).__name__}; "
             "wrap the model: TorchEngine(model, step)"
         )
     for name, number in (("lr", lr), ("clip", clip)):
-        fits = isinstance(number, int | float | np.number) and not isinstance(number, bool) and 0 < number < math.inf
-        if not fits and not (name == "lr" and callable(number)) and not (name == "clip" and number is None):
+        fits = (
+            isinstance(number, int | float | np.number)
+            and not isinstance(number, bool)
+            and 0 < number < math.inf
+        )
+        if (
+            not fits
+            and not (name == "lr" and callable(number))
+            and not (name == "clip" and number is None)
+        ):
             raise ArgumentError(f"train: {name} must be a number above 0, got {number!r}")
     if validation is not None and evaluate is not None:
         raise ArgumentError("train: give validation or evaluate, not both")
     if evaluate is not None and not callable(evaluate):
-        raise ArgumentError(f"train: evaluate must be a function of the model, got {type(evaluate).__name__}")
+        raise ArgumentError(
+            f"train: evaluate must be a function of the model, got {type(evaluate).__name__}"
+        )

@@ -19,13 +19,14 @@ class NumpyEngine:
     Parameters
     ----------
     params : name -> array, float32 or float64; they are copied and never changed
-    step : ``step(params, batch) -> (loss, grads)``, with grads under the names of params; with carry
-        ``step(params, batch, state) -> (loss, grads, state)``, and state is None at the start of each pass. A step with an
-        argument ``training`` is told whether it trains
-    optimiser : name of an optimiser of `lstm_ref.optim`: "sgd", "momentum", "rmsprop", "adam" or "adamw"
+    step : ``step(params, batch) -> (loss, grads)``, with grads under the names of params; with
+        carry ``step(params, batch, state) -> (loss, grads, state)``, and state is None at the start
+        of each pass. A step with an argument ``training`` is told whether it trains
+    optimiser : name of an optimiser of `lstm_ref.optim`: "sgd", "momentum", "rmsprop", "adam" or
+        "adamw"
     carry : the step takes a state and returns it, for truncated backpropagation through time
-    loss : ``loss(params, batch) -> loss``, with carry ``loss(params, batch, state) -> (loss, state)``: what validation calls.
-        None means the step, whose gradients are then thrown away
+    loss : ``loss(params, batch) -> loss``, with carry ``loss(params, batch, state) -> (loss,
+        state)``: what validation calls. None means the step, whose gradients are then thrown away
     options : for the optimiser: ``beta1=0.5``
 
     Attributes
@@ -62,7 +63,8 @@ class NumpyEngine:
     ) -> None:
         if not isinstance(params, Mapping) or not params:
             raise ArgumentError(
-                f"NumpyEngine: params must be a dict of arrays with at least one, got {type(params).__name__}"
+                "NumpyEngine: params must be a dict of arrays with at least one, got "
+                f"{type(params).__name__}"
             )
         check_floats("NumpyEngine", params)
         self.model = {name: array.copy() for name, array in params.items()}
@@ -92,12 +94,16 @@ class NumpyEngine:
 
     def norm(self, arrays: Weights) -> float:
         """Length of all arrays together."""
-        # Divided by the largest number first: gradients that explode are the very case, and their squares would overflow.
+        # Divided by the largest number first: gradients that explode are the very case, and their
+        # squares would overflow.
         largest = max(float(np.abs(array).max(initial=0)) for array in arrays.values())
         if largest == 0 or not math.isfinite(largest):
             return largest
         return largest * math.sqrt(
-            sum(float(np.square(array / largest, dtype=np.float64).sum()) for array in arrays.values())
+            sum(
+                float(np.square(array / largest, dtype=np.float64).sum())
+                for array in arrays.values()
+            )
         )
 
     def weights(self) -> Weights:
@@ -122,7 +128,9 @@ class NumpyEngine:
 
 
 Init = Callable[[Mapping[str, Array]], Any]
-Optimise = Callable[[Mapping[str, Array], Mapping[str, Array], Any, float], tuple[dict[str, Array], Any]]
+Optimise = Callable[
+    [Mapping[str, Array], Mapping[str, Array], Any, float], tuple[dict[str, Array], Any]
+]
 
 # What each optimiser remembers before its first step.
 _MEMORY: dict[str, Init] = {
@@ -137,8 +145,15 @@ _MEMORY: dict[str, Init] = {
 def _find(name: str, options: dict[str, Any]) -> tuple[Init, Optimise]:
     """Initial memory and step of an optimiser of `lstm_ref.optim`."""
     if name not in _MEMORY:
-        raise ArgumentError(f"NumpyEngine: there is no optimiser {name!r}; there are: {', '.join(sorted(_MEMORY))}")
+        raise ArgumentError(
+            f"NumpyEngine: there is no optimiser {name!r}; there are: {', '.join(sorted(_MEMORY))}"
+        )
     if name == "sgd":
-        return _MEMORY[name], lambda params, grads, memory, lr: (optim.sgd(params, grads, lr, **options), None)
+        return _MEMORY[name], lambda params, grads, memory, lr: (
+            optim.sgd(params, grads, lr, **options),
+            None,
+        )
     step = getattr(optim, name)
-    return _MEMORY[name], lambda params, grads, memory, lr: step(params, grads, memory, lr=lr, **options)
+    return _MEMORY[name], lambda params, grads, memory, lr: step(
+        params, grads, memory, lr=lr, **options
+    )

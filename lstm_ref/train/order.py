@@ -16,7 +16,8 @@ Batches = Iterable[Any] | Callable[[], Iterable[Any]]
 
 
 def one_pass(argument: str, batches: Batches) -> Iterator[Any]:
-    """Batches of one pass, from a function that makes them or from something that can be gone through again and again.
+    """Batches of one pass, from a function that makes them or from something that can be gone
+    through again and again.
 
     Raises
     ------
@@ -25,11 +26,13 @@ def one_pass(argument: str, batches: Batches) -> Iterator[Any]:
     found = batches() if callable(batches) else batches
     if not isinstance(found, Iterable):
         raise ArgumentError(
-            f"train: {argument} must be a list of batches, or a function that gives those of one pass, got {type(found).__name__}"
+            f"train: {argument} must be a list of batches, or a function that gives those of "
+            f"one pass, got {type(found).__name__}"
         )
     if found is batches and iter(found) is found:
         raise ArgumentError(
-            f"train: {argument} can be gone through only once, got {type(found).__name__}; give a function that makes it: "
+            f"train: {argument} can be gone through only once, got {type(found).__name__}; give a "
+            "function that makes it: "
             f"{argument}=lambda: ..."
         )
     empty = True
@@ -38,14 +41,16 @@ def one_pass(argument: str, batches: Batches) -> Iterator[Any]:
         yield batch
     if empty:
         raise ArgumentError(
-            f"train: {argument} gave no batch; are there fewer examples than one batch needs, or is an iterator used up?"
+            f"train: {argument} gave no batch; are there fewer examples than one batch needs, "
+            "or is an iterator used up?"
         )
 
 
 class Order:
     """The order of the batches, and the place in it.
 
-    A place in a shuffled order is where the random numbers stood when the pass began, and how many batches were taken since.
+    A place in a shuffled order is where the random numbers stood when the pass began, and how many
+    batches were taken since.
 
     Parameters
     ----------
@@ -103,7 +108,9 @@ class Order:
         self.note()
 
     def note(self) -> None:
-        """Remember where the random numbers stand: what is drawn from here on is drawn again after `go_to`."""
+        """Remember where the random numbers stand: what is drawn from here on is drawn again after
+        `go_to`.
+        """
         self._look("step")
         self._now = self._seen
 
@@ -118,8 +125,10 @@ class Order:
         shared = self._drawing["batches"] & self._drawing["step"]
         if shared:
             raise ArgumentError(
-                "train: with a checkpoint, batches that are drawn one by one need a generator of their own, but the step (or the "
-                f"validation) draws from theirs, too: {', '.join(sorted(shared))}; use two generators, rng=[a, b], or draw the "
+                "train: with a checkpoint, batches that are drawn one by one need a generator of "
+                "their own, but the step (or the "
+                f"validation) draws from theirs, too: {', '.join(sorted(shared))}; use two "
+                "generators, rng=[a, b], or draw the "
                 "whole order when the pass begins"
             )
 
@@ -137,7 +146,8 @@ class Order:
         """Back to such a place."""
         if len(place["now"]["rngs"]) != len(self._rngs):
             raise CheckpointError(
-                f"train: the checkpoint was written with {len(place['now']['rngs'])} generators as rng, got {len(self._rngs)}; "
+                f"train: the checkpoint was written with {len(place['now']['rngs'])} generators as "
+                f"rng, got {len(self._rngs)}; "
                 "give those that shuffle and drop"
             )
         self.passes, self._taken = place["passes"], place["taken"]
@@ -148,7 +158,8 @@ class Order:
 
 def _other_data() -> CheckpointError:
     return CheckpointError(
-        "train: the batches are not those that the checkpoint was written with; is it the same data, in the same order? "
+        "train: the batches are not those that the checkpoint was written with; is it the same "
+        "data, in the same order? "
         "A generator that shuffles must be given as rng"
     )
 

@@ -8,13 +8,15 @@ from lstm_ref.errors import MissingPackageError
 
 
 class ProgressBar:
-    """tqdm's bar on a terminal; nothing in a file, in a page that is built, or where tqdm is not installed.
+    """tqdm's bar on a terminal; nothing in a file, in a page that is built, or where tqdm is not
+    installed.
 
     Parameters
     ----------
     total : number of steps, None where it is not known
     done : steps taken before
-    show : True for a bar in any case (in a notebook, too), False for none, None for one on a terminal
+    show : True for a bar in any case (in a notebook, too), False for none, None for one on a
+        terminal
 
     Raises
     ------
@@ -35,7 +37,8 @@ class ProgressBar:
         except ImportError as error:
             if show:
                 raise MissingPackageError(
-                    "train: progress=True needs tqdm, which is not installed; run: pip install 'inside-the-lstm[data]'"
+                    "train: progress=True needs tqdm, which is not installed; run: pip install "
+                    "'inside-the-lstm[data]'"
                 ) from error
             return
         self._bar = tqdm(total=total, initial=done, unit="step", disable=False if show else None)

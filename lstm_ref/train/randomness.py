@@ -14,7 +14,8 @@ from lstm_ref.errors import ArgumentError
 
 
 def set_seed(seed: int) -> Generator:
-    """Seed the global generators of Python and NumPy, and those of PyTorch and Keras where they are imported.
+    """Seed the global generators of Python and NumPy, and those of PyTorch and Keras where they are
+    imported.
 
     Import PyTorch or Keras first: what is imported later is not seeded.
 
@@ -24,7 +25,8 @@ def set_seed(seed: int) -> Generator:
 
     Returns
     -------
-    rng : numpy.random.Generator with this seed, for initial weights, shuffling and dropout; give it to `train`, too
+    rng : numpy.random.Generator with this seed, for initial weights, shuffling and dropout; give it
+        to `train`, too
 
     Raises
     ------
@@ -37,7 +39,9 @@ def set_seed(seed: int) -> Generator:
     True
     """
     if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or not 0 <= seed < 2**32:
-        raise ArgumentError(f"set_seed: seed must be a whole number from 0 to 2**32 - 1, got {seed!r}")
+        raise ArgumentError(
+            f"set_seed: seed must be a whole number from 0 to 2**32 - 1, got {seed!r}"
+        )
     seed = int(seed)
     random.seed(seed)
     np.random.seed(seed)
@@ -49,7 +53,9 @@ def set_seed(seed: int) -> Generator:
 
 
 def random_states(rngs: Sequence[Generator]) -> dict[str, Any]:
-    """Where all generators stand: Python's, NumPy's, PyTorch's if it is imported, and the given ones."""
+    """Where all generators stand: Python's, NumPy's, PyTorch's if it is imported, and the given
+    ones.
+    """
     states: dict[str, Any] = {
         "python": random.getstate(),
         "numpy": np.random.get_state(legacy=False),
@@ -64,9 +70,13 @@ def random_states(rngs: Sequence[Generator]) -> dict[str, Any]:
 
 
 def differing(states: dict[str, Any], others: dict[str, Any]) -> set[str]:
-    """Names of the generators that stand elsewhere: of those that were given, "rng 0", "rng 1", ..."""
+    """Names of the generators that stand elsewhere: of those that were given, "rng 0", "rng 1",
+    ...
+    """
     pairs = {name: (state, others.get(name)) for name, state in states.items() if name != "rngs"}
-    pairs |= {f"rng {k}": pair for k, pair in enumerate(zip(states["rngs"], others["rngs"], strict=True))}
+    pairs |= {
+        f"rng {k}": pair for k, pair in enumerate(zip(states["rngs"], others["rngs"], strict=True))
+    }
     return {name for name, (state, other) in pairs.items() if not _equal(state, other)}
 
 
@@ -81,7 +91,9 @@ def _equal(a: Any, b: Any) -> bool:
 
 
 def set_random_states(states: dict[str, Any], rngs: Sequence[Generator]) -> None:
-    """Put all generators where they stood. Keras's layers keep their generators among their variables: see its engine."""
+    """Put all generators where they stood. Keras's layers keep their generators among their
+    variables: see its engine.
+    """
     random.setstate(states["python"])
     np.random.set_state(states["numpy"])
     for rng, state in zip(rngs, states["rngs"], strict=True):
@@ -90,4 +102,6 @@ def set_random_states(states: dict[str, Any], rngs: Sequence[Generator]) -> None
     if torch is not None and "torch" in states:
         torch.set_rng_state(torch.from_numpy(states["torch"].copy()))
         if "cuda" in states and torch.cuda.is_available():
-            torch.cuda.set_rng_state_all([torch.from_numpy(state.copy()) for state in states["cuda"]])
+            torch.cuda.set_rng_state_all(
+                [torch.from_numpy(state.copy()) for state in states["cuda"]]
+            )

@@ -20,7 +20,8 @@ from lstm_ref.train.progress import ProgressBar
 
 
 class Run:
-    """One run of `lstm_ref.train.train`, whose arguments these are; ``measure`` gives the validation loss.
+    """One run of `lstm_ref.train.train`, whose arguments these are; ``measure`` gives the
+    validation loss.
 
     Attributes
     ----------
@@ -57,11 +58,14 @@ class Run:
             raise ArgumentError("train: give steps or passes, or training would never end")
         if measure is None and (patience is not None or validate_every is not None):
             name = "validate_every" if patience is None else "patience"
-            raise ArgumentError(f"train: {name} needs something to measure; give validation or evaluate")
+            raise ArgumentError(
+                f"train: {name} needs something to measure; give validation or evaluate"
+            )
         rngs = [rng] if isinstance(rng, Generator) else list(rng)
         if not all(isinstance(one, Generator) for one in rngs):
             raise ArgumentError(
-                "train: rng must be a numpy.random.Generator or a list of them; use np.random.default_rng(seed)"
+                "train: rng must be a numpy.random.Generator or a list of them; use "
+                "np.random.default_rng(seed)"
             )
         self.history = History()
         self.order = Order(batches, rngs, keep=checkpoint is not None)
@@ -74,7 +78,9 @@ class Run:
 
     @contextmanager
     def going(self, resume: bool, progress: bool | None) -> Iterator[None]:
-        """Begin or go on; whatever ends the steps, keep the run, and put the best weights back where they are asked for."""
+        """Begin or go on; whatever ends the steps, keep the run, and put the best weights back
+        where they are asked for.
+        """
         self._open(resume)
         self._bar = ProgressBar(self._steps, self.history.steps, progress)
         self._clock = time.perf_counter()
@@ -116,7 +122,9 @@ class Run:
         self._clock = time.perf_counter()
 
     def end_pass(self) -> None:
-        """The data are used up: the next pass begins at their start, and knows nothing of their end."""
+        """The data are used up: the next pass begins at their start, and knows nothing of their
+        end.
+        """
         if self._measure is not None and self._validate_every is None:
             self._validate()
         self.state = None
@@ -125,7 +133,8 @@ class Run:
 
     def end(self) -> None:
         """Keep the run as it is after its last step, and measure once more."""
-        # In this order: a run that goes on with more steps must not know of a measurement that a longer run never made.
+        # In this order: a run that goes on with more steps must not know of a measurement that a
+        # longer run never made.
         self._write()
         if self._measure is not None and self._measured_at() != self.history.steps:
             self._validate()
@@ -135,7 +144,9 @@ class Run:
 
     def _due(self) -> bool:
         every, steps = self._validate_every, self.history.steps
-        return every is not None and steps > 0 and steps % every == 0 and self._measured_at() != steps
+        return (
+            every is not None and steps > 0 and steps % every == 0 and self._measured_at() != steps
+        )
 
     def _validate(self) -> None:
         assert self._measure is not None
@@ -153,19 +164,23 @@ class Run:
     def _open(self, resume: bool) -> None:
         if self._file is None:
             if resume:
-                raise ArgumentError("train: resume=True needs the file to go on with; give checkpoint")
+                raise ArgumentError(
+                    "train: resume=True needs the file to go on with; give checkpoint"
+                )
             return
         if not self._file.exists():
             self._file.parent.mkdir(parents=True, exist_ok=True)
             return
         if not resume:
             raise ArgumentError(
-                f"train: {self._file} holds a run already; use resume=True to go on with it, or delete it to begin anew"
+                f"train: {self._file} holds a run already; use resume=True to go on with it, "
+                "or delete it to begin anew"
             )
         kept = read_checkpoint(self._file)
         if kept["model"] != self._description():
             raise CheckpointError(
-                f"train: {self._file} belongs to another model: {_first_difference(kept['model'], self._description())}"
+                f"train: {self._file} belongs to another model: "
+                f"{_first_difference(kept['model'], self._description())}"
             )
         self.history = History.from_dict(kept["history"])
         self.history.stopped = ""
@@ -190,7 +205,11 @@ class Run:
             name: f"{tuple(array.shape)} {getattr(array.dtype, 'name', array.dtype)}"
             for name, array in self._engine.weights().items()
         }
-        return {"engine": type(self._engine).__name__, "optimiser": self._engine.optimiser, **weights}
+        return {
+            "engine": type(self._engine).__name__,
+            "optimiser": self._engine.optimiser,
+            **weights,
+        }
 
 
 def _first_difference(kept: dict[str, str], here: dict[str, str]) -> str:

@@ -1,11 +1,12 @@
-"""A small classifier of sentences, and its training: the model on which several pages make their experiments.
+"""A small classifier of sentences, and its training: the model on which several pages make their
+experiments.
 
     model = SentenceClassifier(V=len(vocabulary))
     fit_sentences(model, ids, labels, passes=8, lr=5e-3)
     class_scores(model, ids).argmax(axis=1)
 
-It is an embedding, an LSTM, and an affine layer on the hidden state after the last word. Nothing in it is special, so that what
-an experiment shows is due to what the experiment changed.
+It is an embedding, an LSTM, and an affine layer on the hidden state after the last word. Nothing in
+it is special, so that what an experiment shows is due to what the experiment changed.
 """
 
 from __future__ import annotations
@@ -27,11 +28,13 @@ try:
     from torch import Tensor, nn
 except ImportError as error:
     raise MissingPackageError(
-        "lstm_ref.train.SentenceClassifier needs PyTorch, which is not installed; run: pip install 'inside-the-lstm[torch]'"
+        "lstm_ref.train.SentenceClassifier needs PyTorch, which is not installed; run: pip "
+        "install 'inside-the-lstm[torch]'"
     ) from error
 
 PAD = 0
-MEGABATCH = 20  # batches that are sorted by length among each other: random enough, and little padding
+# batches that are sorted by length among each other: random enough, and little padding
+MEGABATCH = 20
 
 
 class SentenceClassifier(nn.Module):  # type: ignore[misc]  # torch is read without its types
@@ -60,7 +63,8 @@ class SentenceClassifier(nn.Module):  # type: ignore[misc]  # torch is read with
     def forward(self, ids: Tensor) -> Tensor:
         """Scores (N, classes) of sentences (N, T), padded at the end."""
         h, _ = self.lstm(self.embedding(ids))
-        last = (ids != PAD).sum(dim=1) - 1  # padding comes later, so that no state before it has seen it
+        # padding comes later, so that no state before it has seen it
+        last = (ids != PAD).sum(dim=1) - 1
         return self.affine(h[torch.arange(len(ids)), last])
 
 
@@ -87,7 +91,8 @@ def fit_sentences(
     N : sentences in a batch
     lr : learning rate
     clip : largest norm of the gradient
-    seed : of the order of the sentences, another one in each pass. The weights are what the model came with
+    seed : of the order of the sentences, another one in each pass. The weights are what the model
+        came with
     validation : sentences and labels, whose error rate is measured after each pass
 
     Returns
@@ -101,7 +106,8 @@ def fit_sentences(
     targets = np.asarray(labels)
     if targets.shape != (len(sentences),) or len(sentences) == 0:
         raise ArgumentError(
-            f"fit_sentences: labels must be one for each of the {len(sentences)} sentences, and at least one, got shape "
+            f"fit_sentences: labels must be one for each of the {len(sentences)} sentences, and at "
+            "least one, got shape "
             f"{targets.shape}"
         )
     rng = np.random.default_rng(seed)
@@ -115,7 +121,9 @@ def fit_sentences(
 
     def error_rate(model: nn.Module) -> float:
         assert validation is not None
-        return float(np.mean(class_scores(model, validation[0]).argmax(axis=1) != np.asarray(validation[1])))
+        return float(
+            np.mean(class_scores(model, validation[0]).argmax(axis=1) != np.asarray(validation[1]))
+        )
 
     return train(
         TorchEngine(model, step),
@@ -128,7 +136,9 @@ def fit_sentences(
     )
 
 
-def class_scores(model: nn.Module, sentences: Sequence[NDArray[np.int64]], N: int = 256) -> NDArray[np.float64]:
+def class_scores(
+    model: nn.Module, sentences: Sequence[NDArray[np.int64]], N: int = 256
+) -> NDArray[np.float64]:
     """Scores of sentences in evaluation mode, in the order in which the sentences came.
 
     Parameters
@@ -153,10 +163,14 @@ def class_scores(model: nn.Module, sentences: Sequence[NDArray[np.int64]], N: in
     return np.array(found)
 
 
-def _about_one_length(sentences: Sequence[Any], N: int, rng: np.random.Generator) -> list[NDArray[np.int64]]:
-    """All sentences in batches of N in random order; sorted by length only among the sentences of MEGABATCH batches.
+def _about_one_length(
+    sentences: Sequence[Any], N: int, rng: np.random.Generator
+) -> list[NDArray[np.int64]]:
+    """All sentences in batches of N in random order; sorted by length only among the sentences of
+    MEGABATCH batches.
 
-    Sorted over the whole data, each batch would hold one kind of sentence, and the model would forget the others meanwhile.
+    Sorted over the whole data, each batch would hold one kind of sentence, and the model would
+    forget the others meanwhile.
     """
     order = rng.permutation(len(sentences))
     lengths = np.array([len(sentence) for sentence in sentences])

@@ -1,18 +1,21 @@
-"""A translator that may also copy: each word of a summary is written from a vocabulary, or copied from a place of the text.
+"""A translator that may also copy: each word of a summary is written from a vocabulary, or copied
+from a place of the text.
 
     words = SummaryWords(source_words, target_words)
     model = Pointer(len(source_words), len(target_words))
     fit_summaries(model, words, texts, summaries, steps=300)
     summarise(model, words, texts)
 
-With the decoder's hidden state q and what attention found, z, the gate g says how much is written, and attention itself says
-where it is copied from. V words of the vocabulary, T places of the text:
+With the decoder's hidden state q and what attention found, z, the gate g says how much is written,
+and attention itself says where it is copied from. V words of the vocabulary, T places of the text:
 
     p(w) = g softmax(...)[w] + (1 - g) * sum over the places t that hold w of weights[t]        g = sigmoid(v . [q, z] + b)
 
-A word that is in no vocabulary can be copied. Within one text it has a number of its own, from V on.
+A word that is in no vocabulary can be copied. Within one text it has a number of its own, from V
+on.
 
-Sources: Vinyals, Fortunato and Jaitly (2015) for attention as an answer; See, Liu and Manning (2017) for the gate.
+Sources: Vinyals, Fortunato and Jaitly (2015) for attention as an answer; See, Liu and Manning
+(2017) for the gate.
 """
 
 from __future__ import annotations
@@ -36,7 +39,8 @@ try:
     from torch import Tensor, nn
 except ImportError as error:
     raise MissingPackageError(
-        "lstm_ref.train.Pointer needs PyTorch, which is not installed; run: pip install 'inside-the-lstm[torch]'"
+        "lstm_ref.train.Pointer needs PyTorch, which is not installed; run: pip install "
+        "'inside-the-lstm[torch]'"
     ) from error
 
 Ids = NDArray[np.int64]
@@ -47,7 +51,9 @@ LEAST = 1e-9  # of a probability: an answer that can neither be written nor copi
 
 
 class Text(NamedTuple):
-    """A text for the pointer: ids that the encoder reads (T,), numbers that copying gives (T,), and its unknown words."""
+    """A text for the pointer: ids that the encoder reads (T,), numbers that copying gives (T,), and
+    its unknown words.
+    """
 
     read: Ids
     copied: Ids
@@ -74,15 +80,22 @@ class SummaryWords(NamedTuple):
         unknown = list(dict.fromkeys(word for word in words if word not in known))
         V = len(self.target)
         numbers = {**known, **{word: V + k for k, word in enumerate(unknown)}}
-        return Text(self.source.encode(words), np.array([numbers[word] for word in words], np.int64), unknown)
+        return Text(
+            self.source.encode(words),
+            np.array([numbers[word] for word in words], np.int64),
+            unknown,
+        )
 
     def answer(self, summary: Words, text: Text) -> Ids:
-        """Numbers of a summary with its start and end; a word that is neither known nor in the text is unknown."""
+        """Numbers of a summary with its start and end; a word that is neither known nor in the text
+        is unknown.
+        """
         V = len(self.target)
         places = {word: V + k for k, word in enumerate(text.unknown)}
         written = self.target.encode(summary)
         found = [
-            places.get(word, UNKNOWN) if k == UNKNOWN else k for word, k in zip(summary, written.tolist(), strict=True)
+            places.get(word, UNKNOWN) if k == UNKNOWN else k
+            for word, k in zip(summary, written.tolist(), strict=True)
         ]
         return np.array([START, *found, END], np.int64)
 
@@ -111,14 +124,20 @@ class Pointer(Translator):
     (torch.Size([1, 2, 8]), True)
     """
 
-    def __init__(self, V_source: int, V_target: int, E: int = 32, H: int = 48, attention: Any = "dot") -> None:
+    def __init__(
+        self, V_source: int, V_target: int, E: int = 32, H: int = 48, attention: Any = "dot"
+    ) -> None:
         super().__init__(V_source, V_target, E, H, attention)
         if attention == "none":
-            raise ArgumentError('Pointer: attention must be "dot" or "additive": what copies is attention')
+            raise ArgumentError(
+                'Pointer: attention must be "dot" or "additive": what copies is attention'
+            )
         self.gate = nn.Linear(2 * H, 1)
 
     def forward(self, both: tuple[Tensor, ...]) -> Tensor:
-        """Logarithms of probabilities (N, S, V + M) of texts (read (N, T), copied (N, T)) and what was written (N, S)."""
+        """Logarithms of probabilities (N, S, V + M) of texts (read (N, T), copied (N, T)) and what
+        was written (N, S).
+        """
         read, copied, written = both
         encoded = self.encode(read)
         return self.next_words(written, copied, encoded, encoded.state)[0]
@@ -126,11 +145,18 @@ class Pointer(Translator):
     def next_words(
         self, written: Tensor, copied: Tensor, encoded: Any, state: Any
     ) -> tuple[Tensor, Tensor, Tensor, Any]:
-        """Log p (N, S, V + M), attention weights (N, S, T), gate (N, S) and state; M words of the batch are in no vocabulary."""
+        """Log p (N, S, V + M), attention weights (N, S, T), gate (N, S) and state; M words of the
+        batch are in no vocabulary.
+        """
         V = self.affine.out_features
-        fed = torch.where(written < V, written, UNKNOWN)  # the decoder has no embedding for what was copied
+        # the decoder has no embedding for what was copied
+        fed = torch.where(written < V, written, UNKNOWN)
         h, (hT, cT) = self.decoder(self.target_words(fed), (state[0][None], state[1][None]))
-        weights = self._scores(h, encoded.memory).masked_fill(~encoded.is_word[:, None], -torch.inf).softmax(dim=2)
+        weights = (
+            self._scores(h, encoded.memory)
+            .masked_fill(~encoded.is_word[:, None], -torch.inf)
+            .softmax(dim=2)
+        )
         found = torch.cat([h, weights @ encoded.memory], dim=2)
         g = torch.sigmoid(self.gate(found))
         M = max(0, int(copied.max()) - V + 1)
@@ -175,7 +201,8 @@ def fit_summaries(
     """
     if len(texts) != len(summaries) or not len(texts):
         raise ArgumentError(
-            f"fit_summaries: texts and summaries must be as many, and at least one, got {len(texts)} and {len(summaries)}"
+            "fit_summaries: texts and summaries must be as many, and at least one, got "
+            f"{len(texts)} and {len(summaries)}"
         )
     read = [words.text(text) for text in texts]
     answers = [words.answer(summary, text) for summary, text in zip(summaries, read, strict=True)]
@@ -197,13 +224,18 @@ def copy_loss(model: Any, batch: tuple[Tensor, ...]) -> Tensor:
     Parameters
     ----------
     model : Pointer
-    batch : read (N, T), copied (N, T), written (N, S), and what follows each of the written words (N, S); 0 is padding
+    batch : read (N, T), copied (N, T), written (N, S), and what follows each of the written words
+        (N, S); 0 is padding
     """
     *given, answer = batch
-    return nn.functional.nll_loss(model(tuple(given)).flatten(0, 1), answer.flatten(), ignore_index=PAD)
+    return nn.functional.nll_loss(
+        model(tuple(given)).flatten(0, 1), answer.flatten(), ignore_index=PAD
+    )
 
 
-def summarise(model: Pointer, words: SummaryWords, texts: Sequence[Words], longest: int = 20) -> list[list[str]]:
+def summarise(
+    model: Pointer, words: SummaryWords, texts: Sequence[Words], longest: int = 20
+) -> list[list[str]]:
     """Greedy summaries of all texts together.
 
     Parameters
@@ -222,13 +254,15 @@ def summarise(model: Pointer, words: SummaryWords, texts: Sequence[Words], longe
         state, word, written = encoded.state, torch.full((len(texts), 1), START), []
         for _ in range(longest):
             log_p, _, _, state = model.next_words(word, copied, encoded, state)
-            log_p[..., : UNKNOWN + 1] = -torch.inf  # neither padding nor the unknown word is ever an answer
+            # neither padding nor the unknown word is ever an answer
+            log_p[..., : UNKNOWN + 1] = -torch.inf
             word = log_p[:, -1:].argmax(dim=2)
             written.append(word)
     model.train(training)
     rows = torch.cat(written, dim=1).tolist()
     return [
-        words.words(row[: row.index(END)] if END in row else row, text) for row, text in zip(rows, read, strict=True)
+        words.words(row[: row.index(END)] if END in row else row, text)
+        for row, text in zip(rows, read, strict=True)
     ]
 
 

@@ -17,7 +17,8 @@ try:
     from torch import Tensor, nn
 except ImportError as error:
     raise MissingPackageError(
-        "lstm_ref.train.TorchEngine needs PyTorch, which is not installed; run: pip install 'inside-the-lstm[torch]'"
+        "lstm_ref.train.TorchEngine needs PyTorch, which is not installed; run: pip install "
+        "'inside-the-lstm[torch]'"
     ) from error
 
 
@@ -29,13 +30,15 @@ class TorchEngine:
     Parameters
     ----------
     model : torch.nn.Module, on the device where it is to be trained
-    step : ``step(model, batch) -> loss``, a tensor with one number; with carry ``step(model, batch, state) -> (loss, state)``,
-        and state is None at the start of each pass. NumPy arrays in the batch arrive as tensors on the device of the model. The
-        state that is carried is detached: its numbers go on, its graph is cut
-    optimiser : torch.optim.Optimizer on the parameters of the model; None means Adam. Its learning rate is set by `train`
+    step : ``step(model, batch) -> loss``, a tensor with one number; with carry ``step(model, batch,
+        state) -> (loss, state)``, and state is None at the start of each pass. NumPy arrays in the
+        batch arrive as tensors on the device of the model. The state that is carried is detached:
+        its numbers go on, its graph is cut
+    optimiser : torch.optim.Optimizer on the parameters of the model; None means Adam. Its learning
+        rate is set by `train`
     carry : the step takes a state and returns it, for truncated backpropagation through time
-    loss : ``loss(model, batch) -> loss``, with carry ``loss(model, batch, state) -> (loss, state)``: what validation calls. None
-        means the step
+    loss : ``loss(model, batch) -> loss``, with carry ``loss(model, batch, state) -> (loss,
+        state)``: what validation calls. None means the step
 
     Attributes
     ----------
@@ -68,14 +71,19 @@ class TorchEngine:
         loss: Step | None = None,
     ) -> None:
         if not isinstance(model, nn.Module):
-            raise ArgumentError(f"TorchEngine: model must be a torch.nn.Module, got {type(model).__name__}")
+            raise ArgumentError(
+                f"TorchEngine: model must be a torch.nn.Module, got {type(model).__name__}"
+            )
         self.model = model
         self._trained = {name: p for name, p in model.named_parameters() if p.requires_grad}
         if not self._trained:
             raise ArgumentError(
-                f"TorchEngine: model has no parameter to train, got {type(model).__name__}; is requires_grad off everywhere?"
+                f"TorchEngine: model has no parameter to train, got {type(model).__name__}; is "
+                "requires_grad off everywhere?"
             )
-        self._optimiser = torch.optim.Adam(self._trained.values()) if optimiser is None else optimiser
+        self._optimiser = (
+            torch.optim.Adam(self._trained.values()) if optimiser is None else optimiser
+        )
         self._check_optimiser()
         self.optimiser = type(self._optimiser).__name__
         self._step = StepCaller("TorchEngine", step, carry)
@@ -83,19 +91,23 @@ class TorchEngine:
         model.train()
 
     def loss_and_grads(self, batch: Any, state: Any) -> tuple[float, Weights, Any]:
-        """Loss, gradients by name, and the state to carry on; gradients of an earlier step are forgotten."""
+        """Loss, gradients by name, and the state to carry on; gradients of an earlier step are
+        forgotten.
+        """
         self._optimiser.zero_grad(set_to_none=True)
         loss, state = self._step(self.model, self._to_device(batch), state, True, 1, "loss")
         if not isinstance(loss, Tensor) or loss.numel() != 1 or not loss.requires_grad:
             raise ArgumentError(
-                "TorchEngine: step must return the loss as a tensor with one number that depends on the parameters, got "
+                "TorchEngine: step must return the loss as a tensor with one number that depends "
+                "on the parameters, got "
                 f"{_describe(loss)}; did it leave the graph through .item(), .detach() or .numpy()?"
             )
         loss.backward()
         grads = {name: p.grad for name, p in self._trained.items() if p.grad is not None}
         if not grads:
             raise ArgumentError(
-                "TorchEngine: step must return a loss that depends on the trained parameters of the model; is it another model's?"
+                "TorchEngine: step must return a loss that depends on the trained parameters "
+                "of the model; is it another model's?"
             )
         grads = {name: g.to_dense() if g.is_sparse else g for name, g in grads.items()}
         return loss.item(), grads, _map(lambda tensor: tensor.detach(), state)
@@ -116,11 +128,16 @@ class TorchEngine:
 
     def norm(self, arrays: Weights) -> float:
         """Length of all arrays together."""
-        # Divided by the largest number first, as in NumPy: the squares of gradients that explode would overflow.
-        largest = torch.stack([array.detach().abs().max() for array in arrays.values()]).max().item()
+        # Divided by the largest number first, as in NumPy: the squares of gradients that explode
+        # would overflow.
+        largest = (
+            torch.stack([array.detach().abs().max() for array in arrays.values()]).max().item()
+        )
         if largest == 0 or not math.isfinite(largest):
             return float(largest)
-        squares = torch.stack([(array.detach() / largest).square().sum().double() for array in arrays.values()])
+        squares = torch.stack(
+            [(array.detach() / largest).square().sum().double() for array in arrays.values()]
+        )
         return float(largest * math.sqrt(squares.sum().item()))
 
     def weights(self) -> Weights:
@@ -133,7 +150,11 @@ class TorchEngine:
 
     def snapshot(self, state: Any) -> dict[str, Any]:
         """Parameters and buffers, the optimiser's memory, and the carried state."""
-        parts = {"weights": self.weights(), "optimiser": self._optimiser.state_dict(), "state": state}
+        parts = {
+            "weights": self.weights(),
+            "optimiser": self._optimiser.state_dict(),
+            "state": state,
+        }
         return {name: _map(_to_numpy, part) for name, part in parts.items()}
 
     def restore(self, snapshot: Mapping[str, Any]) -> Any:
@@ -149,13 +170,19 @@ class TorchEngine:
         device = self._device()
 
         def convert(leaf: Any) -> Any:
-            return torch.tensor(leaf, device=device) if isinstance(leaf, np.ndarray) else leaf.to(device)
+            return (
+                torch.tensor(leaf, device=device)
+                if isinstance(leaf, np.ndarray)
+                else leaf.to(device)
+            )
 
         return _map(convert, batch, (np.ndarray, Tensor))
 
     @contextmanager
     def _evaluating(self) -> Iterator[None]:
-        """Evaluation mode; afterwards each module is in the mode that it had, since some may be frozen on purpose."""
+        """Evaluation mode; afterwards each module is in the mode that it had, since some may be
+        frozen on purpose.
+        """
         modes = [(module, module.training) for module in self.model.modules()]
         self.model.eval()
         try:
@@ -167,7 +194,8 @@ class TorchEngine:
     def _check_optimiser(self) -> None:
         if not isinstance(self._optimiser, torch.optim.Optimizer):
             raise ArgumentError(
-                f"TorchEngine: optimiser must be a torch.optim.Optimizer, got {type(self._optimiser).__name__}; "
+                "TorchEngine: optimiser must be a torch.optim.Optimizer, got "
+                f"{type(self._optimiser).__name__}; "
                 "for example torch.optim.Adam(model.parameters())"
             )
         groups = self._optimiser.param_groups
@@ -175,19 +203,24 @@ class TorchEngine:
         missing = [name for name, p in self._trained.items() if id(p) not in held]
         if missing:
             raise ArgumentError(
-                f"TorchEngine: optimiser must hold every parameter of the model that is trained, missing: {', '.join(missing)}; "
+                "TorchEngine: optimiser must hold every parameter of the model that is trained, "
+                f"missing: {', '.join(missing)}; "
                 "is it another model's, or should these have requires_grad off?"
             )
         if len({float(group["lr"]) for group in groups}) > 1:
             raise ArgumentError(
-                "TorchEngine: all groups of the optimiser must have one learning rate, because train sets it, got "
+                "TorchEngine: all groups of the optimiser must have one learning rate, because "
+                "train sets it, got "
                 f"{', '.join(str(group['lr']) for group in groups)}"
             )
 
 
 def _describe(loss: Any) -> str:
     if isinstance(loss, Tensor):
-        return f"a tensor of shape {tuple(loss.shape)} {'with' if loss.requires_grad else 'without'} a graph"
+        return (
+            f"a tensor of shape {tuple(loss.shape)} {'with' if loss.requires_grad else 'without'} "
+            "a graph"
+        )
     return type(loss).__name__
 
 
@@ -216,7 +249,9 @@ def _map_numpy(tree: Any, device: torch.device | str) -> Any:
     if isinstance(tree, Mapping):
         if set(tree) == {"array", "tensor"}:
             tensor = torch.tensor(tree["array"])
-            return (tensor.view(torch.bfloat16) if tree["tensor"] == "bfloat16" else tensor).to(device)
+            return (tensor.view(torch.bfloat16) if tree["tensor"] == "bfloat16" else tensor).to(
+                device
+            )
         return {name: _map_numpy(part, device) for name, part in tree.items()}
     if isinstance(tree, tuple | list):
         return type(tree)(_map_numpy(part, device) for part in tree)

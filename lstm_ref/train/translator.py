@@ -1,15 +1,18 @@
-"""An encoder, a decoder, and attention between them: the model that several pages train to turn one text into another.
+"""An encoder, a decoder, and attention between them: the model that several pages train to turn one
+text into another.
 
     model = Translator(len(source_words), len(target_words))
     fit_translator(model, sources, targets, steps=450)          # lists of ids; targets with their start and end
     translate(model, sources)                                   # greedy
     translate_beam(model, sources[0], width=4, alpha=0.6)       # hypotheses
 
-The encoder reads the source. Its last state is where the decoder begins, and without attention that is all which the decoder
-knows. With attention it may look at each hidden state of the encoder, before each word that it writes. In training the decoder is
-fed the right words, one step late (*teacher forcing*); when it translates it is fed its own.
+The encoder reads the source. Its last state is where the decoder begins, and without attention that
+is all which the decoder knows. With attention it may look at each hidden state of the encoder,
+before each word that it writes. In training the decoder is fed the right words, one step late
+(*teacher forcing*); when it translates it is fed its own.
 
-Sources: Sutskever, Vinyals and Le (2014); Bahdanau, Cho and Bengio (2015); Luong, Pham and Manning (2015).
+Sources: Sutskever, Vinyals and Le (2014); Bahdanau, Cho and Bengio (2015); Luong, Pham and Manning
+(2015).
 """
 
 from __future__ import annotations
@@ -33,7 +36,8 @@ try:
     from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 except ImportError as error:
     raise MissingPackageError(
-        "lstm_ref.train.Translator needs PyTorch, which is not installed; run: pip install 'inside-the-lstm[torch]'"
+        "lstm_ref.train.Translator needs PyTorch, which is not installed; run: pip install "
+        "'inside-the-lstm[torch]'"
     ) from error
 
 PAD, START, END = 0, 2, 3  # as in WordVocabulary
@@ -42,7 +46,9 @@ Ids = NDArray[np.int64]
 
 
 class Encoded(NamedTuple):
-    """What the decoder is given: all hidden states of the encoder, which of them are words, and the last state."""
+    """What the decoder is given: all hidden states of the encoder, which of them are words, and the
+    last state.
+    """
 
     memory: Tensor  # (N, T, H)
     is_word: Tensor  # (N, T)
@@ -50,7 +56,8 @@ class Encoded(NamedTuple):
 
 
 class Translator(nn.Module):  # type: ignore[misc]  # torch is read without its types
-    """Encoder, decoder and an affine layer on the decoder's hidden state and what attention has found.
+    """Encoder, decoder and an affine layer on the decoder's hidden state and what attention has
+    found.
 
     Parameters
     ----------
@@ -70,21 +77,31 @@ class Translator(nn.Module):  # type: ignore[misc]  # torch is read without its 
     torch.Size([2, 2, 12])
     """
 
-    def __init__(self, V_source: int, V_target: int, E: int = 32, H: int = 48, attention: Attention = "dot") -> None:
+    def __init__(
+        self, V_source: int, V_target: int, E: int = 32, H: int = 48, attention: Attention = "dot"
+    ) -> None:
         super().__init__()
         if attention not in ("none", "dot", "additive"):
-            raise ArgumentError(f'Translator: attention must be "none", "dot" or "additive", got {attention!r}')
+            raise ArgumentError(
+                f'Translator: attention must be "none", "dot" or "additive", got {attention!r}'
+            )
         self.attention = attention
         self.source_words = nn.Embedding(V_source, E, padding_idx=PAD)
         self.target_words = nn.Embedding(V_target, E, padding_idx=PAD)
         self.encoder = nn.LSTM(E, H, batch_first=True)
         self.decoder = nn.LSTM(E, H, batch_first=True)
         if attention == "additive":
-            self.Wq, self.Wk, self.v = nn.Linear(H, H), nn.Linear(H, H, bias=False), nn.Linear(H, 1, bias=False)
+            self.Wq, self.Wk, self.v = (
+                nn.Linear(H, H),
+                nn.Linear(H, H, bias=False),
+                nn.Linear(H, 1, bias=False),
+            )
         self.affine = nn.Linear(H if attention == "none" else 2 * H, V_target)
 
     def forward(self, both: tuple[Tensor, Tensor]) -> Tensor:
-        """Scores (N, S, V) of the words that follow, of sources (N, T) and what was written before each of them (N, S)."""
+        """Scores (N, S, V) of the words that follow, of sources (N, T) and what was written before
+        each of them (N, S).
+        """
         source, written = both
         encoded = self.encode(source)
         return self.decode(written, encoded, encoded.state)[0]
@@ -95,7 +112,9 @@ class Translator(nn.Module):  # type: ignore[misc]  # torch is read without its 
         if bool(is_word.all()):
             memory, (h, c) = self.encoder(self.source_words(source))
         else:
-            packed = pack_padded_sequence(self.source_words(source), is_word.sum(dim=1), True, enforce_sorted=False)
+            packed = pack_padded_sequence(
+                self.source_words(source), is_word.sum(dim=1), True, enforce_sorted=False
+            )
             memory, (h, c) = self.encoder(packed)
             memory, _ = pad_packed_sequence(memory, batch_first=True, total_length=source.shape[1])
         return Encoded(memory, is_word, (h[0], c[0]))
@@ -103,7 +122,9 @@ class Translator(nn.Module):  # type: ignore[misc]  # torch is read without its 
     def decode(
         self, written: Tensor, encoded: Encoded, state: tuple[Tensor, Tensor]
     ) -> tuple[Tensor, Tensor | None, tuple[Tensor, Tensor]]:
-        """Scores (N, S, V), attention weights (N, S, T) or None, and the state after the last of the words (N, S)."""
+        """Scores (N, S, V), attention weights (N, S, T) or None, and the state after the last of
+        the words (N, S).
+        """
         h, (hT, cT) = self.decoder(self.target_words(written), (state[0][None], state[1][None]))
         if self.attention == "none":
             return self.affine(h), None, (hT[0], cT[0])
@@ -134,7 +155,8 @@ def fit_translator(
     ----------
     model : takes (sources (N, T), written (N, S)) and gives scores (N, S, V), as `Translator`
     sources : n arrays of ids
-    targets : n arrays of ids, each with its start and its end, ``vocabulary.encode(words, ends=True)``
+    targets : n arrays of ids, each with its start and its end, ``vocabulary.encode(words,
+        ends=True)``
     steps : updates
     N : pairs in a batch, whose sources are of one length
     lr : learning rate, or a function of the step, as `train` takes it
@@ -147,15 +169,18 @@ def fit_translator(
 
     Raises
     ------
-    ArgumentError : not as many targets as sources, none at all, or a target without its start and end
+    ArgumentError : not as many targets as sources, none at all, or a target without its start and
+        end
     """
     if len(sources) != len(targets) or not len(sources):
         raise ArgumentError(
-            f"fit_translator: sources and targets must be as many, and at least one, got {len(sources)} and {len(targets)}"
+            "fit_translator: sources and targets must be as many, and at least one, got "
+            f"{len(sources)} and {len(targets)}"
         )
     if any(len(target) < 2 or target[0] != START or target[-1] != END for target in targets):
         raise ArgumentError(
-            f"fit_translator: each target must begin with {START} and end with {END}; use encode(words, ends=True)"
+            f"fit_translator: each target must begin with {START} and end with {END}; use "
+            "encode(words, ends=True)"
         )
     rng = np.random.default_rng(seed)
     lengths = np.array([len(source) for source in sources])
@@ -166,11 +191,14 @@ def fit_translator(
             target = pad([targets[k] for k in rows]).x
             yield pad([sources[k] for k in rows]).x, target[:, :-1], target[:, 1:]
 
-    return train(TorchEngine(model, teacher_forced), batches, steps=steps, lr=lr, clip=clip, rng=rng)
+    return train(
+        TorchEngine(model, teacher_forced), batches, steps=steps, lr=lr, clip=clip, rng=rng
+    )
 
 
 def of_one_length(lengths: Ids, N: int, rng: np.random.Generator) -> Ids:
-    """N rows of one length, which is drawn as often as it occurs: such a batch needs no padding, and is computed twice as fast.
+    """N rows of one length, which is drawn as often as it occurs: such a batch needs no padding,
+    and is computed twice as fast.
 
     Parameters
     ----------
@@ -188,7 +216,8 @@ def teacher_forced(model: Any, batch: tuple[Tensor, Tensor, Tensor]) -> Tensor:
     Parameters
     ----------
     model : as in `fit_translator`
-    batch : sources (N, T), written (N, S), and what follows each of the written words (N, S); 0 is padding
+    batch : sources (N, T), written (N, S), and what follows each of the written words (N, S); 0 is
+        padding
     """
     source, written, answer = batch
     scores = model((source, written))
@@ -243,6 +272,8 @@ def translate_beam(
 
     with torch.no_grad():
         encoded = model.encode(torch.from_numpy(np.asarray(source))[None])
-        found = beam_search(step, encoded.state, start=START, end=END, longest=longest, width=width, alpha=alpha)
+        found = beam_search(
+            step, encoded.state, start=START, end=END, longest=longest, width=width, alpha=alpha
+        )
     model.train(training)
     return found

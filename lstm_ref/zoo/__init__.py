@@ -1,7 +1,9 @@
-"""The zoo: known mistakes in an LSTM, each a right line and a wrong line, with symptom, cause, fix and source.
+"""The zoo: known mistakes in an LSTM, each a right line and a wrong line, with symptom, cause, fix
+and source.
 
-The instant checks, the judge and the book read this one registry. `BUGS` are those in NumPy; `PYTORCH` are those in code around
-an LSTM in PyTorch, which is imported only when one of them is run. `SLIPS` are slips of the hand, which have no story.
+The instant checks, the judge and the book read this one registry. `BUGS` are those in NumPy;
+`PYTORCH` are those in code around an LSTM in PyTorch, which is imported only when one of them is
+run. `SLIPS` are slips of the hand, which have no story.
 
 >>> bug = find("no_forget_gate")
 >>> bug.function, bug.changes[0].wrong
@@ -47,14 +49,20 @@ def find(id: str) -> Bug:
     for bug in (*BUGS, *PYTORCH, *OTHER_ORDERS, *SLIPS):
         if bug.id == id:
             return bug
-    raise KeyError(f"zoo.find: no entry {id!r}; there are {', '.join(bug.id for bug in (*BUGS, *PYTORCH))}")
+    raise KeyError(
+        f"zoo.find: no entry {id!r}; there are {', '.join(bug.id for bug in (*BUGS, *PYTORCH))}"
+    )
 
 
 def forward_bugs() -> tuple[Bug, ...]:
-    """Mistakes in `lstm_step` and `lstm_forward`, without those that are only another gate order or layout."""
+    """Mistakes in `lstm_step` and `lstm_forward`, without those that are only another gate order or
+    layout.
+    """
     return tuple(bug for bug in FORWARD if not bug.convention)
 
 
 def backward_bugs() -> tuple[Bug, ...]:
-    """Mistakes in `lstm_step_backward` and `lstm_backward`, without those that are only another gate order or layout."""
+    """Mistakes in `lstm_step_backward` and `lstm_backward`, without those that are only another
+    gate order or layout.
+    """
     return tuple(bug for bug in BACKWARD if not bug.convention)

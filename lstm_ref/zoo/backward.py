@@ -1,4 +1,6 @@
-"""Known wrong versions of `lstm_step_backward` and `lstm_backward`, and right ones in another gate order."""
+"""Known wrong versions of `lstm_step_backward` and `lstm_backward`, and right ones in another gate
+order.
+"""
 
 from __future__ import annotations
 
@@ -32,9 +34,19 @@ def _order(id: str, order: str, source: str) -> Bug:
     return Bug(
         id=id,
         function="lstm_step_backward",
-        title=f"The blocks of your gradients stand in the order {' '.join(order)}; this task asks for i f g o.",
-        changes=(Change(_DA, f"da = np.concatenate([{', '.join(f'da_{gate}' for gate in order)}], axis=1)"),),
-        symptom="dc_prev is right, all else is wrong. With a forward pass in the same order everything would fit together.",
+        title=(
+            f"The blocks of your gradients stand in the order {' '.join(order)}; this task asks "
+            "for i f g o."
+        ),
+        changes=(
+            Change(
+                _DA, f"da = np.concatenate([{', '.join(f'da_{gate}' for gate in order)}], axis=1)"
+            ),
+        ),
+        symptom=(
+            "dc_prev is right, all else is wrong. With a forward pass in the same order everything "
+            "would fit together."
+        ),
         cause="Each framework and each course has its own order of the four blocks.",
         fix="Put the blocks together in the order i, f, g, o.",
         hints=(
@@ -50,12 +62,21 @@ _STEP = (
     Bug(
         id="dc_ignored",
         function="lstm_step_backward",
-        title="The argument dc is not used: what comes back along the cell state from the next step is lost.",
+        title=(
+            "The argument dc is not used: what comes back along the cell state from the next step "
+            "is lost."
+        ),
         changes=(Change(_DC, "dc = dh * o * (1 - tanh_c**2)"),),
-        symptom="One step with dc = 0 passes any gradient check; over several steps the gradients are a fifth off or more.",
+        symptom=(
+            "One step with dc = 0 passes any gradient check; over several steps the gradients are "
+            "a fifth off or more."
+        ),
         cause="The assignment replaces dc where it should add to it.",
         fix="Add the gradient that comes through h to the dc that is given.",
-        hints=("Change the argument dc: do your results change?", "By how many paths does c reach the loss?"),
+        hints=(
+            "Change the argument dc: do your results change?",
+            "By how many paths does c reach the loss?",
+        ),
         source=_TABLE,
         silent_at_one_step=True,
     ),
@@ -88,12 +109,21 @@ _STEP = (
     Bug(
         id="tanh_prime_of_c",
         function="lstm_step_backward",
-        title="The derivative of tanh is taken as 1 - c**2; c is what goes into the tanh, not what comes out.",
+        title=(
+            "The derivative of tanh is taken as 1 - c**2; c is what goes into the tanh, not what "
+            "comes out."
+        ),
         changes=(Change(_DC, "dc = dc + dh * o * (1 - c**2)"),),
-        symptom="Nearly right while |c| is small, far off when it is large; memory over 20 steps is not learned.",
+        symptom=(
+            "Nearly right while |c| is small, far off when it is large; memory over 20 steps is "
+            "not learned."
+        ),
         cause="For g the formula is 1 - g**2, because g is already the tanh.",
         fix="Use 1 - tanh(c)**2.",
-        hints=("Look at the line that makes the total dc.", "In 1 - y**2, is y the input or the output of the tanh?"),
+        hints=(
+            "Look at the line that makes the total dc.",
+            "In 1 - y**2, is y the input or the output of the tanh?",
+        ),
         source=_TABLE,
     ),
     Bug(
@@ -104,7 +134,10 @@ _STEP = (
         symptom="Nearly right while |c| is small.",
         cause="The chain rule stops one factor early.",
         fix="Multiply by 1 - tanh(c)**2.",
-        hints=("Look at the line that makes the total dc.", "h = o * tanh(c): which factors has dh/dc?"),
+        hints=(
+            "Look at the line that makes the total dc.",
+            "h = o * tanh(c): which factors has dh/dc?",
+        ),
         source=_TABLE,
     ),
     Bug(
@@ -115,7 +148,10 @@ _STEP = (
         symptom="Nearly right while |c| is small.",
         cause="tan and tanh differ by a sign here.",
         fix="Use 1 - tanh(c)**2.",
-        hints=("Look at the line that makes the total dc.", "Where tanh is flat, what must its derivative be?"),
+        hints=(
+            "Look at the line that makes the total dc.",
+            "Where tanh is flat, what must its derivative be?",
+        ),
     ),
     Bug(
         id="o_missing_in_dc",
@@ -125,34 +161,52 @@ _STEP = (
         symptom="The gradient through the cell is too large, by a factor of 1/o.",
         cause="The chain rule misses a factor.",
         fix="Multiply by o.",
-        hints=("Look at the line that makes the total dc.", "h = o * tanh(c): which factors has dh/dc?"),
+        hints=(
+            "Look at the line that makes the total dc.",
+            "h = o * tanh(c): which factors has dh/dc?",
+        ),
     ),
     Bug(
         id="do_uses_c",
         function="lstm_step_backward",
         title="The gradient of the output gate is made with c where tanh(c) belongs.",
         changes=(Change(_DO, "do = dh * c"),),
-        symptom="Only the block of o is off, by a few per cent while |c| is small; training does not notice.",
+        symptom=(
+            "Only the block of o is off, by a few per cent while |c| is small; training does not "
+            "notice."
+        ),
         cause="h is remembered as o * c.",
         fix="Use tanh(c).",
-        hints=("Only the block of o is wrong in your gradients of the weights.", "h = o * tanh(c): what is dh/do?"),
+        hints=(
+            "Only the block of o is wrong in your gradients of the weights.",
+            "h = o * tanh(c): what is dh/do?",
+        ),
         source=_TABLE,
     ),
     Bug(
         id="df_uses_new_cell",
         function="lstm_step_backward",
-        title="The gradient of the forget gate is made with the new cell state; the gate multiplied the old one.",
+        title=(
+            "The gradient of the forget gate is made with the new cell state; the gate multiplied "
+            "the old one."
+        ),
         changes=(Change(_DF, "df = dc * c"),),
         symptom="Only the block of f is off; training does not notice.",
         cause="The names c and c_prev are one underscore apart.",
         fix="Use c_prev.",
-        hints=("Only the block of f is wrong in your gradients of the weights.", "What did f multiply in this step?"),
+        hints=(
+            "Only the block of f is wrong in your gradients of the weights.",
+            "What did f multiply in this step?",
+        ),
         source=_TABLE,
     ),
     Bug(
         id="di_dg_swapped",
         function="lstm_step_backward",
-        title="The gradients of i and g are made with the wrong partner: each factor's derivative is the other factor.",
+        title=(
+            "The gradients of i and g are made with the wrong partner: each factor's derivative is "
+            "the other factor."
+        ),
         changes=(Change(_DI, "di = dc * i"), Change(_DG, "dg = dc * g")),
         symptom="Only the blocks of i and g are off.",
         cause="The product rule is read as: multiply by the thing itself.",
@@ -175,7 +229,10 @@ _STEP = (
         symptom="Gradients of the wrong sign and size; training stays at chance.",
         cause="The formula s * (1 - s) is for the output of the sigmoid, not for its input.",
         fix="Use the gate: i * (1 - i).",
-        hints=("Only the block of g is right.", "In s * (1 - s), is s the input or the output of the sigmoid?"),
+        hints=(
+            "Only the block of g is right.",
+            "In s * (1 - s), is s the input or the output of the sigmoid?",
+        ),
         source=_TABLE,
     ),
     Bug(
@@ -185,21 +242,34 @@ _STEP = (
         changes=(
             Change(
                 _DA_I,
-                "s_i, s_f, s_o = (1 / (1 + np.exp(-gate)) for gate in (i, f, o))\nda_i = di * s_i * (1 - s_i)",
+                (
+                    "s_i, s_f, s_o = (1 / (1 + np.exp(-gate)) for gate in (i, f, o))\nda_i = di * "
+                    "s_i * (1 - s_i)"
+                ),
             ),
             Change(_DA_F, "da_f = df * s_f * (1 - s_f)"),
             Change(_DA_O, "da_o = do * s_o * (1 - s_o)"),
         ),
         symptom="The blocks of i, f and o are off, most where a gate is nearly open or closed.",
-        cause="A function for the derivative that expects a gets the gate, which is a sigmoid already.",
+        cause=(
+            "A function for the derivative that expects a gets the gate, which is a sigmoid "
+            "already."
+        ),
         fix="Use the gate as it is: i * (1 - i).",
-        hints=("Only the block of g is right.", "Is what you put into your derivative already a sigmoid?"),
+        hints=(
+            "Only the block of g is right.",
+            "Is what you put into your derivative already a sigmoid?",
+        ),
     ),
     Bug(
         id="no_sigmoid_prime",
         function="lstm_step_backward",
         title="The derivative of the sigmoid is missing.",
-        changes=(Change(_DA_I, "da_i = di"), Change(_DA_F, "da_f = df"), Change(_DA_O, "da_o = do")),
+        changes=(
+            Change(_DA_I, "da_i = di"),
+            Change(_DA_F, "da_f = df"),
+            Change(_DA_O, "da_o = do"),
+        ),
         symptom="The blocks of i, f and o are at least four times too large.",
         cause="The gradient of the gate is taken for the gradient of its pre-activation.",
         fix="Multiply by i * (1 - i), and so on.",
@@ -217,7 +287,10 @@ _STEP = (
         symptom="The blocks of i, f and o are at least twice too large.",
         cause="All four blocks are treated alike.",
         fix="Use i * (1 - i), and so on.",
-        hints=("Only the block of g is right.", "Which function makes a gate, and what is its derivative?"),
+        hints=(
+            "Only the block of g is right.",
+            "Which function makes a gate, and what is its derivative?",
+        ),
     ),
     Bug(
         id="sigmoid_prime_for_g",
@@ -227,7 +300,10 @@ _STEP = (
         symptom="Only the block of g is off, and its sign is wrong where g is negative.",
         cause="All four blocks are treated alike.",
         fix="Use 1 - g**2.",
-        hints=("Only the block of g is wrong.", "Which function makes g, and what is its derivative?"),
+        hints=(
+            "Only the block of g is wrong.",
+            "Which function makes g, and what is its derivative?",
+        ),
     ),
     Bug(
         id="tanh_prime_unsquared",
@@ -253,9 +329,15 @@ _STEP = (
     Bug(
         id="dc_through_tanh",
         function="lstm_step_backward",
-        title="The dc that is given is sent through the tanh of h, too: only what comes through h passes it.",
+        title=(
+            "The dc that is given is sent through the tanh of h, too: only what comes through h "
+            "passes it."
+        ),
         changes=(Change(_DC, "dc = (dc + dh * o) * (1 - tanh_c**2)"),),
-        symptom="One step with dc = 0 passes any gradient check; over several steps the gradients are too small.",
+        symptom=(
+            "One step with dc = 0 passes any gradient check; over several steps the gradients are "
+            "too small."
+        ),
         cause="The bracket is opened too early.",
         fix="Multiply dh * o by the derivative of tanh, and add dc afterwards.",
         hints=(
@@ -327,7 +409,10 @@ _STEP = (
         symptom="Too small by the factor N; with one example all is right.",
         cause="The mean belongs into the loss, and there only.",
         fix="Sum over the examples.",
-        hints=("Three results are wrong, every number by the same factor.", "Does the loss divide by N already?"),
+        hints=(
+            "Three results are wrong, every number by the same factor.",
+            "Does the loss divide by N already?",
+        ),
     ),
     Bug(
         id="dx_uses_Wh",
@@ -349,10 +434,16 @@ _STEP = (
                 "dh_prev = np.concatenate([da_i, da_f, 0 * da_g, da_o], axis=1) @ Wh.T",
             ),
         ),
-        symptom="One step passes any gradient check of the weights; over several steps the gradients are about a tenth off.",
+        symptom=(
+            "One step passes any gradient check of the weights; over several steps the gradients "
+            "are about a tenth off."
+        ),
         cause="A sum of four long terms is written out, and one is left out.",
         fix="Use all four blocks: da @ Wh.T.",
-        hints=("Of all the results, only dh_prev is wrong.", "Through how many blocks does h_prev reach the loss?"),
+        hints=(
+            "Of all the results, only dh_prev is wrong.",
+            "Through how many blocks does h_prev reach the loss?",
+        ),
         source=f"{_TABLE} {_COURSERA}",
         silent_at_one_step=True,
     ),
@@ -361,10 +452,16 @@ _STEP = (
         function="lstm_step_backward",
         title="dc_prev leaves out the forget gate: c_prev was multiplied by f.",
         changes=(Change(_DC_PREV, "dc_prev = dc"),),
-        symptom="One step passes any gradient check of the weights; over several steps the gradient grows too large.",
+        symptom=(
+            "One step passes any gradient check of the weights; over several steps the gradient "
+            "grows too large."
+        ),
         cause="The cell is remembered as the constant error carousel of 1997, where the factor is 1.",
         fix="Multiply by f.",
-        hints=("Of all the results, only dc_prev is wrong.", "What did f do to c_prev on the way forward?"),
+        hints=(
+            "Of all the results, only dc_prev is wrong.",
+            "What did f do to c_prev on the way forward?",
+        ),
         source=f"{_TABLE} D2L and other texts state the factor 1 for a cell that has a forget gate.",
         silent_at_one_step=True,
     ),
@@ -376,10 +473,16 @@ _STEP = (
             Change(_DC, "dc_given = dc\ndc = dc + dh * o * (1 - tanh_c**2)"),
             Change(_DC_PREV, "dc_prev = dc_given * f"),
         ),
-        symptom="One step passes any gradient check of the weights; over several steps long memory gets no gradient.",
+        symptom=(
+            "One step passes any gradient check of the weights; over several steps long memory "
+            "gets no gradient."
+        ),
         cause="The given and the total dc have different names, and the wrong one is passed on.",
         fix="Pass on the total dc, times f.",
-        hints=("Of all the results, only dc_prev is wrong.", "Which dc reaches c_prev: the given one or the total?"),
+        hints=(
+            "Of all the results, only dc_prev is wrong.",
+            "Which dc reaches c_prev: the given one or the total?",
+        ),
         silent_at_one_step=True,
     ),
     Bug(
@@ -392,7 +495,10 @@ _STEP = (
         fix="Return dx, dh_prev, dc_prev, dWx, dWh, db.",
         hints=(
             "Two of your results are wrong.",
-            "Look at the order in which the results of a step are returned, and in which they are unpacked.",
+            (
+                "Look at the order in which the results of a step are returned, and in which they "
+                "are unpacked."
+            ),
         ),
         silent_at_one_step=True,
     ),
@@ -412,12 +518,21 @@ _SEQUENCE = (
     Bug(
         id="no_dh_carry",
         function="lstm_backward",
-        title="The gradient along the hidden state is not carried back: each step uses only its own dh.",
+        title=(
+            "The gradient along the hidden state is not carried back: each step uses only its own "
+            "dh."
+        ),
         changes=(Change(_DH_T, "dh_t = dh[:, t]"),),
-        symptom="One step passes any gradient check; over several steps the gradients are about a tenth off, and it trains.",
+        symptom=(
+            "One step passes any gradient check; over several steps the gradients are about a "
+            "tenth off, and it trains."
+        ),
         cause="dh is taken for the total gradient; it is the immediate one.",
         fix="Add what the next step sent back along h.",
-        hints=("Your last time step is right, the earlier ones are not.", "By how many paths does h_t reach the loss?"),
+        hints=(
+            "Your last time step is right, the earlier ones are not.",
+            "By how many paths does h_t reach the loss?",
+        ),
         source=f"{_TABLE} The classic slip in Coursera's exercise.",
         silent_at_one_step=True,
     ),
@@ -426,8 +541,14 @@ _SEQUENCE = (
         function="lstm_backward",
         title="The gradient along the cell state is not carried back; it is zero at every step.",
         changes=(Change(_CALL, f"{_RESULTS} = lstm_step_backward(dh_t, 0 * dc_next, cache[t])"),),
-        symptom="One step passes any gradient check; over several steps the gradients are a fifth off or more.",
-        cause="dc_next is set to zero inside the loop where it should be set before it, or the step ignores its dc.",
+        symptom=(
+            "One step passes any gradient check; over several steps the gradients are a fifth off "
+            "or more."
+        ),
+        cause=(
+            "dc_next is set to zero inside the loop where it should be set before it, or the step "
+            "ignores its dc."
+        ),
         fix="Give each step the dc_prev of the step after it.",
         hints=("Is dcT without effect in your function?", "What does each step get as its dc?"),
         source=_TABLE,
@@ -444,7 +565,10 @@ _SEQUENCE = (
         symptom="One step passes any gradient check; only what helps the very same step is learned.",
         cause="Each step is treated as a network of its own.",
         fix="Carry dh_prev and dc_prev from each step to the one before it.",
-        hints=("Your last time step is right when dcT is zero.", "What does step t get from step t+1?"),
+        hints=(
+            "Your last time step is right when dcT is zero.",
+            "What does step t get from step t+1?",
+        ),
         silent_at_one_step=True,
     ),
     Bug(
@@ -460,7 +584,10 @@ _SEQUENCE = (
         symptom="Right for every loss that looks at hidden states only.",
         cause="Most losses do not look at the last cell state.",
         fix="Start the gradient along the cell state from dcT.",
-        hints=("Right without dcT, wrong with it.", "What is the gradient along c before the first step backward?"),
+        hints=(
+            "Right without dcT, wrong with it.",
+            "What is the gradient along c before the first step backward?",
+        ),
         silent_at_one_step=True,
     ),
     Bug(
@@ -472,7 +599,10 @@ _SEQUENCE = (
             Change("dWh = dWh + dWh_t", "dWh = dWh_t"),
             Change("db = db + db_t", "db = db_t"),
         ),
-        symptom="One step passes any gradient check; over several steps only the first step's share is left.",
+        symptom=(
+            "One step passes any gradient check; over several steps only the first step's share is "
+            "left."
+        ),
         cause="The steps share their weights; that is easy to forget.",
         fix="Add the shares of all steps.",
         hints=("dx, dh0 and dc0 are right.", "How many steps use the same Wx?"),
@@ -498,11 +628,16 @@ _SEQUENCE = (
         id="weights_mean_over_time",
         function="lstm_backward",
         title="dWx, dWh and db are the mean over the time steps where the sum belongs.",
-        changes=(Change(_SEQUENCE_RETURN, "return dx, dh_next, dc_next, dWx / T, dWh / T, db / T"),),
+        changes=(
+            Change(_SEQUENCE_RETURN, "return dx, dh_next, dc_next, dWx / T, dWh / T, db / T"),
+        ),
         symptom="Too small by the factor T; with one step all is right.",
         cause="A mean over time belongs into the loss, and there only.",
         fix="Add the shares of all steps.",
-        hints=("Three results are wrong, every number by the same factor.", "Does the loss divide by T already?"),
+        hints=(
+            "Three results are wrong, every number by the same factor.",
+            "Does the loss divide by T already?",
+        ),
         silent_at_one_step=True,
     ),
     Bug(
@@ -513,7 +648,10 @@ _SEQUENCE = (
         symptom="One step passes any gradient check; over several steps all is wrong.",
         cause="The loop of the forward pass is copied.",
         fix="Go through time from T-1 to 0.",
-        hints=("At which time step does your loop begin?", "Which step must be done before step t can be?"),
+        hints=(
+            "At which time step does your loop begin?",
+            "Which step must be done before step t can be?",
+        ),
         silent_at_one_step=True,
     ),
     Bug(
@@ -535,14 +673,19 @@ _SEQUENCE = (
         symptom="Right for a loss that looks at the last output only.",
         cause="In classification the loss looks at the last step only, and its code is reused.",
         fix="Add dh[:, t] in every step.",
-        hints=("Change dh[:, 0]: do your results change?", "By how many paths does h_t reach the loss?"),
+        hints=(
+            "Change dh[:, 0]: do your results change?",
+            "By how many paths does h_t reach the loss?",
+        ),
         silent_at_one_step=True,
     ),
     Bug(
         id="cache_in_reverse",
         function="lstm_backward",
         title="The caches are taken in reverse: step t goes backward through the cache of step T-1-t.",
-        changes=(Change(_CALL, f"{_RESULTS} = lstm_step_backward(dh_t, dc_next, cache[T - 1 - t])"),),
+        changes=(
+            Change(_CALL, f"{_RESULTS} = lstm_step_backward(dh_t, dc_next, cache[T - 1 - t])"),
+        ),
         symptom="One step passes any gradient check; over several steps all is wrong.",
         cause="The loop is reversed, and the list of caches once more.",
         fix="Use cache[t] for step t.",
@@ -555,9 +698,18 @@ _SEQUENCE = (
     Bug(
         id="dcT_in_every_step",
         function="lstm_backward",
-        title="Every step gets dcT as its dc: what the next step sends back along the cell state is not carried.",
+        title=(
+            "Every step gets dcT as its dc: what the next step sends back along the cell state is "
+            "not carried."
+        ),
         changes=(
-            Change(_CALL, f"{_RESULTS} = lstm_step_backward(dh_t, 0 * dc_next if dcT is None else dcT, cache[t])"),
+            Change(
+                _CALL,
+                (
+                    f"{_RESULTS} = lstm_step_backward(dh_t, 0 * dc_next if dcT is None else dcT, "
+                    "cache[t])"
+                ),
+            ),
         ),
         symptom="One step passes any gradient check; over several steps the gradients are far off.",
         cause="The name of the argument is used inside the loop.",
@@ -573,7 +725,10 @@ _SEQUENCE = (
         function="lstm_backward",
         title="db is overwritten in every step where it should add up; dWx and dWh do.",
         changes=(Change("db = db + db_t", "db = db_t"),),
-        symptom="One step passes any gradient check; over several steps only the first step's share of db is left.",
+        symptom=(
+            "One step passes any gradient check; over several steps only the first step's share of "
+            "db is left."
+        ),
         cause="One of three lines is forgotten.",
         fix="Add the shares of all steps.",
         hints=(
@@ -590,7 +745,10 @@ _SEQUENCE = (
             Change(_LOOP, "for t in range(T - 1, 0, -1):"),
             Change(
                 "dx = np.stack(dxs, axis=1)",
-                "dx = np.stack([np.zeros_like(step[0]) if d is None else d for d, step in zip(dxs, cache)], axis=1)",
+                (
+                    "dx = np.stack([np.zeros_like(step[0]) if d is None else d for d, step in "
+                    "zip(dxs, cache)], axis=1)"
+                ),
             ),
         ),
         symptom="dx[:, 0] is zero, and h0 and c0 get the gradients of the states after the first step.",
@@ -620,7 +778,10 @@ _SEQUENCE = (
         symptom="dx has its first two axes exchanged.",
         cause="np.stack puts the new axis first.",
         fix="Put the new axis second.",
-        hints=("Your numbers are right. Compare the shape of dx with (N, T, D).", "Which axis does np.stack make?"),
+        hints=(
+            "Your numbers are right. Compare the shape of dx with (N, T, D).",
+            "Which axis does np.stack make?",
+        ),
         convention=True,
         silent_at_one_step=True,
     ),

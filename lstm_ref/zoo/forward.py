@@ -19,13 +19,22 @@ def _order(id: str, layout: str, split: str, source: str) -> Bug:
     return Bug(
         id=id,
         function="lstm_step",
-        title=f"This is an LSTM with its gates {layout}; this task asks for four blocks in the order i f g o.",
+        title=(
+            f"This is an LSTM with its gates {layout}; this task asks for four blocks in the order "
+            "i f g o."
+        ),
         changes=(Change(_SPLIT, split),),
         symptom="It trains as well as any other; weights from another program give other numbers.",
-        cause="Each framework and each course has its own order of the gates, and none is more right than another.",
+        cause=(
+            "Each framework and each course has its own order of the gates, and none is more right "
+            "than another."
+        ),
         fix="Take the blocks of a in the order i, f, g, o, here and in the backward pass.",
         hints=(
-            "Your equations are right, up to the names of the gates. Which columns of Wx do you give to which gate?",
+            (
+                "Your equations are right, up to the names of the gates. Which columns of Wx do "
+                "you give to which gate?"
+            ),
             "The columns stand in the order input gate, forget gate, candidate, output gate.",
         ),
         source=source,
@@ -47,8 +56,14 @@ _STEP = (
         symptom="The cell state can only add up: its size grows with the length of the sequence.",
         cause="It is the cell of 1997, which had no forget gate.",
         fix="Multiply the old cell state by f.",
-        hints=("Look at the line that makes c.", "Which gate says how much of c_prev stays? Do you use it?"),
-        source="Hochreiter and Schmidhuber (1997); the gate is from Gers, Schmidhuber and Cummins (2000).",
+        hints=(
+            "Look at the line that makes c.",
+            "Which gate says how much of c_prev stays? Do you use it?",
+        ),
+        source=(
+            "Hochreiter and Schmidhuber (1997); the gate is from Gers, Schmidhuber and Cummins "
+            "(2000)."
+        ),
     ),
     Bug(
         id="no_input_gate",
@@ -65,10 +80,19 @@ _STEP = (
         function="lstm_step",
         title="The input gate is replaced by 1 - f: the two gates are coupled.",
         changes=(Change(_C, "c = f * c_prev + (1 - f) * g"),),
-        symptom="The columns of i in Wx, Wh and b have no effect at all; |c| never exceeds 1 when it starts below 1.",
-        cause="It is the coupled variant (and the update of a GRU), often drawn beside the standard cell.",
+        symptom=(
+            "The columns of i in Wx, Wh and b have no effect at all; |c| never exceeds 1 when it "
+            "starts below 1."
+        ),
+        cause=(
+            "It is the coupled variant (and the update of a GRU), often drawn beside the standard "
+            "cell."
+        ),
         fix="Use the input gate i as the factor of g.",
-        hints=("Look at the line that makes c.", "In a standard LSTM, forgetting and writing are decided separately."),
+        hints=(
+            "Look at the line that makes c.",
+            "In a standard LSTM, forgetting and writing are decided separately.",
+        ),
         source="Greff et al. (2017), variant CIFG.",
     ),
     Bug(
@@ -79,7 +103,10 @@ _STEP = (
         symptom="A large forget bias makes the cell forget, where it should remember.",
         cause="The gate is called forget gate, but f = 1 means keep.",
         fix="Multiply the old cell state by f, not by 1 - f.",
-        hints=("Look at the line that makes c.", "In spite of its name, what does f = 1 do: keep or erase?"),
+        hints=(
+            "Look at the line that makes c.",
+            "In spite of its name, what does f = 1 do: keep or erase?",
+        ),
     ),
     Bug(
         id="c_prev_ignored",
@@ -89,7 +116,10 @@ _STEP = (
         symptom="Nothing is remembered but what h carries; c0 has no effect.",
         cause="The first term of the sum is left out.",
         fix="Add f * c_prev.",
-        hints=("Change c_prev: does your c change?", "The new cell state is a sum of two products."),
+        hints=(
+            "Change c_prev: does your c change?",
+            "The new cell state is a sum of two products.",
+        ),
     ),
     Bug(
         id="h_prev_for_c_prev",
@@ -109,7 +139,10 @@ _STEP = (
         symptom="c is right in a single step, h is wrong; the columns of o have no effect.",
         cause="h is taken for the squashed cell state.",
         fix="Multiply tanh(c) by o.",
-        hints=("Your c is right. Look at the line that makes h.", "Which gate says how much of the cell is shown?"),
+        hints=(
+            "Your c is right. Look at the line that makes h.",
+            "Which gate says how much of the cell is shown?",
+        ),
     ),
     Bug(
         id="no_tanh_in_h",
@@ -119,7 +152,10 @@ _STEP = (
         symptom="c is right in a single step; h can leave the interval from -1 to 1.",
         cause="The cell state is taken to be squashed already.",
         fix="Squash c with tanh before the output gate.",
-        hints=("Your c is right. Look at the line that makes h.", "Between which two numbers must h always lie?"),
+        hints=(
+            "Your c is right. Look at the line that makes h.",
+            "Between which two numbers must h always lie?",
+        ),
     ),
     Bug(
         id="sigmoid_in_h",
@@ -129,7 +165,10 @@ _STEP = (
         symptom="c is right in a single step; h is never negative.",
         cause="All other functions in the line of the gates are sigmoids.",
         fix="Squash c with tanh.",
-        hints=("Your c is right. Look at the line that makes h.", "Can your h be negative? It should be able to."),
+        hints=(
+            "Your c is right. Look at the line that makes h.",
+            "Can your h be negative? It should be able to.",
+        ),
     ),
     Bug(
         id="h_from_old_cell",
@@ -139,17 +178,26 @@ _STEP = (
         symptom="The output lags one step behind: h at the first step does not depend on i, f and g.",
         cause="h is computed before c, or with the wrong name.",
         fix="Compute c first, then h from it.",
-        hints=("Your c is right. Look at the line that makes h.", "Which cell state does the output gate open on?"),
+        hints=(
+            "Your c is right. Look at the line that makes h.",
+            "Which cell state does the output gate open on?",
+        ),
     ),
     Bug(
         id="tanh_on_cell",
         function="lstm_step",
-        title="The tanh is applied to the cell state itself, so that the memory is squashed in every step.",
+        title=(
+            "The tanh is applied to the cell state itself, so that the memory is squashed in every "
+            "step."
+        ),
         changes=(Change(_C, "c = np.tanh(f * c_prev + i * g)"), Change(_H, "h = o * c")),
         symptom="h is right after the first step and wrong afterwards; |c| never exceeds 1.",
         cause="The tanh of the output line is moved into the cell line.",
         fix="Leave c as the plain sum; squash it only on the way to h.",
-        hints=("Your h is right in a single step, your c is not.", "May the cell state be larger than 1?"),
+        hints=(
+            "Your h is right in a single step, your c is not.",
+            "May the cell state be larger than 1?",
+        ),
     ),
     Bug(
         id="tanh_twice",
@@ -169,7 +217,10 @@ _STEP = (
         symptom="The cell can only add, never subtract: with c0 = 0 the cell state is never negative.",
         cause="All four blocks are treated alike.",
         fix="Use tanh for the block of g.",
-        hints=("One of the four blocks is not a gate.", "Can your g be negative? It should be able to."),
+        hints=(
+            "One of the four blocks is not a gate.",
+            "Can your g be negative? It should be able to.",
+        ),
     ),
     Bug(
         id="tanh_gates",
@@ -179,7 +230,10 @@ _STEP = (
         symptom="Gates take negative values: a negative f turns the memory's sign in every step.",
         cause="All four blocks are treated alike.",
         fix="Use the sigmoid for i, f and o.",
-        hints=("Between which two numbers must a gate lie?", "Look at the functions of the three gates."),
+        hints=(
+            "Between which two numbers must a gate lie?",
+            "Look at the functions of the three gates.",
+        ),
     ),
     Bug(
         id="activations_swapped",
@@ -192,7 +246,10 @@ _STEP = (
         symptom="Gates take negative values, and the candidate never does.",
         cause="The two functions are mixed up.",
         fix="Sigmoid for i, f, o; tanh for g.",
-        hints=("Between which two numbers must a gate lie?", "And between which two must the candidate lie?"),
+        hints=(
+            "Between which two numbers must a gate lie?",
+            "And between which two must the candidate lie?",
+        ),
     ),
     Bug(
         id="no_activations_on_gates",
@@ -209,10 +266,16 @@ _STEP = (
         function="lstm_step",
         title="The bias b is not used.",
         changes=(Change(_PRE, "a = x @ Wx + h_prev @ Wh"),),
-        symptom="All is right as long as b is zero, as it often is at the start; a forget bias has no effect.",
+        symptom=(
+            "All is right as long as b is zero, as it often is at the start; a forget bias has no "
+            "effect."
+        ),
         cause="The bias is left out of the sum, and a test with b = 0 does not see it.",
         fix="Add b to the pre-activations.",
-        hints=("Change each argument in turn: which one has no effect on your h?", "a is a sum of three terms."),
+        hints=(
+            "Change each argument in turn: which one has no effect on your h?",
+            "a is a sum of three terms.",
+        ),
     ),
     Bug(
         id="bias_twice",
@@ -222,7 +285,10 @@ _STEP = (
         symptom="All is right as long as b is zero; a forget bias of 1 acts as 2.",
         cause="PyTorch has two biases, one beside each product; here there is one.",
         fix="Add b once.",
-        hints=("Set b to zero: now your step is right. What does b do in it?", "How often do you add b?"),
+        hints=(
+            "Set b to zero: now your step is right. What does b do in it?",
+            "How often do you add b?",
+        ),
         source="pytorch/pytorch#750: a forget bias set in both biases counts twice.",
     ),
     Bug(
@@ -233,7 +299,10 @@ _STEP = (
         symptom="Wh and h0 have no effect; a test that starts from h_prev = 0 does not see it.",
         cause="The recurrent product is left out of the sum.",
         fix="Add h_prev @ Wh to the pre-activations.",
-        hints=("Change each argument in turn: which ones have no effect on your h?", "a is a sum of three terms."),
+        hints=(
+            "Change each argument in turn: which ones have no effect on your h?",
+            "a is a sum of three terms.",
+        ),
     ),
     Bug(
         id="cell_in_gates",
@@ -243,14 +312,26 @@ _STEP = (
         symptom="h_prev has no effect; a test that starts from zero states does not see it.",
         cause="The two states have the same shape, so nothing raises.",
         fix="Multiply Wh with h_prev.",
-        hints=("Change each argument in turn: which one has no effect on your h?", "What does Wh multiply?"),
+        hints=(
+            "Change each argument in turn: which one has no effect on your h?",
+            "What does Wh multiply?",
+        ),
     ),
     Bug(
         id="old_states_exchanged",
         function="lstm_step",
-        title="The old states are in each other's place: h_prev is used as the memory, and c_prev enters the gates.",
-        changes=(Change(_PRE, "a = x @ Wx + c_prev @ Wh + b"), Change(_C, "c = f * h_prev + i * g")),
-        symptom="Nothing is raised, because both have the same shape; with zero states a single step is right.",
+        title=(
+            "The old states are in each other's place: h_prev is used as the memory, and c_prev "
+            "enters the gates."
+        ),
+        changes=(
+            Change(_PRE, "a = x @ Wx + c_prev @ Wh + b"),
+            Change(_C, "c = f * h_prev + i * g"),
+        ),
+        symptom=(
+            "Nothing is raised, because both have the same shape; with zero states a single step "
+            "is right."
+        ),
         cause="The two are unpacked, or handed over, in the wrong order.",
         fix="The order is h, then c.",
         hints=(
@@ -261,9 +342,15 @@ _STEP = (
     Bug(
         id="new_states_exchanged",
         function="lstm_step",
-        title="The new states are returned in each other's place: c came first, h was asked for first.",
+        title=(
+            "The new states are returned in each other's place: c came first, h was asked for "
+            "first."
+        ),
         changes=(Change(_RETURN_STEP, "return c, h, (x, h_prev, c_prev, i, f, g, o, c, Wx, Wh)"),),
-        symptom="Nothing is raised, because both have the same shape; h can leave the interval from -1 to 1.",
+        symptom=(
+            "Nothing is raised, because both have the same shape; h can leave the interval from -1 "
+            "to 1."
+        ),
         cause="The cell state is made first, and returned first.",
         fix="Return h, then c.",
         hints=(
@@ -289,8 +376,14 @@ _STEP = (
         function="lstm_step",
         title="A 1 is added in the forget gate, beside the bias that is given.",
         changes=(Change(_GATES, "i, f, o = sigmoid(a_i), sigmoid(a_f + 1), sigmoid(a_o)"),),
-        symptom="The cell remembers more than the weights say; weights from another program give other numbers.",
-        cause="A forget bias of 1 belongs into the first value of b; some programs add it in every step.",
+        symptom=(
+            "The cell remembers more than the weights say; weights from another program give other "
+            "numbers."
+        ),
+        cause=(
+            "A forget bias of 1 belongs into the first value of b; some programs add it in every "
+            "step."
+        ),
         fix="Use b as it is given.",
         hints=(
             "Your i, g and o are right. Print your f, and compare it with the formula.",
@@ -302,7 +395,11 @@ _STEP = (
         id="hard_sigmoid",
         function="lstm_step",
         title="The gates go through the hard sigmoid, which is made of straight lines.",
-        changes=(Change(_GATES, "i, f, o = (np.clip(0.2 * gate + 0.5, 0, 1) for gate in (a_i, a_f, a_o))"),),
+        changes=(
+            Change(
+                _GATES, "i, f, o = (np.clip(0.2 * gate + 0.5, 0, 1) for gate in (a_i, a_f, a_o))"
+            ),
+        ),
         symptom="Nearly right; gates are shut or open entirely, and then they have no gradient.",
         cause="Keras took it for the gates by default for years, and old weights and texts still do.",
         fix="Use the sigmoid.",
@@ -315,7 +412,10 @@ _STEP = (
     Bug(
         id="blocks_by_reshape",
         function="lstm_step",
-        title="The four blocks are cut out by reshape, which mixes the examples: they stand side by side in the columns.",
+        title=(
+            "The four blocks are cut out by reshape, which mixes the examples: they stand side by "
+            "side in the columns."
+        ),
         changes=(Change(_SPLIT, "a_i, a_f, a_g, a_o = a.reshape(4, len(a), -1)"),),
         symptom="With one example all is right, with more nothing is.",
         cause="reshape gives the wanted shape; it fills it row by row.",
@@ -327,7 +427,10 @@ _STEP = (
     ),
     _blocks("ifog", "Stanford CS231n and Karpathy's gist use this order."),
     _blocks("iofg", "ONNX uses this order (it calls the candidate c)."),
-    _blocks("figo", "The order in which many texts introduce the gates: forget, input, candidate, output."),
+    _blocks(
+        "figo",
+        "The order in which many texts introduce the gates: forget, input, candidate, output.",
+    ),
     _blocks("fgio", "Deep Learning from Scratch 2 uses this order."),
     _order(
         "order_interleaved",
@@ -350,10 +453,16 @@ _SEQUENCE = (
         function="lstm_forward",
         title="The sequence starts from zeros; h0 and c0 are not used.",
         changes=(Change(_START, "h, c = np.zeros_like(h0), np.zeros_like(c0)"),),
-        symptom="Right as long as both states start at zero; a long text fed in pieces loses its memory at each piece.",
+        symptom=(
+            "Right as long as both states start at zero; a long text fed in pieces loses its "
+            "memory at each piece."
+        ),
         cause="Most examples start from zeros.",
         fix="Start from h0 and c0.",
-        hints=("Change each argument in turn: which ones have no effect?", "What are h and c before the first step?"),
+        hints=(
+            "Change each argument in turn: which ones have no effect?",
+            "What are h and c before the first step?",
+        ),
     ),
     Bug(
         id="h0_ignored",
@@ -363,7 +472,10 @@ _SEQUENCE = (
         symptom="Right as long as h0 is zero.",
         cause="Most examples start from zeros.",
         fix="Start from h0.",
-        hints=("Change each argument in turn: which one has no effect?", "What is h before the first step?"),
+        hints=(
+            "Change each argument in turn: which one has no effect?",
+            "What is h before the first step?",
+        ),
     ),
     Bug(
         id="c0_ignored",
@@ -373,7 +485,10 @@ _SEQUENCE = (
         symptom="Right as long as c0 is zero.",
         cause="Only the hidden state is taken for the state.",
         fix="Start from c0.",
-        hints=("Change each argument in turn: which one has no effect?", "What is c before the first step?"),
+        hints=(
+            "Change each argument in turn: which one has no effect?",
+            "What is c before the first step?",
+        ),
     ),
     Bug(
         id="state_not_carried",
@@ -396,7 +511,10 @@ _SEQUENCE = (
         symptom="The first step is right. The gates never see what the cell showed before.",
         cause="The name of the initial state is used inside the loop.",
         fix="Give each step the h that the step before returned.",
-        hints=("Your first time step is right. What does the second one start from?", "Look at h in the loop."),
+        hints=(
+            "Your first time step is right. What does the second one start from?",
+            "Look at h in the loop.",
+        ),
     ),
     Bug(
         id="c_not_carried",
@@ -406,7 +524,10 @@ _SEQUENCE = (
         symptom="The first step is right. Long memory is lost.",
         cause="The name of the initial state is used inside the loop.",
         fix="Give each step the c that the step before returned.",
-        hints=("Your first time step is right. What does the second one start from?", "Look at c in the loop."),
+        hints=(
+            "Your first time step is right. What does the second one start from?",
+            "Look at c in the loop.",
+        ),
     ),
     Bug(
         id="time_reversed",
@@ -421,15 +542,24 @@ _SEQUENCE = (
     Bug(
         id="reads_right_to_left",
         function="lstm_forward",
-        title="The sequence is read from its end to its start, as in the backward direction of a bidirectional LSTM.",
+        title=(
+            "The sequence is read from its end to its start, as in the backward direction of a "
+            "bidirectional LSTM."
+        ),
         changes=(
             Change(_LOOP, "for t in reversed(range(T)):"),
             Change(_STACK, "h_all = np.stack(hs[::-1], axis=1)"),
         ),
-        symptom="Wrong at every step, and right for one step; the output at t depends on inputs after t.",
+        symptom=(
+            "Wrong at every step, and right for one step; the output at t depends on inputs after "
+            "t."
+        ),
         cause="The loop of the backward pass is copied.",
         fix="Go through time from 0 to T-1.",
-        hints=("Which input does your first step read?", "May the output at t depend on an input after t?"),
+        hints=(
+            "Which input does your first step read?",
+            "May the output at t depend on an input after t?",
+        ),
     ),
     Bug(
         id="first_input_repeated",
@@ -439,7 +569,10 @@ _SEQUENCE = (
         symptom="The first step is right. Inputs after the first have no effect.",
         cause="The index of time is a constant.",
         fix="Give step t the input x[:, t].",
-        hints=("Your first time step is right. What does the second one read?", "Look at the index of x."),
+        hints=(
+            "Your first time step is right. What does the second one read?",
+            "Look at the index of x.",
+        ),
     ),
     Bug(
         id="cell_as_output",
@@ -449,7 +582,10 @@ _SEQUENCE = (
         symptom="The last states are right. The outputs can leave the interval from -1 to 1.",
         cause="The two states have the same shape, so nothing raises.",
         fix="Collect h.",
-        hints=("Your last states are right. What do you collect in the loop?", "Which of the two is the output?"),
+        hints=(
+            "Your last states are right. What do you collect in the loop?",
+            "Which of the two is the output?",
+        ),
         source="pytorch/examples#167: an official example once fed the cell state to the next layer.",
     ),
     Bug(
@@ -463,7 +599,10 @@ _SEQUENCE = (
         symptom="The last states are right; h[:, 0] is h0.",
         cause="The state is collected at the start of the loop's body.",
         fix="Collect h after the step.",
-        hints=("Your last states are right. Compare h[:, -1] with hT.", "When in the loop do you collect h?"),
+        hints=(
+            "Your last states are right. Compare h[:, -1] with hT.",
+            "When in the loop do you collect h?",
+        ),
     ),
     Bug(
         id="output_overwritten",
@@ -471,9 +610,15 @@ _SEQUENCE = (
         title="Every time step of h holds the last hidden state.",
         changes=(Change(_STACK, "h_all = np.stack([h] * T, axis=1)"),),
         symptom="The last states are right, and so is the last step of h.",
-        cause="The same array is collected T times and written into in each step, so that all T entries are one array.",
+        cause=(
+            "The same array is collected T times and written into in each step, so that all T "
+            "entries are one array."
+        ),
         fix="Collect a new array in every step.",
-        hints=("Compare h[:, 0] with h[:, -1].", "Is what you collect at one step changed in the next?"),
+        hints=(
+            "Compare h[:, 0] with h[:, -1].",
+            "Is what you collect at one step changed in the next?",
+        ),
     ),
     Bug(
         id="states_swapped",
@@ -489,7 +634,12 @@ _SEQUENCE = (
         id="zero_state_each_step",
         function="lstm_forward",
         title="Every step starts from zeros: no state is carried, and h0 and c0 are not used.",
-        changes=(Change(_CALL, "h, c, step = lstm_step(x[:, t], np.zeros_like(h), np.zeros_like(c), Wx, Wh, b)"),),
+        changes=(
+            Change(
+                _CALL,
+                "h, c, step = lstm_step(x[:, t], np.zeros_like(h), np.zeros_like(c), Wx, Wh, b)",
+            ),
+        ),
         symptom="The output at t depends on the input at t only.",
         cause="The states are set to zero inside the loop, where they should be set before it.",
         fix="Set the states before the loop, and carry them through it.",
@@ -551,7 +701,10 @@ _SEQUENCE = (
         symptom="The last states are right; h has its first two axes exchanged.",
         cause="np.stack puts the new axis first, and PyTorch's layer has time first by default.",
         fix="Put the new axis second.",
-        hints=("Your numbers are right. Compare the shape of h with (N, T, H).", "Which axis does np.stack make?"),
+        hints=(
+            "Your numbers are right. Compare the shape of h with (N, T, H).",
+            "Which axis does np.stack make?",
+        ),
         source="torch.nn.LSTM without batch_first=True.",
         convention=True,
     ),
@@ -559,7 +712,8 @@ _SEQUENCE = (
 
 FORWARD = (*_STEP, *_SEQUENCE)
 
-# The orders that no program is known for. A student may still choose one; no entry of the zoo tells a story of them.
+# The orders that no program is known for. A student may still choose one; no entry of the zoo tells
+# a story of them.
 OTHER_ORDERS = tuple(
     _blocks(order, "One of the 24 orders that four blocks can have.")
     for order in map("".join, permutations("ifgo"))

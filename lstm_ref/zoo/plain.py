@@ -1,7 +1,9 @@
-"""The four functions in the style of a notebook: one line an idea, a list of step caches, no checks on arguments.
+"""The four functions in the style of a notebook: one line an idea, a list of step caches, no checks
+on arguments.
 
-They return what `lstm_ref.cell` and `lstm_ref.sequence` return (a test holds that). Every bug of the zoo is this file with
-one line changed, or a few; that is why each line holds one idea, and why no function here is written for speed.
+They return what `lstm_ref.cell` and `lstm_ref.sequence` return (a test holds that). Every bug of
+the zoo is this file with one line changed, or a few; that is why each line holds one idea, and why
+no function here is written for speed.
 """
 
 from __future__ import annotations

@@ -1,8 +1,10 @@
-"""The functions of the problem set lstm-torch, in the style of a notebook: one line an idea, no checks on arguments.
+"""The functions of the problem set lstm-torch, in the style of a notebook: one line an idea, no
+checks on arguments.
 
-Every torch bug of the zoo is this file with one line changed, or a few. It is read as text until one of its functions is called:
-only then is PyTorch imported. The functions that a notebook gives to its students (`lstm_layer` and those that call another
-one) stand here, too, because what a mistake does is seen through them.
+Every torch bug of the zoo is this file with one line changed, or a few. It is read as text until
+one of its functions is called: only then is PyTorch imported. The functions that a notebook gives
+to its students (`lstm_layer` and those that call another one) stand here, too, because what a
+mistake does is seen through them.
 """
 
 from __future__ import annotations
@@ -17,7 +19,12 @@ from torch import nn
 def lstm_layer(weight_ih: Any, weight_hh: Any, bias_ih: Any, bias_hh: Any) -> Any:
     layer = nn.LSTM(weight_ih.shape[1], weight_hh.shape[1], batch_first=True, dtype=weight_ih.dtype)
     layer.load_state_dict(
-        {"weight_ih_l0": weight_ih, "weight_hh_l0": weight_hh, "bias_ih_l0": bias_ih, "bias_hh_l0": bias_hh}
+        {
+            "weight_ih_l0": weight_ih,
+            "weight_hh_l0": weight_hh,
+            "bias_ih_l0": bias_ih,
+            "bias_hh_l0": bias_hh,
+        }
     )
     return layer
 
@@ -33,7 +40,9 @@ def lstm_cell(x: Any, state: Any, Wx: Any, Wh: Any, b: Any) -> Any:
     return (h, c), (i, f, g, o)
 
 
-def cell_gradients(x: Any, h_prev: Any, c_prev: Any, Wx: Any, Wh: Any, b: Any, dh: Any, dc: Any) -> Any:
+def cell_gradients(
+    x: Any, h_prev: Any, c_prev: Any, Wx: Any, Wh: Any, b: Any, dh: Any, dc: Any
+) -> Any:
     inputs = [tensor.requires_grad_() for tensor in (x, h_prev, c_prev, Wx, Wh, b)]
     (h, c), _ = lstm_cell(x, (h_prev, c_prev), Wx, Wh, b)
     return torch.autograd.grad((h, c), inputs, (dh, dc), materialize_grads=True)

@@ -1,4 +1,6 @@
-"""Known mistakes in PyTorch code around an LSTM: gradients cut off, padding read, losses averaged wrongly, steps out of order."""
+"""Known mistakes in PyTorch code around an LSTM: gradients cut off, padding read, losses averaged
+wrongly, steps out of order.
+"""
 
 from __future__ import annotations
 
@@ -19,15 +21,22 @@ def _bug(
     return Bug(id, function, title, changes, symptom, cause, fix, hints, source, framework="torch")
 
 
-# --- lstm_cell: what autograd sees ---------------------------------------------------------------------------------------
+# --- lstm_cell: what autograd sees
+# ---------------------------------------------------------------------------------------
 
 _STATE = "h_prev, c_prev = state"
 _A = "a = x @ Wx + h_prev @ Wh + b"
 _GATES = "i, f, o = torch.sigmoid(a_i), torch.sigmoid(a_f), torch.sigmoid(a_o)"
 _G = "g = torch.tanh(a_g)"
 _H = "h = o * torch.tanh(c)"
-_LOSES = "The loss falls more slowly, or not as far, and nothing is raised: the numbers of the forward pass are right."
-_WHERE = "Search your function for .detach(), .data, .numpy(), .item(), torch.tensor(...) and torch.no_grad()."
+_LOSES = (
+    "The loss falls more slowly, or not as far, and nothing is raised: the numbers of the forward "
+    "pass are right."
+)
+_WHERE = (
+    "Search your function for .detach(), .data, .numpy(), .item(), torch.tensor(...) and "
+    "torch.no_grad()."
+)
 
 _CELL = (
     _bug(
@@ -35,7 +44,10 @@ _CELL = (
         "lstm_cell",
         "The old state is cut off inside the cell: no gradient goes back to the step before.",
         (Change(_STATE, "h_prev, c_prev = (s.detach() for s in state)"),),
-        "Trains, but as if every sequence had one step: nothing is learned about what lies further back.",
+        (
+            "Trains, but as if every sequence had one step: nothing is learned about what lies "
+            "further back."
+        ),
         "Truncation, which belongs between two segments, is done in every step.",
         "Leave the state in the graph here; cut it where a segment ends.",
         (
@@ -47,10 +59,16 @@ _CELL = (
     _bug(
         "h_prev_detached",
         "lstm_cell",
-        "The old hidden state is cut off inside the cell; only the cell state carries a gradient back.",
+        (
+            "The old hidden state is cut off inside the cell; only the cell state carries a "
+            "gradient back."
+        ),
         (Change(_A, "a = x @ Wx + h_prev.detach() @ Wh + b"),),
         _LOSES,
-        "It was done by the original LSTM of 1997, which truncates exactly there, and by code that copies it.",
+        (
+            "It was done by the original LSTM of 1997, which truncates exactly there, and by code "
+            "that copies it."
+        ),
         "Use h_prev as it comes.",
         ("The gradient of h_prev is zero. Where in your function is h_prev used?", _WHERE),
         "Hochreiter and Schmidhuber (1997), truncated backpropagation.",
@@ -68,7 +86,10 @@ _CELL = (
     _bug(
         "x_rewrapped",
         "lstm_cell",
-        "The input is copied into a new tensor, which hangs on nothing: no gradient goes back to x.",
+        (
+            "The input is copied into a new tensor, which hangs on nothing: no gradient goes back "
+            "to x."
+        ),
         (Change(_A, "a = x.clone().detach() @ Wx + h_prev @ Wh + b"),),
         "An embedding, or a layer below, never learns.",
         "torch.tensor(x) and torch.as_tensor(x.numpy()) make a new tensor without a past.",
@@ -89,12 +110,24 @@ _CELL = (
     _bug(
         "weights_rewrapped",
         "lstm_cell",
-        "Weights and bias are copied into new tensors, which hang on nothing: they get no gradient and never learn.",
+        (
+            "Weights and bias are copied into new tensors, which hang on nothing: they get no "
+            "gradient and never learn."
+        ),
         (Change(_A, "a = x @ Wx.detach() + h_prev @ Wh.detach() + b.detach()"),),
         "The weights of the cell keep their first values, while all around them learns.",
-        "nn.Parameter(Wx) in the cell, or a layer made anew in each step, makes parameters of its own.",
+        (
+            "nn.Parameter(Wx) in the cell, or a layer made anew in each step, makes parameters of "
+            "its own."
+        ),
         "Use Wx, Wh and b as they come; make parameters once, outside of the cell.",
-        ("The gradients of Wx, Wh and b are zero. Is something made of them before they are used?", _WHERE),
+        (
+            (
+                "The gradients of Wx, Wh and b are zero. Is something made of them before they are "
+                "used?"
+            ),
+            _WHERE,
+        ),
     ),
     _bug(
         "gates_detached",
@@ -124,11 +157,15 @@ _CELL = (
         _LOSES,
         "It is done to look at c, or computed with np.tanh, and forgotten.",
         "Use c as it is.",
-        ("What dh sends back is missing from everything but o. Look at the line that makes h.", _WHERE),
+        (
+            "What dh sends back is missing from everything but o. Look at the line that makes h.",
+            _WHERE,
+        ),
     ),
 )
 
-# --- to_torch ------------------------------------------------------------------------------------------------------------
+# --- to_torch
+# --------------------------------------------------------------------------------------------------
 
 _WI, _WH = "weight_ih = Wx.T", "weight_hh = Wh.T"
 _BI, _BH = "bias_ih = b", "bias_hh = torch.zeros_like(b)"
@@ -145,8 +182,14 @@ def _gates_moved(id: str, who: str, order: str, source: str) -> Bug:
             Change(_WH, f"weight_hh = {moved.format('Wh')}.T"),
             Change(_BI, f"bias_ih = {moved.format('b')}"),
         ),
-        "nn.LSTM gives other numbers than the model that the weights come from, and nothing is raised.",
-        "Each framework has an order of its own, and tables of them are copied with their mistakes.",
+        (
+            "nn.LSTM gives other numbers than the model that the weights come from, and nothing is "
+            "raised."
+        ),
+        (
+            "Each framework has an order of its own, and tables of them are copied with their "
+            "mistakes."
+        ),
         "Leave the blocks where they are.",
         (
             "Not all blocks are wrong. Which are, and what do they have in common?",
@@ -174,13 +217,25 @@ _TO_TORCH = (
     _bug(
         "reshaped_not_transposed",
         "to_torch",
-        "The weights have the right shape and the wrong place: reshape (or view) was used where a transpose is needed.",
-        (Change(_WI, "weight_ih = Wx.reshape(-1, len(Wx))"), Change(_WH, "weight_hh = Wh.reshape(-1, len(Wh))")),
-        "No error, and other numbers: reshape keeps the numbers in their order and only draws the lines elsewhere.",
+        (
+            "The weights have the right shape and the wrong place: reshape (or view) was used "
+            "where a transpose is needed."
+        ),
+        (
+            Change(_WI, "weight_ih = Wx.reshape(-1, len(Wx))"),
+            Change(_WH, "weight_hh = Wh.reshape(-1, len(Wh))"),
+        ),
+        (
+            "No error, and other numbers: reshape keeps the numbers in their order and only draws "
+            "the lines elsewhere."
+        ),
         "The error message about shapes goes away.",
         "Exchange the axes with .T instead.",
         (
-            "The shapes are right. Take Wx = [[1, 2, 3, 4], [5, 6, 7, 8]] and look at where each number goes.",
+            (
+                "The shapes are right. Take Wx = [[1, 2, 3, 4], [5, 6, 7, 8]] and look at where "
+                "each number goes."
+            ),
             "reshape fills a new shape row by row. What exchanges rows and columns?",
         ),
     ),
@@ -206,12 +261,20 @@ _TO_TORCH = (
         "load_state_dict raises, unless D = H: then other numbers come out.",
         "The two letters are read as hidden and input.",
         "Wx belongs to weight_ih, Wh to weight_hh.",
-        ("Which matrix meets x, and which one h_prev?", "The i in ih stands for input. Which of ours meets the input?"),
+        (
+            "Which matrix meets x, and which one h_prev?",
+            "The i in ih stands for input. Which of ours meets the input?",
+        ),
     ),
     _gates_moved(
-        "moved_to_ifog", "i f o g of CS231n and Karpathy", "(0, 1, 3, 2)", "CS231n, assignment 3; Karpathy's gist."
+        "moved_to_ifog",
+        "i f o g of CS231n and Karpathy",
+        "(0, 1, 3, 2)",
+        "CS231n, assignment 3; Karpathy's gist.",
     ),
-    _gates_moved("moved_to_figo", "f i g o of many texts", "(1, 0, 2, 3)", "Constructed for this course."),
+    _gates_moved(
+        "moved_to_figo", "f i g o of many texts", "(1, 0, 2, 3)", "Constructed for this course."
+    ),
     _bug(
         "bias_lost",
         "to_torch",
@@ -220,18 +283,33 @@ _TO_TORCH = (
         "All is right as long as b is zero, as it often is at the start.",
         "PyTorch's two biases are taken for something of its own.",
         "Share b out so that the sum of the two is b.",
-        ("The weights are right. Where does b go?", "nn.LSTM adds up its two biases. What is the sum of yours?"),
+        (
+            "The weights are right. Where does b go?",
+            "nn.LSTM adds up its two biases. What is the sum of yours?",
+        ),
     ),
     _gates_moved("moved_to_iofg", "i o f g of ONNX", "(0, 3, 1, 2)", "ONNX, operator LSTM."),
 )
 
-# --- last_hidden ---------------------------------------------------------------------------------------------------------
+# --- last_hidden
+# --------------------------------------------------------------------------------------------------
 
-_EXAMPLES, _LAST, _TAKE = "examples = torch.arange(len(lengths))", "last = lengths - 1", "return output[examples, last]"
+_EXAMPLES, _LAST, _TAKE = (
+    "examples = torch.arange(len(lengths))",
+    "last = lengths - 1",
+    "return output[examples, last]",
+)
 
 
 def _take(
-    id: str, title: str, line: str, symptom: str, cause: str, fix: str, hints: tuple[str, ...], source: str = ""
+    id: str,
+    title: str,
+    line: str,
+    symptom: str,
+    cause: str,
+    fix: str,
+    hints: tuple[str, ...],
+    source: str = "",
 ) -> Bug:
     return _bug(
         id,
@@ -249,7 +327,10 @@ def _take(
 _LAST_HIDDEN = (
     _take(
         "last_of_padding",
-        "It takes the last column of the batch, which is padding for every sequence that is shorter.",
+        (
+            "It takes the last column of the batch, which is padding for every sequence that is "
+            "shorter."
+        ),
         "return output[:, -1]",
         "Long sequences are classified well, short ones badly.",
         "output[:, -1] is right as long as all sequences have the same length.",
@@ -288,10 +369,16 @@ _LAST_HIDDEN = (
     ),
     _take(
         "axes_exchanged",
-        "It indexes time first and examples second; this output has the examples first (batch_first).",
+        (
+            "It indexes time first and examples second; this output has the examples first "
+            "(batch_first)."
+        ),
         "return output[last, examples]",
         "Raises, or gives states of other examples.",
-        "nn.LSTM has time first unless batch_first=True is given, and code is copied from one to the other.",
+        (
+            "nn.LSTM has time first unless batch_first=True is given, and code is copied from one "
+            "to the other."
+        ),
         "The first index is the example, the second the time step.",
         (
             "Which of the three axes of output is time?",
@@ -306,7 +393,10 @@ _LAST_HIDDEN = (
         "The longest sequences are classified well, all others badly.",
         "The padding is cut off at the longest sequence, and the rest of it forgotten.",
         "Take another step for each example.",
-        ("Which examples are right?", "Each example needs a time step of its own: the index must hold N numbers."),
+        (
+            "Which examples are right?",
+            "Each example needs a time step of its own: the index must hold N numbers.",
+        ),
     ),
     _take(
         "every_pair",
@@ -317,7 +407,10 @@ _LAST_HIDDEN = (
         "Give the first axis a list of indices, too.",
         (
             "What does output[:, [0, 2]] give for each example?",
-            "Two lists of indices of the same length go in step. Which list do you need for the first axis?",
+            (
+                "Two lists of indices of the same length go in step. Which list do you need for "
+                "the first axis?"
+            ),
         ),
     ),
     _take(
@@ -327,7 +420,10 @@ _LAST_HIDDEN = (
         "The first sequence of a batch is classified well, and those of the same length.",
         "It was tried with one example.",
         "Take another step for each example.",
-        ("Which examples are right?", "Each example needs a time step of its own: the index must hold N numbers."),
+        (
+            "Which examples are right?",
+            "Each example needs a time step of its own: the index must hold N numbers.",
+        ),
     ),
     _take(
         "counted_from_the_end",
@@ -345,7 +441,10 @@ _LAST_HIDDEN = (
         "sorted_by_length",
         "The examples come out sorted by length; their own order was asked for.",
         "lengths, order = lengths.sort(descending=True)\nreturn output[order, lengths - 1]",
-        "Each state belongs to another example's label; the loss hardly falls, and nothing is raised.",
+        (
+            "Each state belongs to another example's label; the loss hardly falls, and nothing is "
+            "raised."
+        ),
         "To pack a batch, PyTorch once wanted it sorted, and the order is not restored.",
         "Leave the order, or put it back.",
         (
@@ -358,7 +457,10 @@ _LAST_HIDDEN = (
         "largest_over_time",
         "It takes the largest value over all steps, padding included, and not the last state.",
         "return output.max(dim=1).values",
-        "Another model: it may work as well, and its weights do not fit one that reads the last state.",
+        (
+            "Another model: it may work as well, and its weights do not fit one that reads the "
+            "last state."
+        ),
         "Max pooling is a usual choice, too.",
         "Take the state at the last true step.",
         (
@@ -373,36 +475,54 @@ _LAST_HIDDEN = (
         "Works a little, and worse the more padding there is.",
         "A mean needs no lengths.",
         "Take the state at the last true step.",
-        ("How many numbers of output does one of your results depend on?", "No mean is asked for: one step of each."),
+        (
+            "How many numbers of output does one of your results depend on?",
+            "No mean is asked for: one step of each.",
+        ),
     ),
     _take(
         "mean_over_steps",
         "It takes the mean over the true steps; the last of them was asked for.",
         "return torch.stack([output[n, : lengths[n]].mean(dim=0) for n in examples])",
-        "Another model: it may work as well, and its weights do not fit one that reads the last state.",
+        (
+            "Another model: it may work as well, and its weights do not fit one that reads the "
+            "last state."
+        ),
         "Mean pooling is a usual choice, too.",
         "Take the state at the last true step.",
-        ("How many numbers of output does one of your results depend on?", "No mean is asked for: one step of each."),
+        (
+            "How many numbers of output does one of your results depend on?",
+            "No mean is asked for: one step of each.",
+        ),
     ),
     _take(
         "first_of_all",
-        "It takes the first step, counted from the left; that is the last one of a reversed direction only.",
+        (
+            "It takes the first step, counted from the left; that is the last one of a reversed "
+            "direction only."
+        ),
         "return output[:, 0]",
         "The state has seen one word.",
         "The reverse half of a bidirectional LSTM has its last state there.",
         "Take step lengths[n] - 1 of example n.",
-        ("How many words has the state that you take seen?", "At which time step has example n read its last word?"),
+        (
+            "How many words has the state that you take seen?",
+            "At which time step has example n read its last word?",
+        ),
         "discuss.pytorch.org, thread 49825.",
     ),
 )
 
-# --- sequence_loss -------------------------------------------------------------------------------------------------------
+# --- sequence_loss
+# --------------------------------------------------------------------------------------------------
 
 _LOGP = "log_p = torch.log_softmax(logits, dim=2)"
 _PICK = "losses = -log_p.gather(2, targets[:, :, None])[:, :, 0]"
 _TOTAL = "total = (losses * mask).sum()"
 _MEAN = "return total / mask.sum()"
-_COUNT = "Take a batch in which every loss is 1. What should the mean be, however much padding there is?"
+_COUNT = (
+    "Take a batch in which every loss is 1. What should the mean be, however much padding there is?"
+)
 
 
 def _loss(
@@ -428,7 +548,10 @@ _SEQUENCE_LOSS = (
         "Give cross_entropy the logits themselves.",
         (
             "Make one logit very large and right. Does your loss go to 0?",
-            "What does cross_entropy do with what it is given? Read its first sentence in the documentation.",
+            (
+                "What does cross_entropy do with what it is given? Read its first sentence in the "
+                "documentation."
+            ),
         ),
         "UvA Deep Learning tutorials, guide 3.",
     ),
@@ -439,7 +562,10 @@ _SEQUENCE_LOSS = (
         "The loss is negative, and lies between -1 and 0.",
         "nll_loss, which takes log-probabilities, is given probabilities.",
         "Use log_softmax, or cross_entropy on the logits.",
-        ("Can your loss be positive? Should it?", "What does nll_loss expect: probabilities or their logarithms?"),
+        (
+            "Can your loss be positive? Should it?",
+            "What does nll_loss expect: probabilities or their logarithms?",
+        ),
         "UvA Deep Learning tutorials, guide 3.",
     ),
     _loss(
@@ -462,7 +588,10 @@ _SEQUENCE_LOSS = (
         "The loss falls, and the predictions get worse.",
         "A log-likelihood is to be large, a loss to be small.",
         "Take minus the logarithm.",
-        ("Can your loss be positive? Should it?", "Make one logit very large and right. Does your loss rise or fall?"),
+        (
+            "Can your loss be positive? Should it?",
+            "Make one logit very large and right. Does your loss rise or fall?",
+        ),
     ),
     _loss(
         "logits_masked",
@@ -479,7 +608,10 @@ _SEQUENCE_LOSS = (
     ),
     _loss(
         "softmax_over_time",
-        "The softmax runs over time: the classes are on the last axis, and each time step must sum to 1 over them.",
+        (
+            "The softmax runs over time: the classes are on the last axis, and each time step must "
+            "sum to 1 over them."
+        ),
         (Change(_LOGP, "log_p = torch.log_softmax(logits, dim=1)"),),
         "Predictions of one step depend on the others; the loss falls, and means nothing.",
         "dim=1 is right for logits of shape (N, C), and is copied.",
@@ -492,8 +624,19 @@ _SEQUENCE_LOSS = (
     ),
     _loss(
         "classes_by_reshape",
-        "The classes are brought to another axis by reshape (or view), which mixes numbers of different steps.",
-        (Change(_LOGP, "log_p = logits.reshape(len(logits), logits.shape[2], -1).log_softmax(1).transpose(1, 2)"),),
+        (
+            "The classes are brought to another axis by reshape (or view), which mixes numbers of "
+            "different steps."
+        ),
+        (
+            Change(
+                _LOGP,
+                (
+                    "log_p = logits.reshape(len(logits), logits.shape[2], "
+                    "-1).log_softmax(1).transpose(1, 2)"
+                ),
+            ),
+        ),
         "The loss stays near the logarithm of the number of classes.",
         "cross_entropy wants (N, C, T), and reshape makes the error message go away.",
         "Exchange the axes with transpose, or flatten logits and targets both to N*T rows.",
@@ -525,13 +668,22 @@ _SEQUENCE_LOSS = (
     ),
     _loss(
         "mean_of_means",
-        "Each sequence has its own mean, and then these are averaged: a token of a short sequence weighs more.",
-        (Change(_TOTAL, "each = (losses * mask).sum(1) / mask.sum(1)"), Change(_MEAN, "return each.mean()")),
+        (
+            "Each sequence has its own mean, and then these are averaged: a token of a short "
+            "sequence weighs more."
+        ),
+        (
+            Change(_TOTAL, "each = (losses * mask).sum(1) / mask.sum(1)"),
+            Change(_MEAN, "return each.mean()"),
+        ),
         "Another loss; numbers of two programs do not agree, and perplexities cannot be compared.",
         "It is the mean in two steps, which is the same only where all lengths are equal.",
         "Add up all losses, then divide once.",
         (
-            "Two sequences, of 1 and of 9 tokens: how much does the single token weigh in your mean?",
+            (
+                "Two sequences, of 1 and of 9 tokens: how much does the single token weigh in your "
+                "mean?"
+            ),
             "Every true token must have the same weight.",
         ),
     ),
@@ -556,7 +708,10 @@ _SEQUENCE_LOSS = (
     _loss(
         "mask_inverted",
         "The mask is read the wrong way round: it is the padding that counts.",
-        (Change(_TOTAL, "total = (losses * ~mask).sum()"), Change(_MEAN, "return total / (~mask).sum()")),
+        (
+            Change(_TOTAL, "total = (losses * ~mask).sum()"),
+            Change(_MEAN, "return total / (~mask).sum()"),
+        ),
         "The loss falls, and the model learns nothing about the true tokens.",
         "Some functions take a mask of what is to be ignored.",
         "True means a true token here.",
@@ -568,7 +723,8 @@ _SEQUENCE_LOSS = (
     ),
 )
 
-# --- train_step ----------------------------------------------------------------------------------------------------------
+# --- train_step
+# --------------------------------------------------------------------------------------------------
 
 _ZERO, _LOSS = "optimizer.zero_grad()", "loss = F.cross_entropy(model(x), y)"
 _CLIP = "nn.utils.clip_grad_norm_(model.parameters(), max_norm)"
@@ -599,28 +755,43 @@ _TRAIN_STEP = (
         "Call optimizer.zero_grad() once in each step, before backward().",
         (
             "The first step is right. What is left over from it in the second?",
-            "What does backward() do with a .grad that is there already? And is zero_grad() called, with its brackets?",
+            (
+                "What does backward() do with a .grad that is there already? And is zero_grad() "
+                "called, with its brackets?"
+            ),
         ),
         "UvA Deep Learning tutorials, guide 3.",
     ),
     _step(
         "parameters_never_change",
-        "The parameters stay as they were: step() is not called, or finds no gradients (erased, not yet made, or a copy's).",
+        (
+            "The parameters stay as they were: step() is not called, or finds no gradients "
+            "(erased, not yet made, or a copy's)."
+        ),
         (Change(_STEP, ""),),
         "The loss does not fall at all.",
         "A line is lost when the five are put into order.",
         "First zero_grad, then backward, then clip, then step.",
         (
             "Print a parameter before and after. Then print its .grad just before step().",
-            "What stands between backward() and step(), and what does it do to .grad? Has every call its brackets?",
+            (
+                "What stands between backward() and step(), and what does it do to .grad? Has "
+                "every call its brackets?"
+            ),
         ),
     ),
     _step(
         "clipping_without_effect",
-        "The gradients are not clipped when the step is made: clipping is missing, or before backward(), or after step().",
+        (
+            "The gradients are not clipped when the step is made: clipping is missing, or before "
+            "backward(), or after step()."
+        ),
         (Change(_CLIP, ""),),
         "NaN or jumps in the loss, although the code seems to clip.",
-        "Clipping changes .grad in place; it must find the new gradients, and step() must find the clipped ones.",
+        (
+            "Clipping changes .grad in place; it must find the new gradients, and step() must find "
+            "the clipped ones."
+        ),
         "Clip between backward() and step().",
         (
             "Print the norm of the gradients just before step(). Is it ever above max_norm?",
@@ -647,18 +818,27 @@ _TRAIN_STEP = (
         (
             Change(
                 _CLIP,
-                "for parameter in model.parameters():\n    nn.utils.clip_grad_norm_([parameter], max_norm)",
+                (
+                    "for parameter in model.parameters():\n    "
+                    "nn.utils.clip_grad_norm_([parameter], max_norm)"
+                ),
             ),
         ),
         "The step no longer points along the gradient, and its norm may exceed max_norm.",
         "A loop over the parameters looks natural.",
         "Give all parameters to one call.",
-        ("Is the norm of all your gradients together at most max_norm?", f"One call is enough: {_NORM}."),
+        (
+            "Is the norm of all your gradients together at most max_norm?",
+            f"One call is enough: {_NORM}.",
+        ),
         "Pascanu, Mikolov and Bengio (2013) clip the norm of the whole gradient.",
     ),
     _step(
         "always_rescaled",
-        "The gradient is always brought to the norm max_norm; one that is shorter must stay as it is.",
+        (
+            "The gradient is always brought to the norm max_norm; one that is shorter must stay as "
+            "it is."
+        ),
         (
             Change(
                 _CLIP,
@@ -676,19 +856,33 @@ _TRAIN_STEP = (
     ),
     _step(
         "clip_by_largest",
-        "The largest number of the gradient is taken for its norm; the length of the whole vector was meant.",
-        (Change(_CLIP, "nn.utils.clip_grad_norm_(model.parameters(), max_norm, norm_type=float('inf'))"),),
+        (
+            "The largest number of the gradient is taken for its norm; the length of the whole "
+            "vector was meant."
+        ),
+        (
+            Change(
+                _CLIP,
+                "nn.utils.clip_grad_norm_(model.parameters(), max_norm, norm_type=float('inf'))",
+            ),
+        ),
         "The steps are longer than they may be.",
         "norm_type is set to what another task needs.",
         "Take the norm that PyTorch takes by default: the root of the sum of squares.",
         (
-            "Print the root of the sum of squares of all gradients just before step(). Is it ever above max_norm?",
+            (
+                "Print the root of the sum of squares of all gradients just before step(). Is it "
+                "ever above max_norm?"
+            ),
             "Of which norm is max_norm the largest value?",
         ),
     ),
     _step(
         "momentum_lost",
-        "The parameters are changed by lr times the gradient, and the optimizer's memory is not used: it has momentum.",
+        (
+            "The parameters are changed by lr times the gradient, and the optimizer's memory is "
+            "not used: it has momentum."
+        ),
         (
             Change(
                 _STEP,
@@ -700,7 +894,10 @@ _TRAIN_STEP = (
         "The step is written by hand, or the optimizer is made anew in each step.",
         "Let the optimizer that is given make its step.",
         (
-            "The first step is right, the second is not. What does the optimizer remember from the first?",
+            (
+                "The first step is right, the second is not. What does the optimizer remember from "
+                "the first?"
+            ),
             "Who changes your parameters: you, or the optimizer that you were given?",
         ),
     ),
@@ -718,7 +915,10 @@ _TRAIN_STEP = (
     ),
     _step(
         "loss_clipped",
-        "The loss is clipped, not the gradient: above max_norm it is constant, and its gradient is zero.",
+        (
+            "The loss is clipped, not the gradient: above max_norm it is constant, and its "
+            "gradient is zero."
+        ),
         (
             Change(_LOSS, "loss = F.cross_entropy(model(x), y).clamp(max=max_norm)"),
             Change(_CLIP, ""),
@@ -734,7 +934,10 @@ _TRAIN_STEP = (
     ),
     _step(
         "loss_summed",
-        "The loss is the sum over the batch; the mean was asked for, which is what cross_entropy gives.",
+        (
+            "The loss is the sum over the batch; the mean was asked for, which is what "
+            "cross_entropy gives."
+        ),
         (Change(_LOSS, "loss = F.cross_entropy(model(x), y, reduction='sum')"),),
         "The step grows with the size of the batch, where it is not clipped.",
         "A sum is easier to write.",
@@ -759,7 +962,10 @@ _TRAIN_STEP = (
     ),
     _step(
         "loss_after_step",
-        "The loss that is returned is computed once more, after the step; that before the step was asked for.",
+        (
+            "The loss that is returned is computed once more, after the step; that before the step "
+            "was asked for."
+        ),
         (Change(_RETURN, "return F.cross_entropy(model(x), y).item()"),),
         "The curve looks better than it is, and each step takes half as long again.",
         "The loss of the new parameters is of interest, too.",
@@ -771,7 +977,8 @@ _TRAIN_STEP = (
     ),
 )
 
-# --- run_chunks ----------------------------------------------------------------------------------------------------------
+# --- run_chunks
+# --------------------------------------------------------------------------------------------------
 
 _CUT = "state = (h.detach(), c.detach())"
 _BACK = "loss.backward()"
@@ -796,13 +1003,19 @@ def _chunks(
 _RUN_CHUNKS = (
     _chunks(
         "not_detached",
-        "The state is not cut off between chunks: every backward pass goes back to the very beginning.",
+        (
+            "The state is not cut off between chunks: every backward pass goes back to the very "
+            "beginning."
+        ),
         (_KEEP, Change(_CUT, "state = (h, c)")),
         "Each round takes longer and more memory than the one before.",
         "retain_graph=True silences the error about a second backward pass.",
         "Carry the numbers of the state and not its past: detach h and c after each chunk.",
         (
-            "The losses are right and the gradients too large. How far back does the second chunk's backward() go?",
+            (
+                "The losses are right and the gradients too large. How far back does the second "
+                "chunk's backward() go?"
+            ),
             "What has to be done to the state, so that it keeps its numbers and forgets its past?",
         ),
         "pytorch/examples, word_language_model: repackage_hidden.",
@@ -815,7 +1028,10 @@ _RUN_CHUNKS = (
         "The LSTM's state is two tensors, and one is forgotten.",
         "Detach both.",
         (
-            "The losses are right. By which way does a gradient still get from one chunk to the one before?",
+            (
+                "The losses are right. By which way does a gradient still get from one chunk to "
+                "the one before?"
+            ),
             "An LSTM's state has two parts. What do you do with each?",
         ),
         "pytorch/examples, word_language_model: repackage_hidden.",
@@ -828,7 +1044,10 @@ _RUN_CHUNKS = (
         "The LSTM's state is two tensors, and one is forgotten.",
         "Detach both.",
         (
-            "The losses are right. By which way does a gradient still get from one chunk to the one before?",
+            (
+                "The losses are right. By which way does a gradient still get from one chunk to "
+                "the one before?"
+            ),
             "An LSTM's state has two parts. What do you do with each?",
         ),
         "pytorch/examples, word_language_model: repackage_hidden.",
@@ -838,10 +1057,16 @@ _RUN_CHUNKS = (
         "Each chunk starts from a state of zeros: nothing is remembered over the boundary.",
         (Change(_CALL, f"{_CALL.removesuffix('state)')}state if start == 0 else None)"),),
         "Nothing that lies further back than k steps can be used at all, not even forward.",
-        "Without a state nn.LSTM starts from zeros; or the state is zeroed to get rid of the error about a second backward pass.",
+        (
+            "Without a state nn.LSTM starts from zeros; or the state is zeroed to get rid of the "
+            "error about a second backward pass."
+        ),
         "Carry the state, cut off, into the next chunk.",
         (
-            "The loss of the first chunk is right, that of the second is not. What does it start from?",
+            (
+                "The loss of the first chunk is right, that of the second is not. What does it "
+                "start from?"
+            ),
             "To forget the past of a state is not to forget its numbers.",
         ),
     ),
@@ -851,7 +1076,10 @@ _RUN_CHUNKS = (
         (Change(_CALL, _CALL.replace(", state)", ")")),),
         "Nothing that lies further back than k steps can be used at all, not even forward.",
         "Without a state nn.LSTM starts from zeros, and raises nothing.",
-        "Give the layer the state: at first the one that you are given, then the one that it returned.",
+        (
+            "Give the layer the state: at first the one that you are given, then the one that it "
+            "returned."
+        ),
         (
             "The loss of the first chunk is wrong already. What does it start from?",
             "How many arguments does your layer get?",
@@ -865,7 +1093,10 @@ _RUN_CHUNKS = (
         "Only the hidden state is taken for the state.",
         "Carry both on, cut off.",
         (
-            "The loss of the first chunk is right, that of the second is not. What does it start from?",
+            (
+                "The loss of the first chunk is right, that of the second is not. What does it "
+                "start from?"
+            ),
             "An LSTM's state has two parts. What do you do with each?",
         ),
     ),
@@ -886,7 +1117,10 @@ _RUN_CHUNKS = (
         "The second thing that the layer returns is thrown away.",
         "Carry the state, cut off, into the next chunk.",
         (
-            "The loss of the first chunk is right, that of the second is not. What does it start from?",
+            (
+                "The loss of the first chunk is right, that of the second is not. What does it "
+                "start from?"
+            ),
             "What does the layer return beside its output, and where does it go?",
         ),
     ),
@@ -915,11 +1149,17 @@ _RUN_CHUNKS = (
     ),
     _chunks(
         "only_the_last_chunk",
-        "Only the last chunk's gradient is there: the earlier ones are set to zero, or no backward() is called for them.",
+        (
+            "Only the last chunk's gradient is there: the earlier ones are set to zero, or no "
+            "backward() is called for them."
+        ),
         (Change(_BACK, "layer.zero_grad()\nloss.backward()"),),
         "Most of the data teaches nothing.",
         "zero_grad() is put into the inner loop, but no step is made there.",
-        "Here the gradients of all chunks add up; call backward() for each and zero_grad() for none.",
+        (
+            "Here the gradients of all chunks add up; call backward() for each and zero_grad() for "
+            "none."
+        ),
         (
             "The losses are right. Take T = 2k: is your gradient the sum of two?",
             "For which chunks is backward() called, and what happens to .grad in between?",
@@ -939,7 +1179,10 @@ _RUN_CHUNKS = (
     ),
     _chunks(
         "chunk_mean",
-        "The loss of a chunk is the mean; the sum was asked for, so that a short chunk weighs less.",
+        (
+            "The loss of a chunk is the mean; the sum was asked for, so that a short chunk weighs "
+            "less."
+        ),
         (Change(f"{_SQUARES}.sum()", f"{_SQUARES}.mean()"),),
         "A last, short chunk weighs as much as a long one.",
         "The mean is what losses usually give.",
@@ -950,14 +1193,27 @@ _RUN_CHUNKS = (
         "states_exchanged",
         "h and c are exchanged when the state is carried on.",
         (Change(_CUT, "state = (c.detach(), h.detach())"),),
-        "The first chunk is right, all others are not; nothing is raised, because both have the same shape.",
+        (
+            "The first chunk is right, all others are not; nothing is raised, because both have "
+            "the same shape."
+        ),
         "Both are called hidden state somewhere.",
         "The order is (h, c), going in and coming out.",
         (
-            "The loss of the first chunk is right, that of the second is not. What does it start from?",
+            (
+                "The loss of the first chunk is right, that of the second is not. What does it "
+                "start from?"
+            ),
             "In which order does nn.LSTM return its two states, and in which does it take them?",
         ),
     ),
 )  # fmt: skip
 
-PYTORCH: tuple[Bug, ...] = (*_CELL, *_TO_TORCH, *_LAST_HIDDEN, *_SEQUENCE_LOSS, *_TRAIN_STEP, *_RUN_CHUNKS)
+PYTORCH: tuple[Bug, ...] = (
+    *_CELL,
+    *_TO_TORCH,
+    *_LAST_HIDDEN,
+    *_SEQUENCE_LOSS,
+    *_TRAIN_STEP,
+    *_RUN_CHUNKS,
+)

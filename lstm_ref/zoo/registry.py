@@ -36,7 +36,8 @@ class Change:
 
 @dataclass(frozen=True)
 class Bug:
-    """A known mistake: which lines differ from the right version, how it shows, why it is made, how it is mended.
+    """A known mistake: which lines differ from the right version, how it shows, why it is made, how
+    it is mended.
 
     Parameters
     ----------
@@ -52,11 +53,13 @@ class Bug:
     convention : right mathematics in another gate order or layout
     framework : whose code it is: of `plain.py` ("numpy") or of `plain_torch.py` ("torch")
     also : another mistake that is made at the same time
-    silent_at_one_step : for a backward mistake: with T = 1 and zero state, the gradients of Wx, Wh, b and x come out right
+    silent_at_one_step : for a backward mistake: with T = 1 and zero state, the gradients of Wx, Wh,
+        b and x come out right
 
-    The attributes ``lstm_step``, ``lstm_forward``, ``lstm_step_backward`` and ``lstm_backward`` are the whole set of functions
-    with this mistake in it. A mistake in one step is therefore also there in the sequence that repeats the step. For another
-    framework, `calling` gives each of its functions, from arrays to arrays.
+    The attributes ``lstm_step``, ``lstm_forward``, ``lstm_step_backward`` and ``lstm_backward`` are
+    the whole set of functions with this mistake in it. A mistake in one step is therefore also
+    there in the sequence that repeats the step. For another framework, `calling` gives each of its
+    functions, from arrays to arrays.
     """
 
     id: str
@@ -75,7 +78,9 @@ class Bug:
 
     @cached_property
     def code(self) -> str:
-        """Source of all functions, the wrong one included; needs ``import numpy as np``, or PyTorch's imports, above it."""
+        """Source of all functions, the wrong one included; needs ``import numpy as np``, or
+        PyTorch's imports, above it.
+        """
         names = ("sigmoid", *FUNCTIONS) if self.framework == "numpy" else tuple(_torch_sources())
         sources = {name: _plain_source(name, self.framework) for name in names}
         for bug in filter(None, (self.also, self)):
@@ -91,7 +96,12 @@ class Bug:
     @cached_property
     def _functions(self) -> dict[str, Callable[..., Any]]:
         filename = f"<zoo {self.id}>"
-        linecache.cache[filename] = (len(self.code), None, self.code.splitlines(keepends=True), filename)
+        linecache.cache[filename] = (
+            len(self.code),
+            None,
+            self.code.splitlines(keepends=True),
+            filename,
+        )
         namespace: dict[str, Any] = {"np": np, "Any": Any}
         if self.framework == "torch":
             namespace |= _torch_names()
@@ -100,7 +110,9 @@ class Bug:
 
     @cached_property
     def _step_and_sequence(self) -> dict[str, Callable[..., Any]]:
-        """The functions in NumPy; only those that differ from the plain ones are compiled, which is done a thousand times."""
+        """The functions in NumPy; only those that differ from the plain ones are compiled, which is
+        done a thousand times.
+        """
         wrong = {bug.function: bug for bug in filter(None, (self.also, self))}
         namespace: dict[str, Any] = {"np": np, "Any": Any}
         for name in ("sigmoid", *FUNCTIONS):
@@ -108,19 +120,24 @@ class Bug:
                 exec(compile(self.source_of(name), f"<zoo {self.id}>", "exec"), namespace)
             else:
                 plain_one = getattr(plain, name)
-                namespace[name] = FunctionType(plain_one.__code__, namespace, name, plain_one.__defaults__)
+                namespace[name] = FunctionType(
+                    plain_one.__code__, namespace, name, plain_one.__defaults__
+                )
         return namespace
 
     def calling(self, function: str) -> Callable[..., Any]:
         """One of the functions of a torch bug: arrays in, arrays out, in PyTorch in between.
 
-        PyTorch's random numbers are as they were afterwards, and gradients are on whatever the caller has switched off.
+        PyTorch's random numbers are as they were afterwards, and gradients are on whatever the
+        caller has switched off.
         """
 
         def call(*arguments: Any) -> Any:
             torch = _torch_names()["torch"]
             with torch.random.fork_rng(devices=[]), torch.enable_grad():
-                return tensors.to_arrays(self._functions[function](*tensors.from_arrays(arguments, self.framework)))
+                return tensors.to_arrays(
+                    self._functions[function](*tensors.from_arrays(arguments, self.framework))
+                )
 
         return call
 
@@ -129,7 +146,9 @@ class Bug:
         return self._step_and_sequence["lstm_step"](*arguments)
 
     def lstm_forward(self, *arguments: Any) -> Any:
-        """Like `lstm_ref.lstm_forward`, with this mistake; the cache is the list of the T step caches."""
+        """Like `lstm_ref.lstm_forward`, with this mistake; the cache is the list of the T step
+        caches.
+        """
         return self._step_and_sequence["lstm_forward"](*arguments)
 
     def lstm_step_backward(self, *arguments: Any) -> Any:
@@ -146,7 +165,9 @@ class Bug:
 
 
 def step_caches(cache: SequenceCache) -> list[tuple[Any, ...]]:
-    """A sequence cache as the list of its T step caches, each ``(x, h_prev, c_prev, i, f, g, o, c, Wx, Wh)``."""
+    """A sequence cache as the list of its T step caches, each ``(x, h_prev, c_prev, i, f, g, o, c,
+    Wx, Wh)``.
+    """
     H = cache.h.shape[2]
     return [
         (
@@ -163,7 +184,8 @@ def step_caches(cache: SequenceCache) -> list[tuple[Any, ...]]:
 
 
 def source_of(function: str, changes: Sequence[Change] = (), framework: str = "numpy") -> str:
-    """Source of a function of `plain.py` or `plain_torch.py`, without annotations, with some lines changed.
+    """Source of a function of `plain.py` or `plain_torch.py`, without annotations, with some lines
+    changed.
 
     Parameters
     ----------
@@ -186,7 +208,9 @@ def _plain_source(function: str, framework: str) -> str:
 def _torch_sources() -> dict[str, str]:
     """Functions and classes of `plain_torch.py` by name, read without importing PyTorch."""
     text = (Path(__file__).parent / "plain_torch.py").read_text(encoding="utf-8")
-    nodes = [node for node in ast.parse(text).body if isinstance(node, ast.FunctionDef | ast.ClassDef)]
+    nodes = [
+        node for node in ast.parse(text).body if isinstance(node, ast.FunctionDef | ast.ClassDef)
+    ]
     lines = text.splitlines()
     return {node.name: "\n".join(lines[node.lineno - 1 : node.end_lineno]) for node in nodes}
 
@@ -198,7 +222,8 @@ def _torch_names() -> dict[str, Any]:
         from torch.nn import functional
     except ImportError:
         raise MissingPackageError(
-            "lstm_ref.zoo: to run its PyTorch code, install PyTorch: pip install 'inside-the-lstm[torch]'"
+            "lstm_ref.zoo: to run its PyTorch code, install PyTorch: pip install "
+            "'inside-the-lstm[torch]'"
         ) from None
     return {"torch": torch, "nn": nn, "F": functional, "__name__": "zoo"}
 
@@ -210,10 +235,13 @@ def apply(changes: Sequence[Change], source: str, name: str) -> str:
         where = [k for k, line in enumerate(lines) if line.strip() == change.right]
         if len(where) != 1:
             raise ValueError(
-                f"zoo entry {name}: the line {change.right!r} must stand exactly once in the plain version, "
+                f"zoo entry {name}: the line {change.right!r} must stand exactly once in the plain "
+                "version, "
                 f"it stands there {len(where)} times"
             )
         line = lines[where[0]]
         indent = line[: len(line) - len(line.lstrip())]
-        lines[where[0] : where[0] + 1] = [indent + wrong for wrong in change.wrong.split("\n") if wrong]
+        lines[where[0] : where[0] + 1] = [
+            indent + wrong for wrong in change.wrong.split("\n") if wrong
+        ]
     return "\n".join(lines)

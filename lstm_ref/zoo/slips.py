@@ -1,8 +1,9 @@
 """Slips: one line of the plain version written otherwise, in the ways in which a hand slips.
 
-The entries of `forward` and `backward` are mistakes with a story. These have none: another gate's name, a derivative left out in
-one of four lines, two results in each other's place. Each is a `Bug`, so that its numbers can be computed; a slip is looked for
-only where no entry with a story explains what a student returned.
+The entries of `forward` and `backward` are mistakes with a story. These have none: another gate's
+name, a derivative left out in one of four lines, two results in each other's place. Each is a
+`Bug`, so that its numbers can be computed; a slip is looked for only where no entry with a story
+explains what a student returned.
 """
 
 from __future__ import annotations
@@ -14,10 +15,14 @@ from lstm_ref.zoo.registry import Bug, Change
 GATES = ("i", "f", "g", "o")
 
 
-def _slip(function: str, id: str, title: str, *changes: tuple[str, str], hints: tuple[str, ...] = ()) -> Bug:
+def _slip(
+    function: str, id: str, title: str, *changes: tuple[str, str], hints: tuple[str, ...] = ()
+) -> Bug:
     """One entry; where no hints are given, they lead to the line by its name."""
     name = changes[0][0].partition(" = ")[0]
-    usual = (f"Look at the line of {name}." if " = " in changes[0][0] else "Look at the return line.",)
+    usual = (
+        f"Look at the line of {name}." if " = " in changes[0][0] else "Look at the return line.",
+    )
     return Bug(
         id=id,
         function=function,
@@ -30,7 +35,8 @@ def _slip(function: str, id: str, title: str, *changes: tuple[str, str], hints: 
     )
 
 
-# --- lstm_step -----------------------------------------------------------------------------------------------------------
+# --- lstm_step
+# --------------------------------------------------------------------------------------------------
 
 _A = "a = x @ Wx + h_prev @ Wh + b"
 _IFO = "i, f, o = sigmoid(a_i), sigmoid(a_f), sigmoid(a_o)"
@@ -50,11 +56,21 @@ def _gates(**made: str) -> tuple[str, str]:
 
 _STEP = (
     _step("g_without_tanh", "The candidate g is used without its tanh.", (_G, "g = a_g")),
-    _step("g_relu", "The candidate g goes through a ReLU where tanh belongs.", (_G, "g = np.maximum(a_g, 0)")),
     _step(
-        "g_sigmoid_then_tanh", "The candidate g goes through a sigmoid and a tanh.", (_G, "g = np.tanh(sigmoid(a_g))")
+        "g_relu",
+        "The candidate g goes through a ReLU where tanh belongs.",
+        (_G, "g = np.maximum(a_g, 0)"),
     ),
-    _step("g_tanh_twice", "The candidate g goes through tanh twice.", (_G, "g = np.tanh(np.tanh(a_g))")),
+    _step(
+        "g_sigmoid_then_tanh",
+        "The candidate g goes through a sigmoid and a tanh.",
+        (_G, "g = np.tanh(sigmoid(a_g))"),
+    ),
+    _step(
+        "g_tanh_twice",
+        "The candidate g goes through tanh twice.",
+        (_G, "g = np.tanh(np.tanh(a_g))"),
+    ),
     _step(
         "nothing_activated",
         "None of the four blocks goes through its activation.",
@@ -75,16 +91,35 @@ _STEP = (
         for k in "ifo"
     ),
     *(
-        _step(f"{k}_not_activated", f"The gate {k} is used without its sigmoid.", _gates(**{k: f"a_{k}"}))
+        _step(
+            f"{k}_not_activated",
+            f"The gate {k} is used without its sigmoid.",
+            _gates(**{k: f"a_{k}"}),
+        )
         for k in "ifo"
     ),
-    *(_step(f"{k}_inverted", f"The gate {k} stands as 1 - {k}.", _gates(**{k: f"1 - sigmoid(a_{k})"})) for k in "io"),
     *(
-        _step(f"{k}_from_block_g", f"The gate {k} is made from the block of g.", _gates(**{k: "sigmoid(a_g)"}))
+        _step(
+            f"{k}_inverted",
+            f"The gate {k} stands as 1 - {k}.",
+            _gates(**{k: f"1 - sigmoid(a_{k})"}),
+        )
+        for k in "io"
+    ),
+    *(
+        _step(
+            f"{k}_from_block_g",
+            f"The gate {k} is made from the block of g.",
+            _gates(**{k: "sigmoid(a_g)"}),
+        )
         for k in "ifo"
     ),
     *(
-        _step(f"g_from_block_{m}", f"The candidate g is made from the block of {m}.", (_G, f"g = np.tanh(a_{m})"))
+        _step(
+            f"g_from_block_{m}",
+            f"The candidate g is made from the block of {m}.",
+            (_G, f"g = np.tanh(a_{m})"),
+        )
         for m in "ifo"
     ),
     _step(
@@ -102,7 +137,11 @@ _STEP = (
         "The gates are added to what they gate, where they must multiply it.",
         (_C, "c = f + c_prev + i + g"),
     ),
-    _step("i_added_to_g", "The input gate is added to g, where it must multiply it.", (_C, "c = f * c_prev + i + g")),
+    _step(
+        "i_added_to_g",
+        "The input gate is added to g, where it must multiply it.",
+        (_C, "c = f * c_prev + i + g"),
+    ),
     *(
         _step(
             f"{m}_gates_c_prev",
@@ -112,21 +151,42 @@ _STEP = (
         for m in "igo"
     ),
     *(
-        _step(f"{m}_gates_g", f"The candidate is multiplied by {m} where i belongs.", (_C, f"c = f * c_prev + {m} * g"))
+        _step(
+            f"{m}_gates_g",
+            f"The candidate is multiplied by {m} where i belongs.",
+            (_C, f"c = f * c_prev + {m} * g"),
+        )
         for m in "fo"
     ),
-    _step("c_gated_as_one", "The forget gate multiplies the new part, too.", (_C, "c = f * (c_prev + i * g)")),
-    *(_step(f"{m}_gates_h", f"h is gated by {m} where o belongs.", (_H, f"h = {m} * np.tanh(c)")) for m in "ifg"),
     _step(
-        "o_added_in_h", "The output gate is added to tanh(c), where it must multiply it.", (_H, "h = o + np.tanh(c)")
+        "c_gated_as_one",
+        "The forget gate multiplies the new part, too.",
+        (_C, "c = f * (c_prev + i * g)"),
     ),
-    _step("h_from_g", "h is made from the candidate g where the cell state c belongs.", (_H, "h = o * np.tanh(g)")),
+    *(
+        _step(f"{m}_gates_h", f"h is gated by {m} where o belongs.", (_H, f"h = {m} * np.tanh(c)"))
+        for m in "ifg"
+    ),
+    _step(
+        "o_added_in_h",
+        "The output gate is added to tanh(c), where it must multiply it.",
+        (_H, "h = o + np.tanh(c)"),
+    ),
+    _step(
+        "h_from_g",
+        "h is made from the candidate g where the cell state c belongs.",
+        (_H, "h = o * np.tanh(g)"),
+    ),
     _step(
         "no_input",
         "The input is missing: the gates see the old hidden state only.",
         (_A, "a = h_prev @ Wh + b + 0 * (x @ Wx)"),
     ),
-    _step("bias_subtracted", "The bias is subtracted where it must be added.", (_A, "a = x @ Wx + h_prev @ Wh - b")),
+    _step(
+        "bias_subtracted",
+        "The bias is subtracted where it must be added.",
+        (_A, "a = x @ Wx + h_prev @ Wh - b"),
+    ),
     _step(
         "recurrence_subtracted",
         "The part of h_prev is subtracted where it must be added.",
@@ -145,11 +205,18 @@ _STEP = (
     _step(
         "recurrence_transposed",
         "Wh is transposed within each block.",
-        (_A, "a = x @ Wx + h_prev @ np.concatenate([w.T for w in np.split(Wh, 4, axis=1)], axis=1) + b"),
+        (
+            _A,
+            (
+                "a = x @ Wx + h_prev @ np.concatenate([w.T for w in np.split(Wh, 4, axis=1)], "
+                "axis=1) + b"
+            ),
+        ),
     ),
 )
 
-# --- lstm_forward --------------------------------------------------------------------------------------------------------
+# --- lstm_forward
+# --------------------------------------------------------------------------------------------------
 
 _START = "h, c = h0, c0"
 _CALL = "h, c, step = lstm_step(x[:, t], h, c, Wx, Wh, b)"
@@ -168,12 +235,27 @@ def _called(first: str) -> tuple[str, str]:
 _FORWARD = (
     _sequence("h_starts_from_c0", "The hidden state starts from c0.", (_START, "h, c = c0, c0")),
     _sequence("c_starts_from_h0", "The cell state starts from h0.", (_START, "h, c = h0, h0")),
-    _sequence("starts_exchanged", "The loop starts from h0 and c0 in each other's place.", (_START, "h, c = c0, h0")),
-    _sequence("x_one_early", "Step t reads x[:, t - 1], the input of the step before.", _called("x[:, t - 1], h, c")),
-    _sequence("x_one_late", "Step t reads the input of the next step.", _called("x[:, min(t + 1, T - 1)], h, c")),
+    _sequence(
+        "starts_exchanged",
+        "The loop starts from h0 and c0 in each other's place.",
+        (_START, "h, c = c0, h0"),
+    ),
+    _sequence(
+        "x_one_early",
+        "Step t reads x[:, t - 1], the input of the step before.",
+        _called("x[:, t - 1], h, c"),
+    ),
+    _sequence(
+        "x_one_late",
+        "Step t reads the input of the next step.",
+        _called("x[:, min(t + 1, T - 1)], h, c"),
+    ),
     _sequence(
         "x_reshaped",
-        "x is reshaped to (T, N, D): that mixes time steps and examples, where axes must be exchanged.",
+        (
+            "x is reshaped to (T, N, D): that mixes time steps and examples, where axes must be "
+            "exchanged."
+        ),
         _called("x.reshape(T, len(x), -1)[t], h, c"),
     ),
     _sequence(
@@ -181,7 +263,10 @@ _FORWARD = (
         "The hidden states are reshaped to (N, T, H): that mixes time steps and examples.",
         (_STACK, "h_all = np.array(hs).reshape(len(x), T, -1)"),
         hints=(
-            "Your numbers are right, and lie in the wrong places. How does the list become an array?",
+            (
+                "Your numbers are right, and lie in the wrong places. How does the list become an "
+                "array?"
+            ),
             "reshape fills row by row: what exchanges two axes?",
         ),
     ),
@@ -195,7 +280,9 @@ _FORWARD = (
         "The hidden states are set one below the other: np.concatenate makes no new axis.",
         (_STACK, "h_all = np.concatenate(hs, axis=0)"),
     ),
-    _sequence("h_units_first", "The time axis of h comes last.", (_STACK, "h_all = np.stack(hs, axis=2)")),
+    _sequence(
+        "h_units_first", "The time axis of h comes last.", (_STACK, "h_all = np.stack(hs, axis=2)")
+    ),
     _sequence(
         "h_reversed",
         "The list of hidden states runs from the last step to the first.",
@@ -207,17 +294,22 @@ _FORWARD = (
         (_RETURN, "return h_all, (h_all[-1], c), cache"),
     ),
     _sequence(
-        "first_step_as_hT", "hT is the first time step of h.", (_RETURN, "return h_all, (h_all[:, 0], c), cache")
+        "first_step_as_hT",
+        "hT is the first time step of h.",
+        (_RETURN, "return h_all, (h_all[:, 0], c), cache"),
     ),
     _sequence(
-        "mean_as_hT", "hT is the mean of h over time.", (_RETURN, "return h_all, (h_all.mean(axis=1), c), cache")
+        "mean_as_hT",
+        "hT is the mean of h over time.",
+        (_RETURN, "return h_all, (h_all.mean(axis=1), c), cache"),
     ),
     _sequence("h_as_cT", "cT is the last hidden state.", (_RETURN, "return h_all, (h, h), cache")),
     _sequence("c_as_hT", "hT is the last cell state.", (_RETURN, "return h_all, (c, c), cache")),
     _sequence("h_holds_last_only", "h holds the last time step only.", (_STACK, "h_all = h")),
 )
 
-# --- lstm_step_backward --------------------------------------------------------------------------------------------------
+# --- lstm_step_backward
+# --------------------------------------------------------------------------------------------------
 
 _DO = "do = dh * tanh_c"
 _DC = "dc = dc + dh * o * (1 - tanh_c**2)"
@@ -252,7 +344,10 @@ def _derivatives(wrong: str) -> tuple[tuple[str, str], ...]:
 
 
 def _exchanged(line: str, first: str, second: str) -> tuple[str, str]:
-    words = [{first: second, second: first}.get(word.strip(","), word.strip(",")) for word in line.split()[1:]]
+    words = [
+        {first: second, second: first}.get(word.strip(","), word.strip(","))
+        for word in line.split()[1:]
+    ]
     return line, f"return {', '.join(words)}"
 
 
@@ -333,7 +428,11 @@ _STEP_BACKWARD = (
         *_derivatives("s * (1 + s)"),
     ),
     *(
-        _back(f"{m}_in_d{k}", f"The factor of d{k} is {m} where {_FACTOR[k]} belongs.", (_D[k], f"d{k} = dc * {m}"))
+        _back(
+            f"{m}_in_d{k}",
+            f"The factor of d{k} is {m} where {_FACTOR[k]} belongs.",
+            (_D[k], f"d{k} = dc * {m}"),
+        )
         for k in "ifg"
         for m in ("i", "f", "g", "o", "c", "c_prev", "h_prev", "tanh_c")
         if m != _FACTOR[k] and (k, m) != ("f", "c")
@@ -352,7 +451,11 @@ _STEP_BACKWARD = (
         *(_from_given(k) for k in "ifg"),
     ),
     *(
-        _back(f"d{k}_from_dh", f"d{k} is made from dh where dc belongs.", (_D[k], _D[k].replace("dc *", "dh *")))
+        _back(
+            f"d{k}_from_dh",
+            f"d{k} is made from dh where dc belongs.",
+            (_D[k], _D[k].replace("dc *", "dh *")),
+        )
         for k in "ifg"
     ),
     _back("do_from_dc", "do is made from dc where dh belongs.", (_DO, "do = dc * tanh_c")),
@@ -373,7 +476,11 @@ _STEP_BACKWARD = (
         "tanh is taken of the old cell state where the new one belongs, in both lines that use it.",
         ("tanh_c = np.tanh(c)", "tanh_c = np.tanh(c_prev)"),
     ),
-    _back("tanh_c_is_c", "c is taken for tanh(c), in both lines that use it.", ("tanh_c = np.tanh(c)", "tanh_c = c")),
+    _back(
+        "tanh_c_is_c",
+        "c is taken for tanh(c), in both lines that use it.",
+        ("tanh_c = np.tanh(c)", "tanh_c = c"),
+    ),
     *(
         _back(id, f"What h sends to c is {said}.", (_DC, f"dc = {wrong}"))
         for id, said, wrong in (
@@ -383,11 +490,19 @@ _STEP_BACKWARD = (
                 "made with 1 - h squared; it is 1 - tanh(c) squared",
                 "dc + dh * o * (1 - (o * tanh_c) ** 2)",
             ),
-            ("tanh_c_unsquared", "made with 1 - tanh(c); the square is missing", "dc + dh * o * (1 - tanh_c)"),
+            (
+                "tanh_c_unsquared",
+                "made with 1 - tanh(c); the square is missing",
+                "dc + dh * o * (1 - tanh_c)",
+            ),
             ("i_in_dc", "multiplied by i where o belongs", "dc + dh * i * (1 - tanh_c**2)"),
             ("f_in_dc", "multiplied by f where o belongs", "dc + dh * f * (1 - tanh_c**2)"),
             ("do_in_dc", "made from do where dh belongs", "dc + do * o * (1 - tanh_c**2)"),
-            ("tanh_c_in_dc", "made with tanh(c) where its derivative belongs", "dc + dh * o * tanh_c"),
+            (
+                "tanh_c_in_dc",
+                "made with tanh(c) where its derivative belongs",
+                "dc + dh * o * tanh_c",
+            ),
             (
                 "dc_multiplied",
                 "multiplied by the dc that is given; the two must be added",
@@ -406,7 +521,11 @@ _STEP_BACKWARD = (
         )
     ),
     *(
-        _back(f"dc_prev_times_{m}", f"dc_prev is dc times {m} where f belongs.", (_DC_PREV, f"dc_prev = dc * {m}"))
+        _back(
+            f"dc_prev_times_{m}",
+            f"dc_prev is dc times {m} where f belongs.",
+            (_DC_PREV, f"dc_prev = dc * {m}"),
+        )
         for m in ("i", "g", "o", "c_prev")
     ),
     _back(
@@ -414,7 +533,11 @@ _STEP_BACKWARD = (
         "dc_prev is multiplied by the derivative of the forget gate where f itself belongs.",
         (_DC_PREV, "dc_prev = dc * f * (1 - f)"),
     ),
-    _back("dc_prev_from_dh", "dc_prev is made from dh where dc belongs.", (_DC_PREV, "dc_prev = dh * f")),
+    _back(
+        "dc_prev_from_dh",
+        "dc_prev is made from dh where dc belongs.",
+        (_DC_PREV, "dc_prev = dh * f"),
+    ),
     *(
         _back(
             f"block_{m}_for_{k}",
@@ -447,9 +570,19 @@ _STEP_BACKWARD = (
         "dh is added to dh_prev: the old hidden state does not pass through a step.",
         (_DH_PREV, "dh_prev = da @ Wh.T + dh"),
     ),
-    _back("dWx_transposed", "dWx is transposed: the factors are exchanged.", (_DWX, "dWx = da.T @ x")),
-    _back("dWh_transposed", "dWh is transposed: the factors are exchanged.", (_DWH, "dWh = da.T @ h_prev")),
-    _back("dWh_from_c_prev", "dWh is made with c_prev where h_prev belongs.", (_DWH, "dWh = c_prev.T @ da")),
+    _back(
+        "dWx_transposed", "dWx is transposed: the factors are exchanged.", (_DWX, "dWx = da.T @ x")
+    ),
+    _back(
+        "dWh_transposed",
+        "dWh is transposed: the factors are exchanged.",
+        (_DWH, "dWh = da.T @ h_prev"),
+    ),
+    _back(
+        "dWh_from_c_prev",
+        "dWh is made with c_prev where h_prev belongs.",
+        (_DWH, "dWh = c_prev.T @ da"),
+    ),
     _back(
         "weights_negative",
         "The gradients of the weights have the wrong sign.",
@@ -463,9 +596,15 @@ _STEP_BACKWARD = (
         (_DB, "db = da.sum(axis=1)"),
     ),
     _back("db_not_summed", "db is not summed over the examples.", (_DB, "db = da")),
-    _back("db_first_example", "db is that of the first example; it must be summed over all.", (_DB, "db = da[0]")),
     _back(
-        "db_one_number", "db is summed to one number; it must be summed over the examples only.", (_DB, "db = da.sum()")
+        "db_first_example",
+        "db is that of the first example; it must be summed over all.",
+        (_DB, "db = da[0]"),
+    ),
+    _back(
+        "db_one_number",
+        "db is summed to one number; it must be summed over the examples only.",
+        (_DB, "db = da.sum()"),
     ),
     _back(
         "db_f_three_times",
@@ -479,7 +618,9 @@ _STEP_BACKWARD = (
     ),
     *(
         _back(
-            f"{a}_and_{b}_exchanged", f"{a} and {b} are returned in each other's place.", _exchanged(_STEP_RETURN, a, b)
+            f"{a}_and_{b}_exchanged",
+            f"{a} and {b} are returned in each other's place.",
+            _exchanged(_STEP_RETURN, a, b),
         )
         for n, a in enumerate(_NAMES)
         for b in _NAMES[n + 1 :]
@@ -487,9 +628,12 @@ _STEP_BACKWARD = (
     ),
 )
 
-# --- lstm_backward -------------------------------------------------------------------------------------------------------
+# --- lstm_backward
+# --------------------------------------------------------------------------------------------------
 
-_STEP_CALL = "dx_t, dh_next, dc_next, dWx_t, dWh_t, db_t = lstm_step_backward(dh_t, dc_next, cache[t])"
+_STEP_CALL = (
+    "dx_t, dh_next, dc_next, dWx_t, dWh_t, db_t = lstm_step_backward(dh_t, dc_next, cache[t])"
+)
 _KEPT = "dx_t, dh_back, dc_back, dWx_t, dWh_t, db_t = lstm_step_backward(dh_t, dc_next, cache[t])"
 _DH_T = "dh_t = dh[:, t] + dh_next"
 _LOOP = "for t in reversed(range(T)):"
@@ -520,7 +664,10 @@ def _carried(id: str, title: str, after: str, returned: str = "dh_back, dc_back"
 _BACKWARD = (
     _carried(
         "nothing_carried",
-        "Nothing is carried from step to step: the step's results have other names than what the loop reads.",
+        (
+            "Nothing is carried from step to step: the step's results have other names than what "
+            "the loop reads."
+        ),
         "",
     ),
     _carried(
@@ -530,19 +677,28 @@ _BACKWARD = (
     ),
     _carried(
         "carries_added_up",
-        "Both carries are added up over the steps, where each step's result replaces the one before.",
+        (
+            "Both carries are added up over the steps, where each step's result replaces the one "
+            "before."
+        ),
         "dh_next = dh_next + dh_back\ndc_next = dc_next + dc_back",
         "dh_next, dc_next",
     ),
     _carried(
         "dh_added_up",
-        "The carry of h is added up over the steps, where each step's result replaces the one before.",
+        (
+            "The carry of h is added up over the steps, where each step's result replaces the one "
+            "before."
+        ),
         "dh_next = dh_next + dh_back\ndc_next = dc_back",
         "dh_next, dc_next",
     ),
     _carried(
         "dc_added_up",
-        "The carry of c is added up over the steps, where each step's result replaces the one before.",
+        (
+            "The carry of c is added up over the steps, where each step's result replaces the one "
+            "before."
+        ),
         "dh_next = dh_back\ndc_next = dc_next + dc_back",
         "dh_next, dc_next",
     ),
@@ -579,7 +735,10 @@ _BACKWARD = (
     *(
         _through(
             f"{w}_replaced",
-            f"{w} is that of the first time step: each round of the loop replaces it, where it must be added up.",
+            (
+                f"{w} is that of the first time step: each round of the loop replaces it, where it "
+                "must be added up."
+            ),
             (f"{w} = {w} + {w}_t", f"{w} = {w}_t"),
         )
         for w in ("dWx", "dWh")
@@ -597,23 +756,39 @@ _BACKWARD = (
     _through(
         "gradients_clipped",
         "The gradients of the weights are clipped to -1 and 1.",
-        (_ALL_RETURN, "return dx, dh_next, dc_next, np.clip(dWx, -1, 1), np.clip(dWh, -1, 1), np.clip(db, -1, 1)"),
+        (
+            _ALL_RETURN,
+            (
+                "return dx, dh_next, dc_next, np.clip(dWx, -1, 1), np.clip(dWh, -1, 1), "
+                "np.clip(db, -1, 1)"
+            ),
+        ),
     ),
     _through(
         "dh_one_late",
         "Each step reads the dh of the step after it.",
         (_DH_T, "dh_t = (dh[:, t + 1] if t + 1 < T else 0) + dh_next"),
     ),
-    _through("dh_one_early", "Each step reads the dh of the step before it.", (_DH_T, "dh_t = dh[:, t - 1] + dh_next")),
+    _through(
+        "dh_one_early",
+        "Each step reads the dh of the step before it.",
+        (_DH_T, "dh_t = dh[:, t - 1] + dh_next"),
+    ),
     _through("dh_twice", "dh counts twice in each step.", (_DH_T, "dh_t = 2 * dh[:, t] + dh_next")),
     _through(
-        "dh_subtracted", "The carry of h is subtracted where it must be added.", (_DH_T, "dh_t = dh[:, t] - dh_next")
+        "dh_subtracted",
+        "The carry of h is subtracted where it must be added.",
+        (_DH_T, "dh_t = dh[:, t] - dh_next"),
     ),
     _through(
-        "dh_of_all_steps", "Each step reads the sum of dh over all steps.", (_DH_T, "dh_t = dh.sum(axis=1) + dh_next")
+        "dh_of_all_steps",
+        "Each step reads the sum of dh over all steps.",
+        (_DH_T, "dh_t = dh.sum(axis=1) + dh_next"),
     ),
     _through(
-        "last_dh_in_every_step", "Every step reads the dh of the last one.", (_DH_T, "dh_t = dh[:, -1] + dh_next")
+        "last_dh_in_every_step",
+        "Every step reads the dh of the last one.",
+        (_DH_T, "dh_t = dh[:, -1] + dh_next"),
     ),
     _through(
         "last_step_left_out",

@@ -1,4 +1,6 @@
-"""What the judge asks of a submission: the public checks with more cases, and a checker tried on more gradients."""
+"""What the judge asks of a submission: the public checks with more cases, and a checker tried on
+more gradients.
+"""
 
 from __future__ import annotations
 
@@ -14,13 +16,15 @@ from verdict import Case, Check
 PACKAGES = ("numpy",)
 
 # At |a| of about 20, gates are open or closed to the last digit but one; a sigmoid that overflows shows itself. Many units, so
-# that some output gates are open: where all are closed, h is nearly zero and float32 knows no digit of it.
+# that some output gates are open: where all are closed, h is nearly zero and float32 knows no digit
+# of it.
 _SATURATED = {"weights": 8.0}
 _LONG = ("a long sequence", (2, 25, 3, 4))
 _WIDE = ("many units", (4, 3, 7, 16))
 
-# A derived gradient takes milliseconds here and loops over every number take seconds, while one forward pass for each of the
-# 20,000 or 200,000 weights takes minutes. The text of the task says that there is such a network.
+# A derived gradient takes milliseconds here and loops over every number take seconds, while one
+# forward pass for each of the 20,000 or 200,000 weights takes minutes. The text of the task says
+# that there is such a network.
 _LARGE_STEP = ("a large network", (2, 1, 160, 160))
 _LARGE = ("a large network", (2, 24, 16, 64))
 
@@ -50,10 +54,14 @@ HIDDEN: dict[str, Callable[[Generator], list[Case]]] = {
         public.backward_case(rng, "one input, D = 1", (3, 4, 1, 2)),
         replace(public.backward_case(rng, *_LARGE, weights=0.1), needed=True),
     ],
-    "end_to_end": lambda rng: [public.end_to_end_case(rng, *_LONG), public.end_to_end_case(rng, *_WIDE)],
+    "end_to_end": lambda rng: [
+        public.end_to_end_case(rng, *_LONG),
+        public.end_to_end_case(rng, *_WIDE),
+    ],
 }
 
-# Every mistake of the course's table, and a few more. Each shows in the gradient of Wx, Wh, b, h0 or c0.
+# Every mistake of the course's table, and a few more. Each shows in the gradient of Wx, Wh, b, h0
+# or c0.
 WRONG_GRADIENTS = (
     "no_dh_carry",
     "no_dc_carry",

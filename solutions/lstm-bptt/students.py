@@ -1,7 +1,9 @@
-"""A class of simulated students for this problem set: what each hands in, and the points that each must get.
+"""A class of simulated students for this problem set: what each hands in, and the points that each
+must get.
 
-Those that are hostile attack the judge. Each attack is bounded in count, size and time, and changes nothing on the machine, so
-that it does no harm even where no sandbox holds it: it tries a door and does not go through.
+Those that are hostile attack the judge. Each attack is bounded in count, size and time, and changes
+nothing on the machine, so that it does no harm even where no sandbox holds it: it tries a door and
+does not go through.
 """
 
 from __future__ import annotations
@@ -33,7 +35,9 @@ Edit = Callable[[Any, Mapping[str, str]], Any]
 
 
 def hand_in(changed: Mapping[str, str] | None = None, first: str = "", last: str = "") -> Edit:
-    """Reference solutions in all cells but those that are ``changed`` (grade_id -> source); own cells at top and end."""
+    """Reference solutions in all cells but those that are ``changed`` (grade_id -> source); own
+    cells at top and end.
+    """
 
     def edit(notebook: Any, solutions: Mapping[str, str]) -> Any:
         sources = {**solutions, **(changed or {})}
@@ -50,7 +54,10 @@ def hand_in(changed: Mapping[str, str] | None = None, first: str = "", last: str
 
 
 def _after_imports(notebook: Any) -> int:
-    return next(k for k, cell in enumerate(notebook.cells) if cell.source.startswith("import numpy")) + 1
+    return (
+        next(k for k, cell in enumerate(notebook.cells) if cell.source.startswith("import numpy"))
+        + 1
+    )
 
 
 def _code_cell(source: str) -> Any:
@@ -70,10 +77,16 @@ def points(**changed: float) -> dict[str, float]:
 
 def with_bugs(*ids: str) -> Edit:
     """Reference solutions with mistakes of the zoo, in the style of the zoo."""
-    return hand_in({f"{zoo.find(id).function}_code": zoo.find(id).source_of(zoo.find(id).function) for id in ids})
+    return hand_in(
+        {
+            f"{zoo.find(id).function}_code": zoo.find(id).source_of(zoo.find(id).function)
+            for id in ids
+        }
+    )
 
 
-# --- right, each in another style ----------------------------------------------------------------------------------------
+# --- right, each in another style
+# ----------------------------------------------------------------------------------------
 
 LOOPED = {
     "lstm_step_code": """
@@ -211,10 +224,13 @@ def to_float32(value):
 
 
 def in_float32(notebook: Any, solutions: Mapping[str, str]) -> Any:
-    """All of the LSTM in single precision; the gradient checker stays in double, where it belongs."""
+    """All of the LSTM in single precision; the gradient checker stays in double, where it
+    belongs.
+    """
     changed = {
         f"{name}_code": f"{solutions[f'{name}_code']}\n\n{name}_in_double = {name}\n\n"
-        f"def {name}(*arguments):\n    return {name}_in_double(*(to_float32(a) for a in arguments))\n"
+        f"def {name}(*arguments):\n    return {name}_in_double(*(to_float32(a) for a in "
+        "arguments))\n"
         for name in ("lstm_step", "lstm_forward", "lstm_step_backward", "lstm_backward")
     }
     return hand_in(changed, first=_TO_FLOAT32)(notebook, solutions)
@@ -397,7 +413,10 @@ def gradient_check(loss, grad, params, eps=1e-5):
 def renamed(notebook: Any, solutions: Mapping[str, str]) -> Any:
     """All functions under names of the student's own, and the names asked for as aliases."""
     changed = {
-        cell: f"{source.replace('def lstm_', 'def my_')}\n\n{cell[:-5]} = {cell[:-5].replace('lstm_', 'my_')}\n"
+        cell: (
+            f"{source.replace('def lstm_', 'def my_')}\n\n{cell[:-5]} = "
+            f"{cell[:-5].replace('lstm_', 'my_')}\n"
+        )
         for cell, source in solutions.items()
         if cell.startswith("lstm_")
     }
@@ -414,16 +433,28 @@ def moved_around(notebook: Any, solutions: Mapping[str, str]) -> Any:
 RIGHT = (
     Student("perfect", "the reference", hand_in(), FULL, mistakes={}),
     Student("looped", "loops over every number", hand_in(LOOPED), FULL, mistakes={}),
-    Student("vectorised", "as few steps as possible inside the loops", hand_in(VECTORISED), FULL, mistakes={}),
+    Student(
+        "vectorised",
+        "as few steps as possible inside the loops",
+        hand_in(VECTORISED),
+        FULL,
+        mistakes={},
+    ),
     Student("einsum", "einsum throughout", hand_in(EINSUM), FULL, mistakes={}),
     Student("float32", "all in single precision", in_float32, FULL, mistakes={}),
-    Student("named_tuples", "named tuples for results and cache", hand_in(NAMED), FULL, mistakes={}),
+    Student(
+        "named_tuples", "named tuples for results and cache", hand_in(NAMED), FULL, mistakes={}
+    ),
     Student("lists", "lists where arrays were asked for", hand_in(LISTS), FULL, mistakes={}),
     Student("matrix", "np.matrix, whose sums keep both axes", hand_in(MATRIX), FULL, mistakes={}),
     Student("in_place", "changes its arguments", hand_in(IN_PLACE), FULL, mistakes={}),
     Student("noisy", "prints and warns in every call", hand_in(NOISY), FULL, mistakes={}),
     Student(
-        "helper_cells", "functions of its own in a cell of its own", hand_in(WITH_HELPERS, HELPERS), FULL, mistakes={}
+        "helper_cells",
+        "functions of its own in a cell of its own",
+        hand_in(WITH_HELPERS, HELPERS),
+        FULL,
+        mistakes={},
     ),
     Student("one_class_per_gate", "a class for gates", hand_in(PER_GATE), FULL, mistakes={}),
     Student("renamed", "own names, with aliases", renamed, FULL, mistakes={}),
@@ -437,7 +468,8 @@ RIGHT = (
     ),
 )
 
-# --- not finished --------------------------------------------------------------------------------------------------------
+# --- not finished
+# --------------------------------------------------------------------------------------------------
 
 
 def untouched(notebook: Any, solutions: Mapping[str, str]) -> Any:
@@ -449,7 +481,9 @@ def without(*names: str) -> Edit:
     """Reference solutions, with the cells of these functions as they were handed out."""
 
     def edit(notebook: Any, solutions: Mapping[str, str]) -> Any:
-        return hand_in()(notebook, {cell: s for cell, s in solutions.items() if cell[:-5] not in names})
+        return hand_in()(
+            notebook, {cell: s for cell, s in solutions.items() if cell[:-5] not in names}
+        )
 
     return edit
 
@@ -496,7 +530,10 @@ NOT_FINISHED = (
         "one cell is no Python",
         hand_in(
             {
-                "lstm_backward_code": "def lstm_backward(dh, cache, dcT=None):\n    for t in reversed(range(T)\n        pass"
+                "lstm_backward_code": (
+                    "def lstm_backward(dh, cache, dcT=None):\n    for t in reversed(range(T)\n     "
+                    "   pass"
+                )
             }
         ),
         points(lstm_backward=0, end_to_end=0),
@@ -531,15 +568,21 @@ NOT_FINISHED = (
         "squeezes",
         "drops axes of length 1, on which the loop over time then fails",
         hand_in(
-            {"lstm_step_code": zoo.source_of("lstm_step").replace("return h, c,", "return h.squeeze(), c.squeeze(),")}
+            {
+                "lstm_step_code": zoo.source_of("lstm_step").replace(
+                    "return h, c,", "return h.squeeze(), c.squeeze(),"
+                )
+            }
         ),
-        # The last states are right where there is one example; of nine cases, the one with H = 1 raises: 3 * 2/3 * 8/9.
+        # The last states are right where there is one example; of nine cases, the one with H = 1
+        # raises: 3 * 2/3 * 8/9.
         points(lstm_forward=1.7778, end_to_end=0),
         mistakes={},
     ),
 )
 
-# --- wrong ---------------------------------------------------------------------------------------------------------------
+# --- wrong
+# --------------------------------------------------------------------------------------------------
 
 
 def _one(id: str, what: str, scores: Mapping[str, float], **mistakes: str) -> Student:
@@ -591,7 +634,9 @@ def gradient_check(loss, grad, params, eps=1e-5):
     return max(each(loss, grad, params, eps))
 """
 
-TWO_MISTAKES = zoo.source_of("lstm_step", (*zoo.find("no_forget_gate").changes, *zoo.find("sigmoid_candidate").changes))
+TWO_MISTAKES = zoo.source_of(
+    "lstm_step", (*zoo.find("no_forget_gate").changes, *zoo.find("sigmoid_candidate").changes)
+)
 
 WRONG = (
     _forward("no_forget_gate", "the cell of 1997"),
@@ -600,7 +645,12 @@ WRONG = (
     _forward("sigmoid_candidate", "a sigmoid for the candidate"),
     _forward("no_bias", "leaves out b"),
     _forward("forget_inverted", "reads the forget gate the wrong way round"),
-    _one("zero_start", "ignores h0 and c0", points(lstm_forward=0, end_to_end=0), lstm_forward="zero_start"),
+    _one(
+        "zero_start",
+        "ignores h0 and c0",
+        points(lstm_forward=0, end_to_end=0),
+        lstm_forward="zero_start",
+    ),
     _one(
         "state_not_carried",
         "starts every step from h0 and c0",
@@ -625,7 +675,12 @@ WRONG = (
     _backward("dWh_uses_new_h", "h for h_prev; all but dWh is right", step=4.1667, sequence=4.1667),
     _backward("db_mean", "a mean for a sum; all but db is right", step=4.1667, sequence=4.1667),
     _backward("dc_prev_without_f", "all but dc_prev is right in a single step", step=4.1667),
-    _one("no_dh_carry", "does not carry dh", points(lstm_backward=0, end_to_end=0), lstm_backward="no_dh_carry"),
+    _one(
+        "no_dh_carry",
+        "does not carry dh",
+        points(lstm_backward=0, end_to_end=0),
+        lstm_backward="no_dh_carry",
+    ),
     _one(
         "weights_overwritten",
         "keeps one step's share; dx, dh0 and dc0 are right",
@@ -655,7 +710,13 @@ WRONG = (
     Student(
         "old_state_in_cache",
         "each function is right, but the cache holds the new h, which spoils dWh",
-        hand_in({"lstm_step_code": zoo.source_of("lstm_step").replace("(x, h_prev, c_prev, i", "(x, h, c_prev, i")}),
+        hand_in(
+            {
+                "lstm_step_code": zoo.source_of("lstm_step").replace(
+                    "(x, h_prev, c_prev, i", "(x, h, c_prev, i"
+                )
+            }
+        ),
         points(end_to_end=0.8333),
         mistakes={"end_to_end": "cache_new_h"},
     ),
@@ -675,7 +736,8 @@ WRONG = (
     ),
 )
 
-# --- hostile -------------------------------------------------------------------------------------------------------------
+# --- hostile
+# --------------------------------------------------------------------------------------------------
 
 
 def deletes_tests(notebook: Any, solutions: Mapping[str, str]) -> Any:
@@ -699,14 +761,18 @@ def tags_as_local(notebook: Any, solutions: Mapping[str, str]) -> Any:
 
 
 def edits_tests(notebook: Any, solutions: Mapping[str, str]) -> Any:
-    """Nothing written; the cells with marks print their own score, which nbgrader alone would believe."""
+    """Nothing written; the cells with marks print their own score, which nbgrader alone would
+    believe.
+    """
     for cell in _tests(notebook):
         cell.source = f"{cell.metadata.nbgrader.points}"
     return notebook
 
 
 def raises_points(notebook: Any, solutions: Mapping[str, str]) -> Any:
-    """All is right, and every cell with marks is there three times, for 1000 points each, as a solution cell."""
+    """All is right, and every cell with marks is there three times, for 1000 points each, as a
+    solution cell.
+    """
     notebook = hand_in()(notebook, solutions)
     for cell in _tests(notebook):
         for name in ("points", "max_score"):
@@ -926,10 +992,26 @@ def _only(first: str) -> Edit:
 
 HOSTILE = (
     Student("deletes_tests", "deletes the cells with marks", deletes_tests, NOTHING, hostile=True),
-    Student("skips_execution", "tags every cell skip-execution", skips_execution, NOTHING, hostile=True),
-    Student("tags_as_local", "tags the cells with marks local", tags_as_local, NOTHING, hostile=True),
-    Student("edits_tests", "makes the cells with marks print a score", edits_tests, NOTHING, hostile=True),
-    Student("raises_points", "1000 points a cell, three times; all is right", raises_points, FULL, hostile=True),
+    Student(
+        "skips_execution", "tags every cell skip-execution", skips_execution, NOTHING, hostile=True
+    ),
+    Student(
+        "tags_as_local", "tags the cells with marks local", tags_as_local, NOTHING, hostile=True
+    ),
+    Student(
+        "edits_tests",
+        "makes the cells with marks print a score",
+        edits_tests,
+        NOTHING,
+        hostile=True,
+    ),
+    Student(
+        "raises_points",
+        "1000 points a cell, three times; all is right",
+        raises_points,
+        FULL,
+        hostile=True,
+    ),
     Student(
         "swaps_names",
         "one function under the name of all",
@@ -937,14 +1019,44 @@ HOSTILE = (
         {**NOTHING, "lstm_step": 4},
         hostile=True,
     ),
-    Student("deletes_asserts", "takes assert out of later cells", _only(_DELETES_ASSERTS), NOTHING, hostile=True),
-    Student("all_is_close", "makes NumPy find everything equal", _only(_ALL_IS_CLOSE), NOTHING, hostile=True),
-    Student("reads_disk", "looks for hidden tests on the disk", _only(_READS_DISK), NOTHING, hostile=True),
-    Student("writes_gradebook", "tries to write to the gradebook", _only(_WRITES_GRADEBOOK), NOTHING, hostile=True),
     Student(
-        "opens_socket", "tells another process; all else is right", hand_in(first=_OPENS_SOCKET), FULL, hostile=True
+        "deletes_asserts",
+        "takes assert out of later cells",
+        _only(_DELETES_ASSERTS),
+        NOTHING,
+        hostile=True,
     ),
-    Student("forks", "forks 200 times; all else is right", hand_in(first=_FORKS), FULL, hostile=True),
+    Student(
+        "all_is_close",
+        "makes NumPy find everything equal",
+        _only(_ALL_IS_CLOSE),
+        NOTHING,
+        hostile=True,
+    ),
+    Student(
+        "reads_disk",
+        "looks for hidden tests on the disk",
+        _only(_READS_DISK),
+        NOTHING,
+        hostile=True,
+    ),
+    Student(
+        "writes_gradebook",
+        "tries to write to the gradebook",
+        _only(_WRITES_GRADEBOOK),
+        NOTHING,
+        hostile=True,
+    ),
+    Student(
+        "opens_socket",
+        "tells another process; all else is right",
+        hand_in(first=_OPENS_SOCKET),
+        FULL,
+        hostile=True,
+    ),
+    Student(
+        "forks", "forks 200 times; all else is right", hand_in(first=_FORKS), FULL, hostile=True
+    ),
     Student(
         "fills_memory",
         "takes 3 GiB in lstm_step",
@@ -952,7 +1064,13 @@ HOSTILE = (
         points(lstm_step=0, lstm_forward=0, end_to_end=0),
         hostile=True,
     ),
-    Student("floods_stdout", "prints 200 MB; all is right", _with_right_step(_FLOODS_STDOUT), FULL, hostile=True),
+    Student(
+        "floods_stdout",
+        "prints 200 MB; all is right",
+        _with_right_step(_FLOODS_STDOUT),
+        FULL,
+        hostile=True,
+    ),
     Student(
         "loops_forever",
         "ignores interrupts for two minutes in lstm_backward",

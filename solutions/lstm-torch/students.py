@@ -1,7 +1,9 @@
-"""A class of simulated students for this problem set: what each hands in, and the points that each must get.
+"""A class of simulated students for this problem set: what each hands in, and the points that each
+must get.
 
-Those that are hostile attack the judge. Each attack is bounded in count, size and time, and changes nothing on the machine, so
-that it does no harm even where no sandbox holds it: it tries a door and does not go through.
+Those that are hostile attack the judge. Each attack is bounded in count, size and time, and changes
+nothing on the machine, so that it does no harm even where no sandbox holds it: it tries a door and
+does not go through.
 """
 
 from __future__ import annotations
@@ -28,15 +30,22 @@ Edit = Callable[[Any, Mapping[str, str]], Any]
 
 
 def hand_in(first: str = "", last: str = "", **changed: str) -> Edit:
-    """Reference solutions in all cells but those of the functions that are ``changed``; own cells at top and end."""
+    """Reference solutions in all cells but those of the functions that are ``changed``; own cells
+    at top and end.
+    """
 
     def edit(notebook: Any, solutions: Mapping[str, str]) -> Any:
         from nbformat.v4 import new_code_cell
 
         sources = {**solutions, **{f"{name}_code": source for name, source in changed.items()}}
         for cell in notebook.cells:
-            cell.source = sources.get(cell.metadata.get("nbgrader", {}).get("grade_id"), cell.source)
-        after = next(k for k, cell in enumerate(notebook.cells) if "set_default_dtype" in cell.source) + 1
+            cell.source = sources.get(
+                cell.metadata.get("nbgrader", {}).get("grade_id"), cell.source
+            )
+        after = (
+            next(k for k, cell in enumerate(notebook.cells) if "set_default_dtype" in cell.source)
+            + 1
+        )
         for source, place in ((last, len(notebook.cells)), (first, after)):
             if source:
                 notebook.cells.insert(place, new_code_cell(source))
@@ -50,7 +59,8 @@ def points(**changed: float) -> dict[str, float]:
     return {**FULL, **changed}
 
 
-# --- right, each in another style ----------------------------------------------------------------------------------------
+# --- right, each in another style
+# ----------------------------------------------------------------------------------------
 
 LINEAR = """
 def lstm_cell(x, state, Wx, Wh, b):
@@ -176,7 +186,8 @@ def sequence_loss(logits, targets, mask):
     return F.cross_entropy(logits.float()[mask], targets[mask])
 """
 
-# The experiments that the notebook suggests, with ready-made layers, outside the functions that are graded.
+# The experiments that the notebook suggests, with ready-made layers, outside the functions that are
+# graded.
 COMPARES = """
 torch.manual_seed(0)
 layer = nn.LSTM(3, 2, batch_first=True)
@@ -365,7 +376,10 @@ def last_hidden(output, lengths):
 def renamed(notebook: Any, solutions: Mapping[str, str]) -> Any:
     """All functions under names of the student's own, and the names asked for as aliases."""
     changed = {
-        name: f"{solutions[f'{name}_code'].replace(f'def {name}', f'def my_{name}')}\n\n{name} = my_{name}\n"
+        name: (
+            f"{solutions[f'{name}_code'].replace(f'def {name}', f'def my_{name}')}\n\n{name} = "
+            f"my_{name}\n"
+        )
         for name in WRITTEN
     }
     return hand_in(**changed)(notebook, solutions)
@@ -390,29 +404,56 @@ RIGHT = (
         "einsum, and lists where pairs were asked for",
         hand_in(lstm_cell=EINSUM, last_hidden=ONE_HOT, sequence_loss=BY_HAND),
     ),
-    _right("stacked", "[x, h] in one product; in place on its own tensors", hand_in(lstm_cell=STACKED)),
+    _right(
+        "stacked", "[x, h] in one product; in place on its own tensors", hand_in(lstm_cell=STACKED)
+    ),
     _right(
         "looped",
         "loops",
-        hand_in(lstm_cell=LOOPED, last_hidden=LIST_OF_ROWS, sequence_loss=LOOPED_LOSS, run_chunks=WHILE),
+        hand_in(
+            lstm_cell=LOOPED, last_hidden=LIST_OF_ROWS, sequence_loss=LOOPED_LOSS, run_chunks=WHILE
+        ),
     ),
     _right("modules", "a module for each gate", hand_in(lstm_cell=MODULE, to_torch=AS_PARAMETERS)),
     _right("own_backward", "an autograd.Function of its own", hand_in(lstm_cell=OWN_BACKWARD)),
-    _right("named_tuples", "a named tuple for the state", hand_in(lstm_cell=NAMED, last_hidden=TIME_FIRST)),
+    _right(
+        "named_tuples",
+        "a named tuple for the state",
+        hand_in(lstm_cell=NAMED, last_hidden=TIME_FIRST),
+    ),
     _right("single", "single precision", hand_in(lstm_cell=SINGLE_CELL, sequence_loss=SINGLE_LOSS)),
     _right("compares", "compares with nn.LSTMCell in a cell of its own", hand_in(last=COMPARES)),
-    _right("by_name", "the weights by name; zero_grad at the end", hand_in(to_torch=BY_NAME, train_step=ZERO_LAST)),
-    _right("halves", "half of the bias each; own clipping", hand_in(to_torch=HALVES, train_step=OWN_CLIPPING)),
-    _right("state_dict", "a state_dict; a closure", hand_in(to_torch=STATE_DICT, train_step=WITH_CLOSURE)),
+    _right(
+        "by_name",
+        "the weights by name; zero_grad at the end",
+        hand_in(to_torch=BY_NAME, train_step=ZERO_LAST),
+    ),
+    _right(
+        "halves",
+        "half of the bias each; own clipping",
+        hand_in(to_torch=HALVES, train_step=OWN_CLIPPING),
+    ),
+    _right(
+        "state_dict",
+        "a state_dict; a closure",
+        hand_in(to_torch=STATE_DICT, train_step=WITH_CLOSURE),
+    ),
     _right("numpy", "NumPy, where no gradient is needed", hand_in(to_torch=WITH_NUMPY)),
     _right("ignores", "ignore_index; split", hand_in(sequence_loss=IGNORE_INDEX, run_chunks=SPLIT)),
-    _right("flattened", "flattens; one backward for all", hand_in(sequence_loss=FLATTENED, run_chunks=ONE_BACKWARD)),
-    _right("noisy", "prints, warns, and asks for a GPU if there is one", hand_in(last_hidden=NOISY)),
+    _right(
+        "flattened",
+        "flattens; one backward for all",
+        hand_in(sequence_loss=FLATTENED, run_chunks=ONE_BACKWARD),
+    ),
+    _right(
+        "noisy", "prints, warns, and asks for a GPU if there is one", hand_in(last_hidden=NOISY)
+    ),
     _right("renamed", "own names, with aliases", renamed),
     _right("moved_around", "the cells in reverse order", moved_around),
 )
 
-# --- not finished --------------------------------------------------------------------------------------------------------
+# --- not finished
+# --------------------------------------------------------------------------------------------------
 
 
 def untouched(notebook: Any, solutions: Mapping[str, str]) -> Any:
@@ -431,25 +472,40 @@ def _not_finished(name: str, what: str, edit: Edit, **scores: float) -> Student:
     return Student(name, what, edit, points(**scores), mistakes={})
 
 
-CUDA = zoo.source_of("last_hidden", framework="torch").replace("return output", "return output.cuda()")
+CUDA = zoo.source_of("last_hidden", framework="torch").replace(
+    "return output", "return output.cuda()"
+)
 FLOAT = zoo.source_of("lstm_cell", framework="torch").replace("a = x", "a = x.float()")
-PACKAGE = "from einops import rearrange\n\n\ndef last_hidden(output, lengths):\n    return rearrange(output, 'n t h -> n h t')"
-SECOND_BACKWARD = zoo.source_of("run_chunks", framework="torch").replace("(h.detach(), c.detach())", "(h, c)")
-TO_NUMPY = zoo.source_of("lstm_cell", framework="torch").replace("torch.tanh(c)", "torch.tensor(np.tanh(c.numpy()))")
-ALL_DETACHED = zoo.source_of("lstm_cell", framework="torch").replace("(h, c), (i", "(h.detach(), c.detach()), (i")
+PACKAGE = (
+    "from einops import rearrange\n\n\ndef last_hidden(output, lengths):\n    return "
+    "rearrange(output, 'n t h -> n h t')"
+)
+SECOND_BACKWARD = zoo.source_of("run_chunks", framework="torch").replace(
+    "(h.detach(), c.detach())", "(h, c)"
+)
+TO_NUMPY = zoo.source_of("lstm_cell", framework="torch").replace(
+    "torch.tanh(c)", "torch.tensor(np.tanh(c.numpy()))"
+)
+ALL_DETACHED = zoo.source_of("lstm_cell", framework="torch").replace(
+    "(h, c), (i", "(h.detach(), c.detach()), (i"
+)
 ITEM = (
     zoo.source_of("sequence_loss", framework="torch")
     .replace("/ mask.sum()", "/ mask.sum().item()")
     .replace("return total", "return total.item()")
 )
-RETURNS_NOTHING = zoo.source_of("train_step", framework="torch").replace("return loss.item()", "print(loss.item())")
+RETURNS_NOTHING = zoo.source_of("train_step", framework="torch").replace(
+    "return loss.item()", "print(loss.item())"
+)
 IN_PLACE_ON_ARGUMENT = zoo.source_of("lstm_cell", framework="torch").replace(
     "c = f * c_prev + i * g", "c_prev *= f\nc = c_prev + i * g".replace("\n", "\n    ")
 )
 
 NOT_FINISHED = (
     Student("empty", "nothing written", untouched, NOTHING, mistakes={}),
-    _not_finished("without_cell", "no lstm_cell", without("lstm_cell"), lstm_cell=0, cell_gradients=0),
+    _not_finished(
+        "without_cell", "no lstm_cell", without("lstm_cell"), lstm_cell=0, cell_gradients=0
+    ),
     _not_finished("without_loss", "no sequence_loss", without("sequence_loss"), sequence_loss=0),
     _not_finished("without_step", "no train_step", without("train_step"), train_step=0),
     _not_finished(
@@ -459,8 +515,12 @@ NOT_FINISHED = (
         sequence_loss=0,
     ),
     _not_finished("needs_cuda", "asks for a GPU", hand_in(last_hidden=CUDA), last_hidden=0),
-    _not_finished("mixed", "float32 meets float64", hand_in(lstm_cell=FLOAT), lstm_cell=0, cell_gradients=0),
-    _not_finished("needs_einops", "imports what is not there", hand_in(last_hidden=PACKAGE), last_hidden=0),
+    _not_finished(
+        "mixed", "float32 meets float64", hand_in(lstm_cell=FLOAT), lstm_cell=0, cell_gradients=0
+    ),
+    _not_finished(
+        "needs_einops", "imports what is not there", hand_in(last_hidden=PACKAGE), last_hidden=0
+    ),
     _not_finished(
         "second_backward",
         "carries the state with its past, which goes well where there is one chunk only",
@@ -468,11 +528,26 @@ NOT_FINISHED = (
         run_chunks=3 / 5,
     ),
     _not_finished(
-        "to_numpy", "leaves PyTorch on the way", hand_in("import numpy as np", lstm_cell=TO_NUMPY), cell_gradients=0
+        "to_numpy",
+        "leaves PyTorch on the way",
+        hand_in("import numpy as np", lstm_cell=TO_NUMPY),
+        cell_gradients=0,
     ),
-    _not_finished("all_detached", "detaches what it returns", hand_in(lstm_cell=ALL_DETACHED), cell_gradients=0),
-    _not_finished("item", "returns a number without a graph", hand_in(sequence_loss=ITEM), sequence_loss=0),
-    _not_finished("returns_nothing", "prints the loss", hand_in(train_step=RETURNS_NOTHING), train_step=3 * 6 / 7),
+    _not_finished(
+        "all_detached",
+        "detaches what it returns",
+        hand_in(lstm_cell=ALL_DETACHED),
+        cell_gradients=0,
+    ),
+    _not_finished(
+        "item", "returns a number without a graph", hand_in(sequence_loss=ITEM), sequence_loss=0
+    ),
+    _not_finished(
+        "returns_nothing",
+        "prints the loss",
+        hand_in(train_step=RETURNS_NOTHING),
+        train_step=3 * 6 / 7,
+    ),
     _not_finished(
         "in_place",
         "changes its argument, of which a gradient is asked",
@@ -481,7 +556,8 @@ NOT_FINISHED = (
     ),
 )
 
-# --- wrong ---------------------------------------------------------------------------------------------------------------
+# --- wrong
+# --------------------------------------------------------------------------------------------------
 
 
 def _one(bug: zoo.Bug, score: float = 0) -> Student:
@@ -492,7 +568,8 @@ def _one(bug: zoo.Bug, score: float = 0) -> Student:
 
 
 def _cell(id: str, what: str, score: float) -> Student:
-    """A mistake in the numbers of the cell, as it is made in PyTorch; its gradients are then not asked for.
+    """A mistake in the numbers of the cell, as it is made in PyTorch; its gradients are then not
+    asked for.
 
     Those of a cell in another order of the gates are.
     """
@@ -510,9 +587,19 @@ def _cell(id: str, what: str, score: float) -> Student:
     named = {"lstm_cell": id}
     if id.startswith("order_"):  # charged once
         return Student(
-            id, what, hand_in(lstm_cell=source), points(lstm_cell=score), mistakes=named | {"cell_gradients": id}
+            id,
+            what,
+            hand_in(lstm_cell=source),
+            points(lstm_cell=score),
+            mistakes=named | {"cell_gradients": id},
         )
-    return Student(id, what, hand_in(lstm_cell=source), points(lstm_cell=score, cell_gradients=0), mistakes=named)
+    return Student(
+        id,
+        what,
+        hand_in(lstm_cell=source),
+        points(lstm_cell=score, cell_gradients=0),
+        mistakes=named,
+    )
 
 
 # Points for the results that are right in spite of the mistake.
@@ -548,7 +635,8 @@ WRONG = (
     _cell("order_ifog", "the order of CS231n: a convention", 1.5),
 )
 
-# --- hostile -------------------------------------------------------------------------------------------------------------
+# --- hostile
+# --------------------------------------------------------------------------------------------------
 
 # What gives h and c without the work gives no gates; and h and c count for nothing without them.
 LIBRARY = """
@@ -619,12 +707,15 @@ NAN = """
 def last_hidden(output, lengths):
     return output[:, 0] * float("nan")
 """
-UNFINISHED = dict.fromkeys(WRITTEN, "raise NotImplementedError()")  # a cell that stops, as an empty one does
+# a cell that stops, as an empty one does
+UNFINISHED = dict.fromkeys(WRITTEN, "raise NotImplementedError()")
 
 
 def _no_cell(name: str, what: str, source: str) -> Student:
     """No point for the cell, and all others."""
-    return Student(name, what, hand_in(lstm_cell=source), points(lstm_cell=0, cell_gradients=0), hostile=True)
+    return Student(
+        name, what, hand_in(lstm_cell=source), points(lstm_cell=0, cell_gradients=0), hostile=True
+    )
 
 
 HOSTILE = (
@@ -632,7 +723,8 @@ HOSTILE = (
     _no_cell("without_gates", "calls torch.lstm_cell and leaves the gates out", WITHOUT_GATES),
     _no_cell("guessed_gates", "calls the operator and makes the gates up", GUESSED_GATES),
     _no_cell("given", "calls the layer that is given for another part", GIVEN),
-    # o = h / tanh(c) is right: one gate of four is worth its sixth, and h and c come to nothing without the others.
+    # o = h / tanh(c) is right: one gate of four is worth its sixth, and h and c come to nothing
+    # without the others.
     Student(
         "one_gate",
         "works one gate out of PyTorch's own results",
@@ -642,8 +734,16 @@ HOSTILE = (
     ),
     _no_cell("agrees", "returns tensors that equal everything", AGREES),
     _no_cell("huge", "returns 8 TB that take no memory", HUGE),
-    Student("patches", "makes PyTorch find all equal", hand_in(PATCHES, **UNFINISHED), NOTHING, hostile=True),
-    Student("not_a_number", "returns NaN", hand_in(last_hidden=NAN), points(last_hidden=0), hostile=True),
+    Student(
+        "patches",
+        "makes PyTorch find all equal",
+        hand_in(PATCHES, **UNFINISHED),
+        NOTHING,
+        hostile=True,
+    ),
+    Student(
+        "not_a_number", "returns NaN", hand_in(last_hidden=NAN), points(last_hidden=0), hostile=True
+    ),
 )
 
 STUDENTS = (*RIGHT, *NOT_FINISHED, *WRONG, *HOSTILE)

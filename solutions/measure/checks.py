@@ -69,7 +69,9 @@ MUTANTS = [mistake.id for mistake in public.SET.known("edit_distance")]
 def _graded(check: Check) -> Check:
     if check.name == "is_right":
         wrong = public.wrong_distances(*MUTANTS)
-        return replace(check, examine=examine_tests(public.RIGHT_DISTANCES, wrong, public.two_lists_of_words))
+        return replace(
+            check, examine=examine_tests(public.RIGHT_DISTANCES, wrong, public.two_lists_of_words)
+        )
     return check.with_more(HIDDEN[check.name])
 
 

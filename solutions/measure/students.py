@@ -1,7 +1,9 @@
-"""A class of simulated students for this problem set: what each hands in, and the points that each must get.
+"""A class of simulated students for this problem set: what each hands in, and the points that each
+must get.
 
-Those that are hostile attack the judge. Each attack is bounded in count, size and time, and changes nothing on the machine, so
-that it does no harm even where no sandbox holds it: it tries a door and does not go through.
+Those that are hostile attack the judge. Each attack is bounded in count, size and time, and changes
+nothing on the machine, so that it does no harm even where no sandbox holds it: it tries a door and
+does not go through.
 """
 
 from __future__ import annotations
@@ -26,7 +28,8 @@ FULL = {
     "bootstrap_interval": 2,
 }
 NOTHING = dict.fromkeys(FULL, 0)
-UNFINISHED = dict.fromkeys(FULL, "raise NotImplementedError()")  # a cell that stops, as an empty one does
+# a cell that stops, as an empty one does
+UNFINISHED = dict.fromkeys(FULL, "raise NotImplementedError()")
 
 
 def points(**changed: float) -> dict[str, float]:
@@ -34,7 +37,8 @@ def points(**changed: float) -> dict[str, float]:
     return {**FULL, **changed}
 
 
-# --- right, each in another style ----------------------------------------------------------------------------------------
+# --- right, each in another style
+# ----------------------------------------------------------------------------------------
 
 LOOPED = {
     "confusion": """
@@ -162,7 +166,8 @@ def word_error_rate(references, hypotheses):
 def renamed(notebook: Any, solutions: Mapping[str, str]) -> Any:
     """All functions under names of the student's own, and the names asked for as aliases."""
     changed = {
-        name: solutions[f"{name}_code"].replace(f"def {name}(", f"def my_{name}(") + f"\n\n{name} = my_{name}\n"
+        name: solutions[f"{name}_code"].replace(f"def {name}(", f"def my_{name}(")
+        + f"\n\n{name} = my_{name}\n"
         for name in FULL
     }
     return hand_in(changed)(notebook, solutions)
@@ -210,7 +215,8 @@ RIGHT = (
     _right("moved_around", "the cells in reverse order", moved_around),
 )
 
-# --- not finished --------------------------------------------------------------------------------------------------------
+# --- not finished
+# --------------------------------------------------------------------------------------------------
 
 
 def untouched(notebook: Any, solutions: Mapping[str, str]) -> Any:
@@ -222,13 +228,17 @@ def without(name: str) -> Edit:
     """Reference solutions, with the cell of this function as it was handed out."""
 
     def edit(notebook: Any, solutions: Mapping[str, str]) -> Any:
-        return hand_in()(notebook, {cell: source for cell, source in solutions.items() if cell != f"{name}_code"})
+        return hand_in()(
+            notebook, {cell: source for cell, source in solutions.items() if cell != f"{name}_code"}
+        )
 
     return edit
 
 
 def _faulty(name: str, what: str, function: str, source: str, **scores: float) -> Student:
-    return Student(name, what, hand_in({function: source}), points(**{function: 0, **scores}), mistakes={})
+    return Student(
+        name, what, hand_in({function: source}), points(**{function: 0, **scores}), mistakes={}
+    )
 
 
 # The reference's word_error_rate calls edit_distance: without it, it cannot be computed.
@@ -251,7 +261,10 @@ NOT_FINISHED = (
         "needs_jiwer",
         "imports what is not there",
         "word_error_rate",
-        "from jiwer import wer\n\ndef word_error_rate(references, hypotheses):\n    return wer(references, hypotheses)",
+        (
+            "from jiwer import wer\n\ndef word_error_rate(references, hypotheses):\n    return "
+            "wer(references, hypotheses)"
+        ),
     ),
     _faulty("returns_nothing", "prints in place of returning", "perplexity",
             SET.source("perplexity").replace("return np.exp(total / tokens)", "print(np.exp(total / tokens))")),
@@ -259,17 +272,29 @@ NOT_FINISHED = (
             SET.source("bootstrap_interval").replace("return low, high", "return high - low")),
 )  # fmt: skip
 
-# --- wrong ---------------------------------------------------------------------------------------------------------------
+# --- wrong
+# --------------------------------------------------------------------------------------------------
 
 # What is right all the same: of three results a third each.
 PARTLY = {
     **dict.fromkeys(("precision_recall_exchanged", "divided_by_all"), 0.6667),
     **dict.fromkeys(("precision_twice", "recall_twice", "specificity_for_recall"), 1.3333),
-    **dict.fromkeys(("f1_arithmetic", "f1_geometric", "f1_without_two", "f1_product", "smaller_of_the_two"), 1.3333),
-    **dict.fromkeys(("f1_of_means", "macro_of_classes_there", "micro_from_macro", "micro_is_macro"), 1.3333),
+    **dict.fromkeys(
+        ("f1_arithmetic", "f1_geometric", "f1_without_two", "f1_product", "smaller_of_the_two"),
+        1.3333,
+    ),
+    **dict.fromkeys(
+        ("f1_of_means", "macro_of_classes_there", "micro_from_macro", "micro_is_macro"), 1.3333
+    ),
     **dict.fromkeys(("weighted_by_said", "weighted_not_divided"), 1.3333),
     **dict.fromkeys(
-        ("macro_weighted_exchanged", "recall_averaged", "precision_averaged", "f1_arithmetic_averaged"), 0.6667
+        (
+            "macro_weighted_exchanged",
+            "recall_averaged",
+            "precision_averaged",
+            "f1_arithmetic_averaged",
+        ),
+        0.6667,
     ),
 }
 
@@ -297,19 +322,32 @@ def is_right(distance):
 
 
 def _one(mistake: Mistake) -> Student:
-    """A student with one known mistake; one in the distance shows in the rate, too, which calls it."""
+    """A student with one known mistake; one in the distance shows in the rate, too, which calls
+    it.
+    """
     name = mistake.function
     shows_in = (name, "word_error_rate") if name == "edit_distance" else (name,)
-    scores = {check: FULL[check] if mistake.convention else 0 for check in shows_in}  # a convention is charged once
+    # a convention is charged once
+    scores = {check: FULL[check] if mistake.convention else 0 for check in shows_in}
     scores[name] = PARTLY.get(mistake.id, FULL[name] / 2 if mistake.convention else 0)
     edit = hand_in({name: SET.source(name, mistake.id)})
-    return Student(mistake.id, mistake.title, edit, points(**scores), mistakes=dict.fromkeys(shows_in, mistake.id))
+    return Student(
+        mistake.id,
+        mistake.title,
+        edit,
+        points(**scores),
+        mistakes=dict.fromkeys(shows_in, mistake.id),
+    )
 
 
 WRONG = (
     *(_one(mistake) for mistake in SET.mistakes),
     Student(
-        "one_question", "one question", hand_in({"is_right": ONE_QUESTION}), points(is_right=QUESTION), mistakes={}
+        "one_question",
+        "one question",
+        hand_in({"is_right": ONE_QUESTION}),
+        points(is_right=QUESTION),
+        mistakes={},
     ),
     _faulty("wrong_number", "a wrong number is expected", "is_right", WRONG_NUMBER),
     Student(
@@ -322,7 +360,8 @@ WRONG = (
     _faulty("two_mistakes", "two mistakes at once, which nobody names", "skill", TWO_MISTAKES),
 )
 
-# --- hostile -------------------------------------------------------------------------------------------------------------
+# --- hostile
+# --------------------------------------------------------------------------------------------------
 
 
 IMPORTS_THE_ANSWERS = """

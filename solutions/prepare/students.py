@@ -1,7 +1,9 @@
-"""A class of simulated students for this problem set: what each hands in, and the points that each must get.
+"""A class of simulated students for this problem set: what each hands in, and the points that each
+must get.
 
-Those that are hostile attack the judge. Each attack is bounded in count, size and time, and changes nothing on the machine, so
-that it does no harm even where no sandbox holds it: it tries a door and does not go through.
+Those that are hostile attack the judge. Each attack is bounded in count, size and time, and changes
+nothing on the machine, so that it does no harm even where no sandbox holds it: it tries a door and
+does not go through.
 """
 
 from __future__ import annotations
@@ -24,7 +26,8 @@ FULL = {
     "leak_report": 2,
 }
 NOTHING = dict.fromkeys(FULL, 0)
-UNFINISHED = dict.fromkeys(FULL, "raise NotImplementedError()")  # a cell that stops, as an empty one does
+# a cell that stops, as an empty one does
+UNFINISHED = dict.fromkeys(FULL, "raise NotImplementedError()")
 
 
 def points(**changed: float) -> dict[str, float]:
@@ -32,7 +35,8 @@ def points(**changed: float) -> dict[str, float]:
     return {**FULL, **changed}
 
 
-# --- right, each in another style ----------------------------------------------------------------------------------------
+# --- right, each in another style
+# ----------------------------------------------------------------------------------------
 
 BY_CHARACTER = {
     "tokenize": """
@@ -48,7 +52,9 @@ def tokenize(text):
 """
 }
 
-SPACED = {"tokenize": "tokenize = lambda text: re.sub(r\"([^\\w\\s'])\", r' \\1 ', text.lower()).split()"}
+SPACED = {
+    "tokenize": "tokenize = lambda text: re.sub(r\"([^\\w\\s'])\", r' \\1 ', text.lower()).split()"
+}
 
 TWO_SORTS = {
     "build_vocabulary": """
@@ -153,7 +159,8 @@ def leak_report(train, test):
 def renamed(notebook: Any, solutions: Mapping[str, str]) -> Any:
     """All functions under names of the student's own, and the names asked for as aliases."""
     changed = {
-        name: solutions[f"{name}_code"].replace(f"def {name}(", f"def my_{name}(") + f"\n\n{name} = my_{name}\n"
+        name: solutions[f"{name}_code"].replace(f"def {name}(", f"def my_{name}(")
+        + f"\n\n{name} = my_{name}\n"
         for name in FULL
     }
     return hand_in(changed)(notebook, solutions)
@@ -187,7 +194,8 @@ RIGHT = (
     _right("moved_around", "the cells in reverse order", moved_around),
 )
 
-# --- not finished --------------------------------------------------------------------------------------------------------
+# --- not finished
+# --------------------------------------------------------------------------------------------------
 
 CALLED = ("tokenize", "build_vocabulary")  # by encode_sets of the reference
 
@@ -201,7 +209,9 @@ def without(name: str) -> Edit:
     """Reference solutions, with the cell of this function as it was handed out."""
 
     def edit(notebook: Any, solutions: Mapping[str, str]) -> Any:
-        return hand_in()(notebook, {cell: source for cell, source in solutions.items() if cell != f"{name}_code"})
+        return hand_in()(
+            notebook, {cell: source for cell, source in solutions.items() if cell != f"{name}_code"}
+        )
 
     return edit
 
@@ -217,13 +227,24 @@ def _faulty(name: str, what: str, function: str, source: str) -> Student:
 
 NOT_FINISHED = (
     Student("empty", "nothing written", untouched, NOTHING, mistakes={}),
-    *(Student(f"without_{name}", f"{name} not written", without(name), _lost(name), mistakes={}) for name in FULL),
-    _faulty("syntax_error", "one cell is no Python", "windows", "def windows(series, T, horizon)\n    return 1"),
+    *(
+        Student(f"without_{name}", f"{name} not written", without(name), _lost(name), mistakes={})
+        for name in FULL
+    ),
+    _faulty(
+        "syntax_error",
+        "one cell is no Python",
+        "windows",
+        "def windows(series, T, horizon)\n    return 1",
+    ),
     _faulty(
         "needs_spacy",
         "imports what is not there",
         "tokenize",
-        "import spacy\n\ndef tokenize(text):\n    return [str(token) for token in spacy.blank('en')(text.lower())]",
+        (
+            "import spacy\n\ndef tokenize(text):\n    return [str(token) for token in "
+            "spacy.blank('en')(text.lower())]"
+        ),
     ),
     _faulty(
         "returns_nothing",
@@ -231,15 +252,33 @@ NOT_FINISHED = (
         "split_by_time",
         SET.source("split_by_time").replace("return train, test", "print(train, test)"),
     ),
-    _faulty("a_set", "returns a set where a list is asked for", "tokenize", "def tokenize(text):\n    return {text}"),
+    _faulty(
+        "a_set",
+        "returns a set where a list is asked for",
+        "tokenize",
+        "def tokenize(text):\n    return {text}",
+    ),
 )
 
-# --- wrong ---------------------------------------------------------------------------------------------------------------
+# --- wrong
+# --------------------------------------------------------------------------------------------------
 
 # What is right all the same: of two results half, of three a third each.
 _HALF_OF_THREE = (
-    *("unknown_is_padding", "mask_of_ones", "mask_of_known_words", "padded_with_unknown", "mask_one_short"),
-    *("sentence_backwards", "test_by_itself", "test_not_scaled", "target_in_window", "horizon_ignored"),
+    *(
+        "unknown_is_padding",
+        "mask_of_ones",
+        "mask_of_known_words",
+        "padded_with_unknown",
+        "mask_one_short",
+    ),
+    *(
+        "sentence_backwards",
+        "test_by_itself",
+        "test_not_scaled",
+        "target_in_window",
+        "horizon_ignored",
+    ),
     *("horizon_from_the_start", "window_one_longer", "window_backwards", "mean_for_target"),
 )
 _HALF_OF_TWO = (
@@ -249,7 +288,9 @@ _HALF_OF_TWO = (
 PARTLY = {
     **dict.fromkeys(_HALF_OF_THREE, 1.5),
     **dict.fromkeys(_HALF_OF_TWO, 1.0),
-    **dict.fromkeys(("only_same_place", "pairs_compared", "repeated_within_test", "known_are_new"), 0.6667),
+    **dict.fromkeys(
+        ("only_same_place", "pairs_compared", "repeated_within_test", "known_are_new"), 0.6667
+    ),
     **dict.fromkeys(("clean_or", "clean_of_texts", "clean_of_speakers"), 1.3333),
 }
 
@@ -257,7 +298,9 @@ TWO_MISTAKES = SET.source("windows", "target_in_window").replace("range(M)", "ra
 
 
 def _one(mistake: Mistake) -> Student:
-    """A student with one known mistake; one in what encode_sets calls shows in it, too, as far as its numbers tell."""
+    """A student with one known mistake; one in what encode_sets calls shows in it, too, as far as
+    its numbers tell.
+    """
     name, id = mistake.function, mistake.id
     scores = points(**{name: PARTLY.get(id, FULL[name] / 2 if mistake.convention else 0)})
     named = {name: id}
@@ -274,7 +317,8 @@ WRONG = (
     _faulty("two_mistakes", "two mistakes at once, which nobody names", "windows", TWO_MISTAKES),
 )
 
-# --- hostile -------------------------------------------------------------------------------------------------------------
+# --- hostile
+# --------------------------------------------------------------------------------------------------
 
 
 IMPORTS_THE_ANSWERS = """
@@ -363,7 +407,12 @@ def _hostile(name: str, what: str, edit: Edit, scores: Mapping[str, float]) -> S
 HOSTILE = (
     _hostile("deletes_tests", "deletes the cells with marks", deletes_tests, NOTHING),
     _hostile("raises_points", "1000 points a cell; all is right", raises_points, FULL),
-    _hostile("imports_answers", "takes the course's own functions", hand_in(UNFINISHED, IMPORTS_THE_ANSWERS), NOTHING),
+    _hostile(
+        "imports_answers",
+        "takes the course's own functions",
+        hand_in(UNFINISHED, IMPORTS_THE_ANSWERS),
+        NOTHING,
+    ),
     _hostile(
         "agrees",
         "returns words, lists and dicts that are equal to all others",
@@ -376,7 +425,12 @@ HOSTILE = (
         hand_in({"tokenize": ENDLESS, "leak_report": ""}),
         points(tokenize=0, leak_report=0, encode_sets=0),
     ),
-    _hostile("huge", "returns lists of 20 million numbers", hand_in({"split_by_time": HUGE}), points(split_by_time=0)),
+    _hostile(
+        "huge",
+        "returns lists of 20 million numbers",
+        hand_in({"split_by_time": HUGE}),
+        points(split_by_time=0),
+    ),
     _hostile("loops_forever", "does not end", hand_in({"scale": LOOPS}), points(scale=0)),
     _hostile("exits", "ends its process", hand_in({"encode_pad": EXITS}), points(encode_pad=0)),
 )

@@ -28,8 +28,12 @@ HIDDEN: dict[str, Callable[[Generator], list[Case]]] = {
         public.backward_case(rng, *_WIDE),
         public.backward_case(rng, *_SINGLE),
         public.backward_case(rng, "zero state", (3, 6, 4, 2), state=0.0),
-        # One forward pass for each of its 20,000 weights takes minutes; a derived gradient takes milliseconds.
-        replace(public.backward_case(rng, "a large network", (1, 60, 32, 128), weights=0.08), needed=True),
+        # One forward pass for each of its 20,000 weights takes minutes; a derived gradient takes
+        # milliseconds.
+        replace(
+            public.backward_case(rng, "a large network", (1, 60, 32, 128), weights=0.08),
+            needed=True,
+        ),
     ],
     "gradient_by_lag": lambda rng: [
         public.lag_case(rng, *_LONG),

@@ -1,7 +1,9 @@
-"""A class of simulated students for this problem set: what each hands in, and the points that each must get.
+"""A class of simulated students for this problem set: what each hands in, and the points that each
+must get.
 
-Those that are hostile attack the judge. Each attack is bounded in count, size and time, and changes nothing on the machine, so
-that it does no harm even where no sandbox holds it: it tries a door and does not go through.
+Those that are hostile attack the judge. Each attack is bounded in count, size and time, and changes
+nothing on the machine, so that it does no harm even where no sandbox holds it: it tries a door and
+does not go through.
 """
 
 from __future__ import annotations
@@ -24,7 +26,8 @@ FULL = {
     "gru_step": 3,
 }
 NOTHING = dict.fromkeys(FULL, 0)
-UNFINISHED = dict.fromkeys(FULL, "raise NotImplementedError()")  # a cell that stops, as an empty one does
+# a cell that stops, as an empty one does
+UNFINISHED = dict.fromkeys(FULL, "raise NotImplementedError()")
 
 
 def points(**changed: float) -> dict[str, float]:
@@ -32,7 +35,8 @@ def points(**changed: float) -> dict[str, float]:
     return {**FULL, **changed}
 
 
-# --- right, each in another style ----------------------------------------------------------------------------------------
+# --- right, each in another style
+# ----------------------------------------------------------------------------------------
 
 LOOPED = {
     "rnn_forward": """
@@ -191,7 +195,8 @@ def in_float32(notebook: Any, solutions: Mapping[str, str]) -> Any:
 def renamed(notebook: Any, solutions: Mapping[str, str]) -> Any:
     """All functions under names of the student's own, and the names asked for as aliases."""
     changed = {
-        name: solutions[f"{name}_code"].replace(f"def {name}(", f"def my_{name}(") + f"\n\n{name} = my_{name}\n"
+        name: solutions[f"{name}_code"].replace(f"def {name}(", f"def my_{name}(")
+        + f"\n\n{name} = my_{name}\n"
         for name in FULL
     }
     return hand_in(changed)(notebook, solutions)
@@ -211,7 +216,9 @@ def _right(name: str, what: str, edit: Edit) -> Student:
 RIGHT = (
     _right("perfect", "the reference", hand_in()),
     _right("looped", "loops over every number", hand_in(LOOPED)),
-    _right("time_first_inside", "time first inside, and back at the end", hand_in(TIME_FIRST_INSIDE)),
+    _right(
+        "time_first_inside", "time first inside, and back at the end", hand_in(TIME_FIRST_INSIDE)
+    ),
     _right("jacobians", "products of Jacobians", hand_in(FORWARD_MODE)),
     _right("schmidt", "Gram and Schmidt in place of QR", hand_in(SCHMIDT)),
     _right("concatenated", "one matrix for input and state", hand_in(CONCATENATED)),
@@ -223,7 +230,8 @@ RIGHT = (
     _right("moved_around", "the cells in reverse order", moved_around),
 )
 
-# --- not finished --------------------------------------------------------------------------------------------------------
+# --- not finished
+# --------------------------------------------------------------------------------------------------
 
 
 def untouched(notebook: Any, solutions: Mapping[str, str]) -> Any:
@@ -235,7 +243,9 @@ def without(name: str) -> Edit:
     """Reference solutions, with the cell of this function as it was handed out."""
 
     def edit(notebook: Any, solutions: Mapping[str, str]) -> Any:
-        return hand_in()(notebook, {cell: source for cell, source in solutions.items() if cell != f"{name}_code"})
+        return hand_in()(
+            notebook, {cell: source for cell, source in solutions.items() if cell != f"{name}_code"}
+        )
 
     return edit
 
@@ -244,7 +254,9 @@ def _faulty(name: str, what: str, function: str, source: str) -> Student:
     return Student(name, what, hand_in({function: source}), points(**{function: 0}), mistakes={})
 
 
-NEEDS_JAX = "from jax.numpy.linalg import qr\n\n" + SET.source("orthogonal").replace("np.linalg.qr", "qr")
+NEEDS_JAX = "from jax.numpy.linalg import qr\n\n" + SET.source("orthogonal").replace(
+    "np.linalg.qr", "qr"
+)
 
 NOT_FINISHED = (
     Student("empty", "nothing written", untouched, NOTHING, mistakes={}),
@@ -262,17 +274,28 @@ NOT_FINISHED = (
             SET.source("chrono_biases").replace("return bias_ih, bias_hh", "return bias_ih")),
 )  # fmt: skip
 
-# --- wrong ---------------------------------------------------------------------------------------------------------------
+# --- wrong
+# --------------------------------------------------------------------------------------------------
 
-# What is right all the same: one of five gradients earns 0.8, of four results of clip_by_norm and of gru_step a quarter each.
+# What is right all the same: one of five gradients earns 0.8, of four results of clip_by_norm and
+# of gru_step a quarter each.
 PARTLY = {
-    **dict.fromkeys(("dWh_uses_new_h", "h0_taken_for_zero", "wraps_around", "db_mean", "dh0_without_step"), 3.2),
-    **dict.fromkeys(("weights_overwritten", "weights_mean_over_time", "weights_mean_over_batch"), 1.6),
+    **dict.fromkeys(
+        ("dWh_uses_new_h", "h0_taken_for_zero", "wraps_around", "db_mean", "dh0_without_step"), 3.2
+    ),
+    **dict.fromkeys(
+        ("weights_overwritten", "weights_mean_over_time", "weights_mean_over_batch"), 1.6
+    ),
     **dict.fromkeys(("clip_per_array", "clip_by_value", "always_scaled", "never_scaled"), 0.5),
     "norm_after": 1.5,
-    **dict.fromkeys(("bh_outside", "bh_missing", "reset_on_all", "no_reset", "update_for_reset"), 1.5),
+    **dict.fromkeys(
+        ("bh_outside", "bh_missing", "reset_on_all", "no_reset", "update_for_reset"), 1.5
+    ),
     **dict.fromkeys(("candidate_sigmoid", "candidate_linear"), 1.5),
-    **dict.fromkeys(("z_exchanged", "reset_for_update", "candidate_added", "old_state_whole", "tanh_of_state"), 2.25),
+    **dict.fromkeys(
+        ("z_exchanged", "reset_for_update", "candidate_added", "old_state_whole", "tanh_of_state"),
+        2.25,
+    ),
 }
 
 TWO_MISTAKES = SET.source("rnn_forward", "no_bias").replace("h @ Wh", "h @ Wh.T")
@@ -283,15 +306,20 @@ def _one(mistake: Mistake) -> Student:
     name = mistake.function
     score = PARTLY.get(mistake.id, FULL[name] / 2 if mistake.convention else 0)
     edit = hand_in({name: SET.source(name, mistake.id)})
-    return Student(mistake.id, mistake.title, edit, points(**{name: score}), mistakes={name: mistake.id})
+    return Student(
+        mistake.id, mistake.title, edit, points(**{name: score}), mistakes={name: mistake.id}
+    )
 
 
 WRONG = (
     *(_one(mistake) for mistake in SET.mistakes),
-    _faulty("two_mistakes", "two mistakes at once, which nobody names", "rnn_forward", TWO_MISTAKES),
+    _faulty(
+        "two_mistakes", "two mistakes at once, which nobody names", "rnn_forward", TWO_MISTAKES
+    ),
 )
 
-# --- hostile -------------------------------------------------------------------------------------------------------------
+# --- hostile
+# --------------------------------------------------------------------------------------------------
 
 
 IMPORTS_THE_ANSWERS = """

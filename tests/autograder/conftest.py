@@ -30,7 +30,9 @@ def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     home = os.path.expanduser("~")
     abstract = f"autograder-{secret}"
     with (
-        tempfile.TemporaryDirectory(prefix=".autograder-", dir=home if os.access(home, os.W_OK) else None) as folder,
+        tempfile.TemporaryDirectory(
+            prefix=".autograder-", dir=home if os.access(home, os.W_OK) else None
+        ) as folder,
         socket.create_server(("127.0.0.1", 0)) as tcp,
         socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp,
         socket.socket(socket.AF_UNIX) as named,

@@ -1,4 +1,6 @@
-"""A disk that is full or cannot be written, a gradebook that is locked, records that are damaged: reported, and gone on from."""
+"""A disk that is full or cannot be written, a gradebook that is locked, records that are damaged:
+reported, and gone on from.
+"""
 
 import errno
 import json
@@ -30,7 +32,9 @@ def disk(tmp_path):
     """A small disk of its own, 2 MB."""
     folder = tmp_path / "disk"
     folder.mkdir()
-    done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", folder], capture_output=True, text=True)
+    done = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", folder], capture_output=True, text=True
+    )
     if done.returncode:
         pytest.skip(f"no small disk can be mounted here, that takes root: {done.stderr.strip()}")
     yield folder
@@ -83,17 +87,26 @@ def test_a_full_disk_is_named_and_the_same_command_goes_on(course, disk, monkeyp
     shutil.copytree(course.root, there)
     filler = fill(disk, leave=110_000)
     monkeypatch.chdir(there)
-    call = lambda *arguments: CliRunner().invoke(commands.main, list(arguments), catch_exceptions=False)  # noqa: E731
+
+    def call(*arguments):
+        return CliRunner().invoke(commands.main, list(arguments), catch_exceptions=False)
+
     result = call("run", "tiny")
     assert result.exit_code == 1
     assert "No space left on device" in result.stderr or "the disk is full" in result.stderr
     assert "ake room there, then run the same command again" in result.stderr
     kept = whole_records(Course.load(there))
     assert 0 < kept < len(CLASS)
-    assert f"{kept} of {len(CLASS)} submissions have their record in {there}/records/tiny" in result.stderr
+    assert (
+        f"{kept} of {len(CLASS)} submissions have their record in {there}/records/tiny"
+        in result.stderr
+    )
     assert not list(there.rglob(".*.part*"))
     result = call("report", "tiny")
-    assert result.exit_code == 0 or "reports/tiny.html cannot be written: No space left on device" in result.stderr
+    assert (
+        result.exit_code == 0
+        or "reports/tiny.html cannot be written: No space left on device" in result.stderr
+    )
     filler.unlink()
     result = call("run", "tiny")
     assert result.exit_code == 0
@@ -101,14 +114,18 @@ def test_a_full_disk_is_named_and_the_same_command_goes_on(course, disk, monkeyp
     assert scores(Course.load(there)) == right_scores()
 
 
-def test_where_only_the_gradebooks_disk_is_full_the_grading_goes_on_and_the_scores_wait(course, disk):
+def test_where_only_the_gradebooks_disk_is_full_the_grading_goes_on_and_the_scores_wait(
+    course, disk
+):
     shutil.move(course.root / "gradebook.db", disk / "gradebook.db")
     course.directory.db_url = f"sqlite:///{disk}/gradebook.db"
     grading = Grading.prepare(course, "tiny")
     batch.run(grading, [])  # registers the problem set
     filler = fill(disk, leave=8192)
     said = []
-    with pytest.raises(GradebookError, match="has no room left: the disk is full .*full.* Make room there") as caught:
+    with pytest.raises(
+        GradebookError, match="has no room left: the disk is full .*full.* Make room there"
+    ) as caught:
         batch.run(grading, CLASS, say=said.append)
     assert caught.value.__notes__ == [
         f"16 of 16 submissions have their record in {course.records}/tiny; none of it is lost."
@@ -136,7 +153,9 @@ def test_a_lock_that_goes_away_while_the_class_is_graded_costs_nothing(course, m
 
     outcomes = batch.run(grading, CLASS, progress=progress, say=said.append)
     lock.close()
-    assert sorted(seen) == CLASS and all(outcome.judged and not outcome.problem for outcome in outcomes)
+    assert sorted(seen) == CLASS and all(
+        outcome.judged and not outcome.problem for outcome in outcomes
+    )
     assert len(said) == 1 and "is locked" in said[0]  # tried once, and not for each submission
     assert scores(course) == right_scores()
 
@@ -160,7 +179,8 @@ def test_a_folder_that_cannot_be_written_is_named_and_the_same_command_goes_on(c
     subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
     try:
         with pytest.raises(
-            StoreError, match="records/tiny.* cannot be written: Read-only file system. Make it writable"
+            StoreError,
+            match="records/tiny.* cannot be written: Read-only file system. Make it writable",
         ):
             batch.run(grading, CLASS)
     finally:
@@ -184,14 +204,19 @@ def test_a_damaged_record_is_made_anew(course):
     other.write_text(json.dumps(record))
     outcomes = batch.run(grading, students)
     assert [outcome.judged for outcome in outcomes] == [True] * (len(students) - 1) + [False]
-    assert [outcome.result.score for outcome in outcomes] == [1 if k % 3 else 3 for k in range(len(students))]
+    assert [outcome.result.score for outcome in outcomes] == [
+        1 if k % 3 else 3 for k in range(len(students))
+    ]
 
 
 def test_a_folder_in_the_place_of_a_record_stops_nobody_else(course):
     grading = Grading.prepare(course, "tiny")
     grading.path(CLASS[0]).mkdir(parents=True)
     one, two = batch.run(grading, CLASS[:2])
-    assert one.problem == f"{grading.path(CLASS[0])} is a folder, where the record must stand; remove it"
+    assert (
+        one.problem
+        == f"{grading.path(CLASS[0])} is a folder, where the record must stand; remove it"
+    )
     assert two.result.score == 1
 
 
@@ -207,7 +232,9 @@ def test_a_second_run_at_the_same_time_is_refused(course):
     grading = Grading.prepare(course, "tiny")
 
     def again(outcome):
-        with pytest.raises(AutograderError, match=f"tiny is being graded already, by process {os.getpid()}. Wait"):
+        with pytest.raises(
+            AutograderError, match=f"tiny is being graded already, by process {os.getpid()}. Wait"
+        ):
             batch.run(grading, CLASS)
 
     assert len(batch.run(grading, CLASS[:1], progress=again)) == 1
@@ -231,10 +258,13 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
 
     monkeypatch.setattr(files.os, "replace", full)
     with pytest.raises(
-        StoreError, match="file cannot be written: No space left on device; .* MB are free there. Make room"
+        StoreError,
+        match="file cannot be written: No space left on device; .* MB are free there. Make room",
     ):
         write_atomic(path, "second")
-    assert [other.name for other in path.parent.iterdir()] == ["file"] and path.read_text() == "first"
+    assert [other.name for other in path.parent.iterdir()] == [
+        "file"
+    ] and path.read_text() == "first"
 
 
 def test_what_a_killed_process_left_is_removed_and_what_a_living_one_writes_is_not(tmp_path):
@@ -245,4 +275,7 @@ def test_what_a_killed_process_left_is_removed_and_what_a_living_one_writes_is_n
     (tmp_path / f".gradebook.db.{dead.pid}.part-journal").touch()
     (tmp_path / ".notes.part").touch()
     remove_stale(tmp_path)
-    assert {path.name for path in tmp_path.iterdir()} == {f".ann.json.{os.getppid()}.part", ".notes.part"}
+    assert {path.name for path in tmp_path.iterdir()} == {
+        f".ann.json.{os.getppid()}.part",
+        ".notes.part",
+    }

@@ -1,6 +1,8 @@
-"""nbgrader's exchange by several users of one machine: real numbers and real modes of files, by nbgrader's own commands.
+"""nbgrader's exchange by several users of one machine: real numbers and real modes of files, by
+nbgrader's own commands.
 
-The users have names in a list of users that only these commands see, so that nothing of the machine is changed.
+The users have names in a list of users that only these commands see, so that nothing of the machine
+is changed.
 """
 
 import os
@@ -50,10 +52,14 @@ def place():
         pytest.skip("only root can act as several users")
     if shutil.which("bwrap") is None:
         pytest.skip("no bubblewrap, which shows the commands another list of users")
-    with tempfile.TemporaryDirectory(prefix="exchange") as folder:  # pytest's own is closed to others
+    # pytest's own is closed to others
+    with tempfile.TemporaryDirectory(prefix="exchange") as folder:
         place = Path(folder)
         place.chmod(0o755)
-        users = "".join(f"{name}:x:{number}:{number}::{place / name}:/bin/sh\n" for name, number in USERS.items())
+        users = "".join(
+            f"{name}:x:{number}:{number}::{place / name}:/bin/sh\n"
+            for name, number in USERS.items()
+        )
         (place / "passwd").write_text(Path("/etc/passwd").read_text() + users)
         (place / "commands.py").write_text(COMMANDS)
         (place / "exchange").mkdir()
@@ -74,17 +80,33 @@ def own(folder, name):
 
 def as_user(place, name, *command):
     """Run a command as one of the users, in the user's folder; returns what it said."""
-    # Python may lie in root's home, which is closed to others; nothing else that lies there is shown.
+    # Python may lie in root's home, which is closed to others; nothing else that lies there is
+    # shown.
     home = Path.home().resolve()
     needed = {Path(path).resolve() for path in (sys.base_prefix, sys.prefix, ROOT)}
     shown = {home / path.relative_to(home).parts[0] for path in needed if path.is_relative_to(home)}
     binds = [part for path in sorted(shown) for part in ("--ro-bind", path, path)]
-    box = ["bwrap", "--dev-bind", "/", "/", "--tmpfs", home, *binds, "--ro-bind", place / "passwd", "/etc/passwd"]
+    box = [
+        "bwrap",
+        "--dev-bind",
+        "/",
+        "/",
+        "--tmpfs",
+        home,
+        *binds,
+        "--ro-bind",
+        place / "passwd",
+        "/etc/passwd",
+    ]
     to = ["setpriv", f"--reuid={USERS[name]}", f"--regid={USERS[name]}", "--clear-groups"]
     process = subprocess.run(
         [*box, "--chdir", place / name, *to, *command],
         env={
-            **{"PATH": f"{sysconfig.get_path('scripts')}:/usr/bin:/bin", "LANG": "C.UTF-8", "OMP_NUM_THREADS": "1"},
+            **{
+                "PATH": f"{sysconfig.get_path('scripts')}:/usr/bin:/bin",
+                "LANG": "C.UTF-8",
+                "OMP_NUM_THREADS": "1",
+            },
             **{"HOME": str(place / name), "PYTHONPATH": str(ROOT)},
         },
         stdout=subprocess.PIPE,
@@ -116,26 +138,49 @@ def test_from_release_to_feedback_as_three_users(place, tiny_course):
     for name, sources in (("ann", RIGHT), ("bob", ADDS)):
         work = place / f"{name}.ipynb"
         work.write_text(nbformat.v4.writes_json(filled_in(tiny_course, sources)))
-        said = nbgrader_as(place, name, "fetch_assignment tiny", f"copy {work} tiny/tiny.ipynb", "submit tiny")
+        said = nbgrader_as(
+            place, name, "fetch_assignment tiny", f"copy {work} tiny/tiny.ipynb", "submit tiny"
+        )
         assert "Fetched as" in said and "Submitted as" in said, said
         work.unlink()
 
     # bob looks around, then leaves what nobody should leave.
-    secrets = [course / "solutions" / "tiny" / "checks.py", place / "ann" / "tiny" / "tiny.ipynb", exchange / "inbound"]
+    secrets = [
+        course / "solutions" / "tiny" / "checks.py",
+        place / "ann" / "tiny" / "tiny.ipynb",
+        exchange / "inbound",
+    ]
     for secret in secrets:
         assert "Permission denied" in as_user(place, "bob", "ls", "-l", secret)
     (theirs,) = exchange.glob("inbound/ann+*")
     later = "2999-01-01 00:00:00.000000 UTC"
-    as_user(place, "bob", "cp", "-r", place / "bob" / "tiny", exchange / "inbound" / f"ann+tiny+{later}+forged")
+    as_user(
+        place,
+        "bob",
+        "cp",
+        "-r",
+        place / "bob" / "tiny",
+        exchange / "inbound" / f"ann+tiny+{later}+forged",
+    )
     as_user(place, "bob", "mkdir", exchange / "inbound" / f"bob+tiny+{later}+unreadable")
-    as_user(place, "bob", "touch", exchange / "inbound" / f"bob+tiny+{later}+unreadable" / "tiny.ipynb")
-    as_user(place, "bob", "chmod", "600", exchange / "inbound" / f"bob+tiny+{later}+unreadable" / "tiny.ipynb")
+    as_user(
+        place, "bob", "touch", exchange / "inbound" / f"bob+tiny+{later}+unreadable" / "tiny.ipynb"
+    )
+    as_user(
+        place,
+        "bob",
+        "chmod",
+        "600",
+        exchange / "inbound" / f"bob+tiny+{later}+unreadable" / "tiny.ipynb",
+    )
 
     said = nbgrader_as(place, "teacher", "collect tiny")
     assert "it is in the name of ann, and bob put it there" in said
     assert "unreadable: it cannot be read: Permission denied" in said
     assert "2 left out" in said and "ended with 1" in said and "Traceback" not in said
-    assert (course / "submitted" / "ann" / "tiny" / "tiny.ipynb").read_text() == (theirs / "tiny.ipynb").read_text()
+    assert (course / "submitted" / "ann" / "tiny" / "tiny.ipynb").read_text() == (
+        theirs / "tiny.ipynb"
+    ).read_text()
 
     said = as_user(place, "teacher", sys.executable, "-m", "autograder", "run", "tiny")
     assert "2 judged" in said, said
@@ -160,7 +205,9 @@ def inbound(tmp_path, empty_gradebook):
 
 
 def collect(inbound, **settings):
-    """Collect in this process, without asking who the owner is; returns the folder of what was collected."""
+    """Collect in this process, without asking who the owner is; returns the folder of what was
+    collected.
+    """
     root = inbound.parents[2]
     directory = CourseDirectory(root=str(root), course_id="one", assignment_id="tiny", **settings)
     collector = CollectWithoutLinks(coursedir=directory, update=True, check_owner=False)
@@ -180,7 +227,10 @@ def test_formgraders_button_collects_in_the_same_way(tiny_course, inbound, tmp_p
     app = NbGrader(config=config)
     done = NbGraderAPI(CourseDirectory(parent=app), parent=app).collect("tiny")
     assert done["success"], done
-    assert {path.name for path in (tiny_course / "submitted" / "bob" / "tiny").iterdir()} == {"work", "timestamp.txt"}
+    assert {path.name for path in (tiny_course / "submitted" / "bob" / "tiny").iterdir()} == {
+        "work",
+        "timestamp.txt",
+    }
 
 
 def put(inbound, name, time="2026-03-01 11:00:00.000000 UTC", **files):
@@ -202,10 +252,15 @@ def test_a_link_is_not_followed_whatever_it_points_to(inbound, tmp_path):
     (folder / "gone").symlink_to("/nowhere")
     os.mkfifo(folder / "pipe")
     submitted = collect(inbound)
-    assert sorted(path.name for path in (submitted / "bob" / "tiny").rglob("*")) == ["timestamp.txt", "work"]
+    assert sorted(path.name for path in (submitted / "bob" / "tiny").rglob("*")) == [
+        "timestamp.txt",
+        "work",
+    ]
 
 
-def test_a_link_that_comes_between_looking_and_copying_is_not_followed(inbound, tmp_path, monkeypatch):
+def test_a_link_that_comes_between_looking_and_copying_is_not_followed(
+    inbound, tmp_path, monkeypatch
+):
     (tmp_path / "solution.ipynb").write_text("secret")
     folder = put(inbound, "bob", work="mine")
     looked = os.open
@@ -232,8 +287,11 @@ def test_one_bad_submission_stops_nobody_and_an_earlier_one_stands(inbound, capl
         collect(inbound, max_dir_size=100)
     submitted = inbound.parents[2] / "submitted"
     assert sorted(path.name for path in submitted.glob("*")) == ["ann", "cay", "zoe"]
-    # The time is that of the folder's name, whatever the file says; then a later submission takes the place of the first.
-    assert (submitted / "zoe" / "tiny" / "timestamp.txt").read_text() == "2026-03-01 11:00:00.000000 UTC"
+    # The time is that of the folder's name, whatever the file says; then a later submission takes
+    # the place of the first.
+    assert (
+        submitted / "zoe" / "tiny" / "timestamp.txt"
+    ).read_text() == "2026-03-01 11:00:00.000000 UTC"
     put(inbound, "ann", time="2026-03-02 11:00:00.000000 UTC", work="second")
     (submitted / "cay" / "tiny" / "timestamp.txt").write_text("garbage")
     with pytest.raises(ExchangeError, match="4 left out"):

@@ -18,7 +18,13 @@ from autograder.course.course import Course
 from autograder.course.database import open_gradebook
 from autograder.errors import AutograderError, IsolationError
 from autograder.lms import worksheet
-from autograder.nbgrader_plugin import Judge, JudgedNotebook, RebuildFromRelease, check_lists, without_links
+from autograder.nbgrader_plugin import (
+    Judge,
+    JudgedNotebook,
+    RebuildFromRelease,
+    check_lists,
+    without_links,
+)
 from tests.support.nbgrader_cli import everything, fill_class, nbgrader
 from tests.support.tiny_course import ADDS, RIGHT, ROOT, hand_in, hand_in_text
 
@@ -27,7 +33,9 @@ JUDGE = "autograder.nbgrader_plugin.Judge"
 SAVE = "nbgrader.preprocessors.SaveAutoGrades"
 
 
-def test_nbgraders_own_commands_and_ours_give_the_same_gradebook_and_notebooks(tiny_course, tmp_path):
+def test_nbgraders_own_commands_and_ours_give_the_same_gradebook_and_notebooks(
+    tiny_course, tmp_path
+):
     fill_class(tiny_course)
     (tiny_course / "records").mkdir()
     (tiny_course / "records" / "course.key").write_text("11" * 32)
@@ -53,13 +61,17 @@ def test_nbgraders_own_commands_and_ours_give_the_same_gradebook_and_notebooks(t
 
     process = nbgrader(tiny_course, "generate_feedback", "tiny")
     assert process.returncode == 0, process.stderr
-    pages = {path.parent.parent.name: path.read_text() for path in tiny_course.glob("feedback/*/*/*.html")}
+    pages = {
+        path.parent.parent.name: path.read_text()
+        for path in tiny_course.glob("feedback/*/*/*.html")
+    }
     assert set(pages) == {"ann", "bob", "cay"}
     assert "It adds a instead of multiplying." in pages["bob"]
     assert "Which sign stands there?" in pages["bob"]
     assert "Tags of cell scale were changed" in pages["cay"]
     for page in pages.values():
-        assert "rng.normal" not in page and "np.multiply" not in page  # neither checks nor solutions
+        # neither checks nor solutions
+        assert "rng.normal" not in page and "np.multiply" not in page
 
 
 def test_both_take_an_earlier_score_from_a_submission_that_cannot_be_graded(course, tmp_path):
@@ -100,7 +112,11 @@ def nothing_was_graded(course):
     with sqlite3.connect(course / "gradebook.db") as database:
         (count,) = database.execute("select count(*) from submitted_assignment").fetchone()
     database.close()
-    return count == 0 and not (course / "autograded").exists() and not (course / "records" / "tiny").exists()
+    return (
+        count == 0
+        and not (course / "autograded").exists()
+        and not (course / "records" / "tiny").exists()
+    )
 
 
 def test_without_isolation_nothing_is_graded_and_the_reason_is_given(course, monkeypatch, caplog):
@@ -119,7 +135,9 @@ def test_when_the_plugin_cannot_be_imported_nothing_is_executed(course, tmp_path
     canary = tmp_path / "executed"
     hand_in(course, "ann", {"scale_code": f"open({str(canary)!r}, 'w').close()"})
     (tmp_path / "shadow" / "autograder").mkdir(parents=True)
-    (tmp_path / "shadow" / "autograder" / "__init__.py").write_text("raise ImportError('broken on purpose')")
+    (tmp_path / "shadow" / "autograder" / "__init__.py").write_text(
+        "raise ImportError('broken on purpose')"
+    )
     process = nbgrader(course, "autograde", "tiny", PYTHONPATH=str(tmp_path / "shadow"))
     assert process.returncode != 0
     assert not canary.exists()
@@ -129,9 +147,21 @@ def test_when_the_plugin_cannot_be_imported_nothing_is_executed(course, tmp_path
 @pytest.mark.parametrize(
     ("sanitize", "then", "reason"),
     [
-        ([REBUILD], ["nbgrader.preprocessors.Execute", JUDGE, SAVE], "a step that executes notebooks"),
-        ([REBUILD, "nbconvert.preprocessors.ExecutePreprocessor"], [JUDGE, SAVE], "a step that executes notebooks"),
-        (["nbgrader.preprocessors.OverwriteCells"], [JUDGE, SAVE], "must begin with RebuildFromRelease"),
+        (
+            [REBUILD],
+            ["nbgrader.preprocessors.Execute", JUDGE, SAVE],
+            "a step that executes notebooks",
+        ),
+        (
+            [REBUILD, "nbconvert.preprocessors.ExecutePreprocessor"],
+            [JUDGE, SAVE],
+            "a step that executes notebooks",
+        ),
+        (
+            ["nbgrader.preprocessors.OverwriteCells"],
+            [JUDGE, SAVE],
+            "must begin with RebuildFromRelease",
+        ),
         ([], [JUDGE, SAVE], "must begin with RebuildFromRelease"),
         ([REBUILD], [SAVE], "must have Judge before SaveAutoGrades"),
         ([REBUILD], [SAVE, JUDGE], "must have Judge before SaveAutoGrades"),
@@ -172,7 +202,9 @@ def test_a_step_of_ours_fails_where_the_reader_is_not_ours(course):
 
 def test_a_notebook_that_was_not_judged_gets_no_points(course, monkeypatch):
     monkeypatch.setattr(Judge, "preprocess", lambda self, nb, resources: (nb, resources))
-    monkeypatch.setattr(nbgrader_plugin.SaveFindings, "preprocess", lambda self, nb, resources: (nb, resources))
+    monkeypatch.setattr(
+        nbgrader_plugin.SaveFindings, "preprocess", lambda self, nb, resources: (nb, resources)
+    )
     autograde(course).start()
     with open_gradebook(Course.load(course).directory) as gradebook:
         assert gradebook.find_submission("tiny", "ann").score == 0
@@ -203,7 +235,9 @@ def test_validate_calls_no_unfinished_notebook_a_success(tmp_path):
     nbformat.write(solved, tmp_path / "half.ipynb")
     shutil.copy(ROOT / "exercises" / "lstm-bptt" / "lstm-bptt.ipynb", tmp_path / "empty.ipynb")
     validator = Validator(config=Config({"Validator": {"ignore_checksums": True}}))
-    half, empty = (validator.validate(str(tmp_path / f"{name}.ipynb"))["failed"] for name in ("half", "empty"))
+    half, empty = (
+        validator.validate(str(tmp_path / f"{name}.ipynb"))["failed"] for name in ("half", "empty")
+    )
     assert [found["raw_error"].split(":")[0] for found in half] == ["lstm_backward", "end_to_end"]
     assert "not written yet" in half[0]["raw_error"]
     assert len(empty) == sum(map(is_grade, solved.cells))
@@ -222,7 +256,8 @@ def test_links_are_left_out_and_other_files_are_not(tmp_path):
 
 def test_the_reader_is_the_one_that_nbgraders_settings_name(made_tiny_course):
     assert (
-        Course.load(made_tiny_course).config.Autograde.exporter_class == f"{JudgedNotebook.__module__}.JudgedNotebook"
+        Course.load(made_tiny_course).config.Autograde.exporter_class
+        == f"{JudgedNotebook.__module__}.JudgedNotebook"
     )
 
 
@@ -254,7 +289,11 @@ def penalties(course):
 @pytest.mark.parametrize(
     ("settings", "first", "later"),
     [
-        ("\nc.LateSubmissionPlugin.penalty_method = 'zero'\n", {"bob": 3.0, "dan": 3.0}, {"dan": 3.0}),
+        (
+            "\nc.LateSubmissionPlugin.penalty_method = 'zero'\n",
+            {"bob": 3.0, "dan": 3.0},
+            {"dan": 3.0},
+        ),
         (TEN_PERCENT_A_DAY, {"bob": 0.3, "dan": 0.9}, {"dan": 0.6}),
     ],
 )
@@ -277,7 +316,9 @@ def test_who_is_late_loses_the_same_by_both_commands_also_after_the_due_date_was
         autograde(course, Autograde__force=True).start()
         grading.run(grading.Grading.prepare(Course.load(other), "tiny"), list(HANDED_IN))
         assert everything(course) == everything(other)
-        found = {student: penalty for student, penalty in penalties(other).items() if penalty is not None}
+        found = {
+            student: penalty for student, penalty in penalties(other).items() if penalty is not None
+        }
         assert found == pytest.approx(wanted)
         for score in worksheet.scores(Course.load(other), "tiny"):
             assert score.score == pytest.approx(3 - wanted.get(score.student, 0.0))
@@ -291,7 +332,13 @@ def test_who_is_late_loses_the_same_by_both_commands_also_after_the_due_date_was
 
 
 @pytest.mark.parametrize(
-    "text", ["yesterday", "2026-03-01 13:00:00 EDT", "2026-03-01 13:00:00 +01:00", "2026-03-01 13:00:00 +0100"]
+    "text",
+    [
+        "yesterday",
+        "2026-03-01 13:00:00 EDT",
+        "2026-03-01 13:00:00 +01:00",
+        "2026-03-01 13:00:00 +0100",
+    ],
 )
 def test_both_refuse_a_time_that_cannot_be_read_and_grade_the_others(course, tmp_path, text):
     hand_in(course, "bob", RIGHT).with_name("timestamp.txt").write_text(text)

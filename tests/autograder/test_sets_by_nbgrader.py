@@ -18,7 +18,10 @@ CLASSES = {
 
 def scores(folder, name):
     with open_gradebook(Course.load(folder).directory) as gradebook:
-        return {submission.student.id: submission.score for submission in gradebook.assignment_submissions(name)}
+        return {
+            submission.student.id: submission.score
+            for submission in gradebook.assignment_submissions(name)
+        }
 
 
 @pytest.mark.parametrize("name", CLASSES)

@@ -28,7 +28,10 @@ class Patient:
         ([("right", "strong")], (True, True, True, False)),
         ([("other", "strong"), ("right", "strong")], (True, False, True, False)),
         ([("other", "proof"), ("right", "proof")], (True, False, True, True)),
-        ([("a", "proof"), ("b", "proof"), ("c", "proof"), ("right", "proof")], (True, False, False, True)),
+        (
+            [("a", "proof"), ("b", "proof"), ("c", "proof"), ("right", "proof")],
+            (True, False, False, True),
+        ),
     ],
 )
 def test_findings_are_judged_by_rank_and_certainty(findings, worth):
@@ -56,7 +59,10 @@ def test_summary_counts_runs_and_alarms():
         {"id": "a", "seconds": 1.0, **bench.judge([("x", "proof")], ("x",))},
         {"id": "a", "seconds": 3.0, **bench.judge([], ("x",))},
     ]
-    healthy = [{"id": "b", "seconds": 2.0, "alarm": ["x"]}, {"id": "b", "seconds": 2.0, "alarm": []}]
+    healthy = [
+        {"id": "b", "seconds": 2.0, "alarm": ["x"]},
+        {"id": "b", "seconds": 2.0, "alarm": []},
+    ]
     table = bench.summary(sick, healthy)
     assert (table["found"], table["first"], table["false alarms"]) == (0.5, 0.5, 0.5)
     assert (table["programs"], table["runs"], table["median seconds"]) == (1, 2, 2.0)
@@ -72,7 +78,12 @@ def test_folklore_is_tried_on_a_program_that_cannot_fit_and_on_one_that_can():
 def test_parts_are_put_together():
     def part(name):
         rows = {"torch": {"sick": [{"id": name}], "well": []}}
-        return {"settings": {"runs": 1}, "rows": rows, "symptoms": {"torch": {name: 1}}, "folklore": {}}
+        return {
+            "settings": {"runs": 1},
+            "rows": rows,
+            "symptoms": {"torch": {name: 1}},
+            "folklore": {},
+        }
 
     whole = bench.joined([part("a"), part("b")])
     assert [row["id"] for row in whole["rows"]["torch"]["sick"]] == ["a", "b"]

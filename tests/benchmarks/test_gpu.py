@@ -33,20 +33,31 @@ def test_all_precisions_agree_and_are_written(gpu, tmp_path, monkeypatch):
     out = tmp_path / "gpu.json"
     report = gpu.measure([SIZE], 1, gpu.Budget(600), out, device="cpu", compiled=False)
     written = json.loads(out.read_text())
-    assert written == json.loads(json.dumps(report)) and gpu.refused(written) == [] and written["left out"] == []
+    assert (
+        written == json.loads(json.dumps(report))
+        and gpu.refused(written) == []
+        and written["left out"] == []
+    )
     assert [row["precision"] for row in written["results"]] == list(gpu.PRECISIONS)
     for row in written["results"]:
         assert set(row["tokens per second"]) == {"nn.LSTM", "twin"}
-        assert all(0 < r["lowest"] <= r["median"] <= r["highest"] for r in row["tokens per second"].values())
+        assert all(
+            0 < r["lowest"] <= r["median"] <= r["highest"]
+            for r in row["tokens per second"].values()
+        )
     assert set(written["packed"][0]["tokens per second"]) == {"padded", "packed"}
     assert written["packed"][0]["valid steps"] == 6 + 12
     assert [point["N"] for point in written["gpu against cpu"]["points"]] == [1, 2]
-    assert {"gpu", "capability", "cuda", "cudnn", "driver", "clock, MHz", "date", "torch"} <= set(written["machine"])
+    assert {"gpu", "capability", "cuda", "cudnn", "driver", "clock, MHz", "date", "torch"} <= set(
+        written["machine"]
+    )
 
 
 def test_wrong_gradient_is_refused_and_not_timed(gpu, monkeypatch, tmp_path):
     right = gpu.twin_pass
-    monkeypatch.setattr(gpu, "twin_pass", lambda *a, **k: lambda: [2 * part for part in right(*a, **k)()])
+    monkeypatch.setattr(
+        gpu, "twin_pass", lambda *a, **k: lambda: [2 * part for part in right(*a, **k)()]
+    )
     found = gpu.case(SIZE, "float32", 1, "cpu", False, gpu.Budget(600))
     assert "a gradient is 1.0e+00" in found["tokens per second"]["twin"]["refused"]
     assert "median" in found["tokens per second"]["nn.LSTM"]
@@ -54,14 +65,18 @@ def test_wrong_gradient_is_refused_and_not_timed(gpu, monkeypatch, tmp_path):
 
 
 def test_tolerance_follows_the_number_of_steps(gpu):
-    """Measured in bfloat16, largest difference of a gradient: 0.017 (T = 50), 0.051 (250), 0.080 (1000)."""
+    """Measured in bfloat16, largest difference of a gradient: 0.017 (T = 50), 0.051 (250), 0.080
+    (1000).
+    """
     bfloat16 = gpu.PRECISIONS["bfloat16"]
     for T, measured in ((50, 0.017), (250, 0.051), (1000, 0.080)):
         assert 1.5 * measured < bfloat16.tolerance(T) < 0.25
     assert gpu.PRECISIONS["float32"].tolerance(1000) == 1e-3
 
 
-def test_no_case_begins_when_the_budget_is_spent_and_what_is_there_is_kept(gpu, tmp_path, monkeypatch):
+def test_no_case_begins_when_the_budget_is_spent_and_what_is_there_is_kept(
+    gpu, tmp_path, monkeypatch
+):
     now = [0.0]
     monkeypatch.setattr(gpu.time, "monotonic", lambda: now[0])
 
@@ -92,7 +107,9 @@ def test_run_that_ends_in_the_middle_leaves_what_was_measured(gpu, tmp_path, mon
 
 
 def test_each_case_is_compiled_anew_and_none_is_eager_unnoticed(gpu, monkeypatch):
-    """Without the reset the ninth variant of the step would be run eagerly, and timed as compiled."""
+    """Without the reset the ninth variant of the step would be run eagerly, and timed as
+    compiled.
+    """
     graphs = []
 
     def counting(graph, inputs):
@@ -100,7 +117,9 @@ def test_each_case_is_compiled_anew_and_none_is_eager_unnoticed(gpu, monkeypatch
         return graph.forward
 
     compile_with = torch.compile
-    monkeypatch.setattr(gpu.torch, "compile", lambda step, mode: compile_with(step, backend=counting))
+    monkeypatch.setattr(
+        gpu.torch, "compile", lambda step, mode: compile_with(step, backend=counting)
+    )
     for name in ("float32", "TF32", "bfloat16"):
         for size in ((2, 3, 2, 3), (3, 3, 2, 4), (2, 3, 4, 5), (4, 3, 2, 6)):
             before = len(graphs)
@@ -127,14 +146,16 @@ def test_results_of_a_cuda_graph_are_copied_before_the_next_step_writes_them(gpu
 
 def test_what_the_machine_lacks_is_a_row(gpu, monkeypatch):
     def no_compiler(mode):
-        raise RuntimeError("Failed to find C compiler. Please specify via CC environment variable.\nmore")
+        raise RuntimeError(
+            "Failed to find C compiler. Please specify via CC environment variable.\nmore"
+        )
 
     monkeypatch.setattr(gpu, "compiled_step", no_compiler)
     rates = gpu.case(SIZE, "float32", 1, "cpu", True, gpu.Budget(600))["tokens per second"]
     for name in gpu.COMPILED:
-        assert rates[name][gpu.NOT_THERE].startswith("RuntimeError: Failed to find C compiler") and "more" not in str(
-            rates
-        )
+        assert rates[name][gpu.NOT_THERE].startswith(
+            "RuntimeError: Failed to find C compiler"
+        ) and "more" not in str(rates)
     monkeypatch.setattr(gpu, "layer_pass", no_compiler)
     rates = gpu.case(SIZE, "float32", 1, "cpu", True, gpu.Budget(600))["tokens per second"]
     assert list(rates) == ["nn.LSTM"] and gpu.NOT_THERE in rates["nn.LSTM"]
@@ -143,7 +164,9 @@ def test_what_the_machine_lacks_is_a_row(gpu, monkeypatch):
 def test_keras_is_asked_in_a_process_of_its_own(gpu, monkeypatch):
     def answers(code, out="", err=""):
         monkeypatch.setattr(
-            gpu.subprocess, "run", lambda *a, **k: types.SimpleNamespace(returncode=code, stdout=out, stderr=err)
+            gpu.subprocess,
+            "run",
+            lambda *a, **k: types.SimpleNamespace(returncode=code, stdout=out, stderr=err),
         )
 
     monkeypatch.setattr(gpu.importlib.util, "find_spec", lambda name: object())
@@ -167,11 +190,17 @@ def test_keras_row_runs_both_ways(gpu, monkeypatch):
     asked = []
     seconds = gpu.keras_seconds
     monkeypatch.setattr(
-        gpu, "keras_seconds", lambda size, use, rounds: asked.append(use) or seconds(size, False, rounds)
+        gpu,
+        "keras_seconds",
+        lambda size, use, rounds: asked.append(use) or seconds(size, False, rounds),
     )
-    assert gpu.NOT_THERE in gpu.keras_here(SIZE, 1) or tensorflow.config.list_physical_devices("GPU")
+    assert gpu.NOT_THERE in gpu.keras_here(SIZE, 1) or tensorflow.config.list_physical_devices(
+        "GPU"
+    )
     monkeypatch.setattr(tensorflow.config, "list_physical_devices", lambda kind: ["a GPU"])
-    monkeypatch.setattr(tensorflow.config.experimental, "set_memory_growth", lambda device, grow: None)
+    monkeypatch.setattr(
+        tensorflow.config.experimental, "set_memory_growth", lambda device, grow: None
+    )
     found = gpu.keras_here(SIZE, 1)
     assert asked == [True, False] and all(rate["median"] > 0 for rate in found.values())
 
@@ -179,7 +208,11 @@ def test_keras_row_runs_both_ways(gpu, monkeypatch):
 def test_switches_of_tf32_are_as_before(gpu):
     before = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
     with gpu.tf32(not before[0]):
-        assert torch.backends.cuda.matmul.allow_tf32 == torch.backends.cudnn.allow_tf32 == (not before[0])
+        assert (
+            torch.backends.cuda.matmul.allow_tf32
+            == torch.backends.cudnn.allow_tf32
+            == (not before[0])
+        )
     assert (torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32) == before
 
 
@@ -193,8 +226,17 @@ def test_batch_from_which_the_gpu_wins(gpu):
 
 
 def test_without_a_gpu_it_says_so_and_runs_from_any_folder(tmp_path):
-    command = [sys.executable, str(ROOT / "benchmarks" / "gpu.py"), "--out", str(tmp_path / "gpu.json")]
+    command = [
+        sys.executable,
+        str(ROOT / "benchmarks" / "gpu.py"),
+        "--out",
+        str(tmp_path / "gpu.json"),
+    ]
     if torch.cuda.is_available():
         pytest.skip("there is a GPU")
     run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert run.returncode == 1 and "no NVIDIA GPU answers" in run.stderr and not (tmp_path / "gpu.json").exists()
+    assert (
+        run.returncode == 1
+        and "no NVIDIA GPU answers" in run.stderr
+        and not (tmp_path / "gpu.json").exists()
+    )

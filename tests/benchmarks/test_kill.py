@@ -1,4 +1,6 @@
-"""Runs that are killed at random points, in a small version of `make bench-kill`; and what `make bench-kill` wrote last."""
+"""Runs that are killed at random points, in a small version of `make bench-kill`; and what `make
+bench-kill` wrote last.
+"""
 
 import importlib
 import json
@@ -19,8 +21,11 @@ def kill(monkeypatch):
     sys.modules.pop("kill")
 
 
-def test_whatever_is_killed_the_same_command_ends_with_the_gradebook_of_an_unbroken_run(kill, tmp_path):
-    kinds = ("foreman", "judge", "worker", "everything", "copy")  # the main process alone is killed in test_batch
+def test_whatever_is_killed_the_same_command_ends_with_the_gradebook_of_an_unbroken_run(
+    kill, tmp_path
+):
+    # the main process alone is killed in test_batch
+    kinds = ("foreman", "judge", "worker", "everything", "copy")
     results = kill.measure(20, len(kinds), seed=1, work=tmp_path, kinds=kinds)
     assert {result["kind"] for result in results} == set(kinds)
     assert not [result for result in results if result["troubles"]]
@@ -30,7 +35,10 @@ def test_whatever_is_killed_the_same_command_ends_with_the_gradebook_of_an_unbro
     whole = kill.gradebook(course)
     for change in (
         "delete from grade where id = (select min(id) from grade)",
-        "update grade set auto_score = auto_score + 1 where id = (select min(id) from grade where auto_score = 0)",
+        (
+            "update grade set auto_score = auto_score + 1 where id = (select min(id) from grade "
+            "where auto_score = 0)"
+        ),
         "insert into student (id) values ('somebody')",
     ):
         with closing(sqlite3.connect(course / "gradebook.db")) as base:

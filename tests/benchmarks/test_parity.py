@@ -1,4 +1,6 @@
-"""NumPy, PyTorch, TensorFlow and Keras give the same numbers, forward and backward: shapes, masks, stacks, directions, GRUs."""
+"""NumPy, PyTorch, TensorFlow and Keras give the same numbers, forward and backward: shapes, masks,
+stacks, directions, GRUs.
+"""
 
 import json
 from pathlib import Path
@@ -18,7 +20,9 @@ sizes = st.integers(1, 5)
 
 @pytest.fixture(autouse=True, scope="module")
 def one_thread():
-    """These arrays are tiny: on a busy machine, threads wait for each other many times longer than they compute."""
+    """These arrays are tiny: on a busy machine, threads wait for each other many times longer than
+    they compute.
+    """
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -78,7 +82,9 @@ def test_layers_of_keras_give_the_numbers_of_numpy(case):
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_an_engine_with_one_weight_wrong_is_found(engine):
-    """The comparison sees what it should: a wrong Wh in the reverse direction of the upper layer."""
+    """The comparison sees what it should: a wrong Wh in the reverse direction of the upper
+    layer.
+    """
     case = draw(2, 3, 2, 2, layers=2, directions=2)
     there, back = case.model[1]
     wrong = case._replace(model=[case.model[0], [there, back | {"Wh": back["Wh"] + 1e-6}]])

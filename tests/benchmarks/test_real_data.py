@@ -1,4 +1,6 @@
-"""The reference learns from real data: a few steps of each task here, the full runs in benchmarks/results/real_data.json."""
+"""The reference learns from real data: a few steps of each task here, the full runs in
+benchmarks/results/real_data.json.
+"""
 
 import json
 import math
@@ -13,7 +15,8 @@ ROOT = Path(__file__).parents[2]
 pytest.importorskip("torch", reason="two of the four tasks train with PyTorch")
 
 needs_data = pytest.mark.skipif(
-    "LSTM_DATA_DIR" not in os.environ, reason="needs real data: LSTM_DATA_DIR must name a folder that holds them"
+    "LSTM_DATA_DIR" not in os.environ,
+    reason="needs real data: LSTM_DATA_DIR must name a folder that holds them",
 )
 
 
@@ -29,7 +32,10 @@ def real_data():
 def test_sixty_steps_on_shakespeare_beat_counting_characters(real_data):
     found = real_data.tiny_shakespeare(seed=0, steps=60)
     assert found["steps"] == 60 and abs(found["first loss"] - math.log(65)) < 0.3
-    assert found["nats"] < found["nats of single characters"] - 0.3 and 3.2 < found["nats of single characters"] < 3.4
+    assert (
+        found["nats"] < found["nats of single characters"] - 0.3
+        and 3.2 < found["nats of single characters"] < 3.4
+    )
 
 
 @needs_data
@@ -38,7 +44,11 @@ def test_a_hundred_steps_on_film_reviews_beat_the_coin(real_data, monkeypatch):
         monkeypatch.setitem(real_data.REVIEWS, name, number)
     found = real_data.rt_polarity(seed=0, steps=100)
     assert found["sentences"] == [8530, 1066, 1066]
-    assert found["last loss"] < math.log(2) - 0.02 and found["accuracy"] > 0.55 and found["validation accuracy"] > 0.55
+    assert (
+        found["last loss"] < math.log(2) - 0.02
+        and found["accuracy"] > 0.55
+        and found["validation accuracy"] > 0.55
+    )
 
 
 @needs_data
@@ -46,7 +56,11 @@ def test_twenty_steps_on_el_nino_beat_persistence_and_the_season_before(real_dat
     found = real_data.el_nino(seed=0, steps=20)
     assert found["forecasts"] == 220 and found["steps"] == [20, 20, 20, 20]
     against = found["skill against"]
-    assert against["persistence"] > 0.2 and against["seasonal-naive"] > 0.2 and found["skill"] == min(against.values())
+    assert (
+        against["persistence"] > 0.2
+        and against["seasonal-naive"] > 0.2
+        and found["skill"] == min(against.values())
+    )
 
 
 @needs_data
@@ -71,7 +85,12 @@ def test_the_gradients_of_both_numpy_models_are_derivatives_of_their_losses(real
     _, grads = real_data.forecast_step(params, batch)
     check_gradients(lambda p: real_data.forecast_step(p, batch)[0], params, grads)
 
-    params = {"E": rng.normal(size=(6, 3)), **params, "Wy": rng.normal(size=(4, 6)), "by": rng.normal(size=6)}
+    params = {
+        "E": rng.normal(size=(6, 3)),
+        **params,
+        "Wy": rng.normal(size=(4, 6)),
+        "by": rng.normal(size=6),
+    }
     batch = rng.integers(0, 6, (2, 5)), rng.integers(0, 6, (2, 5))
     state = tuple(rng.normal(size=(2, 4)) for _ in "hc")
     loss, grads, carried = real_data.character_step(params, batch, state)
@@ -89,7 +108,9 @@ def test_the_committed_results_reach_the_aims_and_say_what_they_belong_to(real_d
     for name, result in report.items():
         task = real_data.TASKS[name]
         scores = [run[task.measure] for run in result["runs"]]
-        assert len(scores) >= 3 and [run["seed"] for run in result["runs"]] == list(range(len(scores)))
+        assert len(scores) >= 3 and [run["seed"] for run in result["runs"]] == list(
+            range(len(scores))
+        )
         assert math.isclose(result["mean"], sum(scores) / len(scores), rel_tol=1e-4)
         low, high = result["interval of 95 %"]
         assert low < result["mean"] < high
@@ -99,7 +120,19 @@ def test_the_committed_results_reach_the_aims_and_say_what_they_belong_to(real_d
             assert result["mean"] >= task.at_least and min(scores) >= task.at_least - 0.02, name
         assert all(run["seconds"] > 0 and run["processor seconds"] > 0 for run in result["runs"])
         assert result["settings"] == real_data.SETTINGS[name]
-        fields = ("date", "processor", "cores", "threads", "python", "numpy", "torch", "statsmodels")
+        fields = (
+            "date",
+            "processor",
+            "cores",
+            "threads",
+            "python",
+            "numpy",
+            "torch",
+            "statsmodels",
+        )
         assert all(result["machine"][field] for field in fields) and result["data"]["version"]
     for run in report["el-nino"]["runs"]:
-        assert run["skill against"]["persistence"] > 0.2 and run["skill against"]["seasonal-naive"] > 0.2
+        assert (
+            run["skill against"]["persistence"] > 0.2
+            and run["skill against"]["seasonal-naive"] > 0.2
+        )

@@ -1,4 +1,6 @@
-"""Tables that pages show from a file: each says what it belongs to, and one cheap row of it comes out again."""
+"""Tables that pages show from a file: each says what it belongs to, and one cheap row of it comes
+out again.
+"""
 
 import json
 from functools import partial
@@ -15,7 +17,17 @@ from lstm_ref.zoo.programs import find
 
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "benchmarks" / "results"
-TABLES = ["measure", "errors", "prepare", "overfitting", "cures", "inside", "long_text", "search", "slow"]
+TABLES = [
+    "measure",
+    "errors",
+    "prepare",
+    "overfitting",
+    "cures",
+    "inside",
+    "long_text",
+    "search",
+    "slow",
+]
 TABLES += ["clinic", "folklore"]
 TABLES += ["speech"]
 TABLES += ["training", "smaller", "choices", "shift"]
@@ -33,7 +45,9 @@ def script(name):
 
 
 def inside(summary, value, slack=0.5):
-    """Whether a new seed lies where 95 % of them should, and half of that width beyond: other processors round otherwise."""
+    """Whether a new seed lies where 95 % of them should, and half of that width beyond: other
+    processors round otherwise.
+    """
     low, high = summary["interval of a new seed"]
     width = max(high - low, 0.02)
     return low - slack * width <= value <= high + slack * width
@@ -60,28 +74,37 @@ def test_a_new_seed_of_the_detector_lies_in_its_interval():
 def test_the_best_of_many_is_drawn_as_the_table_says():
     measure = script("measure")
     rng = np.random.default_rng(0)
-    right = rng.random((16, 5000)) < 0.8  # equal candidates, independent mistakes: the case with a formula
+    # equal candidates, independent mistakes: the case with a formula
+    right = rng.random((16, 5000)) < 0.8
     one, many = (measure.best_of(right, tried, 200, draws=1500) for tried in (1, 16))
     assert abs(one["too good"]) < 0.005
-    assert many["too good"] == pytest.approx(1.766 * np.sqrt(0.8 * 0.2 / 200), abs=0.006)  # 1.766: mean largest of 16
+    # 1.766: mean largest of 16
+    assert many["too good"] == pytest.approx(1.766 * np.sqrt(0.8 * 0.2 / 200), abs=0.006)
 
 
 def test_the_sick_classifier_is_sick_in_its_slice_again():
     errors, table = script("errors"), stored("errors")
     found = errors.error_rates(0, 9, seed=0)
     arm = table["arms"]["none of the fourth shape"]
-    assert inside(arm["although last"], found["although last"]) and inside(arm["others"], found["others"])
+    assert inside(arm["although last"], found["although last"]) and inside(
+        arm["others"], found["others"]
+    )
 
 
 def test_lags_give_nothing_to_the_lstm_again():
     prepare, table = script("prepare"), stored("prepare")
     for name in ("this month's value", "and lags"):
-        assert inside(table["features"][name]["skill"], prepare.features(prepare.PAGE.FEATURES[name], 500)["skill"])
+        assert inside(
+            table["features"][name]["skill"],
+            prepare.features(prepare.PAGE.FEATURES[name], 500)["skill"],
+        )
 
 
 def test_a_new_split_overfits_as_the_table_says_and_one_temperature_mends_the_loss():
     overfitting, table = script("overfitting"), stored("overfitting")
-    assert set(overfitting.ARMS) <= set(table["arms"]) and set(overfitting.FEW) <= set(overfitting.ARMS)
+    assert set(overfitting.ARMS) <= set(table["arms"]) and set(overfitting.FEW) <= set(
+        overfitting.ARMS
+    )
     found = overfitting.runs(50, ["plain"], lambda: overfitting.PAGE.split(50), passes=10)
     for name in ("plain", "one temperature", "naive Bayes"):
         for key in ("loss", "accuracy", "accuracy on training"):
@@ -92,13 +115,17 @@ def test_a_new_split_overfits_as_the_table_says_and_one_temperature_mends_the_lo
 
 @pytest.fixture
 def denormal_numbers():
-    """The page sets denormal numbers to zero for its whole process; other tests (Hypothesis) need them."""
+    """The page sets denormal numbers to zero for its whole process; other tests (Hypothesis) need
+    them.
+    """
     yield
     torch.set_flush_denormal(False)
     assert np.float32(1e-40) * np.float32(1) > 0
 
 
-def test_a_forget_bias_that_fits_the_lag_recalls_again_and_a_clipped_start_does_not(denormal_numbers):
+def test_a_forget_bias_that_fits_the_lag_recalls_again_and_a_clipped_start_does_not(
+    denormal_numbers,
+):
     cures, table = script("cures"), stored("cures")
     assert set(table["after 200 updates"]) == set(cures.ARMS) == set(table["after 400 updates"])
     for name, lag in (("LSTM, forget bias 4", 50), ("GRU, update bias 4", 10)):
@@ -114,34 +141,51 @@ def test_a_new_seed_at_a_good_and_at_a_bad_rate_ends_where_the_table_says():
     assert set(table["grid"]) == {str(N) for N in training.SIZES}
     for N, lr in ((64, 1.0), (64, 0.01)):
         found, row = training.final(lr, N, seed=50), table["grid"][str(N)][str(lr)]
-        assert inside(row["loss"], found["loss"], slack=1) and inside(row["skill"], found["skill"], slack=1)
+        assert inside(row["loss"], found["loss"], slack=1) and inside(
+            row["skill"], found["skill"], slack=1
+        )
 
 
 def test_a_new_network_counts_as_the_table_says():
     inside_page, table = script("inside"), stored("inside")
     for trained, name in ((True, "trained"), (False, "untrained")):
         found = inside_page.counting(50, trained)
-        for key in ("best unit, correlation", "probe", "probe, labels shuffled", *(["loss"] if trained else [])):
+        for key in (
+            "best unit, correlation",
+            "probe",
+            "probe, labels shuffled",
+            *(["loss"] if trained else []),
+        ):
             assert inside(table["brackets"][name][key], found[key], slack=1), (name, key)
 
 
 def test_a_network_whose_state_is_carried_has_no_step_again():
     long_text, table = script("long_text"), stored("long_text")
     found = long_text.of_a_way("right", seed=500)
-    assert all(inside(table["ways"]["right"][key], found[key]) for key in ("mean", "first", "late", "step"))
+    assert all(
+        inside(table["ways"]["right"][key], found[key]) for key in ("mean", "first", "late", "step")
+    )
 
 
 def test_two_settings_of_the_search_end_as_the_table_says():
     page, table = experiment("search"), np.array(stored("search")["loss"])
     cells = [(0, 0), (3, 7)]  # learns nothing with any seed; learns with each
-    rates, biases = (np.array([axis[cell[k]] for cell in cells]) for k, axis in enumerate((page.RATES, page.BIASES)))
+    rates, biases = (
+        np.array([axis[cell[k]] for cell in cells])
+        for k, axis in enumerate((page.RATES, page.BIASES))
+    )
     bad, good = page.losses_at_rungs(rates, biases, seed=500)[:, 2]
-    assert abs(bad - table[:, 0, 0, 2].mean()) < 0.1 and table[:, 3, 7, 2].max() < 0.1 and good < 0.3
+    assert (
+        abs(bad - table[:, 0, 0, 2].mean()) < 0.1 and table[:, 3, 7, 2].max() < 0.1 and good < 0.3
+    )
 
 
 def test_a_small_network_needs_no_large_one_again_and_int8_is_as_small():
     page, table = script("smaller").PAGE, stored("smaller")
-    assert table["accuracy"]["from the start"]["least, most"][0] > 0.95 and page.accuracy(page.small_one(50)) > 0.9
+    assert (
+        table["accuracy"]["from the start"]["least, most"][0] > 0.95
+        and page.accuracy(page.small_one(50)) > 0.9
+    )
     layer = page.Wrapped(64).eval()
     ratio = page.size(layer) / page.size(page.dynamic_int8(layer))
     assert np.isclose(ratio, table["int8"]["64, 1"]["times as small"]["mean"], rtol=0.05)
@@ -160,7 +204,10 @@ def test_a_new_run_breaks_where_the_table_says():
     found = page.by_length("sum", 50)
     assert found["sum, T=96"] < 0.5 and table["lengths"]["sum"]["sum, T=96"]["least, most"][1] < 0.5
     levels = page.by_years(True, 50)
-    assert levels["1995 to 2001"] < 0 and table["years"]["levels"]["1995 to 2001"]["least, most"][1] < 0
+    assert (
+        levels["1995 to 2001"] < 0
+        and table["years"]["levels"]["1995 to 2001"]["least, most"][1] < 0
+    )
 
 
 def test_two_processes_have_the_gradient_of_one_again():
@@ -192,7 +239,10 @@ def test_a_series_is_forecast_as_the_table_says_and_ridge_to_the_digit():
     row = table["series"]["sunspots, years"]
     errors = forecasting.squared_errors("sunspots, years", seed=500)
     assert row["test windows"] == len(errors["LSTM"])
-    assert abs(forecasting.skill_of(errors["ridge"], errors["persistence"]) - row["ridge"]["skill"]) < 1e-3
+    assert (
+        abs(forecasting.skill_of(errors["ridge"], errors["persistence"]) - row["ridge"]["skill"])
+        < 1e-3
+    )
     assert inside(row["LSTM by seed"], forecasting.skill_of(errors["LSTM"], errors["persistence"]))
 
 
@@ -200,7 +250,10 @@ def test_models_track_and_do_not_track_as_the_table_says():
     hybrids, table = script("hybrids"), stored("hybrids")
     assert {task: tuple(rows) for task, rows in table["equal updates"].items()} == hybrids.MODELS
     for name in ("LSTM", "minLSTM, 2 layers"):
-        found, row = hybrids.measured(name, "parity", seed=500), table["equal updates"]["parity"][name]
+        found, row = (
+            hybrids.measured(name, "parity", seed=500),
+            table["equal updates"]["parity"][name],
+        )
         assert all(inside(row[key], found[key]) for key in ("right", "right, longer")), name
 
 
@@ -211,11 +264,17 @@ def test_intervals_over_seeds_are_those_of_statsmodels():
     found = over_seeds(values)
     assert np.allclose(found["interval of the mean"], DescrStatsW(values).tconfint_mean())
     low, high = found["interval of a new seed"]
-    assert np.isclose(high - low, 2 * 3.18245 * np.std(values, ddof=1) * np.sqrt(1 + 1 / 4), rtol=1e-4)
+    assert np.isclose(
+        high - low, 2 * 3.18245 * np.std(values, ddof=1) * np.sqrt(1 + 1 / 4), rtol=1e-4
+    )
     # It holds a new normal number in 95 % of the cases.
     rng = np.random.default_rng(1)
     drawn = rng.normal(size=(2000, 5))
-    held = [low <= x <= high for *seen, x in drawn for low, high in [over_seeds(seen)["interval of a new seed"]]]
+    held = [
+        low <= x <= high
+        for *seen, x in drawn
+        for low, high in [over_seeds(seen)["interval of a new seed"]]
+    ]
     assert 0.93 < np.mean(held) < 0.97
 
 
@@ -227,7 +286,11 @@ def test_a_page_without_an_experiment_is_refused():
 def test_what_the_usual_first_tests_say_of_one_program_comes_out_again():
     folklore, table = script("folklore"), stored("folklore")
     make = partial(find("out_softmax_twice").make, True, folklore.SEEDS[0])
-    assert table["sick"]["out_softmax_twice"] == {"one batch": 3, "loss at start": 0, "gradient ratios": 0}
+    assert table["sick"]["out_softmax_twice"] == {
+        "one batch": 3,
+        "loss at start": 0,
+        "gradient ratios": 0,
+    }
     assert bench.try_folklore(make, folklore.SEEDS[0]) == {
         "one batch": True,
         "loss at start": False,
@@ -240,7 +303,10 @@ def test_a_new_seed_translates_with_attention_as_the_table_says():
     assert {"none", "dot"} <= set(table["arms"]) <= set(translation.ARMS)
     task = translation.PAGE.numbers_task()
     found = translation.run("dot", 50, task)["numbers"]
-    assert all(inside(table["arms"]["dot"][key], found[key], slack=1) for key in ("exact", "BLEU", "forced words"))
+    assert all(
+        inside(table["arms"]["dot"][key], found[key], slack=1)
+        for key in ("exact", "BLEU", "forced words")
+    )
 
 
 def test_a_new_pointer_copies_new_nouns_as_the_table_says():
@@ -248,4 +314,6 @@ def test_a_new_pointer_copies_new_nouns_as_the_table_says():
     task = summaries.PAGE.reviews_task()
     found = summaries.of_both(*summaries.PAGE.learn_pointer(task, 50, summaries.PAGE.EARLY), task)
     row = table["reviews"]["pointer, 250 updates"]
-    assert all(inside(row[key], found[key], slack=1) for key in ("known nouns, noun", "new nouns, noun"))
+    assert all(
+        inside(row[key], found[key], slack=1) for key in ("known nouns, noun", "new nouns, noun")
+    )

@@ -1,4 +1,6 @@
-"""`make book` on a page that stops: the book is there, the exit code tells, and the last three lines say where and why."""
+"""`make book` on a page that stops: the book is there, the exit code tells, and the last three
+lines say where and why.
+"""
 
 import json
 import shutil
@@ -15,10 +17,12 @@ import book  # noqa: E402
 
 HEAD = "---\nfile_format: mystnb\nkernelspec:\n  name: python3\n---\n\n"
 COLOURED = (
-    "\x1b[31m---------\x1b[39m\n\x1b[31mAssertionError\x1b[39m            Traceback (most recent call last)\n"
+    "\x1b[31m---------\x1b[39m\n\x1b[31mAssertionError\x1b[39m            Traceback (most recent "
+    "call last)\n"
     "\x1b[36mCell\x1b[39m\x1b[36m \x1b[39m\x1b[32mIn[7]\x1b[39m\x1b[32m, line 2\x1b[39m\n"
     "\x1b[32m      1\x1b[39m losses = [1, 2]\n\x1b[32m----> 2\x1b[39m check(losses)\n\n"
-    "\x1b[36mCell\x1b[39m\x1b[36m \x1b[39m\x1b[32mIn[3]\x1b[39m\x1b[32m, line 9\x1b[39m\n----> 9     assert False\n\n"
+    "\x1b[36mCell\x1b[39m\x1b[36m \x1b[39m\x1b[32mIn[3]\x1b[39m\x1b[32m, line 9\x1b[39m\n----> 9   "
+    "  assert False\n\n"
     "\x1b[31mAssertionError\x1b[39m: seed 4: nan\n"
 )
 
@@ -34,21 +38,27 @@ def small_book(folder: Path, code: str) -> None:
     (folder / "book" / "references.bib").write_text("")
     (folder / "_toc.yml").write_text("format: jb-book\nroot: good\nchapters:\n- file: bad\n")
     (folder / "_config.yml").write_text(
-        "title: Small\nexecute:\n  execute_notebooks: cache\nsphinx:\n  extra_extensions: [failing]\n"
+        "title: Small\nexecute:\n  execute_notebooks: cache\nsphinx:\n  extra_extensions: "
+        "[failing]\n"
         f"  local_extensions:\n    failing: {folder}\n"
     )
     (folder / "failing.py").write_text(
         f"import sys\nsys.path.insert(0, {str(folder / 'book' / '_ext')!r})\n"
-        "from inside.failures import setup as connect\n\n\ndef setup(app):\n    connect(app)\n    return {}\n"
+        "from inside.failures import setup as connect\n\n\ndef setup(app):\n    connect(app)\n    "
+        "return {}\n"
     )
     (folder / "good.md").write_text(HEAD + "# Good\n\n```{code-cell}\nprint(1)\n```\n")
-    (folder / "bad.md").write_text(HEAD + f"# Bad\n\n```{{code-cell}}\nx = 3\n```\n\n```{{code-cell}}\n{code}\n```\n")
+    (folder / "bad.md").write_text(
+        HEAD + f"# Bad\n\n```{{code-cell}}\nx = 3\n```\n\n```{{code-cell}}\n{code}\n```\n"
+    )
 
 
 def built(folder: Path) -> subprocess.CompletedProcess[str]:
     program = f"import sys; sys.path.insert(0, {str(ROOT / 'scripts')!r}); import book, pathlib; "
     program += f"sys.exit(book.main(pathlib.Path({str(folder)!r})))"
-    return subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    return subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
 
 
 def test_page_that_stops_leaves_a_book_and_says_so_each_time_until_it_is_mended(tmp_path):
@@ -59,7 +69,8 @@ def test_page_that_stops_leaves_a_book_and_says_so_each_time_until_it_is_mended(
         stopped, where, rest = run.stderr.rstrip().splitlines()[-3:]
         assert stopped == "book: 1 page stopped: bad"
         assert where.startswith(
-            "book: bad, code cell 2: assert x == 4, 'three is not four'  ->  AssertionError: three is"
+            "book: bad, code cell 2: assert x == 4, 'three is not four'  ->  AssertionError: "
+            "three is"
         )
         assert "_build/html/reports" in rest and "_build/html/index.html" in rest
         assert (tmp_path / "_build" / "html" / "good.html").is_file()

@@ -1,4 +1,6 @@
-"""The page *faq*: every claim of the text behind the course has its row, every link leads to a page, every finding exists."""
+"""The page *faq*: every claim of the text behind the course has its row, every link leads to a
+page, every finding exists.
+"""
 
 import re
 from pathlib import Path
@@ -12,7 +14,8 @@ from tests.chapter_formulas import source_of
 ROOT = Path(__file__).parents[2]
 PAGE = source_of("faq")
 VERDICTS = {"holds", "in part", "refuted"}
-CLAIMS = {  # number of the section, and a letter where it holds several claims: words that its row must say
+# number of the section, and a letter where it holds several claims: words that its row must say
+CLAIMS = {
     "1.1": "long dependencies",
     "1.2": "vanishing and exploding",
     "1.3": "preprocessing",
@@ -60,7 +63,9 @@ CLAIMS = {  # number of the section, and a letter where it holds several claims:
 
 def section(title):
     """Text of a section of the second level."""
-    (found,) = re.findall(rf"^## {re.escape(title)}\n(.*?)(?=^## |\Z)", PAGE, re.DOTALL | re.MULTILINE)
+    (found,) = re.findall(
+        rf"^## {re.escape(title)}\n(.*?)(?=^## |\Z)", PAGE, re.DOTALL | re.MULTILINE
+    )
     return found
 
 
@@ -112,7 +117,9 @@ def test_every_question_has_a_number_a_page_and_a_finding():
         assert links(text) and re.search(r"[Ff]indings?\b", text), title
 
 
-@pytest.mark.parametrize("title", [title for title, text in questions().items() if "No finding" not in text])
+@pytest.mark.parametrize(
+    "title", [title for title, text in questions().items() if "No finding" not in text]
+)
 def test_a_finding_that_is_named_is_one_of_the_doctor(title):
     last = questions()[title].strip().splitlines()[-1]
     named = re.findall(r"`([a-z0-9-]+)`", last.partition("inding")[2])
@@ -123,4 +130,9 @@ def test_the_number_of_claims_that_hold_is_what_the_page_says():
     rows = claims()
     counts = {verdict: sum(row[2] == verdict for row in rows) for verdict in VERDICTS}
     (told,) = re.findall(r"Of the (\d+) claims (\d+) hold, (\d+) in part, (\d+) are refuted", PAGE)
-    assert tuple(map(int, told)) == (len(rows), counts["holds"], counts["in part"], counts["refuted"])
+    assert tuple(map(int, told)) == (
+        len(rows),
+        counts["holds"],
+        counts["in part"],
+        counts["refuted"],
+    )

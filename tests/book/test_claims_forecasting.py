@@ -1,4 +1,6 @@
-"""What the page *forecasting* shows of a network in PyTorch and in Keras, in the code of its tabs."""
+"""What the page *forecasting* shows of a network in PyTorch and in Keras, in the code of its
+tabs.
+"""
 
 import re
 import warnings
@@ -11,7 +13,11 @@ from torch import nn
 from tests.chapter_formulas import source_of
 
 CODE = dict(
-    zip(("torch", "keras"), re.findall(r"~~~python\n(.*?)~~~", source_of("forecasting"), re.DOTALL), strict=True)
+    zip(
+        ("torch", "keras"),
+        re.findall(r"~~~python\n(.*?)~~~", source_of("forecasting"), re.DOTALL),
+        strict=True,
+    )
 )
 SIZES = {"T": 7, "D": 3, "H": 5, "K": 4}
 x = np.random.default_rng(0).normal(size=(6, 7, 3)).astype(np.float32)
@@ -37,7 +43,8 @@ def test_the_network_of_the_keras_tab_tells_all_steps_and_comes_back_from_its_fi
     model = names["model"]
     assert model.loss == "mse" and model.optimizer.learning_rate.numpy() == pytest.approx(5e-3)
     model.save(tmp_path / "forecaster.keras")
-    # Without the optimiser: it has no state before the first step, and Keras warns of that when it loads.
+    # Without the optimiser: it has no state before the first step, and Keras warns of that when it
+    # loads.
     again = keras.models.load_model(tmp_path / "forecaster.keras", compile=False)
     out = model.predict(x, verbose=0)
     assert out.shape == (6, 4) and np.allclose(again.predict(x, verbose=0), out, atol=1e-6)

@@ -1,6 +1,7 @@
 """What the page *keras* says about Keras and TensorFlow, run against the installed versions.
 
-What needs a GPU is run with the test for one simulated, or read in the installed source; such tests say so in their names.
+What needs a GPU is run with the test for one simulated, or read in the installed source; such tests
+say so in their names.
 """
 
 import ast
@@ -73,7 +74,9 @@ def test_left_padding_is_an_error_inside_a_tf_function_simulated(tries_of_cudnn,
 def test_a_demand_for_cudnn_blames_the_layer_for_a_mask_simulated(tries_of_cudnn):
     with pytest.raises(ValueError, match="(?i)cudnn") as caught:
         keras.layers.LSTM(4, use_cudnn=True)(X, mask=LEFT)
-    assert "for this layer configuration" in str(caught.value) and "right-padded" not in str(caught.value)
+    assert "for this layer configuration" in str(caught.value) and "right-padded" not in str(
+        caught.value
+    )
     assert "right-padded" in str(tries_of_cudnn[0])
 
 
@@ -91,7 +94,8 @@ def test_a_demand_for_cudnn_blames_the_layer_for_a_mask_simulated(tries_of_cudnn
 )
 def test_the_conditions_of_cudnn_simulated(tries_of_cudnn, options, fast):
     keras.layers.LSTM(4, **options)(X)
-    assert bool(tries_of_cudnn) == fast  # there is no such kernel here, so that each try ends in an error
+    # there is no such kernel here, so that each try ends in an error
+    assert bool(tries_of_cudnn) == fast
 
 
 def test_a_cell_in_a_rnn_layer_never_asks_for_cudnn_simulated(tries_of_cudnn):
@@ -104,19 +108,30 @@ def test_the_stored_skills_come_from_the_functions_of_the_page():
     cells = re.findall(r"^```\{code-cell\}[^\n]*\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)
     script = (ROOT / "benchmarks" / "copied_model.py").read_text(encoding="utf-8")
     for name in ("copied", "mended"):
-        shown, ran = (defined(name, source) for source in ("\n".join(c for c in cells if f"def {name}(" in c), script))
-        assert shown == ran, f"{name} of the page is not the one that benchmarks/copied_model.py trains"
+        shown, ran = (
+            defined(name, source)
+            for source in ("\n".join(c for c in cells if f"def {name}(" in c), script)
+        )
+        assert shown == ran, (
+            f"{name} of the page is not the one that benchmarks/copied_model.py trains"
+        )
 
 
 def defined(name, source):
     """Syntax tree of a function, as text: layout and comments do not count."""
-    found = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.FunctionDef) and node.name == name]
+    found = [
+        node
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.FunctionDef) and node.name == name
+    ]
     assert len(found) == 1
     return ast.dump(found[0])
 
 
 def test_the_stored_interval_is_that_of_the_stored_skills():
-    record = json.loads((ROOT / "benchmarks" / "results" / "copied_model.json").read_text(encoding="utf-8"))
+    record = json.loads(
+        (ROOT / "benchmarks" / "results" / "copied_model.json").read_text(encoding="utf-8")
+    )
     given = np.array(record["skill"]["as given"])
     assert len(record["seeds"]) == len(given) >= 8 and np.isfinite(given).all()
     for name, (mean, half) in record["against as given"].items():
@@ -147,5 +162,7 @@ h = keras.ops.convert_to_numpy(layer(x))
 np.testing.assert_allclose(h, lstm_forward(x, zeros, zeros, **p)[0], rtol=0, atol=1e-12)
 print("the same")
 """
-    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=540)
+    run = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=540
+    )
     assert run.stdout.strip().endswith("the same"), run.stderr

@@ -1,4 +1,6 @@
-"""What the page *overfitting* says of PyTorch's and Keras's own remedies, in the code that its tabs show."""
+"""What the page *overfitting* says of PyTorch's and Keras's own remedies, in the code that its tabs
+show.
+"""
 
 import re
 import warnings
@@ -10,7 +12,11 @@ from torch import nn
 from tests.chapter_formulas import source_of
 
 CODE = dict(
-    zip(("torch", "keras"), re.findall(r"~~~python\n(.*?)~~~", source_of("overfitting"), re.DOTALL), strict=True)
+    zip(
+        ("torch", "keras"),
+        re.findall(r"~~~python\n(.*?)~~~", source_of("overfitting"), re.DOTALL),
+        strict=True,
+    )
 )
 SIZES = {"V": 20, "E": 6, "H": 5}
 
@@ -36,4 +42,7 @@ def test_the_lines_of_the_keras_tab_run_and_the_last_weights_stay_unless_asked()
     exec(CODE["keras"], names)
     assert names["lstm"].dropout == 0.2 and names["lstm"].recurrent_dropout == 0.2
     assert names["optimiser"].weight_decay == 0.3
-    assert names["stop"].restore_best_weights and not keras.callbacks.EarlyStopping().restore_best_weights
+    assert (
+        names["stop"].restore_best_weights
+        and not keras.callbacks.EarlyStopping().restore_best_weights
+    )

@@ -1,4 +1,6 @@
-"""What the page *sentiment* says of many-to-one models in PyTorch and Keras, in the code that its tabs show."""
+"""What the page *sentiment* says of many-to-one models in PyTorch and Keras, in the code that its
+tabs show.
+"""
 
 import re
 import warnings
@@ -11,7 +13,13 @@ from torch import nn
 from lstm_ref.train import SentenceClassifier
 from tests.chapter_formulas import source_of
 
-CODE = dict(zip(("torch", "keras"), re.findall(r"~~~python\n(.*?)~~~", source_of("sentiment"), re.DOTALL), strict=True))
+CODE = dict(
+    zip(
+        ("torch", "keras"),
+        re.findall(r"~~~python\n(.*?)~~~", source_of("sentiment"), re.DOTALL),
+        strict=True,
+    )
+)
 V, E, H, CLASSES = 12, 32, 64, 3
 SENTENCES = [[4, 5, 6, 7, 8], [9], [3, 3, 10]]
 

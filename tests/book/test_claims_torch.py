@@ -1,6 +1,8 @@
-"""What the pages *pytorch*, *training-step*, *gpu* and *fast* say about PyTorch, run against the installed version.
+"""What the pages *pytorch*, *training-step*, *gpu* and *fast* say about PyTorch, run against the
+installed version.
 
-What needs a GPU is read in the installed source or in its constants; such tests say so in their names.
+What needs a GPU is read in the installed source or in its constants; such tests say so in their
+names.
 """
 
 import inspect
@@ -58,7 +60,10 @@ def test_once_differentiable_makes_an_error_of_a_wrong_second_derivative():
 
 
 def test_tf32_is_on_inside_cudnn_and_off_elsewhere_read_in_the_constants():
-    assert torch.backends.cudnn.allow_tf32 is True and torch.backends.cudnn.rnn.fp32_precision == "tf32"
+    assert (
+        torch.backends.cudnn.allow_tf32 is True
+        and torch.backends.cudnn.rnn.fp32_precision == "tf32"
+    )
     assert torch.backends.cuda.matmul.allow_tf32 is False
 
 
@@ -92,7 +97,10 @@ def test_compile_breaks_the_graph_at_a_lstm():
 
 def test_compile_gives_up_after_a_number_of_graphs():
     torch._dynamo.reset()
-    assert torch._dynamo.config.recompile_limit == 8 and torch._dynamo.config.fail_on_recompile_limit_hit is False
+    assert (
+        torch._dynamo.config.recompile_limit == 8
+        and torch._dynamo.config.fail_on_recompile_limit_hit is False
+    )
 
 
 def test_a_state_moved_to_the_device_of_x_still_has_its_own_dtype():
@@ -103,7 +111,9 @@ def test_a_state_moved_to_the_device_of_x_still_has_its_own_dtype():
 
 
 def test_batch_first_left_out_of_packing_raises_nothing():
-    packed = rnn.pack_padded_sequence(torch.randn(4, 6, 3), torch.tensor([6, 2, 4, 1]), enforce_sorted=False)
+    packed = rnn.pack_padded_sequence(
+        torch.randn(4, 6, 3), torch.tensor([6, 2, 4, 1]), enforce_sorted=False
+    )
     assert packed.batch_sizes.tolist() == [4, 3, 2, 2, 1, 1]
 
 
@@ -128,7 +138,9 @@ def test_a_whole_model_is_not_loaded_unless_one_insists():
 
 def test_an_apple_gpu_has_a_lstm_of_its_own_read_in_the_constants():
     assert hasattr(torch.ops.aten, "_lstm_mps")
-    assert (torch.accelerator.current_accelerator() is None) == (not torch.accelerator.is_available())
+    assert (torch.accelerator.current_accelerator() is None) == (
+        not torch.accelerator.is_available()
+    )
 
 
 def test_sequences_of_different_lengths_cannot_be_stacked_by_the_default_collate():

@@ -1,4 +1,6 @@
-"""The book's own Sphinx extension: tried on small books, with and without a repository, right and wrong."""
+"""The book's own Sphinx extension: tried on small books, with and without a repository, right and
+wrong.
+"""
 
 import ast
 import base64
@@ -125,7 +127,14 @@ def small_book(
     shutil.copytree(katex.parents[2], folder / "_build" / "npm", dirs_exist_ok=True)
     for name, text in pages.items():
         (folder / "book" / f"{name}.md").write_text(text)
-    command = [str(Path(sys.executable).with_name("jupyter-book")), "build", ".", "-n", "-W", "--keep-going"]
+    command = [
+        str(Path(sys.executable).with_name("jupyter-book")),
+        "build",
+        ".",
+        "-n",
+        "-W",
+        "--keep-going",
+    ]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300)
     # What the terminal would show, without colours and line breaks that depend on its width.
     done.stderr = re.sub(r"\x1b\[[0-9;]*m", "", done.stderr)
@@ -137,7 +146,10 @@ def launched(tmp_path_factory, katex) -> Path:
     """A small book whose repository has an address."""
     folder = tmp_path_factory.mktemp("launched")
     done = small_book(
-        folder, katex, {"start": "# Start\n\nHello.\n", "page": PAGE}, "https://github.com/someone/course"
+        folder,
+        katex,
+        {"start": "# Start\n\nHello.\n", "page": PAGE},
+        "https://github.com/someone/course",
     )
     assert done.returncode == 0, done.stderr
     return folder / "_build" / "html"
@@ -158,7 +170,10 @@ def test_a_section_that_may_be_skipped_is_folded_under_its_heading(unlaunched):
     heading, _, rest = section.partition('<details class="admonition optional">')
     assert "<h2>" in heading and "<p>" not in heading
     folded = rest[: rest.index("</details>")]
-    assert "may be skipped at first. Open it</summary>" in folded and "It has a formula of its own" in folded
+    assert (
+        "may be skipped at first. Open it</summary>" in folded
+        and "It has a formula of its own" in folded
+    )
     assert 'id="aside"' in folded  # a link into the fold has a target
     assert page.count("may be skipped at first.") == 1
 
@@ -168,7 +183,11 @@ def links(file: Path) -> list[str]:
 
 
 def test_with_a_repository_each_notebook_page_has_exact_launch_links(launched):
-    found = [link for link in links(launched / "book" / "page.html") if "colab" in link or "mybinder" in link]
+    found = [
+        link
+        for link in links(launched / "book" / "page.html")
+        if "colab" in link or "mybinder" in link
+    ]
     assert found == [
         "https://colab.research.google.com/github/someone/course/blob/gh-pages/_sources/book/page.ipynb",
         "https://mybinder.org/v2/gh/someone/course/main?urlpath=notebooks%2Fbook%2Fpage.md%3Ffactory%3DNotebook",
@@ -179,7 +198,9 @@ def test_with_a_repository_each_notebook_page_has_exact_launch_links(launched):
 
 def test_a_page_without_code_has_neither_notebook_nor_launch_links(launched):
     found = links(launched / "book" / "start.html")
-    assert not [link for link in found if "colab" in link or "mybinder" in link or link.endswith(".ipynb")]
+    assert not [
+        link for link in found if "colab" in link or "mybinder" in link or link.endswith(".ipynb")
+    ]
 
 
 def test_without_a_repository_there_is_no_launch_link(unlaunched):
@@ -190,9 +211,14 @@ def test_without_a_repository_there_is_no_launch_link(unlaunched):
 def test_notebook_installs_the_course_only_where_it_has_an_address(launched, unlaunched):
     with_address = nbformat.read(launched / "_sources" / "book" / "page.ipynb", as_version=4)
     without = nbformat.read(unlaunched / "_sources" / "book" / "page.ipynb", as_version=4)
-    assert '"inside-the-lstm[colab] @ git+https://github.com/someone/course"' in with_address.cells[1].source
+    assert (
+        '"inside-the-lstm[colab] @ git+https://github.com/someone/course"'
+        in with_address.cells[1].source
+    )
     assert with_address.cells[1].cell_type == "code"
-    assert without.cells[1].cell_type == "markdown" and "pip install -e ." in without.cells[1].source
+    assert (
+        without.cells[1].cell_type == "markdown" and "pip install -e ." in without.cells[1].source
+    )
 
 
 NEEDS_TENSORFLOW = (
@@ -212,7 +238,9 @@ print("changed since")
 )
 
 
-def test_without_tensorflow_a_page_that_needs_it_shows_stored_results_and_says_so(tmp_path, katex, monkeypatch):
+def test_without_tensorflow_a_page_that_needs_it_shows_stored_results_and_says_so(
+    tmp_path, katex, monkeypatch
+):
     """As on Python 3.14, for which TensorFlow has no build; other pages are run."""
     without = tmp_path / "without"
     without.mkdir()
@@ -222,13 +250,17 @@ def test_without_tensorflow_a_page_that_needs_it_shows_stored_results_and_says_s
     output = {"output_type": "stream", "name": "stdout", "text": "what another machine printed\n"}
     file = stored.file_of(tmp_path, "book/needs")
     file.parent.mkdir(parents=True)
-    file.write_text(json.dumps({"made": {"date": "2026-11-30"}, "cells": {stored.digest_of(code): [output]}}))
+    file.write_text(
+        json.dumps({"made": {"date": "2026-11-30"}, "cells": {stored.digest_of(code): [output]}})
+    )
     runs = HEAD + "# Other\n\n```{code-cell}\nprint(6 * 7)\n```\n"
     done = small_book(tmp_path, katex, {"start": runs, "needs": NEEDS_TENSORFLOW}, execute="cache")
     assert done.returncode == 0, done.stderr
     text = (tmp_path / "_build" / "html" / "book" / "needs.html").read_text()
     assert "what another machine printed" in text and "date 2026-11-30" in text
-    assert text.index("TensorFlow is missing where this book was built") < text.index("what another machine printed")
+    assert text.index("TensorFlow is missing where this book was built") < text.index(
+        "what another machine printed"
+    )
     outputs = re.findall(r'<div class="output[^>]*>(.*?)</div>', text, re.DOTALL)
     assert stored.NOTHING in "".join(outputs) and "changed since" not in "".join(outputs)
     start = (tmp_path / "_build" / "html" / "book" / "start.html").read_text()
@@ -236,15 +268,25 @@ def test_without_tensorflow_a_page_that_needs_it_shows_stored_results_and_says_s
 
 
 def test_most_cells_of_each_page_that_needs_tensorflow_have_stored_results():
-    """A cell that has changed since shows none, which its page says; when most have, it is time for `make stored`."""
-    pages = [page for page in (ROOT / "book").rglob("*.md") if stored.NEEDS.search(page.read_text())]
+    """A cell that has changed since shows none, which its page says; when most have, it is time for
+    `make stored`.
+    """
+    pages = [
+        page for page in (ROOT / "book").rglob("*.md") if stored.NEEDS.search(page.read_text())
+    ]
     assert pages
     for page in pages:
         docname = page.relative_to(ROOT).with_suffix("").as_posix()
         kept = stored.stored_of(stored.file_of(ROOT, docname))["cells"]
-        code = [cell.source for cell in jupytext.read(page, fmt="md:myst").cells if cell.cell_type == "code"]
+        code = [
+            cell.source
+            for cell in jupytext.read(page, fmt="md:myst").cells
+            if cell.cell_type == "code"
+        ]
         found = [source for source in code if stored.digest_of(source) in kept]
-        assert 2 * len(found) > len(code), f"{docname}: {len(found)} of {len(code)} cells are stored; run `make stored`"
+        assert 2 * len(found) > len(code), (
+            f"{docname}: {len(found)} of {len(code)} cells are stored; run `make stored`"
+        )
 
 
 def test_with_tensorflow_nothing_is_taken_from_the_store(monkeypatch):
@@ -273,7 +315,8 @@ def test_notebook_reads_well_in_plain_markdown(unlaunched):
     title, _, code, sources = notebook.cells
     assert title.source == (
         "# A page\n\n"
-        "Read [Gers et al., 2000], Greff et al. [2017] and the start. By (1), $c$ is kept; `{eq}` is code.\n\n"
+        "Read [Gers et al., 2000], Greff et al. [2017] and the start. By (1), $c$ is kept; `{eq}` "
+        "is code.\n\n"
         "$$\nc_t = f_t c_{t-1}\\tag{1}$$\n\n"
         "> **Predict**\n>\n> What is $f$?\n\n"
         "<details>\n<summary>Answer</summary>\n\nA gate.\n\n</details>\n\n"
@@ -290,15 +333,23 @@ def test_notebook_reads_well_in_plain_markdown(unlaunched):
 
 def test_page_keeps_a_copy_of_its_notebook_for_readers_from_disk(unlaunched):
     text = (unlaunched / "book" / "page.html").read_text()
-    held = re.search(r'<script type="application/x-ipynb\+json" id="page-notebook">(.*?)</script>', text, re.DOTALL)
+    held = re.search(
+        r'<script type="application/x-ipynb\+json" id="page-notebook">(.*?)</script>',
+        text,
+        re.DOTALL,
+    )
     assert held
     notebook = zlib.decompress(base64.b64decode(held[1])).decode()
-    assert json.loads(notebook) == json.loads((unlaunched / "_sources" / "book" / "page.ipynb").read_text())
+    assert json.loads(notebook) == json.loads(
+        (unlaunched / "_sources" / "book" / "page.ipynb").read_text()
+    )
 
 
 def test_folded_answer_is_a_details_element(unlaunched):
     text = (unlaunched / "book" / "page.html").read_text()
-    assert re.search(r"<details class=\"[^\"]*dropdown[^\"]*\">\s*<summary[^>]*>\s*Answer</summary>", text)
+    assert re.search(
+        r"<details class=\"[^\"]*dropdown[^\"]*\">\s*<summary[^>]*>\s*Answer</summary>", text
+    )
     assert "togglebutton" not in text
 
 
@@ -316,7 +367,9 @@ def test_mistakes_of_a_page_fail_the_build_and_are_named(tmp_path, katex):
     )
     done = small_book(tmp_path, katex, {"start": page}, execute="force")
     assert done.returncode == 1
-    assert re.search(r"start\.md:1[34]: WARNING: KaTeX does not understand this formula: .*\\frac", done.stderr)
+    assert re.search(
+        r"start\.md:1[34]: WARNING: KaTeX does not understand this formula: .*\\frac", done.stderr
+    )
     assert re.search(r"start\.md.*: WARNING: this output is a live widget", done.stderr)
     assert re.search(r"start\.md.*: WARNING: stderr was found", done.stderr)
 
@@ -345,11 +398,13 @@ def test_binder_opens_any_repository_and_colab_those_on_github(repository, expec
 
 
 @pytest.mark.parametrize(
-    "repository", ["someone/course", "https://github.com/someone", "git@github.com:a/b.git", "https://"]
+    "repository",
+    ["someone/course", "https://github.com/someone", "git@github.com:a/b.git", "https://"],
 )
 def test_an_address_that_is_none_is_refused_with_an_example(repository):
     with pytest.raises(
-        ConfigError, match=r"repository\.url in _config\.yml must look like https://github\.com/OWNER/NAME"
+        ConfigError,
+        match=r"repository\.url in _config\.yml must look like https://github\.com/OWNER/NAME",
     ):
         launch_links(repository, "main", "book/x", "book/x.md")
 
@@ -384,7 +439,10 @@ class NoPage:
         ("```{index} forget bias, half-life\n```\n\nText", "Text"),
         ("the **{index}`forget gate`** and {term}`gates <gate>`", "the **forget gate** and gates"),
         (
-            "::::{tab-set}\n:::{tab-item} PyTorch\nOne.\n:::\n:::{tab-item} Keras\nOther.\n:::\n::::",
+            (
+                "::::{tab-set}\n:::{tab-item} PyTorch\nOne.\n:::\n:::{tab-item} Keras\nOther.\n"
+                ":::\n::::"
+            ),
             "**PyTorch**\n\nOne.\n\n**Keras**\n\nOther.",
         ),
         ("::::{grid} 1 1 2 2\n:::{grid-item}\nOne.\n:::\n::::", "One."),
@@ -400,7 +458,8 @@ def test_formula_is_rendered_with_its_form_for_screen_readers(katex):
     assert 'class="katex-display"' in html and "<math" in html and "⊙" in html
     with pytest.raises(FormulaError, match=r"expected '\}'"):
         renderer.render(r"\frac{1", display=False)
-    inline = renderer.render("x", display=False)  # a mistake in one formula does not end the process
+    # a mistake in one formula does not end the process
+    inline = renderer.render("x", display=False)
     assert 'class="katex"' in inline and "katex-display" not in inline
     renderer.close()
 
@@ -413,9 +472,13 @@ def test_renderer_that_cannot_start_says_so(tmp_path):
 
 
 def test_katex_is_the_pinned_one(katex):
-    pinned = json.loads((ROOT / "package-lock.json").read_text())["packages"]["node_modules/katex"]["version"]
+    pinned = json.loads((ROOT / "package-lock.json").read_text())["packages"]["node_modules/katex"][
+        "version"
+    ]
     assert pinned == json.loads((ROOT / "package.json").read_text())["dependencies"]["katex"]
-    assert f'version="{pinned}"' in (katex / "katex.min.js").read_text().replace("version:", "version=")
+    assert f'version="{pinned}"' in (katex / "katex.min.js").read_text().replace(
+        "version:", "version="
+    )
 
 
 def test_lock_names_no_registry():
@@ -426,13 +489,18 @@ def test_without_network_and_cache_the_build_says_what_is_missing(tmp_path, monk
     monkeypatch.setenv("npm_config_registry", "http://127.0.0.1:9/")  # nothing listens there
     monkeypatch.setenv("npm_config_cache", str(tmp_path / "cache"))
     monkeypatch.setenv("npm_config_fetch_retries", "0")
-    with pytest.raises(ExtensionError, match="npm could not install it. Build once with a network to the npm registry"):
+    with pytest.raises(
+        ExtensionError,
+        match="npm could not install it. Build once with a network to the npm registry",
+    ):
         katex_package(ROOT, tmp_path)
 
 
 @pytest.fixture
 def packages(tmp_path):
-    """A small course: pages import `lstm_ref`, which imports `cell`; `lens` reads a file; nobody imports `doctor`."""
+    """A small course: pages import `lstm_ref`, which imports `cell`; `lens` reads a file; nobody
+    imports `doctor`.
+    """
     for name, text in {
         "lstm_ref/__init__.py": "from lstm_ref.cell import lstm_step",
         "lstm_ref/cell.py": "lstm_step = 1",
@@ -464,7 +532,10 @@ def cell(*lines: str) -> str:
         ("import numpy", set()),
         ("import lstm_ref", {"__init__.py", "cell.py"}),
         ("from lstm_ref import lstm_step", {"__init__.py", "cell.py"}),
-        ("def f():\n    from lstm_ref.doctor import examine", {"__init__.py", "cell.py", "doctor.py"}),
+        (
+            "def f():\n    from lstm_ref.doctor import examine",
+            {"__init__.py", "cell.py", "doctor.py"},
+        ),
         (
             "from lstm_ref import tools",
             ALL - {"doctor.py"},
@@ -476,7 +547,12 @@ def test_pages_run_again_when_the_code_that_they_import_changes(packages, code, 
     page = cell(code)
     before = code_digest(packages, page)
     for file in [file for file in packages.rglob("*") if file.is_file()]:
-        name = file.relative_to(packages).as_posix().replace("verdict/__init__.py", "verdict").removeprefix("lstm_ref/")
+        name = (
+            file.relative_to(packages)
+            .as_posix()
+            .replace("verdict/__init__.py", "verdict")
+            .removeprefix("lstm_ref/")
+        )
         text = file.read_text()
         os.utime(file, (0, 0))
         assert code_digest(packages, page) == before
@@ -488,7 +564,9 @@ def test_pages_run_again_when_the_code_that_they_import_changes(packages, code, 
 
 
 def test_only_the_pages_concerned_run_again(tmp_path, katex):
-    """Two builds; between them the module of one page changes. Each page writes down when it ran."""
+    """Two builds; between them the module of one page changes. Each page writes down when it
+    ran.
+    """
     log = tmp_path / "log"
     (tmp_path / "lstm_ref").mkdir()
     for name in ("one", "other"):
@@ -529,10 +607,14 @@ def test_what_pages_import_is_parsed_in_one_thread_alone(packages, monkeypatch):
         (packages / f"{number}.md").write_text(cell(f"import lstm_ref.doctor  # {number}"))
     monkeypatch.setattr(ast, "parse", here)
     monkeypatch.setattr(execution, "create_client", client)
-    monkeypatch.setattr(execution, "create_nb_reader", lambda *_: SimpleNamespace(read=str.strip, read_fmt={}))
+    monkeypatch.setattr(
+        execution, "create_nb_reader", lambda *_: SimpleNamespace(read=str.strip, read_fmt={})
+    )
     env = SimpleNamespace(
         inside_code_digests={},
-        mystnb_config=SimpleNamespace(execution_mode="cache", execution_cache_path=packages / "cache"),
+        mystnb_config=SimpleNamespace(
+            execution_mode="cache", execution_cache_path=packages / "cache"
+        ),
         myst_config=None,
         doc2path=lambda name: packages / f"{name}.md",
     )
@@ -542,7 +624,9 @@ def test_what_pages_import_is_parsed_in_one_thread_alone(packages, monkeypatch):
 
 
 def test_two_pages_run_at_a_time_and_one_that_measures_time_runs_alone(tmp_path, katex):
-    """Two pages that wait for each other; one that looks whether another runs meanwhile; and one that fails, said once."""
+    """Two pages that wait for each other; one that looks whether another runs meanwhile; and one
+    that fails, said once.
+    """
     meet = (
         "import pathlib, time",
         f"there = pathlib.Path({str(tmp_path)!r})",
@@ -567,12 +651,17 @@ def test_two_pages_run_at_a_time_and_one_that_measures_time_runs_alone(tmp_path,
     done = small_book(tmp_path, katex, pages, execute="cache")
     assert done.returncode != 0
     assert done.stderr.count("Executing notebook failed: CellExecutionError") == 1, done.stderr
-    assert done.stdout.count("Executed notebook in") == 3 and done.stdout.count("Using cached notebook") == 2
+    assert (
+        done.stdout.count("Executed notebook in") == 3
+        and done.stdout.count("Using cached notebook") == 2
+    )
     assert (tmp_path / "clock").read_text() == "['one.ran', 'two.ran']\n"
 
 
 class Seen(HTMLParser):
-    """What a browser makes of a piece of HTML: each text, with the classes and styles of all that is around it."""
+    """What a browser makes of a piece of HTML: each text, with the classes and styles of all that
+    is around it.
+    """
 
     def __init__(self, html: str, without: tuple[str, ...] = ()) -> None:
         super().__init__()
@@ -581,7 +670,11 @@ class Seen(HTMLParser):
 
     def handle_starttag(self, tag, attrs):
         values = dict(attrs)
-        style = {part for part in (values.get("style") or "").split(";") if part and not part.endswith("in-left:0em")}
+        style = {
+            part
+            for part in (values.get("style") or "").split(";")
+            if part and not part.endswith("in-left:0em")
+        }
         kept = (
             tuple(sorted(set((values.get("class") or "").split()) - PLAIN_ATOMS)),
             frozenset(style - {"margin-right:0em"}),
@@ -592,7 +685,8 @@ class Seen(HTMLParser):
         self.around.pop()
 
     def handle_data(self, data):
-        nothing = (("semantics", (), frozenset()), ("span", (), frozenset()))  # elements without an effect of their own
+        # elements without an effect of their own
+        nothing = (("semantics", (), frozenset()), ("span", (), frozenset()))
         around = tuple(part for part in self.around if part and part not in nothing)
         if self.texts and self.texts[-1][1] == around:
             data = self.texts.pop()[0] + data
@@ -616,11 +710,17 @@ def test_lighter_formula_shows_the_same(katex):
 
 def test_spans_of_a_formula_go_only_where_they_do_nothing():
     strut = '<span class="pstrut" style="height:{}"></span>'
-    html = f'<span class="base"></span><span>(</span>{strut.format("2.7em")}<span>b</span><span class="x"><span>c</span></span>'
+    html = (
+        f'<span class="base"></span><span>(</span>{strut.format("2.7em")}<span>b</span><span '
+        'class="x"><span>c</span></span>'
+    )
     strut_27 = "<span class=pstrut style=height:2.7em></span>"
     kept = f"<span class=base></span>({strut_27}<span>b</span><span class=x><span>c</span></span>"
     assert light_formula(html) == kept
-    assert light_formula(strut.format("3em") + "<span>b</span>") == "<span class=pstrut></span><span>b</span>"
+    assert (
+        light_formula(strut.format("3em") + "<span>b</span>")
+        == "<span class=pstrut></span><span>b</span>"
+    )
 
 
 def test_values_left_out_of_formulas_stand_in_the_style_sheet():
@@ -631,7 +731,9 @@ def test_values_left_out_of_formulas_stand_in_the_style_sheet():
 
 def test_empty_header_of_a_table_is_no_header():
     row = '<tr><th class="head text-right"><p></p></th><th class="head"><p>f</p></th></tr>'
-    assert corners(row) == '<tr><td class="head text-right"></td><th class="head"><p>f</p></th></tr>'
+    assert (
+        corners(row) == '<tr><td class="head text-right"></td><th class="head"><p>f</p></th></tr>'
+    )
 
 
 def test_atoms_that_lose_their_class_have_no_rule(katex):
@@ -659,14 +761,22 @@ def test_lighter_code_shows_the_same():
 def test_tokens_that_lose_their_markup_have_the_colour_of_the_text_around_them(unlaunched):
     sheet = (unlaunched / "_static" / "pygments.css").read_text()
     for mode in ("light", "dark"):
-        rules = dict(re.findall(rf'html\[data-theme="{mode}"\] \.highlight ?(\.\w+)? \{{ ([^}}]*) \}}', sheet))
+        rules = dict(
+            re.findall(
+                rf'html\[data-theme="{mode}"\] \.highlight ?(\.\w+)? \{{ ([^}}]*) \}}', sheet
+            )
+        )
         around = re.search(r"(?<!-)color: (#\w+)", rules[""])[1]
-        assert all(rules.get(f".{token}", f"color: {around}") == f"color: {around}" for token in PLAIN_TOKENS), rules
+        assert all(
+            rules.get(f".{token}", f"color: {around}") == f"color: {around}"
+            for token in PLAIN_TOKENS
+        ), rules
 
 
 def test_docstring_keeps_its_text_in_restructuredtext():
     doctree = publish_doctree(
-        "\n".join(translate(DOCSTRING.split("\n"))), settings_overrides={"report_level": 1, "halt_level": 1}
+        "\n".join(translate(DOCSTRING.split("\n"))),
+        settings_overrides={"report_level": 1, "halt_level": 1},
     )
     paragraphs = [node.astext() for node in doctree.findall(nodes.paragraph)]
     assert paragraphs[0] == "Of f*c, dh_ and |a|: see lstm_step; it is code."
@@ -675,10 +785,17 @@ def test_docstring_keeps_its_text_in_restructuredtext():
     assert "A -1 is refused." in paragraphs
     tables = [node.astext() for node in doctree.findall(nodes.literal_block)]
     assert tables == ["sgd        p - lr * dp\nmomentum   many steps", "h = o * tanh(c)"]
-    assert [node.astext() for node in doctree.findall(nodes.doctest_block)] == [">>> dh_ = 2 * 3\n>>> dh_\n6"]
+    assert [node.astext() for node in doctree.findall(nodes.doctest_block)] == [
+        ">>> dh_ = 2 * 3\n>>> dh_\n6"
+    ]
     assert [node.astext() for node in doctree.findall(nodes.field_name)] == ["Parameters", "Raises"]
     assert [node.astext() for node in doctree.findall(nodes.rubric)] == ["Examples"]
-    assert {node.astext() for node in doctree.findall(nodes.literal)} == {"lstm_step", "code", "x", "ValueError"}
+    assert {node.astext() for node in doctree.findall(nodes.literal)} == {
+        "lstm_step",
+        "code",
+        "x",
+        "ValueError",
+    }
 
 
 DOCSTRING = """\

@@ -1,4 +1,6 @@
-"""The functions of the page *A first trained LSTM*, taken out of the page and tried on small sizes."""
+"""The functions of the page *A first trained LSTM*, taken out of the page and tried on small
+sizes.
+"""
 
 import ast
 from pathlib import Path
@@ -14,8 +16,12 @@ torch = pytest.importorskip("torch", reason="the page compares NumPy with PyTorc
 
 @pytest.fixture
 def page():
-    """Imports and functions of the page, without its runs: V = 7 characters, H = 5, N = 3 lanes, T = 4."""
-    cells = [cell.source for cell in jupytext.read(PAGE, fmt="md:myst").cells if cell.cell_type == "code"]
+    """Imports and functions of the page, without its runs: V = 7 characters, H = 5, N = 3 lanes, T
+    = 4.
+    """
+    cells = [
+        cell.source for cell in jupytext.read(PAGE, fmt="md:myst").cells if cell.cell_type == "code"
+    ]
     wanted = [
         node
         for node in ast.parse("\n".join(cells)).body
@@ -35,7 +41,8 @@ def ids():
 
 def model(page, seed=0):
     params = page["init_model"](seed, page["H"], np.float64)
-    # Larger than initial weights are, so that a state that is lost or wrong changes every number clearly.
+    # Larger than initial weights are, so that a state that is lost or wrong changes every number
+    # clearly.
     return {name: 2 * p for name, p in params.items()}
 
 
@@ -57,7 +64,11 @@ def one_pass(page, params, ids):
 
 
 def test_page_imports_the_reference_and_no_grader(page):
-    tree = ast.parse("\n".join(c.source for c in jupytext.read(PAGE, fmt="md:myst").cells if c.cell_type == "code"))
+    tree = ast.parse(
+        "\n".join(
+            c.source for c in jupytext.read(PAGE, fmt="md:myst").cells if c.cell_type == "code"
+        )
+    )
     modules = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
     assert any(name.startswith("lstm_ref") for name in modules)
     assert not any(name.split(".")[0] in ("autograder", "verdict", "solutions") for name in modules)
@@ -89,7 +100,9 @@ def test_both_loops_give_the_same_losses_and_the_same_weights(page, ids):
     assert losses[-1] < losses[0]
     np.testing.assert_allclose(losses, torch_losses, rtol=1e-10)
     for name in start:
-        np.testing.assert_allclose(trained[name], torch_trained[name], rtol=1e-8, atol=1e-10, err_msg=name)
+        np.testing.assert_allclose(
+            trained[name], torch_trained[name], rtol=1e-8, atol=1e-10, err_msg=name
+        )
         assert not np.array_equal(trained[name], start[name])
 
 
@@ -103,7 +116,9 @@ def test_clipping_acts_in_the_runs_that_are_compared(page, ids):
         for w in weights:
             w.grad = torch.ones_like(w) * length / np.sqrt(5)
         page["clip_exactly"](weights, 1.0)
-        assert np.isclose(torch.nn.utils.get_total_norm([w.grad for w in weights]).item(), expected, rtol=1e-6)
+        assert np.isclose(
+            torch.nn.utils.get_total_norm([w.grad for w in weights]).item(), expected, rtol=1e-6
+        )
 
 
 def test_a_second_trained_bias_is_another_method(page, ids):
@@ -142,7 +157,9 @@ def test_no_gradient_passes_from_one_character_to_the_one_before(page, ids):
     total = 0.0
     for t in range(4):
         one_hot = torch.eye(7, dtype=torch.float64)[torch.from_numpy(x[:, t])]
-        h_t, c_t = lstm_step_torch(one_hot, h_t.detach(), c_t.detach(), weights["Wx"], weights["Wh"], weights["b"])
+        h_t, c_t = lstm_step_torch(
+            one_hot, h_t.detach(), c_t.detach(), weights["Wx"], weights["Wh"], weights["b"]
+        )
         logits = h_t @ weights["Wy"] + weights["by"]
         total = total + torch.nn.functional.cross_entropy(logits, torch.from_numpy(y[:, t])) / 4
     total.backward()
@@ -151,14 +168,19 @@ def test_no_gradient_passes_from_one_character_to_the_one_before(page, ids):
     np.testing.assert_allclose(c, c_t.detach().numpy(), rtol=1e-12)
     _, _, full = page["loss_and_grads"](params, x, y, state)
     for name, weight in weights.items():
-        np.testing.assert_allclose(grads[name], weight.grad.numpy(), rtol=1e-9, atol=1e-13, err_msg=name)
-    assert np.abs(full["Wh"] - grads["Wh"]).max() > 1e-3  # it is another gradient than that of the page
+        np.testing.assert_allclose(
+            grads[name], weight.grad.numpy(), rtol=1e-9, atol=1e-13, err_msg=name
+        )
+    # it is another gradient than that of the page
+    assert np.abs(full["Wh"] - grads["Wh"]).max() > 1e-3
 
 
 def test_surprise_of_each_character_averages_to_the_cross_entropy(page):
     rng = np.random.default_rng(0)
     logits, y = 50 * rng.normal(size=(3, 4, 7)), rng.integers(0, 7, size=(3, 4))
-    assert np.isclose(page["nats"](logits, y).mean(), page["cross_entropy"](logits, y)[0], rtol=1e-12)
+    assert np.isclose(
+        page["nats"](logits, y).mean(), page["cross_entropy"](logits, y)[0], rtol=1e-12
+    )
 
 
 def test_loss_by_characters_read_starts_from_zero_at_every_place(page, ids):
@@ -167,7 +189,8 @@ def test_loss_by_characters_read_starts_from_zero_at_every_place(page, ids):
     places = range(0, len(ids) - 7, 5)
     one_by_one = [
         page["nats"](
-            page["forward"](params, ids[None, k : k + 6], page["zero_state"](params, 1))[0], ids[None, k + 1 : k + 7]
+            page["forward"](params, ids[None, k : k + 6], page["zero_state"](params, 1))[0],
+            ids[None, k + 1 : k + 7],
         )
         for k in places
     ]
@@ -189,7 +212,8 @@ def test_writing_is_the_same_with_the_same_seed_and_greedy_when_cold(page):
     cold = write(params, "ab", 12, 1e-6)
     ids = page["vocabulary"].encode(cold)
     logits, _, _ = page["forward"](params, ids[None, :-1], page["zero_state"](params, 1))
-    assert logits[0].argmax(axis=1)[1:].tolist() == ids[2:].tolist()  # written step by step = read in one go
+    # written step by step = read in one go
+    assert logits[0].argmax(axis=1)[1:].tolist() == ids[2:].tolist()
 
 
 def test_words_with_underscores_are_found_whole(page):

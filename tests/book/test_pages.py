@@ -48,7 +48,10 @@ class Names(HTMLParser):
 @pytest.fixture(scope="module")
 def pages() -> dict[Path, Names]:
     if not (HTML / "index.html").is_file():
-        pytest.fail(f"There is no built book in {HTML}. Run `make book` first (`make test` does).", pytrace=False)
+        pytest.fail(
+            f"There is no built book in {HTML}. Run `make book` first (`make test` does).",
+            pytrace=False,
+        )
     files = [file for file in HTML.rglob("*.html") if "_static" not in file.parts]
     return {file: Names(file.read_text(encoding="utf-8")) for file in files}
 
@@ -63,7 +66,11 @@ def test_every_link_within_the_book_leads_somewhere(pages):
             target = (file.parent / unquote(address.path)).resolve() if address.path else file
             if not target.is_file():
                 dead.append(f"{file.name}: {link}")
-            elif address.fragment and target in pages and unquote(address.fragment) not in pages[target].ids:
+            elif (
+                address.fragment
+                and target in pages
+                and unquote(address.fragment) not in pages[target].ids
+            ):
                 dead.append(f"{file.name}: {link} (no such name in {target.name})")
     assert dead == []
 
@@ -105,19 +112,29 @@ def test_style_sheets_load_nothing_from_elsewhere_and_nothing_that_is_missing(pa
 def test_no_formula_is_left_unrendered(pages):
     for file in pages:
         text = re.sub(
-            r"<(script|style|annotation|pre|code)\b.*?</\1>", "", file.read_text(encoding="utf-8"), flags=re.DOTALL
+            r"<(script|style|annotation|pre|code)\b.*?</\1>",
+            "",
+            file.read_text(encoding="utf-8"),
+            flags=re.DOTALL,
         )
         assert "katex-error" not in text, file.name
-        assert not re.search(r"\\\(|\\\[|\$\$|\\(?:frac|begin|odot|sigma)\b", re.sub(r'="[^"]*"', "", text)), file.name
+        assert not re.search(
+            r"\\\(|\\\[|\$\$|\\(?:frac|begin|odot|sigma)\b", re.sub(r'="[^"]*"', "", text)
+        ), file.name
 
 
 def test_no_output_shows_raw_tex_or_markdown(pages):
-    """What a cell prints as Markdown is no page: dollars are no formulas there, and roles are no links."""
+    """What a cell prints as Markdown is no page: dollars are no formulas there, and roles are no
+    links.
+    """
     raw = r"\$[^$\n<>]{1,60}\$|\{(?:doc|eq|cite)[^}\n]*\}`"
     found = []
     for file, _ in pages.items():
         text = re.sub(
-            r"<(script|style|annotation|pre|code)\b.*?</\1>", "", file.read_text(encoding="utf-8"), flags=re.DOTALL
+            r"<(script|style|annotation|pre|code)\b.*?</\1>",
+            "",
+            file.read_text(encoding="utf-8"),
+            flags=re.DOTALL,
         )
         body = re.sub(r"<[^>]*>", " ", text)
         found += [f"{file.name}: {match}" for match in re.findall(raw, body)]
@@ -143,7 +160,9 @@ def test_notebook_holds_no_myst_that_other_programs_show_raw(pages, name):
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
             outside_code = re.sub(r"```.*?```|`[^`\n]*`", "", cell.source, flags=re.DOTALL)
-            assert not re.search(r"^\s*(:{3,}|`{3,}\{)|^\(\S+\)=$", outside_code, re.MULTILINE), cell.source
+            assert not re.search(r"^\s*(:{3,}|`{3,}\{)|^\(\S+\)=$", outside_code, re.MULTILINE), (
+                cell.source
+            )
             assert not re.search(r"(?<!`)\{[a-z:]+\}`", cell.source), cell.source
 
 
@@ -163,7 +182,9 @@ def test_without_a_repository_there_is_no_launch_button(pages):
         "the rest of this test needs it empty"
     )
     for file, names in pages.items():
-        assert not [link for link in names.links if "colab" in link or "mybinder" in link], file.name
+        assert not [link for link in names.links if "colab" in link or "mybinder" in link], (
+            file.name
+        )
 
 
 def test_index_names_the_book_and_its_first_page(pages):
@@ -185,17 +206,25 @@ def test_citations_lead_to_the_list_of_their_own_page(pages):
         cited = re.findall(r'class="bibtex-citation">.*?</span>', text, re.DOTALL)
         for citation in cited:
             targets = re.findall(r'href="([^"]+)"', citation)
-            assert targets and all(target.startswith("#") for target in targets), f"{name}: {citation}"
+            assert targets and all(target.startswith("#") for target in targets), (
+                f"{name}: {citation}"
+            )
 
 
 @pytest.mark.parametrize("name", PAGES)
 def test_no_page_is_heavy(name):
     """A page without what it draws, and with it: figures, and the widgets with what they show."""
     text = (HTML / f"{name}.html").read_text(encoding="utf-8")
-    drawn = re.findall(r'<figure class="lstm-figure">.*?</figure>|<script type="module">.*?</script>', text, re.DOTALL)
+    drawn = re.findall(
+        r'<figure class="lstm-figure">.*?</figure>|<script type="module">.*?</script>',
+        text,
+        re.DOTALL,
+    )
     whole = len(text.encode())
     rest = whole - sum(len(part.encode()) for part in drawn)
-    assert rest <= 500_000 and whole <= 1_500_000, f"{name}: {rest} bytes without figures and widgets, {whole} in all"
+    assert rest <= 500_000 and whole <= 1_500_000, (
+        f"{name}: {rest} bytes without figures and widgets, {whole} in all"
+    )
 
 
 def test_every_term_of_the_glossary_has_its_chinese_word_and_its_place_in_the_index():
@@ -204,7 +233,9 @@ def test_every_term_of_the_glossary_has_its_chinese_word_and_its_place_in_the_in
     assert len(entries) >= 50
     index = (HTML / "genindex.html").read_text(encoding="utf-8")
     for name, _, definition in entries:
-        assert re.search(r'<span lang="zh">[^<]*[\u4e00-\u9fffa-z][^<]*</span></p>', definition), name
+        assert re.search(r'<span lang="zh">[^<]*[\u4e00-\u9fffa-z][^<]*</span></p>', definition), (
+            name
+        )
         assert definition.count(". ") <= 1, f"{name}: one sentence"
         assert f"book/reference/glossary.html#{name}" in index
     # What the chapters mark is found there, too.
@@ -215,7 +246,11 @@ REFERENCE = ("reference/api", "reference/api-learning", "reference/api-tools")
 
 
 def test_reference_has_every_public_name(pages):
-    documented = {name.rpartition(".")[2] for page in REFERENCE for name in pages[HTML / "book" / f"{page}.html"].ids}
+    documented = {
+        name.rpartition(".")[2]
+        for page in REFERENCE
+        for name in pages[HTML / "book" / f"{page}.html"].ids
+    }
     import lstm_ref
     from lstm_ref import data, inspect, train, zoo
 
@@ -232,11 +267,19 @@ def test_documented_functions_name_all_their_arguments(pages):
             # What the rungs of the ladder take is told once, at the top of their module.
             if not module.startswith("lstm_ref") or module == "lstm_ref.frameworks.speed":
                 continue
-            found = getattr(importlib.import_module(module), function, None) if is_module(module) else None
+            found = (
+                getattr(importlib.import_module(module), function, None)
+                if is_module(module)
+                else None
+            )
             if not inspect.isfunction(found):
                 continue
             text = inspect.getdoc(found) or ""
-            missing = [each for each in inspect.signature(found).parameters if not re.search(rf"\b{each}\b", text)]
+            missing = [
+                each
+                for each in inspect.signature(found).parameters
+                if not re.search(rf"\b{each}\b", text)
+            ]
             unnamed += [f"{name}: {', '.join(missing)}"] if missing else []
     assert unnamed == []
 

@@ -10,7 +10,10 @@ from pypdf import PdfReader
 from scripts import book_pdf
 
 CONFIG = {"title": "A small book", "author": "Nobody", "repository": {"url": ""}}
-TOC = {"root": "book/start", "parts": [{"caption": "The part", "chapters": [{"file": "book/other"}]}]}
+TOC = {
+    "root": "book/start",
+    "parts": [{"caption": "The part", "chapters": [{"file": "book/other"}]}],
+}
 PAGE = """<!doctype html><html><head><meta charset="utf-8"><title>x</title></head>
 <body><article class="bd-article"><section id="{id}">
 <h1>{title}<a class="headerlink" href="#{id}">#</a></h1>{body}</section></article></body></html>"""
@@ -34,21 +37,28 @@ def small(tmp_path_factory, request):
     before = os.environ.get("LSTM_REF_STATIC")
     os.environ["LSTM_REF_STATIC"] = "1"
     request.addfinalizer(
-        lambda: os.environ.pop("LSTM_REF_STATIC") if before is None else os.environ.update(LSTM_REF_STATIC=before)
+        lambda: (
+            os.environ.pop("LSTM_REF_STATIC")
+            if before is None
+            else os.environ.update(LSTM_REF_STATIC=before)
+        )
     )
     from lstm_ref.inspect import GateExplorer
 
     folder = tmp_path_factory.mktemp("pdf") / "html"
     (folder / "book").mkdir(parents=True)
     start = START.replace("{widget}", GateExplorer().html())
-    (folder / "book" / "start.html").write_text(PAGE.format(id="top", title="Start here", body=start))
+    (folder / "book" / "start.html").write_text(
+        PAGE.format(id="top", title="Start here", body=start)
+    )
     (folder / "book" / "other.html").write_text(PAGE.format(id="top", title="Other", body=OTHER))
     out = folder.parent / "book.pdf"
-    # In a thread of its own: the browser tests may have left Playwright's loop running in this one, and it takes no second.
+    # In a thread of its own: the browser tests may have left Playwright's loop running in this one,
+    # and it takes no second.
     with ThreadPoolExecutor(1) as thread:
-        assert thread.submit(book_pdf.make, folder, out, CONFIG, book_pdf.pages_of(TOC)).result() == len(
-            PdfReader(out).pages
-        )
+        assert thread.submit(
+            book_pdf.make, folder, out, CONFIG, book_pdf.pages_of(TOC)
+        ).result() == len(PdfReader(out).pages)
     return out
 
 
@@ -71,8 +81,16 @@ def test_title_contents_pages_and_numbers_stand_in_order(small):
     assert "A small book" in texts[0] and "Nobody" in texts[0]
     # Titles of the contents are drawn in two steps, and come out of the PDF in their own order.
     assert sorted(re.findall(r"\b\d\b", texts[1].removesuffix(" 2"))) == ["3", "3", "4", "5", "6"]
-    assert all(title in texts[1] for title in ("Start here", "First section", "The end", "The part", "Other"))
-    assert "Start here" in texts[2] and "The end" in texts[3] and "A page." in texts[4] and "E = 2" in texts[5]
+    assert all(
+        title in texts[1]
+        for title in ("Start here", "First section", "The end", "The part", "Other")
+    )
+    assert (
+        "Start here" in texts[2]
+        and "The end" in texts[3]
+        and "A page." in texts[4]
+        and "E = 2" in texts[5]
+    )
     assert [text.split()[-1] for text in texts[1:]] == ["2", "3", "4", "5", "6"]
 
 
@@ -86,7 +104,8 @@ def test_a_widget_is_a_picture_with_a_link_to_where_it_moves(small):
     reader = PdfReader(small)
     assert [len(sheet.images) for sheet in reader.pages] == [0, 0, 1, 0, 0, 0]
     picture = reader.pages[2].images[0].image.convert("RGB")
-    assert picture.width > 600 and len(picture.resize((60, 60)).getcolors(3600)) > 30  # something is drawn in it
+    # something is drawn in it
+    assert picture.width > 600 and len(picture.resize((60, 60)).getcolors(3600)) > 30
     assert "as it starts" in reader.pages[2].extract_text()
     assert (2, "html/book/start.html#top") in links(reader)
 
@@ -94,9 +113,12 @@ def test_a_widget_is_a_picture_with_a_link_to_where_it_moves(small):
 def test_links_lead_to_sheets_and_none_to_this_machine(small):
     reader = PdfReader(small)
     found = links(reader)
-    assert {(2, 5), (2, 3), (5, 2), (2, "https://example.org/paper")} <= set(found)  # formula 2, the end, back
+    # formula 2, the end, back
+    assert {(2, 5), (2, 3), (5, 2), (2, "https://example.org/paper")} <= set(found)
     assert [target for sheet, target in found if sheet == 1] == [2, 2, 3, 4, 5]  # the contents
-    assert b"file:" not in small.read_bytes() and not [target for _, target in found if "file:" in str(target)]
+    assert b"file:" not in small.read_bytes() and not [
+        target for _, target in found if "file:" in str(target)
+    ]
 
 
 def test_bookmarks_lead_to_parts_chapters_and_sections(small):
@@ -120,7 +142,13 @@ def test_bookmarks_lead_to_parts_chapters_and_sections(small):
 
 def test_pages_that_are_printed_apart_are_linked_to_in_the_book(small):
     assert (3, "html/book/api-tools.html#lstm_ref.check") in links(PdfReader(small))
-    pages = ["book/start", "book/reference/api", "book/reference/api-learning", "book/rapid", "book/notation"]
+    pages = [
+        "book/start",
+        "book/reference/api",
+        "book/reference/api-learning",
+        "book/rapid",
+        "book/notation",
+    ]
     assert [book_pdf.is_api(name) for name in pages] == [False, True, True, False, False]
 
 
@@ -139,7 +167,8 @@ body {{ margin: 0 }}
     ("room", "lines", "sheets"),
     [
         (160, 8, (1, 1)),  # there is room
-        (215, 12, (2, 2)),  # a short cell moves to the next sheet in one piece, and its heading with it
+        # a short cell moves to the next sheet in one piece, and its heading with it
+        (215, 12, (2, 2)),
         (160, 60, (1, 2)),  # a long one begins below its heading and goes on overleaf
         (100, 150, (1, 3)),
     ],

@@ -1,4 +1,6 @@
-"""Reading times are those that the script counts, and nothing is used before the page that defines it."""
+"""Reading times are those that the script counts, and nothing is used before the page that defines
+it.
+"""
 
 import re
 from pathlib import Path
@@ -14,7 +16,11 @@ PAGES = reading_time.pages()
 TIMES = {page: reading_time.count(reading_time.source_of(page)) for page in PAGES}
 PART_ONE = [page for page in PAGES if page.startswith("book/one/")]
 # The pages whose promise the script has written; the others follow.
-PROMISED = [page for page in PAGES if re.search(r"takes about \d+ minutes to read", reading_time.source_of(page))]
+PROMISED = [
+    page
+    for page in PAGES
+    if re.search(r"takes about \d+ minutes to read", reading_time.source_of(page))
+]
 
 PAGE = """---
 front: matter, not prose
@@ -76,7 +82,8 @@ def test_what_a_reader_sees_is_counted_and_nothing_that_is_folded():
     assert counts["code lines"] == 2 and counts["figures"] == 1 and counts["formulas"] == 1
     assert counts["predictions"] == 1 and counts["questions"] == 1 and counts["widgets"] == 0
     assert counts["words"] == len(
-        "Title Three words here It takes about minutes A formula x counts one admonition Predict class tip Guess "
+        "Title Three words here It takes about minutes A formula x counts one admonition Predict "
+        "class tip Guess "
         "Three questions Why".split()
     )
 
@@ -86,16 +93,18 @@ def test_a_promise_and_the_rows_of_a_map_are_written():
     written = reading_time.with_times("It takes about 99 minutes. More.", times, "book/one/rnn")
     assert written == f"{times['book/one/rnn'].promise} More." and "99" not in written
     row = reading_time.with_times("| {doc}`/book/one/rnn` | What? | 1 min |", times)
-    assert (
-        row
-        == f"| {{doc}}`/book/one/rnn` | What? | {times['book/one/rnn'].to_read} + {times['book/one/rnn'].to_do} min |"
+    assert row == (
+        f"| {{doc}}`/book/one/rnn` | What? | {times['book/one/rnn'].to_read} + "
+        f"{times['book/one/rnn'].to_do} min |"
     )
 
 
 @pytest.mark.parametrize("page", [*PROMISED, "book/start"])
 def test_pages_promise_what_is_counted(page):
     source, times = reading_time.source_of(page), {page: TIMES[page] for page in PROMISED}
-    assert reading_time.with_times(source, times, page) == source, "run scripts/reading_time.py --write"
+    assert reading_time.with_times(source, times, page) == source, (
+        "run scripts/reading_time.py --write"
+    )
 
 
 def test_all_pages_of_part_one_promise_a_time():
@@ -118,14 +127,24 @@ def test_no_page_cites_a_formula_of_a_later_page():
 
 def test_no_page_of_part_one_uses_a_term_before_the_page_that_indexes_it():
     glossary = reading_time.source_of("book/reference/glossary")
-    entries = re.search(r"```\{glossary\}\n:sorted:\n\n(.*?)```", glossary, re.DOTALL)[1].strip().split("\n\n")
+    entries = (
+        re.search(r"```\{glossary\}\n:sorted:\n\n(.*?)```", glossary, re.DOTALL)[1]
+        .strip()
+        .split("\n\n")
+    )
     terms = [entry.splitlines()[0] for entry in entries]
     prose, indexed = {}, {}
     for page in PART_ONE:
         source = reading_time.source_of(page)
-        prose[page] = re.sub(r"\{doc\}`[^`]*`", "", reading_time.CELL.sub("", reading_time.core(source)))
+        prose[page] = re.sub(
+            r"\{doc\}`[^`]*`", "", reading_time.CELL.sub("", reading_time.core(source))
+        )
         names = re.findall(r"\{index\}`(?:[^`<]*<)?([^`>]+)>?`", source)
-        names += [name.strip() for line in re.findall(r"```\{index\} ([^\n]*)", source) for name in line.split(",")]
+        names += [
+            name.strip()
+            for line in re.findall(r"```\{index\} ([^\n]*)", source)
+            for name in line.split(",")
+        ]
         for name in names:
             indexed.setdefault(name, page)
     known = [term for term in terms if term in indexed]
@@ -145,6 +164,8 @@ def test_a_visible_cell_has_25_lines_at_most(page):
     cells = reading_time.CELL.finditer(reading_time.source_of(page))
     shown = [cell[1] for cell in cells if not re.search(r"hide-(input|cell)", cell[1])]
     long = {
-        cell.splitlines()[0]: n for cell in shown if (n := sum(bool(line.strip()) for line in cell.splitlines())) > 25
+        cell.splitlines()[0]: n
+        for cell in shown
+        if (n := sum(bool(line.strip()) for line in cell.splitlines())) > 25
     }
     assert long == {}

@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 
 PAGE = Path(__file__).parents[2] / "book" / "reference" / "recipes.md"
-BLOCKS = re.findall(r"^```python\n(.*?)^```$", PAGE.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+BLOCKS = re.findall(
+    r"^```python\n(.*?)^```$", PAGE.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE
+)
 
 
 def test_all_ten_recipes_run_in_order(tmp_path, monkeypatch):
@@ -15,7 +17,11 @@ def test_all_ten_recipes_run_in_order(tmp_path, monkeypatch):
     names: dict[str, object] = {}
     for block in BLOCKS:
         exec(compile(block, "recipes.md", "exec"), names)
-    assert len(BLOCKS) == 11 and (tmp_path / "gates.html").is_file() and (tmp_path / "run.ckpt").exists()
+    assert (
+        len(BLOCKS) == 11
+        and (tmp_path / "gates.html").is_file()
+        and (tmp_path / "run.ckpt").exists()
+    )
 
 
 def test_each_recipe_has_a_number():

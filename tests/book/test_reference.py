@@ -1,4 +1,6 @@
-"""The pages that are made from docstrings: tables stay tables, and an overview names what is public."""
+"""The pages that are made from docstrings: tables stay tables, and an overview names what is
+public.
+"""
 
 import inspect
 import sys
@@ -20,7 +22,9 @@ def test_the_table_of_dialects_is_a_table_with_a_row_for_each():
     assert [row[0] for row in rows[1:]] == list(convert.DIALECTS)
     assert rows[0] == ["dialect", "spoken by", "order", "names and shapes"]
     assert "weight_hh_l0 (4H, H)" in rows[2][3] and "bias_hh_l0 (4H,)" in rows[2][3]
-    assert not list(doctree.findall(nodes.literal_block)) and not list(doctree.findall(nodes.bullet_list))
+    assert not list(doctree.findall(nodes.literal_block)) and not list(
+        doctree.findall(nodes.bullet_list)
+    )
 
 
 def test_an_overview_names_each_public_function_with_its_first_sentence():

@@ -1,4 +1,6 @@
-"""The list of references and what the pages cite of it, from the sources: known before anything is built."""
+"""The list of references and what the pages cite of it, from the sources: known before anything is
+built.
+"""
 
 import re
 from pathlib import Path

@@ -9,7 +9,8 @@ from playwright.sync_api import Browser, BrowserContext, Page, Route, sync_playw
 
 ROOT = Path(__file__).parents[2]
 VIEWPORTS = {"desktop": {"width": 1280, "height": 900}, "phone": {"width": 390, "height": 844}}
-# The page itself, what it keeps inline, and what a widget makes out of its own text: none of these leaves the machine.
+# The page itself, what it keeps inline, and what a widget makes out of its own text: none of these
+# leaves the machine.
 LOCAL = ("file:", "data:", "blob:", "about:")
 
 
@@ -18,7 +19,10 @@ def book() -> Path:
     """Folder of the built book."""
     html = ROOT / "_build" / "html"
     if not (html / "index.html").is_file():
-        pytest.fail(f"There is no built book in {html}. Run `make book` first (`make test` does).", pytrace=False)
+        pytest.fail(
+            f"There is no built book in {html}. Run `make book` first (`make test` does).",
+            pytrace=False,
+        )
     return html
 
 
@@ -27,12 +31,16 @@ def browser() -> Iterator[Browser]:
     """Debian's Chromium, without a window and without traffic of its own."""
     chromium = shutil.which("chromium") or shutil.which("chromium-browser")
     if chromium is None:
-        pytest.fail("No chromium on the PATH. Run `make system-packages` first (`make test` does).", pytrace=False)
+        pytest.fail(
+            "No chromium on the PATH. Run `make system-packages` first (`make test` does).",
+            pytrace=False,
+        )
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=chromium,
             args=[
-                "--no-sandbox",  # continuous integration runs as root, where Chromium's sandbox cannot start
+                # continuous integration runs as root, where Chromium's sandbox cannot start
+                "--no-sandbox",
                 "--disable-gpu",
                 "--disable-background-networking",
                 "--disable-component-update",
@@ -45,10 +53,11 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def page_for(book: Path, browser: Browser) -> Iterator[Callable[..., Page]]:
-    """Open a page of the book: ``page_for("book/one/bptt", viewport="phone", colour_scheme="dark")``.
+    """Open a page of the book: ``page_for("book/one/bptt", viewport="phone",
+    colour_scheme="dark")``.
 
-    When the test ends, it fails if any page that it opened asked for something outside the disk, failed to load a file,
-    wrote an error to the console or raised one.
+    When the test ends, it fails if any page that it opened asked for something outside the disk,
+    failed to load a file, wrote an error to the console or raised one.
     """
     contexts: list[BrowserContext] = []
     trouble: list[str] = []
@@ -75,7 +84,9 @@ def page_for(book: Path, browser: Browser) -> Iterator[Callable[..., Page]]:
         page.on(
             "console",
             lambda message: (
-                trouble.append(f"console error on {name}: {message.text}") if message.type == "error" else None
+                trouble.append(f"console error on {name}: {message.text}")
+                if message.type == "error"
+                else None
             ),
         )
         page.goto((book / f"{name}.html").as_uri())

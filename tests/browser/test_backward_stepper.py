@@ -1,4 +1,6 @@
-"""The backward stepper in a real browser: computed in the page, compared with NumPy's numbers and with autograd's."""
+"""The backward stepper in a real browser: computed in the page, compared with NumPy's numbers and
+with autograd's.
+"""
 
 import json
 
@@ -17,7 +19,9 @@ ENDS = ("dx|2", "dx|1", "dh|0", "dc|0", "dWx|", "dWh|", "db|")
 
 @pytest.fixture
 def open_page(browser, tmp_path, monkeypatch):
-    """Write a widget, or HTML, to disk and open it offline; what goes wrong on any page fails the test when it ends."""
+    """Write a widget, or HTML, to disk and open it offline; what goes wrong on any page fails the
+    test when it ends.
+    """
     monkeypatch.setenv("LSTM_REF_STATIC", "1")
     contexts, trouble = [], []
 
@@ -29,9 +33,17 @@ def open_page(browser, tmp_path, monkeypatch):
             content.to_html(path)
         contexts.append(browser.new_context(viewport=viewport, offline=True, **options))
         page = contexts[-1].new_page()
-        page.on("request", lambda request: None if request.url.startswith("file:") else trouble.append(request.url))
+        page.on(
+            "request",
+            lambda request: (
+                None if request.url.startswith("file:") else trouble.append(request.url)
+            ),
+        )
         page.on("pageerror", lambda error: trouble.append(str(error)))
-        page.on("console", lambda line: trouble.append(line.text) if line.type in ("error", "warning") else None)
+        page.on(
+            "console",
+            lambda line: trouble.append(line.text) if line.type in ("error", "warning") else None,
+        )
         page.goto(path.as_uri())
         return page
 
@@ -43,7 +55,10 @@ def open_page(browser, tmp_path, monkeypatch):
 
 def random_stepper(seed, **options):
     rng = np.random.default_rng(seed)
-    draw = lambda size: rng.normal(size=size).tolist()  # noqa: E731
+
+    def draw(size):
+        return rng.normal(size=size).tolist()
+
     numbers = {"x": draw(2), "y": draw(2), "h0": rng.uniform(-1, 1), "c0": rng.normal()}
     return BackwardStepper(**numbers, Wx=draw(4), Wh=draw(4), b=draw(4), **options)
 
@@ -57,10 +72,14 @@ def plant(page, mistake):
 
 
 def found(page, column=0):
-    """What was found so far, with all its digits: key -> (1,) or (4,). Column 1 holds the difference quotients."""
+    """What was found so far, with all its digits: key -> (1,) or (4,). Column 1 holds the
+    difference quotients.
+    """
     rows = page.locator("tr[data-key]").evaluate_all(
-        "(all, column) => all.map(row => [row.dataset.key, [...row.querySelectorAll('td:has(data)')][column]])"
-        ".map(([key, td]) => [key, [...td.querySelectorAll('data')].map(data => Number(data.value))])",
+        "(all, column) => all.map(row => [row.dataset.key, "
+        "[...row.querySelectorAll('td:has(data)')][column]])"
+        ".map(([key, td]) => [key, [...td.querySelectorAll('data')].map(data => "
+        "Number(data.value))])",
         column,
     )
     return {key: np.array(numbers) for key, numbers in rows}
@@ -69,7 +88,9 @@ def found(page, column=0):
 def verdicts(page):
     """key -> what the last column says."""
     return dict(
-        page.locator("tr[data-key]").evaluate_all("all => all.map(row => [row.dataset.key, row.lastChild.textContent])")
+        page.locator("tr[data-key]").evaluate_all(
+            "all => all.map(row => [row.dataset.key, row.lastChild.textContent])"
+        )
     )
 
 
@@ -79,8 +100,13 @@ def ends(grads):
 
 
 def everything(stepper):
-    """Every gradient of the walk by autograd: each step has copies of the state and of the weights that it sees."""
-    take = lambda value: torch.tensor(value, dtype=torch.float64, requires_grad=True)  # noqa: E731
+    """Every gradient of the walk by autograd: each step has copies of the state and of the weights
+    that it sees.
+    """
+
+    def take(value):
+        return torch.tensor(value, dtype=torch.float64, requires_grad=True)
+
     nodes = {f"d{name}|": take(getattr(stepper, name)) for name in ("Wx", "Wh", "b")}
     h, c, loss = take(stepper.h0), take(stepper.c0), 0.0
     nodes |= {"dh|0": h, "dc|0": c}
@@ -107,7 +133,9 @@ def everything(stepper):
 
 
 @pytest.mark.parametrize(
-    "stepper", [BackwardStepper, lambda **options: random_stepper(5, **options)], ids=["start", "other"]
+    "stepper",
+    [BackwardStepper, lambda **options: random_stepper(5, **options)],
+    ids=["start", "other"],
 )
 @pytest.mark.parametrize("loss", ["last", "both"])
 def test_the_page_finds_what_the_reference_and_the_zoo_find(open_page, stepper, loss):
@@ -121,7 +149,9 @@ def test_the_page_finds_what_the_reference_and_the_zoo_find(open_page, stepper, 
         plant(page, mistake)
         shown = found(page)
         for key, value in ends(stepper(loss=loss, mistake=mistake).values).items():
-            np.testing.assert_allclose(shown[key], value, rtol=1e-9, atol=1e-15, err_msg=f"{mistake} {key}")
+            np.testing.assert_allclose(
+                shown[key], value, rtol=1e-9, atol=1e-15, err_msg=f"{mistake} {key}"
+            )
 
 
 def test_the_difference_quotients_are_the_right_gradients_whatever_is_planted(open_page):
@@ -176,7 +206,10 @@ def test_a_planted_mistake_is_covered_until_it_is_asked_for(open_page):
     page.get_by_role("slider").fill("2")
     assert card.locator(".lw-equation").first.inner_text().replace("\n", "") == "do2 = dh2 · c2"
     plant(page, "no_dh_carry")
-    assert page.locator(".lw-answer").inner_text() == "" and page.get_by_role("button", name="Show me").is_visible()
+    assert (
+        page.locator(".lw-answer").inner_text() == ""
+        and page.get_by_role("button", name="Show me").is_visible()
+    )
     plant(page, "none")
     assert page.get_by_role("button", name="Show me").is_hidden()
 
@@ -191,16 +224,25 @@ def test_one_press_goes_one_step_back_by_keyboard_and_is_read_out(open_page):
     page.keyboard.press("Enter")
     assert live.inner_text().startswith("Step back 1 of 34, from L to h2. dh2 = h2 − y2 = ")
     assert found(page)["dh|2"][0] == pytest.approx(h2 - stepper.y[1], rel=1e-12)
-    lit = lambda: page.locator(".lw-edge.lw-on").evaluate_all("all => all.map(edge => edge.dataset.edge)")  # noqa: E731
+
+    def lit():
+        return page.locator(".lw-edge.lw-on").evaluate_all(
+            "all => all.map(edge => edge.dataset.edge)"
+        )
+
     assert lit() == ["h2-L"]
     seen = [live.inner_text()]
     for _ in range(POSITIONS - 1):
         page.keyboard.press("Space")
         seen.append(live.inner_text())
         assert lit()
-    assert len(set(seen)) == POSITIONS and sum("Two ways meet" in said for said in seen) == 4  # c1 and three weights
+    # c1 and three weights
+    assert len(set(seen)) == POSITIONS and sum("Two ways meet" in said for said in seen) == 4
     page.keyboard.press("Enter")  # the end: the button keeps the focus and does nothing
-    assert live.inner_text() == seen[-1] and page.evaluate("document.activeElement.textContent") == "← Back"
+    assert (
+        live.inner_text() == seen[-1]
+        and page.evaluate("document.activeElement.textContent") == "← Back"
+    )
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
     assert live.inner_text() == seen[-2] and len(found(page)) == POSITIONS - 1
@@ -217,7 +259,9 @@ def test_one_press_goes_one_step_back_by_keyboard_and_is_read_out(open_page):
 
 
 def found_dh2(stepper):
-    """Immediate derivative of the last hidden state, from the gradient of the output gate's bias and the forward pass."""
+    """Immediate derivative of the last hidden state, from the gradient of the output gate's bias
+    and the forward pass.
+    """
     from lstm_ref import lstm_forward
 
     return (lstm_forward(**stepper.arguments)[0][0, 1, 0] - stepper.y[1]).item()
@@ -227,13 +271,18 @@ def test_what_python_sets_moves_the_page_and_a_removed_stepper_leaves_nothing(op
     source = json.dumps(BackwardStepper(mistake="no_dh_carry", position=POSITIONS).page_state)
     module = BackwardStepper().html().split('<script type="module">')[1].split("const state =")[0]
     script = (
-        f'<div class="mine"></div><script type="module">{module} const state = {source}; const calls = {{}};'
-        "const model = { get: (name) => state[name], set(name, value) { state[name] = value; }, save_changes() {},"
-        "on(event, call) { (calls[event] ??= new Set()).add(call); }, off(event, call) { calls[event].delete(call); } };"
+        f'<div class="mine"></div><script type="module">{module} const state = {source}; const '
+        f"calls = {{}};"
+        "const model = { get: (name) => state[name], set(name, value) { state[name] = value; }, "
+        "save_changes() {},"
+        "on(event, call) { (calls[event] ??= new Set()).add(call); }, off(event, call) { "
+        "calls[event].delete(call); } };"
         "const el = document.querySelector('.mine'); const undo = widget.render({ model, el });"
-        "el.addEventListener('move', () => { state.position = 7; calls['change:position'].forEach((call) => call()); });"
+        "el.addEventListener('move', () => { state.position = 7; "
+        "calls['change:position'].forEach((call) => call()); });"
         "el.addEventListener('undo', () => { undo();"
-        " el.dataset.left = Object.values(calls).reduce((sum, set) => sum + set.size, 0) + el.childNodes.length; });</script>"
+        " el.dataset.left = Object.values(calls).reduce((sum, set) => sum + set.size, 0) + "
+        "el.childNodes.length; });</script>"
     )
     page = open_page(script)
     assert len(found(page)) == POSITIONS
@@ -246,13 +295,20 @@ def test_what_python_sets_moves_the_page_and_a_removed_stepper_leaves_nothing(op
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
 def test_the_stepper_is_accessible_and_fits(open_page, viewport, theme):
-    page = open_page(BackwardStepper(position=15, mistake="no_dh_carry"), viewport, color_scheme=theme)
+    page = open_page(
+        BackwardStepper(position=15, mistake="no_dh_carry"), viewport, color_scheme=theme
+    )
     page.get_by_role("button", name="Compare").click()
     page.get_by_role("button", name="Show me").click()
     page.locator("summary").click()
     page.get_by_role("slider").fill(str(POSITIONS))
-    broken = [v for v in Axe().run(page).response["violations"] if v["impact"] in ("serious", "critical")]
-    assert [(v["id"], v["help"], [n["html"][:150] + n["failureSummary"] for n in v["nodes"][:3]]) for v in broken] == []
+    broken = [
+        v for v in Axe().run(page).response["violations"] if v["impact"] in ("serious", "critical")
+    ]
+    assert [
+        (v["id"], v["help"], [n["html"][:150] + n["failureSummary"] for n in v["nodes"][:3]])
+        for v in broken
+    ] == []
     assert page.evaluate("document.documentElement.scrollWidth") <= viewport["width"]
     # The node that was reached is in the picture, also where that shows one step only.
     outside = page.locator(".lw-stepper").evaluate(

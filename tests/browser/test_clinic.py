@@ -1,4 +1,6 @@
-"""The clinic in a real browser: a case from the complaint to the score, with the numbers that Python has stored."""
+"""The clinic in a real browser: a case from the complaint to the score, with the numbers that
+Python has stored.
+"""
 
 import json
 from pathlib import Path
@@ -10,14 +12,20 @@ from lstm_ref.clinic.record import record
 from lstm_ref.inspect import Clinic
 
 DESKTOP, PHONE = {"width": 1000, "height": 900}, {"width": 390, "height": 844}
-STORED = json.loads((Path(__file__).parents[2] / "benchmarks" / "results" / "clinic.json").read_text(encoding="utf-8"))
+STORED = json.loads(
+    (Path(__file__).parents[2] / "benchmarks" / "results" / "clinic.json").read_text(
+        encoding="utf-8"
+    )
+)
 RECORD = record(STORED)
 CASES = {case["id"]: case for case in RECORD["cases"]}
 
 
 @pytest.fixture
 def open_page(browser, tmp_path, monkeypatch):
-    """Write the widget to disk and open it offline; what goes wrong on any page fails the test when it ends."""
+    """Write the widget to disk and open it offline; what goes wrong on any page fails the test when
+    it ends.
+    """
     monkeypatch.setenv("LSTM_REF_STATIC", "1")
     contexts, trouble = [], []
 
@@ -25,9 +33,17 @@ def open_page(browser, tmp_path, monkeypatch):
         path = Clinic(RECORD, **traits).to_html(tmp_path / f"page-{len(contexts)}.html")
         contexts.append(browser.new_context(viewport=viewport, offline=True, **(options or {})))
         page = contexts[-1].new_page()
-        page.on("request", lambda request: None if request.url.startswith("file:") else trouble.append(request.url))
+        page.on(
+            "request",
+            lambda request: (
+                None if request.url.startswith("file:") else trouble.append(request.url)
+            ),
+        )
         page.on("pageerror", lambda error: trouble.append(str(error)))
-        page.on("console", lambda line: trouble.append(line.text) if line.type in ("error", "warning") else None)
+        page.on(
+            "console",
+            lambda line: trouble.append(line.text) if line.type in ("error", "warning") else None,
+        )
         page.goto(path.as_uri() + hash)
         return page
 
@@ -49,7 +65,9 @@ def decide(page, diagnosis):
 def numbers(page, id):
     """Rows of a result, with all digits."""
     rows = page.locator(f'table[data-result="{id}"] tbody tr').all()
-    return [[float(data.get_attribute("value")) for data in row.locator("data").all()] for row in rows]
+    return [
+        [float(data.get_attribute("value")) for data in row.locator("data").all()] for row in rows
+    ]
 
 
 def test_every_number_of_every_case_is_the_stored_one(open_page):
@@ -63,7 +81,9 @@ def test_every_number_of_every_case_is_the_stored_one(open_page):
             if isinstance(rows, str):
                 assert rows in page.locator(f'p[data-result="{name}"]').inner_text()
             else:
-                assert str(numbers(page, name)) == str([[float("nan" if row[1] is None else row[1])] for row in rows])
+                assert str(numbers(page, name)) == str(
+                    [[float("nan" if row[1] is None else row[1])] for row in rows]
+                )
         total = sum(case["costs"].values())
         assert page.locator(".lw-spent").inner_text() == f"14 ordered, {total} passes spent."
 
@@ -74,7 +94,10 @@ def test_nothing_of_the_answer_is_shown_before_the_decision(open_page):
     order(page, "examples")
     text = page.locator(".lw-clinic").inner_text()
     assert case["title"] not in text and case["mend"] not in text and "mended" not in text
-    assert page.locator(".lw-answer").inner_html() == "" and not page.locator(".lw-answer").is_visible()
+    assert (
+        page.locator(".lw-answer").inner_html() == ""
+        and not page.locator(".lw-answer").is_visible()
+    )
     assert page.get_by_role("button", name="Decide").is_disabled()
 
 
@@ -84,11 +107,19 @@ def test_a_right_decision_shows_mended_numbers_all_seeds_and_the_lines(open_page
     order(page, "examples")
     decide(page, "examples-mixed")
     assert not page.locator(".lw-decision").is_visible()
-    assert page.locator(".lw-verdict").inner_text() == f"Right, for {case['costs']['examples']} passes."
+    assert (
+        page.locator(".lw-verdict").inner_text()
+        == f"Right, for {case['costs']['examples']} passes."
+    )
     shown = numbers(page, "examples")
-    assert shown == [[sick, low, high, mended] for _, sick, mended, low, high in case["measured"]["examples"]]
+    assert shown == [
+        [sick, low, high, mended] for _, sick, mended, low, high in case["measured"]["examples"]
+    ]
     for right, wrong in case["changes"]:
-        assert f"− {wrong}" in page.locator("pre").inner_text() and f"+ {right}" in page.locator("pre").inner_text()
+        assert (
+            f"− {wrong}" in page.locator("pre").inner_text()
+            and f"+ {right}" in page.locator("pre").inner_text()
+        )
     expert = sum(case["costs"][id] for id in case["expert"])
     assert page.locator(".lw-expert").inner_text().endswith(f"That costs {expert} passes.")
     order_buttons = page.locator("[data-measurement]")
@@ -105,9 +136,15 @@ def test_the_score_is_python_s(open_page):
     for row, (id, (cost, right)) in zip(rows, score.items(), strict=False):
         expert = sum(CASES[id]["costs"][one] for one in CASES[id]["expert"])
         assert row[1:] == [str(cost), str(expert), "right" if right else "wrong"]
-    assert rows[-1][1] == str(sum(cost for cost, _ in score.values())) and rows[-1][3] == "1 of 2 right"
+    assert (
+        rows[-1][1] == str(sum(cost for cost, _ in score.values()))
+        and rows[-1][3] == "1 of 2 right"
+    )
     page.get_by_role("button", name="Start again").click()
-    assert page.locator(".lw-score").inner_html() == "" and page.locator(".lw-results").inner_html() == ""
+    assert (
+        page.locator(".lw-score").inner_html() == ""
+        and page.locator(".lw-results").inner_html() == ""
+    )
     assert page.locator("[data-case]").first.inner_text() == "1"
 
 
@@ -145,6 +182,12 @@ def test_it_is_accessible_and_fits(open_page, viewport, theme):
             for id in ("examples", "outputs", "split"):
                 order(page, id)
             decide(page, "too-small")
-        broken = [v for v in Axe().run(page).response["violations"] if v["impact"] in ("serious", "critical")]
-        assert [(v["id"], v["help"], [n["html"][:150] for n in v["nodes"][:3]]) for v in broken] == []
+        broken = [
+            v
+            for v in Axe().run(page).response["violations"]
+            if v["impact"] in ("serious", "critical")
+        ]
+        assert [
+            (v["id"], v["help"], [n["html"][:150] for n in v["nodes"][:3]]) for v in broken
+        ] == []
         assert page.evaluate("document.documentElement.scrollWidth") <= viewport["width"]

@@ -15,7 +15,9 @@ from autograder.course.database import open_gradebook
 from tests.support.tiny_course import ADDS, RIGHT, hand_in
 
 SCRIPT = "<script>window.ran = 1</script><img src=x onerror='window.ran = 2'> $$</code>$$"
-RAISES = RIGHT | {"scale_code": f"def scale(x, a):\n    raise ValueError({SCRIPT!r} + ' and so on' * 30)"}
+RAISES = RIGHT | {
+    "scale_code": f"def scale(x, a):\n    raise ValueError({SCRIPT!r} + ' and so on' * 30)"
+}
 
 
 @pytest.fixture
@@ -24,11 +26,20 @@ def formgrader(tiny_course, tmp_path):
     hand_in(tiny_course, "bob", ADDS)
     hand_in(tiny_course, "eve", RAISES)
     runtime = tmp_path / "runtime"
-    folders = {"HOME": tmp_path / "home", "JUPYTER_RUNTIME_DIR": runtime, "JUPYTER_DATA_DIR": tmp_path / "data"}
+    folders = {
+        "HOME": tmp_path / "home",
+        "JUPYTER_RUNTIME_DIR": runtime,
+        "JUPYTER_DATA_DIR": tmp_path / "data",
+    }
     log = (tmp_path / "log").open("w")
     server = subprocess.Popen(
         [
-            *(Path(sysconfig.get_path("scripts")) / "jupyter", "server", "--allow-root", "--no-browser"),
+            *(
+                Path(sysconfig.get_path("scripts")) / "jupyter",
+                "server",
+                "--allow-root",
+                "--no-browser",
+            ),
             *("--ServerApp.ip=127.0.0.1", "--ServerApp.port=0"),
         ],
         cwd=tiny_course,
@@ -60,7 +71,10 @@ def page(browser, formgrader):
     page = context.new_page()
     page.set_default_timeout(120_000)
     inside = ("http://127.0.0.1:", "http://localhost:", "file:")
-    page.route("**/*", lambda route: route.continue_() if route.request.url.startswith(inside) else route.abort())
+    page.route(
+        "**/*",
+        lambda route: route.continue_() if route.request.url.startswith(inside) else route.abort(),
+    )
     yield page
     context.close()
 
@@ -68,7 +82,9 @@ def page(browser, formgrader):
 def press(page, address, student, button, said):
     """Press one of the buttons in the row of a student, and read what formgrader says of it."""
     page.goto(f"{address}/manage_submissions/tiny")
-    page.locator("tr", has=page.locator(f"td.student-id[data-order='{student}']")).locator(f"td.{button} a").click()
+    page.locator("tr", has=page.locator(f"td.student-id[data-order='{student}']")).locator(
+        f"td.{button} a"
+    ).click()
     dialogue = page.locator(".modal-body")
     dialogue.filter(has_text=said).wait_for()
 
@@ -78,39 +94,58 @@ def stored(course):
         grade = gradebook.find_grade("scale", "tiny", "tiny", "bob")
         comment = gradebook.find_comment("scale_code", "tiny", "tiny", "bob")
         score = gradebook.find_submission("tiny", "bob").score
-        return score, grade.auto_score, grade.manual_score, comment.auto_comment.strip(), comment.manual_comment
+        return (
+            score,
+            grade.auto_score,
+            grade.manual_score,
+            comment.auto_comment.strip(),
+            comment.manual_comment,
+        )
 
 
-def test_an_instructor_grades_comments_and_grades_again_in_formgrader(tiny_course, formgrader, page):
+def test_an_instructor_grades_comments_and_grades_again_in_formgrader(
+    tiny_course, formgrader, page
+):
     address, _ = formgrader
     press(page, address, "bob", "autograde", "Successfully autograded 'tiny' for student 'bob'")
     press(page, address, "eve", "autograde", "Successfully autograded 'tiny' for student 'eve'")
 
-    # The finding stands under the test cell, and is proposed as a comment; nothing expected is told.
+    # The finding stands under the test cell, and is proposed as a comment; nothing expected is
+    # told.
     def open_submission(student):
         with open_gradebook(Course.load(tiny_course).directory) as gradebook:
             number = gradebook.find_submission_notebook("tiny", "tiny", student).id
         page.goto(f"{address}/submissions/{number}")
         page.wait_for_function(
-            "document.querySelector('#scale_code-comment')?.placeholder && document.querySelector('#scale').placeholder"
+            "document.querySelector('#scale_code-comment')?.placeholder && "
+            "document.querySelector('#scale').placeholder"
         )
         return page.locator("#notebook, body").first.inner_text()
 
     said = open_submission("eve")
     assert "ValueError: <script>window.ran = 1</script>" in said
     assert page.evaluate("window.ran") is None
-    assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+    assert page.evaluate(
+        "document.documentElement.scrollWidth <= document.documentElement.clientWidth"
+    )
     said = open_submission("bob")
-    assert "0 of 2 points (wrong): scale multiplies." in said and "Hint: Which sign stands there?" in said
+    assert (
+        "0 of 2 points (wrong): scale multiplies." in said
+        and "Hint: Which sign stands there?" in said
+    )
     assert "np.multiply" not in page.content() and "rng.normal" not in page.content()
     comment, score = page.locator("#scale_code-comment"), page.locator("#scale")
     assert "It adds a instead of multiplying." in comment.get_attribute("placeholder")
 
     # A score and a comment by hand stay, whichever way it is graded again.
-    with page.expect_response(lambda response: "/api/grade/" in response.url and response.request.method == "PUT"):
+    with page.expect_response(
+        lambda response: "/api/grade/" in response.url and response.request.method == "PUT"
+    ):
         score.fill("1.5")
         score.blur()
-    with page.expect_response(lambda response: "/api/comment/" in response.url and response.request.method == "PUT"):
+    with page.expect_response(
+        lambda response: "/api/comment/" in response.url and response.request.method == "PUT"
+    ):
         comment.fill("Well begun: look at the *sign*.")
         comment.blur()
     by_hand = stored(tiny_course)
@@ -118,7 +153,9 @@ def test_an_instructor_grades_comments_and_grades_again_in_formgrader(tiny_cours
     assert "It adds a instead of multiplying." in by_hand[3]
     press(page, address, "bob", "autograde", "Successfully autograded 'tiny' for student 'bob'")
     assert stored(tiny_course) == by_hand
-    grading.run(grading.Grading.prepare(Course.load(tiny_course), "tiny"), ["bob", "eve"], force=True)
+    grading.run(
+        grading.Grading.prepare(Course.load(tiny_course), "tiny"), ["bob", "eve"], force=True
+    )
     assert stored(tiny_course) == by_hand
     open_submission("bob")
     page.wait_for_function("document.querySelector('#scale').value === '1.5'")
@@ -135,4 +172,6 @@ def test_an_instructor_grades_comments_and_grades_again_in_formgrader(tiny_cours
     quoted = page.locator("pre code", has_text="window.ran").first
     assert SCRIPT.split("$")[0].strip() in " ".join(quoted.inner_text().split())
     assert page.evaluate("window.ran") is None
-    assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+    assert page.evaluate(
+        "document.documentElement.scrollWidth <= document.documentElement.clientWidth"
+    )

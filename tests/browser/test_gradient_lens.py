@@ -1,4 +1,6 @@
-"""The gradient lens in a real browser: computed in the page, compared with the reference's numbers in NumPy."""
+"""The gradient lens in a real browser: computed in the page, compared with the reference's numbers
+in NumPy.
+"""
 
 import numpy as np
 import pytest
@@ -12,7 +14,9 @@ DESKTOP, PHONE = {"width": 1000, "height": 900}, {"width": 390, "height": 844}
 
 @pytest.fixture
 def open_page(browser, tmp_path, monkeypatch):
-    """Write a widget, or HTML, to disk and open it offline; what goes wrong on any page fails the test when it ends."""
+    """Write a widget, or HTML, to disk and open it offline; what goes wrong on any page fails the
+    test when it ends.
+    """
     monkeypatch.setenv("LSTM_REF_STATIC", "1")
     contexts, trouble = [], []
 
@@ -24,9 +28,17 @@ def open_page(browser, tmp_path, monkeypatch):
             content.to_html(path)
         contexts.append(browser.new_context(viewport=viewport, offline=True, **options))
         page = contexts[-1].new_page()
-        page.on("request", lambda request: None if request.url.startswith("file:") else trouble.append(request.url))
+        page.on(
+            "request",
+            lambda request: (
+                None if request.url.startswith("file:") else trouble.append(request.url)
+            ),
+        )
         page.on("pageerror", lambda error: trouble.append(str(error)))
-        page.on("console", lambda line: trouble.append(line.text) if line.type in ("error", "warning") else None)
+        page.on(
+            "console",
+            lambda line: trouble.append(line.text) if line.type in ("error", "warning") else None,
+        )
         page.goto(path.as_uri())
         return page
 
@@ -43,7 +55,11 @@ def slider(page, name):
 def move(page, name, value):
     """As a reader does: the slider gets the number and says so."""
     slider(page, name).evaluate(
-        "(input, value) => { input.value = value; input.dispatchEvent(new Event('input', { bubbles: true })); }", value
+        (
+            "(input, value) => { input.value = value; input.dispatchEvent(new Event('input', { "
+            "bubbles: true })); }"
+        ),
+        value,
     )
 
 
@@ -61,7 +77,9 @@ def all_numbers(page):
 def picked(page):
     """The small table: series -> [at lag k, at lag T]."""
     return {
-        name: page.locator(f'tr[data-row="{name}"] data').evaluate_all("all => all.map(data => Number(data.value))")
+        name: page.locator(f'tr[data-row="{name}"] data').evaluate_all(
+            "all => all.map(data => Number(data.value))"
+        )
         for name in SERIES
     }
 
@@ -100,7 +118,10 @@ def test_a_given_seed_and_given_numbers_are_where_the_page_starts(open_page):
     lens = GradientLens(forget_bias=2.5, scale=0.7, T=35, lag=12, seed=2_147_483_647)
     page = open_page(lens)
     assert_numpy_agrees(page, lens)
-    assert {name: float(slider(page, name).input_value()) for name in ("forget_bias", "scale", "T", "lag")} == {
+    assert {
+        name: float(slider(page, name).input_value())
+        for name in ("forget_bias", "scale", "T", "lag")
+    } == {
         "forget_bias": 2.5,
         "scale": 0.7,
         "T": 35,
@@ -125,7 +146,8 @@ def test_every_slider_is_reached_and_moved_by_the_keyboard_and_the_curves_follow
             page.keyboard.press(key)
         assert float(slider(page, name).input_value()) == pytest.approx(value + step)
         state = page.locator(".lw-lens").evaluate(
-            "el => [...el.querySelectorAll('[data-series], .lw-cursor')].map(path => path.getAttribute('d')).join()"
+            "el => [...el.querySelectorAll('[data-series], .lw-cursor')].map(path => "
+            "path.getAttribute('d')).join()"
         )
         assert state != before
         before = state
@@ -137,10 +159,15 @@ def test_every_slider_is_reached_and_moved_by_the_keyboard_and_the_curves_follow
 def test_the_curves_stand_where_their_numbers_are(open_page):
     page = open_page(GradientLens(T=40))
     labels = page.locator(".lw-chart g text:not(.lw-axis)").evaluate_all(
-        "all => all.map(text => [text.textContent, Number(text.getAttribute('y')), Number(text.getAttribute('x'))])"
+        "all => all.map(text => [text.textContent, Number(text.getAttribute('y')), "
+        "Number(text.getAttribute('x'))])"
     )
     digits = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-")
-    height = {0.0 if text == "1" else float(text[2:].translate(digits)): y - 4 for text, y, x in labels if x < 45}
+    height = {
+        0.0 if text == "1" else float(text[2:].translate(digits)): y - 4
+        for text, y, x in labels
+        if x < 45
+    }
     places = np.array(sorted(height.items()))
     assert len(places) >= 3
     want = GradientLens(T=40).values
@@ -182,7 +209,9 @@ def test_an_example_shows_what_it_says(open_page):
     kept = last("Gates open")
     assert kept["rnn_h"] < 1e-6 < 0.1 < min(kept["gru_h"], kept["lstm_h"])
     spread = last("Chrono")
-    assert spread["rnn_h"] < 1e-3 < spread["lstm_h"] and min(spread["gru_h"], spread["lstm_c"]) > 0.05
+    assert (
+        spread["rnn_h"] < 1e-3 < spread["lstm_h"] and min(spread["gru_h"], spread["lstm_c"]) > 0.05
+    )
     alone = last("No recurrence")
     assert alone["rnn_h"] == 0 and alone["lstm_c"] == pytest.approx(alone["lstm_f"], rel=1e-12)
     assert page.locator('tr[data-row="rnn_h"]').inner_text().split("\t")[2:] == ["0", "–"]
@@ -197,8 +226,13 @@ def test_an_example_shows_what_it_says(open_page):
 def test_the_lens_is_accessible_and_fits(open_page, viewport, theme):
     page = open_page(GradientLens(), viewport, color_scheme=theme)
     all_numbers(page)  # the long table is part of it
-    broken = [v for v in Axe().run(page).response["violations"] if v["impact"] in ("serious", "critical")]
-    assert [(v["id"], v["help"], [n["html"][:150] + n["failureSummary"] for n in v["nodes"][:3]]) for v in broken] == []
+    broken = [
+        v for v in Axe().run(page).response["violations"] if v["impact"] in ("serious", "critical")
+    ]
+    assert [
+        (v["id"], v["help"], [n["html"][:150] + n["failureSummary"] for n in v["nodes"][:3]])
+        for v in broken
+    ] == []
     assert page.evaluate("document.documentElement.scrollWidth") <= viewport["width"]
     assert "is left in the RNN" in page.locator(".lw-chart").get_attribute("aria-label")
 

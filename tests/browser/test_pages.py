@@ -1,6 +1,7 @@
 """What every page of the book holds in a real browser, from disk, without a network.
 
-Beyond what each test says, `page_for` fails a test whose page asked for anything outside the disk or wrote an error.
+Beyond what each test says, `page_for` fails a test whose page asked for anything outside the disk
+or wrote an error.
 """
 
 import json
@@ -34,7 +35,8 @@ def test_index_leads_to_the_first_page(page_for):
     page.wait_for_url(f"**/{TOC['root']}.html")
 
 
-# What hides its overflow does not widen the page: only the rectangles of the text tell that a word is cut.
+# What hides its overflow does not widen the page: only the rectangles of the text tell that a word
+# is cut.
 TEXT_OUTSIDE = """() => {
     const room = document.documentElement.clientWidth, outside = [];
     const mayScroll = (box) => ["auto", "scroll"].includes(getComputedStyle(box).overflowX);
@@ -59,7 +61,9 @@ TEXT_OUTSIDE = """() => {
 @pytest.mark.parametrize("name", PAGES)
 def test_page_does_not_scroll_sideways(page_for, name, viewport, colour_scheme):
     page = page_for(name, viewport, colour_scheme)
-    page.evaluate("document.querySelectorAll('details').forEach((details) => (details.open = true))")
+    page.evaluate(
+        "document.querySelectorAll('details').forEach((details) => (details.open = true))"
+    )
     too_wide = page.evaluate(
         """() => {
             const room = document.documentElement.clientWidth;
@@ -70,12 +74,16 @@ def test_page_does_not_scroll_sideways(page_for, name, viewport, colour_scheme):
                 .map((box) => box.outerHTML.slice(0, 200));
         }"""
     )
-    width, room = page.evaluate("[document.scrollingElement.scrollWidth, document.documentElement.clientWidth]")
+    width, room = page.evaluate(
+        "[document.scrollingElement.scrollWidth, document.documentElement.clientWidth]"
+    )
     assert width <= room, f"the page is {width} pixels wide, the window {room}: {too_wide}"
     assert not too_wide
     if viewport == "phone":
         page.set_viewport_size({"width": 360, "height": 780})  # the narrowest that are sold
-    assert page.evaluate(TEXT_OUTSIDE) == [], "text beyond the edge of the window, where nobody can scroll to it"
+    assert page.evaluate(TEXT_OUTSIDE) == [], (
+        "text beyond the edge of the window, where nobody can scroll to it"
+    )
 
 
 @pytest.mark.parametrize(
@@ -88,21 +96,27 @@ def test_page_does_not_scroll_sideways(page_for, name, viewport, colour_scheme):
     ],
 )
 def test_page_is_accessible(page_for, name, viewport, colour_scheme):
-    """The first page is asked everything in every mode. Of the others, a narrow one has the colours of a wide one, and
-    one in the dark has all else of one in the light."""
+    """The first page is asked everything in every mode. Of the others, a narrow one has the colours
+    of a wide one, and one in the dark has all else of one in the light.
+    """
     page = page_for(name, viewport, colour_scheme)
-    page.evaluate("document.querySelectorAll('details').forEach((details) => (details.open = true))")
+    page.evaluate(
+        "document.querySelectorAll('details').forEach((details) => (details.open = true))"
+    )
     asked = {}
     if name != TOC["root"] and viewport == "phone":
         asked = {"rules": {rule: {"enabled": False} for rule in COLOURS}}
     elif name != TOC["root"] and colour_scheme == "dark":
         asked = {"runOnly": COLOURS}
-    # Without "preload", axe does not try to read style sheets in a way that a page from disk may not.
+    # Without "preload", axe does not try to read style sheets in a way that a page from disk may
+    # not.
     result = Axe().run(page, options={"resultTypes": ["violations"], "preload": False, **asked})
     assert len(result.response["passes"]) >= (1 if "runOnly" in asked else 20)
     found = [
         f"{violation['id']} ({violation['impact']}): {violation['help']}\n  "
-        + "\n  ".join(node["html"][:200] + " | " + node["failureSummary"] for node in violation["nodes"][:5])
+        + "\n  ".join(
+            node["html"][:200] + " | " + node["failureSummary"] for node in violation["nodes"][:5]
+        )
         for violation in result.response["violations"]
     ]
     assert not found, "\n".join(found)
@@ -113,7 +127,10 @@ def test_every_image_says_what_it_shows(page_for, name):
     page = page_for(name)
     nameless = page.eval_on_selector_all(
         "article :is(img, .lstm-figure svg)",
-        "all => all.filter((i) => !(i.alt ?? i.ariaLabel ?? '').trim()).map((i) => i.outerHTML.slice(0, 200))",
+        (
+            "all => all.filter((i) => !(i.alt ?? i.ariaLabel ?? '').trim()).map((i) => "
+            "i.outerHTML.slice(0, 200))"
+        ),
     )
     assert nameless == []
 
@@ -128,9 +145,13 @@ def test_formulas_have_their_fonts_and_a_form_for_screen_readers(page_for, name)
         )
         return
     page.evaluate("document.fonts.ready")
-    fonts = page.evaluate("[...document.fonts].filter((f) => f.status === 'loaded').map((f) => f.family)")
+    fonts = page.evaluate(
+        "[...document.fonts].filter((f) => f.status === 'loaded').map((f) => f.family)"
+    )
     assert any("KaTeX_Math" in font for font in fonts)
-    assert page.locator("article .katex").count() == page.locator("article .katex-mathml math").count()
+    assert (
+        page.locator("article .katex").count() == page.locator("article .katex-mathml math").count()
+    )
 
 
 def test_wide_formula_can_be_scrolled_by_keyboard(page_for):
@@ -209,7 +230,10 @@ def test_answers_are_open_on_paper(page_for):
     ("sheet", "texts"),
     [
         ("cheat-sheet", ["Cheat sheet", "forget bias", "Without a baseline"]),
-        ("debugging-sheet", ["Debugging on one page", "accuracy high, model useless", "nearly every fault"]),
+        (
+            "debugging-sheet",
+            ["Debugging on one page", "accuracy high, model useless", "nearly every fault"],
+        ),
     ],
 )
 def test_a_sheet_fits_on_one_page_of_paper(page_for, sheet, texts):
@@ -228,7 +252,9 @@ def test_notebook_is_downloaded_from_the_page(page_for, book):
         page.locator("a.btn-download-notebook-button").click()
     assert download.value.suggested_filename == "lstm-cell.ipynb"
     # JSON, not bytes: the page holds its copy with "</" escaped.
-    beside = json.loads((book / "_sources" / "book" / "one" / "lstm-cell.ipynb").read_text(encoding="utf-8"))
+    beside = json.loads(
+        (book / "_sources" / "book" / "one" / "lstm-cell.ipynb").read_text(encoding="utf-8")
+    )
     assert json.loads(Path(download.value.path()).read_text(encoding="utf-8")) == beside
 
 

@@ -1,4 +1,6 @@
-"""The slice explorer in a real browser: counted in the page, compared with statsmodels' intervals."""
+"""The slice explorer in a real browser: counted in the page, compared with statsmodels'
+intervals.
+"""
 
 import numpy as np
 import pytest
@@ -13,7 +15,9 @@ DESKTOP, PHONE = {"width": 1000, "height": 900}, {"width": 390, "height": 844}
 
 @pytest.fixture
 def open_page(browser, tmp_path, monkeypatch):
-    """Write widgets to disk and open them offline; what goes wrong on any page fails the test when it ends."""
+    """Write widgets to disk and open them offline; what goes wrong on any page fails the test when
+    it ends.
+    """
     monkeypatch.setenv("LSTM_REF_STATIC", "1")
     contexts, trouble = [], []
 
@@ -26,9 +30,17 @@ def open_page(browser, tmp_path, monkeypatch):
             path.write_text(f'<!doctype html><meta charset="utf-8">{body}', encoding="utf-8")
         contexts.append(browser.new_context(viewport=viewport, offline=True, **options))
         page = contexts[-1].new_page()
-        page.on("request", lambda request: None if request.url.startswith("file:") else trouble.append(request.url))
+        page.on(
+            "request",
+            lambda request: (
+                None if request.url.startswith("file:") else trouble.append(request.url)
+            ),
+        )
         page.on("pageerror", lambda error: trouble.append(str(error)))
-        page.on("console", lambda line: trouble.append(line.text) if line.type in ("error", "warning") else None)
+        page.on(
+            "console",
+            lambda line: trouble.append(line.text) if line.type in ("error", "warning") else None,
+        )
         page.goto(path.as_uri())
         return page
 
@@ -53,7 +65,9 @@ def menu(page, name):
 def intervals(page):
     """Slice -> [low, high] of the table, with all digits."""
     return {
-        row.get_attribute("data-slice"): [float(d.get_attribute("value")) for d in row.locator("data").all()]
+        row.get_attribute("data-slice"): [
+            float(d.get_attribute("value")) for d in row.locator("data").all()
+        ]
         for row in page.locator("tbody tr").all()
     }
 
@@ -61,14 +75,22 @@ def intervals(page):
 def test_nothing_is_shown_before_the_reader_has_guessed(open_page):
     page = open_page(made())
     button = page.get_by_role("button", name="That is my guess")
-    assert button.is_disabled() and not menu(page, "a").is_visible() and not page.locator("svg").is_visible()
+    assert (
+        button.is_disabled()
+        and not menu(page, "a").is_visible()
+        and not page.locator("svg").is_visible()
+    )
     page.locator(".lw-guess select").select_option(label="b: <b>")
     button.click()
     assert menu(page, "a").is_visible() and not page.locator(".lw-guess").is_visible()
     page.get_by_role("button", name="Tell me").click()
     assert "Your guess was b: <b>" in page.locator(".lw-verdict").inner_text()
     explorer = made()
-    rates = {(name, v): np.divide(*explorer.counts({name: v})) for name in "abc" for v in explorer.values[name]}
+    rates = {
+        (name, v): np.divide(*explorer.counts({name: v}))
+        for name in "abc"
+        for v in explorer.values[name]
+    }
     name, value = max(rates, key=rates.get)
     assert name != "a" and menu(page, name).input_value() == value
     page.get_by_role("button", name="Start again").click()
@@ -118,7 +140,9 @@ def test_the_planted_slice_is_above_the_whole_and_a_small_one_says_little(open_p
     page = open_page(guessed(chosen={"b": "x=1, y", "c": "2"}))
     assert page.locator(".lw-summary").inner_text().endswith("Above the whole, even so.")
     attributes, wrong = planted(40)
-    small = open_page(SliceExplorer(attributes, wrong, guess={"c": "0"}, chosen={"b": "<b>", "c": "3"}))
+    small = open_page(
+        SliceExplorer(attributes, wrong, guess={"c": "0"}, chosen={"b": "<b>", "c": "3"})
+    )
     text = small.locator(".lw-summary").inner_text()
     assert text.endswith("So few examples say little.") or "No example" in text
 
@@ -127,7 +151,10 @@ def test_bars_stand_where_their_numbers_are(open_page):
     explorer = guessed(chosen={"b": "x=1, y"})
     page = open_page(explorer)
     width = float(page.locator(".lw-chart").get_attribute("width"))
-    x = lambda share: 12 + (width - 24) * share  # noqa: E731
+
+    def x(share):
+        return 12 + (width - 24) * share
+
     wrong, size = explorer.counts({"b": "x=1, y"})
     bar = page.locator(".lw-bar:not(.lw-whole)").get_attribute("d")
     low, high = proportion_confint(wrong, size, alpha=0.05, method="wilson")
@@ -155,11 +182,15 @@ def test_the_keyboard_reaches_everything(open_page):
 @pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
 @pytest.mark.parametrize("stage", ["asked", "shown"])
 def test_it_is_accessible_and_fits(open_page, stage, viewport, theme):
-    page = open_page(made() if stage == "asked" else guessed(), viewport=viewport, color_scheme=theme)
+    page = open_page(
+        made() if stage == "asked" else guessed(), viewport=viewport, color_scheme=theme
+    )
     if stage == "shown":
         menu(page, "b").select_option("x=1, y")
         menu(page, "c").select_option("2")
-    broken = [v for v in Axe().run(page).response["violations"] if v["impact"] in ("serious", "critical")]
+    broken = [
+        v for v in Axe().run(page).response["violations"] if v["impact"] in ("serious", "critical")
+    ]
     assert [(v["id"], v["help"], [n["html"][:150] for n in v["nodes"][:3]]) for v in broken] == []
     assert page.evaluate("document.documentElement.scrollWidth") <= viewport["width"]
 

@@ -1,6 +1,8 @@
-"""Both widgets in a real browser: from disk, without a network, by mouse, keyboard and finger, against NumPy.
+"""Both widgets in a real browser: from disk, without a network, by mouse, keyboard and finger,
+against NumPy.
 
-Most tests open a page with nothing but the widget. The last ones look at the same widgets inside the built book.
+Most tests open a page with nothing but the widget. The last ones look at the same widgets inside
+the built book.
 """
 
 import json
@@ -30,7 +32,9 @@ TEXT = "The yield expression\nis used in a generator."  # 44 characters
 
 @pytest.fixture
 def open_page(browser, tmp_path, monkeypatch):
-    """Write HTML to disk and open it offline; what goes wrong on any page fails the test when it ends."""
+    """Write HTML to disk and open it offline; what goes wrong on any page fails the test when it
+    ends.
+    """
     monkeypatch.setenv("LSTM_REF_STATIC", "1")
     contexts, trouble = [], []
 
@@ -38,14 +42,25 @@ def open_page(browser, tmp_path, monkeypatch):
         path = tmp_path / f"page-{len(contexts)}.html"
         head = '<!doctype html><html lang="en"><meta charset="utf-8"><title>widgets</title>'
         head += '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        path.write_text(f"{head}<body>{content}</body></html>" if isinstance(content, str) else "", encoding="utf-8")
+        path.write_text(
+            f"{head}<body>{content}</body></html>" if isinstance(content, str) else "",
+            encoding="utf-8",
+        )
         if not isinstance(content, str):
             content.to_html(path)
         contexts.append(browser.new_context(viewport=viewport, offline=True, **options))
         page = contexts[-1].new_page()
-        page.on("request", lambda request: None if request.url.startswith("file:") else trouble.append(request.url))
+        page.on(
+            "request",
+            lambda request: (
+                None if request.url.startswith("file:") else trouble.append(request.url)
+            ),
+        )
         page.on("pageerror", lambda error: trouble.append(str(error)))
-        page.on("console", lambda line: trouble.append(line.text) if line.type in ("error", "warning") else None)
+        page.on(
+            "console",
+            lambda line: trouble.append(line.text) if line.type in ("error", "warning") else None,
+        )
         page.goto(path.as_uri())
         return page
 
@@ -68,8 +83,12 @@ def slider(page, name):
 
 
 def expected(values):
-    """Everything the explorer shows for these numbers, by lstm_step, with the digits that it shows."""
-    Wx, Wh, b = (np.array([values[f"{name}_{gate}"] for gate in GATES]) for name in ("Wx", "Wh", "b"))
+    """Everything the explorer shows for these numbers, by lstm_step, with the digits that it
+    shows.
+    """
+    Wx, Wh, b = (
+        np.array([values[f"{name}_{gate}"] for gate in GATES]) for name in ("Wx", "Wh", "b")
+    )
     x, h_prev, c_prev = (np.array([[values[name]]]) for name in STATE)
     h, c, step = lstm_step(x, h_prev, c_prev, Wx[None], Wh[None], b)
     arrays = {gate: getattr(step, gate) for gate in GATES} | {"c": c, "h": h}
@@ -78,7 +97,11 @@ def expected(values):
 
 
 def shown(page, kind):
-    return dict(page.eval_on_selector_all(f"[data-{kind}]", f"all => all.map(n => [n.dataset.{kind}, n.textContent])"))
+    return dict(
+        page.eval_on_selector_all(
+            f"[data-{kind}]", f"all => all.map(n => [n.dataset.{kind}, n.textContent])"
+        )
+    )
 
 
 def assert_explorer_is_right(page):
@@ -88,7 +111,9 @@ def assert_explorer_is_right(page):
     equations = {name: number(text) for name, text in shown(page, "eq").items()}
     assert {name: diagram[name] for name in want} == want
     assert equations == {name: want[name] for name in RESULTS}
-    assert {name: float(diagram[name]) for name in STATE} == {name: round(values[name], 3) for name in STATE}
+    assert {name: float(diagram[name]) for name in STATE} == {
+        name: round(values[name], 3) for name in STATE
+    }
     return want
 
 
@@ -98,7 +123,9 @@ def assert_explorer_is_right(page):
 def test_the_explorer_starts_with_the_numbers_it_was_given(open_page):
     explorer = GateExplorer(x=-0.5, c_prev=1.5, b_o=-2.0, Wh_g=3.1)
     page = open_page(explorer)
-    assert {name: float(slider(page, name).input_value()) for name in NAMES} == explorer.module_state
+    assert {
+        name: float(slider(page, name).input_value()) for name in NAMES
+    } == explorer.module_state
     want = assert_explorer_is_right(page)
     assert want == {**want, **{name: f"{value:.3f}" for name, value in explorer.values.items()}}
 
@@ -108,7 +135,8 @@ def test_every_slider_moved_by_the_mouse_changes_the_numbers_as_lstm_step_does(o
     before = assert_explorer_is_right(page)
     rng = np.random.default_rng(0)
     for name in NAMES:
-        page.get_by_role("button", name="Start").click()  # a saturated gate would hide what a slider does
+        # a saturated gate would hide what a slider does
+        page.get_by_role("button", name="Start").click()
         handle = slider(page, name)
         value = float(handle.input_value())
         box = handle.bounding_box()
@@ -148,7 +176,14 @@ def test_every_slider_is_reached_and_moved_by_the_keyboard(open_page):
         ("Forget", lambda v: abs(v["c"]) < 0.01 and v["f"] < 0.01 and v["i"] < 0.01),
         ("Write", lambda v: abs(v["c"] - v["g"]) < 0.01 and abs(v["g"]) > 0.5),
         ("Add up", lambda v: abs(v["c"] - v["c_prev"] - v["g"]) < 0.01 and v["g"] > 0.3),
-        ("Read only", lambda v: abs(v["h"] - v["tanh"]) < 0.01 and v["o"] > 0.99 and abs(v["c"] - v["c_prev"]) < 0.01),
+        (
+            "Read only",
+            lambda v: (
+                abs(v["h"] - v["tanh"]) < 0.01
+                and v["o"] > 0.99
+                and abs(v["c"] - v["c_prev"]) < 0.01
+            ),
+        ),
         ("Hide", lambda v: abs(v["h"]) < 0.01 and abs(v["c"] - v["c_prev"]) < 0.01),
     ],
 )
@@ -156,14 +191,19 @@ def test_an_example_does_what_it_says(open_page, example, holds):
     page = open_page(GateExplorer())
     button = page.get_by_role("button", name=example)
     button.click()
-    assert button.get_attribute("aria-pressed") == "true" and page.locator('[aria-pressed="true"]').count() == 1
+    assert (
+        button.get_attribute("aria-pressed") == "true"
+        and page.locator('[aria-pressed="true"]').count() == 1
+    )
     assert len(page.locator(".lw-note").inner_text()) > 30
     values = {name: float(text) for name, text in assert_explorer_is_right(page).items()}
     assert holds({**values, "c_prev": float(slider(page, "c_prev").input_value())})
     slider(page, "b_o").press("ArrowLeft")
     assert page.locator('[aria-pressed="true"]').count() == 0
     page.get_by_role("button", name="Start").click()
-    assert {name: float(slider(page, name).input_value()) for name in NAMES} == GateExplorer().module_state
+    assert {
+        name: float(slider(page, name).input_value()) for name in NAMES
+    } == GateExplorer().module_state
 
 
 def test_next_step_feeds_the_state_back_as_a_sequence_does(open_page):
@@ -182,10 +222,15 @@ def test_next_step_feeds_the_state_back_as_a_sequence_does(open_page):
     assert values["c_prev"] > 3  # beyond the slider: the number counts, not the place of the thumb
     assert number(shown(page, "out")["c_prev"]).rstrip("0") == f"{values['c_prev']:.3f}".rstrip("0")
     assert page.locator(".lw-curve-c").get_attribute("d").count("L") == 8
-    assert f"c is now {values['c_prev']:.3f}" in page.locator(".lw-course").get_attribute("aria-label")
+    assert f"c is now {values['c_prev']:.3f}" in page.locator(".lw-course").get_attribute(
+        "aria-label"
+    )
     assert page.get_by_role("button", name="Add up").get_attribute("aria-pressed") == "true"
     slider(page, "c_prev").press("Home")  # another start, another course
-    assert page.locator(".lw-step").inner_text() == "Step 0" and page.locator(".lw-curve-c").get_attribute("d") == ""
+    assert (
+        page.locator(".lw-step").inner_text() == "Step 0"
+        and page.locator(".lw-curve-c").get_attribute("d") == ""
+    )
 
 
 def lit(page):
@@ -225,7 +270,10 @@ def test_the_equations_are_one_tab_stop_and_the_arrow_keys_walk_them(open_page):
     page.keyboard.press("ArrowUp")
     assert lit(page) == ["c"]
     page.keyboard.press("Tab")
-    assert page.evaluate("document.activeElement === document.body || !document.activeElement.closest('.lw-equations')")
+    assert page.evaluate(
+        "document.activeElement === document.body || "
+        "!document.activeElement.closest('.lw-equations')"
+    )
 
 
 def test_the_lines_say_how_large_a_number_is_and_whether_it_is_negative(open_page):
@@ -235,7 +283,9 @@ def test_the_lines_say_how_large_a_number_is_and_whether_it_is_negative(open_pag
     colours = lines.evaluate_all("all => all.map(path => path.style.stroke)")
     f, i = (lines.nth(colours.index(f"var(--lw-{gate})")) for gate in "fi")
     assert f.evaluate(width) > 2 * i.evaluate(width)
-    negative = page.locator(".lw-line.lw-negative").evaluate_all("all => all.map(path => path.style.stroke)")
+    negative = page.locator(".lw-line.lw-negative").evaluate_all(
+        "all => all.map(path => path.style.stroke)"
+    )
     assert "var(--lw-g)" in negative and "var(--lw-f)" not in negative
 
 
@@ -253,7 +303,9 @@ def gates(T=44, H=9, N=2, seed=5):
 def four_digits(value):
     """As JavaScript's toPrecision(4) writes it."""
     digits, exponent = f"{value:.3e}".split("e")
-    return f"{digits}e{int(exponent):+d}" if int(exponent) < -6 else f"{value:.{3 - int(exponent)}f}"
+    return (
+        f"{digits}e{int(exponent):+d}" if int(exponent) < -6 else f"{value:.{3 - int(exponent)}f}"
+    )
 
 
 def readout(page):
@@ -266,7 +318,9 @@ def at(trace, t, unit, sample=0):
 
 def over(page, t, row, T, H):
     box = page.locator("canvas").bounding_box()
-    page.mouse.move(box["x"] + (t + 0.5) * box["width"] / T, box["y"] + (row + 0.5) * box["height"] / H)
+    page.mouse.move(
+        box["x"] + (t + 0.5) * box["width"] / T, box["y"] + (row + 0.5) * box["height"] / H
+    )
 
 
 def order(page):
@@ -282,7 +336,9 @@ def test_the_pointer_reads_every_number_as_numpy_has_it(open_page):
         over(page, t, unit, len(TEXT), H)
         assert readout(page) == at(trace, t, unit, sample=1)
     where = page.locator(".lw-where").inner_text()
-    assert f"Step {t} " in where and f"unit {unit}, mean f {trace.f[1, :, unit].mean():#.4g}" in where
+    assert (
+        f"Step {t} " in where and f"unit {unit}, mean f {trace.f[1, :, unit].mean():#.4g}" in where
+    )
     page.mouse.move(5, 790)  # away from the map: back to what was kept
     picked = int(np.argmax(trace.f[1].var(axis=0)))
     assert readout(page) == at(trace, 0, picked, sample=1)
@@ -291,10 +347,15 @@ def test_the_pointer_reads_every_number_as_numpy_has_it(open_page):
 @pytest.mark.parametrize("array", RESULTS)
 def test_units_are_sorted_as_numpy_sorts_them_and_the_rows_follow(open_page, array):
     trace, H = gates(), 9
-    page = open_page(SequenceInspector(trace, TEXT, array="f" if array != "f" else "c", sort="index"))
+    page = open_page(
+        SequenceInspector(trace, TEXT, array="f" if array != "f" else "c", sort="index")
+    )
     assert order(page) == list(range(H))
     page.locator(f'input[value="{array}"]').check()
-    for sort, key in {"memory": trace.f[0].mean(axis=0), "variance": getattr(trace, array)[0].var(axis=0)}.items():
+    for sort, key in {
+        "memory": trace.f[0].mean(axis=0),
+        "variance": getattr(trace, array)[0].var(axis=0),
+    }.items():
         page.locator(f'input[value="{sort}"]').check()
         wanted = np.argsort(-key, kind="stable").tolist()
         assert order(page) == wanted
@@ -311,13 +372,16 @@ def test_every_pixel_has_the_colour_of_its_number(open_page, array, mode):
     trace = gates()
     page = open_page(SequenceInspector(trace, TEXT, array=array, sort="memory"), color_scheme=mode)
     pixels = page.locator("canvas").evaluate(
-        "c => [c.width, c.height, [...c.getContext('2d').getImageData(0, 0, c.width, c.height).data]]"
+        "c => [c.width, c.height, [...c.getContext('2d').getImageData(0, 0, c.width, "
+        "c.height).data]]"
     )
     T, H, data = pixels
     image = np.array(data).reshape(H, T, 4)
     values = getattr(trace, array)[0][:, order(page)].T
     share = values / (np.abs(trace.c[0]).max() if array == "c" else 1)
-    ends = {end: np.array([int(c[k : k + 2], 16) for k in (1, 3, 5)]) for end, c in RAMPS[mode].items()}
+    ends = {
+        end: np.array([int(c[k : k + 2], 16) for k in (1, 3, 5)]) for end, c in RAMPS[mode].items()
+    }
     end = np.where(share[..., None] < 0, ends["negative"], ends["positive"])
     wanted = ends["zero"] + (end - ends["zero"]) * np.abs(share)[..., None]
     assert np.abs(image[..., :3] - wanted).max() <= 1 and (image[..., 3] == 255).all()
@@ -331,7 +395,10 @@ def test_the_arrow_keys_read_and_enter_picks(open_page):
     page.locator("canvas").focus()
     t, row = 2, rows.index(4)
     moves = (
-        ["ArrowRight"] * 3 + ["ArrowDown"] * H + ["ArrowUp"] * 2 + ["ArrowLeft", "PageUp", "End", "ArrowRight", "Home"]
+        ["ArrowRight"] * 3
+        + ["ArrowDown"] * H
+        + ["ArrowUp"] * 2
+        + ["ArrowLeft", "PageUp", "End", "ArrowRight", "Home"]
     )
     for key in moves:
         page.keyboard.press(key)
@@ -341,7 +408,9 @@ def test_the_arrow_keys_read_and_enter_picks(open_page):
         row = min(max(row, 0), H - 1)
         assert readout(page) == at(trace, t, rows[row])
         value = four_digits(trace.f[0, t, rows[row]])
-        assert number(page.locator(".lw-unseen").inner_text()).endswith(f"unit {rows[row]}: f {value}")
+        assert number(page.locator(".lw-unseen").inner_text()).endswith(
+            f"unit {rows[row]}: f {value}"
+        )
     assert page.locator(".lw-picked").inner_text() == "4"
     page.keyboard.press("Enter")
     assert page.locator(".lw-picked").inner_text() == str(rows[row])
@@ -361,10 +430,15 @@ def test_a_picked_unit_draws_its_course_and_colours_the_text(open_page):
     assert np.abs(heights - (84 - 5 - (course + 1) / 2 * 74)).max() < 0.06
     label = page.locator(".lw-chart").get_attribute("aria-label")
     assert number(label) == number(
-        f"hidden state of unit 5 over the text, between {four_digits(course.min())} and {four_digits(course.max())}"
+        f"hidden state of unit 5 over the text, between {four_digits(course.min())} and "
+        f"{four_digits(course.max())}"
     )
-    shades = page.locator(".lw-text span").evaluate_all("all => all.map(s => getComputedStyle(s).backgroundColor)")
-    blue = [int(re.findall(r"\d+", shade)[2]) - int(re.findall(r"\d+", shade)[0]) for shade in shades]
+    shades = page.locator(".lw-text span").evaluate_all(
+        "all => all.map(s => getComputedStyle(s).backgroundColor)"
+    )
+    blue = [
+        int(re.findall(r"\d+", shade)[2]) - int(re.findall(r"\d+", shade)[0]) for shade in shades
+    ]
     strong = np.abs(course) > 0.1
     assert ((np.array(blue) > 0) == (course > 0))[strong].all() and strong.sum() > T / 2
     letters = page.locator(".lw-text span").all_inner_texts()
@@ -387,7 +461,9 @@ def test_a_long_text_scrolls_with_the_arrow_keys_and_not_the_page(open_page):
     page.locator("canvas").focus()
     for key in ["PageDown", "End"]:
         page.keyboard.press(key)
-    left, room, width = page.locator(".lw-scroll").evaluate("s => [s.scrollLeft, s.clientWidth, s.scrollWidth]")
+    left, room, width = page.locator(".lw-scroll").evaluate(
+        "s => [s.scrollLeft, s.clientWidth, s.scrollWidth]"
+    )
     assert width > room and left == pytest.approx(width - room, abs=1)
     page.keyboard.press("Home")
     assert page.locator(".lw-scroll").evaluate("s => s.scrollLeft") == 0
@@ -399,7 +475,10 @@ def test_words_have_spaces_between_them_and_stand_upright_under_the_map(open_pag
     words = "the film was not good , it was wonderful".split()
     page = open_page(SequenceInspector(gates(T=len(words)), words))
     assert page.locator(".lw-text").inner_text() == " ".join(words)
-    assert page.locator(".lw-axis span").first.evaluate("s => getComputedStyle(s).writingMode") == "vertical-rl"
+    assert (
+        page.locator(".lw-axis span").first.evaluate("s => getComputedStyle(s).writingMode")
+        == "vertical-rl"
+    )
     assert page.locator(".lw-axis span").all_inner_texts() == words
 
 
@@ -415,18 +494,28 @@ def both():
 @pytest.mark.parametrize("which", [0, 1], ids=["explorer", "inspector"])
 def test_a_widget_is_accessible_and_fits(open_page, which, viewport, theme):
     page = open_page(both()[which], viewport, color_scheme=theme)
-    broken = [v for v in Axe().run(page).response["violations"] if v["impact"] in ("serious", "critical")]
-    assert [(v["id"], v["help"], [n["html"][:150] + n["failureSummary"] for n in v["nodes"][:3]]) for v in broken] == []
+    broken = [
+        v for v in Axe().run(page).response["violations"] if v["impact"] in ("serious", "critical")
+    ]
+    assert [
+        (v["id"], v["help"], [n["html"][:150] + n["failureSummary"] for n in v["nodes"][:3]])
+        for v in broken
+    ] == []
     assert page.evaluate("document.documentElement.scrollWidth") <= viewport["width"]
     nameless = page.eval_on_selector_all(
-        "input, button", "all => all.filter(n => !n.ariaLabel && !n.textContent && !n.labels?.length)"
+        "input, button",
+        "all => all.filter(n => !n.ariaLabel && !n.textContent && !n.labels?.length)",
     )
     assert nameless == []
 
 
 def test_no_words_of_the_diagram_overlap(open_page):
-    """At the width of a telephone, of a column of the book and of a wide page, with the longest numbers."""
-    page = open_page(GateExplorer(x=-2.95, h_prev=-0.95, c_prev=-12.345, Wx_g=-3.9, Wx_i=-4.0, b_f=7.9, b_o=7.9))
+    """At the width of a telephone, of a column of the book and of a wide page, with the longest
+    numbers.
+    """
+    page = open_page(
+        GateExplorer(x=-2.95, h_prev=-0.95, c_prev=-12.345, Wx_g=-3.9, Wx_i=-4.0, b_f=7.9, b_o=7.9)
+    )
     for width in (390, 700, 1000):
         page.set_viewport_size({"width": width, "height": 800})
         clashes = page.evaluate(
@@ -450,7 +539,12 @@ def test_no_words_of_the_diagram_overlap(open_page):
 
 def test_several_widgets_on_one_page_do_not_touch_each_other(open_page):
     trace = gates()
-    widgets = [GateExplorer(), GateExplorer(), SequenceInspector(trace, TEXT), SequenceInspector(trace, TEXT)]
+    widgets = [
+        GateExplorer(),
+        GateExplorer(),
+        SequenceInspector(trace, TEXT),
+        SequenceInspector(trace, TEXT),
+    ]
     page = open_page("".join(widget.html() for widget in widgets))
     one, two = page.locator(".lw-gates").all()
     one.get_by_role("button", name="Hide").click()
@@ -460,8 +554,14 @@ def test_several_widgets_on_one_page_do_not_touch_each_other(open_page):
     one, two = page.locator(".lw-inspector").all()
     one.locator('input[value="h"]').check()
     one.locator('input[value="index"]').check()
-    assert two.locator('input[value="f"]').is_checked() and two.locator('input[value="memory"]').is_checked()
-    assert one.locator('input[value="h"]').is_checked() and one.locator('input[value="index"]').is_checked()
+    assert (
+        two.locator('input[value="f"]').is_checked()
+        and two.locator('input[value="memory"]').is_checked()
+    )
+    assert (
+        one.locator('input[value="h"]').is_checked()
+        and one.locator('input[value="index"]').is_checked()
+    )
     ids = page.eval_on_selector_all("[id]", "all => all.map(node => node.id)")
     assert len(ids) == len(set(ids)) == 4
     assert page.evaluate("Object.keys(window)") == open_page("").evaluate("Object.keys(window)")
@@ -526,7 +626,9 @@ def test_a_finger_moves_lights_and_picks(open_page):
     assert_explorer_is_right(page)
 
     trace = gates()
-    page = open_page(SequenceInspector(trace, TEXT, sort="index"), PHONE, has_touch=True, is_mobile=True)
+    page = open_page(
+        SequenceInspector(trace, TEXT, sort="index"), PHONE, has_touch=True, is_mobile=True
+    )
     box = page.locator("canvas").bounding_box()
     width = page.locator(".lw-sheet").evaluate("s => s.offsetWidth") / len(TEXT)
     page.touchscreen.tap(box["x"] + 4.5 * width, box["y"] + 6.5 * box["height"] / 9)
@@ -540,7 +642,8 @@ def test_without_scripts_a_reader_is_told_what_is_missing(open_page, which):
     assert page.locator("noscript").inner_text().strip() == widget.fallback
 
 
-# The same module as a live notebook runs it: a model that belongs to somebody else, and an end to every view
+# The same module as a live notebook runs it: a model that belongs to somebody else, and an end to
+# every view
 
 
 # Signals, files and views that are saved
@@ -556,22 +659,38 @@ def test_units_are_sorted_by_their_correlation_with_a_signal(open_page):
         page.locator(f'input[value="{name}"]').check()
         for array in ("c", "h"):
             page.locator(f'input[value="{array}"]').check()
-            r = np.array([np.corrcoef(signals[name], course)[0, 1] for course in getattr(trace, array)[0].T])
+            r = np.array(
+                [np.corrcoef(signals[name], course)[0, 1] for course in getattr(trace, array)[0].T]
+            )
             assert order(page) == np.argsort(-np.abs(r), kind="stable").tolist()
             top = order(page)[0]
             over(page, 3, 0, len(TEXT), 9)
-            assert re.search(r", r (\S+)$", number(page.locator(".lw-where").inner_text()))[1] == four_digits(r[top])
-        levels = [float(y) for y in re.findall(r"[ML][\d.]+ ([\d.]+)", page.locator(".lw-signal").get_attribute("d"))]
+            assert re.search(r", r (\S+)$", number(page.locator(".lw-where").inner_text()))[
+                1
+            ] == four_digits(r[top])
+        levels = [
+            float(y)
+            for y in re.findall(
+                r"[ML][\d.]+ ([\d.]+)", page.locator(".lw-signal").get_attribute("d")
+            )
+        ]
         assert np.allclose(np.corrcoef(levels, signals[name])[0, 1], -1, atol=1e-3)  # y points down
 
 
 def test_a_trace_of_ones_own_is_opened_from_a_file_and_another_file_is_refused(open_page, tmp_path):
     own, words = gates(T=5, H=3, seed=9), ["My", "own", "trained", "model", "."]
-    path = SequenceInspector(own, words, signals={"since": since(words)}).to_json(tmp_path / "own.json")
+    path = SequenceInspector(own, words, signals={"since": since(words)}).to_json(
+        tmp_path / "own.json"
+    )
     page = open_page(SequenceInspector(gates(), TEXT, unit=8, step=40))
     wrong = tmp_path / "wrong.json"
     held = json.loads(path.read_text())
-    for text in ("no JSON", "{}", json.dumps({**held, "tokens": words[:4]}), json.dumps({**held, "arrays": {}})):
+    for text in (
+        "no JSON",
+        "{}",
+        json.dumps({**held, "tokens": words[:4]}),
+        json.dumps({**held, "arrays": {}}),
+    ):
         wrong.write_text(text)
         page.locator("input[type=file]").set_input_files(wrong)
         expect(page.locator(".lw-notice")).to_contain_text("This file is no trace")
@@ -591,7 +710,9 @@ def test_a_trace_of_ones_own_is_opened_from_a_file_and_another_file_is_refused(o
 def saved(page, label):
     with page.expect_download() as download:
         page.get_by_role("button", name=label).click()
-    return Path(download.value.path()).read_text(encoding="utf-8"), download.value.suggested_filename
+    return Path(download.value.path()).read_text(
+        encoding="utf-8"
+    ), download.value.suggested_filename
 
 
 def test_the_view_of_the_explorer_is_saved_as_it_stands(open_page):
@@ -606,7 +727,9 @@ def test_the_view_of_the_explorer_is_saved_as_it_stands(open_page):
     assert saved(again, "Save as a page")[0] == text  # a page that was saved saves itself
     text, name = saved(page, "Save as SVG")
     assert name == "gate-explorer.svg"
-    assert {f">{value.replace('-', '−')}<" for value in want.values()} <= set(re.findall(r">[−\d.]+<", text))
+    assert {f">{value.replace('-', '−')}<" for value in want.values()} <= set(
+        re.findall(r">[−\d.]+<", text)
+    )
     assert "var(" not in text and "class=" not in text
     assert_looks_the_same(open_page, page.locator("svg.lw-cell"), text)
 
@@ -620,7 +743,10 @@ def test_the_view_of_the_inspector_is_saved_as_it_stands(open_page):
     assert name == "sequence-inspector.html"
     assert_the_page_needs_nothing(text)
     again = open_page(text[text.index("<body>") + 6 : text.index("<" + "/body>")])
-    assert (again.locator("canvas").evaluate("canvas => canvas.toDataURL()"), order(again)) == before
+    assert (
+        again.locator("canvas").evaluate("canvas => canvas.toDataURL()"),
+        order(again),
+    ) == before
     text, name = saved(page, "Save as SVG")
     assert name == "sequence-inspector.svg" and before[0] in text and "var(" not in text
     assert text.count("<text") == len(TEXT) + 2 and text.count("<path") == 3
@@ -633,7 +759,9 @@ def assert_the_page_needs_nothing(text):
 
 
 def assert_looks_the_same(open_page, drawn, text):
-    """The SVG alone in a page, beside what it was saved from: the same colours in nearly all pixels."""
+    """The SVG alone in a page, beside what it was saved from: the same colours in nearly all
+    pixels.
+    """
     box = drawn.bounding_box()
     page = open_page(
         f'<div style="width:{box["width"]}px; font-family: sans-serif">{text}</div>'
@@ -709,12 +837,15 @@ def test_live_a_moved_slider_is_set_and_saved_and_a_number_from_python_is_shown(
     assert page.evaluate("live.log") == [["set", "b_f", 1.1], ["save"]]
     page.evaluate("live.model.arrive('b_f', -3.25); live.model.arrive('c_prev', 2)")
     want = expected({**GateExplorer().module_state, "b_f": -3.25, "c_prev": 2.0})
-    assert {name: number(text) for name, text in shown(page, "eq").items()} == {n: f"{want[n]:.3f}" for n in RESULTS}
+    assert {name: number(text) for name, text in shown(page, "eq").items()} == {
+        n: f"{want[n]:.3f}" for n in RESULTS
+    }
     assert page.evaluate("live.log.length") == 2  # showing a number sends nothing back
     page.evaluate("live.log.length = 0")
     page.get_by_role("button", name="Keep").click()
     log = page.evaluate("live.log")
-    assert log.pop() == ["save"] and sorted(name for _, name, _ in log) == sorted(NAMES)  # one message for an example
+    # one message for an example
+    assert log.pop() == ["save"] and sorted(name for _, name, _ in log) == sorted(NAMES)
 
 
 def test_live_a_choice_is_set_and_saved_and_a_choice_from_python_is_shown(open_page):
@@ -734,7 +865,8 @@ def test_live_a_choice_is_set_and_saved_and_a_choice_from_python_is_shown(open_p
     ]
     page.mouse.move(5, 790)
     page.evaluate(
-        "[['unit', 3], ['step', 8], ['sort', 'index'], ['array', 'o']].forEach((pair) => live.model.arrive(...pair))"
+        "[['unit', 3], ['step', 8], ['sort', 'index'], ['array', 'o']].forEach((pair) => "
+        "live.model.arrive(...pair))"
     )
     assert readout(page) == at(trace, 8, 3)
     assert page.locator('input[value="o"]').is_checked() and order(page) == list(range(9))
@@ -746,19 +878,27 @@ def test_live_a_choice_is_set_and_saved_and_a_choice_from_python_is_shown(open_p
 def test_live_a_view_that_is_closed_leaves_nothing_behind(open_page, which):
     page = open_page(live_page(both()[which]))
     listeners, observers = page.evaluate("[live.counts.listeners, live.counts.observers]")
-    assert listeners > 5 and observers == [0, 2][which] and page.evaluate("live.subscriptions()") > 3
+    assert (
+        listeners > 5 and observers == [0, 2][which] and page.evaluate("live.subscriptions()") > 3
+    )
     assert page.evaluate("live.cleanup(); live.counts") == {"listeners": 0, "observers": 0}
     assert page.evaluate("[live.subscriptions(), live.el.childNodes.length]") == [0, 0]
-    page.evaluate("live.model.arrive('x', 3); live.model.arrive('unit', 1); document.body.className = 'vscode-dark'")
+    page.evaluate(
+        "live.model.arrive('x', 3); live.model.arrive('unit', 1); document.body.className = "
+        "'vscode-dark'"
+    )
     page.evaluate("live.cleanup = null; document.getElementById('place').style.width = '300px'")
 
 
 @pytest.mark.parametrize("which", [0, 1], ids=["explorer", "inspector"])
 def test_live_what_answers_to_the_arrow_keys_keeps_them_from_jupyterlab(open_page, which):
-    """In command mode JupyterLab takes the arrow keys from any element that has the focus and does not bear this mark."""
+    """In command mode JupyterLab takes the arrow keys from any element that has the focus and does
+    not bear this mark.
+    """
     page = open_page(live_page(both()[which]))
     marks = page.eval_on_selector_all(
-        "input, canvas, [role=option]", "all => all.map(node => node.hasAttribute('data-lm-suppress-shortcuts'))"
+        "input, canvas, [role=option]",
+        "all => all.map(node => node.hasAttribute('data-lm-suppress-shortcuts'))",
     )
     assert len(marks) == [15 + 6, 6 + 3 + 1 + 1][which] and all(marks)
 
@@ -776,7 +916,9 @@ def test_the_explorer_in_the_book_gives_the_numbers_of_lstm_step(page_for):
     page.mouse.click(box["x"] + box["width"] * 0.3, box["y"] + box["height"] / 2)
     assert float(handle.input_value()) < 0
     handle.press("ArrowRight")
-    values = {name: float(widget.locator(f'input[data-name="{name}"]').input_value()) for name in NAMES}
+    values = {
+        name: float(widget.locator(f'input[data-name="{name}"]').input_value()) for name in NAMES
+    }
     want = expected(values)
     got = {name: number(widget.locator(f'[data-eq="{name}"]').inner_text()) for name in RESULTS}
     assert got == {name: unsigned_zero(f"{want[name]:.3f}") for name in RESULTS}

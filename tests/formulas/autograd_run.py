@@ -1,4 +1,6 @@
-"""A run of an LSTM in PyTorch's autograd, written out gate by gate, which the checks of formulas compare with."""
+"""A run of an LSTM in PyTorch's autograd, written out gate by gate, which the checks of formulas
+compare with.
+"""
 
 from functools import cache
 from types import SimpleNamespace
@@ -17,10 +19,11 @@ def same(one, other):
 
 @cache
 def run():
-    """T steps of an LSTM in PyTorch, one tensor for each letter and step; `.grad` of each is its total derivative.
+    """T steps of an LSTM in PyTorch, one tensor for each letter and step; `.grad` of each is its
+    total derivative.
 
-    Step t of the formulas is index t; index 0 is the initial state. Each gate has matrices of its own, so that nothing
-    here depends on how the blocks are put side by side.
+    Step t of the formulas is index t; index 0 is the initial state. Each gate has matrices of its
+    own, so that nothing here depends on how the blocks are put side by side.
     """
     generator = torch.Generator().manual_seed(0)
 
@@ -28,7 +31,9 @@ def run():
         return torch.randn(*shape, generator=generator, dtype=torch.float64, requires_grad=True)
 
     Wx, Wh, b = ({gate: draw(*shape) for gate in "ifgo"} for shape in ((D, H), (H, H), (H,)))
-    r = SimpleNamespace(Wx=Wx, Wh=Wh, b=b, x=[None], i=[None], f=[None], g=[None], o=[None], a=[None])
+    r = SimpleNamespace(
+        Wx=Wx, Wh=Wh, b=b, x=[None], i=[None], f=[None], g=[None], o=[None], a=[None]
+    )
     r.h, r.c = [draw(N, H)], [draw(N, H)]
     for t in range(1, T + 1):
         r.x.append(draw(N, D))
@@ -41,13 +46,23 @@ def run():
         for tensor in (*r.a[t].values(), r.i[t], r.f[t], r.g[t], r.o[t], r.c[t], r.h[t]):
             tensor.retain_grad()
     # The loss looks at every hidden state; its immediate derivative by h_t is r.immediate[t].
-    r.immediate = [None, *(torch.randn(N, H, generator=generator, dtype=torch.float64) for _ in range(T))]
+    r.immediate = [
+        None,
+        *(torch.randn(N, H, generator=generator, dtype=torch.float64) for _ in range(T)),
+    ]
     loss = sum((r.immediate[t] * r.h[t]).sum() for t in range(1, T + 1))
     loss.backward()
-    r.da = [None, *(torch.cat([r.a[t][gate].grad for gate in "ifgo"], dim=1) for t in range(1, T + 1))]
-    r.packed = {name: torch.cat([w[gate] for gate in "ifgo"], dim=-1) for name, w in (("Wx", Wx), ("Wh", Wh), ("b", b))}
+    r.da = [
+        None,
+        *(torch.cat([r.a[t][gate].grad for gate in "ifgo"], dim=1) for t in range(1, T + 1)),
+    ]
+    r.packed = {
+        name: torch.cat([w[gate] for gate in "ifgo"], dim=-1)
+        for name, w in (("Wx", Wx), ("Wh", Wh), ("b", b))
+    }
     r.dpacked = {
-        name: torch.cat([w[gate].grad for gate in "ifgo"], dim=-1) for name, w in (("Wx", Wx), ("Wh", Wh), ("b", b))
+        name: torch.cat([w[gate].grad for gate in "ifgo"], dim=-1)
+        for name, w in (("Wx", Wx), ("Wh", Wh), ("b", b))
     }
     return r
 
@@ -59,6 +74,8 @@ def comes_back(r, t):
 
 def ours(r, t):
     """h and c of step t by `lstm_step`."""
-    arrays = [array.detach().numpy() for array in (r.x[t], r.h[t - 1], r.c[t - 1], *r.packed.values())]
+    arrays = [
+        array.detach().numpy() for array in (r.x[t], r.h[t - 1], r.c[t - 1], *r.packed.values())
+    ]
     h, c, cache = lstm_step(*arrays)
     return torch.from_numpy(h), torch.from_numpy(c), cache

@@ -9,7 +9,9 @@ from tests.formulas.autograd_run import H, N, T, comes_back, run, same
 chapter = Chapter("bptt")
 
 
-@chapter.shows("eq-bptt-total", r"\bar h_t = \frac{\partial L}{\partial h_t} + \bar a_{t+1} W_h^\top")
+@chapter.shows(
+    "eq-bptt-total", r"\bar h_t = \frac{\partial L}{\partial h_t} + \bar a_{t+1} W_h^\top"
+)
 def total_and_immediate():
     r = run()
     for t in range(1, T):
@@ -28,10 +30,16 @@ def sigmoid_prime():
     a = torch.linspace(-4, 4, 9, dtype=torch.float64, requires_grad=True)
     torch.sigmoid(a).sum().backward()
     e, s = torch.exp(-a), torch.sigmoid(a)
-    assert same(a.grad, e / (1 + e) ** 2) and same(a.grad, 1 / (1 + e) * e / (1 + e)) and same(a.grad, s * (1 - s))
+    assert (
+        same(a.grad, e / (1 + e) ** 2)
+        and same(a.grad, 1 / (1 + e) * e / (1 + e))
+        and same(a.grad, s * (1 - s))
+    )
 
 
-@chapter.shows("eq-bptt-tanh-slope", r"\frac{dy}{da} = \frac{\cosh^2(a) - \sinh^2(a)}{\cosh^2(a)} = 1 - y^2")
+@chapter.shows(
+    "eq-bptt-tanh-slope", r"\frac{dy}{da} = \frac{\cosh^2(a) - \sinh^2(a)}{\cosh^2(a)} = 1 - y^2"
+)
 def tanh_prime():
     a = torch.linspace(-4, 4, 9, dtype=torch.float64, requires_grad=True)
     torch.tanh(a).sum().backward()
@@ -52,7 +60,9 @@ def product_by_weights():
     bar_a = r.da[1]
     (bar_a * (x @ W)).sum().backward()
     d, k = 1, 7
-    assert same(W.grad[d, k], sum(x[n, d] * bar_a[n, k] for n in range(N))) and same(W.grad, x.T @ bar_a)
+    assert same(W.grad[d, k], sum(x[n, d] * bar_a[n, k] for n in range(N))) and same(
+        W.grad, x.T @ bar_a
+    )
 
 
 @chapter.shows(
@@ -83,7 +93,9 @@ def output_gate():
 def cell_state():
     r = run()
     for t in range(1, T + 1):
-        assert same(r.c[t].grad, comes_back(r, t) + r.h[t].grad * r.o[t] * (1 - torch.tanh(r.c[t]) ** 2))
+        assert same(
+            r.c[t].grad, comes_back(r, t) + r.h[t].grad * r.o[t] * (1 - torch.tanh(r.c[t]) ** 2)
+        )
 
 
 @chapter.shows(
@@ -130,7 +142,9 @@ def affine():
     packed = {name: array.detach().requires_grad_() for name, array in r.packed.items()}
     a = r.x[2].detach() @ packed["Wx"] + r.h[1].detach() @ packed["Wh"] + packed["b"]
     (r.da[2] * a).sum().backward()
-    assert same(packed["Wx"].grad, r.x[2].T @ r.da[2]) and same(packed["Wh"].grad, r.h[1].T @ r.da[2])
+    assert same(packed["Wx"].grad, r.x[2].T @ r.da[2]) and same(
+        packed["Wh"].grad, r.h[1].T @ r.da[2]
+    )
     assert same(packed["b"].grad, r.da[2].sum(dim=0))
 
 
@@ -152,7 +166,10 @@ def sums_over_time():
 
 @chapter.shows(
     "eq-bptt-taylor",
-    r"\frac{L(p + \varepsilon) - L(p - \varepsilon)}{2 \varepsilon} = L'(p) + \frac{\varepsilon^2}{6} L'''(p) + \dots",
+    (
+        r"\frac{L(p + \varepsilon) - L(p - \varepsilon)}{2 \varepsilon} = L'(p) + "
+        r"\frac{\varepsilon^2}{6} L'''(p) + \dots"
+    ),
 )
 def taylor():
     p, eps = 0.7, 1e-2  # L = exp: all derivatives are exp(p)
@@ -165,12 +182,17 @@ def taylor():
     r"""\text{error} \;\approx\; \frac{\varepsilon^2}{6}\, |L'''| + \frac{u\, |L|}{\varepsilon}""",
 )
 def error_of_the_quotient():
-    # L = 1 + p**3 / 6 at p = 0: L' = 0 and the third derivative is 1, so what the quotient says is its error.
+    # L = 1 + p**3 / 6 at p = 0: L' = 0 and the third derivative is 1, so what the quotient says is
+    # its error.
     for eps in (0.1, 0.3):
         quotient = ((1 + eps**3 / 6) - (1 - eps**3 / 6)) / (2 * eps)
         assert np.isclose(quotient, eps**2 / 6)
-    eps, u = 1e-9, np.finfo(float).eps / 2  # here the first part is far below the rounding of L, which is near 1
-    errors = [((1 + p) - (1 - p)) / 2 / eps - p / eps for p in eps * np.random.default_rng(0).uniform(0.5, 1.5, 200)]
+    # here the first part is far below the rounding of L, which is near 1
+    eps, u = 1e-9, np.finfo(float).eps / 2
+    errors = [
+        ((1 + p) - (1 - p)) / 2 / eps - p / eps
+        for p in eps * np.random.default_rng(0).uniform(0.5, 1.5, 200)
+    ]
     assert 0.1 * u / eps < np.sqrt(np.mean(np.square(errors))) < 10 * u / eps
 
 
@@ -181,7 +203,10 @@ def error_of_the_quotient():
 )
 def best_step():
     u, L, third = 1.1e-16, 3.0, 20.0
-    error = lambda eps: eps**2 / 6 * third + u * L / eps  # noqa: E731
+
+    def error(eps):
+        return eps**2 / 6 * third + u * L / eps
+
     best = np.cbrt(3 * u * L / third)
     assert np.isclose(best / 3 * third, u * L / best**2)
     assert error(best) < min(error(0.99 * best), error(1.01 * best))
@@ -194,22 +219,34 @@ def best_step():
 )
 def relative_error():
     # The page defines it in code, and asserts there what the text says of 0 and 1.
-    line = "return np.linalg.norm(a - n) / (np.linalg.norm(a) + np.linalg.norm(n)) if a.any() or n.any() else 0.0"
+    line = (
+        "return np.linalg.norm(a - n) / (np.linalg.norm(a) + np.linalg.norm(n)) if a.any() or "
+        "n.any() else 0.0"
+    )
     source = source_of("bptt")
-    assert line in source and "assert relative_error(u, u) == 0 and relative_error(u, v) == 1" in source
+    assert (
+        line in source
+        and "assert relative_error(u, u) == 0 and relative_error(u, v) == 1" in source
+    )
 
 
 @chapter.shows(
     "eq-bptt-projection",
-    r"\frac{L(W + \varepsilon v) - L(W - \varepsilon v)}{2\varepsilon} \approx \langle \bar W, v \rangle "
+    r"\frac{L(W + \varepsilon v) - L(W - \varepsilon v)}{2\varepsilon} \approx \langle \bar W, v "
+    r"\rangle "
     r"= \sum_{jk} \bar W_{jk}\, v_{jk}",
 )
 def projection():
     rng = np.random.default_rng(0)
     W, v, eps = rng.normal(size=(3, 4)), rng.normal(size=(3, 4)), 1e-6
-    loss = lambda W: np.tanh(W).sum() ** 2  # noqa: E731
+
+    def loss(W):
+        return np.tanh(W).sum() ** 2
+
     bar_W = 2 * np.tanh(W).sum() * (1 - np.tanh(W) ** 2)
-    assert np.isclose((loss(W + eps * v) - loss(W - eps * v)) / (2 * eps), (bar_W * v).sum(), rtol=1e-7)
+    assert np.isclose(
+        (loss(W + eps * v) - loss(W - eps * v)) / (2 * eps), (bar_W * v).sum(), rtol=1e-7
+    )
 
 
 test_a_formula_is_right, test_every_formula_has_its_check = chapter.tests()

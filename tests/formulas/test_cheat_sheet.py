@@ -1,4 +1,6 @@
-"""The formulas of the cheat sheet: shorter forms of those of the chapters, checked by the same run."""
+"""The formulas of the cheat sheet: shorter forms of those of the chapters, checked by the same
+run.
+"""
 
 import torch
 
@@ -41,7 +43,12 @@ def the_cell():
 def one_step_back():
     r = run()
     for t in range(1, T + 1):
-        dc, dh, tanh_c, (i, f, g, o) = r.c[t].grad, r.h[t].grad, torch.tanh(r.c[t]), (r.i[t], r.f[t], r.g[t], r.o[t])
+        dc, dh, tanh_c, (i, f, g, o) = (
+            r.c[t].grad,
+            r.h[t].grad,
+            torch.tanh(r.c[t]),
+            (r.i[t], r.f[t], r.g[t], r.o[t]),
+        )
         assert same(dc, comes_back(r, t) + dh * o * (1 - tanh_c**2))
         da = (
             dc * g * i * (1 - i),

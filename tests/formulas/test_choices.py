@@ -8,7 +8,10 @@ from tests.chapter_formulas import Chapter
 chapter = Chapter("choices")
 
 
-@chapter.shows("eq-choices-paired", r"\mathrm{Var}(a - b) = \mathrm{Var}(a) + \mathrm{Var}(b) - 2\,\mathrm{Cov}(a, b)")
+@chapter.shows(
+    "eq-choices-paired",
+    r"\mathrm{Var}(a - b) = \mathrm{Var}(a) + \mathrm{Var}(b) - 2\,\mathrm{Cov}(a, b)",
+)
 def paired():
     rng = np.random.default_rng(0)
     hard = rng.normal(size=400_000)
@@ -16,7 +19,10 @@ def paired():
     (var_a, cov), (_, var_b) = np.cov(a, b)
     assert np.isclose(np.var(a - b, ddof=1), var_a + var_b - 2 * cov)
     # The numbers of the two models by hand: 0.2^2 + 0.3^2 + 0.5^2
-    assert np.isclose(np.var(a - b, ddof=1), 0.2**2 + 0.3**2 + 0.5**2, rtol=0.02) and np.var(a - b) < var_a + var_b
+    assert (
+        np.isclose(np.var(a - b, ddof=1), 0.2**2 + 0.3**2 + 0.5**2, rtol=0.02)
+        and np.var(a - b) < var_a + var_b
+    )
 
 
 @chapter.shows("eq-choices-interval", r"\bar d \pm t_{n-1,\,0.975} \, \frac{s_d}{\sqrt n}")

@@ -1,4 +1,6 @@
-"""The formulas of the page *What cures a vanishing gradient?*, by backpropagation and by drawing."""
+"""The formulas of the page *What cures a vanishing gradient?*, by backpropagation and by
+drawing.
+"""
 
 import numpy as np
 import torch
@@ -14,7 +16,8 @@ def parts_by_lag(T=12, H=5):
     torch.manual_seed(0)
     x = torch.randn(T, 3, dtype=torch.float64)
     Wx, W = torch.randn(3, H, dtype=torch.float64) / 2, torch.randn(H, H, dtype=torch.float64) / 4
-    copies = [W.clone().requires_grad_() for _ in range(T)]  # one weight for each step, all of one value
+    # one weight for each step, all of one value
+    copies = [W.clone().requires_grad_() for _ in range(T)]
     h = torch.zeros(H, dtype=torch.float64)
     for t in range(T):
         h = torch.tanh(x[t] @ Wx + h @ copies[t])
@@ -24,7 +27,8 @@ def parts_by_lag(T=12, H=5):
 @chapter.shows(
     "eq-cures-clip",
     r"g = \sum_k g_k \;\;\longrightarrow\;\; s\,g = \sum_k s\,g_k, \qquad "
-    r"\frac{\lVert s\,g_k \rVert}{\lVert s\,g_0 \rVert} = \frac{\lVert g_k \rVert}{\lVert g_0 \rVert}",
+    r"\frac{\lVert s\,g_k \rVert}{\lVert s\,g_0 \rVert} = \frac{\lVert g_k \rVert}{\lVert g_0 "
+    r"\rVert}",
 )
 def clipping_keeps_the_proportions_of_the_lags():
     parts = parts_by_lag()
@@ -34,22 +38,33 @@ def clipping_keeps_the_proportions_of_the_lags():
     assert s < 1 and np.allclose(clipped["Wh"], s * whole)
     norms = np.linalg.norm(parts, axis=(1, 2))
     assert norms[10] < 1e-2 * norms[1]  # it vanishes, so there is something to cure
-    assert np.allclose(np.linalg.norm(s * parts, axis=(1, 2))[1:] / (s * norms[1]), norms[1:] / norms[1])
+    assert np.allclose(
+        np.linalg.norm(s * parts, axis=(1, 2))[1:] / (s * norms[1]), norms[1:] / norms[1]
+    )
 
 
 @chapter.shows(
     "eq-cures-bias",
-    r"f = \sigma(\ln u) = \frac{u}{1 + u}, \qquad f^{\,u} = \Big(1 + \frac{1}{u}\Big)^{-u} \approx \frac{1}{e}",
+    (
+        r"f = \sigma(\ln u) = \frac{u}{1 + u}, \qquad f^{\,u} = \Big(1 + \frac{1}{u}\Big)^{-u} "
+        r"\approx \frac{1}{e}"
+    ),
 )
 def a_bias_of_ln_u_forgets_in_u_steps():
     for u in (10.0, 50.0, 200.0):
         assert np.isclose(sigmoid(np.log(u)), u / (1 + u))
-        assert np.isclose(sigmoid(np.log(u)) ** u, (1 + 1 / u) ** -u) and abs((1 + 1 / u) ** -u - 1 / np.e) < 0.02
+        assert (
+            np.isclose(sigmoid(np.log(u)) ** u, (1 + 1 / u) ** -u)
+            and abs((1 + 1 / u) ** -u - 1 / np.e) < 0.02
+        )
 
 
 @chapter.shows(
     "eq-cures-chrono",
-    r"b_f = \ln u, \quad b_i = -\ln u, \qquad u \text{ drawn evenly from } 1 \text{ to } T_{\max} - 1",
+    (
+        r"b_f = \ln u, \quad b_i = -\ln u, \qquad u \text{ drawn evenly from } 1 \text{ to } "
+        r"T_{\max} - 1"
+    ),
 )
 def chrono_draws_forgetting_times_evenly():
     write, keep, *rest = chrono_bias(np.random.default_rng(0), 20_000, 50).reshape(4, -1)

@@ -1,4 +1,6 @@
-"""The formulas of the page *Where is it wrong, and is that luck?*, by counting and by simulation."""
+"""The formulas of the page *Where is it wrong, and is that luck?*, by counting and by
+simulation.
+"""
 
 import numpy as np
 
@@ -21,7 +23,9 @@ def mean_of_slices():
 
 
 def false_alarms(m, level, together, draws=20_000):
-    """Share of draws in which at least one of m p-values of true null hypotheses is below the level."""
+    """Share of draws in which at least one of m p-values of true null hypotheses is below the
+    level.
+    """
     p = np.random.default_rng(m).random((draws, 1 if together else m))
     return np.mean((p < level).any(axis=1))
 
@@ -34,7 +38,8 @@ def bonferroni():
     for m in (2, 10, 70):
         assert np.isclose(sum([0.05 / m] * m), 0.05)
         assert 0.04 < false_alarms(m, 0.05 / m, together=False) <= 0.055
-        assert false_alarms(m, 0.05 / m, together=True) <= 0.055 / m + 0.005  # slices that are all the same
+        # slices that are all the same
+        assert false_alarms(m, 0.05 / m, together=True) <= 0.055 / m + 0.005
 
 
 @chapter.shows("eq-errors-some", r"P(\text{at least one false alarm}) = 1 - (1 - \alpha)^m")

@@ -1,4 +1,6 @@
-"""The formulas of the page *Vanishing and exploding gradients*: autograd, closed forms and brute force find what they say."""
+"""The formulas of the page *Vanishing and exploding gradients*: autograd, closed forms and brute
+force find what they say.
+"""
 
 from functools import cache
 
@@ -14,7 +16,9 @@ T, D, H = 5, 3, 4
 
 @cache
 def run():
-    """T steps of a plain RNN on one example, a row: every h_t in a list, index 0 is the initial state; and the weights."""
+    """T steps of a plain RNN on one example, a row: every h_t in a list, index 0 is the initial
+    state; and the weights.
+    """
     generator = torch.Generator().manual_seed(0)
 
     def draw(*shape):
@@ -30,7 +34,9 @@ def run():
 def by_autograd(t):
     """Jacobian of step t, (H, H): derivative of h_t by h_{t-1}, row by row."""
     *_, h = run()
-    return torch.cat([torch.autograd.grad(h[t][0, j], h[t - 1], retain_graph=True)[0] for j in range(H)])
+    return torch.cat(
+        [torch.autograd.grad(h[t][0, j], h[t - 1], retain_graph=True)[0] for j in range(H)]
+    )
 
 
 def product(s, t):
@@ -184,7 +190,8 @@ def powers():
     r"\lim_{k \to \infty} \sigma_{\max}\big(W^k\big)^{1/k} = \rho(W)",
 )
 def gelfand():
-    # A Jordan block has a closed form: the power k of [[r, 1], [0, r]] is [[r^k, k r^(k-1)], [0, r^k]].
+    # A Jordan block has a closed form: the power k of [[r, 1], [0, r]] is [[r^k, k r^(k-1)], [0,
+    # r^k]].
     r, W = 0.9, np.array([[0.9, 1.0], [0.0, 0.9]])
     roots = []
     for k in (10, 100, 1000, 5000):
@@ -210,7 +217,9 @@ def clip_norm():
         assert torch.allclose(got, want, rtol=1e-4)  # PyTorch adds 1e-6 to the norm
 
 
-@chapter.shows("eq-fading-clip-value", r"g_k \;\leftarrow\; \max\big(-\theta, \min(\theta, g_k)\big)")
+@chapter.shows(
+    "eq-fading-clip-value", r"g_k \;\leftarrow\; \max\big(-\theta, \min(\theta, g_k)\big)"
+)
 def clip_value():
     weight = torch.nn.Parameter(torch.zeros(50))
     weight.grad = 3 * row(50).float()

@@ -17,8 +17,17 @@ SIZES = ((2, 3, 5, 4), (1, 1, 1, 1), (3, 7, 2, 6))  # N, T, D, H
 
 
 def counted(N, T, D, H):
-    """Operations of the products, forward and backward, as PyTorch counts them, and by shape of the products."""
-    shapes = {"x": (N, T, D), "h0": (N, H), "c0": (N, H), "Wx": (D, 4 * H), "Wh": (H, 4 * H), "b": (4 * H,)}
+    """Operations of the products, forward and backward, as PyTorch counts them, and by shape of the
+    products.
+    """
+    shapes = {
+        "x": (N, T, D),
+        "h0": (N, H),
+        "c0": (N, H),
+        "Wx": (D, 4 * H),
+        "Wh": (H, 4 * H),
+        "b": (4 * H,),
+    }
     arguments = {name: torch.ones(shape, requires_grad=True) for name, shape in shapes.items()}
     with FlopCounterMode(display=False) as forward:
         h, _ = lstm_forward_torch(**arguments)
@@ -32,7 +41,12 @@ def product():
     """A product written out, one multiplication and one addition at a time."""
     rng = np.random.default_rng(0)
     for N, K, M in ((2, 3, 4), (1, 5, 1)):
-        a, b, out, operations = rng.normal(size=(N, K)), rng.normal(size=(K, M)), np.zeros((N, M)), 0
+        a, b, out, operations = (
+            rng.normal(size=(N, K)),
+            rng.normal(size=(K, M)),
+            np.zeros((N, M)),
+            0,
+        )
         for n, k, m in np.ndindex(N, K, M):
             out[n, m] += a[n, k] * b[k, m]
             operations += 2
@@ -61,10 +75,13 @@ def total():
 
 
 @chapter.shows(
-    "eq-fast-intensity", r"I = \frac{2 \cdot N \cdot H \cdot 4H}{4\,(NH + 4H^2 + 4NH)} = \frac{2NH}{4H + 5N}"
+    "eq-fast-intensity",
+    r"I = \frac{2 \cdot N \cdot H \cdot 4H}{4\,(NH + 4H^2 + 4NH)} = \frac{2NH}{4H + 5N}",
 )
 def intensity():
-    """Operations of a product over the bytes of its three arrays; N/2 for a small batch, 2H/5 for a large one."""
+    """Operations of a product over the bytes of its three arrays; N/2 for a small batch, 2H/5 for a
+    large one.
+    """
     for n, size in ((1, 128), (32, 128), (7, 3)):
         h, Wh = np.ones((n, size), np.float32), np.ones((size, 4 * size), np.float32)
         moved = h.nbytes + Wh.nbytes + (h @ Wh).nbytes
@@ -97,7 +114,10 @@ def throughput():
 
 @chapter.shows(
     "eq-fast-chain",
-    r"1 - s = \frac{2 \cdot 2\,NT \cdot 4H \cdot H}{3 \cdot 2\,NT \cdot 4H (D + H)} = \frac{2H}{3\,(D + H)}",
+    (
+        r"1 - s = \frac{2 \cdot 2\,NT \cdot 4H \cdot H}{3 \cdot 2\,NT \cdot 4H (D + H)} = "
+        r"\frac{2H}{3\,(D + H)}"
+    ),
 )
 def chain():
     """What PyTorch counts without the products that wait for no step, over all that it counts."""

@@ -11,12 +11,20 @@ from tests.chapter_formulas import Chapter
 chapter = Chapter("first-lstm")
 
 
-@chapter.shows("eq-first-cross-entropy", r"L = -\frac{1}{M-1} \sum_{t=1}^{M-1} \ln p(x_{t+1} \mid x_1, \ldots, x_t)")
+@chapter.shows(
+    "eq-first-cross-entropy",
+    r"L = -\frac{1}{M-1} \sum_{t=1}^{M-1} \ln p(x_{t+1} \mid x_1, \ldots, x_t)",
+)
 def cross_entropy_of_a_text():
     text = "abracadabra"
     alphabet, M = sorted(set(text)), len(text)
     # A model that one can count with: the next letter depends on the last one.
-    p = {pair: weight for pair, weight in zip([(a, b) for a in alphabet for b in alphabet], range(1, 26), strict=True)}
+    p = {
+        pair: weight
+        for pair, weight in zip(
+            [(a, b) for a in alphabet for b in alphabet], range(1, 26), strict=True
+        )
+    }
     p = {(a, b): w / sum(p[a, x] for x in alphabet) for (a, b), w in p.items()}
     by_hand = -sum(np.log(p[pair]) for pair in pairwise(text)) / (M - 1)
     logits = np.log([[[p[a, x] for x in alphabet] for a in text[:-1]]])
@@ -41,8 +49,12 @@ def scores_and_softmax():
     z = z.numpy()
     assert np.allclose(z, h @ W_y + b_y, rtol=1e-12)
     for n, t, k in np.ndindex(2, 3, 7):
-        assert np.isclose(p[n, t, k], np.exp(z[n, t, k]) / sum(np.exp(z[n, t, j]) for j in range(7)), rtol=1e-12)
-        assert np.isclose(cross_entropy(z[n : n + 1, t : t + 1], np.array([[k]]))[0], -np.log(p[n, t, k]))
+        assert np.isclose(
+            p[n, t, k], np.exp(z[n, t, k]) / sum(np.exp(z[n, t, j]) for j in range(7)), rtol=1e-12
+        )
+        assert np.isclose(
+            cross_entropy(z[n : n + 1, t : t + 1], np.array([[k]]))[0], -np.log(p[n, t, k])
+        )
 
 
 test_a_formula_is_right, test_every_formula_has_its_check = chapter.tests()

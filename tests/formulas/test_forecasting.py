@@ -1,4 +1,6 @@
-"""The formulas of the page *Is it better than yesterday?*, by loops, by simulation, and by another minimiser."""
+"""The formulas of the page *Is it better than yesterday?*, by loops, by simulation, and by another
+minimiser.
+"""
 
 import numpy as np
 import torch
@@ -10,7 +12,9 @@ chapter = Chapter("forecasting")
 PAGE = experiment("forecasting")
 
 
-@chapter.shows("eq-forecasting-naive", r"\hat y_{t+h} = y_t \qquad \text{and} \qquad \hat y_{t+h} = y_{t+h-P}")
+@chapter.shows(
+    "eq-forecasting-naive", r"\hat y_{t+h} = y_t \qquad \text{and} \qquad \hat y_{t+h} = y_{t+h-P}"
+)
 def forecasts_that_cost_nothing():
     y = np.random.default_rng(0).normal(size=80)
     T, K, P = 14, 6, 12
@@ -22,7 +26,8 @@ def forecasts_that_cost_nothing():
         for h in range(1, K + 1):
             assert last[row, h - 1] == y[t] and season[row, h - 1] == y[t + h - P]
             assert task.future[row, h - 1] == y[t + h]
-    assert np.isnan(PAGE.Task(y, 4, 2, P).seasonal_naive()[0]).all()  # no season before: no forecast
+    # no season before: no forecast
+    assert np.isnan(PAGE.Task(y, 4, 2, P).seasonal_naive()[0]).all()
 
 
 @chapter.shows("eq-forecasting-root", r"\sqrt{\mathrm{E}\,(y_{t+h} - y_t)^2} = \sigma \sqrt h")
@@ -79,7 +84,9 @@ def test_no_window_of_a_fold_knows_a_value_that_had_not_been_measured():
         assert task.future[parts.validation].max() <= now
         assert task.future[parts.train].max() <= task.past[parts.validation[0], -1]
         tested.append(parts.test)
-    assert np.array_equal(np.concatenate(tested), np.arange(int(0.6 * len(task.past)), len(task.past)))
+    assert np.array_equal(
+        np.concatenate(tested), np.arange(int(0.6 * len(task.past)), len(task.past))
+    )
 
 
 test_a_formula_is_right, test_every_formula_has_its_check = chapter.tests()

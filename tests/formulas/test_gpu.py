@@ -30,7 +30,10 @@ def throughput():
 
 @chapter.shows(
     "eq-gpu-half",
-    r"\lim_{N \to \infty} R(N) = \frac{T}{b}, \qquad R\Big(\frac{a}{b}\Big) = \frac{1}{2} \cdot \frac{T}{b}",
+    (
+        r"\lim_{N \to \infty} R(N) = \frac{T}{b}, \qquad R\Big(\frac{a}{b}\Big) = \frac{1}{2} "
+        r"\cdot \frac{T}{b}"
+    ),
 )
 def half():
     assert sympy.limit(RATE, N, sympy.oo) == T / b
@@ -63,14 +66,16 @@ def move():
 
 
 @chapter.shows(
-    "eq-gpu-bytes", r"\frac{s_{\text{one-hot}}}{s_{\text{numbers}}} = \frac{4\, N T V}{8\, N T} = \frac{V}{2}"
+    "eq-gpu-bytes",
+    r"\frac{s_{\text{one-hot}}}{s_{\text{numbers}}} = \frac{4\, N T V}{8\, N T} = \frac{V}{2}",
 )
 def size():
     for V in (3, 90):
         ids = torch.randint(0, V, (5, 7))
         one_hot = torch.nn.functional.one_hot(ids, V).to(torch.float32)
         assert (
-            one_hot.element_size() * one_hot.numel() == 4 * 5 * 7 * V and ids.element_size() * ids.numel() == 8 * 5 * 7
+            one_hot.element_size() * one_hot.numel() == 4 * 5 * 7 * V
+            and ids.element_size() * ids.numel() == 8 * 5 * 7
         )
         assert one_hot.nbytes / ids.nbytes == V / 2
 
@@ -118,7 +123,9 @@ test_a_formula_is_right, test_every_formula_has_its_check = chapter.tests()
 
 def reader():
     """The function of the page that reads what was measured."""
-    source = re.search(r"^def measured_on_a_gpu.*?(?=^\S)", source_of("gpu"), re.DOTALL | re.MULTILINE)
+    source = re.search(
+        r"^def measured_on_a_gpu.*?(?=^\S)", source_of("gpu"), re.DOTALL | re.MULTILINE
+    )
     assert source is not None
     names = {"json": json, "Path": Path}
     exec(source[0], names)
@@ -132,20 +139,35 @@ def test_the_table_is_shown_as_soon_as_there_is_one(tmp_path):
         "twin, torch.compile": {"not there": "no compiler"},
     }
     report = {
-        "machine": {"gpu": "Made-up GPU", "torch": "9.9", "date": "2001-02-03", "cuda": "1.2", "cudnn": 3},
+        "machine": {
+            "gpu": "Made-up GPU",
+            "torch": "9.9",
+            "date": "2001-02-03",
+            "cuda": "1.2",
+            "cudnn": 3,
+        },
         "results": [{"N, T, D, H": [1, 2, 3, 4], "precision": "TF32", "tokens per second": rates}],
         "gpu against cpu": {"from N": 16},
     }
     (tmp_path / "gpu.json").write_text(json.dumps(report), encoding="utf-8")
     table = reader()(tmp_path)
     assert "**Made-up GPU**, 2001-02-03, PyTorch 9.9, CUDA 1.2, cuDNN 3" in table
-    assert "| 1, 2, 3, 4 | TF32 | 89 | - | - | 1,234,567 |" in table and "from a batch of 16 on" in table
+    assert (
+        "| 1, 2, 3, 4 | TF32 | 89 | - | - | 1,234,567 |" in table
+        and "from a batch of 16 on" in table
+    )
 
 
 def test_a_file_that_is_missing_or_damaged_gives_a_sentence(tmp_path):
     read = reader()
     assert "no measurement from a GPU" in read(tmp_path)
-    for text in ("", "[1]", "{}", '{"machine": {}, "results": [{"precision": "TF32"}]}', '{"machine": {}}'):
+    for text in (
+        "",
+        "[1]",
+        "{}",
+        '{"machine": {}, "results": [{"precision": "TF32"}]}',
+        '{"machine": {}}',
+    ):
         (tmp_path / "gpu.json").write_text(text, encoding="utf-8")
         told = read(tmp_path)
         assert told.startswith("The repository holds no measurement from a GPU") and "|" not in told

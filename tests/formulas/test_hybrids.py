@@ -26,7 +26,8 @@ def affine(layer, x):
 
 @chapter.shows(
     "eq-hybrids-min",
-    r"f_t, \, i_t = \sigma(W x_t + b), \qquad h_t = a_t \odot h_{t-1} + b_t, \qquad a_t = \frac{f_t}{f_t + i_t}, "
+    r"f_t, \, i_t = \sigma(W x_t + b), \qquad h_t = a_t \odot h_{t-1} + b_t, \qquad a_t = "
+    r"\frac{f_t}{f_t + i_t}, "
     r"\quad b_t = \frac{i_t}{f_t + i_t} \odot g_t",
 )
 def min_lstm():
@@ -68,7 +69,8 @@ def the_state_comes_to_rest():
         h = a * h + b
         assert np.allclose(h, a**t * h0 + (1 - a**t) / (1 - a) * b)
     assert np.allclose(h, b / (1 - a))
-    # Two layers of the page on a row of ones: after some steps no output moves any more. An LSTM is free to go on.
+    # Two layers of the page on a row of ones: after some steps no output moves any more. An LSTM is
+    # free to go on.
     ones = torch.tensor(np.eye(2)[np.ones((1, 3000), int)], dtype=torch.float32)
     for seed in range(3):
         torch.manual_seed(seed)
@@ -88,7 +90,9 @@ def scalar_cell():
     layer = PAGE.SLSTM(3, H).double()
     h = c = n = np.zeros((2, H))
     for t, out in enumerate(layer(x).detach().numpy().swapaxes(0, 1)):
-        i, f, g, o = np.split(affine(layer.of_x, x[:, t].numpy()) + affine(layer.of_h, h), 4, axis=1)
+        i, f, g, o = np.split(
+            affine(layer.of_x, x[:, t].numpy()) + affine(layer.of_h, h), 4, axis=1
+        )
         c, n = sigmoid(f) * c + np.exp(i) * np.tanh(g), sigmoid(f) * n + np.exp(i)
         h = sigmoid(o) * c / n
         assert np.allclose(out, h)
@@ -96,7 +100,8 @@ def scalar_cell():
 
 @chapter.shows(
     "eq-hybrids-mlstm",
-    r"C_t = f_t \, C_{t-1} + i_t \, v_t k_t^{\top}, \qquad n_t = f_t \, n_{t-1} + i_t \, k_t, \qquad "
+    r"C_t = f_t \, C_{t-1} + i_t \, v_t k_t^{\top}, \qquad n_t = f_t \, n_{t-1} + i_t \, k_t, "
+    r"\qquad "
     r"h_t = o_t \odot \frac{C_t \, q_t}{\max\{\lvert n_t^{\top} q_t \rvert, \, 1\}}",
 )
 def matrix_cell():
@@ -115,7 +120,8 @@ def matrix_cell():
 
 
 @chapter.shows(
-    "eq-hybrids-stream", r"4 \cdot 2H \;\text{ bytes} \qquad \text{against} \qquad 4 \cdot 2HBT \;\text{ bytes}"
+    "eq-hybrids-stream",
+    r"4 \cdot 2H \;\text{ bytes} \qquad \text{against} \qquad 4 \cdot 2HBT \;\text{ bytes}",
 )
 def bytes_of_a_stream():
     H, B, T = 16, 2, 30

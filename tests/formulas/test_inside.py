@@ -1,4 +1,6 @@
-"""The formulas of the page *What did it read*, beside Captum, finite differences and scikit-learn."""
+"""The formulas of the page *What did it read*, beside Captum, finite differences and
+scikit-learn.
+"""
 
 import numpy as np
 import torch
@@ -39,7 +41,10 @@ def length_of_the_gradient():
     model, e = a_model()
     by_differences = [
         np.linalg.norm(
-            [(score(model, moved(e, t, d, 1e-5)) - score(model, moved(e, t, d, -1e-5))) / 2e-5 for d in range(5)]
+            [
+                (score(model, moved(e, t, d, 1e-5)) - score(model, moved(e, t, d, -1e-5))) / 2e-5
+                for d in range(5)
+            ]
         )
         for t in range(len(e))
     ]
@@ -75,17 +80,23 @@ def integrated():
         assert torch.allclose(found, theirs[0].sum(dim=1), atol=1e-9)
 
 
-@chapter.shows("eq-inside-r2", r"R^2 = 1 - \frac{\sum_k (y_k - \hat y_k)^2}{\sum_k (y_k - \bar y)^2}")
+@chapter.shows(
+    "eq-inside-r2", r"R^2 = 1 - \frac{\sum_k (y_k - \hat y_k)^2}{\sum_k (y_k - \bar y)^2}"
+)
 def share_of_the_variance():
     rng = np.random.default_rng(0)
     x, y = rng.normal(size=(60, 3)), rng.normal(size=60)
     said = LinearRegression().fit(x, y).predict(x)
     by_hand = 1 - np.sum((y - said) ** 2) / np.sum((y - y.mean()) ** 2)
-    assert np.isclose(by_hand, r2_score(y, said)) and np.isclose(r2_score(y, np.full(60, y.mean())), 0)
+    assert np.isclose(by_hand, r2_score(y, said)) and np.isclose(
+        r2_score(y, np.full(60, y.mean())), 0
+    )
 
 
 def test_words_that_can_matter_are_those_whose_exchange_changes_the_label():
-    """By the grammar itself: exchange a word for one of its own place, and see whether the label can change."""
+    """By the grammar itself: exchange a word for one of its own place, and see whether the label
+    can change.
+    """
     from lstm_ref.data.review_grammar import ADJECTIVES, SHAPES, review
 
     rng = np.random.default_rng(0)
@@ -96,7 +107,9 @@ def test_words_that_can_matter_are_those_whose_exchange_changes_the_label():
             kind = PAGE.kinds(sentence)
             decides = [k for k in range(len(sentence)) if kind[k] == "decides"]
             assert sum(sentence[k] in ADJECTIVES for k in decides) == 1
-            good = next(sentence[k] for k in decides if sentence[k] in ADJECTIVES) in ADJECTIVES[:10]
+            good = (
+                next(sentence[k] for k in decides if sentence[k] in ADJECTIVES) in ADJECTIVES[:10]
+            )
             text_of = " ".join(sentence[k] for k in decides)
             turns = sum(word in text_of.split() for word in ("never", "nobody", "anything"))
             turns += text_of.split().count("not")
@@ -108,7 +121,9 @@ def test_holding_no_unit_changes_nothing():
     x, _ = PAGE.brackets(np.random.default_rng(0), 5, 12)
     with torch.no_grad():
         logits = model(PAGE.one_hot(x[:, :-1])).flatten(0, 1)
-        whole = torch.nn.functional.cross_entropy(logits, torch.from_numpy(x[:, 1:]).flatten()).item()
+        whole = torch.nn.functional.cross_entropy(
+            logits, torch.from_numpy(x[:, 1:]).flatten()
+        ).item()
     assert np.isclose(PAGE.loss_with_held(model, x), whole, rtol=1e-5)
 
 

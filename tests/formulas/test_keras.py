@@ -47,7 +47,9 @@ def cell():
 
 @chapter.shows("eq-keras-mask-output", r"y_t = m_t\, h_t + (1 - m_t)\, y_{t-1}")
 def mask_output():
-    """Masks on either side, with holes, and a row that is all padding; h is that of the steps that are left."""
+    """Masks on either side, with holes, and a row that is all padding; h is that of the steps that
+    are left.
+    """
     mask = np.array([[1, 1, 0, 0, 0], [0, 0, 1, 1, 1], [1, 0, 1, 0, 1]], bool)
     out = layer()(X, mask=mask).numpy()
     zero = layer(zero_output_for_mask=True)(X, mask=mask).numpy()
@@ -85,7 +87,9 @@ def stateful():
     \end{aligned}""",
 )
 def shrink():
-    """All cases of a target, and of a memory that is the target or an independent bit, one by one."""
+    """All cases of a target, and of a memory that is the target or an independent bit, one by
+    one.
+    """
     a, rho = sympy.symbols("a rho", positive=True)
     expected = rho * sum((m - a * m) ** 2 for m in (-1, 1)) / 2
     expected += (1 - rho) * sum((y - a * m) ** 2 for y in (-1, 1) for m in (-1, 1)) / 4
@@ -101,7 +105,10 @@ def shrink():
 )
 def floor():
     V = sympy.Symbol("V", positive=True)
-    assert sympy.simplify(-sympy.log(sympy.E / (sympy.E + V - 1)) - sympy.log(1 + (V - 1) / sympy.E)) == 0
+    assert (
+        sympy.simplify(-sympy.log(sympy.E / (sympy.E + V - 1)) - sympy.log(1 + (V - 1) / sympy.E))
+        == 0
+    )
     for count in (2, 5, 30):
         least = float(np.log(1 + (count - 1) / np.e))
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)

@@ -38,7 +38,10 @@ def tensors(params):
 
 @chapter.shows(
     "eq-layer-reach",
-    r"\frac{\partial h_{n,t}}{\partial x_{m,s}} = 0 \quad \text{whenever } m \ne n \text{ or } s > t",
+    (
+        r"\frac{\partial h_{n,t}}{\partial x_{m,s}} = 0 \quad \text{whenever } m \ne n \text{ or } "
+        r"s > t"
+    ),
 )
 def reach():
     """Autograd's whole Jacobian has blocks of zeros there and only there."""
@@ -102,7 +105,9 @@ def directions():
     assert close(torch_lstm([pair])(torch.tensor(X))[0].detach().numpy(), h)
 
 
-@chapter.shows("eq-layer-summary", r"s = \big[\, \overrightarrow{h}_T \mid \overleftarrow{h}_1 \,\big]")
+@chapter.shows(
+    "eq-layer-summary", r"s = \big[\, \overrightarrow{h}_T \mid \overleftarrow{h}_1 \,\big]"
+)
 def summary():
     """It is what PyTorch returns as h_n, and not the output of the last step."""
     pair, (h, _, _) = both_directions()
@@ -172,7 +177,9 @@ def dropout_memory():
     def mean(f):
         return sum(f(c, z) * chance for c, z, chance in cases)
 
-    r2 = mean(lambda c, z: c * c * z) ** 2 / (mean(lambda c, z: c**2) * mean(lambda c, z: (c * z) ** 2))
+    r2 = mean(lambda c, z: c * c * z) ** 2 / (
+        mean(lambda c, z: c**2) * mean(lambda c, z: (c * z) ** 2)
+    )
     assert np.isclose(r2, keep**steps) and np.isclose(r2, 1 / mean(lambda c, z: z**2))
 
 
@@ -182,7 +189,9 @@ def dropout_memory():
     = n\, \operatorname{Var}[w]\, \mathbb{E}[x^2]""",
 )
 def variance():
-    """Weights and inputs that take few values, and all cases, one by one. The inputs have a mean, the weights have none."""
+    """Weights and inputs that take few values, and all cases, one by one. The inputs have a mean,
+    the weights have none.
+    """
     w_values, x_values, n = (-0.7, 0.0, 0.7), (0.5, 2.0), 3
     ws = np.array(np.meshgrid(*[w_values] * n)).reshape(n, -1)  # each equally likely
     xs = np.array(np.meshgrid(*[x_values] * n)).reshape(n, -1)
@@ -222,7 +231,10 @@ def glorot():
     assert abs(W.var() / (2 / 800) - 1) < 0.02 and np.abs(W).max() <= np.sqrt(6 / 800)
 
 
-@chapter.shows("eq-layer-orthogonal", r"\lVert v W \rVert^2 = v\, W W^\top v^\top = v\, v^\top = \lVert v \rVert^2")
+@chapter.shows(
+    "eq-layer-orthogonal",
+    r"\lVert v W \rVert^2 = v\, W W^\top v^\top = v\, v^\top = \lVert v \rVert^2",
+)
 def lengths_are_kept():
     W, v = orthogonal(np.random.default_rng(10), (6, 6)), np.random.default_rng(11).normal(size=6)
     assert close(W @ W.T, np.eye(6)) and close(np.linalg.norm(v @ W), np.linalg.norm(v))
@@ -252,7 +264,9 @@ def chrono():
 def first_state():
     first = torch.tensor(H0[0], requires_grad=True)
     dh = np.random.default_rng(13).normal(size=(N, T, H))
-    h, _ = lstm_forward_torch(torch.tensor(X), first.expand(N, H), torch.tensor(C0), **tensors(PARAMS))
+    h, _ = lstm_forward_torch(
+        torch.tensor(X), first.expand(N, H), torch.tensor(C0), **tensors(PARAMS)
+    )
     (h * torch.tensor(dh)).sum().backward()
     _, _, cache = lstm_forward(X, np.tile(H0[0], (N, 1)), C0, **PARAMS)
     assert close(lstm_backward(dh, cache).dh0.sum(axis=0), first.grad.numpy())

@@ -47,7 +47,9 @@ def memory():
 def recursion():
     r = run(examples=1)
     for k in range(1, T):
-        assert same(r.a[k].grad, r.immediate[k] @ slopes(r, k) + r.a[k + 1].grad @ r.Wh.T @ slopes(r, k))
+        assert same(
+            r.a[k].grad, r.immediate[k] @ slopes(r, k) + r.a[k + 1].grad @ r.Wh.T @ slopes(r, k)
+        )
 
 
 @chapter.shows(
@@ -93,7 +95,9 @@ def truncated():
     for tau in (1, PIECE, T):
         r = run(cut=tau, examples=1)
         starts = {t: tau * ((t - 1) // tau) + 1 for t in range(1, T + 1)}
-        expected = sum(r.h[k - 1].T @ path(r, k, t) for t in range(1, T + 1) for k in range(starts[t], t + 1))
+        expected = sum(
+            r.h[k - 1].T @ path(r, k, t) for t in range(1, T + 1) for k in range(starts[t], t + 1)
+        )
         assert same(r.Wh.grad, expected)
     assert not same(run(cut=PIECE, examples=1).Wh.grad, run(examples=1).Wh.grad)
 

@@ -36,7 +36,10 @@ def forget_and_write():
 )
 def candidate():
     r = run()
-    assert all(same(ours(r, t)[1], r.f[t] * r.c[t - 1] + r.i[t] * r.g[t]) and (r.g[t].abs() < 1).all() for t in (1, 2))
+    assert all(
+        same(ours(r, t)[1], r.f[t] * r.c[t - 1] + r.i[t] * r.g[t]) and (r.g[t].abs() < 1).all()
+        for t in (1, 2)
+    )
 
 
 @chapter.shows("eq-cell-output", r"h_t = o_t \tanh(c_t)")
@@ -80,7 +83,10 @@ def six_equations():
 def one_product():
     r = run()
     a = r.x[2] @ r.packed["Wx"] + r.h[1] @ r.packed["Wh"] + r.packed["b"]
-    assert all(same(part, r.a[2][gate]) for part, gate in zip(torch.split(a, H, dim=1), "ifgo", strict=True))
+    assert all(
+        same(part, r.a[2][gate])
+        for part, gate in zip(torch.split(a, H, dim=1), "ifgo", strict=True)
+    )
 
 
 def stacked(r, gate):
@@ -104,7 +110,12 @@ def seed_notation():
     z = torch.cat([r.h[0][0], r.x[1][0]])
     f, i, C_tilde, o = (
         squash(stacked(r, gate) @ z + r.b[gate])
-        for gate, squash in (("f", torch.sigmoid), ("i", torch.sigmoid), ("g", torch.tanh), ("o", torch.sigmoid))
+        for gate, squash in (
+            ("f", torch.sigmoid),
+            ("i", torch.sigmoid),
+            ("g", torch.tanh),
+            ("o", torch.sigmoid),
+        )
     )
     C = f * r.c[0][0] + i * C_tilde
     assert same(C, r.c[1][0]) and same(o * torch.tanh(C), r.h[1][0])
@@ -134,7 +145,9 @@ def half_life():
     b_f = np.log(0.9 / 0.1)  # f = 0.9
     nothing, c = np.zeros((1, 1)), np.full((1, 1), 3.0)
     for _ in range(7):
-        _, c, _ = lstm_step(nothing, nothing, c, np.zeros((1, 4)), np.zeros((1, 4)), np.array([0, b_f, 0, 0]))
+        _, c, _ = lstm_step(
+            nothing, nothing, c, np.zeros((1, 4)), np.zeros((1, 4)), np.array([0, b_f, 0, 0])
+        )
     assert np.isclose(c.item() / 3, 0.9**7)
     k = np.log(2) / -np.log(1 / (1 + np.exp(-b_f)))
     assert np.isclose(0.9**k, 0.5) and 6 < k < 7
@@ -142,7 +155,10 @@ def half_life():
 
 @chapter.shows(
     "eq-cell-forget-product",
-    r"\frac{\partial c_T}{\partial c_0}\bigg|_{\text{gates fixed}} = f_1 \odot f_2 \odot \cdots \odot f_T",
+    (
+        r"\frac{\partial c_T}{\partial c_0}\bigg|_{\text{gates fixed}} = f_1 \odot f_2 \odot "
+        r"\cdots \odot f_T"
+    ),
 )
 def product_of_forget_gates():
     r = run()

@@ -42,7 +42,11 @@ def tensors(params):
 def masked():
     """The formula, step by step, against each sequence alone; the mask has holes, too."""
     holes = np.random.default_rng(4).random((N, T)) < 0.6
-    for mask in (padding_mask(np.array([5, 1, 3]), T), padding_mask(np.array([2, 5, 4]), T, side="left"), holes):
+    for mask in (
+        padding_mask(np.array([5, 1, 3]), T),
+        padding_mask(np.array([2, 5, 4]), T, side="left"),
+        holes,
+    ):
         h, c, y = H0, C0, []
         for t in range(T):
             m = mask[:, t : t + 1].astype(float)
@@ -77,9 +81,16 @@ def diluted():
     )
     rho = mask.sum() / (N * T)
     assert close(over_all.item(), rho * ignored.item())
-    gradients = [torch.autograd.grad(loss, logits, retain_graph=True)[0].numpy() for loss in (over_all, ignored)]
+    gradients = [
+        torch.autograd.grad(loss, logits, retain_graph=True)[0].numpy()
+        for loss in (over_all, ignored)
+    ]
     loss, dlogits = cross_entropy(logits.detach().numpy(), targets.numpy(), mask)
-    assert close(gradients[0], rho * gradients[1]) and close(dlogits, gradients[1]) and close(loss, ignored.item())
+    assert (
+        close(gradients[0], rho * gradients[1])
+        and close(dlogits, gradients[1])
+        and close(loss, ignored.item())
+    )
 
 
 test_a_formula_is_right, test_every_formula_has_its_check = chapter.tests()

@@ -1,4 +1,6 @@
-"""The formulas of the page *Which number would have warned you?*, beside scikit-learn, statsmodels, SciPy, brute force."""
+"""The formulas of the page *Which number would have warned you?*, beside scikit-learn, statsmodels,
+SciPy, brute force.
+"""
 
 import numpy as np
 from scipy.stats import norm
@@ -34,9 +36,13 @@ def four_counts():
     assert PAGE.counts(y, z > 0) == [TP, FP, FN, TN]
     precision, recall = TP / (TP + FP), TP / (TP + FN)
     assert np.isclose((TP + TN) / (TP + FP + FN + TN), np.mean(y == (z > 0)))
-    assert np.isclose(precision, precision_score(y, z > 0)) and np.isclose(recall, recall_score(y, z > 0))
+    assert np.isclose(precision, precision_score(y, z > 0)) and np.isclose(
+        recall, recall_score(y, z > 0)
+    )
     f1 = f1_score(y, z > 0)
-    assert np.isclose(2 / (1 / precision + 1 / recall), f1) and np.isclose(2 * TP / (2 * TP + FP + FN), f1)
+    assert np.isclose(2 / (1 / precision + 1 / recall), f1) and np.isclose(
+        2 * TP / (2 * TP + FP + FN), f1
+    )
     found = PAGE.metrics(y, z)
     assert np.allclose([found["precision"], found["recall"], found["F1"]], [precision, recall, f1])
 
@@ -67,7 +73,9 @@ def area_is_a_share_of_pairs():
     assert np.isclose(np.mean((events > quiet) + 0.5 * (events == quiet)), roc_auc_score(y, z))
 
 
-@chapter.shows("eq-measure-threshold", r"p > \frac{C_{\text{false}}}{C_{\text{false}} + C_{\text{miss}}}")
+@chapter.shows(
+    "eq-measure-threshold", r"p > \frac{C_{\text{false}}}{C_{\text{false}} + C_{\text{miss}}}"
+)
 def cheapest_threshold():
     false, miss = 1.0, 4.0
     p = np.linspace(0.001, 0.999, 999)
@@ -97,7 +105,9 @@ def new_shares():
     assert np.allclose(odds(0.3) + PAGE.shift(0.8, 0.3), odds(0.8), atol=1e-12)
 
 
-@chapter.shows("eq-measure-ece", r"\mathrm{ECE} = \sum_b \frac{n_b}{n} \, \lvert \bar y_b - \bar p_b \rvert")
+@chapter.shows(
+    "eq-measure-ece", r"\mathrm{ECE} = \sum_b \frac{n_b}{n} \, \lvert \bar y_b - \bar p_b \rvert"
+)
 def calibration_error():
     rng = np.random.default_rng(3)
     p = rng.random(200_000)
@@ -126,7 +136,9 @@ def quadratic():
     for k in (0, 3, 20, 39, 40):
         guess, p = k / n, np.linspace(0, 1, 1001)
         near = (guess - p) ** 2 <= u**2 * p * (1 - p) / n + 1e-15
-        assert np.array_equal((1 + u**2 / n) * p**2 - (2 * guess + u**2 / n) * p + guess**2 <= 1e-15, near)
+        assert np.array_equal(
+            (1 + u**2 / n) * p**2 - (2 * guess + u**2 / n) * p + guess**2 <= 1e-15, near
+        )
 
 
 @chapter.shows(
@@ -180,14 +192,21 @@ def averages():
     assert np.isclose(each.mean(), f1_score(y, said, average="macro"))
     assert np.isclose(np.sum(np.bincount(y) / 300 * each), f1_score(y, said, average="weighted"))
     micro = 2 * TP.sum() / (2 * TP.sum() + FP.sum() + FN.sum())
-    assert np.isclose(micro, f1_score(y, said, average="micro")) and np.isclose(micro, np.mean(y == said))
+    assert np.isclose(micro, f1_score(y, said, average="micro")) and np.isclose(
+        micro, np.mean(y == said)
+    )
 
 
-@chapter.shows("eq-measure-skill", r"\text{skill} = 1 - \frac{\mathrm{RMSE}}{\mathrm{RMSE}_{\text{baseline}}}")
+@chapter.shows(
+    "eq-measure-skill", r"\text{skill} = 1 - \frac{\mathrm{RMSE}}{\mathrm{RMSE}_{\text{baseline}}}"
+)
 def skill_score():
     rng = np.random.default_rng(6)
     y, forecast, baseline = rng.normal(size=(3, 50))
-    rmse = lambda f: np.sqrt(np.mean((f - y) ** 2))  # noqa: E731
+
+    def rmse(f):
+        return np.sqrt(np.mean((f - y) ** 2))
+
     assert np.isclose(skill(y, forecast, baseline), 1 - rmse(forecast) / rmse(baseline))
 
 
@@ -198,9 +217,13 @@ def skill_score():
 )
 def sequences():
     p = np.random.default_rng(7).uniform(0.1, 1, size=30)
-    assert np.isclose(perplexity(-np.log(p)), np.prod(p) ** (-1 / 30))  # the geometric mean of 1 / p
+    # the geometric mean of 1 / p
+    assert np.isclose(perplexity(-np.log(p)), np.prod(p) ** (-1 / 30))
     # One substitution, one deletion, two insertions; 4 + 2 words
-    references, hypotheses = ["the cat sat down", "come here"], ["the hat sat", "oh please come here"]
+    references, hypotheses = (
+        ["the cat sat down", "come here"],
+        ["the hat sat", "oh please come here"],
+    )
     assert word_error_rate(references, hypotheses) == (1 + 1 + 2) / 6
 
 

@@ -26,7 +26,13 @@ def two_ways():
     r, last = autograd_run.run(), autograd_run.T
     with torch.no_grad():
         w = {name: array.clone() for name, array in r.packed.items()}
-    h, c, a, f, o = [r.h[0].detach().requires_grad_()], [r.c[0].detach().requires_grad_()], [None], [None], [None]
+    h, c, a, f, o = (
+        [r.h[0].detach().requires_grad_()],
+        [r.c[0].detach().requires_grad_()],
+        [None],
+        [None],
+        [None],
+    )
     for t in range(1, last + 1):
         a.append(r.x[t].detach() @ w["Wx"] + h[-1] @ w["Wh"] + w["b"])
         a_i, a_f, a_g, a_o = a[t].chunk(4, dim=1)

@@ -1,4 +1,6 @@
-"""The formulas of the page *Which remedy helps, and by how much?*, by PyTorch's own and by simulation."""
+"""The formulas of the page *Which remedy helps, and by how much?*, by PyTorch's own and by
+simulation.
+"""
 
 import numpy as np
 import torch
@@ -11,13 +13,18 @@ chapter = Chapter("overfitting")
 
 @chapter.shows(
     "eq-overfitting-temperature",
-    r"L(\tau) = -\frac{1}{n} \sum_{k=1}^{n} \ln \frac{e^{z_{k,y_k} / \tau}}{\sum_j e^{z_{k,j} / \tau}}",
+    (
+        r"L(\tau) = -\frac{1}{n} \sum_{k=1}^{n} \ln \frac{e^{z_{k,y_k} / \tau}}{\sum_j e^{z_{k,j} "
+        r"/ \tau}}"
+    ),
 )
 def loss_at_a_temperature():
     rng = np.random.default_rng(0)
     z, y = rng.normal(size=(50, 3)) * 4, rng.integers(3, size=50)
     for tau in (0.5, 1.0, 3.0):
-        written = -np.mean([np.log(np.exp(z[k, y[k]] / tau) / np.exp(z[k] / tau).sum()) for k in range(50)])
+        written = -np.mean(
+            [np.log(np.exp(z[k, y[k]] / tau) / np.exp(z[k] / tau).sum()) for k in range(50)]
+        )
         own = torch.nn.functional.cross_entropy(torch.from_numpy(z / tau), torch.from_numpy(y))
         assert np.isclose(written, own.item())
         assert np.array_equal(z.argmax(axis=1), (z / tau).argmax(axis=1))
@@ -25,7 +32,10 @@ def loss_at_a_temperature():
 
 @chapter.shows(
     "eq-overfitting-penalties",
-    r"L_2: \quad L + \frac{\lambda}{2} \sum_k w_k^2 \qquad\qquad L_1: \quad L + \lambda \sum_k \lvert w_k \rvert",
+    (
+        r"L_2: \quad L + \frac{\lambda}{2} \sum_k w_k^2 \qquad\qquad L_1: \quad L + \lambda \sum_k "
+        r"\lvert w_k \rvert"
+    ),
 )
 def penalties():
     w, strength = np.array([3.0, -0.5, 0.01]), 0.2

@@ -37,7 +37,9 @@ def seen_as_context(s):
     return sum(count(s + x) for x in set(TEXT))
 
 
-@chapter.shows("eq-perplexity-chain", r"p(x_1, \ldots, x_M) = \prod_{t=1}^{M} p(x_t \mid x_1, \ldots, x_{t-1})")
+@chapter.shows(
+    "eq-perplexity-chain", r"p(x_1, \ldots, x_M) = \prod_{t=1}^{M} p(x_t \mid x_1, \ldots, x_{t-1})"
+)
 def chain():
     p = joint()
     for text in product(range(LETTERS), repeat=LENGTH):
@@ -53,7 +55,9 @@ def chain():
 )
 def nats():
     p, text = joint(), (2, 0, 1, 1)
-    assert np.isclose(-log(p[text]) / LENGTH, np.mean([-log(conditional(p, text, t)) for t in range(LENGTH)]))
+    assert np.isclose(
+        -log(p[text]) / LENGTH, np.mean([-log(conditional(p, text, t)) for t in range(LENGTH)])
+    )
 
 
 @chapter.shows(
@@ -67,7 +71,11 @@ def nats():
 def perplexity():
     p, text = joint(), (2, 0, 1, 1)
     steps = np.array([conditional(p, text, t) for t in range(LENGTH)])
-    lines = [np.exp(-np.log(steps).mean()), p[text] ** (-1 / LENGTH), np.prod(1 / steps) ** (1 / LENGTH)]
+    lines = [
+        np.exp(-np.log(steps).mean()),
+        p[text] ** (-1 / LENGTH),
+        np.prod(1 / steps) ** (1 / LENGTH),
+    ]
     assert np.allclose(lines, lines[0])
     uniform = np.full((7,) * 3, 7.0**-3)
     assert np.isclose(uniform[1, 2, 3] ** (-1 / 3), 7)  # as undecided as a die with that many sides
@@ -81,7 +89,8 @@ def perplexity():
     \end{aligned}""",
 )
 def units():
-    surprise = np.random.default_rng(0).exponential(size=12)  # of twelve letters, in words of 3, 4 and 5
+    # of twelve letters, in words of 3, 4 and 5
+    surprise = np.random.default_rng(0).exponential(size=12)
     words = [part.sum() for part in np.split(surprise, [3, 7])]
     assert np.isclose(3 * np.mean(words), 12 * surprise.mean())
     assert np.isclose(np.exp(np.mean(words)), np.exp(surprise.mean()) ** (12 / 3))
@@ -109,12 +118,16 @@ def relative_frequencies():
     r"p_k(x \mid s) = \frac{n(s\,x) + u(s)\, p_{k-1}(x \mid s')}{n(s) + u(s)}",
 )
 def interpolation():
-    """Read as a mixture with a weight; it sums to 1 for contexts that were seen and for those that were not."""
+    """Read as a mixture with a weight; it sums to 1 for contexts that were seen and for those that
+    were not.
+    """
     alphabet = sorted({*TEXT, "z"})
 
     def p(x, s):
         shorter = p(x, s[1:]) if s else 1 / len(alphabet)
-        followers = Counter(TEXT[j + len(s)] for j in range(len(TEXT) - len(s)) if TEXT[j:].startswith(s))
+        followers = Counter(
+            TEXT[j + len(s)] for j in range(len(TEXT) - len(s)) if TEXT[j:].startswith(s)
+        )
         n, u = followers.total(), len(followers)
         if n == 0:
             return shorter
@@ -141,7 +154,8 @@ def backoff_is_no_probability():
         seen = count(s + x)
         return seen / seen_as_context(s) if seen else 0.4 * score(x, s[1:])
 
-    # After "a" came b, c and d, so a and r get 0.4 times their share of all 11 letters on top of a full 1.
+    # After "a" came b, c and d, so a and r get 0.4 times their share of all 11 letters on top of a
+    # full 1.
     assert np.isclose(sum(score(x, "a") for x in "abcdr"), 1 + 0.4 * (5 + 2) / 11)
 
 
@@ -154,7 +168,9 @@ def backoff_is_no_probability():
     \end{aligned}""",
 )
 def what_each_forecasts_without_error():
-    """A constant, a season, and a season on a straight line: each is the next forecast's special case."""
+    """A constant, a season, and a season on a straight line: each is the next forecast's special
+    case.
+    """
     t, P = np.arange(60), 12
     season = np.random.default_rng(0).normal(size=P)[t % P]
     forecasts = [

@@ -35,7 +35,8 @@ def scale():
     r"w_t = w_{t-1} + \varepsilon_t, \qquad \mathrm{E}[\,w_{t+h} \mid w_1, \ldots, w_t\,] = w_t",
 )
 def walk():
-    # From one past, many futures: their mean is the last value, and no other constant has a smaller error.
+    # From one past, many futures: their mean is the last value, and no other constant has a smaller
+    # error.
     rng = np.random.default_rng(2)
     past = np.cumsum(rng.normal(size=50))
     future = past[-1] + np.cumsum(rng.normal(size=(200_000, 7)), axis=1)

@@ -17,20 +17,25 @@ def random(*shape, seed=0):
     return torch.tensor(np.random.default_rng(seed).normal(size=shape))
 
 
-@chapter.shows("eq-pytorch-product", r"\bar u_i = \sum_k \bar y_k\, \frac{\partial y_k}{\partial u_i}")
+@chapter.shows(
+    "eq-pytorch-product", r"\bar u_i = \sum_k \bar y_k\, \frac{\partial y_k}{\partial u_i}"
+)
 def product():
     """Of an LSTM step, with the whole matrix of derivatives by central differences."""
     x, h, c = random(2, 3), random(2, 4, seed=1), random(2, 4, seed=2)
-    weights = {name: torch.tensor(w) for name, w in init_lstm(np.random.default_rng(3), 3, 4).items()}
+    weights = {
+        name: torch.tensor(w) for name, w in init_lstm(np.random.default_rng(3), 3, 4).items()
+    }
     y_bar, eps = random(2, 4, seed=4), 1e-6
     u = h.clone().requires_grad_()
     (by_autograd,) = torch.autograd.grad(lstm_step_torch(x, u, c, **weights)[1], u, y_bar)
     for place in np.ndindex(*h.shape):
         shift = torch.zeros_like(h)
         shift[place] = eps
-        column = (lstm_step_torch(x, h + shift, c, **weights)[1] - lstm_step_torch(x, h - shift, c, **weights)[1]) / (
-            2 * eps
-        )
+        column = (
+            lstm_step_torch(x, h + shift, c, **weights)[1]
+            - lstm_step_torch(x, h - shift, c, **weights)[1]
+        ) / (2 * eps)
         assert torch.isclose((y_bar * column).sum(), by_autograd[place], rtol=1e-7, atol=1e-9)
 
 
@@ -43,7 +48,9 @@ def product():
     \end{aligned}""",
 )
 def floor():
-    """Both lines against cross_entropy; the bound against a numerical optimiser and by its one case of equality."""
+    """Both lines against cross_entropy; the bound against a numerical optimiser and by its one case
+    of equality.
+    """
     for C, right in ((2, 1), (3, 0), (10, 7)):
         p = random(C, seed=C).softmax(dim=0)
         loss = cross_entropy(p[None], torch.tensor([right])).item()
@@ -51,7 +58,9 @@ def floor():
         assert np.isclose(loss, -np.log(exp[right] / exp.sum()))
         assert np.isclose(loss, np.log(1 + np.delete(exp / exp[right], right).sum()))
         bound = np.log(1 + (C - 1) * np.exp(-1))
-        assert np.isclose(cross_entropy(torch.eye(C)[right][None], torch.tensor([right])).item(), bound)
+        assert np.isclose(
+            cross_entropy(torch.eye(C)[right][None], torch.tensor([right])).item(), bound
+        )
 
         def loss_of(z, right=right):
             return cross_entropy(torch.tensor(z)[None].softmax(dim=1), torch.tensor([right])).item()
@@ -84,7 +93,9 @@ def two_biases():
     zeros = np.zeros((2, 4))
 
     def loss(b):
-        return (lstm_forward(x.numpy(), zeros, zeros, before["Wx"], before["Wh"], b)[0][:, -1] ** 2).sum()
+        return (
+            lstm_forward(x.numpy(), zeros, zeros, before["Wx"], before["Wh"], b)[0][:, -1] ** 2
+        ).sum()
 
     of_the_sum = [(loss(before["b"] + s) - loss(before["b"] - s)) / 2e-6 for s in 1e-6 * np.eye(16)]
     optimiser = torch.optim.SGD(lstm.parameters(), lr=eta)
@@ -93,7 +104,9 @@ def two_biases():
     assert np.allclose(lstm.bias_ih_l0.grad, of_the_sum, rtol=1e-6, atol=1e-8)
     optimiser.step()
     after = params_from_torch(lstm)
-    assert np.allclose(after["b"], before["b"] - 2 * eta * np.array(of_the_sum), rtol=1e-6, atol=1e-8)
+    assert np.allclose(
+        after["b"], before["b"] - 2 * eta * np.array(of_the_sum), rtol=1e-6, atol=1e-8
+    )
 
 
 test_a_formula_is_right, test_every_formula_has_its_check = chapter.tests()

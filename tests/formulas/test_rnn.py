@@ -52,17 +52,23 @@ def comes_back():
         h = r.h[t].detach().requires_grad_()
         a = r.x[t + 1].detach() @ r.Wx.detach() + h @ r.Wh.detach() + r.b.detach()
         (back,) = torch.autograd.grad(a, h, grad_outputs=r.a[t + 1].grad)
-        assert same(back, torch.einsum("nj,ij->ni", r.a[t + 1].grad, r.Wh)) and same(back, r.a[t + 1].grad @ r.Wh.T)
+        assert same(back, torch.einsum("nj,ij->ni", r.a[t + 1].grad, r.Wh)) and same(
+            back, r.a[t + 1].grad @ r.Wh.T
+        )
 
 
-@chapter.shows("eq-rnn-total", r"\bar h_t = \frac{\partial L}{\partial h_t} + \bar a_{t+1} W_h^\top")
+@chapter.shows(
+    "eq-rnn-total", r"\bar h_t = \frac{\partial L}{\partial h_t} + \bar a_{t+1} W_h^\top"
+)
 def total():
     r = run()
     assert all(same(r.h[t].grad, r.immediate[t] + r.a[t + 1].grad @ r.Wh.T) for t in range(1, T))
     assert same(r.h[T].grad, r.immediate[T])
 
 
-@chapter.shows("eq-rnn-tanh-slope", r"\frac{dy}{da} = \frac{\cosh^2 a - \sinh^2 a}{\cosh^2 a} = 1 - y^2")
+@chapter.shows(
+    "eq-rnn-tanh-slope", r"\frac{dy}{da} = \frac{\cosh^2 a - \sinh^2 a}{\cosh^2 a} = 1 - y^2"
+)
 def slope_of_tanh():
     a = sympy.Symbol("a", real=True)
     slope = sympy.diff(sympy.sinh(a) / sympy.cosh(a), a)

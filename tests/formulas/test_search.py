@@ -20,7 +20,8 @@ def at_random():
 
 
 @chapter.shows(
-    "eq-search-halving", r"n \left( r_1 + \frac{r_2 - r_1}{\eta} + \frac{r_3 - r_2}{\eta^2} \right) = B \, r_3"
+    "eq-search-halving",
+    r"n \left( r_1 + \frac{r_2 - r_1}{\eta} + \frac{r_3 - r_2}{\eta^2} \right) = B \, r_3",
 )
 def price_of_halving():
     # Updates counted one by one: 45 start, each third goes on.
@@ -30,13 +31,17 @@ def price_of_halving():
         trained[: n // eta**rung] = updates
     full_runs = trained.sum() / rungs[2]
     assert np.isclose(
-        n * (rungs[0] + (rungs[1] - rungs[0]) / eta + (rungs[2] - rungs[1]) / eta**2), full_runs * rungs[2]
+        n * (rungs[0] + (rungs[1] - rungs[0]) / eta + (rungs[2] - rungs[1]) / eta**2),
+        full_runs * rungs[2],
     )
 
 
 @chapter.shows(
     "eq-search-improvement",
-    r"\mathrm{EI} = \mathrm{E}\big[\max(y^* - y, 0)\big] = s \, \big(u \, \Phi(u) + \varphi(u)\big)",
+    (
+        r"\mathrm{EI} = \mathrm{E}\big[\max(y^* - y, 0)\big] = s \, \big(u \, \Phi(u) + "
+        r"\varphi(u)\big)"
+    ),
 )
 def expected_improvement():
     for best, mu, s in ((0.2, 0.5, 0.3), (1.0, 0.4, 0.1), (-1.0, 2.0, 0.8)):
@@ -49,7 +54,9 @@ test_a_formula_is_right, test_every_formula_has_its_check = chapter.tests()
 
 
 def test_runs_at_once_are_those_of_torchs_own_lstm_and_adam():
-    """One run of the many, with nn.LSTM and torch.optim.Adam: the loss after twenty updates is the same."""
+    """One run of the many, with nn.LSTM and torch.optim.Adam: the loss after twenty updates is the
+    same.
+    """
     import torch
     from torch import nn
 
@@ -66,7 +73,8 @@ def test_runs_at_once_are_those_of_torchs_own_lstm_and_adam():
             bias.zero_()
         lstm.bias_ih_l0[H : 2 * H] = 2.0
     weights = [*lstm.parameters(), *affine.parameters()]
-    optimiser = torch.optim.Adam([p for p in weights if p is not lstm.bias_hh_l0], 0.01)  # one bias, as on the page
+    # one bias, as on the page
+    optimiser = torch.optim.Adam([p for p in weights if p is not lstm.bias_hh_l0], 0.01)
     for _ in range(PAGE.RUNGS[0]):
         x, y = PAGE.recall(rng, 16)
         loss = nn.functional.cross_entropy(affine(lstm(x)[0][:, -1]), y)

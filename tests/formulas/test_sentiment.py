@@ -1,4 +1,6 @@
-"""The formulas of the page *What must a model know to get "not at all bad" right?*, by search and by counting."""
+"""The formulas of the page *What must a model know to get "not at all bad" right?*, by search and
+by counting.
+"""
 
 from itertools import product
 
@@ -31,14 +33,19 @@ def best_of_all_functions_of_a_bag():
     sentences = [["a", "b"], ["b", "a"], ["a", "b"], ["c"], ["c"], ["a"], ["b", "b"]]
     y = [0, 2, 0, 1, 2, 1, 0]
     bags = sorted({tuple(sorted(s)) for s in sentences})
-    every = (dict(zip(bags, answers, strict=True)) for answers in product(range(3), repeat=len(bags)))
+    every = (
+        dict(zip(bags, answers, strict=True)) for answers in product(range(3), repeat=len(bags))
+    )
     best = max(
-        np.mean([one[tuple(sorted(s))] == label for s, label in zip(sentences, y, strict=True)]) for one in every
+        np.mean([one[tuple(sorted(s))] == label for s, label in zip(sentences, y, strict=True)])
+        for one in every
     )
     assert np.isclose(best, PAGE.ceiling(sentences, y)) and np.isclose(best, 5 / 7)
 
 
-@chapter.shows("eq-sentiment-ece", r"\mathrm{ECE} = \sum_b \frac{n_b}{n} \, \lvert a_b - \bar p_b \rvert")
+@chapter.shows(
+    "eq-sentiment-ece", r"\mathrm{ECE} = \sum_b \frac{n_b}{n} \, \lvert a_b - \bar p_b \rvert"
+)
 def calibration_of_the_answer():
     rng = np.random.default_rng(0)
     p = rng.dirichlet([1, 1, 1], size=400)
@@ -62,7 +69,11 @@ def test_exchanged_clauses_are_the_same_words_and_exchange_back():
     for sentence in PAGE.words[:2000]:
         if "," in sentence:
             other = PAGE.exchanged(sentence)
-            assert sorted(other) == sorted(sentence) and other != sentence and PAGE.exchanged(other) == sentence
+            assert (
+                sorted(other) == sorted(sentence)
+                and other != sentence
+                and PAGE.exchanged(other) == sentence
+            )
             assert PAGE.clauses(other) == PAGE.clauses(sentence)[::-1]
 
 

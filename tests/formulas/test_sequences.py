@@ -15,7 +15,10 @@ chapter = Chapter("sequences")
 def autocorrelation():
     x = np.random.default_rng(0).normal(size=50).cumsum()
     m, M = x.mean(), len(x)
-    r = [sum((x[t] - m) * (x[t + k] - m) for t in range(M - k)) / sum((x - m) ** 2) for k in range(13)]
+    r = [
+        sum((x[t] - m) * (x[t + k] - m) for t in range(M - k)) / sum((x - m) ** 2)
+        for k in range(13)
+    ]
     assert np.allclose(r, acf(x, nlags=12, fft=False)) and r[0] == 1
 
 

@@ -11,7 +11,10 @@ from tests.chapter_formulas import Chapter
 chapter = Chapter("shift")
 
 
-@chapter.shows("eq-shift-bound", r"\lvert \hat y \rvert \;\le\; \sum_{k=1}^{H} \lvert w_k \rvert + \lvert b \rvert")
+@chapter.shows(
+    "eq-shift-bound",
+    r"\lvert \hat y \rvert \;\le\; \sum_{k=1}^{H} \lvert w_k \rvert + \lvert b \rvert",
+)
 def a_forecast_is_bounded():
     torch.manual_seed(0)
     lstm, affine = nn.LSTM(1, 6, batch_first=True), nn.Linear(6, 1)
@@ -23,7 +26,14 @@ def a_forecast_is_bounded():
             x = size * torch.randn(200, 30, 1)
             assert affine(lstm(x)[0]).abs().max().item() <= most + 1e-6
         # And the bound is reached where all h are at their ends, with the signs of w.
-        assert abs(affine(affine.weight.sign()).item() - affine.bias.item() - affine.weight.abs().sum().item()) < 1e-6
+        assert (
+            abs(
+                affine(affine.weight.sign()).item()
+                - affine.bias.item()
+                - affine.weight.abs().sum().item()
+            )
+            < 1e-6
+        )
 
 
 def distributions():
@@ -38,8 +48,11 @@ def distributions():
 def total_variation():
     P, Q = distributions()
     largest = max(sum((Q - P)[list(map(bool, S))]) for S in product((0, 1), repeat=5))
-    # The best classifier of all 32 says for each value from which of the two it came; half of the cases from each.
-    best = max(sum(0.5 * (Q if s else P)[k] for k, s in enumerate(S)) for S in product((0, 1), repeat=5))
+    # The best classifier of all 32 says for each value from which of the two it came; half of the
+    # cases from each.
+    best = max(
+        sum(0.5 * (Q if s else P)[k] for k, s in enumerate(S)) for S in product((0, 1), repeat=5)
+    )
     assert np.isclose(largest, 0.5 * np.abs(P - Q).sum()) and np.isclose(largest, 2 * best - 1)
 
 

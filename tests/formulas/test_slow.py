@@ -44,7 +44,9 @@ def parts():
     whole = PAGE.gradient(model, batch)
     for cuts in ([7], [3, 11], [5, 10, 15]):
         pieces = np.split(batch, cuts)
-        assert torch.allclose(sum(PAGE.gradient(model, b, len(b) / 20) for b in pieces), whole, atol=1e-12)
+        assert torch.allclose(
+            sum(PAGE.gradient(model, b, len(b) / 20) for b in pieces), whole, atol=1e-12
+        )
 
 
 test_a_formula_is_right, test_every_formula_has_its_check = chapter.tests()

@@ -1,4 +1,6 @@
-"""The formulas of the page *How much of a network may be thrown away?*, beside NumPy and PyTorch's own pruning."""
+"""The formulas of the page *How much of a network may be thrown away?*, beside NumPy and PyTorch's
+own pruning.
+"""
 
 import numpy as np
 import torch
@@ -13,7 +15,10 @@ PAGE = experiment("smaller")
 def a_model(H=10):
     torch.manual_seed(0)
     model = PAGE.SentenceClassifier(len(PAGE.vocabulary), E=6, H=H)
-    return model, [model.lstm.weight_ih_l0.detach().numpy(), model.lstm.weight_hh_l0.detach().numpy()]
+    return model, [
+        model.lstm.weight_ih_l0.detach().numpy(),
+        model.lstm.weight_hh_l0.detach().numpy(),
+    ]
 
 
 @chapter.shows(
@@ -26,7 +31,9 @@ def mask():
         threshold = np.quantile(np.abs(np.concatenate([W.ravel() for W in whole])), share)
         thin = PAGE.pruned(model, share)
         for W, name in zip(whole, ("weight_ih_l0", "weight_hh_l0"), strict=True):
-            assert np.allclose(getattr(thin.lstm, name).detach().numpy(), W * (np.abs(W) > threshold), atol=1e-7)
+            assert np.allclose(
+                getattr(thin.lstm, name).detach().numpy(), W * (np.abs(W) > threshold), atol=1e-7
+            )
 
 
 @chapter.shows(
@@ -61,7 +68,9 @@ def rank():
             assert np.linalg.matrix_rank(thin, tol=1e-4) == r
             assert np.isclose(np.sum((W - thin) ** 2), np.sum(sigma[r:] ** 2), rtol=1e-3)
     for m, n in ((256, 64), (40, 10)):
-        assert [r for r in range(1, n) if r * (m + n) < m * n] == [r for r in range(1, n) if r < m * n / (m + n)]
+        assert [r for r in range(1, n) if r * (m + n) < m * n] == [
+            r for r in range(1, n) if r < m * n / (m + n)
+        ]
 
 
 @chapter.shows(
@@ -102,9 +111,9 @@ def test_a_whole_copy_is_a_copy():
     model, _ = a_model()
     ids = torch.randint(4, 20, (5, 9))
     assert torch.equal(PAGE.copy_of(model)(ids), model(ids))
-    assert torch.allclose(PAGE.low_rank(model, 6)(ids), PAGE.low_rank(model, 9)(ids), atol=1) and PAGE.size(
-        model
-    ) > 4 * sum(p.numel() for p in model.parameters())
+    assert torch.allclose(
+        PAGE.low_rank(model, 6)(ids), PAGE.low_rank(model, 9)(ids), atol=1
+    ) and PAGE.size(model) > 4 * sum(p.numel() for p in model.parameters())
 
 
 test_a_formula_is_right, test_every_formula_has_its_check = chapter.tests()

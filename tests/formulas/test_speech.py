@@ -1,4 +1,6 @@
-"""The formulas of the page *Where in the sound is the digit?*, by listing all paths, by SciPy and by PyTorch."""
+"""The formulas of the page *Where in the sound is the digit?*, by listing all paths, by SciPy and
+by PyTorch.
+"""
 
 import itertools
 
@@ -32,7 +34,8 @@ def bands_are_equally_wide_in_mel():
         return 2595 * np.log10(1 + f / 700)
 
     assert abs(mel(1000) - 1000) < 0.1
-    # A tone in the middle of band k of 20 is loudest there: the middles are equally far apart on the mel scale.
+    # A tone in the middle of band k of 20 is loudest there: the middles are equally far apart on
+    # the mel scale.
     top, t = mel(4000), np.arange(8000) / 8000
     for k in (6, 12, 18):
         middle = 700 * (10 ** (top * (k + 1) / 21 / 2595) - 1)
@@ -48,11 +51,14 @@ def cosine_transform():
     s, D = np.random.default_rng(0).normal(size=20), 20
     for k, c in enumerate(dct(s, norm="ortho")):
         w = np.sqrt((2 if k else 1) / D)
-        assert np.isclose(c, w * sum(s[d] * np.cos(np.pi * k * (2 * d + 1) / (2 * D)) for d in range(D)))
+        assert np.isclose(
+            c, w * sum(s[d] * np.cos(np.pi * k * (2 * d + 1) / (2 * D)) for d in range(D))
+        )
 
 
 @chapter.shows(
-    "eq-speech-ctc", r"p(y) = \sum_{\pi \text{ spells } y} \; \prod_{t=1}^{T} p_t(\pi_t), \qquad L = -\ln p(y)"
+    "eq-speech-ctc",
+    r"p(y) = \sum_{\pi \text{ spells } y} \; \prod_{t=1}^{T} p_t(\pi_t), \qquad L = -\ln p(y)",
 )
 def all_paths():
     T, V = 6, 3
@@ -60,7 +66,11 @@ def all_paths():
     for y in ((1,), (1, 2), (2, 2), (1, 2, 1)):
         total = sum(np.prod(p[np.arange(T), path]) for path in paths_that_spell(y, T, V))
         theirs = torch.nn.functional.ctc_loss(
-            torch.from_numpy(a).log_softmax(1)[:, None], torch.tensor([y]), [T], [len(y)], reduction="sum"
+            torch.from_numpy(a).log_softmax(1)[:, None],
+            torch.tensor([y]),
+            [T],
+            [len(y)],
+            reduction="sum",
         )
         assert np.isclose(-np.log(total), theirs.item())
 
@@ -92,7 +102,8 @@ def probability_minus_occupancy():
     a, p = probabilities(T, V, seed=2)
     paths = paths_that_spell(y, T, V)
     weight = np.array([np.prod(p[np.arange(T), path]) for path in paths])
-    gamma = np.einsum("n,ntk->tk", weight / weight.sum(), np.eye(V)[paths])  # share of the right paths that say k at t
+    # share of the right paths that say k at t
+    gamma = np.einsum("n,ntk->tk", weight / weight.sum(), np.eye(V)[paths])
     leaf = torch.tensor(a, requires_grad=True)
     torch.nn.functional.ctc_loss(
         leaf.log_softmax(1)[:, None], torch.tensor([y]), [T], [len(y)], reduction="sum"
@@ -101,11 +112,15 @@ def probability_minus_occupancy():
     assert np.allclose(ctc_loss(a[None], np.array([y]))[1][0], p - gamma)
 
 
-@chapter.shows("eq-speech-deaf", r"p(y) = \sum_{n=L}^{T} \binom{n-1}{L-1} \binom{T-n+L}{L} \, q^n \, b^{T-n}")
+@chapter.shows(
+    "eq-speech-deaf", r"p(y) = \sum_{n=L}^{T} \binom{n-1}{L-1} \binom{T-n+L}{L} \, q^n \, b^{T-n}"
+)
 def one_distribution_for_all_frames():
     for T, y, b in ((7, (1, 2), 0.6), (9, (3, 1, 2), 0.9), (30, (1, 2, 1), 0.95)):
         L, q = len(y), (1 - b) / 3
-        written = sum(comb(n - 1, L - 1) * comb(T - n + L, L) * q**n * b ** (T - n) for n in range(L, T + 1))
+        written = sum(
+            comb(n - 1, L - 1) * comb(T - n + L, L) * q**n * b ** (T - n) for n in range(L, T + 1)
+        )
         scores = np.log(np.broadcast_to([b, q, q, q], (1, T, 4)))
         assert np.isclose(np.exp(-ctc_loss(scores, np.array([y]))[0]), written)
 

@@ -14,7 +14,12 @@ def what_a_constant_gate_leaves():
     c = np.full((1, 1), c0)
     for k in range(1, 30):
         _, c, _ = lstm_step(
-            nothing, nothing, c, np.zeros((1, 4)), np.zeros((1, 4)), np.array([0, np.log(f / (1 - f)), 0, 0])
+            nothing,
+            nothing,
+            c,
+            np.zeros((1, 4)),
+            np.zeros((1, 4)),
+            np.array([0, np.log(f / (1 - f)), 0, 0]),
         )
         assert np.isclose(c.item() / c0, f**k, rtol=1e-12)
 

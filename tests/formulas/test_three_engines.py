@@ -14,7 +14,9 @@ U = Fraction(1, 2**24)  # unit roundoff of float32
 
 
 def one_by_one(x, w):
-    """Sum of products in float32, one after another; with it, of each product, all the factors 1 + delta that it met."""
+    """Sum of products in float32, one after another; with it, of each product, all the factors 1 +
+    delta that it met.
+    """
     total, factors = np.float32(0), []
     for k, (a, b) in enumerate(zip(x, w, strict=True)):
         product = a * b
@@ -36,10 +38,15 @@ def terms(n, seed):
 
 @chapter.shows(
     "eq-three-engines-rounded",
-    r"\hat s = \sum_{j=1}^{n} x_j w_j (1 + \delta_j)^{m_j}, \quad |\delta_j| \le u, \quad m_j \le n",
+    (
+        r"\hat s = \sum_{j=1}^{n} x_j w_j (1 + \delta_j)^{m_j}, \quad |\delta_j| \le u, \quad m_j "
+        r"\le n"
+    ),
 )
 def rounded():
-    """With exact fractions: every factor is within u of 1, there are at most n of them, and they give the sum exactly."""
+    """With exact fractions: every factor is within u of 1, there are at most n of them, and they
+    give the sum exactly.
+    """
     for n in (2, 7, 40):
         x, w, products = terms(n, n)
         total, factors = one_by_one(x, w)
@@ -61,11 +68,15 @@ def bound_of_factors():
     for n in (1, 2, 30, 500):
         for u in (U, Fraction(1, 2**11), Fraction(1, 1000)):
             assert 1 / (1 - u) ** n - 1 <= gamma(n, u)
-            assert max((1 + u) ** n - 1, 1 - (1 - u) ** n) <= 1 / (1 - u) ** n - 1  # the farthest that n factors go
-    assert 1 / (1 - U) ** 500 - 1 > gamma(500, U) * Fraction(99, 100)  # and it is not much too large
+            # the farthest that n factors go
+            assert max((1 + u) ** n - 1, 1 - (1 - u) ** n) <= 1 / (1 - u) ** n - 1
+    # and it is not much too large
+    assert 1 / (1 - U) ** 500 - 1 > gamma(500, U) * Fraction(99, 100)
 
 
-@chapter.shows("eq-three-engines-product", r"|\hat s - s| \le \gamma_n \sum_{j=1}^{n} |x_j|\, |w_j|")
+@chapter.shows(
+    "eq-three-engines-product", r"|\hat s - s| \le \gamma_n \sum_{j=1}^{n} |x_j|\, |w_j|"
+)
 def bound_of_products():
     """In any order of the terms, and for the sums of the library."""
     for n in (3, 20, 200):
@@ -87,7 +98,9 @@ def bound_of_products():
     \end{aligned}""",
 )
 def drift():
-    """What is exact is two runs, one of them pushed; what the approximation leaves out is of second order in delta."""
+    """What is exact is two runs, one of them pushed; what the approximation leaves out is of second
+    order in delta.
+    """
     w = sympy.symbols("w0:3")
     loss = sympy.sin(w[0]) * w[1] + sympy.exp(w[2] * w[0] / 3) + w[1] ** 2 * w[2]
     gradient = sympy.lambdify(w, [sympy.diff(loss, v) for v in w])

@@ -1,4 +1,6 @@
-"""The formula of the page *Is it still the same model?*, on PyTorch's own layer and on the reference."""
+"""The formula of the page *Is it still the same model?*, on PyTorch's own layer and on the
+reference.
+"""
 
 import numpy as np
 import torch
@@ -9,7 +11,9 @@ from tests.chapter_formulas import Chapter
 chapter = Chapter("tools")
 
 
-@chapter.shows("eq-tools-stream", r"F(x_{1:T}, s_0) = \bigl[\, F(x_{1:k}, s_0), \; F(x_{k+1:T}, s_k) \,\bigr]")
+@chapter.shows(
+    "eq-tools-stream", r"F(x_{1:T}, s_0) = \bigl[\, F(x_{1:k}, s_0), \; F(x_{k+1:T}, s_k) \,\bigr]"
+)
 def stops_anywhere_and_goes_on():
     N, T, D, H = 3, 9, 2, 5
     rng = np.random.default_rng(0)
@@ -28,7 +32,8 @@ def stops_anywhere_and_goes_on():
             first, state = layer(x_torch[:, :k])
             rest, _ = layer(x_torch[:, k:], state)
             assert torch.allclose(torch.cat([first, rest], dim=1), at_once, rtol=0, atol=1e-14)
-            assert not torch.allclose(layer(x_torch[:, k:])[0], at_once[:, k:], atol=1e-3)  # without the state
+            # without the state
+            assert not torch.allclose(layer(x_torch[:, k:])[0], at_once[:, k:], atol=1e-3)
 
 
 test_a_formula_is_right, test_every_formula_has_its_check = chapter.tests()

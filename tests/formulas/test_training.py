@@ -1,4 +1,6 @@
-"""The formulas of the page *What does a curve tell, and when do you stop?*, by running what they describe."""
+"""The formulas of the page *What does a curve tell, and when do you stop?*, by running what they
+describe.
+"""
 
 import numpy as np
 

@@ -21,7 +21,9 @@ def random(*shape, seed=0):
     \end{aligned}""",
 )
 def clipped_before_unscaling():
-    """PyTorch's own scaler and clipping: long gradients, and one so short that the limit is not reached."""
+    """PyTorch's own scaler and clipping: long gradients, and one so short that the limit is not
+    reached.
+    """
     S, m = 64.0, 2.0
     for size in (1.0, 1e-3):
         g = size * random(5)
@@ -34,7 +36,9 @@ def clipped_before_unscaling():
         by_formula = min(1, m / (S * g).norm().item()) * S * g / S
         assert torch.allclose(-w.detach(), by_formula, rtol=1e-5)
         length = w.detach().norm().item()
-        assert np.isclose(length, min(g.norm().item(), m / S), rtol=1e-5) and length <= m / S * (1 + 1e-6)
+        assert np.isclose(length, min(g.norm().item(), m / S), rtol=1e-5) and length <= m / S * (
+            1 + 1e-6
+        )
 
 
 test_a_formula_is_right, test_every_formula_has_its_check = chapter.tests()

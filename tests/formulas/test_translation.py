@@ -1,4 +1,6 @@
-"""The formulas of the page *Why does a translator look back?*, by the translator, by differences and by loops."""
+"""The formulas of the page *Why does a translator look back?*, by the translator, by differences
+and by loops.
+"""
 
 import math
 
@@ -94,7 +96,9 @@ def gradient_of_the_scores():
 def rule_of_length():
     table = np.log(np.random.default_rng(3).dirichlet(np.ones(4), size=4))
     for alpha in (0.0, 0.7):
-        for one in beam_search(lambda ids, s: (table[ids], s), None, start=3, end=0, longest=5, width=9, alpha=alpha):
+        for one in beam_search(
+            lambda ids, s: (table[ids], s), None, start=3, end=0, longest=5, width=9, alpha=alpha
+        ):
             path = (3, *one.ids, 0)
             log_p = sum(table[a, b] for a, b in zip(path, path[1:], strict=False))
             assert one.score == pytest.approx(log_p / ((5 + len(one.ids) + 1) / 6) ** alpha)
@@ -112,10 +116,15 @@ def bleu_by_its_parts():
         hypotheses = [[*text[: len(text) - cut], "a"][-len(text) :] for text in references]
         product = 1.0
         for n in range(1, 5):
-            shared = sum((ngrams(y, n) & ngrams(x, n)).total() for x, y in zip(references, hypotheses, strict=True))
+            shared = sum(
+                (ngrams(y, n) & ngrams(x, n)).total()
+                for x, y in zip(references, hypotheses, strict=True)
+            )
             product *= shared / sum(max(len(y) - n + 1, 0) for y in hypotheses)
         r, c = sum(map(len, references)), sum(map(len, hypotheses))
-        assert bleu(references, hypotheses) == pytest.approx(math.exp(min(0, 1 - r / c)) * product ** (1 / 4))
+        assert bleu(references, hypotheses) == pytest.approx(
+            math.exp(min(0, 1 - r / c)) * product ** (1 / 4)
+        )
     # The words' share itself, by hand: "a a b" beside "a b c" has one a and the b.
     assert bleu([["a", "b", "c"]], [["a", "a", "b"]], longest=1) == pytest.approx(2 / 3)
 

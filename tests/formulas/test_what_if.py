@@ -1,4 +1,6 @@
-"""The formulas of the page *What if we drop this gate?*: PyTorch's own cells, autograd and closed forms find what they say."""
+"""The formulas of the page *What if we drop this gate?*: PyTorch's own cells, autograd and closed
+forms find what they say.
+"""
 
 from functools import cache
 
@@ -17,11 +19,16 @@ N, T, D, H = 2, 7, 3, 4
 
 @cache
 def run(variant):
-    """A run of `variant_forward`, and its pre-activations computed once more: x, h, c (with the initial state), a, weights."""
+    """A run of `variant_forward`, and its pre-activations computed once more: x, h, c (with the
+    initial state), a, weights.
+    """
     rng = np.random.default_rng(0)
     blocks = VARIANTS[variant].blocks
     x, h0, c0 = rng.normal(size=(N, T, D)), rng.normal(size=(N, H)), rng.normal(size=(N, H))
-    weights = {"Wx": rng.normal(size=(D, len(blocks) * H)), "Wh": rng.normal(size=(H, len(blocks) * H))}
+    weights = {
+        "Wx": rng.normal(size=(D, len(blocks) * H)),
+        "Wh": rng.normal(size=(H, len(blocks) * H)),
+    }
     weights["b"] = rng.normal(size=len(blocks) * H)
     for name in VARIANTS[variant].axes:
         if name.startswith("p_"):
@@ -73,12 +80,19 @@ def no_input():
 )
 def leak():
     _, c, a, _ = run("no_input_gate")
-    f = torch.stack([logistic(step["f"]) for step in a]).amax(dim=0)  # of each unit, the largest of all steps
+    # of each unit, the largest of all steps
+    f = torch.stack([logistic(step["f"]) for step in a]).amax(dim=0)
     assert (c[T].abs() <= f**T * c[0].abs() + (1 - f**T) / (1 - f)).all()
     # A constant gate and candidates of 1 reach it.
     one, f = np.ones((1, 1)), 0.8
-    constant = {"Wx": np.zeros((1, 3)), "Wh": np.zeros((1, 3)), "b": np.array([np.log(f / (1 - f)), 20.0, 0.0])}
-    _, (_, cT), _ = variant_forward(np.zeros((1, T, 1)), one, one, **constant, variant="no_input_gate")
+    constant = {
+        "Wx": np.zeros((1, 3)),
+        "Wh": np.zeros((1, 3)),
+        "b": np.array([np.log(f / (1 - f)), 20.0, 0.0]),
+    }
+    _, (_, cT), _ = variant_forward(
+        np.zeros((1, T, 1)), one, one, **constant, variant="no_input_gate"
+    )
     assert np.isclose(cT.item(), f**T + sum(f**k for k in range(T)))
 
 
@@ -98,10 +112,15 @@ def no_output_tanh():
 def coupled():
     _, c, a, _ = run("coupled")
     # lerp is PyTorch's weighted mean
-    assert all(same(c[t + 1], torch.lerp(torch.tanh(a[t]["g"]), c[t], logistic(a[t]["f"]))) for t in range(T))
+    assert all(
+        same(c[t + 1], torch.lerp(torch.tanh(a[t]["g"]), c[t], logistic(a[t]["f"])))
+        for t in range(T)
+    )
 
 
-@chapter.shows("eq-what-if-mean", r"\lvert c_t \rvert \;\le\; \max\big(\lvert c_{t-1} \rvert,\, 1\big)")
+@chapter.shows(
+    "eq-what-if-mean", r"\lvert c_t \rvert \;\le\; \max\big(\lvert c_{t-1} \rvert,\, 1\big)"
+)
 def stays_in_range():
     _, c, _, _ = run("coupled")
     assert (c[0].abs() > 1).any() and (c[1:].abs() <= torch.clamp(c[:-1].abs(), min=1)).all()
@@ -136,7 +155,9 @@ def peepholes():
 def gru():
     cell = torch.nn.GRUCell(D, H).double()
     x, h = torch.randn(N, D, dtype=torch.float64), torch.randn(N, H, dtype=torch.float64)
-    Wx, Wh, b_x, b_h = (p.detach() for p in (cell.weight_ih.T, cell.weight_hh.T, cell.bias_ih, cell.bias_hh))
+    Wx, Wh, b_x, b_h = (
+        p.detach() for p in (cell.weight_ih.T, cell.weight_hh.T, cell.bias_ih, cell.bias_hh)
+    )
     (x_r, x_z, x_n), (h_r, h_z, h_n) = (x @ Wx).split(H, dim=1), (h @ Wh).split(H, dim=1)
     b_r, b_z = (b_x + b_h).split(H)[:2]
     r, z = logistic(x_r + h_r + b_r), logistic(x_z + h_z + b_z)
@@ -144,7 +165,10 @@ def gru():
     after = (1 - z) * n + z * h
     assert same(after, cell(x, h).detach())
     b = torch.cat([b_r, b_z, b_x[2 * H :]])
-    arrays = [tensor.numpy() for tensor in (x[:, None], h, Wx.contiguous(), Wh.contiguous(), b, b_h[2 * H :].clone())]
+    arrays = [
+        tensor.numpy()
+        for tensor in (x[:, None], h, Wx.contiguous(), Wh.contiguous(), b, b_h[2 * H :].clone())
+    ]
     assert same(gru_forward(*arrays)[1], after)
 
 
@@ -152,7 +176,11 @@ def gru():
 def rnn():
     cell = torch.nn.RNNCell(D, H).double()
     x, h = torch.randn(N, D, dtype=torch.float64), torch.randn(N, H, dtype=torch.float64)
-    Wx, Wh, b = cell.weight_ih.detach().T, cell.weight_hh.detach().T, (cell.bias_ih + cell.bias_hh).detach()
+    Wx, Wh, b = (
+        cell.weight_ih.detach().T,
+        cell.weight_hh.detach().T,
+        (cell.bias_ih + cell.bias_hh).detach(),
+    )
     after = torch.tanh(x @ Wx + h @ Wh + b)
     arrays = [tensor.contiguous().numpy() for tensor in (x[:, None], h, Wx, Wh, b)]
     assert same(cell(x, h).detach(), after) and same(rnn_forward(*arrays)[1], after)
@@ -177,9 +205,13 @@ def task():
 )
 def error():
     y = np.random.default_rng(3).normal(2, 3, size=(4, 9))
-    measure = lambda guess: np.mean((guess - y) ** 2) / np.var(y)  # noqa: E731
+
+    def measure(guess):
+        return np.mean((guess - y) ** 2) / np.var(y)
+
     assert np.isclose(measure(np.full_like(y, y.mean())), 1) and measure(y) == 0
-    assert np.isclose(1 - measure(0.5 * y + 0.5 * y.mean()), 0.75)  # R^2 of a guess that goes half way
+    # R^2 of a guess that goes half way
+    assert np.isclose(1 - measure(0.5 * y + 0.5 * y.mean()), 0.75)
 
 
 test_a_formula_is_right, test_every_formula_has_its_check = chapter.tests()

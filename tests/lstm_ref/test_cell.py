@@ -29,7 +29,11 @@ def draw_step(draw):
         layer = draw(N, 1, D, H, seed, dtype=dtype)
         arguments = dict(zip(NAMES, [layer["x"][:, 0], *list(layer.values())[1:]], strict=True))
         rng = np.random.default_rng(seed + 1)
-        return arguments, rng.normal(size=(N, H)).astype(dtype), rng.normal(size=(N, H)).astype(dtype)
+        return (
+            arguments,
+            rng.normal(size=(N, H)).astype(dtype),
+            rng.normal(size=(N, H)).astype(dtype),
+        )
 
     return draw_step
 
@@ -86,7 +90,9 @@ def test_gradient_of_the_cell_state_alone_arrives(draw_step):
 def test_plain_tuple_will_do_as_cache(draw_step):
     arguments, dh, dc = draw_step()
     _, _, cache = lstm_step(**arguments)
-    for got, expected in zip(lstm_step_backward(dh, dc, tuple(cache)), lstm_step_backward(dh, dc, cache), strict=True):
+    for got, expected in zip(
+        lstm_step_backward(dh, dc, tuple(cache)), lstm_step_backward(dh, dc, cache), strict=True
+    ):
         np.testing.assert_array_equal(got, expected)
 
 
@@ -96,7 +102,9 @@ def test_float32_stays_float32_and_is_right_to_its_precision(draw_step):
     grads = lstm_step_backward(*small[1:], cache)
     assert {array.dtype for array in (h, c, *cache, *grads)} == {np.dtype(np.float32)}
     h64, c64, cache64 = lstm_step(**large[0])
-    for got, expected in zip((h, c, *grads), (h64, c64, *lstm_step_backward(*large[1:], cache64)), strict=True):
+    for got, expected in zip(
+        (h, c, *grads), (h64, c64, *lstm_step_backward(*large[1:], cache64)), strict=True
+    ):
         np.testing.assert_allclose(got, expected, rtol=0, atol=1e-6 * np.abs(expected).max())
 
 
@@ -125,7 +133,9 @@ def test_gradients_share_no_memory_with_arguments_or_cache(draw_step):
     arguments, dh, dc = draw_step(N=1, D=1, H=1)
     _, _, cache = lstm_step(**arguments)
     for grad in lstm_step_backward(dh, dc, cache):
-        assert not any(np.shares_memory(grad, other) for other in (dh, dc, *cache, *arguments.values()))
+        assert not any(
+            np.shares_memory(grad, other) for other in (dh, dc, *cache, *arguments.values())
+        )
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -175,12 +185,18 @@ def test_wrong_shape_is_named_with_letters_expected_and_received(draw_step, name
     ("name", "value", "error", "message"),
     [
         ("x", [[1.0]], DTypeError, "x must be a NumPy array, got list; use np.asarray(x)"),
-        ("x", np.ones((3, 4), int), DTypeError, "x must be float32 or float64, got int64; use x.astype(np.float64)"),
+        (
+            "x",
+            np.ones((3, 4), int),
+            DTypeError,
+            "x must be float32 or float64, got int64; use x.astype(np.float64)",
+        ),
         (
             "b",
             np.zeros(8, np.float32),
             DTypeError,
-            "all arrays must have one dtype, got x float64, h_prev float64, c_prev float64, Wx float64, Wh float64, b float32; "
+            "all arrays must have one dtype, got x float64, h_prev float64, c_prev float64, Wx "
+            "float64, Wh float64, b float32; "
             "use .astype to bring them together",
         ),
         (
@@ -202,7 +218,9 @@ def test_wrong_kind_of_number_is_named(draw_step, name, value, error, message):
 def test_empty_batch_is_refused(draw_step):
     arguments, _, _ = draw_step()
     empty = arguments | {name: arguments[name][:0] for name in ("x", "h_prev", "c_prev")}
-    with pytest.raises(ShapeError, match=r"x must be \(N, D\) with every size at least 1, got \(0, 4\)"):
+    with pytest.raises(
+        ShapeError, match=r"x must be \(N, D\) with every size at least 1, got \(0, 4\)"
+    ):
         lstm_step(**empty)
 
 
@@ -230,6 +248,8 @@ def test_backward_refuses_float32_gradients_for_a_float64_step(draw_step):
 def test_backward_names_a_cache_of_another_kind(draw_step):
     arguments, dh, dc = draw_step()
     h, c, _ = lstm_step(**arguments)
-    with pytest.raises(ArgumentError, match="cache must be the StepCache that lstm_step returned, got tuple"):
+    with pytest.raises(
+        ArgumentError, match="cache must be the StepCache that lstm_step returned, got tuple"
+    ):
         lstm_step_backward(dh, dc, (h, c))
     assert len(StepCache._fields) == 10

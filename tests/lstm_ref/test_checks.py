@@ -29,7 +29,9 @@ def test_batch_first_keeps_examples_apart_and_its_lack_mixes_them():
 def test_one_direction_is_causal_and_two_are_not():
     moved = checks.depends(checks.of_torch(First(batch_first=True)), X)
     assert (np.tril(moved, -1) == 0).all() and (np.diag(moved) > 0).all()
-    assert (checks.depends(checks.of_torch(First(batch_first=True, bidirectional=True)), X) > 0).all()
+    assert (
+        checks.depends(checks.of_torch(First(batch_first=True, bidirectional=True)), X) > 0
+    ).all()
 
 
 def test_two_calls_differ_where_numbers_are_drawn():

@@ -20,14 +20,17 @@ from lstm_ref import (
     gru_step_backward,
 )
 
-AXES = {"Wx": "D 3H", "Wh": "H 3H", "b": "3H"}  # three blocks, where the course's other layer has four
+# three blocks, where the course's other layer has four
+AXES = {"Wx": "D 3H", "Wh": "H 3H", "b": "3H"}
 sizes = st.integers(1, 5)
 resets = pytest.mark.parametrize("reset", ["after", "before"])
 
 
 @pytest.fixture(autouse=True, scope="module")
 def one_thread():
-    """These arrays are tiny: on a busy machine, threads wait for each other many times longer than they compute."""
+    """These arrays are tiny: on a busy machine, threads wait for each other many times longer than
+    they compute.
+    """
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -37,7 +40,14 @@ def one_thread():
 def draw_layer(N, T, D, H, reset, seed=0, scale=0.5, dtype=np.float64):
     """Arguments of gru_forward by name, but for reset, and a gradient dh of its output."""
     rng = np.random.default_rng(seed)
-    shapes = {"x": (N, T, D), "h0": (N, H), "Wx": (D, 3 * H), "Wh": (H, 3 * H), "b": (3 * H,), "bh": (H,)}
+    shapes = {
+        "x": (N, T, D),
+        "h0": (N, H),
+        "Wx": (D, 3 * H),
+        "Wh": (H, 3 * H),
+        "b": (3 * H,),
+        "bh": (H,),
+    }
     layer = {name: (scale * rng.normal(size=shape)).astype(dtype) for name, shape in shapes.items()}
     if reset == "before":
         del layer["bh"]
@@ -64,15 +74,26 @@ def torch_answer(layer, dh):
     D, H = layer["Wx"].shape[0], layer["Wh"].shape[0]
     gru = torch.nn.GRU(D, H, batch_first=True, dtype=torch.float64)
     zeros = np.zeros(2 * H)
-    weights = {"weight_ih_l0": layer["Wx"].T, "weight_hh_l0": layer["Wh"].T, "bias_ih_l0": layer["b"]}
+    weights = {
+        "weight_ih_l0": layer["Wx"].T,
+        "weight_hh_l0": layer["Wh"].T,
+        "bias_ih_l0": layer["b"],
+    }
     weights["bias_hh_l0"] = np.concatenate([zeros, layer["bh"]])
     gru.load_state_dict({name: torch.tensor(array) for name, array in weights.items()})
     x, h0 = (torch.tensor(layer[name], requires_grad=True) for name in ("x", "h0"))
     h, hT = gru(x, h0[None])
     h.backward(torch.from_numpy(dh))
     tensors = {"h": h.detach(), "hT": hT[0].detach(), "dx": x.grad, "dh0": h0.grad}
-    tensors |= {"dWx": gru.weight_ih_l0.grad.T, "dWh": gru.weight_hh_l0.grad.T, "db": gru.bias_ih_l0.grad}
-    return {name: tensor.numpy() for name, tensor in (tensors | {"dbh": gru.bias_hh_l0.grad[2 * H :]}).items()}
+    tensors |= {
+        "dWx": gru.weight_ih_l0.grad.T,
+        "dWh": gru.weight_hh_l0.grad.T,
+        "db": gru.bias_ih_l0.grad,
+    }
+    return {
+        name: tensor.numpy()
+        for name, tensor in (tensors | {"dbh": gru.bias_hh_l0.grad[2 * H :]}).items()
+    }
 
 
 def keras_blocks(array):
@@ -84,7 +105,12 @@ def keras_blocks(array):
 def keras_answer(layer, dh, reset):
     D, H = layer["Wx"].shape[0], layer["Wh"].shape[0]
     gru = keras.layers.GRU(
-        H, reset_after=reset == "after", return_sequences=True, return_state=True, dtype="float64", use_cudnn=False
+        H,
+        reset_after=reset == "after",
+        return_sequences=True,
+        return_state=True,
+        dtype="float64",
+        use_cudnn=False,
     )
     gru.build((None, None, D))
     bias = keras_blocks(layer["b"])
@@ -96,7 +122,8 @@ def keras_answer(layer, dh, reset):
         h, hT = gru(x, initial_state=h0)
         loss = tf.reduce_sum(h * dh)
     dx, dh0, dWx, dWh, db = (
-        grad.numpy() for grad in tape.gradient(loss, [x, h0, *(v.value for v in gru.trainable_variables)])
+        grad.numpy()
+        for grad in tape.gradient(loss, [x, h0, *(v.value for v in gru.trainable_variables)])
     )
     result = {"h": h.numpy(), "hT": hT.numpy(), "dx": dx, "dh0": dh0}
     result |= {"dWx": keras_blocks(dWx), "dWh": keras_blocks(dWh)}
@@ -148,7 +175,9 @@ def test_step_is_the_equations(reset, N, D, H):
             else:
                 recurrent = from_state([r[j] * h_prev[n][j] for j in range(H)], 2 * H + k)
             candidate = math.tanh(from_input(n, 2 * H + k) + recurrent)
-            assert h[n, k] == pytest.approx((1 - z) * candidate + z * h_prev[n][k], rel=1e-12, abs=1e-14)
+            assert h[n, k] == pytest.approx(
+                (1 - z) * candidate + z * h_prev[n][k], rel=1e-12, abs=1e-14
+            )
 
 
 @resets
@@ -157,7 +186,9 @@ def test_step_backward_is_the_derivative_for_every_argument(reset, N, D, H, seed
     step, dh = draw_step(reset, N, D, H, seed)
     _, cache = gru_step(**step, reset=reset)
     grads = named(gru_step_backward(dh, cache), step)
-    check_gradients(lambda params: np.sum(gru_step(**params, reset=reset)[0] * dh), step, grads, axes=AXES)
+    check_gradients(
+        lambda params: np.sum(gru_step(**params, reset=reset)[0] * dh), step, grads, axes=AXES
+    )
 
 
 @resets
@@ -166,7 +197,9 @@ def test_backward_is_the_derivative_for_every_argument(reset, N, T, D, H, seed):
     layer, dh = draw_layer(N, T, D, H, reset, seed)
     _, _, cache = gru_forward(**layer, reset=reset)
     grads = named(gru_backward(dh, cache), layer)
-    check_gradients(lambda params: np.sum(gru_forward(**params, reset=reset)[0] * dh), layer, grads, axes=AXES)
+    check_gradients(
+        lambda params: np.sum(gru_forward(**params, reset=reset)[0] * dh), layer, grads, axes=AXES
+    )
 
 
 @resets
@@ -186,12 +219,17 @@ def test_sequence_is_the_step_repeated(assert_same, reset, N, T, D, H):
         dh_next, dx[:, t] = step.dh_prev, step.dx
         sums = {name: total + getattr(step, f"d{name}") for name, total in sums.items()}
     expected = {"h": np.stack(outputs, axis=1), "hT": h, "dx": dx, "dh0": dh_next}
-    assert_same(answer(layer, dh, reset), expected | {f"d{name}": total for name, total in sums.items()}, 1e-13)
+    assert_same(
+        answer(layer, dh, reset),
+        expected | {f"d{name}": total for name, total in sums.items()},
+        1e-13,
+    )
 
 
 def test_both_conventions_agree_where_the_reset_gate_is_open_and_only_there():
     layer, _ = draw_layer(2, 4, 3, 5, "before")
-    opened = layer | {"b": layer["b"] + np.repeat([40.0, 0, 0], 5)}  # sigmoid(40) is 1 to the last bit
+    # sigmoid(40) is 1 to the last bit
+    opened = layer | {"b": layer["b"] + np.repeat([40.0, 0, 0], 5)}
     for weights, alike in ((opened, True), (layer, False)):
         after, _, _ = gru_forward(**weights, bh=np.zeros(5), reset="after")
         before, _, _ = gru_forward(**weights, reset="before")
@@ -209,7 +247,9 @@ def test_update_gate_that_is_open_keeps_the_state_and_its_gradient():
 def test_recurrent_bias_has_a_gradient_only_after_the_product():
     for reset in ("after", "before"):
         layer, dh = draw_layer(2, 3, 4, 5, reset)
-        assert (gru_backward(dh, gru_forward(**layer, reset=reset)[-1]).dbh is None) == (reset == "before")
+        assert (gru_backward(dh, gru_forward(**layer, reset=reset)[-1]).dbh is None) == (
+            reset == "before"
+        )
 
 
 @resets
@@ -224,7 +264,8 @@ def test_plain_tuple_will_do_as_cache(reset):
 @resets
 def test_float32_stays_float32_and_is_right_to_its_precision(reset):
     small, exact = (
-        answer(*draw_layer(3, 6, 4, 5, reset, dtype=dtype), reset=reset) for dtype in (np.float32, np.float64)
+        answer(*draw_layer(3, 6, 4, 5, reset, dtype=dtype), reset=reset)
+        for dtype in (np.float32, np.float64)
     )
     for name, right in exact.items():
         assert small[name].dtype == np.float32
@@ -279,7 +320,10 @@ def test_results_share_no_memory(reset, N, T):
     h, hT, cache = gru_forward(**layer, reset=reset)
     results = (h, hT, *named(gru_backward(dh, cache), layer).values())
     for k, result in enumerate(results):
-        assert not any(np.shares_memory(result, other) for other in (*layer.values(), dh, *cache[:-1], *results[:k]))
+        assert not any(
+            np.shares_memory(result, other)
+            for other in (*layer.values(), dh, *cache[:-1], *results[:k])
+        )
 
 
 @resets
@@ -289,7 +333,8 @@ def test_pre_activations_of_1000_do_not_overflow(reset, dtype):
     layer["h0"] /= 1000
     result = answer(layer, dh, reset)
     assert all(np.isfinite(array).all() for array in result.values())
-    assert np.abs(result["h"]).max() <= max(1, np.abs(layer["h0"]).max())  # between the candidate and the old state
+    # between the candidate and the old state
+    assert np.abs(result["h"]).max() <= max(1, np.abs(layer["h0"]).max())
 
 
 @pytest.mark.parametrize(
@@ -315,24 +360,34 @@ def test_wrong_shape_is_named_with_letters_expected_and_received(name, shape, me
 def test_convention_that_does_not_fit_is_named(function):
     arguments, _ = draw_step("before") if function is gru_step else draw_layer(2, 3, 4, 5, "before")
     name = function.__name__
-    with pytest.raises(ArgumentError, match=f'^{name}: bh must be \\(H,\\) where reset is "after", got None'):
+    with pytest.raises(
+        ArgumentError, match=f'^{name}: bh must be \\(H,\\) where reset is "after", got None'
+    ):
         function(**arguments)
-    with pytest.raises(ArgumentError, match=f'^{name}: bh must be None where reset is "before", got an array'):
+    with pytest.raises(
+        ArgumentError, match=f'^{name}: bh must be None where reset is "before", got an array'
+    ):
         function(**arguments, bh=np.zeros(5), reset="before")
-    with pytest.raises(ArgumentError, match=f'^{name}: reset must be "after" or "before", got \'later\''):
+    with pytest.raises(
+        ArgumentError, match=f'^{name}: reset must be "after" or "before", got \'later\''
+    ):
         function(**arguments, reset="later")
 
 
 def test_what_does_not_fit_a_step_is_named():
     step, dh = draw_step("after")
-    with pytest.raises(ShapeError, match=r"^gru_step: h_prev must be \(N, H\) = \(3, 2\), got \(2, 3\)"):
+    with pytest.raises(
+        ShapeError, match=r"^gru_step: h_prev must be \(N, H\) = \(3, 2\), got \(2, 3\)"
+    ):
         gru_step(**(step | {"h_prev": step["h_prev"].T}))
     with pytest.raises(DTypeError, match="^gru_step: .*bh float32"):
         gru_step(**(step | {"bh": np.zeros(2, np.float32)}))
     with pytest.raises(NotFiniteError, match="^gru_step: x must be finite, got nan"):
         gru_step(**(step | {"x": np.full((3, 4), np.nan)}))
     _, cache = gru_step(**step)
-    with pytest.raises(ShapeError, match=r"^gru_step_backward: dh must be \(N, H\) = \(3, 2\), got \(2, 3\)"):
+    with pytest.raises(
+        ShapeError, match=r"^gru_step_backward: dh must be \(N, H\) = \(3, 2\), got \(2, 3\)"
+    ):
         gru_step_backward(dh.T, cache)
     with pytest.raises(DTypeError, match=r"^gru_step_backward: .*dh float32, cache\.n float64"):
         gru_step_backward(dh.astype(np.float32), cache)
@@ -341,11 +396,17 @@ def test_what_does_not_fit_a_step_is_named():
 def test_what_does_not_fit_the_backward_pass_is_named():
     layer, dh = draw_layer(2, 3, 4, 5, "after")
     h, _, cache = gru_forward(**layer)
-    with pytest.raises(ShapeError, match=r"^gru_backward: dh must be \(N, T, H\) = \(2, 3, 5\), got \(3, 2, 5\)"):
+    with pytest.raises(
+        ShapeError, match=r"^gru_backward: dh must be \(N, T, H\) = \(2, 3, 5\), got \(3, 2, 5\)"
+    ):
         gru_backward(dh.swapaxes(0, 1), cache)
     with pytest.raises(DTypeError, match=r"^gru_backward: .*dh float32, cache\.h float64"):
         gru_backward(dh.astype(np.float32), cache)
-    with pytest.raises(ArgumentError, match="cache must be the GRUCache that gru_forward returned, got tuple"):
+    with pytest.raises(
+        ArgumentError, match="cache must be the GRUCache that gru_forward returned, got tuple"
+    ):
         gru_backward(dh, (h, h))
-    with pytest.raises(ArgumentError, match="cache must be the GRUStepCache that gru_step returned, got tuple"):
+    with pytest.raises(
+        ArgumentError, match="cache must be the GRUStepCache that gru_step returned, got tuple"
+    ):
         gru_step_backward(dh[:, 0], (h, h))

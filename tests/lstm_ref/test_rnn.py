@@ -21,13 +21,16 @@ from lstm_ref import (
 NAMES = ("x", "h0", "Wx", "Wh", "b")
 GRADS = tuple(f"d{name}" for name in NAMES)
 STEP_NAMES = ("x", "h_prev", "Wx", "Wh", "b")
-AXES = {"x": "N T D", "h0": "N H", "Wx": "D H", "Wh": "H H", "b": "H"}  # no block of four gates in them
+# no block of four gates in them
+AXES = {"x": "N T D", "h0": "N H", "Wx": "D H", "Wh": "H H", "b": "H"}
 sizes = st.integers(1, 5)
 
 
 @pytest.fixture(autouse=True, scope="module")
 def one_thread():
-    """These arrays are tiny: on a busy machine, threads wait for each other many times longer than they compute."""
+    """These arrays are tiny: on a busy machine, threads wait for each other many times longer than
+    they compute.
+    """
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -44,7 +47,9 @@ def draw_layer(N, T, D, H, seed=0, scale=0.5, dtype=np.float64):
 
 def draw_step(N=3, D=4, H=2, seed=0, dtype=np.float64):
     layer, dh = draw_layer(N, 1, D, H, seed, dtype=dtype)
-    return dict(zip(STEP_NAMES, [layer["x"][:, 0], *list(layer.values())[1:]], strict=True)), dh[:, 0]
+    return dict(zip(STEP_NAMES, [layer["x"][:, 0], *list(layer.values())[1:]], strict=True)), dh[
+        :, 0
+    ]
 
 
 def answer(layer, dh):
@@ -55,7 +60,11 @@ def answer(layer, dh):
 def torch_answer(layer, dh):
     D, H = layer["Wx"].shape
     rnn = torch.nn.RNN(D, H, batch_first=True, dtype=torch.float64)
-    weights = {"weight_ih_l0": layer["Wx"].T, "weight_hh_l0": layer["Wh"].T, "bias_ih_l0": layer["b"]}
+    weights = {
+        "weight_ih_l0": layer["Wx"].T,
+        "weight_hh_l0": layer["Wh"].T,
+        "bias_ih_l0": layer["b"],
+    }
     weights["bias_hh_l0"] = np.zeros(H)
     rnn.load_state_dict({name: torch.tensor(array) for name, array in weights.items()})
     x, h0 = (torch.tensor(layer[name], requires_grad=True) for name in ("x", "h0"))
@@ -84,7 +93,11 @@ def test_step_is_its_equation(N, D, H):
     x, h_prev, Wx, Wh, b = (array.tolist() for array in step.values())
     for n in range(N):
         for k in range(H):
-            a = sum(x[n][d] * Wx[d][k] for d in range(D)) + sum(h_prev[n][j] * Wh[j][k] for j in range(H)) + b[k]
+            a = (
+                sum(x[n][d] * Wx[d][k] for d in range(D))
+                + sum(h_prev[n][j] * Wh[j][k] for j in range(H))
+                + b[k]
+            )
             assert h[n, k] == pytest.approx(math.tanh(a), rel=1e-13, abs=1e-15)
 
 
@@ -119,7 +132,15 @@ def test_sequence_is_the_step_repeated(assert_same, N, T, D, H):
         step = rnn_step_backward(dh[:, t] + dh_next, caches[t])
         dh_next, dx[:, t] = step.dh_prev, step.dx
         dWx, dWh, db = dWx + step.dWx, dWh + step.dWh, db + step.db
-    expected = {"h": np.stack(outputs, axis=1), "hT": h, "dx": dx, "dh0": dh_next, "dWx": dWx, "dWh": dWh, "db": db}
+    expected = {
+        "h": np.stack(outputs, axis=1),
+        "hT": h,
+        "dx": dx,
+        "dh0": dh_next,
+        "dWx": dWx,
+        "dWh": dWh,
+        "db": db,
+    }
     assert_same(answer(layer, dh), expected, 1e-13)
 
 
@@ -131,13 +152,17 @@ def test_plain_tuple_will_do_as_cache():
 
 
 def test_float32_stays_float32_and_is_right_to_its_precision():
-    small, exact = (answer(*draw_layer(3, 6, 4, 5, dtype=dtype)) for dtype in (np.float32, np.float64))
+    small, exact = (
+        answer(*draw_layer(3, 6, 4, 5, dtype=dtype)) for dtype in (np.float32, np.float64)
+    )
     for name, right in exact.items():
         assert small[name].dtype == np.float32
         np.testing.assert_allclose(small[name], right, rtol=0, atol=1e-5 * np.abs(right).max())
     step, dh = draw_step(dtype=np.float32)
     h, cache = rnn_step(**step)
-    assert {array.dtype for array in (h, *cache, *rnn_step_backward(dh, cache))} == {np.dtype(np.float32)}
+    assert {array.dtype for array in (h, *cache, *rnn_step_backward(dh, cache))} == {
+        np.dtype(np.float32)
+    }
 
 
 def test_arguments_are_never_changed():
@@ -180,7 +205,9 @@ def test_results_share_no_memory(N, T):
     h, hT, cache = rnn_forward(**layer)
     results = (h, hT, *rnn_backward(dh, cache))
     for k, result in enumerate(results):
-        assert not any(np.shares_memory(result, other) for other in (*layer.values(), dh, *cache, *results[:k]))
+        assert not any(
+            np.shares_memory(result, other) for other in (*layer.values(), dh, *cache, *results[:k])
+        )
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -212,14 +239,18 @@ def test_wrong_shape_is_named_with_letters_expected_and_received(name, shape, me
 
 def test_what_does_not_fit_a_step_is_named():
     step, dh = draw_step()
-    with pytest.raises(ShapeError, match=r"^rnn_step: h_prev must be \(N, H\) = \(3, 2\), got \(2, 3\)"):
+    with pytest.raises(
+        ShapeError, match=r"^rnn_step: h_prev must be \(N, H\) = \(3, 2\), got \(2, 3\)"
+    ):
         rnn_step(**(step | {"h_prev": step["h_prev"].T}))
     with pytest.raises(DTypeError, match="^rnn_step: b must be float32 or float64, got int64"):
         rnn_step(**(step | {"b": np.zeros(2, np.int64)}))
     with pytest.raises(NotFiniteError, match="^rnn_step: x must be finite, got nan"):
         rnn_step(**(step | {"x": np.full((3, 4), np.nan)}))
     _, cache = rnn_step(**step)
-    with pytest.raises(ShapeError, match=r"^rnn_step_backward: dh must be \(N, H\) = \(3, 2\), got \(2, 3\)"):
+    with pytest.raises(
+        ShapeError, match=r"^rnn_step_backward: dh must be \(N, H\) = \(3, 2\), got \(2, 3\)"
+    ):
         rnn_step_backward(dh.T, cache)
     with pytest.raises(DTypeError, match=r"^rnn_step_backward: .*dh float32, cache\.h float64"):
         rnn_step_backward(dh.astype(np.float32), cache)
@@ -228,10 +259,17 @@ def test_what_does_not_fit_a_step_is_named():
 def test_what_does_not_fit_the_backward_pass_is_named():
     layer, dh = draw_layer(N=2, T=3, D=4, H=5)
     _, _, cache = rnn_forward(**layer)
-    with pytest.raises(ShapeError, match=r"^rnn_backward: dh must be \(N, T, H\) = \(2, 3, 5\), got \(3, 2, 5\)"):
+    with pytest.raises(
+        ShapeError, match=r"^rnn_backward: dh must be \(N, T, H\) = \(2, 3, 5\), got \(3, 2, 5\)"
+    ):
         rnn_backward(dh.swapaxes(0, 1), cache)
     _, step_cache = rnn_step(layer["x"][:, 0], *list(layer.values())[1:])
-    with pytest.raises(ArgumentError, match="cache must be the RNNCache that rnn_forward returned, got RNNStepCache"):
+    with pytest.raises(
+        ArgumentError,
+        match="cache must be the RNNCache that rnn_forward returned, got RNNStepCache",
+    ):
         rnn_backward(dh, step_cache)
-    with pytest.raises(ArgumentError, match="cache must be the RNNStepCache that rnn_step returned, got RNNCache"):
+    with pytest.raises(
+        ArgumentError, match="cache must be the RNNStepCache that rnn_step returned, got RNNCache"
+    ):
         rnn_step_backward(dh[:, 0], cache)

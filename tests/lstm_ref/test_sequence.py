@@ -46,7 +46,10 @@ def test_sequence_is_the_step_repeated(draw, N, T, D, H):
     for name, got in zip("ifgo", np.split(cache.gates, 4, axis=2), strict=True):
         assert_close(got, np.stack([getattr(step, name) for _, step in steps]))
     for name in ("h", "c"):
-        assert_close(getattr(cache, name)[:-1], np.stack([getattr(step, f"{name}_prev") for _, step in steps]))
+        assert_close(
+            getattr(cache, name)[:-1],
+            np.stack([getattr(step, f"{name}_prev") for _, step in steps]),
+        )
 
     dh_next, dc_next = np.zeros((N, H)), dcT
     dx, dWx, dWh, db = np.empty_like(layer["x"]), 0, 0, 0
@@ -83,7 +86,9 @@ def test_backward_is_the_derivative_over_a_long_sequence(draw):
 def test_no_gradient_of_the_last_cell_state_means_zeros(draw):
     _, _, cache = lstm_forward(**draw(2, 3, 4, 5))
     dh, _ = gradients_for(2, 3, 5)
-    for got, expected in zip(lstm_backward(dh, cache), lstm_backward(dh, cache, np.zeros((2, 5))), strict=True):
+    for got, expected in zip(
+        lstm_backward(dh, cache), lstm_backward(dh, cache, np.zeros((2, 5))), strict=True
+    ):
         np.testing.assert_array_equal(got, expected)
 
 
@@ -196,7 +201,11 @@ def test_pre_activations_of_1000_do_not_overflow(draw, dtype):
 @pytest.mark.parametrize(
     ("name", "shape", "message"),
     [
-        ("x", (3, 2, 4), "x must be (N, T, D) = (2, any, 4), got (3, 2, 4); did you pass x.swapaxes(0, 1)?"),
+        (
+            "x",
+            (3, 2, 4),
+            "x must be (N, T, D) = (2, any, 4), got (3, 2, 4); did you pass x.swapaxes(0, 1)?",
+        ),
         ("x", (2, 4), "x must be (N, T, D) = (2, any, 4), got (2, 4); it has 2 axes instead of 3"),
         ("h0", (5, 2), "h0 must be (N, H) = (2, 5), got (5, 2); did you pass h0.T?"),
         ("c0", (1, 2, 5), "c0 must be (N, H) = (2, 5), got (1, 2, 5); it has 3 axes instead of 2"),
@@ -217,17 +226,29 @@ def test_nan_and_wrong_dtype_are_named(draw):
     layer = draw(N=2, T=3, D=4, H=5)
     x = layer["x"].copy()
     x[1, 2, 0] = np.inf
-    with pytest.raises(NotFiniteError, match=r"^lstm_forward: x must be finite, got inf at index \(1, 2, 0\)"):
+    with pytest.raises(
+        NotFiniteError, match=r"^lstm_forward: x must be finite, got inf at index \(1, 2, 0\)"
+    ):
         lstm_forward(**(layer | {"x": x}))
-    with pytest.raises(DTypeError, match="^lstm_forward: h0 must be float32 or float64, got float16"):
+    with pytest.raises(
+        DTypeError, match="^lstm_forward: h0 must be float32 or float64, got float16"
+    ):
         lstm_forward(**(layer | {"h0": layer["h0"].astype(np.float16)}))
 
 
 @pytest.mark.parametrize(
     ("dh_shape", "dcT_shape", "message"),
     [
-        ((3, 2, 5), (2, 5), "dh must be (N, T, H) = (2, 3, 5), got (3, 2, 5); did you pass dh.swapaxes(0, 1)?"),
-        ((2, 5), (2, 5), "dh must be (N, T, H) = (2, 3, 5), got (2, 5); it has 2 axes instead of 3"),
+        (
+            (3, 2, 5),
+            (2, 5),
+            "dh must be (N, T, H) = (2, 3, 5), got (3, 2, 5); did you pass dh.swapaxes(0, 1)?",
+        ),
+        (
+            (2, 5),
+            (2, 5),
+            "dh must be (N, T, H) = (2, 3, 5), got (2, 5); it has 2 axes instead of 3",
+        ),
         ((2, 3, 5), (5, 2), "dcT must be (N, H) = (2, 5), got (5, 2); did you pass dcT.T?"),
     ],
 )
@@ -242,6 +263,7 @@ def test_backward_names_a_cache_of_another_kind(draw):
     layer = draw(N=2, T=1, D=4, H=5)
     *_, step_cache = lstm_step(layer["x"][:, 0], *list(layer.values())[1:])
     with pytest.raises(
-        ArgumentError, match="cache must be the SequenceCache that lstm_forward returned, got StepCache"
+        ArgumentError,
+        match="cache must be the SequenceCache that lstm_forward returned, got StepCache",
     ):
         lstm_backward(np.zeros((2, 1, 5)), step_cache)

@@ -23,7 +23,9 @@ every_variant = pytest.mark.parametrize("name", NAMED)
 
 @pytest.fixture(autouse=True, scope="module")
 def one_thread():
-    """These arrays are tiny: on a busy machine, threads wait for each other many times longer than they compute."""
+    """These arrays are tiny: on a busy machine, threads wait for each other many times longer than
+    they compute.
+    """
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -40,9 +42,16 @@ def draw_layer(variant, N=2, T=3, D=4, H=5, R=3, seed=0, scale=0.5, dtype=np.flo
     def shape(pattern):
         return tuple(int(axis[:-1] or 1) * lengths[axis[-1]] for axis in pattern.split())
 
-    layer = {name: (scale * rng.normal(size=shape(pattern))).astype(dtype) for name, pattern in axes.items()}
+    layer = {
+        name: (scale * rng.normal(size=shape(pattern))).astype(dtype)
+        for name, pattern in axes.items()
+    }
     width = R if variant.projection else H
-    return layer, rng.normal(size=(N, T, width)).astype(dtype), rng.normal(size=(N, H)).astype(dtype)
+    return (
+        layer,
+        rng.normal(size=(N, T, width)).astype(dtype),
+        rng.normal(size=(N, H)).astype(dtype),
+    )
 
 
 def answer(variant, layer, dh, dcT):
@@ -60,7 +69,8 @@ def gradients(grads):
     }
 
 
-# --- Twins: the equations of each variant on their own, as its paper has them; autograd makes the gradients ----------------
+# --- Twins: the equations of each variant on their own, as its paper has them; autograd makes the
+# gradients ----------------
 
 
 def affine(x, h, w, count):
@@ -138,7 +148,9 @@ def no_candidate_tanh(x, h, c, w):
     return torch.sigmoid(o) * torch.tanh(c), c
 
 
-TWINS = dict(zip(VARIANTS, (standard, peepholes, coupled, projection, layer_norm), strict=False)) | {
+TWINS = dict(
+    zip(VARIANTS, (standard, peepholes, coupled, projection, layer_norm), strict=False)
+) | {
     "no_forget_gate": no_forget_gate,
     "no_input_gate": no_input_gate,
     "no_output_gate": no_output_gate,
@@ -165,7 +177,8 @@ def twin_answer(twin, layer, dh, dcT):
 @settings(max_examples=25)
 def test_torch_gives_the_same_numbers_forward_and_backward(assert_same, name, N, T, D, H, R, seed):
     problem = draw_layer(NAMED[name], N, T, D, H, R, seed)
-    # The normalisation of a cell of one or two units divides by numbers near its 1e-5, and loses as many digits.
+    # The normalisation of a cell of one or two units divides by numbers near its 1e-5, and loses as
+    # many digits.
     assert_same(answer(NAMED[name], *problem), twin_answer(TWINS[name], *problem), 1e-10)
 
 
@@ -181,7 +194,11 @@ def test_projection_is_that_of_torch(assert_same, N, T, D, H, seed):
     R = H - 1  # PyTorch asks for a projection to fewer
     layer, dh, dcT = draw_layer(VARIANTS["projection"], N, T, D, H, R, seed)
     lstm = torch.nn.LSTM(D, H, proj_size=R, batch_first=True, dtype=torch.float64)
-    weights = {"weight_ih_l0": layer["Wx"].T, "weight_hh_l0": layer["Wh"].T, "weight_hr_l0": layer["P"].T}
+    weights = {
+        "weight_ih_l0": layer["Wx"].T,
+        "weight_hh_l0": layer["Wh"].T,
+        "weight_hr_l0": layer["P"].T,
+    }
     biases = {"bias_ih_l0": layer["b"], "bias_hh_l0": np.zeros(4 * H)}
     lstm.load_state_dict({name: torch.tensor(array) for name, array in (weights | biases).items()})
     x, h0, c0 = (torch.tensor(layer[name], requires_grad=True) for name in ("x", "h0", "c0"))
@@ -201,7 +218,15 @@ switches = st.builds(
 ).filter(lambda v: v.forget_gate or v.input_gate != "1 - f")
 
 
-@given(variant=switches, N=sizes, T=sizes, D=sizes, H=st.integers(3, 5), R=sizes, seed=st.integers(0, 100))
+@given(
+    variant=switches,
+    N=sizes,
+    T=sizes,
+    D=sizes,
+    H=st.integers(3, 5),
+    R=sizes,
+    seed=st.integers(0, 100),
+)
 @settings(max_examples=60)
 def test_switches_go_together_in_any_way(variant, N, T, D, H, R, seed):
     layer, dh, dcT = draw_layer(variant, N, T, D, H, R, seed)
@@ -212,7 +237,9 @@ def test_switches_go_together_in_any_way(variant, N, T, D, H, R, seed):
 
     _, _, cache = variant_forward(**layer, variant=variant)
     grads = gradients(variant_backward(dh, cache, dcT))
-    no_gates = {"x": "N T D"} | {name: " ".join("K" * array.ndim) for name, array in layer.items() if name != "x"}
+    no_gates = {"x": "N T D"} | {
+        name: " ".join("K" * array.ndim) for name, array in layer.items() if name != "x"
+    }
     check_gradients(loss, layer, {name: grads[f"d{name}"] for name in layer}, axes=no_gates)
 
 
@@ -257,10 +284,15 @@ def test_no_gradient_of_the_last_cell_state_means_zeros(assert_same):
 
 @every_variant
 def test_float32_stays_float32_and_is_right_to_its_precision(name):
-    small, exact = (answer(NAMED[name], *draw_layer(NAMED[name], 3, 6, dtype=d)) for d in (np.float32, np.float64))
+    small, exact = (
+        answer(NAMED[name], *draw_layer(NAMED[name], 3, 6, dtype=d))
+        for d in (np.float32, np.float64)
+    )
     for key, right in exact.items():
         assert small[key].dtype == np.float32, key
-        np.testing.assert_allclose(small[key], right, rtol=0, atol=3e-5 * max(1, np.abs(right).max()))
+        np.testing.assert_allclose(
+            small[key], right, rtol=0, atol=3e-5 * max(1, np.abs(right).max())
+        )
 
 
 @every_variant
@@ -292,9 +324,14 @@ def test_pre_activations_of_1000_do_not_overflow(name):
 
 def test_what_does_not_fit_is_named():
     layer, dh, dcT = draw_layer(VARIANTS["coupled"])
-    with pytest.raises(ShapeError, match=r"^variant_forward: Wx must be \(D, 3H\) = \(4, 15\), got \(4, 20\)"):
+    with pytest.raises(
+        ShapeError, match=r"^variant_forward: Wx must be \(D, 3H\) = \(4, 15\), got \(4, 20\)"
+    ):
         variant_forward(**(layer | {"Wx": np.zeros((4, 20))}), variant="coupled")
-    with pytest.raises(ArgumentError, match="^variant_forward: weights must have the names Wx, Wh, b, P; missing: P"):
+    with pytest.raises(
+        ArgumentError,
+        match="^variant_forward: weights must have the names Wx, Wh, b, P; missing: P",
+    ):
         variant_forward(**layer, variant="projection")
     with pytest.raises(ArgumentError, match="too many: p_i"):
         variant_forward(**layer, p_i=np.zeros(5), variant="coupled")
@@ -303,15 +340,22 @@ def test_what_does_not_fit_is_named():
     with pytest.raises(NotFiniteError, match="^variant_forward: b must be finite, got nan"):
         variant_forward(**(layer | {"b": np.full(15, np.nan)}), variant="coupled")
     _, _, cache = variant_forward(**layer, variant="coupled")
-    with pytest.raises(ShapeError, match=r"^variant_backward: dh must be \(N, T, H\) = \(2, 3, 5\), got \(3, 2, 5\)"):
+    with pytest.raises(
+        ShapeError,
+        match=r"^variant_backward: dh must be \(N, T, H\) = \(2, 3, 5\), got \(3, 2, 5\)",
+    ):
         variant_backward(dh.swapaxes(0, 1), cache)
     with pytest.raises(DTypeError, match="^variant_backward: .*dcT float32"):
         variant_backward(dh, cache, dcT.astype(np.float32))
-    with pytest.raises(ArgumentError, match="cache must be the VariantCache that variant_forward returned, got tuple"):
+    with pytest.raises(
+        ArgumentError,
+        match="cache must be the VariantCache that variant_forward returned, got tuple",
+    ):
         variant_backward(dh, (dh,))
     layer, dh, dcT = draw_layer(VARIANTS["projection"])
     with pytest.raises(
-        ShapeError, match=r"^variant_forward: P must be \(H, R\) = \(5, 3\), got \(3, 5\); did you pass P.T"
+        ShapeError,
+        match=r"^variant_forward: P must be \(H, R\) = \(5, 3\), got \(3, 5\); did you pass P.T",
     ):
         variant_forward(**(layer | {"P": layer["P"].T}), variant="projection")
 
@@ -322,7 +366,10 @@ def test_what_does_not_fit_is_named():
         ("gru", "variant must be one of standard, .*, got 'gru'"),
         (3, "variant must be a name or a Variant, got int"),
         (Variant(input_gate="f"), 'input_gate must be "own", "1 - f" or "1", got \'f\''),
-        (Variant(input_gate="1 - f", forget_gate=False), "an input gate of 1 - f needs a forget gate"),
+        (
+            Variant(input_gate="1 - f", forget_gate=False),
+            "an input gate of 1 - f needs a forget gate",
+        ),
     ],
 )
 def test_variant_that_does_not_exist_is_named(variant, message):

@@ -10,7 +10,9 @@ from tests.support.problem_sets import SetOf
 ROOT = Path(__file__).parents[2]
 NAMES = sorted(path.parent.name for path in (ROOT / "solutions").glob("*/checks.py"))
 TABLE = re.findall(
-    r"^\| `([\w-]+)` \|.*\| (\d+) \| (\d+) \|$", (ROOT / "book/teach/grading.md").read_text(), re.MULTILINE
+    r"^\| `([\w-]+)` \|.*\| (\d+) \| (\d+) \|$",
+    (ROOT / "book/teach/grading.md").read_text(),
+    re.MULTILINE,
 )
 
 

@@ -21,7 +21,11 @@ ROOT = Path(__file__).parents[2]
 graded = load_module("_checks", ROOT / "solutions" / "lstm-bptt" / "checks.py")
 
 SETS = {"public": lstm_bptt.CHECKS, "graded": graded.CHECKS}
-BOTH = [pytest.param(check, id=f"{which}-{check.name}") for which, checks in SETS.items() for check in checks]
+BOTH = [
+    pytest.param(check, id=f"{which}-{check.name}")
+    for which, checks in SETS.items()
+    for check in checks
+]
 COMPARED = [param for param in BOTH if param.values[0].examine is None]
 # What is graded holds the cases of what is shown, and more: a test of many answers asks these.
 GRADED = [param for param in COMPARED if param.id.startswith("graded")]
@@ -35,7 +39,11 @@ def ask(check, function, seed=0):
 def to_float32(value):
     if isinstance(value, np.ndarray):
         return value.astype(np.float32)
-    return type(value)(to_float32(item) for item in value) if isinstance(value, tuple | list) else value
+    return (
+        type(value)(to_float32(item) for item in value)
+        if isinstance(value, tuple | list)
+        else value
+    )
 
 
 def quietly(function):
@@ -56,8 +64,13 @@ def test_the_reference_passes_without_a_warning(check, seed):
 @pytest.mark.parametrize("seed", range(6))
 @pytest.mark.parametrize("check", COMPARED)
 def test_right_work_in_single_precision_passes(check, seed):
-    """Also where float32 costs more than the tolerance: then there is a warning, and no point is lost."""
-    functions = {**{name: getattr(zoo.plain, name) for name in zoo.FUNCTIONS}, "end_to_end": zoo_end_to_end}
+    """Also where float32 costs more than the tolerance: then there is a warning, and no point is
+    lost.
+    """
+    functions = {
+        **{name: getattr(zoo.plain, name) for name in zoo.FUNCTIONS},
+        "end_to_end": zoo_end_to_end,
+    }
     verdict = ask(check, lambda *arguments: functions[check.function](*to_float32(arguments)), seed)
     assert (verdict.status, verdict.credit, verdict.misconception) == (Status.PASSED, 1.0, None)
 
@@ -101,14 +114,21 @@ def test_known_mistakes_are_named_in_single_precision_too(check):
 
 @pytest.mark.parametrize("check", GRADED)
 def test_no_known_mistake_is_near_single_precision(check):
-    """In every case taken together, each is off by at least 100 times the error that float32 is forgiven."""
+    """In every case taken together, each is off by at least 100 times the error that float32 is
+    forgiven.
+    """
     for seed in SEEDS:
         cases = check.cases(np.random.default_rng(seed))
-        right = [flatten(check.outputs, check.expected(*copy_tree(case.args)), "reference") for case in cases]
+        right = [
+            flatten(check.outputs, check.expected(*copy_tree(case.args)), "reference")
+            for case in cases
+        ]
         for mistake in check.misconceptions:
             worst = 0.0
             for case, expected in zip(cases, right, strict=True):
-                got = flatten(check.outputs, quietly(mistake.function)(*copy_tree(case.args)), mistake.id)
+                got = flatten(
+                    check.outputs, quietly(mistake.function)(*copy_tree(case.args)), mistake.id
+                )
                 for name in expected:
                     same = got[name].shape == expected[name].shape
                     error = relative_error(got[name], expected[name]) if same else np.inf
@@ -145,7 +165,10 @@ def test_what_nobody_knows_is_not_named(check, kind):
     for seed, only in enumerate((None, *flatten(check.outputs, zoo_values(check), "reference"))):
         rng = np.random.default_rng(seed)
         verdict = ask(check, perturbed(check, PERTURBATIONS[kind], rng, only), seed)
-        assert (verdict.status, verdict.misconception) == (Status.WRONG, None), (only, verdict.message)
+        assert (verdict.status, verdict.misconception) == (Status.WRONG, None), (
+            only,
+            verdict.message,
+        )
         assert verdict.hints == check.hints
 
 
@@ -160,7 +183,8 @@ def test_messages_hold_no_number_of_the_answer(check):
 
 
 def test_the_problem_set_loads_and_its_mistakes_are_distinct():
-    assert load("lstm-bptt", ROOT).packages == ("numpy",)  # validate compares every pair of known mistakes
+    # validate compares every pair of known mistakes
+    assert load("lstm-bptt", ROOT).packages == ("numpy",)
 
 
 def test_results_that_can_be_unpacked_count_in_the_notebook_as_they_do_before_the_judge():
@@ -235,7 +259,8 @@ def test_references_take_the_caches_that_students_have(sizes):
             np.testing.assert_allclose(mine, theirs, rtol=0, atol=1e-12)
 
 
-# --- checkers of gradients -----------------------------------------------------------------------------------------------
+# --- checkers of gradients
+# -----------------------------------------------------------------------------------------------
 
 CHECKERS = [pytest.param(checks[-1], id=which) for which, checks in SETS.items()]
 
@@ -251,7 +276,9 @@ def projected(loss, grad, params, eps=1e-5):
     rng, analytic, errors = np.random.default_rng(0), grad(params), {}
     for name, array in params.items():
         v = rng.normal(size=array.shape)
-        n = (loss({**params, name: array + eps * v}) - loss({**params, name: array - eps * v})) / (2 * eps)
+        n = (loss({**params, name: array + eps * v}) - loss({**params, name: array - eps * v})) / (
+            2 * eps
+        )
         a = float((analytic[name] * v).sum())
         errors[name] = abs(a - n) / (abs(a) + abs(n)) if a or n else 0.0
     return errors
@@ -260,11 +287,14 @@ def projected(loss, grad, params, eps=1e-5):
 RIGHT_CHECKERS = {
     "norms": check_gradients_plainly,
     "largest": gradient_checkers._with(
-        numerator=lambda a, n: np.abs(a - n).max(), denominator=lambda a, n: max(np.abs(a).max(), np.abs(n).max())
+        numerator=lambda a, n: np.abs(a - n).max(),
+        denominator=lambda a, n: max(np.abs(a).max(), np.abs(n).max()),
     ),
     "elementwise": gradient_checkers._with(numerator=elementwise, denominator=lambda a, n: 1.0),
     "projected": projected,
-    "arrays": lambda *a: {name: np.array([error]) for name, error in check_gradients_plainly(*a).items()},
+    "arrays": lambda *a: {
+        name: np.array([error]) for name, error in check_gradients_plainly(*a).items()
+    },
     "more names": lambda *a: {**check_gradients_plainly(*a), "worst": 0.0},
 }
 
@@ -357,8 +387,11 @@ def test_a_checker_that_never_asks_the_loss_gets_nothing(check, idler):
 
 @pytest.mark.parametrize("idler", IDLERS)
 def test_a_checker_that_looks_at_no_number_of_the_loss_gets_next_to_nothing(idler):
-    credits = [ask(graded.CHECKS[-1], _moved_once(IDLERS[idler]()), seed).credit for seed in range(10)]
-    # A fair coin's index has a standard deviation of 0.14 here, and its positive part a mean of 0.055.
+    credits = [
+        ask(graded.CHECKS[-1], _moved_once(IDLERS[idler]()), seed).credit for seed in range(10)
+    ]
+    # A fair coin's index has a standard deviation of 0.14 here, and its positive part a mean of
+    # 0.055.
     assert np.mean(credits) < 0.15 and max(credits) < 0.7, credits
 
 
@@ -411,7 +444,9 @@ def test_a_checker_that_is_wrong_in_an_unknown_way_is_not_named():
     check = graded.CHECKS[-1]
     for wrong in (
         lambda *a: {name: 1.0 for name in check_gradients_plainly(*a)},
-        lambda *a: {name: np.random.default_rng(0).uniform() for name in check_gradients_plainly(*a)},
+        lambda *a: {
+            name: np.random.default_rng(0).uniform() for name in check_gradients_plainly(*a)
+        },
         gradient_checkers._with(divisor=-2.0),
         gradient_checkers._with(divisor=7.0),
     ):
@@ -471,10 +506,11 @@ def _by_entry(a, n):
 
 
 def test_no_right_checker_fails_by_the_luck_of_the_draw():
-    """Over many seeds, with each common way to measure a relative error, and with a margin of three on both sides.
+    """Over many seeds, with each common way to measure a relative error, and with a margin of three
+    on both sides.
 
-    ``tanh_prime_of_c`` is the mistake that comes nearest to a right gradient: before draws were looked over, one in a hundred was
-    not to be told from it.
+    ``tanh_prime_of_c`` is the mistake that comes nearest to a right gradient: before draws were
+    looked over, one in a hundred was not to be told from it.
     """
 
     measures = (_by_norms, _by_largest, _by_entry)
@@ -487,13 +523,17 @@ def test_no_right_checker_fails_by_the_luck_of_the_draw():
             errors.append([measure(a, n) for measure in measures])
             return 0.0
 
-        check_gradients_plainly(pair.loss, pair.grad, pair.params, numerator=keep, denominator=lambda a, n: 1.0)
+        check_gradients_plainly(
+            pair.loss, pair.grad, pair.params, numerator=keep, denominator=lambda a, n: 1.0
+        )
         return np.max(errors, axis=0)
 
     for seed in range(120):
         twins = draw_twins(np.random.default_rng(seed), ["tanh_prime_of_c"])
         rights = np.array([worst(each.pair(right=True)) for each in twins])
-        assert rights.shape == (len(twins), 3) and (rights < gradient_checkers.RIGHT_BELOW / 3).all(), seed
+        assert (
+            rights.shape == (len(twins), 3) and (rights < gradient_checkers.RIGHT_BELOW / 3).all()
+        ), seed
         wrongs = np.array([worst(each.pair(right=False)) for each in twins])
         assert (wrongs > 3 * gradient_checkers.WRONG_ABOVE).all(), seed
 
@@ -506,7 +546,9 @@ def many_draws():
 def test_a_one_sided_difference_is_too_inexact_for_the_first_losses():
     """The others have few parameters, and some of them little curvature.
 
-    In some draws it was exact enough for one of them, and the same mistake cost one student more than another."""
+    In some draws it was exact enough for one of them, and the same mistake cost one student more
+    than another.
+    """
     one_sided = gradient_checkers._with(backward_step=False, divisor=1.0)
     for seed, drawn in enumerate(many_draws()):
         for twins in drawn[:4]:
@@ -516,7 +558,9 @@ def test_a_one_sided_difference_is_too_inexact_for_the_first_losses():
 
 
 def test_every_number_of_a_right_gradient_is_above_rounding():
-    """Centred differences know a number to about 1e-10: one of 1e-5 in the gradient would show an error of 1e-5."""
+    """Centred differences know a number to about 1e-10: one of 1e-5 in the gradient would show an
+    error of 1e-5.
+    """
     for seed, (first, *_) in enumerate(many_draws()):
         assert min(np.abs(array).min() for array in first.right(first.params).values()) > 1e-4, seed
 
@@ -524,7 +568,9 @@ def test_every_number_of_a_right_gradient_is_above_rounding():
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("name", ["lstm_step_backward", "lstm_backward"])
 def test_a_gradient_by_differences_does_not_end_in_time(name, seed):
-    """One forward pass for each weight: so many multiplications that no library does them within the time limit."""
+    """One forward pass for each weight: so many multiplications that no library does them within
+    the time limit.
+    """
     (check,) = (check for check in graded.CHECKS if check.name == name)
     cases = check.cases(np.random.default_rng(seed))
     (large,) = (case for case in cases if case.needed)
@@ -535,10 +581,12 @@ def test_a_gradient_by_differences_does_not_end_in_time(name, seed):
     weights, rows = Wx.size + Wh.size, len(dh) * len(caches)
     assert 2 * weights * (weights * rows) > 3e10 and check.time_limit <= 20
     text = (ROOT / "solutions" / "lstm-bptt" / "lstm-bptt.md").read_text()
-    assert large.label == "a large network" and "Among the inputs is a large network" in text  # said in the task
+    # said in the task
+    assert large.label == "a large network" and "Among the inputs is a large network" in text
 
 
-# Label of a hidden case -> words of the task that announce it: nothing is demanded that only the judge knows.
+# Label of a hidden case -> words of the task that announce it: nothing is demanded that only the
+# judge knows.
 ANNOUNCED = {
     "many units": "many units",
     "one input, D = 1": "a single input",
@@ -552,6 +600,8 @@ ANNOUNCED = {
 
 def test_every_hidden_case_is_announced_in_the_task():
     text = " ".join((ROOT / "solutions" / "lstm-bptt" / "lstm-bptt.md").read_text().split())
-    hidden = {case.label for make in graded.HIDDEN.values() for case in make(np.random.default_rng(0))}
+    hidden = {
+        case.label for make in graded.HIDDEN.values() for case in make(np.random.default_rng(0))
+    }
     assert hidden == set(ANNOUNCED)
     assert [words for words in ANNOUNCED.values() if words not in text] == []

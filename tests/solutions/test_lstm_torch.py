@@ -1,4 +1,6 @@
-"""The problem set in PyTorch: its reference beside NumPy, its mistakes, its class, and what a student sees in a notebook."""
+"""The problem set in PyTorch: its reference beside NumPy, its mistakes, its class, and what a
+student sees in a notebook.
+"""
 
 import ast
 import contextlib
@@ -62,7 +64,8 @@ def ask(check, function, seed=0):
     return examine(check, call, np.random.default_rng(seed))
 
 
-# --- the reference -------------------------------------------------------------------------------------------------------
+# --- the reference
+# --------------------------------------------------------------------------------------------------
 
 
 def loss_by_loops(logits, targets, mask):
@@ -88,12 +91,21 @@ def train_in_numpy(weights, batches, max_norm, lr):
     for x, y in batches:
         N, H = len(x), lstm[1].shape[1]
         h, _, cache_ = lstm_forward(x, np.zeros((N, H)), np.zeros((N, H)), **ours(*lstm))
-        loss, dlogits = loss_by_loops((h[:, -1] @ weight + bias)[:, None], y[:, None], np.ones((N, 1), bool))
+        loss, dlogits = loss_by_loops(
+            (h[:, -1] @ weight + bias)[:, None], y[:, None], np.ones((N, 1), bool)
+        )
         losses.append(loss)
         dh = np.zeros_like(h)
         dh[:, -1] = dlogits[:, 0] @ weight.T
         grads = lstm_backward(dh, cache_)
-        all_grads = [h[:, -1].T @ dlogits[:, 0], dlogits[:, 0].sum(0), grads.dWx.T, grads.dWh.T, grads.db, grads.db]
+        all_grads = [
+            h[:, -1].T @ dlogits[:, 0],
+            dlogits[:, 0].sum(0),
+            grads.dWx.T,
+            grads.dWh.T,
+            grads.db,
+            grads.db,
+        ]
         norm = np.sqrt(sum((g**2).sum() for g in all_grads))
         for p, v, g in zip(parameters, velocity, all_grads, strict=True):
             v *= 0.9
@@ -109,15 +121,24 @@ def chunks_in_numpy(weights, x, target, h0, c0, k):
         difference = output - target[:, start : start + k]
         losses.append((difference**2).sum())
         grads = lstm_backward(2 * difference, cache_)
-        totals = [a + b for a, b in zip(totals or [0] * 4, (grads.dWx.T, grads.dWh.T, grads.db, grads.db), strict=True)]
+        totals = [
+            a + b
+            for a, b in zip(
+                totals or [0] * 4, (grads.dWx.T, grads.dWh.T, grads.db, grads.db), strict=True
+            )
+        ]
     return losses, (h, c), totals
 
 
 INDEPENDENT = {
-    "lstm_cell": zoo.Bug("right", "lstm_cell", "", (), "", "", "", (), framework="torch").calling("lstm_cell"),
+    "lstm_cell": zoo.Bug("right", "lstm_cell", "", (), "", "", "", (), framework="torch").calling(
+        "lstm_cell"
+    ),
     "cell_gradients": lstm_torch.RIGHT.calling("cell_gradients"),
     "to_torch": lambda Wx, Wh, b: (np.swapaxes(Wx, 0, 1), np.swapaxes(Wh, 0, 1), b / 3, b * 2 / 3),
-    "last_hidden": lambda output, lengths: [row[length - 1] for row, length in zip(output, lengths, strict=True)],
+    "last_hidden": lambda output, lengths: [
+        row[length - 1] for row, length in zip(output, lengths, strict=True)
+    ],
     "sequence_loss": loss_by_loops,
     "train_step": train_in_numpy,
     "run_chunks": chunks_in_numpy,
@@ -127,13 +148,19 @@ INDEPENDENT = {
 @pytest.mark.parametrize("seed", range(2))
 @BY_NAME
 def test_what_is_expected_agrees_with_a_second_way_to_compute_it(check, seed):
-    """The cell is expected from NumPy and computed in PyTorch here; all others the other way round."""
+    """The cell is expected from NumPy and computed in PyTorch here; all others the other way
+    round.
+    """
     for case in check.cases(np.random.default_rng(seed)):
         expected = read(check, check.expected(*copy_tree(case.args)), "expected")
         other = read(check, INDEPENDENT[check.name](*copy_tree(case.args)), "other")
         for name in expected:
             assert_allclose(
-                other[name], expected[name], rtol=0, atol=0.1 * check.tolerance, err_msg=f"{case.label}: {name}"
+                other[name],
+                expected[name],
+                rtol=0,
+                atol=0.1 * check.tolerance,
+                err_msg=f"{case.label}: {name}",
             )
     verdict = ask(check, check.expected, seed)
     assert (verdict.status, verdict.credit, verdict.warnings) == (Status.PASSED, 1.0, ())
@@ -154,7 +181,9 @@ def code_of(tree):
 
 
 def test_the_notebook_and_the_zoo_hold_the_same_functions():
-    """What a mistake does is seen through the functions that the notebook gives: they must be the same ones."""
+    """What a mistake does is seen through the functions that the notebook gives: they must be the
+    same ones.
+    """
     cells = nbformat.reads(release_text(SOURCE), as_version=4).cells
     given = [cell.source for cell in cells if cell.get("id", "").endswith("_given")]
     parts = [ast.parse(source) for source in (*given, *solution_cells(SOURCE).values())]
@@ -164,7 +193,8 @@ def test_the_notebook_and_the_zoo_hold_the_same_functions():
     assert notebook == here and len(given) == 5
 
 
-# --- its mistakes --------------------------------------------------------------------------------------------------------
+# --- its mistakes
+# --------------------------------------------------------------------------------------------------
 
 
 @BY_NAME
@@ -176,8 +206,14 @@ def test_every_known_mistake_is_named_as_itself_by_the_judge_and_in_the_notebook
     for mistake in check.misconceptions:
         verdict = ask(check, mistake.function, seed=1)
         named[mistake.id] = verdict.misconception
-        assert verdict.credit < 1 and verdict.hints == mistake.hints and mistake.title in verdict.message
-        assert verdict.status in (mistake.status, Status.ERROR) and not re.search(r"\d\.\d", verdict.message)
+        assert (
+            verdict.credit < 1
+            and verdict.hints == mistake.hints
+            and mistake.title in verdict.message
+        )
+        assert verdict.status in (mistake.status, Status.ERROR) and not re.search(
+            r"\d\.\d", verdict.message
+        )
         assert ask(public, mistake.function, seed=2).misconception == mistake.id
     assert named == {id: id for id in named}
 
@@ -210,7 +246,11 @@ def test_no_known_mistake_is_near_single_precision_and_right_work_in_it_passes(c
 
 @BY_NAME
 def test_what_nobody_knows_is_not_named(check):
-    changes = (lambda a, rng: -1.3 * a, lambda a, rng: 1.1 * a, lambda a, rng: a + 0.01 * rng.normal(size=a.shape))
+    changes = (
+        lambda a, rng: -1.3 * a,
+        lambda a, rng: 1.1 * a,
+        lambda a, rng: a + 0.01 * rng.normal(size=a.shape),
+    )
 
     def changed(value, change, rng):
         if isinstance(value, tuple | list):
@@ -220,33 +260,58 @@ def test_what_nobody_knows_is_not_named(check):
     for change in changes:
         rng = np.random.default_rng(7)
         verdict = ask(check, lambda *a, f=change, r=rng: changed(check.expected(*a), f, r), seed=4)
-        assert (verdict.status, verdict.misconception) == (Status.WRONG, None) and verdict.hints == check.hints
+        assert (verdict.status, verdict.misconception) == (
+            Status.WRONG,
+            None,
+        ) and verdict.hints == check.hints
 
 
 def test_there_are_enough_mistakes_and_points_are_those_of_the_notebook():
     assert len(zoo.PYTORCH) >= 20
     assert {bug.function for bug in zoo.PYTORCH} == set(students.WRITTEN)
-    marks = [cell.metadata.get("nbgrader", {}) for cell in nbformat.reads(release_text(SOURCE), as_version=4).cells]
+    marks = [
+        cell.metadata.get("nbgrader", {})
+        for cell in nbformat.reads(release_text(SOURCE), as_version=4).cells
+    ]
     points = {mark["grade_id"]: mark["points"] for mark in marks if mark.get("grade")}
     assert points == students.FULL == {check.name: check.points for check in graded.CHECKS}
 
 
 def test_importing_the_checks_imports_no_framework():
-    code = "import sys; import lstm_ref.practice.lstm_torch; print('torch' in sys.modules, 'tensorflow' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    code = (
+        "import sys; import lstm_ref.practice.lstm_torch; print('torch' in sys.modules, "
+        "'tensorflow' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
+    )
     assert done.stdout.split() == ["False", "False"]
 
 
-# --- its class -----------------------------------------------------------------------------------------------------------
+# --- its class
+# --------------------------------------------------------------------------------------------------
 
 PEACEFUL = [student for student in students.STUDENTS if not student.hostile]
 HOSTILE = [student for student in students.STUDENTS if student.hostile]
-IN_THE_BOX = ("perfect", "linear", "own_backward", "single", "state_dict", "compares", "noisy", "moved_around")
+IN_THE_BOX = (
+    "perfect",
+    "linear",
+    "own_backward",
+    "single",
+    "state_dict",
+    "compares",
+    "noisy",
+    "moved_around",
+)
 FAULTS = {
     "syntax_error": ("error", "code cell 7, which names it, is not Python", "sequence_loss"),
     "needs_cuda": ("environment", "this is graded on the CPU", "last_hidden"),
     "mixed": ("environment", "Two tensors of different precision meet", "lstm_cell"),
-    "needs_einops": ("environment", "runs with numpy and torch and Python's standard library only", "last_hidden"),
+    "needs_einops": (
+        "environment",
+        "runs with numpy and torch and Python's standard library only",
+        "last_hidden",
+    ),
     "second_backward": ("error", "still hangs on the graph of the round before", "run_chunks"),
     "all_detached": ("error", "there is nothing to go back through", "cell_gradients"),
     "item": ("error", "Return the tensor", "sequence_loss"),
@@ -270,9 +335,15 @@ def solution_cells_of_the_set():
 
 
 def run(notebook):
-    """Namespace after all cells that are graded, in the order of the release; a cell that fails leaves nothing behind."""
+    """Namespace after all cells that are graded, in the order of the release; a cell that fails
+    leaves nothing behind.
+    """
     namespace = {"__name__": "notebook"}
-    cells = [c for c in notebook.cells if c.cell_type == "code" and "local" not in c.metadata.get("tags", [])]
+    cells = [
+        c
+        for c in notebook.cells
+        if c.cell_type == "code" and "local" not in c.metadata.get("tags", [])
+    ]
     if "set_default_dtype" not in cells[0].source:  # the reversed notebook; the judge puts it right
         cells.reverse()
     with warnings.catch_warnings():
@@ -284,7 +355,9 @@ def run(notebook):
 
 
 def is_changed(notebook, check):
-    """Whether what a check asks for may differ from the reference; that the reference passes need not be seen ninety times."""
+    """Whether what a check asks for may differ from the reference; that the reference passes need
+    not be seen ninety times.
+    """
     name = "lstm_cell" if check == "cell_gradients" else check
     sources = {cell.get("id"): cell.source for cell in notebook.cells}
     more = len(notebook.cells) != len(nbformat.reads(release(), as_version=4).cells)
@@ -303,7 +376,9 @@ def test_each_gets_its_points_and_its_mistake_is_named(student):
     if student.name == "needs_einops" and importlib.util.find_spec("einops"):
         scores["last_hidden"] = 0  # it is here, and not in the box
     assert scores == {name: round(s, 4) for name, s in student.scores.items()}, verdicts
-    assert {name: v.misconception for name, v in verdicts.items() if v.misconception} == dict(student.mistakes)
+    assert {name: v.misconception for name, v in verdicts.items() if v.misconception} == dict(
+        student.mistakes
+    )
     assert not (student in students.RIGHT and student.name != "single") or all(
         "asked for" not in warning for v in verdicts.values() for warning in v.warnings
     )
@@ -324,21 +399,28 @@ def in_the_box(student):
 def test_the_sandbox_gives_the_same_points_and_attacks_gain_nothing(student):
     record = in_the_box(student)
     scores = {check.name: check.score for check in record.checks}
-    assert scores == {name: round(float(s), 4) for name, s in student.scores.items()}, record.to_json()
+    assert scores == {name: round(float(s), 4) for name, s in student.scores.items()}, (
+        record.to_json()
+    )
     if student.name in FAULTS:
         status, words, name = FAULTS[student.name]
-        assert (record.check(name).status, words in record.check(name).message) == (status, True), record.check(name)
+        assert (record.check(name).status, words in record.check(name).message) == (status, True), (
+            record.check(name)
+        )
 
 
 def test_the_class_is_large_and_covers_every_mistake():
     assert len(students.RIGHT) >= 12 and len(HOSTILE) >= 5
-    assert {bug.id for bug in zoo.PYTORCH} <= {id for s in students.WRONG for id in s.mistakes.values()}
+    assert {bug.id for bug in zoo.PYTORCH} <= {
+        id for s in students.WRONG for id in s.mistakes.values()
+    }
     assert len({student.name for student in students.STUDENTS}) == len(students.STUDENTS)
     for student in students.STUDENTS:
         assert set(student.scores) == set(students.FULL) and re.fullmatch(r"\w+", student.name)
 
 
-# --- in a notebook -------------------------------------------------------------------------------------------------------
+# --- in a notebook
+# --------------------------------------------------------------------------------------------------
 
 
 def say(capsys, call, **names):
@@ -349,7 +431,9 @@ def say(capsys, call, **names):
 
 def test_each_set_has_a_check_of_its_own_and_knows_its_names_only(capsys):
     right = zoo.PYTORCH[0]._functions
-    assert say(capsys, "check('last_hidden')", last_hidden=right["last_hidden"]).startswith("last_hidden: passed\n")
+    assert say(capsys, "check('last_hidden')", last_hidden=right["last_hidden"]).startswith(
+        "last_hidden: passed\n"
+    )
     assert "There are: lstm_cell, cell_gradients, to_torch" in say(capsys, "check('lstm_step')")
     assert "There are: lstm_step," in say(capsys, "check('last_hidden')", check=practice.check)
 
@@ -363,7 +447,11 @@ def test_tensors_go_in_and_come_out(capsys):
 
     assert "passed" in say(capsys, "check('last_hidden', seed=1)", last_hidden=last_hidden)
     for output, lengths in seen:
-        assert output.dtype == torch.float64 and lengths.dtype == torch.int64 and not output.requires_grad
+        assert (
+            output.dtype == torch.float64
+            and lengths.dtype == torch.int64
+            and not output.requires_grad
+        )
 
 
 def test_a_part_of_the_notebook_that_is_missing_or_unwritten_is_told(capsys):
@@ -371,7 +459,9 @@ def test_a_part_of_the_notebook_that_is_missing_or_unwritten_is_told(capsys):
     train = names["train"]
     train.__globals__.pop("train_step")
     text = say(capsys, "check('train_step')", train=train)
-    assert text.startswith("train_step: stopped with an error\nNameError: train_step is not defined.")
+    assert text.startswith(
+        "train_step: stopped with an error\nNameError: train_step is not defined."
+    )
     text = say(capsys, "check('cell_gradients')", cell_gradients=names["cell_gradients"])
     assert text.startswith("cell_gradients: not asked yet\nThis needs lstm_cell.")
     assert "There is no train here yet" in say(capsys, "check('train_step')")
@@ -380,7 +470,11 @@ def test_a_part_of_the_notebook_that_is_missing_or_unwritten_is_told(capsys):
 def test_wrong_work_in_a_real_kernel(tmp_path):
     """The released notebook with three mistakes in it; the checks speak in its own cells."""
     notebook = nbformat.reads(release(), as_version=4)
-    wrong = {"last_hidden": "last_of_padding", "train_step": "no_zero_grad", "run_chunks": "c_not_detached"}
+    wrong = {
+        "last_hidden": "last_of_padding",
+        "train_step": "no_zero_grad",
+        "run_chunks": "c_not_detached",
+    }
     for cell in notebook.cells:
         name = cell.get("id", "").removesuffix("_code")
         cell.source = solution_cells_of_the_set().get(cell.get("id"), cell.source)
@@ -396,7 +490,10 @@ def test_wrong_work_in_a_real_kernel(tmp_path):
     for name, text in said.items():
         if name in wrong:
             bug = zoo.find(wrong[name])
-            assert text.startswith(f"{name}: not right yet\n") and "A known mistake explains this." in text
+            assert (
+                text.startswith(f"{name}: not right yet\n")
+                and "A known mistake explains this." in text
+            )
             assert bug.title not in text and bug.hints[0] not in text
         else:
             assert text.startswith(f"{name}: passed\n"), text
@@ -410,7 +507,8 @@ def test_a_check_gives_what_the_judge_gives():
     assert replace(CHECKS["lstm_cell"]).arrays == "torch"
 
 
-# Label of a hidden case -> words of the task that announce it: nothing is demanded that only the judge knows.
+# Label of a hidden case -> words of the task that announce it: nothing is demanded that only the
+# judge knows.
 ANNOUNCED = {
     "many units": "many units",
     "one input, D = 1": "a single input",
@@ -429,6 +527,8 @@ ANNOUNCED = {
 
 def test_every_hidden_case_is_announced_in_the_task():
     text = " ".join(SOURCE.read_text().split())
-    hidden = {case.label for make in graded.HIDDEN.values() for case in make(np.random.default_rng(0))}
+    hidden = {
+        case.label for make in graded.HIDDEN.values() for case in make(np.random.default_rng(0))
+    }
     assert hidden == set(ANNOUNCED)
     assert [words for words in ANNOUNCED.values() if words not in text] == []

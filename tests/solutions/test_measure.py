@@ -1,4 +1,6 @@
-"""The problem set measure: its reference beside other ways to compute it. The rest is in test_plain_sets.py."""
+"""The problem set measure: its reference beside other ways to compute it. The rest is in
+test_plain_sets.py.
+"""
 
 import numpy as np
 import pytest
@@ -55,13 +57,18 @@ INDEPENDENT = {
 
 
 @pytest.mark.parametrize("seed", range(2))
-@pytest.mark.parametrize("check", [c for c in SET.graded.CHECKS if c.cases], ids=lambda check: check.name)
+@pytest.mark.parametrize(
+    "check", [c for c in SET.graded.CHECKS if c.cases], ids=lambda check: check.name
+)
 def test_what_is_expected_agrees_with_a_second_way_to_compute_it(check, seed):
     for case in check.cases(np.random.default_rng(seed)):
         expected = read(check, check.expected(*copy_tree(case.args)), "expected")
         other = read(check, INDEPENDENT[check.name](*copy_tree(case.args)), "other")
         for name in expected:
-            assert relative_error(other[name], expected[name]) < 0.1 * check.tolerance, (case.label, name)
+            assert relative_error(other[name], expected[name]) < 0.1 * check.tolerance, (
+                case.label,
+                name,
+            )
     verdict = ask(check, check.expected, seed)
     assert (verdict.status, verdict.credit, verdict.warnings) == (Status.PASSED, 1.0, ())
 
@@ -72,7 +79,8 @@ def test_an_interval_as_one_array_counts_as_its_two_ends():
     assert (verdict.status, verdict.credit, verdict.warnings) == (Status.PASSED, 1.0, ())
 
 
-# --- tests that students write -------------------------------------------------------------------------------------------
+# --- tests that students write
+# -------------------------------------------------------------------------------------------
 
 TESTS = {
     name: next(c for c in checks if c.name == "is_right")
@@ -99,11 +107,17 @@ CHEAP = {
     "always yes": (lambda d: True, "without a single question"),
     "asks, and says yes": (lambda d: bool(d(["a"], ["a"]) < 99), "every version right"),
     "asks, and says no": (lambda d: d(["a"], ["a"]) == 99, "every version wrong"),
-    "one right version is called wrong": (lambda d: isinstance(d(["a"], ["b"]), float), "versions wrong"),
+    "one right version is called wrong": (
+        lambda d: isinstance(d(["a"], ["b"]), float),
+        "versions wrong",
+    ),
     "no answer": (lambda d: None, "must return True or False"),
     "a word for an answer": (lambda d: "yes", "must return True or False"),
     "a number for a list": (lambda d: d(3, 4) == 1, "that it does not take"),
-    "without an end": (lambda d: all(d(["a"], ["b"]) == 1 for _ in range(1000)), "more than 300 times"),
+    "without an end": (
+        lambda d: all(d(["a"], ["b"]) == 1 for _ in range(1000)),
+        "more than 300 times",
+    ),
 }
 
 
@@ -118,14 +132,21 @@ def test_a_coin_earns_next_to_nothing():
     credits = []
     for seed in range(200):
         rng = np.random.default_rng(seed)
-        credits.append(ask(TESTS["graded"], lambda d, r=rng: bool(d(["a"], []) >= 0 and r.random() < 0.5), seed).credit)
+        credits.append(
+            ask(
+                TESTS["graded"], lambda d, r=rng: bool(d(["a"], []) >= 0 and r.random() < 0.5), seed
+            ).credit
+        )
     assert np.mean(credits) < 0.1
 
 
 def test_what_slips_through_is_named_and_counted():
     verdict = ask(TESTS["graded"], lambda d: d("a b c".split(), "a b d".split()) == 1)
     assert verdict.status is Status.WRONG and verdict.credit == pytest.approx(6 / 11)
-    assert "wrong versions pass, for example this one: The words are compared place by place" in verdict.message
+    assert (
+        "wrong versions pass, for example this one: The words are compared place by place"
+        in verdict.message
+    )
 
 
 def test_characters_and_numbers_are_words_too():

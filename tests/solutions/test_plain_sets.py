@@ -63,7 +63,11 @@ PREPARE = {
 }
 
 SETS = (
-    SimpleNamespace(of=SetOf("vanishing", vanishing), announced=VANISHING, box={"float32", "needs_jax", "one_array"}),
+    SimpleNamespace(
+        of=SetOf("vanishing", vanishing),
+        announced=VANISHING,
+        box={"float32", "needs_jax", "one_array"},
+    ),
     SimpleNamespace(
         of=SetOf("measure", measure, calls={"word_error_rate": ("edit_distance",)}),
         announced=MEASURE,
@@ -100,7 +104,8 @@ def students(kind):
     ]
 
 
-# --- the mistakes --------------------------------------------------------------------------------------------------------
+# --- the mistakes
+# --------------------------------------------------------------------------------------------------
 
 
 @BY_CHECK
@@ -112,7 +117,10 @@ def test_every_known_mistake_is_named_as_itself_by_the_judge_and_in_the_notebook
         for asked, seed in ((check, 1), (shown, 2)):
             verdict = ask(asked, mistake.function, seed)
             # One that fails in some cases is told beside the error.
-            assert verdict.misconception == mistake.id or verdict.status is Status.ERROR, (mistake.id, verdict)
+            assert verdict.misconception == mistake.id or verdict.status is Status.ERROR, (
+                mistake.id,
+                verdict,
+            )
             assert verdict.credit < 1 and mistake.title in verdict.message
             assert holds_no_number(verdict.message.replace(mistake.title, ""))
             assert verdict.status in (mistake.status, Status.ERROR) and len(mistake.hints) == 2
@@ -125,7 +133,9 @@ def test_no_known_mistake_is_near_single_precision_and_right_work_in_it_passes(o
         assert (verdict.status, verdict.credit) == (Status.PASSED, 1.0), verdict.message
         cases = check.cases(np.random.default_rng(seed))
         for mistake in check.misconceptions:
-            assert max(error_of(check, mistake, case) for case in cases) > 100 * SINGLE_PRECISION, mistake.id
+            assert max(error_of(check, mistake, case) for case in cases) > 100 * SINGLE_PRECISION, (
+                mistake.id
+            )
 
 
 def single(value):
@@ -144,7 +154,10 @@ def error_of(check, mistake, case):
             got = read(check, mistake.function(*copy_tree(case.args)), mistake.id)
     except Exception:
         return np.inf
-    errors = [relative_error(got[n], expected[n]) if got[n].shape == expected[n].shape else np.inf for n in expected]
+    errors = [
+        relative_error(got[n], expected[n]) if got[n].shape == expected[n].shape else np.inf
+        for n in expected
+    ]
     return max(np.inf if np.isnan(error) else error for error in errors)
 
 
@@ -164,12 +177,19 @@ def test_what_nobody_knows_is_not_named(one, check):
     for change in changes:
         rng = np.random.default_rng(7)
         verdict = ask(check, lambda *a, f=change, r=rng: changed(check.expected(*a), f, r), seed=4)
-        assert (verdict.status, verdict.misconception) == (Status.WRONG, None) and verdict.hints == check.hints
+        assert (verdict.status, verdict.misconception) == (
+            Status.WRONG,
+            None,
+        ) and verdict.hints == check.hints
 
 
 @EACH
 def test_hints_and_titles_hold_no_line_of_a_solution(one):
-    lines = {re.sub(r"\s", "", line) for source in one.of.solutions.values() for line in source.splitlines()}
+    lines = {
+        re.sub(r"\s", "", line)
+        for source in one.of.solutions.values()
+        for line in source.splitlines()
+    }
     right_sides = [side for line in lines if len(side := line.split("=", 1)[-1]) > 12]
     assert len(right_sides) > 20
     for mistake in one.of.public.SET.mistakes:
@@ -178,7 +198,8 @@ def test_hints_and_titles_hold_no_line_of_a_solution(one):
             assert not any(right in bare for right in right_sides), (mistake.id, text)
 
 
-# --- the text ------------------------------------------------------------------------------------------------------------
+# --- the text
+# --------------------------------------------------------------------------------------------------
 
 
 @EACH
@@ -203,31 +224,41 @@ def test_points_add_up_and_nothing_of_the_solution_is_released(one):
     assert sum(full.values()) == 20
     cells = nbformat.reads(one.of.release, as_version=4).cells
     assert not any("BEGIN SOLUTION" in cell.source for cell in cells)
-    assert [cell.source for cell in cells if cell.source.startswith("check(")] == [f'check("{name}")' for name in full]
+    assert [cell.source for cell in cells if cell.source.startswith("check(")] == [
+        f'check("{name}")' for name in full
+    ]
 
 
-# --- the classes ---------------------------------------------------------------------------------------------------------
+# --- the classes
+# --------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("one", "student"), students(lambda one, student: not student.hostile))
 def test_each_gets_its_points_and_its_mistake_is_named(one, student):
     verdicts = one.of.verdicts(student)
     points = {check.name: check.points for check in one.of.graded.CHECKS}
-    scores = one.of.students.FULL | {name: round(points[name] * v.credit, 4) for name, v in verdicts.items()}
+    scores = one.of.students.FULL | {
+        name: round(points[name] * v.credit, 4) for name, v in verdicts.items()
+    }
     assert scores == {name: round(s, 4) for name, s in student.scores.items()}, verdicts
-    assert {name: v.misconception for name, v in verdicts.items() if v.misconception} == dict(student.mistakes)
+    assert {name: v.misconception for name, v in verdicts.items() if v.misconception} == dict(
+        student.mistakes
+    )
 
 
 IN_THE_BOX = {"perfect", "noisy", "moved_around", "syntax_error"}
 
 
 @pytest.mark.parametrize(
-    ("one", "student"), students(lambda one, student: student.hostile or student.name in IN_THE_BOX | one.box)
+    ("one", "student"),
+    students(lambda one, student: student.hostile or student.name in IN_THE_BOX | one.box),
 )
 def test_the_sandbox_gives_the_same_points_and_attacks_gain_nothing(one, student):
     record = one.of.in_the_box(student)
     scores = {check.name: check.score for check in record.checks}
-    assert scores == {name: round(float(s), 4) for name, s in student.scores.items()}, record.to_json()
+    assert scores == {name: round(float(s), 4) for name, s in student.scores.items()}, (
+        record.to_json()
+    )
 
 
 @EACH

@@ -1,4 +1,6 @@
-"""The problem set prepare: its reference beside other ways to compute it. The rest is in test_plain_sets.py."""
+"""The problem set prepare: its reference beside other ways to compute it. The rest is in
+test_plain_sets.py.
+"""
 
 import numpy as np
 import pytest
@@ -16,15 +18,30 @@ SET = SetOf("prepare", prepare)
 
 def cut(text):
     """Word by word: what is neither a letter, a digit nor an apostrophe stands alone."""
-    spaced = "".join(c if c.isalnum() or c in "' " else f" {c} " if not c.isspace() else " " for c in text.lower())
+    spaced = "".join(
+        c if c.isalnum() or c in "' " else f" {c} " if not c.isspace() else " "
+        for c in text.lower()
+    )
     return spaced.split()
 
 
 def vocabulary(sentences, min_count):
     counter = CountVectorizer(analyzer=lambda words: words).fit(sentences)
-    counts = dict(zip(counter.get_feature_names_out(), counter.transform(sentences).sum(axis=0).A1, strict=True))
+    counts = dict(
+        zip(
+            counter.get_feature_names_out(),
+            counter.transform(sentences).sum(axis=0).A1,
+            strict=True,
+        )
+    )
     kept = sorted(w for w in counts if counts[w] >= min_count)
-    return dict(zip(["<pad>", "<unk>", *sorted(kept, key=counts.get, reverse=True)], range(len(kept) + 2), strict=True))
+    return dict(
+        zip(
+            ["<pad>", "<unk>", *sorted(kept, key=counts.get, reverse=True)],
+            range(len(kept) + 2),
+            strict=True,
+        )
+    )
 
 
 def rows(sentences, numbers, T):
@@ -34,7 +51,9 @@ def rows(sentences, numbers, T):
 
 def both(train, test, min_count):
     numbers = vocabulary(list(map(cut, train)), min_count)
-    return [[[numbers.get(word, 1) for word in cut(text)] for text in texts] for texts in (train, test)]
+    return [
+        [[numbers.get(word, 1) for word in cut(text)] for text in texts] for texts in (train, test)
+    ]
 
 
 def scaled(train, test):
@@ -48,7 +67,9 @@ def strided(series, T, horizon):
 
 
 def split(n, n_test, gap):
-    (only,) = [list(pair) for pair in TimeSeriesSplit(2, test_size=n_test, gap=gap).split(np.zeros(n))][1:]
+    (only,) = [
+        list(pair) for pair in TimeSeriesSplit(2, test_size=n_test, gap=gap).split(np.zeros(n))
+    ][1:]
     return only
 
 
@@ -78,7 +99,10 @@ def test_what_is_expected_agrees_with_a_second_way_to_compute_it(check, seed):
         expected = read(check, check.expected(*copy_tree(case.args)), "expected")
         other = read(check, INDEPENDENT[check.name](*copy_tree(case.args)), "other")
         for name in expected:
-            assert relative_error(other[name], expected[name]) < 0.1 * check.tolerance, (case.label, name)
+            assert relative_error(other[name], expected[name]) < 0.1 * check.tolerance, (
+                case.label,
+                name,
+            )
     verdict = ask(check, check.expected, seed)
     assert (verdict.status, verdict.credit, verdict.warnings) == (Status.PASSED, 1.0, ())
 

@@ -1,4 +1,6 @@
-"""The simulated class against the checks, without a sandbox: only those that attack nobody are run here."""
+"""The simulated class against the checks, without a sandbox: only those that attack nobody are run
+here.
+"""
 
 import ast
 import contextlib
@@ -40,9 +42,15 @@ def solutions():
 
 
 def run(notebook):
-    """Namespace after all cells that are graded, in the order of the release; a cell that fails leaves nothing behind."""
+    """Namespace after all cells that are graded, in the order of the release; a cell that fails
+    leaves nothing behind.
+    """
     namespace = {"__name__": "notebook"}
-    cells = [c for c in notebook.cells if c.cell_type == "code" and "local" not in c.metadata.get("tags", [])]
+    cells = [
+        c
+        for c in notebook.cells
+        if c.cell_type == "code" and "local" not in c.metadata.get("tags", [])
+    ]
     if cells and "lstm_step" not in "".join(
         c.source for c in cells[:3]
     ):  # the reversed notebook; the judge puts it right
@@ -65,12 +73,15 @@ def test_each_gets_its_points_and_its_mistake_is_named(student, release, solutio
             if unmet(check, verdicts):
                 verdicts[check.name] = Verdict(Status.SKIPPED, "")
                 continue
-            # Nearly all hand in the same gradient checker, and to examine it takes longer than all else.
+            # Nearly all hand in the same gradient checker, and to examine it takes longer than all
+            # else.
             source = next((c.source for c in notebook.cells if c.id == f"{check.name}_code"), "")
             same = check.name == "gradient_check" and source == solutions["gradient_check_code"]
             if same and "verdict" not in REFERENCE_CHECKER:
                 REFERENCE_CHECKER["verdict"] = examine_in(namespace, check, seed=11)
-            verdicts[check.name] = REFERENCE_CHECKER["verdict"] if same else examine_in(namespace, check, seed=11)
+            verdicts[check.name] = (
+                REFERENCE_CHECKER["verdict"] if same else examine_in(namespace, check, seed=11)
+            )
     verdicts = charge_once(checks.CHECKS, verdicts)
     scores = {c.name: round(c.points * verdicts[c.name].credit, 4) for c in checks.CHECKS}
     assert scores == dict(student.scores), {name: v.message for name, v in verdicts.items()}
@@ -97,16 +108,32 @@ def test_what_is_hostile_is_a_notebook_and_differs_from_the_release(student, rel
 
 
 def test_what_is_hostile_is_bounded():
-    """No loop without an end, and no wait or allocation beyond a few seconds and gigabytes, even where no sandbox holds it."""
+    """No loop without an end, and no wait or allocation beyond a few seconds and gigabytes, even
+    where no sandbox holds it.
+    """
     tree = ast.parse((SOURCE.parent / "students.py").read_text(encoding="utf-8"))
-    texts = [node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)]
-    codes = [text for text in texts if re.search(r"^(def|import|for|class) ", text, re.MULTILINE) and "\n" in text]
+    texts = [
+        node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    ]
+    codes = [
+        text
+        for text in texts
+        if re.search(r"^(def|import|for|class) ", text, re.MULTILINE) and "\n" in text
+    ]
     assert len(codes) > 20
     for code in codes:
-        assert not re.search(r"while (True|1)\b|itertools\.(count|cycle|repeat)|iter\(int", code), code
-        assert all(int(n.replace("_", "")) <= 200 for n in re.findall(r"range\(([\d_]+)\)", code)), code
+        assert not re.search(r"while (True|1)\b|itertools\.(count|cycle|repeat)|iter\(int", code), (
+            code
+        )
+        assert all(
+            int(n.replace("_", "")) <= 200 for n in re.findall(r"range\(([\d_]+)\)", code)
+        ), code
         assert all(float(n) <= 5 for n in re.findall(r"sleep\(([\d.]+)\)", code)), code
-    assert "until = time.monotonic() + 120" in "".join(codes) and "megabytes = 200" in "".join(codes)
+    assert "until = time.monotonic() + 120" in "".join(codes) and "megabytes = 200" in "".join(
+        codes
+    )
 
 
 def test_points_are_those_of_the_notebook(release):

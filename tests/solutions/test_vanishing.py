@@ -1,4 +1,6 @@
-"""The problem set vanishing: its reference beside other ways to compute it. The rest is in test_plain_sets.py."""
+"""The problem set vanishing: its reference beside other ways to compute it. The rest is in
+test_plain_sets.py.
+"""
 
 import numpy as np
 import pytest
@@ -15,11 +17,14 @@ from verdict.compare import copy_tree, read, relative_error
 SET = SetOf("vanishing", vanishing)
 BY_NAME = pytest.mark.parametrize("check", SET.graded.CHECKS, ids=lambda check: check.name)
 
-# --- the reference -------------------------------------------------------------------------------------------------------
+# --- the reference
+# --------------------------------------------------------------------------------------------------
 
 
 def lags_by_autograd(dhT, h, Wh):
-    """The same states by PyTorch: a_t = arctanh(h_t) less the old state's share is the input of each step."""
+    """The same states by PyTorch: a_t = arctanh(h_t) less the old state's share is the input of
+    each step.
+    """
     N, T, H = h.shape
     h, Wh = torch.tensor(h), torch.tensor(Wh)
     states = [torch.zeros(N, H, dtype=torch.float64, requires_grad=True)]
@@ -31,11 +36,18 @@ def lags_by_autograd(dhT, h, Wh):
 
 
 def gru_of_torch(x, h_prev, Wx, Wh, b, bh):
-    """torch.nn.GRUCell with the same weights; its gates are hidden, and come from its equations once more."""
+    """torch.nn.GRUCell with the same weights; its gates are hidden, and come from its equations
+    once more.
+    """
     H = h_prev.shape[1]
     cell = torch.nn.GRUCell(x.shape[1], H, dtype=torch.float64)
     recurrent = np.concatenate([np.zeros(2 * H), bh])
-    for name, value in (("weight_ih", Wx.T), ("weight_hh", Wh.T), ("bias_ih", b), ("bias_hh", recurrent)):
+    for name, value in (
+        ("weight_ih", Wx.T),
+        ("weight_hh", Wh.T),
+        ("bias_ih", b),
+        ("bias_hh", recurrent),
+    ):
         getattr(cell, name).data = torch.tensor(value)
     with torch.no_grad():
         h = cell(torch.tensor(x), torch.tensor(h_prev)).numpy()
@@ -56,7 +68,10 @@ def by_gram_and_schmidt(A):
 
 
 def clipped_by_torch(grads, max_norm):
-    parameters = {name: torch.nn.Parameter(torch.zeros(g.shape, dtype=torch.float64)) for name, g in grads.items()}
+    parameters = {
+        name: torch.nn.Parameter(torch.zeros(g.shape, dtype=torch.float64))
+        for name, g in grads.items()
+    }
     for name, parameter in parameters.items():
         parameter.grad = torch.tensor(grads[name])
     norm = torch.nn.utils.clip_grad_norm_(parameters.values(), max_norm)
@@ -83,7 +98,11 @@ INDEPENDENT = {
     "orthogonal": by_gram_and_schmidt,
     "clip_by_norm": clipped_by_torch,
     "chrono_biases": lambda u, longest: np.log(
-        [*(1 / (1 + v * (longest - 2)) for v in u), *(1 + v * (longest - 2) for v in u), *np.ones(2 * len(u))]
+        [
+            *(1 / (1 + v * (longest - 2)) for v in u),
+            *(1 + v * (longest - 2) for v in u),
+            *np.ones(2 * len(u)),
+        ]
     ),
     "gru_step": gru_of_torch,
 }
@@ -97,7 +116,9 @@ def test_what_is_expected_agrees_with_a_second_way_to_compute_it(check, seed):
         other = INDEPENDENT[check.name](*copy_tree(case.args))
         other = {"bias": other} if check.name == "chrono_biases" else read(check, other, "other")
         for name in expected:
-            assert relative_error(np.asarray(other[name]), expected[name]) < 0.5 * check.tolerance, (case.label, name)
+            assert (
+                relative_error(np.asarray(other[name]), expected[name]) < 0.5 * check.tolerance
+            ), (case.label, name)
     verdict = ask(check, check.expected, seed)
     assert (verdict.status, verdict.credit, verdict.warnings) == (Status.PASSED, 1.0, ())
 

@@ -1,4 +1,6 @@
-"""The hostile cells of `tests/corpora/hostile`, what they must leave alone, and how it is watched."""
+"""The hostile cells of `tests/corpora/hostile`, what they must leave alone, and how it is
+watched.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,8 @@ _PLAIN = Limits(memory=512 << 20)
 LIMITS = {"": _PLAIN, "lstm-bptt": _PLAIN, "lstm-torch": Limits(memory=1536 << 20)}
 FORMS = ("fresh", "warm")
 ROOT = Path(__file__).parents[2]
-FOREIGN = ("torch", "tensorflow", "psutil", "pip", "nbgrader")  # packages that the set does not allow
+# packages that the set does not allow
+FOREIGN = ("torch", "tensorflow", "psutil", "pip", "nbgrader")
 COURSE = {
     "gradebook.db": "grades",
     "records/course.key": "key",
@@ -47,14 +50,17 @@ def head(name: str, word: str, default: str = "") -> str:
 
 
 def forms(name: str) -> tuple[str, ...]:
-    """Forms in which a cell is tried; what waits for the judge's clock or needs PyTorch, in a forked worker only."""
+    """Forms in which a cell is tried; what waits for the judge's clock or needs PyTorch, in a
+    forked worker only.
+    """
     return ("warm",) if head(name, "waits") or head(name, "set") else FORMS
 
 
 @cache
 def honest_cells(name: str) -> tuple[Any, Any]:
     """Release of a problem set, and the same with its solutions."""
-    # Not at the top: an ordinary user's run of these tests leaves these cells out (see test_sandbox).
+    # Not at the top: an ordinary user's run of these tests leaves these cells out (see
+    # test_sandbox).
     import nbformat
 
     from autograder.course.rebuild import read_release
@@ -94,7 +100,8 @@ class Watched:
         default_factory=list
     )  # open, so that their numbers are not given to other boxes meanwhile
     forked: int = 0
-    later: int = 0  # seconds of processor time of workers after the first, where they are to be told apart
+    # seconds of processor time of workers after the first, where they are to be told apart
+    later: int = 0
 
     def start(self, packages: tuple[str, ...], limits: Limits) -> Box:
         """Start a worker."""
@@ -113,7 +120,8 @@ class Watched:
         found, numbers = [], {os.fstat(namespace).st_ino for namespace in self.namespaces}
         for pid in psutil.pids():
             try:
-                ended = psutil.Process(pid).status() == psutil.STATUS_ZOMBIE  # and not yet collected by the system
+                # and not yet collected by the system
+                ended = psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
                 if os.stat(f"/proc/{pid}/ns/pid").st_ino in numbers and not ended:
                     found.append(pid)
             except (OSError, psutil.Error):  # it ended meanwhile, or belongs to somebody else
@@ -128,7 +136,9 @@ class Watched:
 
 @dataclass
 class World:
-    """What a hostile cell must leave alone: listeners that nobody may reach and files that nobody may touch."""
+    """What a hostile cell must leave alone: listeners that nobody may reach and files that nobody
+    may touch.
+    """
 
     tcp: socket.socket
     tcp6: socket.socket | None  # None where the machine has no IPv6
@@ -175,7 +185,9 @@ class World:
         return knocked
 
     def as_it_is(self) -> dict[str, Any]:
-        """The course's folder, byte for byte: kind, rights, owner, links, times and content of all that is in it."""
+        """The course's folder, byte for byte: kind, rights, owner, links, times and content of all
+        that is in it.
+        """
         found: dict[str, Any] = {}
         for path in sorted([self.folder, *self.folder.rglob("*")]):
             about = path.lstat()

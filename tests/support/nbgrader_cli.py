@@ -1,4 +1,6 @@
-"""What the tests of nbgrader's own tools share: its commands, a small class, and all that the gradebook says of it."""
+"""What the tests of nbgrader's own tools share: its commands, a small class, and all that the
+gradebook says of it.
+"""
 
 import os
 import subprocess
@@ -14,7 +16,9 @@ def nbgrader(course, *arguments, **variables):
     scripts = sysconfig.get_path("scripts")
     environment = os.environ | {"PATH": f"{scripts}{os.pathsep}{os.environ['PATH']}"} | variables
     command = [f"{scripts}/nbgrader", *arguments]
-    return subprocess.run(command, cwd=course, env=environment, capture_output=True, text=True, check=False)
+    return subprocess.run(
+        command, cwd=course, env=environment, capture_output=True, text=True, check=False
+    )
 
 
 def everything(course):
@@ -24,14 +28,21 @@ def everything(course):
         for submission in gradebook.assignment_submissions("tiny"):
             (notebook,) = submission.notebooks
             rows.append(
-                (submission.student.id, str(submission.timestamp), submission.score, notebook.late_submission_penalty)
+                (
+                    submission.student.id,
+                    str(submission.timestamp),
+                    submission.score,
+                    notebook.late_submission_penalty,
+                )
             )
             for kind in (notebook.grades, notebook.comments):
                 rows += [
                     (submission.student.id, {**row.to_dict(), "id": 0})
                     for row in sorted(kind, key=lambda row: row.name)
                 ]
-    notebooks = {str(path.relative_to(course)): path.read_text() for path in course.glob("autograded/*/*/*")}
+    notebooks = {
+        str(path.relative_to(course)): path.read_text() for path in course.glob("autograded/*/*/*")
+    }
     return sorted(rows, key=repr), notebooks
 
 
@@ -49,4 +60,5 @@ def fill_class(course):
     (course / "submitted" / "ann" / "tiny" / "submission_secret.txt").write_text(
         "5e" * 64
     )  # as nbgrader submit leaves it
-    (course / "submitted" / "bob" / "tiny" / "data").symlink_to("/dev/zero")  # would be copied without end
+    # would be copied without end
+    (course / "submitted" / "bob" / "tiny" / "data").symlink_to("/dev/zero")

@@ -1,8 +1,10 @@
-"""Machines of a pretend network: each has an address, a host name, processes and mounts of its own, and a cable that can be cut.
+"""Machines of a pretend network: each has an address, a host name, processes and mounts of its own,
+and a cable that can be cut.
 
-They are made of Linux namespaces: one network namespace for each machine and one for the switch between them, joined by pairs of
-virtual cards. Nothing else of this machine's network is touched, and from within no other address can be reached. A machine
-ends with the process that made it, however that ends.
+They are made of Linux namespaces: one network namespace for each machine and one for the switch
+between them, joined by pairs of virtual cards. Nothing else of this machine's network is touched,
+and from within no other address can be reached. A machine ends with the process that made it,
+however that ends.
 """
 
 from __future__ import annotations
@@ -19,7 +21,8 @@ import psutil
 
 PREFIX = "inside-the-lstm-"
 NOBODY = 65534
-# The first process of a machine: it adopts what has lost its parent, and ends when nobody holds the other end of its stdin.
+# The first process of a machine: it adopts what has lost its parent, and ends when nobody holds the
+# other end of its stdin.
 FIRST = """
 set -e
 echo "$1" > /proc/sys/kernel/hostname; shift
@@ -75,7 +78,8 @@ class Host:
         self.folder.chmod(0o777)
         _ip("netns", "add", self._space)
         switch = self.network.switch
-        own = ["address", f"02:00:0a:4d:00:{self.number:02x}"]  # known to the others also after it was made anew
+        # known to the others also after it was made anew
+        own = ["address", f"02:00:0a:4d:00:{self.number:02x}"]
         peer = ["type", "veth", "peer", "name", self._port, "netns", switch]
         _ip("link", "add", "card", *own, "netns", self._space, *peer)
         _ip("-n", switch, "link", "set", self._port, "master", "bridge", "up")
@@ -99,10 +103,22 @@ class Host:
         self._space_of_processes = os.readlink(f"/proc/{self._first.pid}/ns/pid")
 
     def run(
-        self, command: Sequence[str], user: int = 0, settings: dict[str, str] | None = None, **options: Any
+        self,
+        command: Sequence[str],
+        user: int = 0,
+        settings: dict[str, str] | None = None,
+        **options: Any,
     ) -> subprocess.Popen[Any]:
         """Start a command there; options are those of ``subprocess.Popen``."""
-        enter = ["nsenter", f"--target={self._first.pid}", "--net", "--mount", "--uts", "--ipc", "--pid"]
+        enter = [
+            "nsenter",
+            f"--target={self._first.pid}",
+            "--net",
+            "--mount",
+            "--uts",
+            "--ipc",
+            "--pid",
+        ]
         become = ["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups"] if user else []
         own = {"HOME": str(self.folder), "TMPDIR": str(self.folder / "tmp")}
         folder = options.pop("cwd", self.folder)
@@ -116,7 +132,9 @@ class Host:
         return started
 
     def show(self, source: Path, name: str) -> Path:
-        """Show a folder of this machine in the working directory there: where it lies, only root may be able to reach it."""
+        """Show a folder of this machine in the working directory there: where it lies, only root
+        may be able to reach it.
+        """
         place = self.folder / name
         place.mkdir()
         if self.run(["mount", "--bind", str(source), str(place)]).wait() != 0:
@@ -161,7 +179,8 @@ class Host:
     def remove(self) -> None:
         """Unmake it."""
         self.kill()
-        # Not left to the end of the namespace: the kernel takes its time with that, and the port's name would still be taken.
+        # Not left to the end of the namespace: the kernel takes its time with that, and the port's
+        # name would still be taken.
         _ip("-n", self.network.switch, "link", "delete", self._port)
         _ip("netns", "delete", self._space)
 

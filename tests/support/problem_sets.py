@@ -1,4 +1,6 @@
-"""What is asked of each problem set that is made of a module of plain functions and their wrong versions."""
+"""What is asked of each problem set that is made of a module of plain functions and their wrong
+versions.
+"""
 
 from __future__ import annotations
 
@@ -70,11 +72,15 @@ class SetOf:
         return student.edit(nbformat.reads(self.release, as_version=4), self.solutions)
 
     def is_changed(self, notebook: Any, check: str) -> bool:
-        """Whether an answer may differ from the reference; that the reference passes need not be seen a hundred times."""
+        """Whether an answer may differ from the reference; that the reference passes need not be
+        seen a hundred times.
+        """
         sources = {cell.get("id"): cell.source for cell in notebook.cells}
         more = len(notebook.cells) != len(nbformat.reads(self.release, as_version=4).cells)
         written = (check, *self.calls.get(check, ()))
-        return more or any(sources.get(f"{name}_code") != self.solutions.get(f"{name}_code") for name in written)
+        return more or any(
+            sources.get(f"{name}_code") != self.solutions.get(f"{name}_code") for name in written
+        )
 
     def verdicts(self, student: Student, seed: int = 11) -> dict[str, Verdict]:
         """Verdict on each function that a student has changed, without a sandbox."""
@@ -82,12 +88,16 @@ class SetOf:
         with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
             namespace = run(notebook)
             asked = [check for check in self.graded.CHECKS if self.is_changed(notebook, check.name)]
-            verdicts = {c.name: practice.examine_in(namespace, c, seed, self.graded.CHECKS) for c in asked}
+            verdicts = {
+                c.name: practice.examine_in(namespace, c, seed, self.graded.CHECKS) for c in asked
+            }
         return charge_once(asked, verdicts)
 
     def in_the_box(self, student: Student) -> Result:
         """The record of the whole notebook, graded in the sandbox."""
-        problem_set = ProblemSet(self.name, tuple(self.graded.CHECKS), self.graded.PACKAGES, self.source.parent, "")
+        problem_set = ProblemSet(
+            self.name, tuple(self.graded.CHECKS), self.graded.PACKAGES, self.source.parent, ""
+        )
         submission = rebuild(read_release(problem_set), self.handed_in(student))
         return grade(submission.cells, problem_set, seed=self.name, isolation=choose.choose())
 
@@ -98,15 +108,26 @@ class SetOf:
         return {mark["grade_id"]: mark["points"] for mark in marks if mark.get("grade")}
 
     def minutes(self) -> float:
-        """A student's time by a printed model: five minutes for each function, and one for each line of its solution."""
-        lines = sum(len(source.strip().splitlines()) for source in map(without_docstring, self.solutions.values()))
+        """A student's time by a printed model: five minutes for each function, and one for each
+        line of its solution.
+        """
+        lines = sum(
+            len(source.strip().splitlines())
+            for source in map(without_docstring, self.solutions.values())
+        )
         return 5 * len(self.solutions) + lines
 
 
 def run(notebook: Any) -> dict[str, Any]:
-    """Namespace after all cells that are graded, in the order of the release; a cell that fails leaves nothing behind."""
+    """Namespace after all cells that are graded, in the order of the release; a cell that fails
+    leaves nothing behind.
+    """
     namespace: dict[str, Any] = {"__name__": "notebook"}
-    cells = [c for c in notebook.cells if c.cell_type == "code" and "local" not in c.metadata.get("tags", [])]
+    cells = [
+        c
+        for c in notebook.cells
+        if c.cell_type == "code" and "local" not in c.metadata.get("tags", [])
+    ]
     if "import numpy" not in cells[0].source:  # the reversed notebook; the judge puts it right
         cells.reverse()
     with warnings.catch_warnings():

@@ -1,4 +1,6 @@
-"""A small course of its own for the tests of the autograder: one problem set, two functions, nothing about LSTMs."""
+"""A small course of its own for the tests of the autograder: one problem set, two functions,
+nothing about LSTMs.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,8 @@ from nbformat import NotebookNode
 
 ROOT = Path(__file__).resolve().parents[2]
 
-# For each new gradebook nbgrader asks another program for this number, which is always the same: that takes three seconds.
+# For each new gradebook nbgrader asks another program for this number, which is always the same:
+# that takes three seconds.
 nbgrader.api.get_alembic_version = cache(nbgrader.api.get_alembic_version)
 
 SOURCE = '''\
@@ -126,7 +129,10 @@ CHECKS = [
 '''
 
 
-RIGHT = {"scale_code": "def scale(x, a):\n    return a * x", "total_code": "def total(x):\n    return x.sum()"}
+RIGHT = {
+    "scale_code": "def scale(x, a):\n    return a * x",
+    "total_code": "def total(x):\n    return x.sum()",
+}
 ADDS = RIGHT | {"scale_code": "def scale(x, a):\n    return a + x"}
 
 
@@ -144,7 +150,10 @@ def filled_in(root: Path, sources: Mapping[str, str]) -> NotebookNode:
 
 
 def hand_in(
-    root: Path, student: str, sources: Mapping[str, str], edit: Callable[[NotebookNode], Any] = lambda notebook: None
+    root: Path,
+    student: str,
+    sources: Mapping[str, str],
+    edit: Callable[[NotebookNode], Any] = lambda notebook: None,
 ) -> Path:
     """Put a notebook of a student's where submissions are; ``edit`` changes it first."""
     notebook = filled_in(root, sources)
@@ -161,7 +170,9 @@ def hand_in_text(root: Path, student: str, text: str) -> Path:
 
 
 def make_tiny_course(root: Path) -> Path:
-    """Write the small course into a folder: its solutions, what students get of them, nbgrader's settings."""
+    """Write the small course into a folder: its solutions, what students get of them, nbgrader's
+    settings.
+    """
     from autograder.course import release
 
     folder = root / "solutions" / "tiny"

@@ -1,4 +1,6 @@
-"""How a test talks with a worker in a box, as the judge does; and what of this repository a box holds and lacks."""
+"""How a test talks with a worker in a box, as the judge does; and what of this repository a box
+holds and lacks.
+"""
 
 from __future__ import annotations
 
@@ -34,11 +36,16 @@ def shipped_files() -> list[Path]:
 def shipped_modules() -> set[str]:
     """Modules of this repository that a box holds."""
     files = (path.relative_to(CODE).with_suffix("").parts for path in shipped_files())
-    return {".".join(parts).removesuffix(".__init__") for parts in files} | {"autograder", "verdict"}
+    return {".".join(parts).removesuffix(".__init__") for parts in files} | {
+        "autograder",
+        "verdict",
+    }
 
 
 def missing_modules() -> list[str]:
     """Modules of this repository that no box may hold: all but those."""
     roots = (autograder, verdict, lstm_ref)
-    found = [m.name for root in roots for m in pkgutil.walk_packages(root.__path__, f"{root.__name__}.")]
+    found = [
+        m.name for root in roots for m in pkgutil.walk_packages(root.__path__, f"{root.__name__}.")
+    ]
     return sorted({*found, "lstm_ref"} - shipped_modules())

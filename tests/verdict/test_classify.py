@@ -28,21 +28,29 @@ def test_names_that_this_numpy_removed_are_told_with_what_to_write(name):
         warnings.simplefilter("ignore")
         status, message = raised(f"np.{name}")
     assert status is Status.ENVIRONMENT
-    assert message.startswith(f"NumPy no longer has np.{name}. Write {REMOVED_NUMPY_NAMES[name]} instead.")
+    assert message.startswith(
+        f"NumPy no longer has np.{name}. Write {REMOVED_NUMPY_NAMES[name]} instead."
+    )
 
 
 def test_a_typing_error_is_no_removed_name():
     status, message = raised("np.tahn(1)")
     assert status is Status.ERROR
     assert message == "NumPy has no np.tahn. Did you mean np.tan or np.tanh?"
-    assert raised("np.qqqqqqqq")[1] == "NumPy has no np.qqqqqqqq. Look it up in the NumPy documentation."
+    assert (
+        raised("np.qqqqqqqq")[1]
+        == "NumPy has no np.qqqqqqqq. Look it up in the NumPy documentation."
+    )
 
 
 def test_an_import_that_fails_is_the_environment():
     status, message = raised("import a_package_that_is_not_there")
     assert status is Status.ENVIRONMENT
     assert "runs with numpy and Python's standard library only" in message
-    assert "numpy and torch" in classify("ModuleNotFoundError", "No module named 'x'", ("numpy", "torch"))[1]
+    assert (
+        "numpy and torch"
+        in classify("ModuleNotFoundError", "No module named 'x'", ("numpy", "torch"))[1]
+    )
     assert raised("from numpy import nothing_of_this_name")[0] is Status.ENVIRONMENT
 
 
@@ -52,7 +60,11 @@ def test_an_import_that_fails_is_the_environment():
         ("raise NotImplementedError", Status.UNFINISHED, "still raises NotImplementedError"),
         ("np.ones(2) @ np.ones(3)", Status.ERROR, "ValueError: matmul"),
         ("undefined_name", Status.ERROR, "NameError: undefined_name is not defined. Is it spelled"),
-        ("tanh(1)", Status.ERROR, "NameError: tanh is not defined. Did you mean np.tanh? If not: is it spelled"),
+        (
+            "tanh(1)",
+            Status.ERROR,
+            "NameError: tanh is not defined. Did you mean np.tanh? If not: is it spelled",
+        ),
         ("def f():\n    f()\nf()", Status.ERROR, "calls itself without an end"),
         ("raise MemoryError", Status.CRASHED, "more memory"),
         ("x = 1\nx.shape", Status.ERROR, "AttributeError: 'int' object has no attribute 'shape'"),
@@ -92,23 +104,41 @@ TORCH = {
     "X @ torch.zeros(3, 2)": (Status.ENVIRONMENT, "Two tensors of different precision meet"),
     "torch.nn.Linear(3, 2)(X)": (Status.ENVIRONMENT, "Two tensors of different precision meet"),
     "torch.nn.LSTM(3, 2)(X)": (Status.ENVIRONMENT, "Two tensors of different precision meet"),
-    "X.index_put((torch.tensor([0]),), torch.zeros(3))": (Status.ENVIRONMENT, "different precision"),
-    "X.scatter(1, torch.zeros(2, 1, dtype=int), torch.zeros(2, 1))": (Status.ENVIRONMENT, "different precision"),
+    "X.index_put((torch.tensor([0]),), torch.zeros(3))": (
+        Status.ENVIRONMENT,
+        "different precision",
+    ),
+    "X.scatter(1, torch.zeros(2, 1, dtype=int), torch.zeros(2, 1))": (
+        Status.ENVIRONMENT,
+        "different precision",
+    ),
     "W.mul_(2)": (Status.ERROR, "Make a new tensor instead."),
     "W[0] = 1": (Status.ERROR, "A tensor whose gradient is asked for is changed in place"),
-    "y = (W * W).sum(); y.backward(); y.backward()": (Status.ERROR, "retain_graph=True would only hide this"),
+    "y = (W * W).sum(); y.backward(); y.backward()": (
+        Status.ERROR,
+        "retain_graph=True would only hide this",
+    ),
     "W.detach().sum().backward()": (Status.ERROR, "the numbers left the graph"),
     "torch.autograd.grad((W.sum(), X.sum()), W)": (Status.ERROR, "the numbers left the graph"),
     "np.tanh(W)": (Status.ERROR, "each NumPy function has a twin in torch"),
     "(W * 2).backward()": (Status.ERROR, "backward() starts from one number"),
-    "s = W.sigmoid(); t = s * s; s += 1; t.sum().backward()": (Status.ERROR, "changed in place after it was used"),
+    "s = W.sigmoid(); t = s * s; s += 1; t.sum().backward()": (
+        Status.ERROR,
+        "changed in place after it was used",
+    ),
     "W.sum().item().backward()": (Status.ERROR, "Return the tensor."),
     "print().backward()": (Status.ERROR, "Is there a return at the end?"),
     "torch.tahn(W)": (Status.ERROR, "PyTorch has no torch.tahn."),
-    "torch.rfft(X, 1)": (Status.ENVIRONMENT, "PyTorch no longer has torch.rfft. Write torch.fft.rfft instead."),
+    "torch.rfft(X, 1)": (
+        Status.ENVIRONMENT,
+        "PyTorch no longer has torch.rfft. Write torch.fft.rfft instead.",
+    ),
     "torch.solve(X, X)": (Status.ENVIRONMENT, "Write torch.linalg.solve instead."),
     "torch.array([1])": (Status.ERROR, "Write torch.tensor instead."),
-    "torch.utils.clip_grad_norm_([W], 1)": (Status.ERROR, "Write nn.utils.clip_grad_norm_ instead."),
+    "torch.utils.clip_grad_norm_([W], 1)": (
+        Status.ERROR,
+        "Write nn.utils.clip_grad_norm_ instead.",
+    ),
     "X.astype(float)": (Status.ERROR, "Write .to(x.dtype) instead."),
     "W.sum().data[0]": (Status.ENVIRONMENT, "Write loss.item()."),
     "X[torch.ones(1)]": (Status.ERROR, "write // where an index is computed"),
@@ -118,8 +148,14 @@ TORCH = {
         Status.ERROR,
         "logits (N, C, T) go with targets (N, T)",
     ),
-    "a, b = (W * 2).view(1, 3).chunk(2, 1); a += 1": (Status.ERROR, "which autograd does not allow"),
-    "torch.autograd.grad((np.ones(2),), W)": (Status.ERROR, "Return (h, c), the tensors themselves"),
+    "a, b = (W * 2).view(1, 3).chunk(2, 1); a += 1": (
+        Status.ERROR,
+        "which autograd does not allow",
+    ),
+    "torch.autograd.grad((np.ones(2),), W)": (
+        Status.ERROR,
+        "Return (h, c), the tensors themselves",
+    ),
     "import math; math.tanh(X)": (Status.ERROR, "torch has a twin of each"),
     "X.item()": (Status.ERROR, "One number was expected"),
     "(X, X).detach()": (Status.ERROR, "must be asked of each of the two"),
@@ -155,6 +191,10 @@ def test_a_gpu_that_is_not_there_is_the_environment():
 
 
 def test_a_usual_name_without_its_import_is_told_with_the_import():
-    for name, line in (("torch", "import torch"), ("nn", "from torch import nn"), ("np", "import numpy as np")):
+    for name, line in (
+        ("torch", "import torch"),
+        ("nn", "from torch import nn"),
+        ("np", "import numpy as np"),
+    ):
         status, message = classify("NameError", f"name '{name}' is not defined")
         assert status is Status.ENVIRONMENT and f"Is “{line}” missing" in message

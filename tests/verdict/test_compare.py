@@ -5,7 +5,14 @@ import numpy as np
 import pytest
 
 from verdict import Case, Check, Misconception, Status, StudentError, Verdict, examine
-from verdict.compare import CONVENTION_CREDIT, SINGLE_PRECISION, copy_tree, flatten, relative_error, spell
+from verdict.compare import (
+    CONVENTION_CREDIT,
+    SINGLE_PRECISION,
+    copy_tree,
+    flatten,
+    relative_error,
+    spell,
+)
 
 X, Y = np.arange(1.0, 13.0).reshape(3, 4), np.linspace(-1, 1, 8)
 
@@ -39,7 +46,9 @@ CHECK = Check(
     misconceptions=(
         Misconception("swapped", "The pair is swapped.", swapped, ("Look at the pair.",)),
         Misconception("thrice", "It triples.", thrice),
-        Misconception("layout", "The columns run backward.", other_layout, status=Status.CONVENTION),
+        Misconception(
+            "layout", "The columns run backward.", other_layout, status=Status.CONVENTION
+        ),
     ),
     hints=("Think.",),
 )
@@ -76,7 +85,17 @@ class Named(NamedTuple):
         returning(lambda p: p.astype(np.longdouble)),
         lambda x, y: (x.__imul__(2), (y + 1, -y), None),
     ],
-    ids=["tuple", "list", "named", "lists", "matrix", "strides", "integers", "longdouble", "in place"],
+    ids=[
+        "tuple",
+        "list",
+        "named",
+        "lists",
+        "matrix",
+        "strides",
+        "integers",
+        "longdouble",
+        "in place",
+    ],
 )
 def test_a_right_answer_passes_whatever_it_is_made_of(function):
     verdict = ask(function)
@@ -84,7 +103,9 @@ def test_a_right_answer_passes_whatever_it_is_made_of(function):
     assert not verdict.warnings
 
 
-@pytest.mark.parametrize(("error", "passes", "warns"), [(1e-9, True, False), (3e-5, True, True), (3e-4, False, False)])
+@pytest.mark.parametrize(
+    ("error", "passes", "warns"), [(1e-9, True, False), (3e-5, True, True), (3e-4, False, False)]
+)
 def test_tolerance_has_two_tiers(error, passes, warns):
     verdict = ask(returning(lambda p: p + error * p.max()))
     assert (verdict.status is Status.PASSED) == passes
@@ -138,7 +159,10 @@ def test_a_wrong_output_gets_no_warning_that_calls_it_right():
 @pytest.mark.parametrize(
     ("change", "text"),
     [
-        (lambda p: p.T, "p has the wrong shape: (3, 4) = (N, T) was expected, got (4, 3); it is transposed."),
+        (
+            lambda p: p.T,
+            "p has the wrong shape: (3, 4) = (N, T) was expected, got (4, 3); it is transposed.",
+        ),
         (lambda p: p[:, :2], "p has the wrong shape: (3, 4) = (N, T) was expected, got (3, 2)."),
         (lambda p: p.ravel(), "p has the wrong shape: (3, 4) = (N, T) was expected, got (12,)."),
         (lambda p: p[:0], "p has the wrong shape: (3, 4) = (N, T) was expected, got (0, 4)."),
@@ -150,9 +174,21 @@ def test_a_wrong_shape_is_told_with_its_axes(change, text):
 
 
 def test_exchanged_axes_of_three_are_told():
-    check = Check("s", "", "f", 1, lambda rng: [Case("", (np.ones((2, 3, 4)),))], lambda x: x, "h", {"h": "N T H"})
+    check = Check(
+        "s",
+        "",
+        "f",
+        1,
+        lambda rng: [Case("", (np.ones((2, 3, 4)),))],
+        lambda x: x,
+        "h",
+        {"h": "N T H"},
+    )
     verdict = ask(lambda x: x.swapaxes(0, 1), check)
-    assert "(2, 3, 4) = (N, T, H) was expected, got (3, 2, 4); its first two axes are exchanged." in verdict.message
+    assert (
+        "(2, 3, 4) = (N, T, H) was expected, got (3, 2, 4); its first two axes are exchanged."
+        in verdict.message
+    )
 
 
 def spoil_at(*index):
@@ -172,12 +208,21 @@ def spoil_at(*index):
             returning(spoil_at(slice(None), slice(2, None))),
             "p is wrong, at time steps 2 and 3 of 0 to 3. q and r are right. The",
         ),
-        (returning(spoil_at(1, 2)), "p is wrong, at example 1 of 0 to 2, at time step 2 of 0 to 3."),
-        (returning(q=spoil_at(slice(2, 6))), "q is wrong, only in the blocks of f and g. p and r are right. The"),
+        (
+            returning(spoil_at(1, 2)),
+            "p is wrong, at example 1 of 0 to 2, at time step 2 of 0 to 3.",
+        ),
+        (
+            returning(q=spoil_at(slice(2, 6))),
+            "q is wrong, only in the blocks of f and g. p and r are right. The",
+        ),
         (returning(r=spoil_at(slice(None))), "r is wrong. p and q are right. The"),
         (returning(p=lambda p: -p, r=lambda r: -r), "p and r have the wrong sign. q is right. The"),
         (returning(p=lambda p: 0 * p, q=lambda q: 0 * q), "p and q are zero. r is right. The"),
-        (returning(p=lambda p: 0 * p if len(p) == 1 else p), "p is zero (one row). q and r are right. The"),
+        (
+            returning(p=lambda p: 0 * p if len(p) == 1 else p),
+            "p is zero (one row). q and r are right. The",
+        ),
     ],
 )
 def test_it_says_where_the_numbers_are_wrong(function, text):
@@ -185,7 +230,9 @@ def test_it_says_where_the_numbers_are_wrong(function, text):
 
 
 def test_outputs_with_the_same_fault_are_told_together():
-    assert ask(lambda x, y: (5 * x, (y - 1, y + 3), None)).message.startswith("p, q and r are wrong. The mistake")
+    assert ask(lambda x, y: (5 * x, (y - 1, y + 3), None)).message.startswith(
+        "p, q and r are wrong. The mistake"
+    )
     assert (
         "q and r hold NaN or infinity. p is right."
         in ask(returning(q=lambda q: np.full_like(q, np.inf), r=lambda r: r * np.nan)).message
@@ -201,12 +248,19 @@ def test_a_mistake_in_one_case_only_names_the_case():
 @pytest.mark.parametrize("mistake", CHECK.misconceptions, ids=lambda mistake: mistake.id)
 def test_a_known_mistake_is_named_with_its_hints(mistake):
     verdict = ask(mistake.function)
-    assert (verdict.status, verdict.misconception, verdict.hints) == (mistake.status, mistake.id, mistake.hints)
+    assert (verdict.status, verdict.misconception, verdict.hints) == (
+        mistake.status,
+        mistake.id,
+        mistake.hints,
+    )
     assert verdict.message.startswith(mistake.title)
 
 
 def test_a_known_mistake_is_named_in_single_precision_too():
-    assert ask(lambda x, y: thrice(x.astype(np.float32), y.astype(np.float32))).misconception == "thrice"
+    assert (
+        ask(lambda x, y: thrice(x.astype(np.float32), y.astype(np.float32))).misconception
+        == "thrice"
+    )
 
 
 def test_an_unknown_mistake_is_not_named():
@@ -222,7 +276,9 @@ def test_of_two_mistakes_that_explain_it_none_is_named():
     assert ask(swapped, check).misconception == "swapped"
 
 
-@pytest.mark.parametrize("broken", [lambda x, y: 1 / 0, lambda x, y: x, lambda x, y: (x, "y", None), lambda: None])
+@pytest.mark.parametrize(
+    "broken", [lambda x, y: 1 / 0, lambda x, y: x, lambda x, y: (x, "y", None), lambda: None]
+)
 def test_a_known_mistake_that_cannot_be_computed_is_not_what_the_student_did(broken):
     check = Check(**{**vars(CHECK), "misconceptions": (Misconception("broken", "", broken),)})
     assert ask(thrice, check).misconception is None
@@ -246,12 +302,17 @@ def test_credit_is_the_share_of_right_outputs_and_half_for_a_convention():
         (X, "f must return p, (q, r), cache, got an array of shape (3, 4)."),
         (
             (X, (Y, Y)),
-            "f must return p, (q, r), cache: 3 things, got 2: an array of shape (3, 4) and a tuple.",
+            (
+                "f must return p, (q, r), cache: 3 things, got 2: an array of shape (3, 4) and a "
+                "tuple."
+            ),
         ),
         (
             (X, Y, Y, None),
-            "f must return p, (q, r), cache: 3 things, got 4: an array of shape (3, 4), an array of shape (8,), "
-            "an array of shape (8,) and NoneType. Return (q, r) as one thing, in brackets of its own.",
+            "f must return p, (q, r), cache: 3 things, got 4: an array of shape (3, 4), an array "
+            "of shape (8,), "
+            "an array of shape (8,) and NoneType. Return (q, r) as one thing, in brackets of its "
+            "own.",
         ),
         ((), "f must return p, (q, r), cache: 3 things, got 0."),
         ((X, Y, None), "f must return p, (q, r), cache, got an array of shape (8,)."),
@@ -318,7 +379,10 @@ def test_arrays_stacked_in_one_count_as_their_tuple_where_they_can_be_unpacked_s
     assert stacked.status is Status.PASSED
     assert "q and r are wrong" in ask(lambda x, y: (2 * x, np.stack([y, y + 2]), None)).message
     for odd in (np.stack([Y, Y, Y]), np.ones(2), 3.0):  # three things, two numbers, one
-        assert "f must return p, (q, r), cache" in ask(lambda x, y, odd=odd: (2 * x, odd, None)).message
+        assert (
+            "f must return p, (q, r), cache"
+            in ask(lambda x, y, odd=odd: (2 * x, odd, None)).message
+        )
 
 
 def failing(status, when):
@@ -333,11 +397,15 @@ def failing(status, when):
 
 
 @pytest.mark.parametrize(("rows", "case"), [(1, " (case: one row)"), (3, "")])
-def test_work_that_fails_for_one_size_keeps_the_points_of_the_others_whichever_comes_first(rows, case):
+def test_work_that_fails_for_one_size_keeps_the_points_of_the_others_whichever_comes_first(
+    rows, case
+):
     function, calls = failing(Status.ERROR, lambda x: len(x) == rows)
     verdict = ask(function)
     assert (verdict.status, verdict.credit) == (Status.ERROR, 0.5)
-    assert verdict.message == f"It stopped.{case} In all other cases it is right." and len(calls) == 2
+    assert (
+        verdict.message == f"It stopped.{case} In all other cases it is right." and len(calls) == 2
+    )
 
 
 @pytest.mark.parametrize("status", [Status.ENVIRONMENT, Status.UNFINISHED, Status.CRASHED])
@@ -347,7 +415,12 @@ def test_what_fails_by_no_size_is_not_called_again(status):
 
 
 def test_after_a_timeout_no_further_case_is_tried():
-    check = Check(**{**vars(CHECK), "cases": lambda rng: [Case("", (X, Y)), Case("b", (X[:1], Y)), Case("c", (X, Y))]})
+    check = Check(
+        **{
+            **vars(CHECK),
+            "cases": lambda rng: [Case("", (X, Y)), Case("b", (X[:1], Y)), Case("c", (X, Y))],
+        }
+    )
     function, calls = failing(Status.TIMEOUT, lambda x: len(x) == 1)
     verdict = ask(function, check)
     assert (verdict.status, verdict.credit) == (Status.TIMEOUT, pytest.approx(1 / 3))
@@ -396,7 +469,12 @@ def test_each_call_gets_copies_of_its_own():
 
 
 def test_same_generator_same_verdict():
-    check = Check(**{**vars(CHECK), "cases": lambda rng: [Case("", (rng.normal(size=(3, 4)), rng.normal(size=8)))]})
+    check = Check(
+        **{
+            **vars(CHECK),
+            "cases": lambda rng: [Case("", (rng.normal(size=(3, 4)), rng.normal(size=8)))],
+        }
+    )
     seen = []
     for _ in range(2):
         examine(check, lambda x, y: seen.append(x) or right(x, y), np.random.default_rng(5))
@@ -428,10 +506,16 @@ SUM = replace(
 def test_where_several_answers_are_right_one_form_is_compared():
     assert ask(lambda x, y: (2 * x, y - 3, 0 * y + 3), SUM).status is Status.PASSED
     verdict = ask(lambda x, y: (2 * x, 3 * y, -y), SUM)
-    assert (verdict.misconception, verdict.credit) == ("twice", 0.5) and "sum is wrong" in verdict.message
+    assert (verdict.misconception, verdict.credit) == (
+        "twice",
+        0.5,
+    ) and "sum is wrong" in verdict.message
     verdict = ask(lambda x, y: (2 * x, y, y[:3]), SUM)
     assert verdict.status is Status.ERROR
-    assert verdict.message == "What f returned does not fit together. The shapes are: p (3, 4), q (8,) and r (3,)."
+    assert (
+        verdict.message
+        == "What f returned does not fit together. The shapes are: p (3, 4), q (8,) and r (3,)."
+    )
 
 
 def late(x):
@@ -459,22 +543,38 @@ def raising(function):
 
 def test_a_mistake_that_raises_in_some_cases_is_named_where_it_raises_in_the_same_ones():
     verdict = ask(raising(late), INDEXED)
-    assert (verdict.status, verdict.misconception, verdict.hints) == (Status.ERROR, "late", ("Count.",))
-    assert verdict.message.startswith("It is one too late. index 4 is out of bounds") and verdict.credit == 0
-    assert ask(raising(lambda x: late(x) if len(x) > 4 else x[np.arange(3) + 9]), INDEXED).misconception == "late"
+    assert (verdict.status, verdict.misconception, verdict.hints) == (
+        Status.ERROR,
+        "late",
+        ("Count.",),
+    )
+    assert (
+        verdict.message.startswith("It is one too late. index 4 is out of bounds")
+        and verdict.credit == 0
+    )
+    assert (
+        ask(
+            raising(lambda x: late(x) if len(x) > 4 else x[np.arange(3) + 9]), INDEXED
+        ).misconception
+        == "late"
+    )
     assert ask(raising(lambda x: late(x) + 1), INDEXED).misconception is None
     early = Misconception("early", "It is one too early.", lambda x: x[:3])  # which never raises
     verdict = ask(
-        raising(lambda x: x[:3] if len(x) > 4 else x[np.arange(3) + 9]), replace(INDEXED, misconceptions=(early,))
+        raising(lambda x: x[:3] if len(x) > 4 else x[np.arange(3) + 9]),
+        replace(INDEXED, misconceptions=(early,)),
     )
     # Not of the failure, but of what it gives where it does not fail.
     assert (verdict.status, verdict.misconception) == (Status.ERROR, "early")
     assert "In all other cases: It is one too early." in verdict.message
-    assert ask(lambda x: late(x) if len(x) > 4 else x[1:], INDEXED).misconception is None  # right where it should raise
+    # right where it should raise
+    assert ask(lambda x: late(x) if len(x) > 4 else x[1:], INDEXED).misconception is None
 
 
 def test_empty_arrays_and_missing_numbers_are_told():
-    check = replace(CHECK, outputs="p", misconceptions=(Misconception("none", "Empty.", lambda x, y: x[:0]),))
+    check = replace(
+        CHECK, outputs="p", misconceptions=(Misconception("none", "Empty.", lambda x, y: x[:0]),)
+    )
     check = replace(check, expected=lambda x, y: 2 * x)
     assert ask(lambda x, y: x[:0], check).misconception == "none"
     verdict = ask(lambda x, y: [1.0, None], check)
@@ -484,7 +584,10 @@ def test_empty_arrays_and_missing_numbers_are_told():
 
 
 def test_the_framework_of_a_check_must_be_a_known_one():
-    with pytest.raises(ValueError, match="check 'double': arrays must be one of numpy, torch, tensorflow, got 'jax'"):
+    with pytest.raises(
+        ValueError,
+        match="check 'double': arrays must be one of numpy, torch, tensorflow, got 'jax'",
+    ):
         replace(CHECK, arrays="jax")
 
 

@@ -5,12 +5,28 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from verdict import Case, Check, Misconception, Status, StudentError, Verdict, charge_once, examine, unmet
+from verdict import (
+    Case,
+    Check,
+    Misconception,
+    Status,
+    StudentError,
+    Verdict,
+    charge_once,
+    examine,
+    unmet,
+)
 
 REVERSED = Misconception(
-    "reversed", "The axis runs backward.", lambda x: x[::-1], status=Status.CONVENTION, convention="backward"
+    "reversed",
+    "The axis runs backward.",
+    lambda x: x[::-1],
+    status=Status.CONVENTION,
+    convention="backward",
 )
-OTHER = Misconception("halved", "Halves.", lambda x: x / 2, status=Status.CONVENTION, convention="halves")
+OTHER = Misconception(
+    "halved", "Halves.", lambda x: x / 2, status=Status.CONVENTION, convention="halves"
+)
 
 
 def check(name, needs=()):
@@ -37,7 +53,10 @@ def judged(**functions):
             verdicts[one.name] = Verdict(Status.SKIPPED, "")
         else:
             verdicts[one.name] = examine(one, functions[one.name], np.random.default_rng(0))
-    return {name: (v.status.value, v.credit, v.message) for name, v in charge_once(CHECKS, verdicts).items()}
+    return {
+        name: (v.status.value, v.credit, v.message)
+        for name, v in charge_once(CHECKS, verdicts).items()
+    }
 
 
 def backward(x):
@@ -52,13 +71,19 @@ def test_the_first_part_is_charged_and_those_that_keep_to_it_are_not():
     found = judged(first=backward, second=backward, third=backward)
     assert [credit for _, credit, _ in found.values()] == [0.5, 1.0, 1.0]
     assert {status for status, *_ in found.values()} == {"convention"}
-    assert found["second"][2].endswith("The convention is that of first, where it is charged: it costs nothing here.")
+    assert found["second"][2].endswith(
+        "The convention is that of first, where it is charged: it costs nothing here."
+    )
     assert "charged" not in found["first"][2]
 
 
 @pytest.mark.parametrize(
     ("second", "credits"),
-    [(right, [0.5, 1.0, 0.0]), (lambda x: x / 2, [0.5, 0.5, 0.0]), (lambda x: x + 1, [0.5, 0.0, 0.0])],
+    [
+        (right, [0.5, 1.0, 0.0]),
+        (lambda x: x / 2, [0.5, 0.5, 0.0]),
+        (lambda x: x + 1, [0.5, 0.0, 0.0]),
+    ],
 )
 def test_parts_in_two_conventions_do_not_fit_together_and_each_is_charged(second, credits):
     found = judged(first=backward, second=second, third=right)
@@ -71,7 +96,9 @@ def test_a_check_that_does_not_know_the_convention_is_not_asked():
     verdicts = {"first": right_in_it, "second": right_in_it}
     assert unmet(CHECKS[2], verdicts) == []
     assert unmet(replace(CHECKS[2], misconceptions=(OTHER,)), verdicts) == ["first", "second"]
-    assert unmet(replace(CHECKS[2], misconceptions=(), further=lambda: ((REVERSED,),)), verdicts) == []
+    assert (
+        unmet(replace(CHECKS[2], misconceptions=(), further=lambda: ((REVERSED,),)), verdicts) == []
+    )
 
 
 def test_a_case_that_is_needed_counts_for_all_where_it_gets_no_answer():
@@ -82,7 +109,8 @@ def test_a_case_that_is_needed_counts_for_all_where_it_gets_no_answer():
 
     for needed, credit in ((False, 0.5), (True, 0.0)):
         asked = replace(
-            CHECKS[0], cases=lambda rng, n=needed: [Case("", (np.ones(5),)), Case("large", (np.ones(20),), n)]
+            CHECKS[0],
+            cases=lambda rng, n=needed: [Case("", (np.ones(5),)), Case("large", (np.ones(20),), n)],
         )
         verdict = examine(asked, late, np.random.default_rng(0))
         assert (verdict.status, verdict.credit) == (Status.TIMEOUT, credit)

@@ -1,4 +1,6 @@
-"""Words, lists of any lengths and dicts are compared as they are, and a known mistake in them is named."""
+"""Words, lists of any lengths and dicts are compared as they are, and a known mistake in them is
+named.
+"""
 
 from collections import Counter, OrderedDict
 
@@ -48,7 +50,10 @@ RIGHT = {
         tokens_and_counts(texts)[0],
         {word: np.int64(n) for word, n in tokens_and_counts(texts)[1].items()},
     ),
-    "words of NumPy": lambda texts: ([np.array(t.split(), dtype=str) for t in texts], Counter(" ".join(texts).split())),
+    "words of NumPy": lambda texts: (
+        [np.array(t.split(), dtype=str) for t in texts],
+        Counter(" ".join(texts).split()),
+    ),
 }
 
 
@@ -67,7 +72,10 @@ def test_a_known_mistake_is_named_and_the_rest_counts():
 WRONG = {
     "tokens is wrong: it differs first at [0][1]": lambda t: ([["so", "is", "it"], ["it"]], {}),
     "tokens is wrong: it has 1 entry, and 2 were expected": lambda t: ([["so"]], {}),
-    "tokens is wrong: [1] is a word, and a list was expected": lambda t: ([["so", "it", "is"], "it"], {}),
+    "tokens is wrong: [1] is a word, and a list was expected": lambda t: (
+        [["so", "it", "is"], "it"],
+        {},
+    ),
     "counts is wrong: it lacks 1 key and has 1 key that should not be there": lambda t: (
         [],
         {"so": 1, "it": 2, "not": 1},
@@ -80,7 +88,9 @@ WRONG = {
 
 @pytest.mark.parametrize("says", WRONG)
 def test_a_message_says_where_it_differs_and_not_what_is_right(says):
-    verdict = ask(lambda texts: WRONG[says](texts) if texts[0] == "so it is" else tokens_and_counts(texts))
+    verdict = ask(
+        lambda texts: WRONG[says](texts) if texts[0] == "so it is" else tokens_and_counts(texts)
+    )
     assert verdict.status is Status.WRONG and says in verdict.message, verdict.message
     if "differs" in says:
         assert not any(word in verdict.message for word in ("'so'", "'is'"))
@@ -97,7 +107,11 @@ def test_lists_without_an_end_and_odd_objects_are_refused():
 
 def test_numbers_in_a_tree_are_compared_up_to_rounding():
     assert exact.same((1.0, float("nan")), (1 + 1e-9, float("nan")))
-    assert not exact.same((1.0,), (1.001,)) and not exact.same((1,), ("1",)) and not exact.same(("a",), ("a", "a"))
+    assert (
+        not exact.same((1.0,), (1.001,))
+        and not exact.same((1,), ("1",))
+        and not exact.same(("a",), ("a", "a"))
+    )
 
 
 def test_words_of_numpy_travel_as_words():

@@ -21,7 +21,11 @@ class Pair(NamedTuple):
 def test_arrays_become_tensors_of_their_dtype_and_are_copies(dtype):
     array = np.ones((2, 3), dtype)
     tensor = from_arrays(array, "torch")
-    assert tensor.dtype == getattr(torch, dtype) and tensor.device.type == "cpu" and not tensor.requires_grad
+    assert (
+        tensor.dtype == getattr(torch, dtype)
+        and tensor.device.type == "cpu"
+        and not tensor.requires_grad
+    )
     tensor.zero_()
     assert_array_equal(array, np.ones((2, 3)))
 
@@ -32,7 +36,9 @@ def test_numbers_stay_numbers_and_containers_stay_what_they_are():
     assert [type(part) for part in value] == [torch.Tensor, list, dict, str, float, bool]
     assert type(value[1][0]) is type(value[2]["k"][0]) is torch.Tensor and value[1][1] == 3
     assert from_arrays(value, "numpy") is value
-    with pytest.raises(ValueError, match="framework must be one of numpy, torch, tensorflow, got 'jax'"):
+    with pytest.raises(
+        ValueError, match="framework must be one of numpy, torch, tensorflow, got 'jax'"
+    ):
         from_arrays(x, "jax")
 
 
@@ -62,10 +68,21 @@ def test_tensors_are_found_in_whatever_holds_them_and_nothing_else_is_touched():
     state = collections.OrderedDict(weight=one, other=[one, (one, 3)])
     got = to_arrays(state)
     assert (
-        type(got) is dict and type(got["weight"]) is type(got["other"][1][0]) is np.ndarray and got["other"][1][1] == 3
+        type(got) is dict
+        and type(got["weight"]) is type(got["other"][1][0]) is np.ndarray
+        and got["other"][1][1] == 3
     )
-    assert type(to_arrays(Pair(one, 2))) is Pair and type(to_arrays(Pair(one, 2)).first) is np.ndarray
-    for value in ([1, 2], Pair(1, [2]), {"a": np.ones(2)}, collections.OrderedDict(a=1), object(), None):
+    assert (
+        type(to_arrays(Pair(one, 2))) is Pair and type(to_arrays(Pair(one, 2)).first) is np.ndarray
+    )
+    for value in (
+        [1, 2],
+        Pair(1, [2]),
+        {"a": np.ones(2)},
+        collections.OrderedDict(a=1),
+        object(),
+        None,
+    ):
         assert to_arrays(value) is value
     endless = [one]
     endless.append(endless)
@@ -75,12 +92,27 @@ def test_tensors_are_found_in_whatever_holds_them_and_nothing_else_is_touched():
 def test_what_can_be_unpacked_counts_as_a_list_and_what_cannot_stays_what_it_is():
     layer = torch.nn.LSTM(3, 2)
     by_name = torch.nn.ParameterDict({"weight": torch.ones(2)})
-    for value, length in ((layer.parameters(), 4), ({"a": 1, "b": 2}.values(), 2), (map(abs, [1]), 1), (iter("ab"), 2)):
+    for value, length in (
+        (layer.parameters(), 4),
+        ({"a": 1, "b": 2}.values(), 2),
+        (map(abs, [1]), 1),
+        (iter("ab"), 2),
+    ):
         assert type(got := to_arrays(value)) is list and len(got) == length
     assert len(to_arrays(itertools.count())) == tensors.MANY  # and does not go on for ever
     assert type(to_arrays(torch.nn.ParameterList([torch.ones(2)]))[0]) is np.ndarray
     assert_array_equal(to_arrays(by_name)["weight"], np.ones(2))
-    for value in (layer, "text", b"bytes", {1, 2}, {}.keys(), 3, memoryview(b"bytes"), np.ma.ones(2), lambda: 0):
+    for value in (
+        layer,
+        "text",
+        b"bytes",
+        {1, 2},
+        {}.keys(),
+        3,
+        memoryview(b"bytes"),
+        np.ma.ones(2),
+        lambda: 0,
+    ):
         assert to_arrays(value) is value
 
 

@@ -1,6 +1,8 @@
-"""Make the zip that a Gradescope course uploads as its autograder: the judge, one problem set, and two scripts.
+"""Make the zip that a Gradescope course uploads as its autograder: the judge, one problem set, and
+two scripts.
 
-It holds the hidden checks, and so is for instructors only. The solutions and the simulated class are not in it.
+It holds the hidden checks, and so is for instructors only. The solutions and the simulated class
+are not in it.
 """
 
 from __future__ import annotations
@@ -38,7 +40,11 @@ TORCH_FOR_CPU = "--extra-index-url https://download.pytorch.org/whl/cpu"
 
 
 def write_zip(
-    course: Course, problem_set: ProblemSet, path: Path, unsafe_local: bool = False, visibility: str = "visible"
+    course: Course,
+    problem_set: ProblemSet,
+    path: Path,
+    unsafe_local: bool = False,
+    visibility: str = "visible",
 ) -> None:
     """Write the zip.
 
@@ -70,26 +76,38 @@ def contents(
     course: Course, problem_set: ProblemSet, unsafe_local: bool, visibility: str
 ) -> dict[str, tuple[bytes, int]]:
     """Files of the zip: name -> content and mode."""
-    # Made from the course's key, so that a seed can be made again at home, and unlike it: who sees the zip knows no other seed.
-    key = hmac.new(course_key(course.records), f"gradescope/{problem_set.name}".encode(), hashlib.sha256).hexdigest()
+    # Made from the course's key, so that a seed can be made again at home, and unlike it: who sees
+    # the zip knows no other seed.
+    key = hmac.new(
+        course_key(course.records), f"gradescope/{problem_set.name}".encode(), hashlib.sha256
+    ).hexdigest()
     settings = run.Settings(problem_set.name, key, unsafe_local, visibility)
     ours, others = dependencies(problem_set)
     files: dict[str, tuple[bytes, int]] = {}
     for name, folder in ours.items():
         for path in sorted(folder.rglob("*")):
             if path.is_file() and "__pycache__" not in path.parts:
-                files[f"course/{name}/{path.relative_to(folder).as_posix()}"] = path.read_bytes(), 0o644
+                files[f"course/{name}/{path.relative_to(folder).as_posix()}"] = (
+                    path.read_bytes(),
+                    0o644,
+                )
     for name, content in bundle(problem_set):
         files[f"course/solutions/{problem_set.name}/{name}"] = content, 0o644
     release = problem_set.release
     if not release.is_file():
         raise ProblemSetError(f"{release} does not exist; run `autograder exercises` first")
-    files[f"course/exercises/{problem_set.name}/{problem_set.name}.ipynb"] = release.read_bytes(), 0o644
+    files[f"course/exercises/{problem_set.name}/{problem_set.name}.ipynb"] = (
+        release.read_bytes(),
+        0o644,
+    )
     files[f"course/{run.SETTINGS}"] = json.dumps(asdict(settings), indent=1).encode(), 0o600
     files["requirements.txt"] = requirements(others).encode(), 0o644
     files["failed.json"] = json.dumps(run.not_started(), indent=1).encode(), 0o644
     setup = (TEMPLATES / "setup.sh").read_text(encoding="utf-8")
-    files["setup.sh"] = setup.replace("VERSION", f"{sys.version_info[0]}.{sys.version_info[1]}").encode(), 0o755
+    files["setup.sh"] = (
+        setup.replace("VERSION", f"{sys.version_info[0]}.{sys.version_info[1]}").encode(),
+        0o755,
+    )
     files["run_autograder"] = (TEMPLATES / "run_autograder").read_bytes(), 0o755
     return files
 
@@ -102,15 +120,19 @@ def requirements(distributions: tuple[str, ...]) -> str:
 
 
 def dependencies(problem_set: ProblemSet) -> tuple[dict[str, Path], tuple[str, ...]]:
-    """What the container needs: folders of this course's own packages by name, and distributions of others.
+    """What the container needs: folders of this course's own packages by name, and distributions of
+    others.
 
-    Found by reading what is imported, from the module that runs there and from the checks on; what is imported inside a function
-    counts in the checks only.
+    Found by reading what is imported, from the module that runs there and from the checks on; what
+    is imported inside a function counts in the checks only.
     """
     ours = {"autograder": PACKAGE}
     others = dict.fromkeys(problem_set.packages)
     seen: set[str] = set()
-    waiting = [*_imports_of(_source(START)), *imported((problem_set.folder / "checks.py").read_bytes())]
+    waiting = [
+        *_imports_of(_source(START)),
+        *imported((problem_set.folder / "checks.py").read_bytes()),
+    ]
     while waiting:
         module = waiting.pop()
         top = module.partition(".")[0]
@@ -150,7 +172,11 @@ def _source(module: str) -> Path | None:
         spec = importlib.util.find_spec(module)
     except ModuleNotFoundError:
         return None
-    return Path(spec.origin) if spec is not None and spec.origin and spec.origin.endswith(".py") else None
+    return (
+        Path(spec.origin)
+        if spec is not None and spec.origin and spec.origin.endswith(".py")
+        else None
+    )
 
 
 def _imports_of(source: Path | None) -> list[str]:

@@ -1,15 +1,17 @@
-"""Judge one submission in the container of a Gradescope course, and write what Gradescope reads: ``results.json``.
+"""Judge one submission in the container of a Gradescope course, and write what Gradescope reads:
+``results.json``.
 
-`autograder.lms.gradescope.build` puts this module, with all that it needs, into the zip that is uploaded as the autograder.
-There it is started by ``run_autograder``, as root and once for each submission:
+`autograder.lms.gradescope.build` puts this module, with all that it needs, into the zip that is
+uploaded as the autograder. There it is started by ``run_autograder``, as root and once for each
+submission:
 
     /autograder/source/course                  this course, as far as it is needed, and settings.json
     /autograder/submission                     what the student handed in
     /autograder/submission_metadata.json       who, when, and the attempts before
     /autograder/results/results.json           what is written here
 
-Whatever goes wrong, ``results.json`` is there and says whose fault it is: of what is not the student's there is no score. What
-is printed is shown to instructors only.
+Whatever goes wrong, ``results.json`` is there and says whose fault it is: of what is not the
+student's there is no score. What is printed is shown to instructors only.
 """
 
 from __future__ import annotations
@@ -49,7 +51,8 @@ SETTINGS = "settings.json"
 METADATA = "submission_metadata.json"
 MAX_FILES = 2000  # of a submission that are looked at
 NOT_THE_STUDENTS = (
-    "Your notebook has arrived, but it could not be graded. This is no fault of yours, and you need not hand in again: "
+    "Your notebook has arrived, but it could not be graded. This is no fault of yours, and you "
+    "need not hand in again: "
     "your instructor can see what has to be done."
 )
 
@@ -93,7 +96,9 @@ class Submission:
 
     @classmethod
     def read(cls, path: Path) -> Submission:
-        """What the file says; all that is missing, or is not as Gradescope documents it, is left empty."""
+        """What the file says; all that is missing, or is not as Gradescope documents it, is left
+        empty.
+        """
         try:
             data = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError):
@@ -105,10 +110,17 @@ class Submission:
         assignment = data.get("assignment")
         return cls(
             id=printable(str(data.get("id", ""))),
-            students=tuple(printable(str(user.get("name") or user.get("email") or "?")) for user in users),
-            accounts=tuple(sorted(printable(str(user.get("id") or user.get("email") or "?")) for user in users)),
+            students=tuple(
+                printable(str(user.get("name") or user.get("email") or "?")) for user in users
+            ),
+            accounts=tuple(
+                sorted(printable(str(user.get("id") or user.get("email") or "?")) for user in users)
+            ),
             attempt=1 + len(before) if isinstance(before, list) else 1,
-            late=_late(data.get("created_at"), assignment.get("due_date") if isinstance(assignment, dict) else None),
+            late=_late(
+                data.get("created_at"),
+                assignment.get("due_date") if isinstance(assignment, dict) else None,
+            ),
         )
 
     @property
@@ -143,12 +155,20 @@ class Places:
     def hidden(self) -> tuple[Path, ...]:
         """What no student's code may read or write."""
         settings = self.course / SETTINGS
-        return self.root / "source", settings, self.results.parent, self.results, self.root / METADATA
+        return (
+            self.root / "source",
+            settings,
+            self.results.parent,
+            self.results,
+            self.root / METADATA,
+        )
 
 
 @dataclass
 class _ForInstructor:
-    """Lines that only the instructor sees: all on stdout, and those that ask for something also as a hidden test."""
+    """Lines that only the instructor sees: all on stdout, and those that ask for something also as
+    a hidden test.
+    """
 
     urgent: list[str] = field(default_factory=list)
 
@@ -168,7 +188,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Judge what was handed in; with ``--check`` only look whether all that is needed is there."""
     parser = argparse.ArgumentParser(prog="autograder.lms.gradescope.run", description=main.__doc__)
     parser.add_argument("root", type=Path, help="Gradescope's folder, /autograder")
-    parser.add_argument("--check", action="store_true", help="judge nothing; try out what this container can do")
+    parser.add_argument(
+        "--check", action="store_true", help="judge nothing; try out what this container can do"
+    )
     chosen = parser.parse_args(arguments)
     places = Places(chosen.root.resolve())
     if chosen.check:
@@ -176,9 +198,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     began = time.monotonic()
     instructor = _ForInstructor()
     deny_others(places)
-    # Should this process be killed, as when the container has no memory left, this is what is found.
+    # Should this process be killed, as when the container has no memory left, this is what is
+    # found.
     write_results(
-        places, _without_score("The grading did not come to its end: it was killed, or its time was over.", 0.0)
+        places,
+        _without_score(
+            "The grading did not come to its end: it was killed, or its time was over.", 0.0
+        ),
     )
     try:
         result = _graded(places, instructor, began)
@@ -193,9 +219,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def deny_others(places: Places) -> None:
-    """Take from all other users what they may not read; it belongs to root in a container of Gradescope's."""
-    for path in (places.root / "source", places.submission, places.results.parent, places.root / METADATA):
-        with suppress(OSError):  # not ours, or not there: what can be reached is tried out before it matters
+    """Take from all other users what they may not read; it belongs to root in a container of
+    Gradescope's.
+    """
+    for path in (
+        places.root / "source",
+        places.submission,
+        places.results.parent,
+        places.root / METADATA,
+    ):
+        # not ours, or not there: what can be reached is tried out before it matters
+        with suppress(OSError):
             path.chmod(stat.S_IMODE(path.stat().st_mode) & ~stat.S_IRWXO)
 
 
@@ -205,7 +239,9 @@ def write_results(places: Places, result: Mapping[str, Any]) -> None:
 
 
 def seed(key: str, submission: Submission, content: str) -> str:
-    """Seed of the inputs: another for each student, each attempt and each notebook; the same when one is graded again."""
+    """Seed of the inputs: another for each student, each attempt and each notebook; the same when
+    one is graded again.
+    """
     text = json.dumps([submission.id, list(submission.accounts), content])
     return hmac.new(bytes.fromhex(key), text.encode(), hashlib.sha256).hexdigest()
 
@@ -215,7 +251,8 @@ def find_notebook(folder: Path, name: str, release: NotebookNode) -> tuple[str, 
 
     Raises
     ------
-    SubmissionError : there is none, or it cannot be told which one counts, or it cannot be read; says so to the student
+    SubmissionError : there is none, or it cannot be told which one counts, or it cannot be read;
+        says so to the student
     """
     notebooks, others, reasons = _files(folder)
     if not notebooks:
@@ -261,7 +298,8 @@ def _graded(places: Places, instructor: _ForInstructor, began: float) -> dict[st
     release = read_release(problem_set)
     submission = Submission.read(places.root / METADATA)
     instructor.say(
-        f"{problem_set.name}: submission {submission.id or '?'}, attempt {submission.attempt}, {submission.names}."
+        f"{problem_set.name}: submission {submission.id or '?'}, attempt {submission.attempt}, "
+        f"{submission.names}."
     )
     try:
         path, content = find_notebook(places.submission, problem_set.name, release)
@@ -271,18 +309,26 @@ def _graded(places: Places, instructor: _ForInstructor, began: float) -> dict[st
         return _refused(problem_set, str(error), settings.visibility, began)
     isolation = _isolation(places, settings, instructor)
     number = seed(settings.key, submission, judge.content_hash(rebuilt.cells, problem_set))
-    result = judge.grade(rebuilt.cells, problem_set, seed=number, isolation=isolation, student=submission.names)
+    result = judge.grade(
+        rebuilt.cells, problem_set, seed=number, isolation=isolation, student=submission.names
+    )
     _tell(result, instructor)
     lines = [f"{path} of {submission.names}, attempt {submission.attempt}."]
     lines += [f"It was handed in {submission.late} after the due date."] if submission.late else []
-    notes = [note for note in (*rebuilt.notes, *result.notes) if not note.startswith(FOR_INSTRUCTOR)]
+    notes = [
+        note for note in (*rebuilt.notes, *result.notes) if not note.startswith(FOR_INSTRUCTOR)
+    ]
     lines += ["", "Notes:", *(f"- {note}" for note in notes)] if notes else []
     seconds = time.monotonic() - began
-    return results(result, problem_set, "\n".join(lines), settings.visibility, seconds, instructor.tests())
+    return results(
+        result, problem_set, "\n".join(lines), settings.visibility, seconds, instructor.tests()
+    )
 
 
 def _isolation(places: Places, settings: Settings, instructor: _ForInstructor) -> Sandbox:
-    """Isolation that this container gives, tried out; less than a sandbox only where the zip was made so."""
+    """Isolation that this container gives, tried out; less than a sandbox only where the zip was
+    made so.
+    """
     try:
         return choose.choose()
     except IsolationError as error:
@@ -290,12 +336,18 @@ def _isolation(places: Places, settings: Settings, instructor: _ForInstructor) -
             raise
         reason = error.reason
     instructor.say(
-        f"Graded without a sandbox, as the zip was made to do with --unsafe-local: there is none here ({reason})",
+        (
+            "Graded without a sandbox, as the zip was made to do with --unsafe-local: there is "
+            f"none here ({reason})"
+        ),
         urgent=True,
     )
     if os.geteuid() != 0:
         instructor.say(
-            "The code ran as the same user as the judge: it could have written this result itself, and read checks.py.",
+            (
+                "The code ran as the same user as the judge: it could have written this result "
+                "itself, and read checks.py."
+            ),
             urgent=True,
         )
         return UnsafeLocal()
@@ -312,12 +364,15 @@ def _isolation(places: Places, settings: Settings, instructor: _ForInstructor) -
 def _tell(result: Result, instructor: _ForInstructor) -> None:
     """What is needed to look into a grade again, and what the checks say of themselves."""
     instructor.say(f"Isolation: {result.isolation}. Seed of the inputs: {result.seed}")
-    instructor.say(f"Versions: {', '.join(f'{name} {version}' for name, version in result.versions.items())}.")
+    instructor.say(
+        f"Versions: {', '.join(f'{name} {version}' for name, version in result.versions.items())}."
+    )
     instructor.say(f"{result.score:g} of {result.max_score:g} points.")
     for check in result.checks:
         mistake = f", {check.misconception}" if check.misconception else ""
         instructor.say(
-            f"  {check.name}: {check.score:g} of {check.points:g} ({check.status}{mistake}). {check.message}"
+            f"  {check.name}: {check.score:g} of {check.points:g} ({check.status}{mistake}). "
+            f"{check.message}"
         )
     for note in result.notes:
         instructor.say(note, urgent=note.startswith(FOR_INSTRUCTOR))
@@ -328,7 +383,13 @@ def _tell(result: Result, instructor: _ForInstructor) -> None:
 def _refused(problem_set: ProblemSet, said: str, visibility: str, began: float) -> dict[str, Any]:
     """No points, and the reason: the student can do something about it."""
     tests = [
-        _test(f"{check.name}: {check.title}", "Not judged; see the message above.", visibility, 0.0, check.points)
+        _test(
+            f"{check.name}: {check.title}",
+            "Not judged; see the message above.",
+            visibility,
+            0.0,
+            check.points,
+        )
         for check in problem_set.checks
     ]
     return _result(f"Nothing could be judged. {said}", time.monotonic() - began, tests, 0.0)
@@ -337,7 +398,11 @@ def _refused(problem_set: ProblemSet, said: str, visibility: str, began: float) 
 def not_started() -> dict[str, Any]:
     """Result for the case that not even this module can be started."""
     return _without_score(
-        "Nothing was judged: Python did not start. Does the build of the image end well (setup.sh)?", 0.0
+        (
+            "Nothing was judged: Python did not start. Does the build of the image end well "
+            "(setup.sh)?"
+        ),
+        0.0,
     )
 
 
@@ -348,19 +413,28 @@ def _withheld(why: str, began: float) -> dict[str, Any]:
 
 
 def _without_score(why: str, seconds: float) -> dict[str, Any]:
-    return _result(NOT_THE_STUDENTS, seconds, [_test("For the instructor: not graded", why, "hidden", status="failed")])
+    return _result(
+        NOT_THE_STUDENTS,
+        seconds,
+        [_test("For the instructor: not graded", why, "hidden", status="failed")],
+    )
 
 
 def _no_isolation(error: IsolationError, places: Places) -> str:
     (folder,) = (places.course / "solutions").iterdir()
     return (
-        "Nothing was judged, and there is no score: this container cannot hold students' code apart, so that a submission could "
+        "Nothing was judged, and there is no score: this container cannot hold students' code "
+        "apart, so that a submission could "
         f"write its own result and read the hidden checks.\n{error.reason}\n\nDo one of these:\n"
-        "1. Grade on a machine of your own, where there is a sandbox; `autograder doctor` tries it out. Review Grades > Export "
+        "1. Grade on a machine of your own, where there is a sandbox; `autograder doctor` tries it "
+        "out. Review Grades > Export "
         "Submissions gives you all notebooks.\n"
-        f"2. Make the zip again with `autograder export gradescope {folder.name} --unsafe-local`, upload it, and use Regrade All "
-        "Submissions. The code then runs as another user and without a sandbox; the page 'Grade a class' of the book says what "
-        f"that costs.\n3. If the container is your own: {error.remedy.removesuffix(choose.UNSAFE).strip()}"
+        f"2. Make the zip again with `autograder export gradescope {folder.name} --unsafe-local`, "
+        "upload it, and use Regrade All "
+        "Submissions. The code then runs as another user and without a sandbox; the page 'Grade a "
+        "class' of the book says what "
+        "that costs.\n3. If the container is your own: "
+        f"{error.remedy.removesuffix(choose.UNSAFE).strip()}"
     )
 
 
@@ -407,7 +481,9 @@ def _output(check: CheckResult) -> str:
 
 
 def _files(folder: Path) -> tuple[list[Candidate], list[str], list[tuple[str, str]]]:
-    """Notebooks in a folder, other files, and what could not be read with the reason; links are not followed."""
+    """Notebooks in a folder, other files, and what could not be read with the reason; links are not
+    followed.
+    """
     notebooks: list[Candidate] = []
     others: list[str] = []
     reasons: list[tuple[str, str]] = []
@@ -433,7 +509,11 @@ def _files(folder: Path) -> tuple[list[Candidate], list[str], list[tuple[str, st
 
 
 def _look_into(
-    path: Path, shown: str, notebooks: list[Candidate], others: list[str], reasons: list[tuple[str, str]]
+    path: Path,
+    shown: str,
+    notebooks: list[Candidate],
+    others: list[str],
+    reasons: list[tuple[str, str]],
 ) -> None:
     """Notebooks in a zip; a zip in it is not looked into."""
     try:
@@ -456,7 +536,8 @@ def _content(path: Path) -> bytes:
         content = file.read(MAX_FILE + 1)
     if len(content) > MAX_FILE:
         raise SubmissionError(
-            f"{path.name} has more than {MAX_FILE >> 20} MB; clear the outputs of the notebook, save it and hand it in again"
+            f"{path.name} has more than {MAX_FILE >> 20} MB; clear the outputs of the "
+            "notebook, save it and hand it in again"
         )
     return content
 
@@ -486,15 +567,19 @@ def _check(places: Places) -> int:
         return 1
     points = sum(check.points for check in problem_set.checks)
     print(
-        f"{problem_set.name}: {len(problem_set.checks)} checks, {points:g} points, {len(test_cells(release))} test cells."
+        f"{problem_set.name}: {len(problem_set.checks)} checks, {points:g} points, "
+        f"{len(test_cells(release))} test cells."
     )
     print(f"Python {sys.version.split()[0]}.")
     try:
         print(f"Isolation: {choose.choose().level}.")
     except IsolationError as error:
-        said = "allowed by --unsafe-local" if settings.unsafe_local else "submissions will be refused"
+        said = (
+            "allowed by --unsafe-local" if settings.unsafe_local else "submissions will be refused"
+        )
         print(
-            f"No sandbox holds here, where the image is built; {said}, if that is so where it runs too. {error.reason}"
+            f"No sandbox holds here, where the image is built; {said}, if that is so where it "
+            f"runs too. {error.reason}"
         )
     return 0
 

@@ -33,7 +33,9 @@ class Fold(SphinxPostTransform):
         for admonition in list(self.document.findall(nodes.admonition)):
             if "dropdown" in admonition["classes"]:
                 title, *body = admonition.children
-                folded = Folded("", FoldedTitle("", "", *title.children), nodes.container("", *body))
+                folded = Folded(
+                    "", FoldedTitle("", "", *title.children), nodes.container("", *body)
+                )
                 folded["classes"] = ["admonition", *admonition["classes"]]
                 folded["ids"] = admonition["ids"]
                 admonition.replace_self(folded)

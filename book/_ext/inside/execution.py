@@ -33,7 +33,8 @@ WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 
 
 def code_digest(folder: Path, page: str) -> str:
-    """Digest of the code that a page imports: one that changes with any file that an import of the page may run or read.
+    """Digest of the code that a page imports: one that changes with any file that an import of the
+    page may run or read.
 
     Parameters
     ----------
@@ -42,8 +43,9 @@ def code_digest(folder: Path, page: str) -> str:
 
     Notes
     -----
-    Imports are followed wherever they stand, also inside of functions. A module stands for itself, a package below the
-    first level for its whole folder, with the files that its code may read. A page that is no plain Python stands for all.
+    Imports are followed wherever they stand, also inside of functions. A module stands for itself,
+    a package below the first level for its whole folder, with the files that its code may read. A
+    page that is no plain Python stands for all.
     """
     cells = jupytext.reads(page, fmt="md:myst").cells
     try:
@@ -52,18 +54,24 @@ def code_digest(folder: Path, page: str) -> str:
         while todo:
             new = set().union(*(_files(folder, name) for name in todo)) - files
             files |= new
-            todo = frozenset().union(*(_imported(file.read_text("utf-8")) for file in new if file.suffix == ".py"))
+            todo = frozenset().union(
+                *(_imported(file.read_text("utf-8")) for file in new if file.suffix == ".py")
+            )
     except SyntaxError:
         files = set().union(*(_below(folder / package) for package in PACKAGES))
     digest = hashlib.sha256()
     for file in sorted(files):
-        digest.update(file.relative_to(folder).as_posix().encode() + b"\0" + file.read_bytes() + b"\0")
+        digest.update(
+            file.relative_to(folder).as_posix().encode() + b"\0" + file.read_bytes() + b"\0"
+        )
     return digest.hexdigest()[:16]
 
 
 @cache
 def _imported(code: str) -> frozenset[str]:
-    """Names of all modules of the course that some code imports; of objects in them, too, which lead nowhere."""
+    """Names of all modules of the course that some code imports; of objects in them, too, which
+    lead nowhere.
+    """
     names = set()
     for node in ast.walk(ast.parse(code)):
         if isinstance(node, ast.Import):
@@ -93,7 +101,9 @@ def prepare(app: Sphinx, config: Config) -> None:
 
 
 def mark(app: Sphinx, docname: str, source: list[str]) -> None:
-    """Write the digest into a page before it is read: the cache of executed pages looks at a page's code and its kernelspec."""
+    """Write the digest into a page before it is read: the cache of executed pages looks at a page's
+    code and its kernelspec.
+    """
     if block := KERNELSPEC.search(source[0]):
         digest = _digest(app, source[0])
         # In as many lines as before, so that a warning names the line that it is about.
@@ -103,7 +113,9 @@ def mark(app: Sphinx, docname: str, source: list[str]) -> None:
 
 
 def _digest(app: Sphinx, page: str) -> str:
-    """Digest of the code that a page imports; another one where it is not run, so that it is once it can be."""
+    """Digest of the code that a page imports; another one where it is not run, so that it is once
+    it can be.
+    """
     return code_digest(Path(app.srcdir), page) + ("-not-run" if not_run(page) else "")
 
 
@@ -114,14 +126,16 @@ def _digests(env: BuildEnvironment) -> dict[str, str]:
 
 
 def execute_ahead(app: Sphinx, env: BuildEnvironment, docnames: list[str]) -> None:
-    """Execute the pages that are about to be read, some at a time, into the cache that each is read from afterwards.
+    """Execute the pages that are about to be read, some at a time, into the cache that each is read
+    from afterwards.
 
     What cannot be executed here is told where it is read: there it is executed again.
     """
     config = env.mystnb_config  # type: ignore[attr-defined]
     if config.execution_mode != "cache":
         return
-    get_cache(config.execution_cache_path).list_cache_records()  # made once, before several write into it
+    # made once, before several write into it
+    get_cache(config.execution_cache_path).list_cache_records()
 
     def read(docname: str) -> tuple[str, NotebookNode, dict[str, Any]] | None:
         path = env.doc2path(docname)
@@ -133,12 +147,15 @@ def execute_ahead(app: Sphinx, env: BuildEnvironment, docnames: list[str]) -> No
         return path, reader.read(source[0]), reader.read_fmt
 
     def execute(docname: str, path: str, notebook: NotebookNode, read_fmt: dict[str, Any]) -> None:
-        say = SimpleNamespace(info=lambda text: logger.info("%s: %s", docname, text), warning=lambda *_, **__: None)
-        with create_client(notebook, path, config, say, read_fmt):  # executes what is not in the cache
+        say = SimpleNamespace(
+            info=lambda text: logger.info("%s: %s", docname, text), warning=lambda *_, **__: None
+        )
+        # executes what is not in the cache
+        with create_client(notebook, path, config, say, read_fmt):
             pass
 
-    # All are read before the first thread starts. To read a page is to parse what it imports, and Python 3.11 can fail
-    # where two threads parse at once (issue 106905 of python/cpython).
+    # All are read before the first thread starts. To read a page is to parse what it imports, and
+    # Python 3.11 can fail where two threads parse at once (issue 106905 of python/cpython).
     pages = [(docname, *page) for docname in docnames if (page := read(docname)) is not None]
     with ThreadPoolExecutor(AT_A_TIME) as pool:
         for _ in pool.map(lambda page: execute(*page), pages):
@@ -146,22 +163,30 @@ def execute_ahead(app: Sphinx, env: BuildEnvironment, docnames: list[str]) -> No
 
 
 def warn_of_live_widgets(app: Sphinx, doctree: nodes.document, docname: str) -> None:
-    """Report a widget that only a running kernel can show: a reader of the page would see nothing."""
+    """Report a widget that only a running kernel can show: a reader of the page would see
+    nothing.
+    """
     for node in doctree.findall(nodes.raw):
         if WIDGET_VIEW in node.astext():
             logger.warning(
-                "this output is a live widget, which a built page cannot show; give it an HTML form "
+                "this output is a live widget, which a built page cannot show; give it an HTML "
+                "form "
                 "(lstm_ref.inspect does so where LSTM_REF_STATIC is set)",
                 location=(docname, node.line),
             )
 
 
-def outdated(app: Sphinx, env: BuildEnvironment, added: set[str], changed: set[str], removed: set[str]) -> set[str]:
-    """Return the pages whose code imports what has changed: Sphinx sees only that the page's own file did not."""
+def outdated(
+    app: Sphinx, env: BuildEnvironment, added: set[str], changed: set[str], removed: set[str]
+) -> set[str]:
+    """Return the pages whose code imports what has changed: Sphinx sees only that the page's own
+    file did not.
+    """
     return {
         docname
         for docname, digest in _digests(env).items()
-        if docname in env.found_docs and _digest(app, Path(env.doc2path(docname)).read_text(encoding="utf-8")) != digest
+        if docname in env.found_docs
+        and _digest(app, Path(env.doc2path(docname)).read_text(encoding="utf-8")) != digest
     }
 
 

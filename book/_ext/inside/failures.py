@@ -1,4 +1,6 @@
-"""Which page stopped, in which cell, and why: for the last lines of `make book` and of `make book-kernels`."""
+"""Which page stopped, in which cell, and why: for the last lines of `make book` and of `make
+book-kernels`.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,8 @@ class Failure(NamedTuple):
 
 
 def failure(page: str, traceback: str) -> Failure:
-    """What a traceback of IPython says: the line of the page's own code that was reached, and the last line.
+    """What a traceback of IPython says: the line of the page's own code that was reached, and the
+    last line.
 
     Parameters
     ----------
@@ -44,9 +47,13 @@ def failure(page: str, traceback: str) -> Failure:
         elif not code and cell and (arrow := re.match(r"-+> ?\d+ (.*)", text.strip())):
             code = arrow[1].strip()
     said = [
-        text.strip() for text in lines if re.match(r"[\w.]+(Error|Exception|Interrupt|Exit|Warning)\b", text.strip())
+        text.strip()
+        for text in lines
+        if re.match(r"[\w.]+(Error|Exception|Interrupt|Exit|Warning)\b", text.strip())
     ]
-    return Failure(page, cell, code, said[-1] if said else (lines[-1].strip() if lines else "no traceback"))
+    return Failure(
+        page, cell, code, said[-1] if said else (lines[-1].strip() if lines else "no traceback")
+    )
 
 
 def _failed(env: BuildEnvironment) -> dict[str, str]:
@@ -60,7 +67,9 @@ def _failed(env: BuildEnvironment) -> dict[str, str]:
 
 
 def read_again(app: Sphinx, env: BuildEnvironment, *_: set[str]) -> set[str]:
-    """Return the pages that stopped last time: nothing in their source changed, and a second build would not say so."""
+    """Return the pages that stopped last time: nothing in their source changed, and a second build
+    would not say so.
+    """
     return {docname for docname in _failed(env) if docname in env.found_docs}
 
 

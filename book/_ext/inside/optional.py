@@ -1,4 +1,5 @@
-"""Sections that a reader may skip are folded: the path through a page stays short, and nothing is left out.
+"""Sections that a reader may skip are folded: the path through a page stays short, and nothing is
+left out.
 
 An author begins such a section with this sentence, a paragraph of its own::
 
@@ -17,7 +18,9 @@ SENTENCE = "This section may be skipped at first."
 
 
 class FoldOptional(SphinxPostTransform):
-    """Fold what follows the sentence; the heading stays, for links and for the table of contents."""
+    """Fold what follows the sentence; the heading stays, for links and for the table of
+    contents.
+    """
 
     default_priority = 210
     formats = ("html",)

@@ -1,7 +1,8 @@
 """MyST Markdown as Markdown that every notebook program shows well.
 
-JupyterLab, VS Code and Colab do not know MyST's directives and roles. What the pages use of them is put into plain
-Markdown and a little HTML: boxes, folded answers, numbered equations, citations, references, links between pages.
+JupyterLab, VS Code and Colab do not know MyST's directives and roles. What the pages use of them is
+put into plain Markdown and a little HTML: boxes, folded answers, numbered equations, citations,
+references, links between pages.
 """
 
 from __future__ import annotations
@@ -16,18 +17,32 @@ from posixpath import normpath, relpath
 from docutils import nodes
 from sphinx.application import Sphinx
 
-FENCE = re.compile(r"^(?P<indent>\s*)(?P<fence>:{3,}|`{3,}|~{3,})(?:\{(?P<name>[\w:-]+)\})?(?P<rest>.*)$")
+FENCE = re.compile(
+    r"^(?P<indent>\s*)(?P<fence>:{3,}|`{3,}|~{3,})(?:\{(?P<name>[\w:-]+)\})?(?P<rest>.*)$"
+)
 OPTION = re.compile(r"^:([\w-]+):\s*(.*)$")
 TARGET_OR_COMMENT = re.compile(r"^(\([^)\s]+\)=\s*|%.*)$")
 NUMBERED = re.compile(r"\$\$(.+?)\$\$[ \t]*\(([^()\s]+)\)", re.DOTALL)
 # A role, or a code span: taking both in one pass keeps code that looks like a role as it is.
 ROLE = re.compile(
-    r"\{(?P<role>[\w:-]+)\}(?P<ticks>`+)(?P<text>.+?)(?P=ticks)|(?P<code>(?P<open>`+).+?(?P=open))", re.DOTALL
+    r"\{(?P<role>[\w:-]+)\}(?P<ticks>`+)(?P<text>.+?)(?P=ticks)|(?P<code>(?P<open>`+).+?(?P=open))",
+    re.DOTALL,
 )
 LINK = re.compile(r"(?<!!)\[(?P<text>[^\]]*)\]\((?P<to>[^()\s]+)\)")
 EXPLICIT = re.compile(r"^(?P<text>.*?)\s*<(?P<to>[^<>]+)>$", re.DOTALL)
 
-WITH_TITLE = ("note", "tip", "hint", "important", "warning", "caution", "danger", "attention", "error", "seealso")
+WITH_TITLE = (
+    "note",
+    "tip",
+    "hint",
+    "important",
+    "warning",
+    "caution",
+    "danger",
+    "attention",
+    "error",
+    "seealso",
+)
 WITHOUT_TITLE = ("grid", "grid-item", "tab-set")
 LEFT_OUT = ("contents", "tableofcontents", "toctree", "raw", "only", "eval-rst", "index")
 
@@ -53,15 +68,22 @@ class Page:
         return ".".join(map(str, numbers.get(f"equation-{nodes.make_id(label)}", (serial,))))
 
     def cite(self, keys: str, role: str) -> str:
-        """Authors and year of each source: in brackets, or with the year in brackets for the role ``cite:t``."""
-        entries = {citation.key: citation.entry for citation in self.env.get_domain("cite").citations}
+        """Authors and year of each source: in brackets, or with the year in brackets for the role
+        ``cite:t``.
+        """
+        entries = {
+            citation.key: citation.entry for citation in self.env.get_domain("cite").citations
+        }
         named = []
         for key in re.split(r"\s*,\s*", keys.strip()):
             if key not in entries:
                 named.append((key, "?"))
                 continue
             entry = entries[key]
-            names = [" ".join(person.prelast_names + person.last_names) for person in entry.persons["author"]]
+            names = [
+                " ".join(person.prelast_names + person.last_names)
+                for person in entry.persons["author"]
+            ]
             authors = f"{names[0]} et al." if len(names) > 2 else " and ".join(names)
             named.append((authors, entry.fields["year"]))
         if role == "cite:t":
@@ -76,7 +98,9 @@ class Page:
             if citation.bibliography_key.docname == self.docname
         ]
         # The escapes of pybtex are right but more than Markdown needs.
-        return "\n".join("- " + re.sub(r"\\([.():-])", r"\1", " ".join(text.split())) for text in listed)
+        return "\n".join(
+            "- " + re.sub(r"\\([.():-])", r"\1", " ".join(text.split())) for text in listed
+        )
 
     def image(self, path: str) -> Path:
         """File of an image that the page names."""
@@ -86,9 +110,14 @@ class Page:
         """Link to another page's notebook; only the text where the target is none."""
         file = to.partition("#")[0]
         if file.endswith(".md"):
-            # As in Sphinx, "/book/one/bptt" starts at the top of the book, and "bptt" is beside this page.
+            # As in Sphinx, "/book/one/bptt" starts at the top of the book, and "bptt" is beside
+            # this page.
             folder = str(PurePosixPath(self.docname).parent)
-            target = normpath(f"{'' if file.startswith('/') else folder}/{file}").strip("/").removesuffix(".md")
+            target = (
+                normpath(f"{'' if file.startswith('/') else folder}/{file}")
+                .strip("/")
+                .removesuffix(".md")
+            )
             if target in self.env.titles:
                 text = text or self.env.titles[target].astext()
                 if "kernelspec" in self.env.metadata.get(target, {}):
@@ -159,12 +188,16 @@ def _directive(name: str, argument: str, body: list[str], page: Page) -> str:
     if name in ("figure", "image"):
         return _image(argument, options, plain(content, page), page)
     inner = plain(content, page)
-    if name == "dropdown" or (name == "admonition" and "dropdown" in options.get("class", "").split()):
+    if name == "dropdown" or (
+        name == "admonition" and "dropdown" in options.get("class", "").split()
+    ):
         return f"\n<details>\n<summary>{plain(argument, page)}</summary>\n\n{inner}\n\n</details>\n"
     if name == "admonition" or name in WITH_TITLE:
         # MyST lets the text of a note begin on the line of its name.
         title, inner = (
-            (argument, inner) if name == "admonition" else (name.capitalize(), f"{argument}\n{inner}".strip())
+            (argument, inner)
+            if name == "admonition"
+            else (name.capitalize(), f"{argument}\n{inner}".strip())
         )
         box = f"**{plain(title, page)}**\n\n{inner}"
         return "\n" + "\n".join(f"> {line}".rstrip() for line in box.splitlines()) + "\n"
@@ -193,8 +226,12 @@ def _image(path: str, options: dict[str, str], caption: str, page: Page) -> str:
 
 
 def _prose(text: str, page: Page) -> str:
-    text = NUMBERED.sub(lambda found: rf"$${found[1].rstrip()}\tag{{{page.equation(found[2])}}}$$", text)
-    return ROLE.sub(lambda found: found["code"] or _role(found["role"], found["text"], page), _links(text, page))
+    text = NUMBERED.sub(
+        lambda found: rf"$${found[1].rstrip()}\tag{{{page.equation(found[2])}}}$$", text
+    )
+    return ROLE.sub(
+        lambda found: found["code"] or _role(found["role"], found["text"], page), _links(text, page)
+    )
 
 
 def _links(text: str, page: Page) -> str:

@@ -1,7 +1,8 @@
 """The pages that are made from docstrings: what autodoc finds, put into reStructuredText.
 
-A docstring of this course is plain text. ``dh_`` or ``f*c`` in it is no markup, "name : text" under "Parameters" is a list, and
-an indented block is a table that must stay as it is. autodoc takes docstrings for reStructuredText, so they are translated first.
+A docstring of this course is plain text. ``dh_`` or ``f*c`` in it is no markup, "name : text" under
+"Parameters" is a list, and an indented block is a table that must stay as it is. autodoc takes
+docstrings for reStructuredText, so they are translated first.
 """
 
 from __future__ import annotations
@@ -45,7 +46,9 @@ def translate(lines: list[str]) -> list[str]:
 
 
 def _sections(lines: list[str]) -> Iterator[tuple[str, list[str]]]:
-    """Pairs of a title and the lines below it; the title of what stands before the first one is empty."""
+    """Pairs of a title and the lines below it; the title of what stands before the first one is
+    empty.
+    """
     starts = [k for k in range(len(lines) - 1) if lines[k] and lines[k + 1] == "-" * len(lines[k])]
     yield "", lines[: starts[0] if starts else len(lines)]
     for k, start in enumerate(starts):
@@ -73,7 +76,9 @@ def _items(lines: Iterable[str]) -> list[str]:
 
 
 def _blocks(lines: list[str]) -> Iterator[str]:
-    """Paragraphs, lists and tables; examples as they are; and what is indented or in columns with all its spaces."""
+    """Paragraphs, lists and tables; examples as they are; and what is indented or in columns with
+    all its spaces.
+    """
     literal = False
     for block in _split(lines):
         if RULE.match(block[0]) and RULE.match(block[-1]):
@@ -88,15 +93,22 @@ def _blocks(lines: list[str]) -> Iterator[str]:
         elif block[0].startswith(">>>"):
             yield from block
         elif any(line.startswith(" ") for line in block):
-            yield from (f"- {_inline(item)}" for item in _items(line.removeprefix("- ") for line in block))
+            yield from (
+                f"- {_inline(item)}" for item in _items(line.removeprefix("- ") for line in block)
+            )
         else:
-            yield from (f"- {_inline(line[2:])}" if line.startswith("- ") else _inline(line) for line in block)
+            yield from (
+                f"- {_inline(line[2:])}" if line.startswith("- ") else _inline(line)
+                for line in block
+            )
         yield ""
         literal = as_it_is
 
 
 def _table(block: list[str]) -> list[str]:
-    """A simple table: its rows as they are, with nothing in them taken for markup. Columns keep their places."""
+    """A simple table: its rows as they are, with nothing in them taken for markup. Columns keep
+    their places.
+    """
     rows = [line.replace("*", "∗") for line in block]
     return [re.sub(r"(?<= {2})-(?= )", "–", line) for line in rows]
 
@@ -105,7 +117,12 @@ def _split(lines: list[str]) -> Iterator[list[str]]:
     """Lines between empty ones; a sentence and what stands indented below it are two."""
     block: list[str] = []
     for line in [*lines, ""]:
-        indented_below = line.startswith("    ") and bool(block) and block[-1].endswith(":") and not TABLE.search(line)
+        indented_below = (
+            line.startswith("    ")
+            and bool(block)
+            and block[-1].endswith(":")
+            and not TABLE.search(line)
+        )
         if not line.strip() or (indented_below and not any(map(TABLE.search, block))):
             if block:
                 yield block
@@ -134,7 +151,8 @@ def _code(text: str) -> str:
 
 
 def overview(modules: Iterable[str]) -> list[str]:
-    """Table of the public functions and classes of modules, with a link and the first sentence of each.
+    """Table of the public functions and classes of modules, with a link and the first sentence of
+    each.
 
     Parameters
     ----------
@@ -147,11 +165,15 @@ def overview(modules: Iterable[str]) -> list[str]:
     out = [".. list-table::", "   :widths: 40 60", ""]
     for name in modules:
         module = importlib.import_module(name)
-        public = getattr(module, "__all__", None) or [key for key in vars(module) if not key.startswith("_")]
+        public = getattr(module, "__all__", None) or [
+            key for key in vars(module) if not key.startswith("_")
+        ]
         for key in public:
             member = getattr(module, key)
             if callable(member) and getattr(member, "__module__", "") == name and member.__doc__:
-                first = " ".join(translate(inspect.getdoc(member).split("\n\n")[0].splitlines())).strip()
+                first = " ".join(
+                    translate(inspect.getdoc(member).split("\n\n")[0].splitlines())
+                ).strip()
                 out += [f"   * - :py:obj:`{key} <{name}.{key}>`", f"     - {first}"]
     return [*out, ""]
 
@@ -172,8 +194,12 @@ def _process(app: Sphinx, what: str, name: str, obj: Any, options: Any, lines: l
 
 
 def _skip(app: Sphinx, what: str, name: str, obj: Any, skip: bool, options: Any) -> bool | None:
-    """Leave out the fields of a named tuple: its docstring says more of them than "Alias for field number 0"."""
-    return True if (getattr(obj, "__doc__", None) or "").startswith("Alias for field number") else None
+    """Leave out the fields of a named tuple: its docstring says more of them than "Alias for field
+    number 0".
+    """
+    return (
+        True if (getattr(obj, "__doc__", None) or "").startswith("Alias for field number") else None
+    )
 
 
 def setup(app: Sphinx) -> None:

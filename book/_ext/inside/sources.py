@@ -1,7 +1,8 @@
 """The list of sources at the end of a page.
 
-A citation in the text gives authors and year, so the list needs no labels. docutils marks its entries up with roles that
-no longer fit together (``doc-biblioentry`` in a ``list``); a plain list says it to every screen reader.
+A citation in the text gives authors and year, so the list needs no labels. docutils marks its
+entries up with roles that no longer fit together (``doc-biblioentry`` in a ``list``); a plain list
+says it to every screen reader.
 """
 
 from docutils import nodes

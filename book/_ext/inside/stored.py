@@ -1,7 +1,9 @@
-"""Pages that need TensorFlow, where this Python has no build of it: their cells are not run, and show what is stored.
+"""Pages that need TensorFlow, where this Python has no build of it: their cells are not run, and
+show what is stored.
 
-What is stored lies in book/_stored, one file a page: the outputs of each cell under the digest of its code, so that a cell
-which has changed since shows none. `make stored` writes it from a built book.
+What is stored lies in book/_stored, one file a page: the outputs of each cell under the digest of
+its code, so that a cell which has changed since shows none. `make stored` writes it from a built
+book.
 """
 
 from __future__ import annotations
@@ -60,7 +62,8 @@ def with_outputs(notebook: nbformat.NotebookNode, cells: dict[str, Any]) -> nbfo
 
 def fill(app: Sphinx, env: BuildEnvironment, docnames: list[str]) -> None:
     """Write such pages into the cache of executed pages, before anybody would execute them."""
-    from inside.execution import mark  # which asks `not_run`, in order to tell such a page from one that was run
+    # which asks `not_run`, in order to tell such a page from one that was run
+    from inside.execution import mark
 
     config = env.mystnb_config  # type: ignore[attr-defined]
     if config.execution_mode != "cache":
@@ -86,10 +89,15 @@ def say_so(app: Sphinx, doctree: nodes.document) -> None:
     made = stored_of(file_of(Path(app.srcdir), docname))["made"]
     whose = ", ".join(f"{name} {value}" for name, value in made.items())
     text = (
-        "TensorFlow is missing where this book was built (it has no build for Python 3.14), so the cells of this page "
+        "TensorFlow is missing where this book was built (it has no build for Python 3.14), so the "
+        "cells of this page "
         "were not run. "
     )
-    text += f"The results shown are those of another machine: {whose}." if made else "No results are stored."
+    text += (
+        f"The results shown are those of another machine: {whose}."
+        if made
+        else "No results are stored."
+    )
     for title in doctree.findall(nodes.title):
         section = title.parent
         section.insert(section.index(title) + 1, nodes.note("", nodes.paragraph("", text)))

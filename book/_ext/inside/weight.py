@@ -1,6 +1,8 @@
-"""The same page in fewer bytes: what no reader sees and no program needs is left out of formulas, code and the notebook's copy.
+"""The same page in fewer bytes: what no reader sees and no program needs is left out of formulas,
+code and the notebook's copy.
 
-A page of this book is read from disk and from slow lines, and most of its bytes are markup around single letters.
+A page of this book is read from disk and from slow lines, and most of its bytes are markup around
+single letters.
 """
 
 from __future__ import annotations
@@ -13,27 +15,36 @@ from typing import Any
 from docutils import nodes
 from sphinx.application import Sphinx
 
-# Names, punctuation and white space have the colour of the text around them in both styles; a test reads it from the style sheet.
+# Names, punctuation and white space have the colour of the text around them in both styles; a test
+# reads it from the style sheet.
 PLAIN_TOKENS = ("n", "nn", "p", "w", "x")
 _PLAIN_TOKEN = re.compile(rf'<span class="(?:{"|".join(PLAIN_TOKENS)})">([^<]*)</span>')
 _CODE = re.compile(r'(?<=<div class="highlight">)<pre>.*?</pre>', re.DOTALL)
 _QUOTED = re.compile(r""" (class|style)="([^"'=<>`\s]+)\"""")
 # What KaTeX calls the kinds of atoms: its style sheet has no rule for them; a test reads that, too.
-PLAIN_ATOMS = frozenset(["mbin", "mclose", "minner", "mop", "mopen", "mord", "mpunct", "mrel", "mtight"])
+PLAIN_ATOMS = frozenset(
+    ["mbin", "mclose", "minner", "mop", "mopen", "mord", "mpunct", "mrel", "mtight"]
+)
 _CLASSES = re.compile(r' class="([^"]*)"')
 _NO_MARGIN = re.compile(r"margin-(?:left|right):0em;")
-# A span with neither class nor style, around text alone, does nothing, except where the style sheet counts it: as the first
-# child of some (`.delim-size1>span`), and beside the strut in a line of a stack (`.vlist>span>span`).
+# A span with neither class nor style, around text alone, does nothing, except where the style sheet
+# counts it: as the first child of some (`.delim-size1>span`), and beside the strut in a line of a
+# stack (`.vlist>span>span`).
 _PLAIN_SPAN = re.compile(r"(<span[^>]*>|<span class=pstrut[^>]*></span>)?<span>([^<]+)</span>")
-# The commonest strut and the commonest space stand once in custom.css, as what holds where no style is given.
+# The commonest strut and the commonest space stand once in custom.css, as what holds where no style
+# is given.
 COMMON = {"pstrut": "height:3em", "mspace": "margin-right:0.2778em"}
-_COMMON = re.compile("|".join(rf"(?<=<span class={name}) style={style}(?=></span>)" for name, style in COMMON.items()))
+_COMMON = re.compile(
+    "|".join(
+        rf"(?<=<span class={name}) style={style}(?=></span>)" for name, style in COMMON.items()
+    )
+)
 _TEX = re.compile(r"<annotation encoding=\"application/x-tex\">.*?</annotation>", re.DOTALL)
 
 
 def light_formula(html: str) -> str:
-    """KaTeX's HTML without its LaTeX source, classes that have no rule, spans that do nothing, values that
-    the style sheet holds, and quotes that HTML can do without.
+    """KaTeX's HTML without its LaTeX source, classes that have no rule, spans that do nothing,
+    values that the style sheet holds, and quotes that HTML can do without.
     """
 
     def used(found: re.Match[str]) -> str:
@@ -58,7 +69,8 @@ def light_code(html: str) -> str:
 
 
 def corners(html: str) -> str:
-    """A page whose tables have an empty corner and not a header that says nothing: a screen reader would announce it.
+    """A page whose tables have an empty corner and not a header that says nothing: a screen reader
+    would announce it.
 
     >>> corners('<th class="head"><p></p></th><th class="head"><p>gate</p></th>')
     '<td class="head"></td><th class="head"><p>gate</p></th>'
@@ -72,7 +84,11 @@ def packed(text: str) -> str:
 
 
 def lighten(
-    app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: nodes.document | None
+    app: Sphinx,
+    pagename: str,
+    templatename: str,
+    context: dict[str, Any],
+    doctree: nodes.document | None,
 ) -> None:
     """Make the code of a page lighter, and its tables plainer."""
     if app.builder.name == "html" and "body" in context:

@@ -40,7 +40,9 @@ def windows(count: int, T: int, D: int, seed: int) -> tuple[Array, Array]:
     return x, labels[:, None]
 
 
-def program(seed: int = 0, N: int = 16, T: int = 12, D: int = 4, H: int = 12, rate: float = 1e-2) -> Case:
+def program(
+    seed: int = 0, N: int = 16, T: int = 12, D: int = 4, H: int = 12, rate: float = 1e-2
+) -> Case:
     x_train, y_train = windows(20 * N, T, D, seed)
     x_valid, y_valid = windows(64, T, D, seed + 1000)
 

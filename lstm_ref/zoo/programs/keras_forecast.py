@@ -1,4 +1,6 @@
-"""The next value of a noisy wave from a window of the values before: Sequential, compiled, fitted."""
+"""The next value of a noisy wave from a window of the values before: Sequential, compiled,
+fitted.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,9 @@ def windows(series: Array, T: int) -> tuple[Array, Array]:
     return x, y.reshape(-1, 1)
 
 
-def program(seed: int = 0, N: int = 16, T: int = 12, H: int = 12, depth: int = 1, rate: float = 1e-2) -> Case:
+def program(
+    seed: int = 0, N: int = 16, T: int = 12, H: int = 12, depth: int = 1, rate: float = 1e-2
+) -> Case:
     series = wave(400, seed)
     train, valid = series[:300], series[300:]
     x_train, y_train = windows(train, T)

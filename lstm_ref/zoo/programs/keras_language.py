@@ -1,4 +1,6 @@
-"""The next character: a functional model that sees what came before, trained by a loop of one's own."""
+"""The next character: a functional model that sees what came before, trained by a loop of one's
+own.
+"""
 
 from __future__ import annotations
 

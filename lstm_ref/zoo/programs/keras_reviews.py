@@ -1,4 +1,6 @@
-"""Topics of padded reviews: the functional style, an embedding that makes the mask, an LSTM, a softmax."""
+"""Topics of padded reviews: the functional style, an embedding that makes the mask, an LSTM, a
+softmax.
+"""
 
 from __future__ import annotations
 

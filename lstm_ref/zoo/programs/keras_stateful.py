@@ -1,4 +1,6 @@
-"""Machines that are worn: a stateful LSTM with its batch size fixed, over recordings cut to pieces."""
+"""Machines that are worn: a stateful LSTM with its batch size fixed, over recordings cut to
+pieces.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,9 @@ def recordings(count: int, T: int, D: int, seed: int) -> tuple[Array, Array]:
     return x.astype("float32"), level[:, 0].astype("float32")
 
 
-def program(seed: int = 0, N: int = 16, T: int = 10, D: int = 3, H: int = 12, rate: float = 1e-2) -> Case:
+def program(
+    seed: int = 0, N: int = 16, T: int = 10, D: int = 3, H: int = 12, rate: float = 1e-2
+) -> Case:
     x, y = recordings(20 * N, T, D, seed)
     x_valid, y_valid = recordings(N, T, D, seed + 1000)
 

@@ -1,4 +1,6 @@
-"""A tag for each word of padded sentences: two directions, a shared dense layer, weights for what counts."""
+"""A tag for each word of padded sentences: two directions, a shared dense layer, weights for what
+counts.
+"""
 
 from __future__ import annotations
 

@@ -19,7 +19,9 @@ Measure = Callable[[Case], float]
 
 @cache
 def trained(steps: int) -> Measure:
-    """Error on unseen data after so many steps of the program's own loop; NaN counts as infinite."""
+    """Error on unseen data after so many steps of the program's own loop; NaN counts as
+    infinite.
+    """
 
     def measure(case: Case) -> float:
         assert case.learn is not None and case.score is not None
@@ -204,7 +206,10 @@ def doubled_batch(case: Case) -> float:
     import torch
 
     x, y = case.batch
-    once, twice = loss_of(case), loss_of(replace(case, batch=(torch.cat([x, x]), torch.cat([y, y]))))
+    once, twice = (
+        loss_of(case),
+        loss_of(replace(case, batch=(torch.cat([x, x]), torch.cat([y, y])))),
+    )
     return twice / once - 1
 
 
@@ -300,7 +305,9 @@ def later_steps_matter_time_first(case: Case) -> float:
 
 
 def source_padding_matters(case: Case) -> float:
-    """Largest change of the outputs when source and written text get three more steps of padding."""
+    """Largest change of the outputs when source and written text get three more steps of
+    padding.
+    """
     inputs = case.batch[0]
     before = _outputs(case, inputs)
     return _difference(before, _outputs(case, tuple(map(_padded, inputs)))[:, : before.shape[1]])
@@ -411,7 +418,9 @@ def jumps(steps: int) -> Measure:
 
 
 def padding_scored(case: Case) -> float:
-    """Share of the gradient of the loss with respect to the outputs that lies behind the end of the sequences."""
+    """Share of the gradient of the loss with respect to the outputs that lies behind the end of the
+    sequences.
+    """
     outputs = _outputs(case, case.batch[0])
     size = np.abs(case.loss(outputs, case.batch[1])[1]).sum(axis=-1)
     outside = np.arange(size.shape[1]) >= case.arguments["lengths"][:, None]
@@ -419,7 +428,9 @@ def padding_scored(case: Case) -> float:
 
 
 def own_target_missed(case: Case) -> float:
-    """Share of the change of the gradient, when the first example's targets change, that lies at other examples' outputs."""
+    """Share of the change of the gradient, when the first example's targets change, that lies at
+    other examples' outputs.
+    """
     outputs, (_, y) = _outputs(case, case.batch[0]), case.batch
     other = y.copy()
     other[0] = np.where(y[0] >= 0, 1 - y[0], y[0])

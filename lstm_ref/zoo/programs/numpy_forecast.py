@@ -37,7 +37,13 @@ def step(params: Params, batch: tuple[Array, Array]) -> tuple[float, Params]:
     dh = np.zeros_like(h)
     dh[:, -1] = d @ params["V"].T
     back = lstm_backward(dh, cache)
-    return loss, {"Wx": back.dWx, "Wh": back.dWh, "b": back.db, "V": h[:, -1].T @ d, "k": d.sum(axis=0)}
+    return loss, {
+        "Wx": back.dWx,
+        "Wh": back.dWh,
+        "b": back.db,
+        "V": h[:, -1].T @ d,
+        "k": d.sum(axis=0),
+    }
 
 
 def wave(count: int, rng: np.random.Generator) -> Array:
@@ -84,4 +90,6 @@ def program(seed: int = 0, N: int = 16, T: int = 12, H: int = 16, rate: float = 
         return float((off**2).mean())
 
     arguments = {"forward": forward, "step": step}
-    return Case(params, (x_train[:N], y_train[:N]), criterion, update, arguments, train, error, predict)
+    return Case(
+        params, (x_train[:N], y_train[:N]), criterion, update, arguments, train, error, predict
+    )

@@ -1,4 +1,6 @@
-"""Which symbol came first? An LSTM in NumPy with its backward pass written out, and SGD with momentum."""
+"""Which symbol came first? An LSTM in NumPy with its backward pass written out, and SGD with
+momentum.
+"""
 
 from __future__ import annotations
 
@@ -86,7 +88,9 @@ def sequences(count: int, T: int, D: int, rng: np.random.Generator) -> tuple[Arr
     return np.eye(D)[symbols] + 0.1 * rng.normal(size=(count, T, D)), y
 
 
-def program(seed: int = 0, N: int = 16, T: int = 8, D: int = 4, H: int = 16, rate: float = 0.3) -> Case:
+def program(
+    seed: int = 0, N: int = 16, T: int = 8, D: int = 4, H: int = 16, rate: float = 0.3
+) -> Case:
     rng = np.random.default_rng(seed)
     params = init(D, H, D, rng)
     x_train, y_train = sequences(20 * N, T, D, rng)
@@ -111,4 +115,13 @@ def program(seed: int = 0, N: int = 16, T: int = 8, D: int = 4, H: int = 16, rat
         return float((predict(x_test).argmax(axis=1) != y_test).mean())
 
     batch = (x_train[:N], y_train[:N])
-    return Case(params, batch, criterion, update, {"forward": forward, "step": step}, train, error_rate, predict)
+    return Case(
+        params,
+        batch,
+        criterion,
+        update,
+        {"forward": forward, "step": step},
+        train,
+        error_rate,
+        predict,
+    )

@@ -1,4 +1,6 @@
-"""Is a number larger than the one before it? Tags for every step of sequences of different length, in NumPy."""
+"""Is a number larger than the one before it? Tags for every step of sequences of different length,
+in NumPy.
+"""
 
 from __future__ import annotations
 
@@ -55,7 +57,9 @@ def data(count: int, T: int, D: int, rng: np.random.Generator) -> tuple[Array, A
     return x, tags, lengths
 
 
-def program(seed: int = 0, N: int = 10, T: int = 12, D: int = 3, H: int = 12, rate: float = 2.0) -> Case:
+def program(
+    seed: int = 0, N: int = 10, T: int = 12, D: int = 3, H: int = 12, rate: float = 2.0
+) -> Case:
     rng = np.random.default_rng(seed)
     shapes = {"Wx": (D, 4 * H), "Wh": (H, 4 * H), "V": (H, 2)}
     params = {name: rng.normal(size=shape) / shape[0] ** 0.5 for name, shape in shapes.items()}
@@ -80,4 +84,6 @@ def program(seed: int = 0, N: int = 10, T: int = 12, D: int = 3, H: int = 12, ra
         return float((predict(x_test).argmax(axis=2) != y_test)[:, counted].mean())
 
     arguments = {"forward": forward, "step": step, "lengths": lengths[:N]}
-    return Case(params, (x_train[:N], y_train[:N]), criterion, update, arguments, train, error_rate, predict)
+    return Case(
+        params, (x_train[:N], y_train[:N]), criterion, update, arguments, train, error_rate, predict
+    )

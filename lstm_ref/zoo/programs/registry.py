@@ -34,7 +34,8 @@ class Case:
     model : module, compiled Keras model, or parameters
     batch : inputs and targets
     loss, optimizer : as the program's own loop uses them; None where the model has been compiled
-    arguments : further arguments of `doctor.examine`: ``lengths``, ``causal``, ``step``, ``valid`` ...
+    arguments : further arguments of `doctor.examine`: ``lengths``, ``causal``, ``step``, ``valid``
+        ...
     learn : trains for so many steps, with the program's own loop
     score : what the owner watches, small when all is well: error on unseen data
     predict : outputs of a batch of inputs, in evaluation, as an array

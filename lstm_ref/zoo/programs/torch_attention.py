@@ -33,7 +33,9 @@ def texts(count: int, T: int, V: int, seed: int) -> Tensor:
     return (torch.randint(V, (count, 1), generator=rng) + by * torch.arange(T + 1)) % V
 
 
-def program(seed: int = 0, N: int = 12, T: int = 10, V: int = 6, H: int = 16, rate: float = 1e-2) -> Case:
+def program(
+    seed: int = 0, N: int = 12, T: int = 10, V: int = 6, H: int = 16, rate: float = 1e-2
+) -> Case:
     torch.manual_seed(seed)
     model = CausalTransformer(V, H, T)
     optimizer = torch.optim.AdamW(model.parameters(), lr=rate)

@@ -1,4 +1,6 @@
-"""Which symbol came first? Two LSTMCells, one above the other, in a loop over time that is written out."""
+"""Which symbol came first? Two LSTMCells, one above the other, in a loop over time that is written
+out.
+"""
 
 from __future__ import annotations
 
@@ -44,7 +46,13 @@ def sequences(count: int, T: int, D: int, seed: int) -> tuple[Tensor, Tensor]:
 
 
 def program(
-    seed: int = 0, N: int = 16, T: int = 10, D: int = 4, H: int = 16, depth: int = 2, rate: float = 1e-2
+    seed: int = 0,
+    N: int = 16,
+    T: int = 10,
+    D: int = 4,
+    H: int = 16,
+    depth: int = 2,
+    rate: float = 1e-2,
 ) -> Case:
     torch.manual_seed(seed)
     model = StackedCells(D, H, depth)
@@ -68,4 +76,12 @@ def program(
         return 1 - float((predict(x_test).argmax(-1) == y_test).double().mean())
 
     batch = (x_train[:N], y_train[:N])
-    return Case(model, batch, F.cross_entropy, optimizer, learn=run_epochs, score=error_rate, predict=predict)
+    return Case(
+        model,
+        batch,
+        F.cross_entropy,
+        optimizer,
+        learn=run_epochs,
+        score=error_rate,
+        predict=predict,
+    )

@@ -40,7 +40,9 @@ def windows(count: int, T: int, D: int, C: int, seed: int) -> tuple[Tensor, Tens
     return x, y
 
 
-def program(seed: int = 0, N: int = 16, T: int = 12, D: int = 6, H: int = 16, C: int = 4, rate: float = 1e-2) -> Case:
+def program(
+    seed: int = 0, N: int = 16, T: int = 12, D: int = 6, H: int = 16, C: int = 4, rate: float = 1e-2
+) -> Case:
     torch.manual_seed(seed)
     model = ActivityClassifier(D, H, C)
     criterion = nn.CrossEntropyLoss()

@@ -29,7 +29,9 @@ def windows(count: int, T: int, D: int, seed: int) -> tuple[Tensor, Tensor]:
     return level + noise[0], level + noise[1]
 
 
-def program(seed: int = 0, N: int = 16, T: int = 10, D: int = 6, H: int = 16, rate: float = 1e-2) -> Case:
+def program(
+    seed: int = 0, N: int = 16, T: int = 10, D: int = 6, H: int = 16, rate: float = 1e-2
+) -> Case:
     torch.manual_seed(seed)
     model = Fingerprint(D, H)
     optimizer = torch.optim.Adam(model.parameters(), lr=rate)

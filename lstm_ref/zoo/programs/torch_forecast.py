@@ -1,4 +1,6 @@
-"""The next value of a noisy wave from a window of the values before, with a scaler and a split by time."""
+"""The next value of a noisy wave from a window of the values before, with a scaler and a split by
+time.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""A training loop with momentum, a schedule, clipping and a look at validation every few batches."""
+"""A training loop with momentum, a schedule, clipping and a look at validation every few
+batches.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,9 @@ def levels(count: int, T: int, D: int, seed: int) -> tuple[Tensor, Tensor]:
     return level[:, None] + 0.5 * torch.randn(count, T, D, generator=rng), 2 * level
 
 
-def program(seed: int = 0, N: int = 16, T: int = 10, D: int = 3, H: int = 12, rate: float = 5e-2) -> Case:
+def program(
+    seed: int = 0, N: int = 16, T: int = 10, D: int = 3, H: int = 12, rate: float = 5e-2
+) -> Case:
     torch.manual_seed(seed)
     x_train, y_train = levels(25 * N, T, D, seed + 1)
     x_valid, y_valid = levels(64, T, D, seed + 2)

@@ -1,4 +1,6 @@
-"""An LSTM written out gate by gate, and the sum of what it has read: each symbol adds or takes away."""
+"""An LSTM written out gate by gate, and the sum of what it has read: each symbol adds or takes
+away.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +43,9 @@ def sums(count: int, T: int, D: int, seed: int) -> tuple[Tensor, Tensor]:
     return x, y
 
 
-def program(seed: int = 0, N: int = 16, T: int = 12, D: int = 3, H: int = 12, rate: float = 2e-2) -> Case:
+def program(
+    seed: int = 0, N: int = 16, T: int = 12, D: int = 3, H: int = 12, rate: float = 2e-2
+) -> Case:
     torch.manual_seed(seed)
     model = nn.Sequential(OwnLSTM(D, H), nn.Linear(H, 1))
     bce = nn.BCEWithLogitsLoss()

@@ -1,4 +1,6 @@
-"""Topics of padded reviews: tokens, an embedding, a packed LSTM of two directions, its final states."""
+"""Topics of padded reviews: tokens, an embedding, a packed LSTM of two directions, its final
+states.
+"""
 
 from __future__ import annotations
 

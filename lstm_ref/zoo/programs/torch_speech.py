@@ -1,4 +1,6 @@
-"""Digits in a row of frames, by CTC: more frames than digits, and nobody says which frame is which."""
+"""Digits in a row of frames, by CTC: more frames than digits, and nobody says which frame is
+which.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +35,9 @@ def speech(count: int, T: int, D: int, C: int, seed: int) -> tuple[Tensor, Tenso
     return frames, digits
 
 
-def program(seed: int = 0, N: int = 12, T: int = 12, D: int = 5, H: int = 12, C: int = 4, rate: float = 2e-2) -> Case:
+def program(
+    seed: int = 0, N: int = 12, T: int = 12, D: int = 5, H: int = 12, C: int = 4, rate: float = 2e-2
+) -> Case:
     torch.manual_seed(seed)
     model = Recogniser(D, H, C)
     optimizer = torch.optim.Adam(model.parameters(), lr=rate)

@@ -1,4 +1,6 @@
-"""Digits written backwards: an encoder, a decoder that is fed the right answer one step late, attention."""
+"""Digits written backwards: an encoder, a decoder that is fed the right answer one step late,
+attention.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +44,9 @@ def pairs(count: int, T: int, V: int, seed: int) -> tuple[Tensor, Tensor, Tensor
     return source, target, lengths
 
 
-def program(seed: int = 0, N: int = 16, T: int = 7, V: int = 6, H: int = 24, rate: float = 1e-2) -> Case:
+def program(
+    seed: int = 0, N: int = 16, T: int = 7, V: int = 6, H: int = 24, rate: float = 1e-2
+) -> Case:
     torch.manual_seed(seed)
     model = Translator(V, H)
     optimizer = torch.optim.Adam(model.parameters(), lr=rate)

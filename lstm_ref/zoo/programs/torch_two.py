@@ -1,4 +1,6 @@
-"""Two answers from one sequence, inputs in a dict with a mask of their own, padding that is not 0."""
+"""Two answers from one sequence, inputs in a dict with a mask of their own, padding that is not
+0.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,9 @@ PAD = -9.0
 
 
 class TwoHeads(nn.Module):  # type: ignore[misc]
-    """A dict of class scores (N, C) and a level (N, 1), of a dict of values (N, T, D) and a mask (N, T)."""
+    """A dict of class scores (N, C) and a level (N, 1), of a dict of values (N, T, D) and a mask
+    (N, T).
+    """
 
     def __init__(self, D: int, H: int, C: int) -> None:
         super().__init__()
@@ -28,7 +32,9 @@ class TwoHeads(nn.Module):  # type: ignore[misc]
         return {name: head(pooled) for name, head in self.heads.items()}
 
 
-def recordings(count: int, T: int, D: int, C: int, seed: int) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+def recordings(
+    count: int, T: int, D: int, C: int, seed: int
+) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     """Noise around a kind's own pattern, times a level."""
     pattern = torch.randn(C, D, generator=torch.Generator().manual_seed(5))
     rng = torch.Generator().manual_seed(seed)
@@ -40,11 +46,16 @@ def recordings(count: int, T: int, D: int, C: int, seed: int) -> tuple[dict[str,
     return {"values": values, "mask": mask}, {"kind": kind, "level": level}
 
 
-def program(seed: int = 0, N: int = 16, T: int = 12, D: int = 6, H: int = 16, C: int = 3, rate: float = 1e-2) -> Case:
+def program(
+    seed: int = 0, N: int = 16, T: int = 12, D: int = 6, H: int = 16, C: int = 3, rate: float = 1e-2
+) -> Case:
     torch.manual_seed(seed)
     model = TwoHeads(D, H, C)
     optimizer = torch.optim.Adam(
-        [{"params": model.rnn.parameters()}, {"params": [*model.attend.parameters(), *model.heads.parameters()]}],
+        [
+            {"params": model.rnn.parameters()},
+            {"params": [*model.attend.parameters(), *model.heads.parameters()]},
+        ],
         lr=rate,
     )
     x_train, y_train = recordings(20 * N, T, D, C, seed + 1)

@@ -1,4 +1,6 @@
-"""Well programs that look odd: each is one of the sources, or one with lines changed that are right, too."""
+"""Well programs that look odd: each is one of the sources, or one with lines changed that are
+right, too.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +42,13 @@ WELL = (
         "torch_classifier",
         "The first state is a parameter, expanded to the batch.",
         (_HEAD, f"{_HEAD}\nself.start = nn.Parameter(torch.zeros(2, 1, 1, H))"),
-        (_RUN, "h, c = self.start.expand(-1, -1, len(x), -1).contiguous()\nout, _ = self.lstm(x, (h, c))"),
+        (
+            _RUN,
+            (
+                "h, c = self.start.expand(-1, -1, len(x), -1).contiguous()\nout, _ = self.lstm(x, "
+                "(h, c))"
+            ),
+        ),
     ),
     _well(
         "well_softmax_in_evaluation",
@@ -54,7 +62,10 @@ WELL = (
         "One class counts five times, another half.",
         (
             _CRITERION,
-            "criterion = nn.CrossEntropyLoss(torch.tensor([1.0, 5.0, 1.0, 0.5]).to(torch.get_default_dtype()))",
+            (
+                "criterion = nn.CrossEntropyLoss(torch.tensor([1.0, 5.0, 1.0, "
+                "0.5]).to(torch.get_default_dtype()))"
+            ),
         ),
     ),
     _well(
@@ -119,16 +130,29 @@ WELL = (
         "torch_classifier",
         "A convolution goes over time before the LSTM.",
         (_HEAD, f"{_HEAD}\nself.conv = nn.Conv1d(D, D, 3, padding=1)"),
-        (_RUN, "x = torch.tanh(self.conv(x.transpose(1, 2))).transpose(1, 2)\nout, (h, c) = self.lstm(x)"),
+        (
+            _RUN,
+            (
+                "x = torch.tanh(self.conv(x.transpose(1, 2))).transpose(1, 2)\nout, (h, c) = "
+                "self.lstm(x)"
+            ),
+        ),
     ),
-    _well("well_packed", "torch_reviews", "Padded reviews are packed; final states are those of the ends."),
+    _well(
+        "well_packed",
+        "torch_reviews",
+        "Padded reviews are packed; final states are those of the ends.",
+    ),
     _well(
         "well_sorted_and_back",
         "torch_reviews",
         "The batch is sorted by length, and brought back into its order.",
         (
             _PACK,
-            "lengths, order = lengths.sort(descending=True)\npacked = rnn.pack_padded_sequence(words[:, order], lengths)",
+            (
+                "lengths, order = lengths.sort(descending=True)\npacked = "
+                "rnn.pack_padded_sequence(words[:, order], lengths)"
+            ),
         ),
         (_FINAL, "final = torch.cat([h_n[0], h_n[1]], dim=1)[order.argsort()]"),
     ),
@@ -138,7 +162,10 @@ WELL = (
         "The embedding is frozen on purpose, and most of its rows are unused.",
         (
             "self.encoder = nn.LSTM(E, H, bidirectional=True)",
-            "self.embedding.weight.requires_grad_(False)\nself.encoder = nn.LSTM(E, H, bidirectional=True)",
+            (
+                "self.embedding.weight.requires_grad_(False)\nself.encoder = nn.LSTM(E, H, "
+                "bidirectional=True)"
+            ),
         ),
     ),
     _well(
@@ -157,29 +184,51 @@ WELL = (
         "Embedding and last layer share their weight.",
         ("self.emb = nn.Embedding(V, E)", "self.emb = nn.Embedding(V, H)"),
         ("self.rnn = nn.LSTM(E, H, depth)", "self.rnn = nn.LSTM(H, H, depth)"),
-        (_CHAR_HEAD, f"{_CHAR_HEAD}\nself.head.weight = self.emb.weight\nnn.init.normal_(self.emb.weight, std=0.3)"),
+        (
+            _CHAR_HEAD,
+            (
+                f"{_CHAR_HEAD}\nself.head.weight = self.emb.weight\n"
+                "nn.init.normal_(self.emb.weight, std=0.3)"
+            ),
+        ),
     ),
     _well(
         "well_residual_layers",
         "torch_language",
         "The embedding is added to what the LSTM returns, and normalised over features.",
         ("self.emb = nn.Embedding(V, E)", "self.emb = nn.Embedding(V, H)"),
-        ("self.rnn = nn.LSTM(E, H, depth)", "self.rnn = nn.LSTM(H, H, depth)\nself.norm = nn.LayerNorm(H)"),
+        (
+            "self.rnn = nn.LSTM(E, H, depth)",
+            "self.rnn = nn.LSTM(H, H, depth)\nself.norm = nn.LayerNorm(H)",
+        ),
         ("return self.head(hidden), state", "return self.head(self.norm(hidden + vectors)), state"),
     ),
     _well(
         "well_summed_by_step",
         "torch_language",
         "The loss is summed over time and averaged over the batch.",
-        ("return criterion(logits.flatten(0, 1), flat)", "return criterion(logits.flatten(0, 1), flat) * len(targets)"),
+        (
+            "return criterion(logits.flatten(0, 1), flat)",
+            "return criterion(logits.flatten(0, 1), flat) * len(targets)",
+        ),
     ),
-    _well("well_tagger_with_ignored", "torch_tagger", "Targets of padding are left out by ignore_index."),
+    _well(
+        "well_tagger_with_ignored",
+        "torch_tagger",
+        "Targets of padding are left out by ignore_index.",
+    ),
     _well(
         "well_padding_in_the_middle_of_classes",
         "torch_tagger",
         "Padding has the number of a class that nothing else has.",
-        ("tags[outside] = -100", "tags[outside] = 1\ntags = torch.where(outside, tags, 2 * (tags > 0).long())"),
-        ("criterion = nn.CrossEntropyLoss(ignore_index=-100)", "criterion = nn.CrossEntropyLoss(ignore_index=1)"),
+        (
+            "tags[outside] = -100",
+            "tags[outside] = 1\ntags = torch.where(outside, tags, 2 * (tags > 0).long())",
+        ),
+        (
+            "criterion = nn.CrossEntropyLoss(ignore_index=-100)",
+            "criterion = nn.CrossEntropyLoss(ignore_index=1)",
+        ),
         (
             "rates = [(found != k)[inside & (new_tags == k)].double().mean() for k in range(C)]",
             "rates = [(found != k)[inside & (new_tags == k)].double().mean() for k in (0, 2)]",
@@ -190,7 +239,13 @@ WELL = (
         "torch_forecast",
         "Mean and deviation are forecast: the loss may be negative.",
         (_LINEAR, "self.linear = nn.Linear(H, 2)"),
-        (_MSE, "mse = lambda f, y: (f[:, 1:] + (y - f[:, :1]).square() * torch.exp(-2 * f[:, 1:]) / 2).mean()"),
+        (
+            _MSE,
+            (
+                "mse = lambda f, y: (f[:, 1:] + (y - f[:, :1]).square() * torch.exp(-2 * f[:, 1:]) "
+                "/ 2).mean()"
+            ),
+        ),
         (_OFF, "off = predict(x_valid)[:, 0] - y_valid.flatten()"),
     ),
     _well(
@@ -236,7 +291,10 @@ WELL = (
         "torch_own",
         "The pre-activation is normalised over the features in each step.",
         ("b[H : 2 * H] = 1.0", "b[H : 2 * H] = 1.0\nself.norm = nn.LayerNorm(4 * H)"),
-        ("a = x[:, t] @ self.Wx + h @ self.Wh + self.b", "a = self.norm(x[:, t] @ self.Wx + h @ self.Wh) + self.b"),
+        (
+            "a = x[:, t] @ self.Wx + h @ self.Wh + self.b",
+            "a = self.norm(x[:, t] @ self.Wx + h @ self.Wh) + self.b",
+        ),
     ),
     _well(
         "well_noisy_labels",
@@ -252,7 +310,13 @@ WELL = (
         "well_warm_up",
         "torch_loop",
         "The rate rises from a tenth over ten batches.",
-        (_SCHEDULE, "scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda k: min(1, (k + 1) / 10))"),
+        (
+            _SCHEDULE,
+            (
+                "scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda k: min(1, (k + 1) "
+                "/ 10))"
+            ),
+        ),
     ),
     _well(
         "well_weight_decay",
@@ -260,7 +324,10 @@ WELL = (
         "Weights decay, and the momentum is Nesterov's.",
         (
             "optimizer = torch.optim.SGD(net.parameters(), lr=rate, momentum=0.9)",
-            "optimizer = torch.optim.SGD(net.parameters(), rate, 0.9, weight_decay=1e-4, nesterov=True)",
+            (
+                "optimizer = torch.optim.SGD(net.parameters(), rate, 0.9, weight_decay=1e-4, "
+                "nesterov=True)"
+            ),
         ),
     ),
     _well(
@@ -269,14 +336,31 @@ WELL = (
         "The state goes on from stretch to stretch and is detached between them.",
         (
             'return Case(model, batch, loss_fn, optimizer, {"step": step}, train, error, predict)',
-            'return Case(model, batch, loss_fn, optimizer, {"step": step, "stateful": True}, train, error, predict)',
+            (
+                'return Case(model, batch, loss_fn, optimizer, {"step": step, "stateful": True}, '
+                "train, error, predict)"
+            ),
         ),
     ),
-    _well("well_attention_over_source", "torch_translator", "The decoder starts from zeros and reads by attention."),
-    _well("well_ctc", "torch_speech", "Two targets for twelve steps: CTC finds out which is where."),
+    _well(
+        "well_attention_over_source",
+        "torch_translator",
+        "The decoder starts from zeros and reads by attention.",
+    ),
+    _well(
+        "well_ctc", "torch_speech", "Two targets for twelve steps: CTC finds out which is where."
+    ),
     _well("well_transformer", "torch_attention", "No recurrence: attention over what came before."),
-    _well("well_two_heads", "torch_two", "A dict goes in and another comes out; padding is -9 under a mask."),
-    _well("well_counter_examples", "torch_contrast", "Each example's loss needs all others of the batch."),
+    _well(
+        "well_two_heads",
+        "torch_two",
+        "A dict goes in and another comes out; padding is -9 under a mask.",
+    ),
+    _well(
+        "well_counter_examples",
+        "torch_contrast",
+        "Each example's loss needs all others of the batch.",
+    ),
     _well(
         "well_bidirectional_tagger",
         "keras_tagger",
@@ -295,10 +379,16 @@ WELL = (
         "well_keras_stateful",
         "keras_stateful",
         "The state is carried, and that is said.",
-        ('model.add(layers.LSTM(H, name="summary"))', 'model.add(layers.LSTM(H, name="summary", stateful=True))'),
+        (
+            'model.add(layers.LSTM(H, name="summary"))',
+            'model.add(layers.LSTM(H, name="summary", stateful=True))',
+        ),
         (
             "return Case(model, batch, None, None, {}, fit, error, model.predict_on_batch)",
-            'return Case(model, batch, None, None, {"stateful": True}, fit, error, model.predict_on_batch)',
+            (
+                'return Case(model, batch, None, None, {"stateful": True}, fit, error, '
+                "model.predict_on_batch)"
+            ),
         ),
     ),
     _well(
@@ -307,7 +397,10 @@ WELL = (
         "The target is the input; the code is repeated for every step of the decoder.",
         (
             "model.add(layers.Dense(1))",
-            "model.add(layers.RepeatVector(T))\nmodel.add(layers.LSTM(H, return_sequences=True))\nmodel.add(layers.Dense(1))",
+            (
+                "model.add(layers.RepeatVector(T))\nmodel.add(layers.LSTM(H, "
+                "return_sequences=True))\nmodel.add(layers.Dense(1))"
+            ),
         ),
         ("return x, y.reshape(-1, 1)", "return x, x"),
         (
@@ -343,6 +436,9 @@ WELL = (
         "well_keras_focal",
         "keras_events",
         "The loss turns away from what is easy.",
-        ("loss = keras.losses.BinaryCrossentropy()", "loss = keras.losses.BinaryFocalCrossentropy()"),
+        (
+            "loss = keras.losses.BinaryCrossentropy()",
+            "loss = keras.losses.BinaryFocalCrossentropy()",
+        ),
     ),
 )

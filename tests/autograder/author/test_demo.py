@@ -14,7 +14,8 @@ from tests.support.tiny_course import ROOT
 
 CLASS = demo.students(ROOT / "solutions" / "lstm-bptt" / "students.py")
 PEACEFUL = [student for student in CLASS if not student.hostile]
-# What the peaceful ones get, tests/solutions/test_students.py holds for each, without a sandbox: here, every fourth.
+# What the peaceful ones get, tests/solutions/test_students.py holds for each, without a sandbox:
+# here, every fourth.
 GRADED = [s for s in CLASS if s.hostile or s in PEACEFUL[::4] or s.name in ("perfect", "no_bias")]
 
 STUDENTS = """\
@@ -83,13 +84,17 @@ def test_a_class_is_graded_into_a_course_of_its_own_with_feedback(root, tmp_path
 def test_the_command_shows_the_table_and_fails_when_a_score_differs(root, monkeypatch):
     monkeypatch.chdir(root)
     monkeypatch.setenv("COLUMNS", "200")
-    result = CliRunner().invoke(commands.main, ["demo", "--problem-set", "tiny"], catch_exceptions=False)
+    result = CliRunner().invoke(
+        commands.main, ["demo", "--problem-set", "tiny"], catch_exceptions=False
+    )
     assert result.exit_code == 0
     assert "3 students, 1 of them hostile: 3 as expected, 0 not." in result.stdout
     assert "build/demo-course" in result.stdout
     students = root / "solutions" / "tiny" / "students.py"
     students.write_text(STUDENTS.replace('{"scale": 0, "total": 1}', '{"scale": 2, "total": 1}'))
-    result = CliRunner().invoke(commands.main, ["demo", "--problem-set", "tiny"], catch_exceptions=False)
+    result = CliRunner().invoke(
+        commands.main, ["demo", "--problem-set", "tiny"], catch_exceptions=False
+    )
     assert result.exit_code == 1
     assert "DIFFERS" in result.stdout
     assert "ann: expected {'scale': 2, 'total': 1}" in result.stdout

@@ -33,7 +33,10 @@ def test_a_sound_problem_set_has_nothing_to_mend(tiny_course, isolation):
 
 def test_a_new_problem_set_works_as_it_stands(tiny_course, monkeypatch):
     monkeypatch.chdir(tiny_course)
-    call = lambda *arguments: CliRunner().invoke(commands.main, list(arguments), catch_exceptions=False)  # noqa: E731
+
+    def call(*arguments):
+        return CliRunner().invoke(commands.main, list(arguments), catch_exceptions=False)
+
     assert "wrote solutions/mean-pool/mean-pool.md" in call("new", "mean-pool").stdout
     stale = call("lint", "mean-pool")
     assert stale.exit_code == 1 and "is not what mean-pool.md gives." in stale.stdout
@@ -71,7 +74,12 @@ def test_outside_a_course_nothing_is_begun(tmp_path):
             "points: 2",
             "disagree about 'total': 2 points in the notebook, 1 points in checks.py",
         ),
-        ("checks.py", "lambda x, a: a + x", "lambda x, a: a * x", "'adds' gives the same numbers as 'the reference'"),
+        (
+            "checks.py",
+            "lambda x, a: a + x",
+            "lambda x, a: a * x",
+            "'adds' gives the same numbers as 'the reference'",
+        ),
         ("checks.py", 'function="total"', 'function="add_up"', "No code cell holds `def add_up(`"),
         (
             "tiny.md",
@@ -85,19 +93,54 @@ def test_outside_a_course_nothing_is_begun(tmp_path):
             'return [Case("a vector", (rng.normal(size=6),))]\n\nWrite `scale`',
             "line 15 of checks.py",
         ),
-        ("checks.py", 'outputs="y"', 'outputs="y, z"', "Check 'scale': outputs names a result 'y, z'."),
-        ("checks.py", 'outputs="y"', 'outputs=("y", "z")', "checks.py: WrongReturn: the reference must return y, z"),
-        ("checks.py", 'outputs="s"', 'outputs="s", axes={"t": "N"}', "Check 'total': axes has t; the results are s."),
-        ("checks.py", 'outputs="s"', 'outputs="s", axes={"s": "N"}', "gives s the axes 'N', and its shape is ()."),
-        ("checks.py", 'outputs="s"', 'outputs="s", tolerance=2', "takes s for right when it is zero everywhere."),
-        ("checks.py", 'outputs="s"', 'outputs="s", tolerance=1e9', "takes s for right when it is one everywhere."),
+        (
+            "checks.py",
+            'outputs="y"',
+            'outputs="y, z"',
+            "Check 'scale': outputs names a result 'y, z'.",
+        ),
+        (
+            "checks.py",
+            'outputs="y"',
+            'outputs=("y", "z")',
+            "checks.py: WrongReturn: the reference must return y, z",
+        ),
+        (
+            "checks.py",
+            'outputs="s"',
+            'outputs="s", axes={"t": "N"}',
+            "Check 'total': axes has t; the results are s.",
+        ),
+        (
+            "checks.py",
+            'outputs="s"',
+            'outputs="s", axes={"s": "N"}',
+            "gives s the axes 'N', and its shape is ().",
+        ),
+        (
+            "checks.py",
+            'outputs="s"',
+            'outputs="s", tolerance=2',
+            "takes s for right when it is zero everywhere.",
+        ),
+        (
+            "checks.py",
+            'outputs="s"',
+            'outputs="s", tolerance=1e9',
+            "takes s for right when it is one everywhere.",
+        ),
         (
             "checks.py",
             "(rng.normal(size=6),)",
             "(np.random.normal(size=6),)",
             "Check 'total' draws other cases each time",
         ),
-        ("checks.py", "np.sum(x)", "np.sum(y)", "checks.py, line 38: NameError: name 'y' is not defined"),
+        (
+            "checks.py",
+            "np.sum(x)",
+            "np.sum(y)",
+            "checks.py, line 38: NameError: name 'y' is not defined",
+        ),
         (
             "checks.py",
             "size=6",
@@ -127,10 +170,20 @@ def test_a_number_that_stands_in_both_is_told(tiny_course, isolation):
 
 def test_what_students_are_meant_to_have_is_no_leak(tiny_course, isolation):
     given = "    return (np.exp(x) - np.exp(-x)) / 2"
-    change(tiny_course, "tiny.md", "import numpy as np\n", f"import numpy as np\n\n\ndef half(x):\n{given}  # half\n")
-    change(tiny_course, "checks.py", "def _scale_cases", f"def half(x):\n{given}\n\n\ndef _scale_cases")
+    change(
+        tiny_course,
+        "tiny.md",
+        "import numpy as np\n",
+        f"import numpy as np\n\n\ndef half(x):\n{given}  # half\n",
+    )
+    change(
+        tiny_course, "checks.py", "def _scale_cases", f"def half(x):\n{given}\n\n\ndef _scale_cases"
+    )
     (trouble,) = lint(tiny_course, "tiny", isolation)
-    assert "line 11 of checks.py" in trouble.what and "end that line of checks.py with `# given`" in trouble.remedy
+    assert (
+        "line 11 of checks.py" in trouble.what
+        and "end that line of checks.py with `# given`" in trouble.remedy
+    )
     change(tiny_course, "checks.py", given, f"{given}  # given")
     assert lint(tiny_course, "tiny", isolation) == []
 
@@ -154,6 +207,9 @@ def test_the_courses_own_problem_sets_have_nothing_to_mend(isolation, name):
 def test_an_unknown_problem_set_is_refused(tiny_course, isolation):
     with pytest.raises(ProblemSetError, match="no problem set 'huge'.*there are tiny"):
         lint(tiny_course, "huge", isolation)
-    shutil.move(tiny_course / "solutions" / "tiny" / "tiny.md", tiny_course / "solutions" / "tiny" / "other.md")
+    shutil.move(
+        tiny_course / "solutions" / "tiny" / "tiny.md",
+        tiny_course / "solutions" / "tiny" / "other.md",
+    )
     with pytest.raises(ProblemSetError, match="must bear the name of its folder"):
         lint(tiny_course, "tiny", isolation)

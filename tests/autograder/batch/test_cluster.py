@@ -31,8 +31,13 @@ class Processes:
     def __init__(self, folder):
         self.file, self.log, self.running = folder / "scheduler.json", open(folder / "log", "w"), []
         # No worker waits long for another that was lost.
-        self.environment = os.environ | {"DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT": "5s", "PYTHONPATH": str(ROOT)}
-        self.scheduler = self.start("scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard")
+        self.environment = os.environ | {
+            "DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT": "5s",
+            "PYTHONPATH": str(ROOT),
+        }
+        self.scheduler = self.start(
+            "scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard"
+        )
         for _ in range(300):
             if self.file.exists() and self.file.stat().st_size:
                 break
@@ -42,12 +47,16 @@ class Processes:
 
     def start(self, *arguments):
         command = [sys.executable, "-m", "dask", *arguments, "--scheduler-file", str(self.file)]
-        process = subprocess.Popen(command, stdout=self.log, stderr=self.log, env=self.environment, cwd="/")
+        process = subprocess.Popen(
+            command, stdout=self.log, stderr=self.log, env=self.environment, cwd="/"
+        )
         self.running.append(process)
         return process
 
     def worker(self):
-        return self.start("worker", "--host", "127.0.0.1", "--nthreads", "1", "--no-nanny", "--no-dashboard")
+        return self.start(
+            "worker", "--host", "127.0.0.1", "--nthreads", "1", "--no-nanny", "--no-dashboard"
+        )
 
     def end(self):
         for process in reversed(self.running):
@@ -81,7 +90,9 @@ def scores(course):
         ]
 
 
-def test_a_cluster_grades_as_this_machine_does_and_a_lost_worker_costs_nobody_a_grade(course, processes):
+def test_a_cluster_grades_as_this_machine_does_and_a_lost_worker_costs_nobody_a_grade(
+    course, processes
+):
     workers = [processes.worker(), processes.worker()]
     seen = []
 
@@ -91,7 +102,8 @@ def test_a_cluster_grades_as_this_machine_does_and_a_lost_worker_costs_nobody_a_
             workers[0].send_signal(signal.SIGKILL)
 
     students = course.students("tiny")
-    grading = Grading.prepare(course, "tiny", elsewhere=True)  # this machine needs no sandbox of its own
+    # this machine needs no sandbox of its own
+    grading = Grading.prepare(course, "tiny", elsewhere=True)
     outcomes = batch.run(grading, students, scheduler=processes.address, progress=progress)
     assert sorted(seen) == students  # each once
     assert [outcome.student for outcome in outcomes if outcome.problem] == ["unreadable"]
@@ -116,7 +128,10 @@ def test_a_scheduler_that_goes_away_stops_the_run_and_what_was_graded_is_kept(co
 
     with pytest.raises(ClusterError, match="is gone .* run the same command"):
         batch.run(
-            Grading.prepare(course, "tiny"), course.students("tiny"), scheduler=processes.address, progress=progress
+            Grading.prepare(course, "tiny"),
+            course.students("tiny"),
+            scheduler=processes.address,
+            progress=progress,
         )
     kept = len(list((course.records / "tiny").glob("*.json")))
     assert kept >= 4
@@ -156,7 +171,9 @@ def test_a_host_that_is_cut_off_costs_nobody_a_grade_and_grades_nobody_twice(cou
         pytest.fail((scheduler.folder / "log").read_text() + (desk.folder / "log").read_text())
 
     def said(words):
-        return re.findall(rf"{words} worker.*tcp://{cut_off.address}:", (scheduler.folder / "log").read_text())
+        return re.findall(
+            rf"{words} worker.*tcp://{cut_off.address}:", (scheduler.folder / "log").read_text()
+        )
 
     with Network(tmp_path / "hosts") as network:
         scheduler = network.host("scheduler", 1, hidden=[course.root])
@@ -168,7 +185,9 @@ def test_a_host_that_is_cut_off_costs_nobody_a_grade_and_grades_nobody_twice(cou
         command = [sys.executable, "-m", "autograder", "run", "tiny", "--json"]
         address = ["--scheduler", f"tcp://{scheduler.address}:8786"]
         with open(tmp_path / "said", "w") as file, open(desk.folder / "log", "w") as log:
-            run = desk.run([*command, *address], cwd=course.root, settings=settings, stdout=file, stderr=log)
+            run = desk.run(
+                [*command, *address], cwd=course.root, settings=settings, stdout=file, stderr=log
+            )
         wait(lambda: said("Register") and len(list((course.records / "tiny").glob("*.json"))) >= 10)
         cut_off.cut()
         wait(lambda: said("Remove"))
@@ -177,14 +196,19 @@ def test_a_host_that_is_cut_off_costs_nobody_a_grade_and_grades_nobody_twice(cou
     listed = json.loads((tmp_path / "said").read_text())
     assert [outcome["student"] for outcome in listed] == students
     expected = [
-        (f"student-{k:02}", *row) for k in range(59) for row in (("scale", 0.0 if k % 3 else 2.0), ("total", 1.0))
+        (f"student-{k:02}", *row)
+        for k in range(59)
+        for row in (("scale", 0.0 if k % 3 else 2.0), ("total", 1.0))
     ]
     assert [row for row in scores(course) if row[0] != "unreadable"] == expected
 
 
 @pytest.mark.parametrize(
     ("address", "said"),
-    [("tcp://127.0.0.1:9", "no Dask scheduler answers at tcp://127.0.0.1:9"), ("nowhere:x", "no Dask")],
+    [
+        ("tcp://127.0.0.1:9", "no Dask scheduler answers at tcp://127.0.0.1:9"),
+        ("nowhere:x", "no Dask"),
+    ],
 )
 def test_without_a_scheduler_the_way_to_one_is_said(course, monkeypatch, address, said):
     monkeypatch.setattr(cluster, "WAIT", 1.0)

@@ -48,13 +48,17 @@ def scores(course):
     with open_gradebook(course.directory) as gradebook:
         found = gradebook.assignment_submissions("tiny")
         return {
-            submission.student.id: {grade.name: grade.auto_score for grade in submission.notebooks[0].grades}
+            submission.student.id: {
+                grade.name: grade.auto_score for grade in submission.notebooks[0].grades
+            }
             for submission in found
         }
 
 
 def records(course):
-    return {path.stem: json.loads(path.read_text()) for path in (course.records / "tiny").glob("*.json")}
+    return {
+        path.stem: json.loads(path.read_text()) for path in (course.records / "tiny").glob("*.json")
+    }
 
 
 def test_all_are_graded_and_a_broken_one_stops_nobody(course, grading):
@@ -66,17 +70,30 @@ def test_all_are_graded_and_a_broken_one_stops_nobody(course, grading):
     hand_in(course.root, "gus", RIGHT).rename(course.submission("gus", "tiny") / "a.ipynb")
     hand_in(course.root, "gus", RIGHT).rename(course.submission("gus", "tiny") / "b.ipynb")
     hand_in(course.root, "fay", RIGHT).unlink()
-    course.submission("fay", "tiny").joinpath("tiny.ipynb").symlink_to(course.submission("ann", "tiny") / "tiny.ipynb")
+    course.submission("fay", "tiny").joinpath("tiny.ipynb").symlink_to(
+        course.submission("ann", "tiny") / "tiny.ipynb"
+    )
     seen = []
     outcomes = batch.run(grading, course.students("tiny"), jobs=2, progress=seen.append)
-    assert [outcome.student for outcome in outcomes] == ["ann", "bob", "cay", "dan", "eve", "fay", "gus"]
+    assert [outcome.student for outcome in outcomes] == [
+        "ann",
+        "bob",
+        "cay",
+        "dan",
+        "eve",
+        "fay",
+        "gus",
+    ]
     assert sorted(outcome.student for outcome in seen) == [outcome.student for outcome in outcomes]
     ann, bob, cay, dan, eve, fay, gus = outcomes
     assert [outcome.result.score for outcome in (ann, bob, dan)] == [3, 1, 0]
     assert bob.result.check("scale").misconception == "adds"
     assert "cannot be read as JSON" in cay.problem
     assert eve.result.score == 3 and "The notebook was called final.ipynb." in eve.result.notes
-    assert gus.problem == "tiny.ipynb was not handed in; there are a.ipynb, b.ipynb; give one of them that name"
+    assert (
+        gus.problem
+        == "tiny.ipynb was not handed in; there are a.ipynb, b.ipynb; give one of them that name"
+    )
     assert "symbolic link" in fay.problem
     nothing = {"scale": None, "total": None}
     assert scores(course) == {
@@ -88,7 +105,11 @@ def test_all_are_graded_and_a_broken_one_stops_nobody(course, grading):
         "fay": nothing,
         "gus": nothing,
     }
-    assert records(course)["cay"] == {"problem_set": "tiny", "student": "cay", "problem": cay.problem}
+    assert records(course)["cay"] == {
+        "problem_set": "tiny",
+        "student": "cay",
+        "problem": cay.problem,
+    }
     graded = nbformat.read(course.autograded("bob", "tiny") / "tiny.ipynb", as_version=4)
     assert "It adds a instead of multiplying" in nbformat.writes(graded)
     assert not course.autograded("cay", "tiny").exists()
@@ -99,7 +120,11 @@ def test_only_what_changed_is_judged_again(course, grading, monkeypatch):
     bob = hand_in(course.root, "bob", RIGHT)
 
     def judged(grading, **options):
-        return [outcome.student for outcome in batch.run(grading, ["ann", "bob"], **options) if outcome.judged]
+        return [
+            outcome.student
+            for outcome in batch.run(grading, ["ann", "bob"], **options)
+            if outcome.judged
+        ]
 
     assert judged(grading) == ["ann", "bob"]
     assert judged(grading) == []
@@ -127,7 +152,8 @@ def test_a_submission_that_cannot_be_graded_keeps_no_score_of_an_earlier_one(cou
     assert not course.autograded("ann", "tiny").exists()
     with open_gradebook(course.directory) as gradebook:
         submission = gradebook.find_submission("tiny", "ann")
-        assert (submission.score, submission.needs_manual_grade) == (0.5, True)  # the instructor's own is kept
+        # the instructor's own is kept
+        assert (submission.score, submission.needs_manual_grade) == (0.5, True)
     hand_in(course.root, "ann", RIGHT)
     batch.run(grading, ["ann"])
     assert scores(course) == {"ann": {"scale": 2.0, "total": 1.0}}
@@ -165,13 +191,18 @@ def test_notes_on_the_submission_are_in_the_record_and_the_notebook(course, grad
     assert not batch.run(grading, ["ann"])[0].judged
 
 
-def test_the_graded_notebook_lies_where_nbgrader_looks_with_the_time_stamp_and_nothing_else(course, grading):
+def test_the_graded_notebook_lies_where_nbgrader_looks_with_the_time_stamp_and_nothing_else(
+    course, grading
+):
     folder = hand_in(course.root, "ann", RIGHT).parent
     (folder / "timestamp.txt").write_text("2026-03-01 11:00:00 UTC")
     (folder / "data.csv").write_text("1,2")
     (folder / "passwords").symlink_to("/etc/passwd")
     batch.run(grading, ["ann"])
-    files = {path.name: stat.S_IMODE(path.stat().st_mode) for path in course.autograded("ann", "tiny").iterdir()}
+    files = {
+        path.name: stat.S_IMODE(path.stat().st_mode)
+        for path in course.autograded("ann", "tiny").iterdir()
+    }
     assert files == {"tiny.ipynb": 0o444, "timestamp.txt": 0o444}
     with open_gradebook(course.directory) as gradebook:
         assert str(gradebook.find_submission("tiny", "ann").timestamp) == "2026-03-01 11:00:00"
@@ -182,9 +213,15 @@ def test_a_time_stamp_that_is_none_costs_only_its_own_submission(course, grading
         hand_in(course.root, name, RIGHT)
     (course.submission("ann", "tiny") / "timestamp.txt").write_text("yesterday or so")
     ann, bob = batch.run(grading, ["ann", "bob"])
-    assert ann.problem == "timestamp.txt holds no time such as 2026-03-01 11:00:00 UTC; mend it, or remove it"
+    assert (
+        ann.problem
+        == "timestamp.txt holds no time such as 2026-03-01 11:00:00 UTC; mend it, or remove it"
+    )
     assert bob.result.score == 3
-    assert scores(course) == {"ann": {"scale": None, "total": None}, "bob": {"scale": 2.0, "total": 1.0}}
+    assert scores(course) == {
+        "ann": {"scale": None, "total": None},
+        "bob": {"scale": 2.0, "total": 1.0},
+    }
 
 
 def test_a_folder_name_that_is_no_text_is_named_and_stops_nobody(course, grading):
@@ -199,7 +236,13 @@ def test_seeds_differ_by_student_and_work_and_come_from_the_key(grading):
     seeds = {grading.seed("ann", cells), grading.seed("bob", cells), grading.seed("ann", ["x = 2"])}
     assert len(seeds) == 3
     assert grading.seed("ann", cells) in seeds
-    other = Grading(grading.course, grading.problem_set, grading.release, grading.isolation, key=b"another key of 16")
+    other = Grading(
+        grading.course,
+        grading.problem_set,
+        grading.release,
+        grading.isolation,
+        key=b"another key of 16",
+    )
     assert other.seed("ann", cells) not in seeds
 
 
@@ -249,7 +292,9 @@ def test_a_run_that_was_killed_goes_on_where_it_ended(course, grading):
     hand_in(course.root, "bob", ENDLESS)
     hand_in(course.root, "cay", ADDS)
     command = [sys.executable, "-m", "autograder", "run", "tiny", "--jobs", "1"]
-    process = subprocess.Popen(command, cwd=course.root, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        command, cwd=course.root, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     first = course.records / "tiny" / "ann.json"
     while not first.exists() and process.poll() is None:
         time.sleep(0.05)
@@ -285,7 +330,8 @@ def test_a_judge_that_is_lost_is_replaced_and_the_submission_asked_again_once(gr
         (second,) = judges._all
         os.kill(second.pid, signal.SIGKILL)
         with pytest.raises(
-            errors.JudgeError, match="ended .exit code -9.; another one was asked, and the judge's process ended"
+            errors.JudgeError,
+            match="ended .exit code -9.; another one was asked, and the judge's process ended",
         ):
             judges.ask(cells, "seed", "ann")
         monkeypatch.undo()
@@ -349,7 +395,13 @@ def test_a_worker_that_is_killed_from_outside_costs_its_student_nothing(grading,
         ("os._exit(137)", "SIGKILL"),
         ("os._exit(201)", ""),  # what the first process tells of a kill
         ("os.kill(0, 9)", "SIGKILL"),
-        ("exec('try:\\n  os.kill(1, 9)\\n  os.kill(1, 2)\\nexcept OSError:\\n  pass'); os._exit(3)", "exit status 3"),
+        (
+            (
+                "exec('try:\\n  os.kill(1, 9)\\n  os.kill(1, 2)\\nexcept OSError:\\n  pass'); "
+                "os._exit(3)"
+            ),
+            "exit status 3",
+        ),
     ],
 )
 def test_code_that_kills_itself_is_never_taken_for_killed_from_outside(grading, warm, how, words):
@@ -368,7 +420,9 @@ def test_judges_that_were_stopped_take_nothing_more(grading):
         judges.ask([], "seed", "ann")
 
 
-def test_what_fails_in_the_grading_itself_is_an_outcome_and_is_written_down(course, grading, monkeypatch):
+def test_what_fails_in_the_grading_itself_is_an_outcome_and_is_written_down(
+    course, grading, monkeypatch
+):
     hand_in(course.root, "ann", RIGHT)
 
     def broken(*arguments):
@@ -415,7 +469,12 @@ def test_each_submission_has_a_log_that_tells_what_happened(course, grading, mon
     talks = RIGHT | {
         "total_code": "def total(x):\n    print('here \\x1b[31m I am')\n    return __import__('os')._exit(3)"
     }
-    hand_in(course.root, "ann", talks, lambda notebook: notebook.cells[-1].metadata.update(tags=["skip-execution"]))
+    hand_in(
+        course.root,
+        "ann",
+        talks,
+        lambda notebook: notebook.cells[-1].metadata.update(tags=["skip-execution"]),
+    )
     path = hand_in_text(course.root, "bob", "{")
     ann, bob = batch.run(grading, ["ann", "bob"])
     assert ann.log == course.logs / "tiny" / "ann.log"
@@ -449,11 +508,15 @@ def test_a_log_has_an_end():
     assert len(log.of_refusal("tiny", "ann", "no", "y\n" * 10**5)) < log.MAX_LOG + 100
 
 
-def test_notebooks_of_a_large_class_are_let_go_as_soon_as_they_are_entered(course, grading, monkeypatch):
+def test_notebooks_of_a_large_class_are_let_go_as_soon_as_they_are_entered(
+    course, grading, monkeypatch
+):
     students = [f"student-{k:02}" for k in range(60)]
     for student in students:
         hand_in(course.root, student, RIGHT)
-    once = grade([RIGHT["scale_code"]], grading.problem_set, seed="seed", isolation=grading.isolation)
+    once = grade(
+        [RIGHT["scale_code"]], grading.problem_set, seed="seed", isolation=grading.isolation
+    )
     held, most = [], []
     fill = batch.fill
 
@@ -465,8 +528,13 @@ def test_notebooks_of_a_large_class_are_let_go_as_soon_as_they_are_entered(cours
     for module in (batch, entering):
         monkeypatch.setattr(module, "GROUP", 4)
     monkeypatch.setattr(batch, "fill", remembered)
-    monkeypatch.setattr(pool.JudgePool, "_ask", lambda self, cells, seed, student: replace(once, student=student))
-    alive = lambda outcome=None: sum(reference() is not None for reference in held)  # noqa: E731
+    monkeypatch.setattr(
+        pool.JudgePool, "_ask", lambda self, cells, seed, student: replace(once, student=student)
+    )
+
+    def alive(outcome=None):
+        return sum(reference() is not None for reference in held)
+
     outcomes = batch.run(grading, students, jobs=2, progress=lambda outcome: most.append(alive()))
     assert [outcome.result.score for outcome in outcomes] == [2] * 60
     gc.collect()
@@ -484,14 +552,19 @@ def test_notebooks_of_a_large_class_are_let_go_as_soon_as_they_are_entered(cours
         ("unsafe-local", "podman", False),
     ],
 )
-def test_record_of_a_cluster_holds_whatever_sandbox_its_worker_had(course, grading, asked, recorded, holds):
+def test_record_of_a_cluster_holds_whatever_sandbox_its_worker_had(
+    course, grading, asked, recorded, holds
+):
     hand_in(course.root, "ann", RIGHT)
     on_cluster = replace(grading, isolation=remote.RemoteSandbox(asked))
     asks = []
 
     def ask(cells, seed, student):
         asks.append(student)
-        return replace(grade(cells, grading.problem_set, seed=seed, isolation=grading.isolation), isolation=recorded)
+        return replace(
+            grade(cells, grading.problem_set, seed=seed, isolation=grading.isolation),
+            isolation=recorded,
+        )
 
     on_cluster.grade("ann", ask)
     on_cluster.grade("ann", ask)

@@ -1,4 +1,6 @@
-"""The process that judges are forked from: what it takes along when it ends, and what it must not do before a fork."""
+"""The process that judges are forked from: what it takes along when it ends, and what it must not
+do before a fork.
+"""
 
 import os
 import shutil
@@ -22,7 +24,8 @@ from tests.support.tiny_course import ADDS, RIGHT, hand_in
 TINY = [RIGHT["scale_code"], RIGHT["total_code"]]
 # Code that neither ends by itself nor when its requests end.
 STAYS = "import time\ndef scale(x, a):\n    while True:\n        time.sleep(1)\n"
-# A reference that computes with PyTorch and writes down which process did it, and with how many threads.
+# A reference that computes with PyTorch and writes down which process did it, and with how many
+# threads.
 TORCH_CHECKS = """
 import os
 import numpy as np
@@ -106,14 +109,19 @@ def test_a_killed_judge_server_takes_all_along_and_is_replaced(folder, isolation
         assert not alive
         again = judges.ask(TINY, "seed", "ann")
         assert again.checks == first.checks
-        assert again.log[0] == ("the judge's process ended, with the one that it was forked from; all was asked again.")
+        assert again.log[0] == (
+            "the judge's process ended, with the one that it was forked from; all was asked again."
+        )
         everything = [family(judges)[0], *family(judges)[0].children(recursive=True)]
     assert not psutil.wait_procs(everything, timeout=10)[1]
 
 
 def test_the_end_of_a_judge_ends_its_own_worker_and_nobody_elses(folder, isolation):
     said, checks = [], folder / "checks.py"
-    patient = "\nfrom dataclasses import replace\nCHECKS = [replace(check, time_limit=600) for check in CHECKS]\n"
+    patient = (
+        "\nfrom dataclasses import replace\nCHECKS = [replace(check, time_limit=600) for check in "
+        "CHECKS]\n"
+    )
     checks.write_text(checks.read_text() + patient)
     with pool.JudgePool(folder, isolation) as judges:
         judges.ask(TINY, "seed", "ann")  # by this thread's judge
@@ -126,7 +134,8 @@ def test_the_end_of_a_judge_ends_its_own_worker_and_nobody_elses(folder, isolati
         # The code that was lost with its judge is asked again, in a worker of the next judge.
         until(lambda: len(before - workers(box)) == 1 and len(workers(box)) == 2)
         assert not said
-        judges.ask(TINY, "seed", "ann")  # the same fork server, over the line of this thread's judge
+        # the same fork server, over the line of this thread's judge
+        judges.ask(TINY, "seed", "ann")
         assert family(judges)[2] == [box]
     for thread in threads:
         thread.join(30)
@@ -142,7 +151,8 @@ def test_nothing_is_computed_before_a_fork_and_no_second_thread_is_there(tmp_pat
         judges.begin()
         judges.validate()
         threads = [
-            asked(judges, ["def double(x):\n    y = 2 * x\n    return y"], said, name) for name in ("ann", "bob")
+            asked(judges, ["def double(x):\n    y = 2 * x\n    return y"], said, name)
+            for name in ("ann", "bob")
         ]
         for thread in threads:
             thread.join(120)
@@ -151,7 +161,9 @@ def test_nothing_is_computed_before_a_fork_and_no_second_thread_is_there(tmp_pat
         assert "libtorch_cpu" in "".join(mapped.path for mapped in above.memory_maps())
         computed = {tuple(map(int, line.split())) for line in place.read_text().splitlines()}
         assert computed == {(judge.pid, 1) for judge in ours} and len(ours) == 2
-        assert len(boxes) == 1 and not any(child.name() == "bwrap" for judge in ours for child in judge.children())
+        assert len(boxes) == 1 and not any(
+            child.name() == "bwrap" for judge in ours for child in judge.children()
+        )
     assert [record.score for record in said] == [1, 1]
 
 
@@ -159,7 +171,10 @@ def test_where_a_fork_would_not_copy_all_each_judge_is_a_fresh_python(folder, is
     checks = folder / "checks.py"
     checks.write_text(
         checks.read_text()
-        + "\nimport threading, time\nthreading.Thread(target=time.sleep, args=(99,), daemon=True).start()\n"
+        + (
+            "\nimport threading, time\nthreading.Thread(target=time.sleep, args=(99,), "
+            "daemon=True).start()\n"
+        )
     )
     with pool.JudgePool(folder, isolation) as judges:
         judges.begin()
@@ -174,7 +189,8 @@ def test_where_a_fork_would_not_copy_all_each_judge_is_a_fresh_python(folder, is
 def run(root, *words, **options):
     """Start the command in a course, in a process group of its own, as a terminal does."""
     command = [sys.executable, "-m", "autograder", "run", "tiny", *words]
-    # Whatever runs the tests in the background has them ignore Ctrl-C, and what is ignored stays so in what they start.
+    # Whatever runs the tests in the background has them ignore Ctrl-C, and what is ignored stays so
+    # in what they start.
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         return subprocess.Popen(
@@ -190,7 +206,9 @@ def run(root, *words, **options):
         signal.signal(signal.SIGINT, before)
 
 
-def test_checks_that_contradict_themselves_are_refused_before_anything_is_written(tiny_course, folder):
+def test_checks_that_contradict_themselves_are_refused_before_anything_is_written(
+    tiny_course, folder
+):
     hand_in(tiny_course, "ann", RIGHT)
     checks = folder / "checks.py"
     checks.write_text(checks.read_text() + "\nCHECKS += CHECKS[:1]\n")
@@ -216,7 +234,8 @@ def test_ctrl_c_ends_all_processes_and_says_so_once(early, tiny_course, empty_gr
     with suppress(psutil.Error):
         below += above.children(recursive=True)
     _, said = process.communicate(timeout=60)
-    # Python ends by the signal itself where it met an import that runs a text, as dataclasses and named tuples do.
+    # Python ends by the signal itself where it met an import that runs a text, as dataclasses and
+    # named tuples do.
     assert process.returncode in (130, -signal.SIGINT) and len(said.strip().splitlines()) == 1, said
     assert said.strip().startswith("autograder: stopped.")
     assert not psutil.wait_procs(below, timeout=10)[1]

@@ -22,13 +22,24 @@ WHEN = datetime.datetime(2026, 3, 1, 11, tzinfo=datetime.UTC)
 
 @pytest.fixture(scope="module")
 def graded(made_tiny_course, empty_gradebook, tmp_path_factory):
-    """A graded class: two right, two that add (one with a hostile name), one unreadable, one not graded yet."""
-    tiny_course = Path(shutil.copytree(made_tiny_course, tmp_path_factory.mktemp("graded") / "course"))
+    """A graded class: two right, two that add (one with a hostile name), one unreadable, one not
+    graded yet.
+    """
+    tiny_course = Path(
+        shutil.copytree(made_tiny_course, tmp_path_factory.mktemp("graded") / "course")
+    )
     shutil.copy(empty_gradebook, tiny_course / "gradebook.db")
     for student, work in {"ann": RIGHT, "bob": ADDS, "cay": RIGHT, HOSTILE: ADDS}.items():
         hand_in(tiny_course, student, work)
-    hand_in(tiny_course, "ann", RIGHT, lambda notebook: notebook.cells.insert(2, nbformat.v4.new_code_cell("1 / 0")))
-    hand_in(tiny_course, "cay", RIGHT, lambda notebook: notebook.cells[-1].update(source="assert True"))
+    hand_in(
+        tiny_course,
+        "ann",
+        RIGHT,
+        lambda notebook: notebook.cells.insert(2, nbformat.v4.new_code_cell("1 / 0")),
+    )
+    hand_in(
+        tiny_course, "cay", RIGHT, lambda notebook: notebook.cells[-1].update(source="assert True")
+    )
     hand_in_text(tiny_course, "dan", "{")
     course = Course.load(tiny_course)
     grading = batch.Grading.prepare(course, "tiny")
@@ -56,7 +67,11 @@ def test_class_is_counted(found):
     assert (scale.name, scale.counts, scale.mean) == ("scale", {"passed": 2, "wrong": 2}, 1.0)
     assert (total.counts, total.mean) == ({"passed": 4}, 1.0)
     (mistake,) = report.mistake_rows(found)
-    assert (mistake.id, mistake.checks, sorted(mistake.students)) == ("adds", ["scale"], sorted(["bob", HOSTILE]))
+    assert (mistake.id, mistake.checks, sorted(mistake.students)) == (
+        "adds",
+        ["scale"],
+        sorted(["bob", HOSTILE]),
+    )
 
 
 def test_page_says_all_of_it_loads_nothing_and_takes_no_name_for_html(found):
@@ -90,13 +105,18 @@ def test_page_says_all_of_it_loads_nothing_and_takes_no_name_for_html(found):
         assert said in text, said
     assert "2026-03-01 11:00 UTC" in text
     assert not {tag for tag, _ in tags} & {"script", "img", "link", "iframe"}
-    assert not any(name in attributes for _, attributes in tags for name in ("src", "href", "onerror"))
+    assert not any(
+        name in attributes for _, attributes in tags for name in ("src", "href", "onerror")
+    )
     labels = [attributes["aria-label"] for tag, attributes in tags if tag == "svg"]
     assert labels == ["Number of students by points: 0 to 1: 0; 1 to 2: 2; 2 to 3: 2"]
 
 
 def test_a_page_of_thousands_names_everybody_once_and_stays_readable(found):
-    many = {f"student-{k}": replace(found.records["bob"], notes=("Its tags were changed.",)) for k in range(2000)}
+    many = {
+        f"student-{k}": replace(found.records["bob"], notes=("Its tags were changed.",))
+        for k in range(2000)
+    }
     graded_before = replace(
         found.records["ann"], checks=found.records["ann"].checks[1:]
     )  # by checks that have grown since
@@ -113,11 +133,17 @@ def test_a_record_that_cannot_be_read_is_named_and_the_rest_is_shown(found, tiny
     assert "grade it again with --force" in again.failures["ann"] and len(again.records) == 3
 
 
-def test_command_writes_the_page_and_refuses_where_nothing_was_graded(found, tiny_course, monkeypatch):
+def test_command_writes_the_page_and_refuses_where_nothing_was_graded(
+    found, tiny_course, monkeypatch
+):
     monkeypatch.chdir(tiny_course)
-    call = lambda *arguments: CliRunner().invoke(commands.main, list(arguments), catch_exceptions=False)  # noqa: E731
+
+    def call(*arguments):
+        return CliRunner().invoke(commands.main, list(arguments), catch_exceptions=False)
+
     assert (
-        call("report", "tiny").stdout == f"wrote {tiny_course / 'reports' / 'tiny.html'} (4 graded, 1 not, 1 waiting)\n"
+        call("report", "tiny").stdout
+        == f"wrote {tiny_course / 'reports' / 'tiny.html'} (4 graded, 1 not, 1 waiting)\n"
     )
     shutil.rmtree(tiny_course / "records" / "tiny")
     refused = call("report", "tiny")

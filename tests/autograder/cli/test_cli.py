@@ -53,7 +53,11 @@ def test_run_names_what_could_not_be_graded_and_ends_with_1(call, tiny_course):
     result = call("run", "tiny", "--json")
     assert result.exit_code == 1
     ann, bob = json.loads(result.stdout)
-    assert (ann["student"], ann["judged"], [check["score"] for check in ann["checks"]]) == ("ann", False, [2, 1])
+    assert (ann["student"], ann["judged"], [check["score"] for check in ann["checks"]]) == (
+        "ann",
+        False,
+        [2, 1],
+    )
     assert bob["problem"].startswith("tiny.ipynb is no notebook")
 
 
@@ -72,7 +76,9 @@ def test_a_name_that_the_shell_completed_with_a_slash_is_that_name(call, tiny_co
 
 
 @pytest.mark.parametrize("command", [["run", "tiny"], ["check", "submitted/ann/tiny/tiny.ipynb"]])
-def test_a_file_that_cannot_be_opened_is_named_in_a_sentence(call, tiny_course, monkeypatch, command):
+def test_a_file_that_cannot_be_opened_is_named_in_a_sentence(
+    call, tiny_course, monkeypatch, command
+):
     hand_in(tiny_course, "ann", RIGHT)
 
     def refuse(path, **options):
@@ -89,7 +95,10 @@ def test_a_file_that_cannot_be_opened_is_named_in_a_sentence(call, tiny_course, 
     [
         (["run", "tiny"], "nothing was handed in for tiny: put the notebooks in"),
         (["run", "huge"], "no problem set 'huge'"),
-        (["run", "tiny", "--student", "nobody"], "nobody: nothing was handed in for tiny; expected is the folder"),
+        (
+            ["run", "tiny", "--student", "nobody"],
+            "nobody: nothing was handed in for tiny; expected is the folder",
+        ),
         (["run", "tiny", "--jobs", "0"], "0 is not in the range"),
         (["run"], "Missing argument"),
         (["check", "none.ipynb"], "none.ipynb cannot be read: No such file"),
@@ -109,12 +118,19 @@ def test_outside_a_course_the_way_in_is_said(call, tmp_path, monkeypatch):
     for command in (["run", "tiny"], ["exercises"], ["exercises", "--check"]):
         result = call(*command)
         assert result.exit_code == 2
-        assert "run this from the course's root" in result.stderr or "run from the course's root" in result.stderr
+        assert (
+            "run this from the course's root" in result.stderr
+            or "run from the course's root" in result.stderr
+        )
 
 
-def test_without_a_sandbox_nothing_is_graded_unless_asked_for_by_name(call, tiny_course, monkeypatch):
+def test_without_a_sandbox_nothing_is_graded_unless_asked_for_by_name(
+    call, tiny_course, monkeypatch
+):
     path = hand_in(tiny_course, "ann", RIGHT)
-    monkeypatch.setattr(choose, "probe", lambda: [Finding("Is bubblewrap there?", False, "No.", "Install it.")])
+    monkeypatch.setattr(
+        choose, "probe", lambda: [Finding("Is bubblewrap there?", False, "No.", "Install it.")]
+    )
     for command in (["run", "tiny"], ["check", str(path)]):
         result = call(*command)
         assert result.exit_code == 1
@@ -144,14 +160,19 @@ def test_check_shows_the_verdict_and_stores_nothing(call, tiny_course):
     assert "Hint: Which sign stands there?" in result.stdout
     assert "passed total: 1 of 1 points." in result.stdout
     assert "1 of 3 points. Isolation: bubblewrap." in result.stdout
-    assert [path for path in sorted(tiny_course.rglob("*")) if "__pycache__" not in path.parts] == before
+    assert [
+        path for path in sorted(tiny_course.rglob("*")) if "__pycache__" not in path.parts
+    ] == before
 
 
 def test_check_refuses_a_notebook_of_no_problem_set(call, tiny_course):
     nbformat.write(new_notebook(cells=[new_code_cell("x = 1")]), tiny_course / "other.ipynb")
     result = call("check", "other.ipynb")
     assert result.exit_code == 2
-    assert "other.ipynb belongs to no problem set of this course. tiny: the notebook has none of" in result.stderr
+    assert (
+        "other.ipynb belongs to no problem set of this course. tiny: the notebook has none of"
+        in result.stderr
+    )
 
 
 def test_doctor_says_that_this_machine_can_grade(call):
@@ -193,7 +214,8 @@ def test_who_could_not_be_graded_is_named_with_the_log_that_tells_more(call, tin
     hand_in_text(tiny_course, "bob", "{")
     result = call("run", "tiny")
     assert "(see logs/tiny/bob.log)" in result.stdout
-    assert result.stderr.splitlines()[-1].endswith("per minute, 1 failed")  # no terminal: lines in place of a bar
+    # no terminal: lines in place of a bar
+    assert result.stderr.splitlines()[-1].endswith("per minute, 1 failed")
 
 
 @pytest.fixture
@@ -203,7 +225,8 @@ def no_room(monkeypatch):
 
     def full(path, content):
         write(path, b"")
-        raise OSError(errno.ENOSPC, "No space left on device")  # as the system says it: without the name of the file
+        # as the system says it: without the name of the file
+        raise OSError(errno.ENOSPC, "No space left on device")
 
     return lambda: monkeypatch.setattr(Path, "write_bytes", full)
 
@@ -218,7 +241,9 @@ def no_room(monkeypatch):
         (["collect", "tiny", "class.zip"], "submitted/ann/tiny/tiny.ipynb"),
     ],
 )
-def test_a_full_disk_is_named_and_what_was_there_stays_whole(call, tiny_course, no_room, command, path):
+def test_a_full_disk_is_named_and_what_was_there_stays_whole(
+    call, tiny_course, no_room, command, path
+):
     work = hand_in(tiny_course, "ann", ADDS)
     with zipfile.ZipFile(tiny_course / "class.zip", "w") as archive:
         archive.writestr("ann/tiny.ipynb", nbformat.writes(filled_in(tiny_course, RIGHT)))
@@ -234,7 +259,9 @@ def test_a_full_disk_is_named_and_what_was_there_stays_whole(call, tiny_course, 
     assert not list(tiny_course.rglob("*.part"))
 
 
-def test_a_problem_set_that_could_not_be_begun_is_not_in_the_way(call, tiny_course, no_room, monkeypatch):
+def test_a_problem_set_that_could_not_be_begun_is_not_in_the_way(
+    call, tiny_course, no_room, monkeypatch
+):
     no_room()
     assert "No space left on device" in call("new", "mean-pool").stderr
     monkeypatch.undo()
@@ -249,4 +276,7 @@ def test_a_command_that_is_stopped_says_that_nothing_is_lost(call, monkeypatch):
     monkeypatch.setattr(choose, "test_all_levels", stop)
     result = call("doctor")
     assert result.exit_code == 130
-    assert "stopped. What was done by then is kept, and the same command does the rest." in result.stderr
+    assert (
+        "stopped. What was done by then is kept, and the same command does the rest."
+        in result.stderr
+    )

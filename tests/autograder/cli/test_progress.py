@@ -47,7 +47,12 @@ def test_on_a_terminal_there_is_a_bar_with_rate_and_failures():
         progress.progress.refresh()
         progress.say("[The gradebook is locked.]")
     shown = out.getvalue()
-    assert "2/3" in shown and "/min" in shown and "1 failed" in shown and "[The gradebook is locked.]" in shown
+    assert (
+        "2/3" in shown
+        and "/min" in shown
+        and "1 failed" in shown
+        and "[The gradebook is locked.]" in shown
+    )
 
 
 def test_quiet_is_quiet(capsys):

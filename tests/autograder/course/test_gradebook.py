@@ -77,7 +77,10 @@ def graded(course):
 
 def grades(gradebook, student="ann"):
     submission = gradebook.find_submission("tiny", student)
-    return {g.name: (g.auto_score, g.manual_score, g.needs_manual_grade) for g in submission.notebooks[0].grades}
+    return {
+        g.name: (g.auto_score, g.manual_score, g.needs_manual_grade)
+        for g in submission.notebooks[0].grades
+    }
 
 
 def remarks(gradebook, student="ann"):
@@ -88,7 +91,12 @@ def remarks(gradebook, student="ann"):
 def rows(course):
     """All rows of the gradebook but for nbgrader's random keys."""
     database = sqlite3.connect(course.root / "gradebook.db")
-    tables = [name for (name,) in database.execute("select name from sqlite_master where type = 'table' order by name")]
+    tables = [
+        name
+        for (name,) in database.execute(
+            "select name from sqlite_master where type = 'table' order by name"
+        )
+    ]
     found = {name: sorted(map(repr, database.execute(f"select * from {name}"))) for name in tables}
     database.close()
     return found
@@ -116,12 +124,18 @@ def test_settings_that_cannot_be_used_are_named(tmp_path, text):
 
 
 def test_a_folder_without_nbgraders_settings_is_no_course(tmp_path):
-    with pytest.raises(CourseError, match="has no nbgrader_config.py; run this from the course's root"):
+    with pytest.raises(
+        CourseError, match="has no nbgrader_config.py; run this from the course's root"
+    ):
         Course.load(tmp_path)
 
 
-def test_registering_enters_what_nbgraders_own_step_enters(gradebook, course, tmp_path, empty_gradebook):
-    directory = CourseDirectory(config=course.config, assignment_id="tiny", db_url=f"sqlite:///{tmp_path}/other.db")
+def test_registering_enters_what_nbgraders_own_step_enters(
+    gradebook, course, tmp_path, empty_gradebook
+):
+    directory = CourseDirectory(
+        config=course.config, assignment_id="tiny", db_url=f"sqlite:///{tmp_path}/other.db"
+    )
     shutil.copy(empty_gradebook, tmp_path / "other.db")
     GenerateAssignment(coursedir=directory, config=course.config, force=True).start()
 
@@ -129,7 +143,10 @@ def test_registering_enters_what_nbgraders_own_step_enters(gradebook, course, tm
         notebook = gradebook.find_notebook("tiny", "tiny")
         return (
             notebook.kernelspec,
-            [cell.to_dict() | {"id": 0} for cell in sorted(notebook.source_cells, key=lambda cell: cell.name)],
+            [
+                cell.to_dict() | {"id": 0}
+                for cell in sorted(notebook.source_cells, key=lambda cell: cell.name)
+            ],
             {cell.name: (cell.max_score, cell.cell_type) for cell in notebook.grade_cells},
             {cell.name for cell in notebook.solution_cells},
         )
@@ -156,7 +173,8 @@ def test_other_cells_are_refused_once_there_are_submissions(gradebook, course, t
     release.cells.append(deepcopy(release.cells[-1]))
     release.cells[-1].metadata.nbgrader["grade_id"] = "new"
     with pytest.raises(
-        GradebookError, match="has other cells than the gradebook knows.*nbgrader db assignment remove tiny"
+        GradebookError,
+        match="has other cells than the gradebook knows.*nbgrader db assignment remove tiny",
     ):
         register(gradebook, course.directory, "tiny", release)
 
@@ -165,7 +183,8 @@ def test_scores_and_comments_are_entered(gradebook, course, tiny, graded):
     Writer(gradebook, course, tiny).save("ann", graded(record(scale=0.5)), record(scale=0.5))
     assert grades(gradebook) == {"scale": (0.5, None, False), "total": (1.0, None, False)}
     assert remarks(gradebook) == {
-        "scale_code": ("    scale: y is <b>wrong</b>.", None),  # a block of code in Markdown: nothing in it is HTML
+        # a block of code in Markdown: nothing in it is HTML
+        "scale_code": ("    scale: y is <b>wrong</b>.", None),
         "total_code": ("No response.", None),
     }
     assert gradebook.find_submission("tiny", "ann").score == 1.5
@@ -295,7 +314,8 @@ def test_what_is_no_time_is_named(tmp_path, text):
         read_timestamp(path)
 
 
-@pytest.mark.parametrize("lock", ["exclusive", "immediate"])  # others may not even read; others may read
+# others may not even read; others may read
+@pytest.mark.parametrize("lock", ["exclusive", "immediate"])
 def test_a_locked_gradebook_is_named_and_nothing_is_half_written(course, tiny, graded, capfd, lock):
     course.directory.db_url = f"sqlite:///{course.root}/gradebook.db?timeout=0.1"
     with open_gradebook(course.directory) as gradebook:
@@ -303,7 +323,9 @@ def test_a_locked_gradebook_is_named_and_nothing_is_half_written(course, tiny, g
         writer = Writer(gradebook, course, tiny)
         other = sqlite3.connect(course.root / "gradebook.db")
         other.execute(f"begin {lock}")
-        with pytest.raises(GradebookError, match="is locked: another program.*then run the same command again"):
+        with pytest.raises(
+            GradebookError, match="is locked: another program.*then run the same command again"
+        ):
             writer.save("ann", graded(record()), record())
         other.rollback()
         other.close()
@@ -338,12 +360,29 @@ def test_nbgrader_reads_the_score_that_the_judge_gave(graded):
 
 
 def test_a_finding_shows_the_message_the_first_hint_and_the_warnings():
-    check = CheckResult("a", "It adds.", 2, 0.5, "wrong", "s is wrong.", None, ("Look.", "Look again."), ("float32.",))
-    assert finding(check) == "0.5 of 2 points (wrong): It adds.\ns is wrong.\nHint: Look.\nNote: float32.\n"
+    check = CheckResult(
+        "a",
+        "It adds.",
+        2,
+        0.5,
+        "wrong",
+        "s is wrong.",
+        None,
+        ("Look.", "Look again."),
+        ("float32.",),
+    )
+    assert (
+        finding(check)
+        == "0.5 of 2 points (wrong): It adds.\ns is wrong.\nHint: Look.\nNote: float32.\n"
+    )
 
 
 def test_a_long_finding_is_broken_into_lines_and_loses_no_word():
-    message = "dWx and dWh are wrong, only in the block of f. " * 8 + "x" * 100 + "\n    kept = where_it_was"
+    message = (
+        "dWx and dWh are wrong, only in the block of f. " * 8
+        + "x" * 100
+        + "\n    kept = where_it_was"
+    )
     lines = finding(CheckResult("a", "It adds.", 2, 0.5, "wrong", message)).splitlines()
     assert " ".join(lines).split() == f"0.5 of 2 points (wrong): It adds. {message}".split()
     assert max(map(len, lines)) == 100 and sorted(map(len, lines))[-2] <= 88
@@ -375,7 +414,8 @@ def test_a_gradebook_of_another_version_is_named(course, tiny):
     with open_gradebook(course.directory) as gradebook:
         register(gradebook, course.directory, "tiny", read_release(tiny))
         with pytest.raises(
-            GradebookError, match="another version of nbgrader: make a copy of it, then run `nbgrader db upgrade`"
+            GradebookError,
+            match="another version of nbgrader: make a copy of it, then run `nbgrader db upgrade`",
         ):
             Writer(gradebook, course, tiny).enter("ann")
 

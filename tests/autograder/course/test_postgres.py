@@ -1,4 +1,6 @@
-"""A gradebook in a real PostgreSQL server, which is started for these tests and ended after them."""
+"""A gradebook in a real PostgreSQL server, which is started for these tests and ended after
+them.
+"""
 
 import gc
 import os
@@ -40,24 +42,45 @@ def collected():
 def programs():
     """Folder of PostgreSQL's programs; Debian does not put it on the PATH."""
     found = shutil.which("initdb")
-    folders = [Path(found).resolve().parent] if found else sorted(Path("/usr/lib/postgresql").glob("*/bin"))
+    folders = (
+        [Path(found).resolve().parent]
+        if found
+        else sorted(Path("/usr/lib/postgresql").glob("*/bin"))
+    )
     if not folders:
-        pytest.skip("no PostgreSQL server here: its program initdb was not found (Debian's package is postgresql)")
+        pytest.skip(
+            "no PostgreSQL server here: its program initdb was not found (Debian's package is "
+            "postgresql)"
+        )
     return folders[-1]
 
 
 class Server:
-    """A server of its own on a socket in a temporary folder, run by somebody who is not root: it refuses root."""
+    """A server of its own on a socket in a temporary folder, run by somebody who is not root: it
+    refuses root.
+    """
 
     def __init__(self, folder):
         self.folder, self.programs = folder, programs()
-        self.user = {"user": "nobody", "group": "nogroup", "extra_groups": []} if os.geteuid() == 0 else {}
+        self.user = (
+            {"user": "nobody", "group": "nogroup", "extra_groups": []} if os.geteuid() == 0 else {}
+        )
         if self.user:
             shutil.chown(folder, "nobody", "nogroup")
         (folder / "password").write_text("secret\n")
         (folder / "password").chmod(0o644)
         self._do(
-            *("initdb", "-D", folder / "data", "-U", "grader", "-A", "scram-sha-256", "--pwfile", folder / "password"),
+            *(
+                "initdb",
+                "-D",
+                folder / "data",
+                "-U",
+                "grader",
+                "-A",
+                "scram-sha-256",
+                "--pwfile",
+                folder / "password",
+            ),
             *("--no-sync", "-E", "UTF8", "--locale", "C"),
         )
 
@@ -72,7 +95,17 @@ class Server:
 
     def start(self):
         options = f"-k {self.folder} -c listen_addresses= -c fsync=off"
-        self._do("pg_ctl", "-D", self.folder / "data", "-l", self.folder / "log", "-w", "-o", options, "start")
+        self._do(
+            "pg_ctl",
+            "-D",
+            self.folder / "data",
+            "-l",
+            self.folder / "log",
+            "-w",
+            "-o",
+            options,
+            "start",
+        )
 
     def stop(self):
         self._do("pg_ctl", "-D", self.folder / "data", "-w", "-m", "immediate", "stop")
@@ -116,15 +149,22 @@ def with_gradebook_in(course, address):
 
 def what_formgrader_lists(course):
     with open_gradebook(Course.load(course).directory) as gradebook:
-        listed = gradebook.submission_dicts("tiny") + gradebook.notebook_submission_dicts("tiny", "tiny")
+        listed = gradebook.submission_dicts("tiny") + gradebook.notebook_submission_dicts(
+            "tiny", "tiny"
+        )
     return sorted(repr({**row, "id": 0}) for row in listed)
 
 
-def test_the_same_class_gives_the_same_rows_in_both_gradebooks_by_both_commands(tiny_course, tmp_path, server):
+def test_the_same_class_gives_the_same_rows_in_both_gradebooks_by_both_commands(
+    tiny_course, tmp_path, server
+):
     fill_class(tiny_course)
     (tiny_course / "records").mkdir()
     (tiny_course / "records" / "course.key").write_text("11" * 32)
-    ours, nbgraders = (shutil.copytree(tiny_course, tmp_path / name, symlinks=True) for name in ("ours", "nbgraders"))
+    ours, nbgraders = (
+        shutil.copytree(tiny_course, tmp_path / name, symlinks=True)
+        for name in ("ours", "nbgraders")
+    )
     server.say("create database ours", "create database nbgraders")
     in_postgres = with_gradebook_in(ours, server.address("ours"))
     with_gradebook_in(nbgraders, server.address("nbgraders"))
@@ -133,16 +173,25 @@ def test_the_same_class_gives_the_same_rows_in_both_gradebooks_by_both_commands(
     for course in (Course.load(tiny_course), in_postgres):
         batch.run(batch.Grading.prepare(course, "tiny"), students)
     process = nbgrader(nbgraders, "autograde", "tiny")
-    assert process.stderr.count("There was an error processing assignment 'tiny'") == 1  # dan's cannot be read
+    # dan's cannot be read
+    assert process.stderr.count("There was an error processing assignment 'tiny'") == 1
     assert everything(tiny_course) == everything(ours) == everything(nbgraders)
-    assert what_formgrader_lists(tiny_course) == what_formgrader_lists(ours) == what_formgrader_lists(nbgraders)
-    assert worksheet.scores(Course.load(tiny_course), "tiny") == worksheet.scores(in_postgres, "tiny")
+    assert (
+        what_formgrader_lists(tiny_course)
+        == what_formgrader_lists(ours)
+        == what_formgrader_lists(nbgraders)
+    )
+    assert worksheet.scores(Course.load(tiny_course), "tiny") == worksheet.scores(
+        in_postgres, "tiny"
+    )
     assert not (ours / "gradebook.db").exists()
 
     # What is entered by hand stays, as in SQLite.
     with open_gradebook(in_postgres.directory) as gradebook:
         gradebook.find_grade("scale", "tiny", "tiny", "bob").manual_score = 1.5
-        gradebook.find_comment("scale_code", "tiny", "tiny", "bob").manual_comment = "Seen: \u4f60\u597d \U0001f600"
+        gradebook.find_comment(
+            "scale_code", "tiny", "tiny", "bob"
+        ).manual_comment = "Seen: \u4f60\u597d \U0001f600"
         gradebook.db.commit()
     batch.run(batch.Grading.prepare(in_postgres, "tiny"), students, force=True)
     with open_gradebook(in_postgres.directory) as gradebook:
@@ -164,7 +213,12 @@ def test_two_people_grade_two_problem_sets_at_one_time(tiny_course, server, data
         shutil.copy(path, path.parents[1] / "other" / "other.ipynb")
     with_gradebook_in(tiny_course, server.address(database))
     command = [Path(sysconfig.get_path("scripts")) / "autograder", "run"]
-    said = {"cwd": tiny_course, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    said = {
+        "cwd": tiny_course,
+        "stdout": subprocess.PIPE,
+        "stderr": subprocess.STDOUT,
+        "text": True,
+    }
     both = [subprocess.Popen([*command, name], **said) for name in ("tiny", "other")]
     for process in both:
         output, _ = process.communicate()
@@ -202,13 +256,21 @@ def test_who_opens_a_new_gradebook_while_another_makes_it_goes_on(server, databa
 @pytest.mark.parametrize(
     ("wrong", "reason"),
     [
-        ({"password": "guessed"}, "refuses this user or this password. Correct c.CourseDirectory.db_url"),
+        (
+            {"password": "guessed"},
+            "refuses this user or this password. Correct c.CourseDirectory.db_url",
+        ),
         ({"user": "stranger"}, "refuses this user or this password"),
         ({"database": "nowhere"}, "has no such database. Make it with `createdb"),
-        ({"database": "template1", "user": "weak"}, "may not make tables or write there. Make the user the owner"),
+        (
+            {"database": "template1", "user": "weak"},
+            "may not make tables or write there. Make the user the owner",
+        ),
     ],
 )
-def test_what_is_wrong_with_the_address_is_said_in_a_sentence(server, tiny_course, capfd, wrong, reason):
+def test_what_is_wrong_with_the_address_is_said_in_a_sentence(
+    server, tiny_course, capfd, wrong, reason
+):
     if wrong.get("user") == "weak":
         server.say("create role weak login password 'secret'")
     course = with_gradebook_in(tiny_course, server.address(**{"database": "postgres"} | wrong))
@@ -227,7 +289,11 @@ def test_a_server_that_is_not_there_is_said_in_a_sentence_by_both_commands(tiny_
         batch.run(batch.Grading.prepare(course, "tiny"), ["ann"])
     process = nbgrader(tiny_course, "autograde", "tiny")
     assert "Nothing was graded. The gradebook postgresql+psycopg://grader:***@" in process.stderr
-    assert process.returncode == 1 and "secret" not in process.stderr and "Traceback" not in process.stderr
+    assert (
+        process.returncode == 1
+        and "secret" not in process.stderr
+        and "Traceback" not in process.stderr
+    )
 
 
 def test_a_missing_driver_and_a_wrong_address_are_said(tiny_course, monkeypatch):
@@ -264,4 +330,6 @@ def test_a_server_that_ends_in_the_middle_costs_no_score(tiny_course, server, da
     outcomes = batch.run(grading, students)
     assert [outcome.judged for outcome in outcomes] == [False] * 4
     with open_gradebook(course.directory) as gradebook:
-        assert [gradebook.find_submission("tiny", student).score for student in students] == [3.0] * 4
+        assert [gradebook.find_submission("tiny", student).score for student in students] == [
+            3.0
+        ] * 4

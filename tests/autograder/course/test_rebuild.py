@@ -31,15 +31,22 @@ def by_name(notebook, name):
 
 
 def without_notes(notebook):
-    return {**notebook, "metadata": {k: v for k, v in notebook.metadata.items() if k != "autograder"}}
+    return {
+        **notebook,
+        "metadata": {k: v for k, v in notebook.metadata.items() if k != "autograder"},
+    }
 
 
-def test_sources_of_solution_cells_come_from_the_student_and_all_else_from_the_release(release, submission):
+def test_sources_of_solution_cells_come_from_the_student_and_all_else_from_the_release(
+    release, submission
+):
     rebuilt = rebuild.rebuild(release, submission)
     assert [cell.id for cell in rebuilt.notebook.cells] == [cell.id for cell in release.cells]
     assert by_name(rebuilt.notebook, "scale_code").source == RIGHT["scale_code"]
     assert by_name(rebuilt.notebook, "scale").source == by_name(release, "scale").source
-    assert [cell.metadata for cell in rebuilt.notebook.cells] == [cell.metadata for cell in release.cells]
+    assert [cell.metadata for cell in rebuilt.notebook.cells] == [
+        cell.metadata for cell in release.cells
+    ]
     assert rebuilt.cells == ["import numpy as np", RIGHT["scale_code"], RIGHT["total_code"]]
     assert rebuilt.notes == []
     nbformat.validate(rebuilt.notebook)
@@ -123,7 +130,9 @@ def _outputs(notebook):
 def test_a_trick_changes_nothing_and_is_noted(release, submission, trick, note):
     honest = rebuild.rebuild(release, submission)
     trick(submission)
-    tricked = rebuild.rebuild(release, parse_notebook(nbformat.v4.writes_json(submission).encode(), "x.ipynb"))
+    tricked = rebuild.rebuild(
+        release, parse_notebook(nbformat.v4.writes_json(submission).encode(), "x.ipynb")
+    )
     assert without_notes(tricked.notebook) == without_notes(honest.notebook)
     assert tricked.cells == honest.cells
     assert any(note in found for found in tricked.notes) if note else tricked.notes == []
@@ -136,12 +145,20 @@ def test_of_two_solution_cells_the_last_counts_and_the_other_is_run_before_it(re
     submission.cells.append(last)
     rebuilt = rebuild.rebuild(release, submission)
     assert by_name(rebuilt.notebook, "scale_code").source == last.source
-    assert rebuilt.cells == ["import numpy as np", RIGHT["scale_code"], last.source, RIGHT["total_code"]]
+    assert rebuilt.cells == [
+        "import numpy as np",
+        RIGHT["scale_code"],
+        last.source,
+        RIGHT["total_code"],
+    ]
     assert any("scale_code is there 2 times; the last one counts" in note for note in rebuilt.notes)
 
 
 def test_an_earlier_copy_never_runs_after_the_one_that_counts(release, submission):
-    first, last = deepcopy(by_name(submission, "scale_code")), deepcopy(by_name(submission, "scale_code"))
+    first, last = (
+        deepcopy(by_name(submission, "scale_code")),
+        deepcopy(by_name(submission, "scale_code")),
+    )
     first.source, last.source = "first = 1", "last = 1"
     submission.cells.remove(by_name(submission, "scale_code"))
     submission.cells += [first, last]
@@ -149,9 +166,12 @@ def test_an_earlier_copy_never_runs_after_the_one_that_counts(release, submissio
     assert cells.index("first = 1") < cells.index("last = 1")
 
 
-def test_code_cells_of_the_students_own_stay_in_their_place_without_their_metadata(release, submission):
+def test_code_cells_of_the_students_own_stay_in_their_place_without_their_metadata(
+    release, submission
+):
     own = new_code_cell(
-        "helper = 1", metadata={"tags": ["skip-execution"], "nbgrader": {"grade_id": "mine", "grade": True}}
+        "helper = 1",
+        metadata={"tags": ["skip-execution"], "nbgrader": {"grade_id": "mine", "grade": True}},
     )
     place = submission.cells.index(by_name(submission, "total_code"))
     submission.cells[place:place] = [own, new_markdown_cell("<script>alert(1)</script>")]
@@ -184,13 +204,22 @@ def test_local_cells_are_kept_and_not_run(release, submission):
 
 
 def test_a_cell_that_was_given_and_may_be_edited_runs_in_both_versions(release, submission):
-    next(cell for cell in submission.cells if cell.source == "import numpy as np").source += "\nimport math"
-    assert rebuild.rebuild(release, submission).cells[:2] == ["import numpy as np", "import numpy as np\nimport math"]
+    next(
+        cell for cell in submission.cells if cell.source == "import numpy as np"
+    ).source += "\nimport math"
+    assert rebuild.rebuild(release, submission).cells[:2] == [
+        "import numpy as np",
+        "import numpy as np\nimport math",
+    ]
 
 
 @pytest.mark.parametrize("ids", ["of the content", "of the place"])
-def test_a_notebook_that_is_released_again_takes_nothing_from_who_has_the_old_one(release, submission, ids):
-    """Older releases numbered their cells: with one more above, each student's cell had the id of another one."""
+def test_a_notebook_that_is_released_again_takes_nothing_from_who_has_the_old_one(
+    release, submission, ids
+):
+    """Older releases numbered their cells: with one more above, each student's cell had the id of
+    another one.
+    """
     if ids == "of the place":
         for notebook in (release, submission):
             for number, cell in enumerate(notebook.cells, 1):
@@ -198,7 +227,10 @@ def test_a_notebook_that_is_released_again_takes_nothing_from_who_has_the_old_on
     imports = next(cell for cell in submission.cells if cell.source == "import numpy as np")
     imports.source += "\n\n\ndef helper(x):\n    return x"
     new = deepcopy(release)
-    new.cells[:0] = [new_markdown_cell("News."), new_code_cell("print('new')", metadata={"tags": ["local"]})]
+    new.cells[:0] = [
+        new_markdown_cell("News."),
+        new_code_cell("print('new')", metadata={"tags": ["local"]}),
+    ]
     new.cells.insert(4, new_markdown_cell("More news."))
     if ids == "of the place":
         for number, cell in enumerate(new.cells, 1):
@@ -212,7 +244,9 @@ def test_a_notebook_that_is_released_again_takes_nothing_from_who_has_the_old_on
     ]
 
 
-def test_a_solution_written_anew_in_another_cell_is_not_undone_by_the_empty_one(release, submission):
+def test_a_solution_written_anew_in_another_cell_is_not_undone_by_the_empty_one(
+    release, submission
+):
     place = submission.cells.index(by_name(submission, "scale_code"))
     submission.cells[place] = new_code_cell(RIGHT["scale_code"])
     rebuilt = rebuild.rebuild(release, submission)
@@ -240,7 +274,9 @@ def test_a_notebook_that_lost_all_names_and_ids_is_still_run(release, submission
 
 def test_a_notebook_of_another_assignment_is_refused(release):
     cell = new_code_cell("x = 1", metadata={"nbgrader": {"grade_id": "gru_code", "solution": True}})
-    with pytest.raises(SubmissionError, match=r"none of this assignment's solution cells \(it has gru_code\)"):
+    with pytest.raises(
+        SubmissionError, match=r"none of this assignment's solution cells \(it has gru_code\)"
+    ):
         rebuild.rebuild(release, nbformat.v4.new_notebook(cells=[cell]))
 
 
@@ -268,13 +304,21 @@ GOOD = {
         (json.dumps({"nbformat": 4}).encode(), "no list of cells"),
         (json.dumps({"nbformat": 3, "worksheets": 7}).encode(), "has no cells"),
         (json.dumps({"nbformat": 3, "worksheets": [7]}).encode(), "is no valid notebook"),
-        (json.dumps({"nbformat": 3, "worksheets": [{"cells": [{}] * 9000}]}).encode(), "has 5001 cells"),
-        (b'{"nbformat": 4, "cells": [' + b"{}," * 400_001 + b"{}]}", "more than 400,000 lists and dicts"),
+        (
+            json.dumps({"nbformat": 3, "worksheets": [{"cells": [{}] * 9000}]}).encode(),
+            "has 5001 cells",
+        ),
+        (
+            b'{"nbformat": 4, "cells": [' + b"{}," * 400_001 + b"{}]}",
+            "more than 400,000 lists and dicts",
+        ),
         (b'{"nbformat": 3, "metadata": ' + b"[" * 400_001, "more than 400,000 lists and dicts"),
         (b'{"nbformat": 4, "metadata": [' + b"0," * 2_000_001, "more than 2,000,000 values"),
         (json.dumps(GOOD | {"cells": [{}] * 5001}).encode(), "has 5001 cells"),
         (
-            json.dumps(GOOD | {"cells": [{"cell_type": "code", "source": "x" * (2**20 + 1)}]}).encode(),
+            json.dumps(
+                GOOD | {"cells": [{"cell_type": "code", "source": "x" * (2**20 + 1)}]}
+            ).encode(),
             "characters of code",
         ),
     ],
@@ -288,8 +332,17 @@ def test_odd_cells_are_read_for_what_they_are():
     cells = [
         7,
         {"cell_type": ["code"], "source": None, "metadata": []},
-        {"cell_type": "code", "source": ["a\n", 3, "b"], "metadata": {"tags": "local", "nbgrader": "no"}, "id": 9},
-        {"cell_type": "code", "source": "x = '\ud800'", "metadata": {"nbgrader": {"grade_id": 3, "points": {"a": 1}}}},
+        {
+            "cell_type": "code",
+            "source": ["a\n", 3, "b"],
+            "metadata": {"tags": "local", "nbgrader": "no"},
+            "id": 9,
+        },
+        {
+            "cell_type": "code",
+            "source": "x = '\ud800'",
+            "metadata": {"nbgrader": {"grade_id": 3, "points": {"a": 1}}},
+        },
     ]
     notebook = parse_notebook(json.dumps(GOOD | {"cells": cells}).encode(), "x.ipynb")
     assert [cell.source for cell in notebook.cells] == ["", "a\nb", "x = '?'"]
@@ -303,15 +356,30 @@ def test_older_notebook_formats_are_read(release, submission):
     assert rebuild.rebuild(release, three).cells[1:] == [RIGHT["scale_code"], RIGHT["total_code"]]
     for cell in submission.cells:
         del cell["id"]
-    four_zero = parse_notebook(json.dumps(submission | {"nbformat_minor": 0}).encode("utf-8-sig"), "x.ipynb")
-    assert rebuild.rebuild(release, four_zero).cells == ["import numpy as np", RIGHT["scale_code"], RIGHT["total_code"]]
+    four_zero = parse_notebook(
+        json.dumps(submission | {"nbformat_minor": 0}).encode("utf-8-sig"), "x.ipynb"
+    )
+    assert rebuild.rebuild(release, four_zero).cells == [
+        "import numpy as np",
+        RIGHT["scale_code"],
+        RIGHT["total_code"],
+    ]
 
 
 def test_the_metadata_of_an_old_notebook_are_not_copied():
-    """nbformat's converter takes Python objects of all that stands in the file, which is 170 bytes for each of two."""
-    heavy = {"cell_type": "code", "input": ["x = ", "1"], "metadata": {"a": [{}] * 100_000}, "outputs": [[]] * 100_000}
+    """nbformat's converter takes Python objects of all that stands in the file, which is 170 bytes
+    for each of two.
+    """
+    heavy = {
+        "cell_type": "code",
+        "input": ["x = ", "1"],
+        "metadata": {"a": [{}] * 100_000},
+        "outputs": [[]] * 100_000,
+    }
     cells = [heavy, {"cell_type": "heading", "level": 2, "source": "Part"}]
-    old = json.dumps({"nbformat": 3, "nbformat_minor": 0, "worksheets": [{"cells": cells}]}).encode()
+    old = json.dumps(
+        {"nbformat": 3, "nbformat_minor": 0, "worksheets": [{"cells": cells}]}
+    ).encode()
     notebook = parse_notebook(old, "x.ipynb")
     assert [(cell.cell_type, cell.source, cell.metadata) for cell in notebook.cells] == [
         ("code", "x = 1", {}),
@@ -349,7 +417,8 @@ print(len(parse_notebook(content, "x.ipynb").cells))
     ],
 )
 def test_the_heaviest_files_that_are_read_take_little_memory(unit, most, version):
-    command = [sys.executable, "-c", BOMB, unit, most, str(version), "500"]  # MB beside the file itself
+    # MB beside the file itself
+    command = [sys.executable, "-c", BOMB, unit, most, str(version), "500"]
     found = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert found.stdout.strip() == "1", found.stderr[-500:]
 
@@ -385,11 +454,14 @@ def test_a_release_that_disagrees_with_the_checks_is_refused(tiny_course):
     text = path.read_text()
     path.write_text(text.replace('"points": 2', '"points": 3'))
     with pytest.raises(
-        ProblemSetError, match="disagree about 'scale': 3 points in the notebook, 2 points in checks.py"
+        ProblemSetError,
+        match="disagree about 'scale': 3 points in the notebook, 2 points in checks.py",
     ):
         rebuild.read_release(tiny)
     path.write_text(text.replace('"grade_id": "total"', '"grade_id": "sum"'))
-    with pytest.raises(ProblemSetError, match="disagree about 'sum': 1 points in the notebook, no such check"):
+    with pytest.raises(
+        ProblemSetError, match="disagree about 'sum': 1 points in the notebook, no such check"
+    ):
         rebuild.read_release(tiny)
     path.unlink()
     with pytest.raises(ProblemSetError, match="run `autograder exercises` first"):
@@ -398,7 +470,9 @@ def test_a_release_that_disagrees_with_the_checks_is_refused(tiny_course):
 
 @pytest.mark.parametrize("linked", ["ben/tiny", "ben"])
 def test_a_folder_that_is_a_link_to_anothers_work_is_refused(tmp_path, linked):
-    """A linked file is refused as it is opened; the exchange and collect make no links, but rsync and git do."""
+    """A linked file is refused as it is opened; the exchange and collect make no links, but rsync
+    and git do.
+    """
     mine = tmp_path / "ana" / "tiny" / "tiny.ipynb"
     mine.parent.mkdir(parents=True)
     mine.write_text("{}")

@@ -19,7 +19,9 @@ SETS = release.sources(ROOT)
 @pytest.mark.parametrize("source", SETS, ids=[source.stem for source in SETS])
 def test_the_committed_student_notebooks_are_fresh(source):
     committed = ROOT / "exercises" / source.stem / source.name.replace(".md", ".ipynb")
-    assert committed.read_text(encoding="utf-8") == release.release_text(source), "run `make exercises` and commit"
+    assert committed.read_text(encoding="utf-8") == release.release_text(source), (
+        "run `make exercises` and commit"
+    )
 
 
 @pytest.mark.parametrize("source", SETS, ids=[source.stem for source in SETS])
@@ -50,7 +52,9 @@ def test_the_same_source_gives_the_same_notebook_with_nothing_of_this_machine(ma
 
 def test_a_cell_keeps_its_id_when_others_are_put_above_it(tiny_course):
     before = {cell.source: cell.id for cell in tiny_release(tiny_course).cells}
-    source = source_with(tiny_course, "```{code-cell}", "+++\n\nMore text.\n\n+++\n\nMore text.\n\n```{code-cell}")
+    source = source_with(
+        tiny_course, "```{code-cell}", "+++\n\nMore text.\n\n+++\n\nMore text.\n\n```{code-cell}"
+    )
     after = nbformat.reads(release.release_text(source), as_version=4).cells
     assert len(after) == len(before) + 2 and len({cell.id for cell in after}) == len(after)
     assert {cell.source: cell.id for cell in after if cell.source in before} == before
@@ -122,8 +126,12 @@ def test_an_install_cell_is_there_only_when_the_course_has_an_address(tiny_cours
     (tiny_course / "_config.yml").write_text('repository: {url: ""}\n')
     assert release.release_text(source) == without
     assert "pip" not in without
-    (tiny_course / "_config.yml").write_text("repository: {url: https://github.com/someone/course/}\n")
-    assert '%pip install \\"git+https://github.com/someone/course\\"' in release.release_text(source)
+    (tiny_course / "_config.yml").write_text(
+        "repository: {url: https://github.com/someone/course/}\n"
+    )
+    assert '%pip install \\"git+https://github.com/someone/course\\"' in release.release_text(
+        source
+    )
 
 
 def test_what_is_stale_is_named_with_the_cells_that_differ(tiny_course):
@@ -136,7 +144,9 @@ def test_what_is_stale_is_named_with_the_cells_that_differ(tiny_course):
     release.write_releases(tiny_course)
     assert release.stale(tiny_course) == []
     shutil.copytree(tiny_course / "exercises" / "tiny", tiny_course / "exercises" / "old")
-    (tiny_course / "exercises" / "old" / "tiny.ipynb").rename(tiny_course / "exercises" / "old" / "old.ipynb")
+    (tiny_course / "exercises" / "old" / "tiny.ipynb").rename(
+        tiny_course / "exercises" / "old" / "old.ipynb"
+    )
     (tiny_course / "exercises" / "tiny" / "tiny.ipynb").unlink()
     assert release.stale(tiny_course) == [
         "exercises/tiny/tiny.ipynb does not exist.",

@@ -1,4 +1,6 @@
-"""Frames carry plain values and arrays exactly, and nothing that is malformed or too large gets through."""
+"""Frames carry plain values and arrays exactly, and nothing that is malformed or too large gets
+through.
+"""
 
 from __future__ import annotations
 
@@ -27,15 +29,27 @@ from autograder.guest.protocol import (
 )
 
 NUMBERS = st.one_of(
-    hnp.boolean_dtypes(), hnp.integer_dtypes(), hnp.unsigned_integer_dtypes(), hnp.floating_dtypes(sizes=(16, 32, 64))
+    hnp.boolean_dtypes(),
+    hnp.integer_dtypes(),
+    hnp.unsigned_integer_dtypes(),
+    hnp.floating_dtypes(sizes=(16, 32, 64)),
 )
 ARRAYS = hnp.arrays(NUMBERS, hnp.array_shapes(min_dims=0, max_dims=4, min_side=0, max_side=4))
-LEAVES = st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False) | st.text() | ARRAYS
+LEAVES = (
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**63 - 1)
+    | st.floats(allow_nan=False)
+    | st.text()
+    | ARRAYS
+)
 KEYS = st.text(max_size=5) | st.integers(0, 9)
 TREES = st.recursive(
     LEAVES,
     lambda inner: (
-        st.lists(inner, max_size=4) | st.lists(inner, max_size=4).map(tuple) | st.dictionaries(KEYS, inner, max_size=4)
+        st.lists(inner, max_size=4)
+        | st.lists(inner, max_size=4).map(tuple)
+        | st.dictionaries(KEYS, inner, max_size=4)
     ),
     max_leaves=20,
 )
@@ -45,17 +59,27 @@ def decode(data: bytes, decoder: Decoder | None = None) -> Any:
     """Value of a whole frame."""
     header, payload = sizes(data[:PREFIX_SIZE])
     assert len(data) == PREFIX_SIZE + header + payload
-    return (decoder or Decoder()).decode(data[PREFIX_SIZE : PREFIX_SIZE + header], data[PREFIX_SIZE + header :])
+    return (decoder or Decoder()).decode(
+        data[PREFIX_SIZE : PREFIX_SIZE + header], data[PREFIX_SIZE + header :]
+    )
 
 
 def same(a: Any, b: Any) -> bool:
     """Whether two trees are equal, types and dtypes included."""
     if isinstance(a, np.ndarray | np.generic):
-        if not isinstance(b, np.ndarray | np.generic) or a.dtype.newbyteorder("=") != b.dtype or a.shape != b.shape:
+        if (
+            not isinstance(b, np.ndarray | np.generic)
+            or a.dtype.newbyteorder("=") != b.dtype
+            or a.shape != b.shape
+        ):
             return False
         return np.array_equal(a, b, equal_nan=a.dtype.kind == "f")
     if isinstance(a, list | tuple):
-        return type(a) is type(b) and len(a) == len(b) and all(same(x, y) for x, y in zip(a, b, strict=True))
+        return (
+            type(a) is type(b)
+            and len(a) == len(b)
+            and all(same(x, y) for x, y in zip(a, b, strict=True))
+        )
     if isinstance(a, dict):
         return type(b) is dict and list(a) == list(b) and all(same(a[k], b[k]) for k in a)
     if isinstance(a, str):
@@ -95,7 +119,8 @@ def test_every_kind_of_array_comes_back_as_a_plain_array_of_its_own(array: Any) 
 
 
 @pytest.mark.parametrize(
-    "value", [np.array(["text"]), np.array([None]), np.array([1j]), 2**63, {1, 2}, b"bytes", object(), len]
+    "value",
+    [np.array(["text"]), np.array([None]), np.array([1j]), 2**63, {1, 2}, b"bytes", object(), len],
 )
 def test_what_is_no_plain_value_is_kept_or_refused(value: Any) -> None:
     with pytest.raises(ProtocolError, match=f"a {type(value).__name__} cannot be sent"):
@@ -113,9 +138,18 @@ def test_a_container_that_is_kept_is_itself_again_when_it_comes_back() -> None:
         return id(value)
 
     cache = Cache(np.arange(3.0), {"layers": [len]})
-    there = decode(Encoder(keep).encode(("value", cache)), Decoder(lambda ref, kind, is_callable: Remote(ref, kind)))[1]
-    assert type(there) is RemoteTuple and type(there[1]) is RemoteDict and type(there[1]["layers"]) is RemoteList
-    back = decode(Encoder().encode(("call", there, there[1]["layers"][0])), Decoder(own=kept.__getitem__))
+    there = decode(
+        Encoder(keep).encode(("value", cache)),
+        Decoder(lambda ref, kind, is_callable: Remote(ref, kind)),
+    )[1]
+    assert (
+        type(there) is RemoteTuple
+        and type(there[1]) is RemoteDict
+        and type(there[1]["layers"]) is RemoteList
+    )
+    back = decode(
+        Encoder().encode(("call", there, there[1]["layers"][0])), Decoder(own=kept.__getitem__)
+    )
     assert back[1] is cache and back[2] is len
 
 
@@ -149,8 +183,13 @@ def test_a_value_that_is_too_large_is_refused_before_it_is_sent(value: Any, comp
 
 
 def test_the_limits_themselves_are_allowed() -> None:
-    assert decode(Encoder().encode(np.zeros(protocol.MAX_PAYLOAD // 8))).size == protocol.MAX_PAYLOAD // 8
-    assert len(decode(Encoder().encode([None] * (protocol.MAX_LEAVES - 1)))) == protocol.MAX_LEAVES - 1
+    assert (
+        decode(Encoder().encode(np.zeros(protocol.MAX_PAYLOAD // 8))).size
+        == protocol.MAX_PAYLOAD // 8
+    )
+    assert (
+        len(decode(Encoder().encode([None] * (protocol.MAX_LEAVES - 1)))) == protocol.MAX_LEAVES - 1
+    )
 
 
 @pytest.mark.parametrize(
@@ -174,7 +213,9 @@ def nested(depth: int) -> Any:
 
 
 def test_the_greatest_depth_is_read() -> None:
-    assert Decoder().decode(json.dumps(nested(protocol.MAX_DEPTH)).encode(), b"") == deep(protocol.MAX_DEPTH)
+    assert Decoder().decode(json.dumps(nested(protocol.MAX_DEPTH)).encode(), b"") == deep(
+        protocol.MAX_DEPTH
+    )
 
 
 @pytest.mark.parametrize(
@@ -255,7 +296,9 @@ def test_a_truth_value_is_true_or_false_whatever_the_byte() -> None:
 
 def test_of_two_frames_with_one_header_each_has_its_own_numbers() -> None:
     decoder = Decoder()
-    first, second = (decode(Encoder().encode({"w": np.full(2, k), "loss": k / 3}), decoder) for k in (1.0, 2.0))
+    first, second = (
+        decode(Encoder().encode({"w": np.full(2, k), "loss": k / 3}), decoder) for k in (1.0, 2.0)
+    )
     assert first["loss"] == 1 / 3 and second["loss"] == 2 / 3
     first["w"][:] = 5  # an array is its reader's own
     np.testing.assert_array_equal(second["w"], [2, 2])

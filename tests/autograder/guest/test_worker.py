@@ -29,14 +29,19 @@ from autograder.guest import worker
         ("%%bash\nrm -rf x", ""),
         ("%%writefile a.py\nx = 1", ""),
         ("x = (7\n% 4)\n", "x = (7\n% 4)"),
-        ('text = """\n%matplotlib inline\n!ls\nwhat?\n"""', 'text = """\n%matplotlib inline\n!ls\nwhat?\n"""'),
+        (
+            'text = """\n%matplotlib inline\n!ls\nwhat?\n"""',
+            'text = """\n%matplotlib inline\n!ls\nwhat?\n"""',
+        ),
         ('"""\n%a\n"""\n%matplotlib inline', '"""\n%a\n"""\npass'),
     ],
 )
 def test_magics_are_left_out_and_nothing_else_is(source: str, runs: str) -> None:
     without, note = worker.without_magics(source)
     assert without == runs
-    assert bool(note) == (runs.strip() != source.strip() and not source.strip().startswith(("%%time", "%%capture")))
+    assert bool(note) == (
+        runs.strip() != source.strip() and not source.strip().startswith(("%%time", "%%capture"))
+    )
     ast.parse(without)
 
 
@@ -45,7 +50,10 @@ def test_a_cell_that_is_no_python_stays_what_it_is() -> None:
 
 
 def test_a_cell_is_read_without_being_run() -> None:
-    source = "import numpy as np\n\ndef f(x):\n    return np.linalg.norm(x)\n\na, (b, *c) = 1, (2, 3)\nraise SystemExit"
+    source = (
+        "import numpy as np\n\ndef f(x):\n    return np.linalg.norm(x)\n\na, (b, *c) = 1, (2, 3)\n"
+        "raise SystemExit"
+    )
     cell, codes = worker.read_cell(1, source)
     assert cell["error"] is None and len(codes) == 4
     assert [s["line"] for s in cell["statements"]] == [1, 3, 6, 7]
@@ -56,28 +64,39 @@ def test_a_cell_is_read_without_being_run() -> None:
 @pytest.mark.parametrize(
     ("source", "uses"),
     [
-        ("import numpy as np\nnp.linalg.norm(x)", {"np.linalg.norm", "numpy.linalg.norm", "numpy.linalg", "numpy"}),
+        (
+            "import numpy as np\nnp.linalg.norm(x)",
+            {"np.linalg.norm", "numpy.linalg.norm", "numpy.linalg", "numpy"},
+        ),
         ("from torch import nn\nnn.LSTM(2, 3)", {"torch", "torch.nn", "torch.nn.LSTM"}),
         ("from torch.nn import LSTM as L\nL()", {"torch.nn.LSTM", "torch"}),
         ("import scipy.special", {"scipy", "scipy.special"}),
         ("x = 1  # torch\ny = 'numpy.gradient'", set()),
     ],
 )
-def test_the_names_that_a_cell_uses_are_found_under_every_spelling(source: str, uses: set[str]) -> None:
+def test_the_names_that_a_cell_uses_are_found_under_every_spelling(
+    source: str, uses: set[str]
+) -> None:
     found = set(worker.read_cell(1, source)[0]["uses"])
     assert uses <= found
     assert not {"torch", "numpy", "numpy.gradient"} & (found - uses)
 
 
 @pytest.mark.parametrize(
-    "source", ["def f(:", "x = " + "(" * 300, "-" * 100_000 + "1", "x = '\0'", "return 1", "x = 1\n y = 2"]
+    "source",
+    ["def f(:", "x = " + "(" * 300, "-" * 100_000 + "1", "x = '\0'", "return 1", "x = 1\n y = 2"],
 )
 def test_a_cell_that_python_cannot_read_says_so_and_has_no_statements(source: str) -> None:
     # In a process of its own: should the parser bring it down, only that.
     code = f"import sys; sys.path[:0] = {sys.path!r}\nfrom autograder.guest import worker\n"
     code += "print(worker.read_cell(1, sys.stdin.read()))"
     done = subprocess.run(
-        [sys.executable, "-c", code], input=source, capture_output=True, text=True, timeout=300, check=True
+        [sys.executable, "-c", code],
+        input=source,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=True,
     )
     cell, codes = eval(done.stdout, {"inf": float("inf")})
     assert cell["error"] is not None and not cell["statements"] and codes == []
@@ -85,7 +104,9 @@ def test_a_cell_that_python_cannot_read_says_so_and_has_no_statements(source: st
 
 
 def test_an_error_is_told_with_the_students_own_line() -> None:
-    _, codes = worker.read_cell(7, "import numpy as np\ndef f(x):\n    y = x + 1\n    return np.linalg.inv(y)")
+    _, codes = worker.read_cell(
+        7, "import numpy as np\ndef f(x):\n    y = x + 1\n    return np.linalg.inv(y)"
+    )
     names: dict[str, Any] = {}
     for code in codes:
         exec(code, names)
@@ -167,11 +188,20 @@ def test_the_worker_imports_only_what_is_shipped_with_it(tmp_path: Path) -> None
     for name in SHIPPED:
         (tmp_path / "autograder" / name).write_bytes((PACKAGE / name).read_bytes())
     site = next(p for p in sys.path if p.endswith("-packages"))
-    code = f"import sys; sys.path += [{str(tmp_path)!r}, {site!r}]\nimport autograder.guest.worker, autograder.guest.protocol\n"
+    code = (
+        f"import sys; sys.path += [{str(tmp_path)!r}, {site!r}]\nimport autograder.guest.worker, "
+        "autograder.guest.protocol\n"
+    )
     code += "autograder.guest.worker.Worker(None, None)\n"
     code += "print(sorted(m for m in sys.modules if m.startswith(('autograder', 'verdict', 'lstm_ref', 'psutil', 'torch'))))"
     done = subprocess.run(
-        [sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True, timeout=300, check=True
+        [sys.executable, "-I", "-S", "-c", code],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=True,
     )
-    ours = [f"autograder.{name}" for name in ("guest", "guest.errors", "guest.protocol", "guest.worker")]
+    ours = [
+        f"autograder.{name}" for name in ("guest", "guest.errors", "guest.protocol", "guest.worker")
+    ]
     assert eval(done.stdout) == ["autograder", *ours, "verdict", "verdict.tensors"]

@@ -39,7 +39,10 @@ def test_a_submission_that_keeps_the_judge_busy_is_told_and_the_others_are_grade
     hand_in(course.root, "ann", RIGHT | {"scale_code": GIVES.format(7)})
     hand_in(course.root, "bob", RIGHT)
     ann, bob = batch.run(Grading.prepare(course, "tiny"), ["ann", "bob"], jobs=1)
-    assert "the judge itself took more than 1 seconds of processor time" in ann.problem and not ann.refused
+    assert (
+        "the judge itself took more than 1 seconds of processor time" in ann.problem
+        and not ann.refused
+    )
     assert bob.result.score == 3
 
 
@@ -56,7 +59,10 @@ def test_a_judge_that_the_kernel_ends_for_its_time_is_not_asked_again(course):
 
 
 def test_the_kernel_ends_a_process_that_goes_on():
-    code = "from autograder.judge import cpu_limit as c; c.GRACE = 0.0; c.end_after(1.0)\nwhile True: pass"
+    code = (
+        "from autograder.judge import cpu_limit as c; c.GRACE = 0.0; c.end_after(1.0)\nwhile True: "
+        "pass"
+    )
     ended = subprocess.run([sys.executable, "-c", code], timeout=120, check=False)
     assert ended.returncode == -signal.SIGXCPU
 
@@ -68,7 +74,10 @@ def test_only_processor_time_counts_and_nothing_is_left_behind():
     with pytest.raises(Overrun), cpu_limit(0.05):
         while True:
             pass
-    assert signal.getitimer(signal.ITIMER_PROF) == (0.0, 0.0) and signal.getsignal(signal.SIGPROF) is before
+    assert (
+        signal.getitimer(signal.ITIMER_PROF) == (0.0, 0.0)
+        and signal.getsignal(signal.SIGPROF) is before
+    )
 
 
 def test_in_another_thread_the_limit_is_looked_at_between_two_steps():

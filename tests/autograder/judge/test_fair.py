@@ -1,12 +1,13 @@
-"""Correct work earns every point, in whatever style it is written: in the sandbox, through the notebook that is rebuilt.
+"""Correct work earns every point, in whatever style it is written: in the sandbox, through the
+notebook that is rebuilt.
 
 Each file in ``tests/corpora/fair`` is a correct solution of lstm-bptt in somebody's style, each in
-``tests/corpora/fair_torch`` one of lstm-torch, and so for the other sets. Its head says whose habit it is, and where it
-matters what the student is warned of (warns), or may be warned of (may warn), and what must be
-printed (prints). A line ``# %% lstm_step_code`` begins the cell of that grade_id; what a file
-leaves out is the reference solution. ``# %% first``, ``# %% last`` and ``# %%`` begin cells of the
-student's own: at the top, at the end, after the cell before.
-The files end in .cell, so that nothing imports them by accident.
+``tests/corpora/fair_torch`` one of lstm-torch, and so for the other sets. Its head says whose habit
+it is, and where it matters what the student is warned of (warns), or may be warned of (may warn),
+and what must be printed (prints). A line ``# %% lstm_step_code`` begins the cell of that grade_id;
+what a file leaves out is the reference solution. ``# %% first``, ``# %% last`` and ``# %%`` begin
+cells of the student's own: at the top, at the end, after the cell before. The files end in .cell,
+so that nothing imports them by accident.
 """
 
 from __future__ import annotations
@@ -36,7 +37,9 @@ ROOT = Path(__file__).parents[3]
 
 @dataclasses.dataclass(frozen=True)
 class Hands:
-    """Solutions of one problem set in a folder, a file each; and where the notebook's first cell of code begins."""
+    """Solutions of one problem set in a folder, a file each; and where the notebook's first cell of
+    code begins.
+    """
 
     problem_set: str
     folder: Path
@@ -71,13 +74,18 @@ class Hands:
         places = re.split(r"^# %%(?: (\w+))?\n", self.text(name), flags=re.MULTILINE)[1:]
         ends = "\r\n" if self.head(name, "ends") == "windows" else "\n"
         return [
-            (place or "", source.replace("\n", ends)) for place, source in zip(places[::2], places[1::2], strict=True)
+            (place or "", source.replace("\n", ends))
+            for place, source in zip(places[::2], places[1::2], strict=True)
         ]
 
     def hand_in(self, cells: list[tuple[str, str]]) -> NotebookNode:
-        """Notebook as a student would hand it in: the release with the reference solutions, but for these cells."""
+        """Notebook as a student would hand it in: the release with the reference solutions, but for
+        these cells.
+        """
         notebook = nbformat.from_dict(self.release)
-        by_name = {cell.metadata.get("nbgrader", {}).get("grade_id"): cell for cell in notebook.cells}
+        by_name = {
+            cell.metadata.get("nbgrader", {}).get("grade_id"): cell for cell in notebook.cells
+        }
         for name, source in self.solutions.items():
             by_name[name].source = source
         after = next(cell for cell in notebook.cells if cell.source.startswith(self.begins))
@@ -94,10 +102,14 @@ class Hands:
         return notebook
 
     def graded(self, name: str) -> Result:
-        """Grade a solution; the gradient checker only where it is the student's own, for to ask it takes longer than all else."""
+        """Grade a solution; the gradient checker only where it is the student's own, for to ask it
+        takes longer than all else.
+        """
         cells = self.cells_of(name)
         own = name == "accumulate" or any("gradient_check" in source for _, source in cells)
-        checks = tuple(check for check in self.problem.checks if own or check.name != "gradient_check")
+        checks = tuple(
+            check for check in self.problem.checks if own or check.name != "gradient_check"
+        )
         submission = rebuild(self.release, self.hand_in(cells))
         problem = dataclasses.replace(self.problem, checks=checks)
         return grade(submission.cells, problem, seed="fair", isolation=choose.choose())
@@ -109,16 +121,26 @@ TORCH = Hands(
     Path(__file__).parents[2] / "corpora" / "fair_torch",
     begins="import torch\nimport torch.nn.functional",
 )
-VANISHING = Hands("vanishing", Path(__file__).parents[2] / "corpora" / "fair_vanishing", begins="import numpy")
-MEASURE = Hands("measure", Path(__file__).parents[2] / "corpora" / "fair_measure", begins="import numpy")
-PREPARE = Hands("prepare", Path(__file__).parents[2] / "corpora" / "fair_prepare", begins="import re")
+VANISHING = Hands(
+    "vanishing", Path(__file__).parents[2] / "corpora" / "fair_vanishing", begins="import numpy"
+)
+MEASURE = Hands(
+    "measure", Path(__file__).parents[2] / "corpora" / "fair_measure", begins="import numpy"
+)
+PREPARE = Hands(
+    "prepare", Path(__file__).parents[2] / "corpora" / "fair_prepare", begins="import re"
+)
 LSTM, RELEASE = NUMPY.problem, NUMPY.release
-ALL = [(hands, name) for hands in (NUMPY, TORCH, VANISHING, MEASURE, PREPARE) for name in hands.names]
+ALL = [
+    (hands, name) for hands in (NUMPY, TORCH, VANISHING, MEASURE, PREPARE) for name in hands.names
+]
 
 
 @pytest.fixture(scope="module")
 def records() -> Iterator[dict[tuple[Hands, str], Future[Result]]]:
-    """All solutions, two at a time: while one is asked for its result, the next one is graded already."""
+    """All solutions, two at a time: while one is asked for its result, the next one is graded
+    already.
+    """
     with ThreadPoolExecutor(2) as pool:
         yield {(hands, name): pool.submit(hands.graded, name) for hands, name in ALL}
         pool.shutdown(cancel_futures=True)
@@ -131,11 +153,16 @@ def test_right_work_earns_every_point(
     hands: Hands, name: str, records: dict[tuple[Hands, str], Future[Result]]
 ) -> None:
     record = records[hands, name].result()
-    assert [check.name for check in record.checks if check.status != "passed"] == [], record.to_json()
+    assert [check.name for check in record.checks if check.status != "passed"] == [], (
+        record.to_json()
+    )
     assert record.score == record.max_score >= 18, record.to_json()
     possible = hands.head(name, "may warn")
     warned = " ".join(
-        warning for check in record.checks for warning in check.warnings if not possible or possible not in warning
+        warning
+        for check in record.checks
+        for warning in check.warnings
+        if not possible or possible not in warning
     )
     expected = hands.head(name, "warns")
     assert expected in warned and bool(expected) == bool(warned), warned
@@ -155,9 +182,14 @@ STEP = (
 def asked(check: str, **cells: str) -> CheckResult:
     """What is said of one check, where these solution cells are changed."""
     problem = dataclasses.replace(LSTM, checks=tuple(c for c in LSTM.checks if c.name == check))
-    sources = [("first" if place == "first" else f"{place}_code", source) for place, source in cells.items()]
+    sources = [
+        ("first" if place == "first" else f"{place}_code", source)
+        for place, source in cells.items()
+    ]
     submission = rebuild(RELEASE, NUMPY.hand_in(sources))
-    return grade(submission.cells, problem, seed="fair", isolation=bubblewrap.bubblewrap()).check(check)
+    return grade(submission.cells, problem, seed="fair", isolation=bubblewrap.bubblewrap()).check(
+        check
+    )
 
 
 OUTSIDE = "It says nothing about your mathematics."
@@ -239,13 +271,17 @@ def test_a_time_out_says_so_and_costs_only_its_own_check() -> None:
     problem = dataclasses.replace(
         LSTM,
         checks=tuple(
-            dataclasses.replace(c, time_limit=3.0 if c.name == "lstm_step" else 60.0) for c in LSTM.checks[:3:2]
+            dataclasses.replace(c, time_limit=3.0 if c.name == "lstm_step" else 60.0)
+            for c in LSTM.checks[:3:2]
         ),
     )
     submission = rebuild(RELEASE, NUMPY.hand_in([("lstm_step_code", source)]))
     record = grade(submission.cells, problem, seed="fair", isolation=bubblewrap.bubblewrap())
     step, backward = record.checks
-    assert step.status == "timeout" and "no answer within 3 seconds. Is there a loop without an end?" in step.message
+    assert (
+        step.status == "timeout"
+        and "no answer within 3 seconds. Is there a loop without an end?" in step.message
+    )
     assert backward.status == "passed"
 
 
@@ -266,7 +302,10 @@ ASKED_FOR = "lstm_forward must return h, (hT, cT), cache"
     [
         ("hs[:, None], (h[:, None], c[None]), cache", "passed", "was asked for. Counted as right."),
         ("[hs.tolist(), [h, c], cache]", "passed", ""),
-        ("hs, c", "error", f"{ASKED_FOR}: 3 things, got 2: an array of shape (3, 5, 2) and an array of shape (3, 2)."),
+        ("hs, c", "error", (
+            f"{ASKED_FOR}: 3 things, got 2: an array of shape (3, 5, 2) and an array of shape (3, "
+            "2)."
+        )),
         ("hs, (h, c)", "error", f"{ASKED_FOR}: 3 things, got 2: an array of shape (3, 5, 2) and a tuple."),
         ("hs, h, c, cache", "error", "Return (hT, cT) as one thing, in brackets of its own."),
         ("hs", "error", f"{ASKED_FOR}, got an array of shape (3, 5, 2)."),
@@ -281,7 +320,9 @@ ASKED_FOR = "lstm_forward must return h, (hT, cT), cache"
         ("hs, (h.T, c), cache", "wrong", "hT has the wrong shape: (3, 2) = (N, H) was expected, got (2, 3); it is transposed"),
     ],
 )  # fmt: skip
-def test_results_of_an_odd_form_count_or_are_told_what_was_asked_for(returns: str, status: str, says: str) -> None:
+def test_results_of_an_odd_form_count_or_are_told_what_was_asked_for(
+    returns: str, status: str, says: str
+) -> None:
     check = asked("lstm_forward", lstm_forward=f"{FORWARD}    return {returns}\n")
     assert check.status == status, check
     assert says in " ".join((check.message, *check.warnings)), check

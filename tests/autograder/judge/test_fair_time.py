@@ -1,4 +1,6 @@
-"""A busy machine costs no student: what the code waits for a processor, or a box for memory, is not its time."""
+"""A busy machine costs no student: what the code waits for a processor, or a box for memory, is not
+its time.
+"""
 
 import os
 import subprocess
@@ -32,7 +34,9 @@ def judged(tiny, cells, load_limit):
 
 
 def test_what_the_code_waits_for_a_processor_is_not_its_time(tiny, monkeypatch):
-    """A statement may take 1 second here, and the kernel tells of 10 more in which there was no processor."""
+    """A statement may take 1 second here, and the kernel tells of 10 more in which there was no
+    processor.
+    """
     monkeypatch.setattr(box, "starved_seconds", lambda pid: 0.0)
     assert judged(tiny, [RIGHT, SLEEPS], 6.0).notes != ()
     waited = count(10.0, 10.0)
@@ -42,12 +46,17 @@ def test_what_the_code_waits_for_a_processor_is_not_its_time(tiny, monkeypatch):
 
 
 def test_a_loop_without_an_end_ends_on_a_busy_machine_too(tiny, monkeypatch):
-    monkeypatch.setattr(box, "starved_seconds", lambda pid: time.monotonic())  # never has a processor
+    # never has a processor
+    monkeypatch.setattr(box, "starved_seconds", lambda pid: time.monotonic())
     began = time.monotonic()
-    monkeypatch.setattr("autograder.judge.judge.SPARE_TIME", -38.0)  # with 40 for the checks and 2 to load: 4 seconds
+    # with 40 for the checks and 2 to load: 4 seconds
+    monkeypatch.setattr("autograder.judge.judge.SPARE_TIME", -38.0)
     result = judged(tiny, [RIGHT, ENDLESS], 2.0)
-    assert any("line 2 was left out: no answer within 0.333333 seconds" in note for note in result.notes), result
-    assert time.monotonic() - began < 60  # of 2 seconds, which were put off by twice the 4 of the submission
+    assert any(
+        "line 2 was left out: no answer within 0.333333 seconds" in note for note in result.notes
+    ), result
+    # of 2 seconds, which were put off by twice the 4 of the submission
+    assert time.monotonic() - began < 60
 
 
 def test_the_kernel_tells_how_long_a_process_had_no_processor():
@@ -57,7 +66,10 @@ def test_the_kernel_tells_how_long_a_process_had_no_processor():
         while sum(psutil.Process(one.pid).cpu_times().user for one in both) < 1.0:
             time.sleep(0.05)
         assert all(box.starved_seconds(one.pid) > 0.1 for one in both)
-        assert box.starved_seconds(os.getpid()) >= max(box.starved_seconds(one.pid) for one in both) - 1e-3
+        assert (
+            box.starved_seconds(os.getpid())
+            >= max(box.starved_seconds(one.pid) for one in both) - 1e-3
+        )
     finally:
         for one in both:
             one.kill()
@@ -67,7 +79,9 @@ def test_the_kernel_tells_how_long_a_process_had_no_processor():
 
 def test_no_box_is_started_while_memory_is_short(tiny, monkeypatch):
     free = iter([100 << 20, 3 << 30, 100 << 20])
-    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(total=64 << 30, available=next(free)))
+    monkeypatch.setattr(
+        psutil, "virtual_memory", lambda: SimpleNamespace(total=64 << 30, available=next(free))
+    )
     monkeypatch.setattr(memory, "needed", lambda limits: 2 << 30)
     monkeypatch.setattr(memory, "PAUSE", 0.0)
     memory.wait_for_memory(Limits())  # the second look finds room
@@ -77,5 +91,7 @@ def test_no_box_is_started_while_memory_is_short(tiny, monkeypatch):
 
 
 def test_a_small_machine_needs_a_quarter_of_its_memory_only(monkeypatch):
-    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(total=4 << 30, available=1 << 30))
+    monkeypatch.setattr(
+        psutil, "virtual_memory", lambda: SimpleNamespace(total=4 << 30, available=1 << 30)
+    )
     memory.wait_for_memory(Limits(memory=6 << 30))

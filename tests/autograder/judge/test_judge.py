@@ -1,4 +1,6 @@
-"""The judge gives honest work its points, tells faults apart by their kind, and loses nothing to a part that fails."""
+"""The judge gives honest work its points, tells faults apart by their kind, and loses nothing to a
+part that fails.
+"""
 
 from __future__ import annotations
 
@@ -43,35 +45,46 @@ def grade(box: Sandbox, questions: ProblemSet) -> Any:
 STYLES = {
     "plain": "def double(x):\n    return 2 * x",
     "loops": (
-        "def double(x):\n    y = np.zeros_like(x)\n    for k in np.ndindex(x.shape):\n        y[k] = x[k] + x[k]\n    return y\n"
+        "def double(x):\n    y = np.zeros_like(x)\n    for k in np.ndindex(x.shape):\n        y[k] "
+        "= x[k] + x[k]\n    return y\n"
         "def recur(x, W):\n    h = np.zeros(len(W))\n    for x_t in x:\n"
-        "        h = np.array([np.tanh(x_t[j] + sum(h[i] * W[i, j] for i in range(len(W)))) for j in range(len(W))])\n"
+        "        h = np.array([np.tanh(x_t[j] + sum(h[i] * W[i, j] for i in range(len(W)))) for j "
+        "in range(len(W))])\n"
         "    return h"
     ),
     "lambda and alias": "twice = lambda x: x * 2\ndouble = twice",
     "decorated": (
-        "import functools\ndef logged(f):\n    @functools.wraps(f)\n    def inner(*args):\n        print(f.__name__)\n"
+        "import functools\ndef logged(f):\n    @functools.wraps(f)\n    def inner(*args):\n        "
+        "print(f.__name__)\n"
         "        return f(*args)\n    return inner\n@logged\ndef double(x):\n    return 2 * x"
     ),
     "class with call": "class Double:\n    def __call__(self, x):\n        return x + x\ndouble = Double()",
     "method": "class Maths:\n    def double(self, x):\n        return x + x\ndouble = Maths().double",
     "changes its argument": "def double(x):\n    x *= 2\n    return x",
-    "lists": "def double(x):\n    return (2 * x).tolist()\ndef affine(x, W, b):\n    return [(x @ W + b).tolist(), W.T.tolist()]",
+    "lists": (
+        "def double(x):\n    return (2 * x).tolist()\ndef affine(x, W, b):\n    return [(x @ W + "
+        "b).tolist(), W.T.tolist()]"
+    ),
     "named tuple": (
         "from typing import NamedTuple\nclass Out(NamedTuple):\n    y: object\n    WT: object\n"
         "def affine(x, W, b):\n    return Out(x @ W + b, W.T)"
     ),
     "data class and annotations": (
-        "from __future__ import annotations\nfrom dataclasses import dataclass\n@dataclass\nclass P:\n    factor: float = 2.0\n"
+        "from __future__ import annotations\nfrom dataclasses import dataclass\n@dataclass\nclass "
+        "P:\n    factor: float = 2.0\n"
         "def double(x: np.ndarray, p: P = P()) -> np.ndarray:\n    return p.factor * x"
     ),
     "matrix": "def double(x):\n    return np.asmatrix(2 * x) if x.ndim == 2 else 2 * x",
-    "prints and warns": "import warnings\ndef double(x):\n    warnings.warn('careful')\n    print(x)\n    return 2 * x",
+    "prints and warns": (
+        "import warnings\ndef double(x):\n    warnings.warn('careful')\n    print(x)\n    return 2 "
+        "* x"
+    ),
     "float32": "def double(x):\n    return (2 * x).astype(np.float32)",
     "globals": "FACTOR = 2\ndef double(x):\n    global FACTOR\n    return FACTOR * x",
     "own cell with a magic": "%matplotlib inline\n!pip install torch\ndef double(x):\n    return 2 * x",
     "keeps what it was given": (
-        "seen = []\ndef derivative(f, x):\n    seen.append(f)\n    return (f(x + 1e-5) - f(x - 1e-5)) / 2e-5"
+        "seen = []\ndef derivative(f, x):\n    seen.append(f)\n    return (f(x + 1e-5) - f(x - "
+        "1e-5)) / 2e-5"
     ),
 }
 
@@ -105,18 +118,41 @@ def only(record: Result, name: str) -> CheckResult:
         ("def double(x):\n    exit()", "error", "NameError"),
         ("def double(x):\n    raise SystemExit", "error", "SystemExit"),
         ("def double(x):\n    return np.float_(2) * x", "environment", "np.float64"),
-        ("def double(x):\n    import torch\n    return x", "environment", "No module named 'torch'"),
-        ("import torch\ndef double(x):\n    return torch.tensor(x)", "environment", "No module named 'torch'"),
         (
-            "from numba import njit\n@njit\ndef triple(x):\n    return x\ndouble = njit(lambda x: 2 * x)",
+            "def double(x):\n    import torch\n    return x",
+            "environment",
+            "No module named 'torch'",
+        ),
+        (
+            "import torch\ndef double(x):\n    return torch.tensor(x)",
+            "environment",
+            "No module named 'torch'",
+        ),
+        (
+            (
+                "from numba import njit\n@njit\ndef triple(x):\n    return x\ndouble = njit(lambda "
+                "x: 2 * x)"
+            ),
             "environment",
             "numba",
         ),
-        ("W = 1 / 0\ndef double(x):\n    return W * x", "error", "The cause lies above: ZeroDivisionError"),
-        ("def double(x):\n    return np.zeros(2**40)", "crashed", "more memory than the task allows"),
+        (
+            "W = 1 / 0\ndef double(x):\n    return W * x",
+            "error",
+            "The cause lies above: ZeroDivisionError",
+        ),
+        (
+            "def double(x):\n    return np.zeros(2**40)",
+            "crashed",
+            "more memory than the task allows",
+        ),
         ("def double(x):\n    return np.zeros(10**7)", "error", "cannot be taken"),
         ("def double(x):\n    import os\n    os._exit(5)", "crashed", "exit status 5"),
-        ("def double(x):\n    import os, signal\n    os.kill(os.getpid(), signal.SIGSEGV)", "crashed", "SIGSEGV"),
+        (
+            "def double(x):\n    import os, signal\n    os.kill(os.getpid(), signal.SIGSEGV)",
+            "crashed",
+            "SIGSEGV",
+        ),
         ("def double(x):\n    import time\n    time.sleep(60)", "timeout", "within 8 seconds"),
         ("double = 3", "error", "something else was given that name"),
         ("def double(a, b, c):\n    return a", "error", "missing 2 required positional arguments"),
@@ -145,7 +181,9 @@ def test_two_checks_that_are_not_passed_are_both_named(questions: ProblemSet) ->
     asker = judge._Grader(dataclasses.replace(questions, checks=(one, two, needy)), None, "")  # type: ignore[arg-type]
     message = asker.run_check(needy, {one.name: failed, two.name: failed}).message
     first, second = (check.title.rstrip(".") for check in (one, two))
-    assert message == f"Not asked: it says nothing as long as “{first}” and “{second}” are not passed."
+    assert (
+        message == f"Not asked: it says nothing as long as “{first}” and “{second}” are not passed."
+    )
 
 
 def test_one_right_output_of_two_earns_half_and_leaves_what_needs_both_unasked(grade: Any) -> None:
@@ -153,17 +191,26 @@ def test_one_right_output_of_two_earns_half_and_leaves_what_needs_both_unasked(g
     assert record.check("affine").score == 1 and record.check("affine").status == "wrong"
     skipped = record.check("recur")
     assert (skipped.status, skipped.score) == ("skipped", 0)
-    assert skipped.message.endswith("as long as “affine maps x, and returns W transposed” is not passed.")
+    assert skipped.message.endswith(
+        "as long as “affine maps x, and returns W transposed” is not passed."
+    )
     assert record.score == 1 + 1 + 2
 
 
 @pytest.mark.parametrize(
     "cell",
-    ["import scipy.signal", "from numpy import convolve", "def other():\n    return np.convolve", "import scipy as s"],
+    [
+        "import scipy.signal",
+        "from numpy import convolve",
+        "def other():\n    return np.convolve",
+        "import scipy as s",
+    ],
 )
 def test_a_forbidden_name_is_found_under_every_spelling(cell: str, grade: Any) -> None:
     check = only(grade(HONEST, cell), "recur")
-    assert check.status == "forbidden" and ("scipy" in check.message or "np.convolve" in check.message)
+    assert check.status == "forbidden" and (
+        "scipy" in check.message or "np.convolve" in check.message
+    )
 
 
 def test_a_forbidden_name_in_a_comment_or_a_text_is_none(grade: Any) -> None:
@@ -175,17 +222,25 @@ def test_what_is_not_there_is_said_with_its_likely_cause(grade: Any) -> None:
     assert nothing.status == "unfinished" and "There is no function double" in nothing.message
     near = grade(HONEST.replace("def double", "def duoble")).check("double")
     assert near.status == "unfinished" and "There is duoble; is it the one?" in near.message
-    syntax = grade(HONEST.replace("def double(x):\n    return 2 * x", ""), "def double(x)\n    return 2 * x").check(
-        "double"
+    syntax = grade(
+        HONEST.replace("def double(x):\n    return 2 * x", ""), "def double(x)\n    return 2 * x"
+    ).check("double")
+    assert (
+        syntax.status == "error"
+        and "code cell 2" in syntax.message
+        and "line 1: def double(x)" in syntax.message
     )
-    assert syntax.status == "error" and "code cell 2" in syntax.message and "line 1: def double(x)" in syntax.message
     broken = grade(HONEST.replace("def double", "@undefined\ndef double")).check("double")
     assert broken.status == "error" and "undefined is not defined" in broken.message
-    lost = grade(HONEST.replace("def double", "@(lambda f: __import__('os')._exit(1))\ndef double")).check("double")
+    lost = grade(
+        HONEST.replace("def double", "@(lambda f: __import__('os')._exit(1))\ndef double")
+    ).check("double")
     assert lost.status == "crashed" and "exit status 1" in lost.message
 
 
-def test_a_syntax_error_is_looked_for_in_the_cell_that_would_define_the_function(grade: Any) -> None:
+def test_a_syntax_error_is_looked_for_in_the_cell_that_would_define_the_function(
+    grade: Any,
+) -> None:
     record = grade(
         "def double(x)\n    return 2 * x",
         "def double_backward(dy, cache)\n    return double(dy)",
@@ -198,7 +253,12 @@ def test_a_syntax_error_is_looked_for_in_the_cell_that_would_define_the_function
 
 def test_a_cell_that_fails_costs_nothing_and_is_noted(grade: Any) -> None:
     record = grade(
-        "import numpy as np", "assert False, 'my own test'\nx = 1 / 0", "plt.show()", "def f(:", "%%bash\nls", HONEST
+        "import numpy as np",
+        "assert False, 'my own test'\nx = 1 / 0",
+        "plt.show()",
+        "def f(:",
+        "%%bash\nls",
+        HONEST,
     )
     assert record.score == 8
     notes = "\n".join(record.notes)
@@ -229,13 +289,17 @@ def test_what_the_judge_itself_does_costs_no_time_of_the_students(
         late += 1000  # as if it had taken so long
         return 2 * x
 
-    only_one = dataclasses.replace(questions, checks=(dataclasses.replace(asked, expected=slow, needs=()),))
+    only_one = dataclasses.replace(
+        questions, checks=(dataclasses.replace(asked, expected=slow, needs=()),)
+    )
     record = judge.grade([HONEST], only_one, seed="seed", isolation=box)
     assert record.score == record.max_score and late >= 1000, record.to_json()
 
 
 def test_a_statement_that_kills_the_worker_is_left_out_the_next_time(grade: Any) -> None:
-    record = grade(HONEST, "import os\nos._exit(1)\nos._exit(2)", "def double(x):\n    return x + x")
+    record = grade(
+        HONEST, "import os\nos._exit(1)\nos._exit(2)", "def double(x):\n    return x + x"
+    )
     assert record.score == 8
     assert sum("was left out" in note for note in record.notes) == 2
 
@@ -261,17 +325,27 @@ def test_definitions_that_take_too_long_all_together_are_told_so(grade: Any) -> 
 
 def test_cells_that_no_frame_can_carry_are_told_so(grade: Any) -> None:
     record = grade("x = 1\n" * 1_000_000)
-    assert {check.status for check in record.checks} == {"crashed"} and "cannot be read" in record.checks[0].message
+    assert {check.status for check in record.checks} == {
+        "crashed"
+    } and "cannot be read" in record.checks[0].message
 
 
 def test_the_same_seed_gives_the_same_record_and_another_seed_other_inputs(grade: Any) -> None:
     cell = "def double(x):\n    print(x)\n    return x"
-    first, again, other = grade(HONEST, cell), grade(HONEST, cell), grade(HONEST, cell, seed="another")
-    assert dataclasses.replace(first, seconds={}, log=()) == dataclasses.replace(again, seconds={}, log=())
+    first, again, other = (
+        grade(HONEST, cell),
+        grade(HONEST, cell),
+        grade(HONEST, cell, seed="another"),
+    )
+    assert dataclasses.replace(first, seconds={}, log=()) == dataclasses.replace(
+        again, seconds={}, log=()
+    )
     assert first.output != other.output and first.checks == other.checks
 
 
-def test_the_inputs_of_a_check_do_not_depend_on_the_other_checks(questions: ProblemSet, box: Sandbox) -> None:
+def test_the_inputs_of_a_check_do_not_depend_on_the_other_checks(
+    questions: ProblemSet, box: Sandbox
+) -> None:
     cell = "def recur(x, W):\n    print(x)\n    return 0"
     alone = dataclasses.replace(questions, checks=(questions.checks[1], questions.checks[2]))
     a = judge.grade([HONEST, cell], questions, seed="s", isolation=box)
@@ -280,7 +354,9 @@ def test_the_inputs_of_a_check_do_not_depend_on_the_other_checks(questions: Prob
 
 
 def test_a_record_goes_to_json_and_back(grade: Any) -> None:
-    record = grade(HONEST, "def affine(x, W, b):\n    return x @ W, W.T", "print('ünïcode')", student="Zoë")
+    record = grade(
+        HONEST, "def affine(x, W, b):\n    return x @ W, W.T", "print('ünïcode')", student="Zoë"
+    )
     assert Result.from_json(record.to_json()) == record
     assert (record.student, record.seed, record.isolation, record.problem_set) == (
         "Zoë",
@@ -289,7 +365,12 @@ def test_a_record_goes_to_json_and_back(grade: Any) -> None:
         "hostile",
     )
     assert record.output == "ünïcode\n"
-    assert set(record.versions) == {"python", "numpy"} and set(record.seconds) == {"load", "checks", "end", "all"}
+    assert set(record.versions) == {"python", "numpy"} and set(record.seconds) == {
+        "load",
+        "checks",
+        "end",
+        "all",
+    }
     with pytest.raises(KeyError, match="there are double, affine"):
         record.check("nothing")
 
@@ -303,7 +384,8 @@ def test_the_hash_changes_with_the_cells_and_with_the_checks(questions: ProblemS
 
 def test_no_expected_value_stands_in_a_record(grade: Any) -> None:
     record = grade(
-        "import numpy as np", *[f"def {name}(*args):\n    return 0.0" for name in ("double", "affine", "recur")]
+        "import numpy as np",
+        *[f"def {name}(*args):\n    return 0.0" for name in ("double", "affine", "recur")],
     )
     text = " ".join(check.message for check in record.checks)
     assert "e-" not in text and "." in text
@@ -322,17 +404,27 @@ def test_a_check_that_fails_itself_is_reported_to_the_instructor(
     examine: Any, says: str, questions: ProblemSet, box: Sandbox
 ) -> None:
     checks = (dataclasses.replace(questions.checks[3], examine=examine), questions.checks[0])
-    record = judge.grade([HONEST], dataclasses.replace(questions, checks=checks), seed="s", isolation=box)
+    record = judge.grade(
+        [HONEST], dataclasses.replace(questions, checks=checks), seed="s", isolation=box
+    )
     assert record.check("derivative").status == "error" and record.score == 1
-    assert any("the check derivative failed itself" in note and says in note for note in record.notes)
+    assert any(
+        "the check derivative failed itself" in note and says in note for note in record.notes
+    )
 
 
-@pytest.mark.parametrize(("credit", "score"), [(0.25, 0.5), (7.0, 2.0), (-1.0, 0.0), (float("nan"), 0.0)])
+@pytest.mark.parametrize(
+    ("credit", "score"), [(0.25, 0.5), (7.0, 2.0), (-1.0, 0.0), (float("nan"), 0.0)]
+)
 def test_a_score_lies_between_nothing_and_the_points(
     credit: float, score: float, questions: ProblemSet, box: Sandbox
 ) -> None:
-    check = dataclasses.replace(questions.checks[3], examine=lambda call, rng: Verdict(Status.WRONG, "", credit))
-    record = judge.grade([HONEST], dataclasses.replace(questions, checks=(check,)), seed="s", isolation=box)
+    check = dataclasses.replace(
+        questions.checks[3], examine=lambda call, rng: Verdict(Status.WRONG, "", credit)
+    )
+    record = judge.grade(
+        [HONEST], dataclasses.replace(questions, checks=(check,)), seed="s", isolation=box
+    )
     assert record.score == score
 
 
@@ -345,17 +437,25 @@ def test_a_function_of_the_judge_raises_in_the_students_code_what_it_raised(
 
         return Verdict(Status.PASSED, str(call(refuse, 7.0)), 1.0)
 
-    cell = "def derivative(f, x):\n    try:\n        f(x)\n    except ValueError as error:\n        return str(error)"
+    cell = (
+        "def derivative(f, x):\n    try:\n        f(x)\n    except ValueError as error:\n        "
+        "return str(error)"
+    )
     checks = (dataclasses.replace(questions.checks[3], examine=examine),)
-    record = judge.grade([cell], dataclasses.replace(questions, checks=checks), seed="s", isolation=box)
+    record = judge.grade(
+        [cell], dataclasses.replace(questions, checks=checks), seed="s", isolation=box
+    )
     assert record.checks[0].message == "not 7"
 
 
-def test_functions_can_be_handed_to_and_fro_and_objects_stay_themselves(questions: ProblemSet, box: Sandbox) -> None:
+def test_functions_can_be_handed_to_and_fro_and_objects_stay_themselves(
+    questions: ProblemSet, box: Sandbox
+) -> None:
     def examine(call: Any, rng: Any) -> Any:
         make, cache = call(None, 2.0)
         answers = [make(5.0), make(7.0)]  # a function of the student's
-        answers.append(call(lambda x: make(x) + 1, cache))  # ours, which calls the student's again from within the call
+        # ours, which calls the student's again from within the call
+        answers.append(call(lambda x: make(x) + 1, cache))
         return Verdict(Status.PASSED, repr([float(a) for a in answers]), 1.0)
 
     cell = (
@@ -365,7 +465,9 @@ def test_functions_can_be_handed_to_and_fro_and_objects_stay_themselves(question
         "    assert type(x) is Cache\n    return f(x.x)"
     )
     checks = (dataclasses.replace(questions.checks[3], examine=examine),)
-    record = judge.grade([cell], dataclasses.replace(questions, checks=checks), seed="s", isolation=box)
+    record = judge.grade(
+        [cell], dataclasses.replace(questions, checks=checks), seed="s", isolation=box
+    )
     assert record.checks[0].message == "[10.0, 14.0, 5.0]", record.to_json()
 
 

@@ -32,14 +32,24 @@ def write(root: Path, name: str = "first", source: str = SOURCE) -> Path:
     return root
 
 
-def test_a_problem_set_is_found_by_name_and_by_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_problem_set_is_found_by_name_and_by_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     root = write(tmp_path)
     by_name = problem_set.load("first", root)
-    assert by_name.name == "first" and by_name.packages == ("numpy",) and [c.name for c in by_name.checks] == ["a"]
+    assert (
+        by_name.name == "first"
+        and by_name.packages == ("numpy",)
+        and [c.name for c in by_name.checks] == ["a"]
+    )
     assert by_name.release == root / "exercises" / "first" / "first.ipynb"
     assert by_name.folder == root / "solutions" / "first"
     by_path = problem_set.load(root / "solutions" / "first")
-    assert (by_path.name, by_path.folder, by_path.digest) == (by_name.name, by_name.folder, by_name.digest)
+    assert (by_path.name, by_path.folder, by_path.digest) == (
+        by_name.name,
+        by_name.folder,
+        by_name.digest,
+    )
     monkeypatch.chdir(root)
     assert problem_set.load("first").folder == by_name.folder
 
@@ -66,7 +76,8 @@ def test_a_change_of_a_package_that_the_checks_import_changes_the_digest(
     assert problem_set.load("first", root).digest != before
 
 
-@pytest.mark.parametrize("package", ["numpy", "yaml"])  # yaml comes from a distribution of another name, pyyaml
+# yaml comes from a distribution of another name, pyyaml
+@pytest.mark.parametrize("package", ["numpy", "yaml"])
 def test_another_version_of_a_package_that_the_checks_import_changes_the_digest(
     package: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -86,7 +97,9 @@ def test_another_version_of_a_package_that_the_checks_import_changes_the_digest(
 
 def test_a_name_that_is_not_there_is_answered_with_those_that_are(tmp_path: Path) -> None:
     root = write(write(tmp_path), "second-one")
-    with pytest.raises(ProblemSetError, match="no problem set 'third'.* there are first, second-one"):
+    with pytest.raises(
+        ProblemSetError, match="no problem set 'third'.* there are first, second-one"
+    ):
         problem_set.load("third", root)
     with pytest.raises(ProblemSetError, match="holds none; run from the course's root"):
         problem_set.load("third", tmp_path / "elsewhere")
@@ -108,10 +121,15 @@ def test_two_problem_sets_keep_their_modules_apart(tmp_path: Path) -> None:
         ("CHECKS = [1]\nPACKAGES = 'numpy'", "must define PACKAGES as a list or a tuple, got str"),
         ("CHECKS = []\nPACKAGES = ()", "CHECKS is empty"),
         ("CHECKS = [1]\nPACKAGES = ()", "must hold verdict.Check objects, got int"),
-        (SOURCE.replace('"numpy"', '"no-such-package"'), "'no-such-package', which is not installed"),
+        (
+            SOURCE.replace('"numpy"', '"no-such-package"'),
+            "'no-such-package', which is not installed",
+        ),
     ],
 )
-def test_a_file_that_is_no_problem_set_is_refused(tmp_path: Path, source: str, complaint: str) -> None:
+def test_a_file_that_is_no_problem_set_is_refused(
+    tmp_path: Path, source: str, complaint: str
+) -> None:
     with pytest.raises(ProblemSetError, match=complaint):
         problem_set.load("first", write(tmp_path, source=source))
 
@@ -131,7 +149,9 @@ def check(name: str = "a", **changes: Any) -> Check:
 
 def validate(*checks: Check) -> None:
     """Look over a problem set of these checks."""
-    problem_set.validate_checks(problem_set.ProblemSet("set", checks, ("numpy",), Path("solutions/set"), ""))
+    problem_set.validate_checks(
+        problem_set.ProblemSet("set", checks, ("numpy",), Path("solutions/set"), "")
+    )
 
 
 def wrong(id: str, function: Any) -> Misconception:
@@ -155,8 +175,14 @@ def fails(x: Any) -> Any:
         ([check(needs=("a",))], "in a circle: a -> a"),
         ([check(cases=None)], "give cases and expected, or examine"),
         ([check(cases=lambda rng: [])], "cases gives no case"),
-        ([check(misconceptions=(wrong("m", lambda x: x), wrong("m", lambda x: -x)))], "'m' stands there 2 times"),
-        ([check(misconceptions=(wrong("m", lambda x: x + 1),))], "'m' gives the same numbers as 'the reference'"),
+        (
+            [check(misconceptions=(wrong("m", lambda x: x), wrong("m", lambda x: -x)))],
+            "'m' stands there 2 times",
+        ),
+        (
+            [check(misconceptions=(wrong("m", lambda x: x + 1),))],
+            "'m' gives the same numbers as 'the reference'",
+        ),
         (
             [check(misconceptions=(wrong("m", lambda x: 2 * x), wrong("n", lambda x: x + x)))],
             "'n' gives the same numbers as 'm' in every case",
@@ -184,7 +210,9 @@ def test_checks_are_put_after_those_they_need() -> None:
         check("first"),
         check("free"),
     )
-    ordered = [c.name for c in problem_set.ProblemSet("s", checks, (), Path(), "").in_order_of_need()]
+    ordered = [
+        c.name for c in problem_set.ProblemSet("s", checks, (), Path(), "").in_order_of_need()
+    ]
     assert sorted(ordered) == ["first", "free", "last", "middle"]
     assert ordered.index("first") < ordered.index("middle") < ordered.index("last")
 
@@ -203,7 +231,9 @@ def test_limits_are_given_by_the_packages_unless_the_problem_set_gives_them(tmp_
         "both", write(tmp_path, "both", SOURCE.replace('PACKAGES = ("numpy",)', both))
     ).limits == Limits(memory=6 << 30)
     own = SOURCE + "LIMITS = {'memory': 1 << 30, 'processes': 8}\n"
-    assert problem_set.load("own", write(tmp_path, "own", own)).limits == Limits(memory=1 << 30, processes=8)
+    assert problem_set.load("own", write(tmp_path, "own", own)).limits == Limits(
+        memory=1 << 30, processes=8
+    )
 
 
 @pytest.mark.parametrize(
@@ -211,8 +241,14 @@ def test_limits_are_given_by_the_packages_unless_the_problem_set_gives_them(tmp_
     [
         ("[('memory', 1 << 30)]", "LIMITS must be a dict such as"),
         ("{'ram': 1 << 30}", "LIMITS has no 'ram'; there are memory, processes, scratch"),
-        ("{'memory': 2}", "LIMITS\\['memory'\\] must be a whole number of at least 134,217,728, got 2"),
-        ("{'processes': True}", "LIMITS\\['processes'\\] must be a whole number of at least 1, got True"),
+        (
+            "{'memory': 2}",
+            "LIMITS\\['memory'\\] must be a whole number of at least 134,217,728, got 2",
+        ),
+        (
+            "{'processes': True}",
+            "LIMITS\\['processes'\\] must be a whole number of at least 1, got True",
+        ),
         ("{'scratch': 1e9}", "LIMITS\\['scratch'\\] must be a whole number"),
     ],
 )
@@ -221,7 +257,9 @@ def test_limits_that_cannot_be_are_refused(tmp_path: Path, limits: str, message:
         problem_set.load("first", write(tmp_path, source=SOURCE + f"LIMITS = {limits}\n"))
 
 
-def test_a_requirement_that_is_missing_is_named_with_what_requires_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_requirement_that_is_missing_is_named_with_what_requires_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     there = mounts.distribution
 
     def distribution(name: str) -> Any:
@@ -231,6 +269,7 @@ def test_a_requirement_that_is_missing_is_named_with_what_requires_it(monkeypatc
 
     monkeypatch.setattr(mounts, "distribution", distribution)
     with pytest.raises(
-        ProblemSetError, match="PACKAGES names 'torch', which requires 'sympy', and that is not installed"
+        ProblemSetError,
+        match="PACKAGES names 'torch', which requires 'sympy', and that is not installed",
     ):
         problem_set.limits_for(("numpy", "torch"), {}, "first")

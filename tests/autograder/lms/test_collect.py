@@ -28,7 +28,13 @@ PEOPLE = {
     "44": DECOMPOSED,
     "52": "Late Comer",
 }
-WORK = {"7": (RIGHT, 3.0), "12": (ADDS, 1.0), "31": (RIGHT, 3.0), "44": (ADDS, 1.0), "52": (EMPTY, 0.0)}
+WORK = {
+    "7": (RIGHT, 3.0),
+    "12": (ADDS, 1.0),
+    "31": (RIGHT, 3.0),
+    "44": (ADDS, 1.0),
+    "52": (EMPTY, 0.0),
+}
 
 
 def text(root, sources):
@@ -51,7 +57,11 @@ def make_zip(path, files, date=(2026, 3, 1, 11, 0, 0)):
 def submitted(root):
     """Path under submitted/ -> text, of all files there."""
     folder = root / "submitted"
-    return {path.relative_to(folder).as_posix(): path.read_text() for path in folder.rglob("*") if path.is_file()}
+    return {
+        path.relative_to(folder).as_posix(): path.read_text()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
 
 
 def gather(root, *zips, **options):
@@ -73,7 +83,9 @@ def moodle_zip(root, flat=False):
 
 def canvas_zip(root):
     files = {
-        f"name{number}_{'LATE_' if number == '52' else ''}{number}_9{number}_tiny-1.ipynb": text(root, WORK[number][0])
+        f"name{number}_{'LATE_' if number == '52' else ''}{number}_9{number}_tiny-1.ipynb": text(
+            root, WORK[number][0]
+        )
         for number in PEOPLE
     }
     return make_zip(root / "canvas.zip", files)
@@ -95,7 +107,9 @@ def test_round_trip_through_moodle_and_canvas(tiny_course, empty_gradebook, monk
     monkeypatch.setenv("COLUMNS", "200")
     moodle_zip(tiny_course)
     rows = [(f"Participant {number}", name, "", "3.00") for number, name in PEOPLE.items()]
-    (tiny_course / "moodle.csv").write_text(table([("Identifier", "Full name", "Grade", "Maximum Grade"), *rows]))
+    (tiny_course / "moodle.csv").write_text(
+        table([("Identifier", "Full name", "Grade", "Maximum Grade"), *rows])
+    )
     assert call("collect", "tiny", "moodle.zip").exit_code == 0
     assert call("run", "tiny").exit_code == 0
     exported = call("export", "moodle", "tiny", "--worksheet", "moodle.csv", "--out", "filled.csv")
@@ -107,24 +121,41 @@ def test_round_trip_through_moodle_and_canvas(tiny_course, empty_gradebook, monk
     # The same class at Canvas, where the notebooks have not changed: nothing is graded anew.
     canvas_zip(tiny_course)
     rows = [(name, number, "", "") for number, name in PEOPLE.items()]
-    (tiny_course / "canvas.csv").write_text(table([("Student", "ID", "Section", "tiny (5)"), *rows]))
+    (tiny_course / "canvas.csv").write_text(
+        table([("Student", "ID", "Section", "tiny (5)"), *rows])
+    )
     again = call("collect", "tiny", "canvas.zip")
-    assert again.exit_code == 0 and "5 unchanged" in again.stdout and "late, says Canvas: 52" in again.stdout
-    assert call("export", "canvas", "tiny", "--worksheet", "canvas.csv", "--out", "filled.csv").exit_code == 0
+    assert (
+        again.exit_code == 0
+        and "5 unchanged" in again.stdout
+        and "late, says Canvas: 52" in again.stdout
+    )
+    assert (
+        call(
+            "export", "canvas", "tiny", "--worksheet", "canvas.csv", "--out", "filled.csv"
+        ).exit_code
+        == 0
+    )
     filled = list(csv.reader(io.StringIO((tiny_course / "filled.csv").read_text())))
     assert [row[3] for row in filled[1:]] == [f"{score:g}" for _, score in WORK.values()]
 
 
 def test_moodle_in_one_folder_gives_the_same_as_in_many(tiny_course):
     gather(tiny_course, moodle_zip(tiny_course, flat=True))
-    assert submitted(tiny_course) == {f"{n}/tiny/tiny.ipynb": text(tiny_course, w) for n, (w, _) in WORK.items()}
+    assert submitted(tiny_course) == {
+        f"{n}/tiny/tiny.ipynb": text(tiny_course, w) for n, (w, _) in WORK.items()
+    }
 
 
 def test_zips_of_folders_and_of_files_bear_the_students_own_names(tiny_course):
     mine, yours = text(tiny_course, RIGHT), text(tiny_course, ADDS)
     for k, files in enumerate(
         (
-            {"ann/tiny.ipynb": mine, "bo li/tiny/work.ipynb": yours, "__MACOSX/ann/._tiny.ipynb": "x"},
+            {
+                "ann/tiny.ipynb": mine,
+                "bo li/tiny/work.ipynb": yours,
+                "__MACOSX/ann/._tiny.ipynb": "x",
+            },
             {"hw/ann.ipynb": mine, "hw/bo li.ipynb": yours},
             {"ann.ipynb": mine, "bo li.ipynb": yours, ".ipynb_checkpoints/x.ipynb": "x"},
             {"hw\\ann\\a.ipynb": mine, "hw\\bo li\\b.ipynb": yours},
@@ -132,11 +163,14 @@ def test_zips_of_folders_and_of_files_bear_the_students_own_names(tiny_course):
     ):
         shutil.rmtree(tiny_course / "submitted", ignore_errors=True)
         found = gather(tiny_course, make_zip(tiny_course / f"{k}.zip", files))
-        assert submitted(tiny_course) == {"ann/tiny/tiny.ipynb": mine, "bo li/tiny/tiny.ipynb": yours}
+        assert submitted(tiny_course) == {
+            "ann/tiny/tiny.ipynb": mine,
+            "bo li/tiny/tiny.ipynb": yours,
+        }
         assert (found.left_out, found.passed_over) == ([], [])
-    assert reasons(gather(tiny_course, make_zip(tiny_course / "one.zip", {"tiny.ipynb": mine}))) == {
-        "one.zip: tiny.ipynb": "its name says no student; put it into a folder that does"
-    }
+    assert reasons(
+        gather(tiny_course, make_zip(tiny_course / "one.zip", {"tiny.ipynb": mine}))
+    ) == {"one.zip: tiny.ipynb": "its name says no student; put it into a folder that does"}
 
 
 def test_newest_attempt_counts_and_a_choice_that_is_not_clear_is_left_to_people(tiny_course):
@@ -158,11 +192,18 @@ def test_newest_attempt_counts_and_a_choice_that_is_not_clear_is_left_to_people(
         "bob_2_41_plot.ipynb": "bob_2_40_work.ipynb counts",
         "bob_2_41_report.pdf": "it is no notebook",
     }
-    assert "2 notebooks were handed in (cay_3_50_first.ipynb, cay_3_51_second.ipynb)" in reasons(found)["3"]
+    assert (
+        "2 notebooks were handed in (cay_3_50_first.ipynb, cay_3_51_second.ipynb)"
+        in reasons(found)["3"]
+    )
     assert reasons(found)["4"] == "no notebook was handed in; there is dan_4_60_notes.txt"
     # In Moodle's folder of one student only the names tell.
     folder = "Ann_1_assignsubmission_file"
-    files = {f"{folder}/tiny (1).ipynb": old, f"{folder}/tiny (10).ipynb": new, f"{folder}/tiny.ipynb": old}
+    files = {
+        f"{folder}/tiny (1).ipynb": old,
+        f"{folder}/tiny (10).ipynb": new,
+        f"{folder}/tiny.ipynb": old,
+    }
     shutil.rmtree(tiny_course / "submitted")
     gather(tiny_course, make_zip(tiny_course / "moodle.zip", files))
     assert submitted(tiny_course) == {"1/tiny/tiny.ipynb": new}
@@ -176,18 +217,28 @@ def test_a_student_cannot_hand_in_for_another_by_the_name_of_a_file(tiny_course)
         "Mal_8_assignsubmission_file_y_1_assignsubmission_file_tiny.ipynb": mine,
     }
     gather(tiny_course, make_zip(tiny_course / "moodle.zip", files))
-    assert submitted(tiny_course) == {f"{n}/tiny/tiny.ipynb": t for n, t in (("9", mine), ("1", theirs), ("8", mine))}
+    assert submitted(tiny_course) == {
+        f"{n}/tiny/tiny.ipynb": t for n, t in (("9", mine), ("1", theirs), ("8", mine))
+    }
     # At Canvas she may call herself "eve_1"; "1_tiny.ipynb" is a name that an honest student gives.
     shutil.rmtree(tiny_course / "submitted")
-    files = {"eve_1_9_77_tiny.ipynb": mine, "ann_1_20_tiny.ipynb": theirs, "bob_2_30_1_tiny.ipynb": theirs}
+    files = {
+        "eve_1_9_77_tiny.ipynb": mine,
+        "ann_1_20_tiny.ipynb": theirs,
+        "bob_2_30_1_tiny.ipynb": theirs,
+    }
     found = gather(tiny_course, make_zip(tiny_course / "canvas.zip", files))
     assert submitted(tiny_course) == {"1/tiny/tiny.ipynb": theirs, "2/tiny/tiny.ipynb": theirs}
-    assert list(reasons(found).values()) == ["its name can be read in two ways, and the student 1 has another name"]
+    assert list(reasons(found).values()) == [
+        "its name can be read in two ways, and the student 1 has another name"
+    ]
 
 
 def test_zip_in_a_zip_is_looked_into_once(tiny_course):
     mine = text(tiny_course, RIGHT)
-    inner = make_zip(tiny_course / "inner.zip", {"work/tiny.ipynb": mine, "work/data.csv": "1"}).read_bytes()
+    inner = make_zip(
+        tiny_course / "inner.zip", {"work/tiny.ipynb": mine, "work/data.csv": "1"}
+    ).read_bytes()
     deep = make_zip(tiny_course / "deep.zip", {"inner.zip": inner}).read_bytes()
     files = {
         "A_1_assignsubmission_file_/w.zip": inner,
@@ -196,7 +247,10 @@ def test_zip_in_a_zip_is_looked_into_once(tiny_course):
     }
     found = gather(tiny_course, make_zip(tiny_course / "all.zip", files))
     assert submitted(tiny_course) == {"1/tiny/tiny.ipynb": mine}
-    assert reasons(found)["B_2_assignsubmission_file_/w.zip/inner.zip"] == "it is a zip in a zip in a zip"
+    assert (
+        reasons(found)["B_2_assignsubmission_file_/w.zip/inner.zip"]
+        == "it is a zip in a zip in a zip"
+    )
     assert "is no zip, or is damaged" in reasons(found)["C_3_assignsubmission_file_/w.zip"]
 
 
@@ -222,7 +276,9 @@ def test_hostile_entries_are_listed_and_never_written(tiny_course):
         path = make_zip(tiny_course / "all.zip", files)
     found = gather(tiny_course, path)
     assert submitted(tiny_course) == {"ann/tiny/tiny.ipynb": mine}
-    assert sorted(tiny_course.parent.rglob("*evil*")) == before and not os.path.exists("/etc/evil.ipynb")
+    assert sorted(tiny_course.parent.rglob("*evil*")) == before and not os.path.exists(
+        "/etc/evil.ipynb"
+    )
     said = reasons(found)
     for name, reason in {
         "all.zip: ../../evil.ipynb": "its path leads out of the zip",
@@ -248,7 +304,10 @@ def test_zip_that_unpacks_to_far_more_than_its_size_is_stopped(tiny_course, monk
 
 def test_encrypted_and_damaged_entries_cost_nobody_else(tiny_course):
     mine = text(tiny_course, RIGHT)
-    path = make_zip(tiny_course / "all.zip", {"ann/tiny.ipynb": mine, "bob/tiny.ipynb": mine, "cay/tiny.ipynb": mine})
+    path = make_zip(
+        tiny_course / "all.zip",
+        {"ann/tiny.ipynb": mine, "bob/tiny.ipynb": mine, "cay/tiny.ipynb": mine},
+    )
     content = bytearray(path.read_bytes())
     with zipfile.ZipFile(path) as archive:
         bob, cay = archive.getinfo("bob/tiny.ipynb"), archive.getinfo("cay/tiny.ipynb")
@@ -262,21 +321,30 @@ def test_encrypted_and_damaged_entries_cost_nobody_else(tiny_course):
     assert reasons(found)["all.zip: cay/tiny.ipynb"] == "it is encrypted"
     assert reasons(found)["bob/tiny.ipynb"].startswith("it is damaged")
     path.write_bytes(content[: len(content) // 2])
-    with pytest.raises(CollectError, match="all.zip is no zip, or is damaged .* Nothing was collected"):
+    with pytest.raises(
+        CollectError, match="all.zip is no zip, or is damaged .* Nothing was collected"
+    ):
         gather(tiny_course, path)
 
 
 def test_names_in_utf8_are_read_whether_the_zip_says_so_or_not(tiny_course):
-    path = make_zip(tiny_course / "all.zip", {"李小龙/tiny.ipynb": "a", f"{DECOMPOSED}/tiny.ipynb": "b"})
+    path = make_zip(
+        tiny_course / "all.zip", {"李小龙/tiny.ipynb": "a", f"{DECOMPOSED}/tiny.ipynb": "b"}
+    )
     content = bytearray(path.read_bytes())
-    for signature, offset in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):  # take the mark of UTF-8 away
+    # take the mark of UTF-8 away
+    for signature, offset in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
         at = -1
         while (at := content.find(signature, at + 1)) >= 0:
             struct.pack_into("<H", content, at + offset, 0)
     path.write_bytes(content)
-    (tiny_course / "submitted" / DECOMPOSED / "tiny").mkdir(parents=True)  # as a Mac may have written it before
+    # as a Mac may have written it before
+    (tiny_course / "submitted" / DECOMPOSED / "tiny").mkdir(parents=True)
     assert [kept.student for kept in gather(tiny_course, path).kept] == ["Zoé Müller", "李小龙"]
-    assert submitted(tiny_course) == {"李小龙/tiny/tiny.ipynb": "a", f"{DECOMPOSED}/tiny/tiny.ipynb": "b"}
+    assert submitted(tiny_course) == {
+        "李小龙/tiny/tiny.ipynb": "a",
+        f"{DECOMPOSED}/tiny/tiny.ipynb": "b",
+    }
     # A name in code page 437, which holds no UTF-8, is what it always was.
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("xx/tiny.ipynb", "c")
@@ -288,12 +356,16 @@ def test_earlier_submission_is_kept_beside_the_new_one(tiny_course):
     first, second, third = (text(tiny_course, work) for work in (EMPTY, ADDS, RIGHT))
     folder = "ann/tiny"
     one, two, three = (
-        make_zip(tiny_course / f"{k}.zip", {"ann/tiny.ipynb": work}) for k, work in enumerate((first, second, third))
+        make_zip(tiny_course / f"{k}.zip", {"ann/tiny.ipynb": work})
+        for k, work in enumerate((first, second, third))
     )
     assert gather(tiny_course, one, times=True).kept[0].how == "new"
     assert submitted(tiny_course)[f"{folder}/timestamp.txt"].startswith("2026-03-01 ")
     before = submitted(tiny_course)
-    assert gather(tiny_course, two, dry_run=True).kept[0].how == "replaced" and submitted(tiny_course) == before
+    assert (
+        gather(tiny_course, two, dry_run=True).kept[0].how == "replaced"
+        and submitted(tiny_course) == before
+    )
     assert gather(tiny_course, two).kept[0].how == "replaced"
     # The time of the first submission is not that of the second.
     assert submitted(tiny_course) == {
@@ -304,7 +376,9 @@ def test_earlier_submission_is_kept_beside_the_new_one(tiny_course):
     found = gather(tiny_course, one, three)
     assert found.passed_over == [("ann/tiny.ipynb", "2.zip has one of ann too")]
     assert submitted(tiny_course)[f"{folder}/.earlier/2-tiny.ipynb"] == second
-    assert gather(tiny_course, three).kept[0].how == "unchanged" and len(submitted(tiny_course)) == 4
+    assert (
+        gather(tiny_course, three).kept[0].how == "unchanged" and len(submitted(tiny_course)) == 4
+    )
     assert Course.load(tiny_course).students("tiny") == ["ann"]
 
 
@@ -320,7 +394,9 @@ def test_write_that_fails_leaves_the_earlier_submission(tiny_course, monkeypatch
         replace(source, target)
 
     monkeypatch.setattr(os, "replace", full)
-    with pytest.raises(StoreError, match="ann/tiny/tiny.ipynb cannot be written: No space left") as refusal:
+    with pytest.raises(
+        StoreError, match="ann/tiny/tiny.ipynb cannot be written: No space left"
+    ) as refusal:
         gather(tiny_course, make_zip(tiny_course / "2.zip", {"ann/tiny.ipynb": second}))
     assert refusal.value.__notes__ == ["0 of 1 students have their notebook there by now."]
     assert submitted(tiny_course)["ann/tiny/tiny.ipynb"] == first
@@ -331,16 +407,25 @@ def test_folders_can_bear_the_names_of_a_table_or_of_a_worksheet(tiny_course, mo
     monkeypatch.chdir(tiny_course)
     monkeypatch.setenv("COLUMNS", "200")
     moodle_zip(tiny_course)
-    rows = [(f"Participant {n}", name, f"s{n}@example.org") for n, name in PEOPLE.items() if n != "52"]
-    (tiny_course / "moodle.csv").write_text(table([("Identifier", "Full name", "Email address"), *rows]))
+    rows = [
+        (f"Participant {n}", name, f"s{n}@example.org") for n, name in PEOPLE.items() if n != "52"
+    ]
+    (tiny_course / "moodle.csv").write_text(
+        table([("Identifier", "Full name", "Email address"), *rows])
+    )
     refused = call("collect", "tiny", "moodle.zip", "--names", "moodle.csv")
     assert refused.exit_code == 2 and "--student-column" in refused.stderr
     by_mail = ("--names", "moodle.csv", "--student-column", "Email address")
     result = call("collect", "tiny", "moodle.zip", *by_mail, "--dry-run")
-    assert "submitted/s7@example.org/tiny" in result.stdout and not (tiny_course / "submitted").exists()
+    assert (
+        "submitted/s7@example.org/tiny" in result.stdout
+        and not (tiny_course / "submitted").exists()
+    )
     result = call("collect", "tiny", "moodle.zip", *by_mail)
     assert result.exit_code == 1 and "the table of names does not name '52'" in result.stdout
-    assert Course.load(tiny_course).students("tiny") == [f"s{n}@example.org" for n in ("12", "31", "44", "7")]
+    assert Course.load(tiny_course).students("tiny") == [
+        f"s{n}@example.org" for n in ("12", "31", "44", "7")
+    ]
     for wrong, said in (
         ("who,folder\na,x\nb,x\n", "has 2 rows for the folder 'x'"),
         ("who,folder\na,x\nA,y\n", "calls 'A' both 'x' and 'y'"),
@@ -373,7 +458,10 @@ def test_a_class_is_never_taken_for_one_student(tiny_course):
     files["late.ipynb"] = text(tiny_course, ADDS)
     found = gather(tiny_course, make_zip(tiny_course / "class.zip", files))
     assert [kept.student for kept in found.kept] == ["late"]
-    assert "3 folders below it hold a tiny.ipynb each: are they 3 students?" in reasons(found)["class.zip: HW1"]
+    assert (
+        "3 folders below it hold a tiny.ipynb each: are they 3 students?"
+        in reasons(found)["class.zip: HW1"]
+    )
 
 
 def test_attempts_and_hidden_copies_of_one_student_are_no_class(tiny_course):
@@ -384,4 +472,6 @@ def test_attempts_and_hidden_copies_of_one_student_are_no_class(tiny_course):
         "bob/tiny.ipynb": text(tiny_course, RIGHT),
     }
     found = gather(tiny_course, make_zip(tiny_course / "class.zip", files))
-    assert "bob" in [kept.student for kept in found.kept] and "are they" not in " ".join(reasons(found).values())
+    assert "bob" in [kept.student for kept in found.kept] and "are they" not in " ".join(
+        reasons(found).values()
+    )

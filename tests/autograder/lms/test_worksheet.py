@@ -23,7 +23,8 @@ CANVAS = (
     '"Student, Test",104,,,B,,,\r\n'
 )
 MOODLE = (
-    "\ufeffIdentifier,Full name,Email address,Status,Grade,Maximum Grade,Grade can be changed,Last modified (grade)\n"
+    "\ufeffIdentifier,Full name,Email address,Status,Grade,Maximum Grade,Grade can be changed,Last "
+    "modified (grade)\n"
     'Participant 7,"Ann ""Andy"" Doe",ann@example.org,Submitted,,3.00,Yes,-\n'
     "Participant 12,李小龙,bob@example.org,Submitted,,3.00,Yes,-\n"
 )
@@ -34,7 +35,9 @@ def rows(text):
 
 
 def test_canvas_column_is_filled_and_nothing_else_changes():
-    filled = fill_canvas(CANVAS, "tiny", [Score("ann", 2.0, 3), Score("cay", 1 / 3, 3)], column="Tiny problems")
+    filled = fill_canvas(
+        CANVAS, "tiny", [Score("ann", 2.0, 3), Score("cay", 1 / 3, 3)], column="Tiny problems"
+    )
     before, after = rows(CANVAS), rows(filled.text)
     assert [row[6] for row in after] == ["Tiny problems (12)", "3", "2", "EX", "0.33", ""]
     for row in (*before, *after):
@@ -46,24 +49,33 @@ def test_canvas_column_is_filled_and_nothing_else_changes():
 
 def test_canvas_matches_by_whichever_of_its_ids_the_folders_bear():
     for names in (["s1", "s3"], ["101", "103"], ["ANN", "cay"]):
-        filled = fill_canvas(CANVAS, "tiny", [Score(name, 3, 3) for name in names], column="Tiny problems (12)")
+        filled = fill_canvas(
+            CANVAS, "tiny", [Score(name, 3, 3) for name in names], column="Tiny problems (12)"
+        )
         assert [row[6] for row in rows(filled.text)][2:5] == ["3", "EX", "3"]
-    # 102 is an id, and somebody else's folder may be called s2: the column with more matches decides, or the instructor.
+    # 102 is an id, and somebody else's folder may be called s2: the column with more matches
+    # decides, or the instructor.
     both = [Score("102", 1, 3), Score("s1", 2, 3), Score("s3", 3, 3)]
     filled = fill_canvas(CANVAS, "tiny", both, column="Tiny problems")
     assert filled.unmatched == ["102"] and filled.entered == ["s1", "s3"]
-    assert fill_canvas(CANVAS.replace("EX", ""), "tiny", both, column="Tiny problems", key="ID").entered == ["102"]
+    assert fill_canvas(
+        CANVAS.replace("EX", ""), "tiny", both, column="Tiny problems", key="ID"
+    ).entered == ["102"]
 
 
 def test_accents_match_however_they_are_put_together():
     composed, apart = (unicodedata.normalize(form, "Zoé") for form in ("NFC", "NFD"))
     for folder, cell in ((composed, apart), (apart, composed)):
-        filled = fill_canvas(CANVAS.replace("ann", cell), "tiny", [Score(folder, 2, 3)], column="Tiny problems")
+        filled = fill_canvas(
+            CANVAS.replace("ann", cell), "tiny", [Score(folder, 2, 3)], column="Tiny problems"
+        )
         assert filled.entered == [folder] and cell in filled.text
 
 
 def test_nobody_is_dropped_in_silence():
-    filled = fill_canvas(CANVAS, "tiny", [Score("ann", 2, 3), Score("dan", 3, 3)], column="Tiny problems")
+    filled = fill_canvas(
+        CANVAS, "tiny", [Score("ann", 2, 3), Score("dan", 3, 3)], column="Tiny problems"
+    )
     assert filled.unmatched == ["dan"]
     incomplete = [Score("ann", 2, 4, complete=False)]
     assert fill_canvas(CANVAS, "tiny", incomplete, column="Tiny problems").notes == (
@@ -87,7 +99,11 @@ def test_nobody_is_dropped_in_silence():
             {"column": "Tiny problems"},
             "two rows of the worksheet fit 'ann'",
         ),
-        (CANVAS.replace("ann", "x"), {"column": "Tiny problems"}, "no row fits a student of the gradebook ('ann' ...)"),
+        (
+            CANVAS.replace("ann", "x"),
+            {"column": "Tiny problems"},
+            "no row fits a student of the gradebook ('ann' ...)",
+        ),
         (
             "name;points\nann;3\n",
             {},
@@ -104,22 +120,35 @@ def test_what_cannot_be_filled_is_refused_with_a_reason(text, options, said):
 
 
 def test_who_is_excused_in_canvas_stays_so():
-    filled = fill_canvas(CANVAS, "tiny", [Score("ann", 2, 3), Score("bob", 3, 3)], column="Tiny problems")
+    filled = fill_canvas(
+        CANVAS, "tiny", [Score("ann", 2, 3), Score("bob", 3, 3)], column="Tiny problems"
+    )
     assert [row[6] for row in rows(filled.text)][2:5] == ["2", "EX", "1"]
     assert (filled.entered, filled.unmatched) == (["ann"], [])
     assert filled.notes == ("excused in the worksheet, and left so: bob",)
 
 
 def test_a_worksheet_with_semicolons_keeps_them():
-    text = CANVAS.replace("Doe, Ann", "Doe Ann").replace("A, morning", "A").replace("Student, Test", "Test")
+    text = (
+        CANVAS.replace("Doe, Ann", "Doe Ann")
+        .replace("A, morning", "A")
+        .replace("Student, Test", "Test")
+    )
     text = text.replace('"', "").replace(",", ";")
     filled = fill_canvas(text, "tiny", [Score("ann", 2.5, 3)], column="Tiny problems")
     assert "Doe Ann;101;s1;ann;A;4.5;2.5;90\r\n" in filled.text
-    # A title with more commas than there are columns, and a cell with another end of line than the file.
+    # A title with more commas than there are columns, and a cell with another end of line than the
+    # file.
     title = '"Tiny problems, one, two, three, four, five, six, seven (12)"'
-    text = text.replace("Tiny problems (12)", title).replace("\r\n", "\n").replace(";90\n", ';"9\r\n0"\n')
+    text = (
+        text.replace("Tiny problems (12)", title)
+        .replace("\r\n", "\n")
+        .replace(";90\n", ';"9\r\n0"\n')
+    )
     filled = fill_canvas(text, "tiny", [Score("ann", 2.5, 3)], column=title.strip('"'))
-    assert 'Doe Ann;101;s1;ann;A;4.5;2.5;"9\r\n0"\n' in filled.text and filled.text.count("\r\n") == 1
+    assert (
+        'Doe Ann;101;s1;ann;A;4.5;2.5;"9\r\n0"\n' in filled.text and filled.text.count("\r\n") == 1
+    )
 
 
 def test_moodle_worksheet_is_filled_by_its_participants():
@@ -132,30 +161,44 @@ def test_moodle_worksheet_is_filled_by_its_participants():
 
 def test_moodle_in_another_language_is_filled_by_naming_the_columns():
     german = (
-        MOODLE.replace("Identifier", "ID").replace("Participant", "Teilnehmer/in").replace(",Grade,", ",Bewertung,")
+        MOODLE.replace("Identifier", "ID")
+        .replace("Participant", "Teilnehmer/in")
+        .replace(",Grade,", ",Bewertung,")
     )
     with pytest.raises(ExportError, match="no column 'Grade'.*--column"):
         fill_moodle(german, "tiny", [Score("7", 3, 3)])
     # Moodle's German, and most of its other languages, put no space before the number.
-    for text in (german, german.replace("Teilnehmer/in ", "Teilnehmer/in"), german.replace("Teilnehmer/in ", "参与者")):
+    for text in (
+        german,
+        german.replace("Teilnehmer/in ", "Teilnehmer/in"),
+        german.replace("Teilnehmer/in ", "参与者"),
+    ):
         for key in (None, "ID"):
             filled = fill_moodle(text, "tiny", [Score("7", 2.5, 3)], column="Bewertung", key=key)
             assert [row[4] for row in rows(filled.text)] == ["Bewertung", "2.5", ""]
 
 
 def test_a_user_whose_name_ends_with_a_number_is_not_the_participant_of_that_number():
-    text = MOODLE.replace("Email address", "Username").replace("ann@example.org", "ann12").replace("bob@", "bob7@")
+    text = (
+        MOODLE.replace("Email address", "Username")
+        .replace("ann@example.org", "ann12")
+        .replace("bob@", "bob7@")
+    )
     filled = fill_moodle(text, "tiny", [Score("7", 3, 3), Score("12", 1, 3)])
     assert [row[4] for row in rows(filled.text)] == ["Grade", "3", "1"]
     with pytest.raises(ExportError, match="no row fits"):
         fill_moodle(
-            text.replace("Participant", "Row").replace("7,", "1,").replace("12,李", "2,李"), "tiny", [Score("7", 3, 3)]
+            text.replace("Participant", "Row").replace("7,", "1,").replace("12,李", "2,李"),
+            "tiny",
+            [Score("7", 3, 3)],
         )
 
 
 def test_what_moodle_would_leave_out_is_listed():
     filled = fill_moodle(MOODLE, "tiny", [Score("7", 4, 5), Score("12", 3, 5)])
-    assert filled.notes[1] == "Moodle leaves out a score above its own maximum, and does not say so: 7"
+    assert (
+        filled.notes[1] == "Moodle leaves out a score above its own maximum, and does not say so: 7"
+    )
 
 
 def test_table_of_our_own_survives_any_name():
@@ -185,14 +228,19 @@ def test_a_worksheet_with_tabs_keeps_them():
     assert {len(row) for row in table} == {8} and [row[4] for row in table[1:]] == ["2", ""]
 
 
-def test_whole_way_with_a_score_by_hand_and_one_for_a_late_submission(tiny_course, empty_gradebook, monkeypatch):
+def test_whole_way_with_a_score_by_hand_and_one_for_a_late_submission(
+    tiny_course, empty_gradebook, monkeypatch
+):
     shutil.copy(empty_gradebook, tiny_course / "gradebook.db")
     monkeypatch.chdir(tiny_course)
     monkeypatch.setenv("COLUMNS", "200")
     for student, work in {"ann": RIGHT, "bob": ADDS, "cay": RIGHT, "dan": RIGHT}.items():
         hand_in(tiny_course, student, work)
     hand_in_text(tiny_course, "eve", "{")
-    call = lambda *arguments: CliRunner().invoke(commands.main, list(arguments), catch_exceptions=False)  # noqa: E731
+
+    def call(*arguments):
+        return CliRunner().invoke(commands.main, list(arguments), catch_exceptions=False)
+
     refused = call("export", "csv", "tiny")
     assert refused.exit_code == 2 and "run `autograder run tiny` first" in refused.stderr
     call("run", "tiny")
@@ -214,12 +262,28 @@ def test_whole_way_with_a_score_by_hand_and_one_for_a_late_submission(tiny_cours
     ]
     (tiny_course / "canvas.csv").write_text(CANVAS)
     result = call(
-        "export", "canvas", "tiny", "--worksheet", "canvas.csv", "--column", "Tiny problems", "--out", "filled.csv"
+        "export",
+        "canvas",
+        "tiny",
+        "--worksheet",
+        "canvas.csv",
+        "--column",
+        "Tiny problems",
+        "--out",
+        "filled.csv",
     )
     assert result.exit_code == 1 and "without a row: dan, eve" in result.stdout
     assert (
-        "2 scores, into filled.csv" in result.stdout and "excused in the worksheet, and left so: bob" in result.stdout
+        "2 scores, into filled.csv" in result.stdout
+        and "excused in the worksheet, and left so: bob" in result.stdout
     )
-    assert [row[6] for row in rows((tiny_course / "filled.csv").read_text())][2:5] == ["3", "EX", "2"]
+    assert [row[6] for row in rows((tiny_course / "filled.csv").read_text())][2:5] == [
+        "3",
+        "EX",
+        "2",
+    ]
     missing = call("export", "moodle", "tiny")
-    assert missing.exit_code == 2 and "--worksheet is missing: the file that Moodle exported" in missing.stderr
+    assert (
+        missing.exit_code == 2
+        and "--worksheet is missing: the file that Moodle exported" in missing.stderr
+    )

@@ -1,4 +1,6 @@
-"""Each box has a cgroup that holds it to its limits, where the kernel's version 2 of them is there; and it is gone afterwards."""
+"""Each box has a cgroup that holds it to its limits, where the kernel's version 2 of them is there;
+and it is gone afterwards.
+"""
 
 from __future__ import annotations
 
@@ -27,12 +29,15 @@ needs_cgroups = pytest.mark.skipif(
 )
 
 
-# --- with files that look like the kernel's, on any machine ----------------------------------------------------------------
+# --- with files that look like the kernel's, on any machine
+# ----------------------------------------------------------------
 
 
 @pytest.fixture
 def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Cgroup of this process's, in a folder that stands for the kernel's; it takes what is written as the kernel would."""
+    """Cgroup of this process's, in a folder that stands for the kernel's; it takes what is written
+    as the kernel would.
+    """
     top = tmp_path / "cgroup"
     top.mkdir()
     make(top, processes="1 2", type=None)
@@ -43,10 +48,14 @@ def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             if not path.exists():
                 make(path.parent)
             for file in top.rglob("cgroup.procs"):
-                file.write_text("\n".join(word for word in file.read_text().split() if word != text))
+                file.write_text(
+                    "\n".join(word for word in file.read_text().split() if word != text)
+                )
             path.write_text(f"{path.read_text()}\n{text}")
         elif path.name == "cgroup.subtree_control":
-            if (path.parent / "cgroup.type").exists() and (path.parent / "cgroup.procs").read_text().split():
+            if (path.parent / "cgroup.type").exists() and (
+                path.parent / "cgroup.procs"
+            ).read_text().split():
                 raise OSError(16, "Device or resource busy")
             path.write_text(f"{path.read_text()} {text.removeprefix('+')}")
         elif path.name == "cgroup.kill":
@@ -60,10 +69,20 @@ def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return top
 
 
-def make(folder: Path, processes: str = "", type: str | None = "domain", controllers: str = "cpu memory pids") -> Path:
+def make(
+    folder: Path,
+    processes: str = "",
+    type: str | None = "domain",
+    controllers: str = "cpu memory pids",
+) -> Path:
     """Make a cgroup in a folder that stands for the kernel's."""
     folder.mkdir(exist_ok=True)
-    files = {"procs": processes.replace(" ", "\n"), "controllers": controllers, "subtree_control": "", "kill": ""}
+    files = {
+        "procs": processes.replace(" ", "\n"),
+        "controllers": controllers,
+        "subtree_control": "",
+        "kill": "",
+    }
     files |= {"events": f"populated {int(bool(processes))}\n"} | ({"type": type} if type else {})
     for name, text in files.items():
         (folder / f"cgroup.{name}").write_text(text)
@@ -73,13 +92,22 @@ def make(folder: Path, processes: str = "", type: str | None = "domain", control
 def test_a_cgroup_with_processes_is_emptied_before_others_are_limited_below_it(tree: Path) -> None:
     found = cgroup.prepare(tree / "mine")
     assert found == cgroup.Hierarchy(tree / "mine", cpu=True)
-    assert (tree / "mine" / "cgroup.subtree_control").read_text().split() == ["memory", "pids", "cpu"]
+    assert (tree / "mine" / "cgroup.subtree_control").read_text().split() == [
+        "memory",
+        "pids",
+        "cpu",
+    ]
     assert (tree / "mine" / "cgroup.procs").read_text().split() == []
-    assert (tree / "mine" / cgroup.JUDGE / "cgroup.procs").read_text().split() == [str(os.getpid()), "77"]
+    assert (tree / "mine" / cgroup.JUDGE / "cgroup.procs").read_text().split() == [
+        str(os.getpid()),
+        "77",
+    ]
     assert (tree / "cgroup.procs").read_text().split() == ["1", "2"]  # not ours
 
 
-def test_a_cgroup_below_which_memory_cannot_be_limited_is_refused_with_the_reason(tree: Path) -> None:
+def test_a_cgroup_below_which_memory_cannot_be_limited_is_refused_with_the_reason(
+    tree: Path,
+) -> None:
     make(tree / "mine", controllers="hugetlb")
     with pytest.raises(NotDelegated, match="memory and pids cannot be limited there, only hugetlb"):
         cgroup.prepare(tree / "mine")
@@ -118,10 +146,13 @@ def test_cgroups_of_ended_judges_are_removed_and_no_others(tree: Path) -> None:
     for name in (GONE, mine, "somebody-elses"):
         make(tree / name, processes="4711")
     assert cgroup.clean_up(tree) == [GONE]
-    assert sorted(path.name for path in tree.iterdir() if path.is_dir()) == sorted(["mine", mine, "somebody-elses"])
+    assert sorted(path.name for path in tree.iterdir() if path.is_dir()) == sorted(
+        ["mine", mine, "somebody-elses"]
+    )
 
 
-# --- with the kernel's own ---------------------------------------------------------------------------------------------------
+# --- with the kernel's own
+# --------------------------------------------------------------------------------------------------
 
 
 FORKS = """\
@@ -179,7 +210,8 @@ def test_what_a_killed_judge_leaves_is_removed_by_the_next() -> None:
         "from autograder.sandbox.box import Limits\n"
         "group = cgroup.make(Limits())\n"
         "if os.fork() == 0:\n"
-        "    os.setsid(); group.add(os.getpid()); print(group.folder, flush=True); os.execv('/bin/sleep', ['sleep', '60'])\n"
+        "    os.setsid(); group.add(os.getpid()); print(group.folder, flush=True); "
+        "os.execv('/bin/sleep', ['sleep', '60'])\n"
         "os.wait()"
     )
     judge = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)

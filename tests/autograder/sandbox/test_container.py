@@ -1,4 +1,6 @@
-"""Boxes made by podman and docker hold what bubblewrap's hold, and leave nothing behind; and who takes the place of whom."""
+"""Boxes made by podman and docker hold what bubblewrap's hold, and leave nothing behind; and who
+takes the place of whom.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +37,8 @@ from tests.support.worker_client import ask
 ROOT = Path(__file__).resolve().parents[3]
 
 
-# --- on any machine ------------------------------------------------------------------------------------------------------------
+# --- on any machine
+# --------------------------------------------------------------------------------------------------
 
 
 def test_a_container_holds_what_bubblewraps_box_holds(tmp_path: Path) -> None:
@@ -64,7 +67,10 @@ def test_packages_in_a_hidden_folder_are_bound_over_places_in_what_hides_it(tmp_
     folder = Path("/usr/lib/site-packages")
     wanted = [Tmpfs(folder, 65536), Bind(source, folder / "numpy"), ReadOnly(folder)]
     made = container.lay_out(wanted, tmp_path / "place")
-    assert f"source={tmp_path}/place/hidden-0,target=/usr/lib/site-packages,readonly" in made.options[1]
+    assert (
+        f"source={tmp_path}/place/hidden-0,target=/usr/lib/site-packages,readonly"
+        in made.options[1]
+    )
     assert [path.name for path in (tmp_path / "place" / "hidden-0").iterdir()] == ["numpy"]
 
 
@@ -74,14 +80,19 @@ def test_a_path_that_cannot_be_told_is_refused(tmp_path: Path) -> None:
 
 
 def decide(name: str, *arguments: int) -> int | None:
-    """What the profile answers to a system call, as the kernel will: the number of the error, None where it lets it through."""
+    """What the profile answers to a system call, as the kernel will: the number of the error, None
+    where it lets it through.
+    """
     for rule in seccomp.profile()["syscalls"]:
         tests = {
             "SCMP_CMP_EQ": lambda given, value, _: given == value,
             "SCMP_CMP_GT": lambda given, value, _: given > value,
             "SCMP_CMP_MASKED_EQ": lambda given, mask, value: given & mask == value,
         }
-        held = (tests[a["op"]](arguments[a["index"]], a["value"], a["valueTwo"]) for a in rule.get("args", ()))
+        held = (
+            tests[a["op"]](arguments[a["index"]], a["value"], a["valueTwo"])
+            for a in rule.get("args", ())
+        )
         if name in rule["names"] and all(held):
             return int(rule["errnoRet"])
     return None
@@ -92,7 +103,9 @@ def test_the_profile_refuses_what_the_filter_of_bubblewrap_refuses() -> None:
     assert {decide(name) for name in seccomp.DENIED} == {errno.EPERM}
     assert decide("openat") is None and decide("clone3") == errno.ENOSYS
     for family in [*range(50), (1 << 32) + 40]:
-        assert decide("socket", family) == (None if family in seccomp.FAMILIES else errno.EPERM), family
+        assert decide("socket", family) == (None if family in seccomp.FAMILIES else errno.EPERM), (
+            family
+        )
     assert decide("clone", 0x11) is None and decide("clone", 0x3D0F00) is None
     for bit in (17, 25, 26, 27, 28, 29, 30):
         assert decide("clone", 0x11 | 1 << bit) == errno.EPERM, bit
@@ -117,13 +130,18 @@ def levels(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[Finding]]:
     return there
 
 
-def test_the_first_level_that_holds_is_taken(levels: dict[str, list[Finding]], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_first_level_that_holds_is_taken(
+    levels: dict[str, list[Finding]], monkeypatch: pytest.MonkeyPatch
+) -> None:
     holds = Finding("Does it make a box?", True, "Yes.")
     levels["docker"] = [holds]
     assert choose.choose().level == "docker"
     levels["podman"] = [holds]
     assert choose.choose().level == "podman"
-    levels["podman"] = [holds, Finding("Does it reach the network?", False, "yes", "Do not grade here.")]
+    levels["podman"] = [
+        holds,
+        Finding("Does it reach the network?", False, "yes", "Do not grade here."),
+    ]
     assert choose.choose().level == "docker"
     monkeypatch.setenv("AUTOGRADER_ISOLATION", "podman")  # the others are no substitute then
     with pytest.raises(IsolationError, match="reach the network"):
@@ -142,15 +160,25 @@ def test_where_nothing_holds_it_refuses_with_every_reason_and_remedy() -> None:
 
 def test_a_level_that_does_not_exist_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AUTOGRADER_ISOLATION", "chroot")
-    with pytest.raises(IsolationError, match="'chroot'; expected auto, bubblewrap, podman or docker"):
+    with pytest.raises(
+        IsolationError, match="'chroot'; expected auto, bubblewrap, podman or docker"
+    ):
         choose.choose()
 
 
 @pytest.mark.parametrize(
     ("level", "complaint", "remedy"),
     [
-        ("docker", "Cannot connect to the Docker daemon at unix:///var/run/docker.sock.", "systemctl start docker"),
-        ("podman", "Error: cannot find UID/GID for user me: no subuid ranges found", "--add-subuids"),
+        (
+            "docker",
+            "Cannot connect to the Docker daemon at unix:///var/run/docker.sock.",
+            "systemctl start docker",
+        ),
+        (
+            "podman",
+            "Error: cannot find UID/GID for user me: no subuid ranges found",
+            "--add-subuids",
+        ),
     ],
 )
 def test_a_complaint_is_passed_on_with_what_to_do(
@@ -159,7 +187,9 @@ def test_a_complaint_is_passed_on_with_what_to_do(
     program = tmp_path / level
     program.write_text(f"#!/bin/sh\necho '{complaint}' >&2\nexit 125\n")
     program.chmod(0o755)
-    monkeypatch.setattr(shutil, "which", lambda name, path=None: str(program) if name == level else None)
+    monkeypatch.setattr(
+        shutil, "which", lambda name, path=None: str(program) if name == level else None
+    )
     (finding,) = choose.probe_container(level)
     assert not finding.holds
     assert complaint in finding.answer
@@ -176,13 +206,16 @@ def test_a_thing_is_left_behind_only_when_its_judge_has_ended() -> None:
     assert run_id.is_stale(name)
     of_another_boot = name.replace(name.split("-")[1], "000000000000")
     assert run_id.is_stale(of_another_boot)
-    assert not run_id.is_stale(of_another_boot, shared=True)  # it may be another machine's, which runs
+    # it may be another machine's, which runs
+    assert not run_id.is_stale(of_another_boot, shared=True)
     elsewhere = name.split("-")
-    elsewhere[2] = "1"  # another process namespace: whether its judge lives cannot be seen from here
+    # another process namespace: whether its judge lives cannot be seen from here
+    elsewhere[2] = "1"
     assert not run_id.is_stale("-".join(elsewhere))
 
 
-# --- where podman or docker is installed and starts a container -----------------------------------------------------------------
+# --- where podman or docker is installed and starts a container
+# -----------------------------------------------------------------
 
 
 @pytest.fixture(scope="module", params=["podman", "docker"])
@@ -206,7 +239,9 @@ def test_every_attempt_of_the_probe_fails_in_a_container(boxes: Container) -> No
     assert [finding for finding in findings if not finding.holds] == []
 
 
-def test_a_container_that_leaks_is_found_out(boxes: Container, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_container_that_leaks_is_found_out(
+    boxes: Container, monkeypatch: pytest.MonkeyPatch
+) -> None:
     arguments = Container._arguments
 
     def leaking(*given: Any) -> list[str]:
@@ -221,7 +256,8 @@ def test_a_container_that_leaks_is_found_out(boxes: Container, monkeypatch: pyte
 def test_arrays_cross_unchanged_and_what_is_printed_goes_elsewhere(box: Box) -> None:
     ask(box, "read", ["def double(x):\n    print('seen')\n    return 2 * x"])
     ask(box, "run", 0, 0)
-    x = np.frombuffer(np.random.default_rng(0).bytes(1 << 20), dtype=np.uint8)  # every byte there is
+    # every byte there is
+    x = np.frombuffer(np.random.default_rng(0).bytes(1 << 20), dtype=np.uint8)
     answer = ask(box, "call", "double", (x,), "numpy")
     np.testing.assert_array_equal(answer[1], 2 * x)
     box.close()
@@ -236,9 +272,12 @@ def test_processes_that_take_too_much_memory_together_are_ended(box: Box) -> Non
 
 
 @pytest.mark.parametrize(
-    "name", ["honest", "forks", "fills_memory", "knocks_everywhere", "leaves_an_orphan", "forges_frames"]
+    "name",
+    ["honest", "forks", "fills_memory", "knocks_everywhere", "leaves_an_orphan", "forges_frames"],
 )
-def test_a_hostile_cell_gains_nothing_in_a_container(name: str, boxes: Container, world: World) -> None:
+def test_a_hostile_cell_gains_nothing_in_a_container(
+    name: str, boxes: Container, world: World
+) -> None:
     watched = Watched(boxes, level=boxes.level)  # type: ignore[arg-type]
     cells = [HONEST, world.facts(), (FOLDER / f"{name}.cell").read_text()]
     before = world.as_it_is()
@@ -251,7 +290,9 @@ def test_a_hostile_cell_gains_nothing_in_a_container(name: str, boxes: Container
     )
     assert record.score == float(head(name, "earns")), record.to_json()
     assert record.isolation == boxes.level
-    assert head(name, "says") in " ".join(check.message for check in record.checks), record.to_json()
+    assert head(name, "says") in " ".join(check.message for check in record.checks), (
+        record.to_json()
+    )
     assert "BREACH" not in record.output, record.output
     assert world.reached() == []
     assert world.as_it_is() == before
@@ -293,7 +334,9 @@ def test_nothing_is_left_of_a_killed_judges_containers(boxes: Container, reaper_
     while os.path.exists(folder) and time.monotonic() < deadline:  # removed last
         time.sleep(0.05)
     assert not os.path.exists(folder)
-    listed = subprocess.run([boxes.program, "ps", "--all", "--format", "{{.Names}}"], capture_output=True, text=True)
+    listed = subprocess.run(
+        [boxes.program, "ps", "--all", "--format", "{{.Names}}"], capture_output=True, text=True
+    )
     assert name not in listed.stdout
 
 
@@ -304,7 +347,9 @@ def test_a_closed_box_leaves_no_container_and_no_file(boxes: Container) -> None:
     container._reapers.clear()
     reaper.end()
     assert not reaper.folder.exists()
-    listed = subprocess.run([boxes.program, "ps", "--all", "--format", "{{.Names}}"], capture_output=True, text=True)
+    listed = subprocess.run(
+        [boxes.program, "ps", "--all", "--format", "{{.Names}}"], capture_output=True, text=True
+    )
     assert started.name not in listed.stdout  # type: ignore[attr-defined]
 
 

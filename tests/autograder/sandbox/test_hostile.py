@@ -25,7 +25,18 @@ import pytest
 from autograder.judge import judge, problem_set
 from autograder.judge.judge import grade
 from autograder.sandbox import bubblewrap
-from tests.support.hostile import FOLDER, FORMS, LIMITS, NAMES, ROOT, Watched, World, forms, handed_in, head
+from tests.support.hostile import (
+    FOLDER,
+    FORMS,
+    LIMITS,
+    NAMES,
+    ROOT,
+    Watched,
+    World,
+    forms,
+    handed_in,
+    head,
+)
 
 
 @pytest.fixture
@@ -38,7 +49,9 @@ def watched(form: str) -> Iterator[Watched]:
 @pytest.mark.parametrize(
     ("form", "name"),
     [
-        pytest.param(form, name, id=f"{form}-{name}{'-in_a_problem_set' if head(name, 'set') else ''}")
+        pytest.param(
+            form, name, id=f"{form}-{name}{'-in_a_problem_set' if head(name, 'set') else ''}"
+        )
         for name in NAMES
         for form in forms(name)
     ],
@@ -59,7 +72,9 @@ def test_a_hostile_cell_earns_what_its_honest_part_is_worth_and_harms_nothing(
         load_limit=float(head(name, "load_limit", "120")),
     )
     assert record.score == float(head(name, "earns")), record.to_json()
-    assert head(name, "says") in " ".join(check.message for check in record.checks), record.to_json()
+    assert head(name, "says") in " ".join(check.message for check in record.checks), (
+        record.to_json()
+    )
     assert "BREACH" not in record.output, record.output
     assert head(name, "prints") in record.output, record.output
     assert head(name, "notes") in " ".join(record.notes), record.notes
@@ -71,7 +86,9 @@ def test_a_hostile_cell_earns_what_its_honest_part_is_worth_and_harms_nothing(
     assert watched.namespaces and watched.survivors() == []
     assert watched.forked == (len(watched.namespaces) if form == "warm" else 0)
     text = record.to_json()
-    assert not any("\n" in said for said in (*record.notes, *(check.message for check in record.checks)))
+    assert not any(
+        "\n" in said for said in (*record.notes, *(check.message for check in record.checks))
+    )
     assert "\x1b" not in text and "\\u001b" not in text and len(text) < 100_000
     assert len(text.encode()) > 0  # half characters would fail here
 
@@ -80,7 +97,12 @@ def test_the_judge_keeps_little_of_what_it_is_told(world: World) -> None:
     _, cells = handed_in("fills_the_judges_memory", world.facts())
     tracemalloc.start()
     try:
-        grade(cells, problem_set.load(FOLDER), seed="", isolation=replace(bubblewrap.bubblewrap(), warm=True))
+        grade(
+            cells,
+            problem_set.load(FOLDER),
+            seed="",
+            isolation=replace(bubblewrap.bubblewrap(), warm=True),
+        )
         assert tracemalloc.get_traced_memory()[1] < 64 << 20
     finally:
         tracemalloc.stop()
@@ -90,9 +112,9 @@ def test_the_judge_keeps_little_of_what_it_is_told(world: World) -> None:
 def test_the_book_says_how_long_one_submission_may_take(name: str, seconds: int) -> None:
     chosen = problem_set.load(name, ROOT, validate=False)
     assert judge.time_limit(chosen, chosen.limits.load_seconds) == seconds
-    assert f"{seconds} seconds for `{name}`" in (text := (ROOT / "book" / "teach" / "grading.md").read_text()) or (
-        f"{seconds} for `{name}`" in text
-    )
+    assert f"{seconds} seconds for `{name}`" in (
+        text := (ROOT / "book" / "teach" / "grading.md").read_text()
+    ) or (f"{seconds} for `{name}`" in text)
 
 
 def test_every_hostile_cell_says_what_it_tries() -> None:
@@ -102,7 +124,9 @@ def test_every_hostile_cell_says_what_it_tries() -> None:
         assert 0 <= float(head(name, "earns")) <= (20 if head(name, "set") else 8), name
         if head(name, "set"):
             # What gains all the same is written down for the instructor.
-            assert float(head(name, "earns")) <= float(head(name, "twin")) or head(name, "notes"), name
+            assert float(head(name, "earns")) <= float(head(name, "twin")) or head(name, "notes"), (
+                name
+            )
 
 
 @pytest.mark.filterwarnings("ignore:Setuptools is replacing distutils")

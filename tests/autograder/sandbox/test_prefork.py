@@ -57,7 +57,9 @@ def processes(box: Box) -> list[psutil.Process]:
 
 def about(pid: int, name: str) -> str:
     """Value of a line in /proc/PID/status."""
-    found = re.search(rf"^{name}:[ \t]*(.*)$", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)
+    found = re.search(
+        rf"^{name}:[ \t]*(.*)$", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE
+    )
     assert found, name
     return found.group(1)
 
@@ -67,7 +69,9 @@ def test_this_machine_forks_workers() -> None:
     assert choose.choose().warm  # type: ignore[attr-defined]
 
 
-def test_a_forked_worker_holds_none_of_the_rights_of_its_fork_server(fork_server: Bubblewrap) -> None:
+def test_a_forked_worker_holds_none_of_the_rights_of_its_fork_server(
+    fork_server: Bubblewrap,
+) -> None:
     with closing(fork_server.start(NUMPY, Limits())) as box:
         assert isinstance(box.process, ForkedProcess)
         for process in processes(box):
@@ -75,8 +79,12 @@ def test_a_forked_worker_holds_none_of_the_rights_of_its_fork_server(fork_server
                 assert int(about(process.pid, name), 16) == 0, name
             assert about(process.pid, "NoNewPrivs") == "1" and about(process.pid, "Seccomp") == "2"
             uids = set(map(int, about(process.pid, "Uid").split()))
-            assert len(uids) == 1 and (uids != {os.geteuid()} if fork_server.as_root else uids == {os.geteuid()})
-        assert about(process.pid, "Groups").split() == ([] if fork_server.as_root else list(map(str, os.getgroups())))
+            assert len(uids) == 1 and (
+                uids != {os.geteuid()} if fork_server.as_root else uids == {os.geteuid()}
+            )
+        assert about(process.pid, "Groups").split() == (
+            [] if fork_server.as_root else list(map(str, os.getgroups()))
+        )
 
 
 def test_a_forked_worker_has_the_limits_of_a_fresh_one(fork_server: Bubblewrap) -> None:
@@ -100,10 +108,15 @@ def test_a_forked_worker_holds_its_own_pipes_and_nothing_else(fork_server: Bubbl
         ask(box, "forget")
         first, worker = processes(box)
         held = {
-            who.pid: sorted(os.readlink(f"/proc/{who.pid}/fd/{fd}") for fd in os.listdir(f"/proc/{who.pid}/fd"))
+            who.pid: sorted(
+                os.readlink(f"/proc/{who.pid}/fd/{fd}") for fd in os.listdir(f"/proc/{who.pid}/fd")
+            )
             for who in ((first, worker) if fork_server.as_root else (worker,))
         }
-        mine = [os.readlink(f"/proc/self/fd/{stream.fileno()}") for stream in (box.process.stdin, box.process.stdout)]
+        mine = [
+            os.readlink(f"/proc/self/fd/{stream.fileno()}")
+            for stream in (box.process.stdin, box.process.stdout)
+        ]
         printed = os.readlink(f"/proc/self/fd/{box.process.stderr.fileno()}")
         status = os.readlink(f"/proc/self/fd/{box.process.status.fileno()}")  # type: ignore[attr-defined]
     assert held[worker.pid] == sorted(["/dev/null", printed, printed, *mine])
@@ -124,13 +137,16 @@ def test_judges_that_share_a_fork_server_have_a_connection_each_and_no_worker_ho
                 for process in processes(box) if fork_server.as_root else processes(box)[1:]:
                     place = f"/proc/{process.pid}/fd"
                     held = [os.readlink(f"{place}/{number}") for number in os.listdir(place)]
-                    assert held and not [name for name in held if name.startswith(("socket:", "anon_inode:"))]
+                    assert held and not [
+                        name for name in held if name.startswith(("socket:", "anon_inode:"))
+                    ]
         with closing(other.worker(Limits())) as box:
             one.close()  # a judge ended
             other.worker(Limits()).close()
             assert run(box, "import numpy") == ("done",)
         signal.pidfd_send_signal(shared._first, signal.SIGKILL)
-        select.select([shared._first], [], [])  # all in its namespace have ended: it forks nobody any more
+        # all in its namespace have ended: it forks nobody any more
+        select.select([shared._first], [], [])
         with pytest.raises(NoForkServer, match="the fork server"):
             other.worker(Limits())
         other.close()
@@ -139,12 +155,15 @@ def test_judges_that_share_a_fork_server_have_a_connection_each_and_no_worker_ho
             shared.connect()
 
 
-def test_two_workers_of_one_fork_server_share_no_namespace_and_no_folder(fork_server: Bubblewrap) -> None:
+def test_two_workers_of_one_fork_server_share_no_namespace_and_no_folder(
+    fork_server: Bubblewrap,
+) -> None:
     leave = (
         "import ctypes, os, socket\n"
         "libc = ctypes.CDLL(None)\n"
         "def seen(name):\n"
-        "    there = [folder for folder in ('/tmp', '/box') if os.path.exists(f'{folder}/{name}')]\n"
+        "    there = [folder for folder in ('/tmp', '/box') if "
+        "os.path.exists(f'{folder}/{name}')]\n"
         "    there += ['queue'] * (libc.msgget(7, 0) >= 0)\n"
         "    held = socket.socket(socket.AF_UNIX)\n"
         "    try:\n"
@@ -166,14 +185,18 @@ def test_two_workers_of_one_fork_server_share_no_namespace_and_no_folder(fork_se
     for box in boxes:
         assert run(box, leave) == ("done",)
         assert ask(box, "call", "seen", ("it",), "numpy")[1] == []
-        spaces.append([os.stat(f"/proc/{processes(box)[1].pid}/ns/{name}").st_ino for name in NAMESPACES])
+        spaces.append(
+            [os.stat(f"/proc/{processes(box)[1].pid}/ns/{name}").st_ino for name in NAMESPACES]
+        )
     assert all(a != b for a, b in zip(*spaces, strict=True))
     if fork_server.as_root:
         assert len({about(processes(box)[1].pid, "Uid") for box in boxes}) == 2
     boxes[0].close()
     with closing(fork_server.start(NUMPY, Limits())) as third:  # after one, beside another
         run(third, "import os")
-        assert run(third, "assert not os.path.exists('/tmp/it') and os.listdir('/box') == []") == ("done",)
+        assert run(third, "assert not os.path.exists('/tmp/it') and os.listdir('/box') == []") == (
+            "done",
+        )
     boxes[1].close()
 
 
@@ -181,7 +204,13 @@ def test_two_workers_draw_other_random_numbers(fork_server: Bubblewrap) -> None:
     drawn = []
     for _ in range(2):
         with closing(fork_server.start(NUMPY, Limits())) as box:
-            run(box, "import random\nimport numpy as np\ndef f(): return [random.random(), np.random.rand()]")
+            run(
+                box,
+                (
+                    "import random\nimport numpy as np\ndef f(): return [random.random(), "
+                    "np.random.rand()]"
+                ),
+            )
             drawn.append(ask(box, "call", "f", (), "numpy")[1])
     assert not {*drawn[0]} & {*drawn[1]}
 
@@ -193,7 +222,9 @@ def kept(fork_server: Bubblewrap) -> prefork.ForkServer:
     return found
 
 
-def test_what_a_worker_does_to_itself_leaves_its_fork_server_as_it_was(fork_server: Bubblewrap) -> None:
+def test_what_a_worker_does_to_itself_leaves_its_fork_server_as_it_was(
+    fork_server: Bubblewrap,
+) -> None:
     fork_server.start(NUMPY, Limits()).close()
     before = kept(fork_server)
     for source in (
@@ -235,7 +266,9 @@ def test_without_the_right_to_make_namespaces_each_worker_gets_a_fresh_box(
     choose._why_fresh.cache_clear()
     try:
         finding = choose.probe()[-1]
-        assert finding.holds and finding.answer.startswith("No, so each submission gets a box with a fresh Python")
+        assert finding.holds and finding.answer.startswith(
+            "No, so each submission gets a box with a fresh Python"
+        )
         assert "unshare: Operation not permitted" in finding.answer
         assert choose.choose() == bubblewrap.bubblewrap()
     finally:
@@ -263,10 +296,18 @@ def test_a_processor_whose_calls_are_not_known_gets_fresh_boxes(
     ],
 )  # fmt: skip
 def test_a_forked_worker_that_does_not_hold_is_found_out(
-    line: str, instead: str, question: str, fork_server: Bubblewrap, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    line: str,
+    instead: str,
+    question: str,
+    fork_server: Bubblewrap,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     if "give_up_rights" in line and not fork_server.as_root:
-        pytest.skip("what tries out a box sets a limit on processes itself, which holds for an ordinary user")
+        pytest.skip(
+            "what tries out a box sets a limit on processes itself, which holds for an "
+            "ordinary user"
+        )
     package = tmp_path / "autograder"
     (package / "guest").mkdir(mode=0o755, parents=True)
     for name in mounts.SHIPPED:
@@ -286,17 +327,29 @@ def test_a_forked_worker_that_does_not_hold_is_found_out(
 @pytest.mark.parametrize(
     ("source", "reason"),
     [
-        ("import threading, time; threading.Thread(target=time.sleep, args=(99,), daemon=True).start()", "1 threads"),
+        (
+            (
+                "import threading, time; threading.Thread(target=time.sleep, args=(99,), "
+                "daemon=True).start()"
+            ),
+            "1 threads",
+        ),
         ("import mmap; held = mmap.mmap(-1, 4096)", "memory that can be shared"),
     ],
 )
 def test_a_package_that_a_fork_would_not_copy_whole_gets_fresh_boxes(
-    source: str, reason: str, fork_server: Bubblewrap, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    source: str,
+    reason: str,
+    fork_server: Bubblewrap,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     name = "not_to_fork_" + reason.split()[-1]
     (tmp_path / f"{name}.py").write_text(source)
     (tmp_path / f"{name}-1.dist-info").mkdir()
-    (tmp_path / f"{name}-1.dist-info" / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1\n")
+    (tmp_path / f"{name}-1.dist-info" / "METADATA").write_text(
+        f"Metadata-Version: 2.1\nName: {name}\nVersion: 1\n"
+    )
     (tmp_path / f"{name}-1.dist-info" / "RECORD").write_text(f"{name}.py,,\n")
     monkeypatch.syspath_prepend(str(tmp_path))
     packages = ("numpy", name)

@@ -1,4 +1,6 @@
-"""The box holds, says why when it cannot be made, and is never replaced by a weaker one in silence."""
+"""The box holds, says why when it cannot be made, and is never replaced by a weaker one in
+silence.
+"""
 
 from __future__ import annotations
 
@@ -55,8 +57,14 @@ def test_every_attempt_of_the_probe_fails_in_the_box() -> None:
 
 def test_a_box_that_leaks_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
     namespaces = Bubblewrap._namespaces
-    monkeypatch.setattr(Bubblewrap, "_namespaces", lambda self: [r for r in namespaces(self) if r != "--unshare-net"])
-    assert [f.question for f in choose.probe() if not f.holds] == ["Does it reach the network of this machine?"]
+    monkeypatch.setattr(
+        Bubblewrap,
+        "_namespaces",
+        lambda self: [r for r in namespaces(self) if r != "--unshare-net"],
+    )
+    assert [f.question for f in choose.probe() if not f.holds] == [
+        "Does it reach the network of this machine?"
+    ]
     with pytest.raises(IsolationError, match="--unsafe-local"):
         choose.choose()
 
@@ -78,8 +86,17 @@ def test_a_worker_answers_with_arrays(box: Box) -> None:
 
 def test_guest_and_the_comparison_are_all_of_this_repository_in_the_box(box: Box) -> None:
     run(box, "import os, sys")
-    run(box, "code = os.path.dirname(os.path.dirname(os.path.dirname(sys.modules['autograder.guest'].__file__)))")
-    run(box, "def files(): return [os.path.join(at, name) for at, _, names in os.walk(code) for name in names]")
+    run(
+        box,
+        "code = os.path.dirname(os.path.dirname(os.path.dirname(sys.modules['autograder.guest'].__file__)))",
+    )
+    run(
+        box,
+        (
+            "def files(): return [os.path.join(at, name) for at, _, names in os.walk(code) for "
+            "name in names]"
+        ),
+    )
     kind, found = ask(box, "call", "files", (), "numpy")
     ours = {Path(file).name: file for file in found if "__pycache__" not in file}
     shown = {file[file.index("/worker/") :] for file in ours.values()}
@@ -99,7 +116,9 @@ def test_what_is_printed_is_kept_to_its_last_words(box: Box) -> None:
     run(box, "for k in range(100_000): print('line', k)")
     run(box, "import sys; print('to the other stream', file=sys.stderr)")
     box.close()
-    assert box.printed().endswith("line 99999\nto the other stream\n") or "line 99999" in box.printed()
+    assert (
+        box.printed().endswith("line 99999\nto the other stream\n") or "line 99999" in box.printed()
+    )
     assert len(box.printed()) <= Limits().output
 
 
@@ -118,7 +137,9 @@ def test_a_worker_that_ends_is_reported_with_how_it_ended(box: Box) -> None:
 
 
 def test_what_is_sent_right_before_the_end_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It sends and ends after the judge has looked at the pipe in vain, and before it looks whether it lives."""
+    """It sends and ends after the judge has looked at the pipe in vain, and before it looks whether
+    it lives.
+    """
     install = installation(())
     code = [str(install.python), "-I", "-S", "-c", "input(); print('late')"]
     started = bubblewrap.bubblewrap().run(code, install, Limits())
@@ -148,14 +169,18 @@ def test_a_worker_that_does_not_answer_is_given_up_at_the_deadline(box: Box) -> 
 
 def test_closing_ends_processes_that_left_the_group() -> None:
     box = choose.choose().start(("numpy",), Limits())
-    source = "import os, time\nif os.fork() == 0:\n    os.setpgid(0, 0)\n    time.sleep(60)\n    os._exit(0)"
+    source = (
+        "import os, time\nif os.fork() == 0:\n    os.setpgid(0, 0)\n    time.sleep(60)\n    "
+        "os._exit(0)"
+    )
     ask(box, "read", [source])
     assert ask(box, "run", 0, 0) == ("done",)
     assert ask(box, "run", 0, 1) == ("done",)
     assert box.first is not None
     watch = os.dup(box.first)
     box.close()
-    # A pidfd can be read when its process has ended; the kernel ends the first process of a namespace after all others.
+    # A pidfd can be read when its process has ended; the kernel ends the first process of a
+    # namespace after all others.
     assert select.select([watch], [], [], 0)[0]
     os.close(watch)
 
@@ -190,12 +215,15 @@ def test_a_box_ends_with_the_judge(warm: bool) -> None:
 def test_a_process_cannot_take_more_memory_than_allowed() -> None:
     box = choose.choose().start(("numpy",), Limits(memory=512 << 20))
     assert run(box, "small = bytearray(1 << 20)") == ("done",)
-    answer = run(box, "large = bytearray(1 << 30)")  # asked for, and never touched: the kernel refuses, not the watch
+    # asked for, and never touched: the kernel refuses, not the watch
+    answer = run(box, "large = bytearray(1 << 30)")
     box.close()
     assert answer[:2] == ("error", "MemoryError")
 
 
-def test_without_bubblewrap_it_refuses_and_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_bubblewrap_it_refuses_and_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(shutil, "which", lambda *args, **kwargs: None)
     with pytest.raises(IsolationError, match="not installed") as caught:
         choose.choose()
@@ -206,19 +234,26 @@ def test_without_bubblewrap_it_refuses_and_says_what_to_install(monkeypatch: pyt
 def fake_bubblewrap(folder: Path, options: str, complaint: str) -> str:
     """Program that knows the options and then complains."""
     program = folder / "bwrap"
-    program.write_text(f'#!/bin/sh\n[ "$1" = --help ] && echo "{options}" && exit 0\necho "{complaint}" >&2\nexit 1\n')
+    program.write_text(
+        f'#!/bin/sh\n[ "$1" = --help ] && echo "{options}" && exit 0\necho "{complaint}" >&2\n'
+        "exit 1\n"
+    )
     program.chmod(0o755)
     return str(program)
 
 
-def test_an_old_bubblewrap_is_refused_by_what_it_lacks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_old_bubblewrap_is_refused_by_what_it_lacks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     program = fake_bubblewrap(tmp_path, "--args --info-fd --perms", "")
     monkeypatch.setattr(shutil, "which", lambda *args, **kwargs: program)
     with pytest.raises(IsolationError, match="has no --size"):
         choose.choose()
 
 
-def test_forbidden_user_namespaces_are_refused_with_the_remedy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_forbidden_user_namespaces_are_refused_with_the_remedy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     complaint = "bwrap: setting up uid map: Permission denied"
     program = fake_bubblewrap(tmp_path, "--args --info-fd --perms --size", complaint)
     monkeypatch.setattr(shutil, "which", lambda *args, **kwargs: program)
@@ -238,9 +273,12 @@ def test_a_package_that_is_not_there_cannot_be_allowed() -> None:
         choose.choose().start(("no-such-package",), Limits())
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="every other test here already runs as an ordinary user")
+@pytest.mark.skipif(
+    os.geteuid() != 0, reason="every other test here already runs as an ordinary user"
+)
 def test_the_box_holds_hostile_cells_for_an_ordinary_user_too(tmp_path: Path) -> None:
-    # Python, its packages and this folder are shown at places that every user can read, in a mount namespace of its own.
+    # Python, its packages and this folder are shown at places that every user can read, in a mount
+    # namespace of its own.
     folder = Path(tempfile.mkdtemp(prefix="autograder-"))
     folder.chmod(0o755)
     sources = {"python": Path(sys.base_prefix).resolve(), "course": ROOT}
@@ -265,17 +303,22 @@ def test_the_box_holds_hostile_cells_for_an_ordinary_user_too(tmp_path: Path) ->
         "-c",
         f"{folder}/course/pyproject.toml",
         "-k",
-        # Large packages need the same for every user. A problem set's notebook is read with nbgrader, which imports SSL,
-        # and the libraries of this Python's need not be where an ordinary user can load them.
+        # Large packages need the same for every user. A problem set's notebook is read with
+        # nbgrader, which imports SSL, and the libraries of this Python's need not be where an
+        # ordinary user can load them.
         "not inside_the_box and not in_a_problem_set",
         *(f"--deselect={name}" for name in left_out),
         *tests,
     ]
     code = (
-        f"import os, sys; sys.path[:0] = ['{folder}/course', '{folder}/site']; assert os.getuid() == 1879050000\n"
+        f"import os, sys; sys.path[:0] = ['{folder}/course', '{folder}/site']; assert os.getuid() "
+        "== 1879050000\n"
         f"import pytest; sys.exit(pytest.main({arguments!r}))"
     )
-    become = "setpriv --reuid=1879050000 --regid=1879050000 --clear-groups env -i PATH=/usr/bin:/bin HOME=/nonexistent"
+    become = (
+        "setpriv --reuid=1879050000 --regid=1879050000 --clear-groups env -i PATH=/usr/bin:/bin "
+        "HOME=/nonexistent"
+    )
     script = " && ".join([*mounts, f"exec {become} '{python}' -I -B -c \"$1\""])
     try:
         done = subprocess.run(
@@ -287,7 +330,8 @@ def test_the_box_holds_hostile_cells_for_an_ordinary_user_too(tmp_path: Path) ->
             check=False,
         )
     finally:
-        for name in sources:  # empty here: the mounts were seen in that namespace only. Never remove what is in them
+        # empty here: the mounts were seen in that namespace only. Never remove what is in them
+        for name in sources:
             (folder / name).rmdir()
         folder.rmdir()
     assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-5000:]

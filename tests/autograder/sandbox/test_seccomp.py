@@ -1,4 +1,6 @@
-"""The filter of system calls, run here as the kernel runs it: what it lets through and what it refuses."""
+"""The filter of system calls, run here as the kernel runs it: what it lets through and what it
+refuses.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,11 @@ def decide(machine: str, number: int, *arguments: int, audit: int | None = None)
     assert data is not None
     program = [struct.unpack("<HBBI", data[k : k + 8]) for k in range(0, len(data), 8)]
     given = dict(zip((seccomp.ARGUMENT_0, seccomp.ARGUMENT_1), arguments, strict=False))
-    call = {seccomp.NUMBER: number, seccomp.ARCHITECTURE: audit or seccomp.ARCHITECTURES[machine][0], **given}
+    call = {
+        seccomp.NUMBER: number,
+        seccomp.ARCHITECTURE: audit or seccomp.ARCHITECTURES[machine][0],
+        **given,
+    }
     at = value = 0
     while True:
         code, if_true, if_false, operand = program[at]
@@ -59,14 +65,26 @@ def test_calls_on_the_list_are_refused(machine: str) -> None:
 
 def test_processes_and_threads_can_be_made_and_namespaces_cannot(machine: str) -> None:
     column = seccomp.ARCHITECTURES[machine][1]
-    assert decide(machine, seccomp.CLONE[column], 0x11) == seccomp.ALLOW  # fork: SIGCHLD and no flag
-    assert decide(machine, seccomp.CLONE[column], 0x3D0F00) == seccomp.ALLOW  # what pthread_create asks for
-    for flag in (0x00020000, 0x02000000, 0x04000000, 0x08000000, 0x10000000, 0x20000000, 0x40000000):
+    # fork: SIGCHLD and no flag
+    assert decide(machine, seccomp.CLONE[column], 0x11) == seccomp.ALLOW
+    # what pthread_create asks for
+    assert decide(machine, seccomp.CLONE[column], 0x3D0F00) == seccomp.ALLOW
+    for flag in (
+        0x00020000,
+        0x02000000,
+        0x04000000,
+        0x08000000,
+        0x10000000,
+        0x20000000,
+        0x40000000,
+    ):
         assert decide(machine, seccomp.CLONE[column], 0x11 | flag) == REFUSED
     assert decide(machine, seccomp.CLONE3[column]) == seccomp.ERRNO | errno.ENOSYS
 
 
-def test_only_the_families_of_sockets_that_a_network_namespace_holds_back_are_there(machine: str) -> None:
+def test_only_the_families_of_sockets_that_a_network_namespace_holds_back_are_there(
+    machine: str,
+) -> None:
     for family in range(50):
         answer = decide(machine, seccomp.SOCKET[seccomp.ARCHITECTURES[machine][1]], family)
         assert answer == (seccomp.ALLOW if family in (1, 2, 10) else REFUSED), family
@@ -74,11 +92,16 @@ def test_only_the_families_of_sockets_that_a_network_namespace_holds_back_are_th
 
 def test_nothing_can_be_typed_into_a_terminal(machine: str) -> None:
     number = seccomp.IOCTL[seccomp.ARCHITECTURES[machine][1]]
-    assert decide(machine, number, 0, 0x5412) == REFUSED and decide(machine, number, 0, 0x541C) == REFUSED
+    assert (
+        decide(machine, number, 0, 0x5412) == REFUSED
+        and decide(machine, number, 0, 0x541C) == REFUSED
+    )
     assert decide(machine, number, 0, 0x5401) == seccomp.ALLOW
 
 
-def test_no_lock_lease_or_watch_on_a_shared_file_and_descriptors_can_be_copied(machine: str) -> None:
+def test_no_lock_lease_or_watch_on_a_shared_file_and_descriptors_can_be_copied(
+    machine: str,
+) -> None:
     number = seccomp.FCNTL[seccomp.ARCHITECTURES[machine][1]]
     for request in (fcntl.F_GETLK, fcntl.F_SETLK, fcntl.F_SETLKW, fcntl.F_SETLEASE, fcntl.F_NOTIFY):
         assert decide(machine, number, 0, request) == REFUSED, request

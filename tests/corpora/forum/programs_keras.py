@@ -44,7 +44,12 @@ def windows(series, T):
 def topics_without_activation(rng):
     x = rng.integers(1, 90, (rng.integers(12, 30), rng.integers(10, 25)))
     model = keras.Sequential(
-        [layers.Input(x.shape[1:]), layers.Embedding(90, 16), layers.Bidirectional(layers.GRU(12)), layers.Dense(6)]
+        [
+            layers.Input(x.shape[1:]),
+            layers.Embedding(90, 16),
+            layers.Bidirectional(layers.GRU(12)),
+            layers.Dense(6),
+        ]
     )
     return program(model, x, x[:, 0] % 6, "sparse_categorical_crossentropy", "rmsprop")
 
@@ -52,7 +57,9 @@ def topics_without_activation(rng):
 @sick("outputs-cannot-reach-targets")
 def temperatures_through_relu(rng):
     x = waves(rng, rng.integers(16, 40), rng.integers(12, 30), 3)
-    model = keras.Sequential([layers.Input((x.shape[1] - 1, 3)), layers.LSTM(20), layers.Dense(2, activation="relu")])
+    model = keras.Sequential(
+        [layers.Input((x.shape[1] - 1, 3)), layers.LSTM(20), layers.Dense(2, activation="relu")]
+    )
     return program(model, x[:, :-1], x[:, -1, :2], "mae")
 
 
@@ -62,7 +69,9 @@ def window_as_features(rng):
     x, y = windows(series, int(rng.integers(8, 16)))
     x, y = x[:32], y[:32]
     x = x.reshape(len(x), 1, -1)
-    model = keras.Sequential([layers.Input(x.shape[1:]), layers.LSTM(24, activation="tanh"), layers.Dense(1)])
+    model = keras.Sequential(
+        [layers.Input(x.shape[1:]), layers.LSTM(24, activation="tanh"), layers.Dense(1)]
+    )
     return program(model, x, y, "mean_squared_error")
 
 
@@ -86,16 +95,27 @@ def stateful_for_no_reason(rng):
     N, T = int(rng.integers(8, 16)), int(rng.integers(10, 20))
     x = waves(rng, N, T, 2)
     model = keras.Sequential(
-        [layers.Input(batch_shape=(N, T, 2)), layers.LSTM(14, stateful=True), layers.Dense(1, activation="sigmoid")]
+        [
+            layers.Input(batch_shape=(N, T, 2)),
+            layers.LSTM(14, stateful=True),
+            layers.Dense(1, activation="sigmoid"),
+        ]
     )
-    return program(model, x, (x[:, :, 0].mean(1) > 0).astype("float32")[:, None], "binary_crossentropy")
+    return program(
+        model, x, (x[:, :, 0].mean(1) > 0).astype("float32")[:, None], "binary_crossentropy"
+    )
 
 
 @sick("targets-broadcast")
 def every_step_against_the_last(rng):
     x = waves(rng, rng.integers(12, 30), rng.integers(10, 20), 2)
     model = keras.Sequential(
-        [layers.Input(x.shape[1:]), layers.LSTM(16, return_sequences=True), layers.Dropout(0.1), layers.Dense(1)]
+        [
+            layers.Input(x.shape[1:]),
+            layers.LSTM(16, return_sequences=True),
+            layers.Dropout(0.1),
+            layers.Dense(1),
+        ]
     )
     return program(model, x, x.mean(1)[:, :1], "mse")
 
@@ -131,7 +151,9 @@ def text_and_numbers(rng):
     outputs = [layers.Dense(1)(both), layers.Dense(3, activation="softmax")(both)]
     x = [rng.integers(1, 30, (N, T)), rng.normal(size=(N, 5)).astype("float32")]
     y = [x[1][:, :1] + 0.1, x[0][:, 0] % 3]
-    return program(keras.Model([words, numbers], outputs), x, y, ["mse", "sparse_categorical_crossentropy"])
+    return program(
+        keras.Model([words, numbers], outputs), x, y, ["mse", "sparse_categorical_crossentropy"]
+    )
 
 
 @well
@@ -169,8 +191,12 @@ def zeros_behind_the_end(rng):
     N, T = int(rng.integers(10, 20)), int(rng.integers(12, 20))
     x, lengths = waves(rng, N, T, 3), rng.integers(4, T, N)
     x[np.arange(T) >= lengths[:, None]] = 0
-    model = keras.Sequential([layers.Input((None, 3)), layers.LSTM(16), layers.Dense(1, activation="sigmoid")])
-    return program(model, x, (x[:, 0, :1] > 0).astype("float32"), "binary_crossentropy", lengths=lengths)
+    model = keras.Sequential(
+        [layers.Input((None, 3)), layers.LSTM(16), layers.Dense(1, activation="sigmoid")]
+    )
+    return program(
+        model, x, (x[:, 0, :1] > 0).astype("float32"), "binary_crossentropy", lengths=lengths
+    )
 
 
 @sick("update-too-large", "diverges")
@@ -184,7 +210,9 @@ def rate_of_a_paper_on_something_else(rng):
 def own_loop_without_training(rng):
     x = waves(rng, rng.integers(10, 20), rng.integers(8, 16), 2)
     y = (x[:, -1, 0] > 0).astype("int32")
-    model = keras.Sequential([layers.Input(x.shape[1:]), layers.LSTM(12), layers.Dropout(0.4), layers.Dense(2)])
+    model = keras.Sequential(
+        [layers.Input(x.shape[1:]), layers.LSTM(12), layers.Dropout(0.4), layers.Dense(2)]
+    )
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     optimizer = keras.optimizers.Adam(1e-3)
     optimizer.build(model.trainable_variables)
@@ -193,7 +221,11 @@ def own_loop_without_training(rng):
         with tf.GradientTape() as tape:
             value = loss(batch[1], model(batch[0]))
         optimizer.apply_gradients(
-            zip(tape.gradient(value, model.trainable_variables), model.trainable_variables, strict=True)
+            zip(
+                tape.gradient(value, model.trainable_variables),
+                model.trainable_variables,
+                strict=True,
+            )
         )
         return value
 

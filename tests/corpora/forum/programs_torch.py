@@ -1,6 +1,8 @@
-"""Programs in PyTorch as people bring them to a forum: sick ones with what must be found, and well ones that look odd.
+"""Programs in PyTorch as people bring them to a forum: sick ones with what must be found, and well
+ones that look odd.
 
-Written without a look at the zoo and at what the doctor measures. Sizes, data and weights follow the seed.
+Written without a look at the zoo and at what the doctor measures. Sizes, data and weights follow
+the seed.
 """
 
 import torch
@@ -46,7 +48,9 @@ def sentences(N, T, V):
 
 def waves(N, T, D=1):
     t = torch.arange(T)[None, :, None]
-    return torch.sin(t * (0.2 + torch.rand(N, 1, D)) + 6 * torch.rand(N, 1, D)) + 0.05 * torch.randn(N, T, D)
+    return torch.sin(
+        t * (0.2 + torch.rand(N, 1, D)) + 6 * torch.rand(N, 1, D)
+    ) + 0.05 * torch.randn(N, T, D)
 
 
 def by_token(logits, y):
@@ -70,7 +74,9 @@ def stars_of_reviews():
             return self.fc(states[:, -1, :])
 
     x, lengths = sentences(between(9, 20), between(14, 25), 80)
-    return program(Rater(80, between(12, 30)), x, x[:, 0] % 5, nn.CrossEntropyLoss(), lengths=lengths)
+    return program(
+        Rater(80, between(12, 30)), x, x[:, 0] % 5, nn.CrossEntropyLoss(), lengths=lengths
+    )
 
 
 @sick("targets-broadcast")
@@ -86,7 +92,9 @@ def load_and_peak():
             return {"load": self.load(h[-1]), "peak": self.peak(h[-1])}
 
     def criterion(out, y):
-        return F.smooth_l1_loss(out["load"], y["load"]) + 0.5 * F.cross_entropy(out["peak"], y["peak"])
+        return F.smooth_l1_loss(out["load"], y["load"]) + 0.5 * F.cross_entropy(
+            out["peak"], y["peak"]
+        )
 
     x = waves(between(10, 30), 25, 4)
     y = {"load": x[:, -1, 0], "peak": (x[:, -1, 1] > 0).long()}
@@ -98,7 +106,10 @@ def characters_transposed():
     class Chars(nn.Module):
         def __init__(self, vocab, hidden):
             super().__init__()
-            self.table, self.rnn = nn.Embedding(vocab, 16), nn.LSTM(16, hidden, num_layers=2, batch_first=True)
+            self.table, self.rnn = (
+                nn.Embedding(vocab, 16),
+                nn.LSTM(16, hidden, num_layers=2, batch_first=True),
+            )
             self.head = nn.Linear(hidden, vocab)
 
         def forward(self, ids):
@@ -118,7 +129,11 @@ def attention_over_the_batch():
     class Attend(nn.Module):
         def __init__(self, hidden):
             super().__init__()
-            self.rnn, self.score, self.out = nn.LSTM(3, hidden), nn.Linear(hidden, 1), nn.Linear(hidden, 3)
+            self.rnn, self.score, self.out = (
+                nn.LSTM(3, hidden),
+                nn.Linear(hidden, 1),
+                nn.Linear(hidden, 3),
+            )
 
         def forward(self, x):  # (T, N, 3)
             states, _ = self.rnn(x)
@@ -127,7 +142,9 @@ def attention_over_the_batch():
 
     x = waves(between(7, 16), between(10, 18), 3)
     y = x[:, :3, 0].argmax(1)
-    return program(Attend(between(10, 24)), x.transpose(0, 1).contiguous(), y, nn.CrossEntropyLoss())
+    return program(
+        Attend(between(10, 24)), x.transpose(0, 1).contiguous(), y, nn.CrossEntropyLoss()
+    )
 
 
 @sick("short-reach")
@@ -186,7 +203,10 @@ def window_with_its_answer():
     class Close(nn.Module):
         def __init__(self, hidden):
             super().__init__()
-            self.rnn, self.out = nn.LSTM(5, hidden, 2, batch_first=True, dropout=0.2), nn.Linear(hidden, 1)
+            self.rnn, self.out = (
+                nn.LSTM(5, hidden, 2, batch_first=True, dropout=0.2),
+                nn.Linear(hidden, 1),
+            )
 
         def forward(self, x):
             return self.out(self.rnn(x)[0][:, -1]).squeeze(-1)
@@ -245,7 +265,10 @@ def genres_squashed_twice():
     class Genres(nn.Module):
         def __init__(self, hidden):
             super().__init__()
-            self.rnn, self.drop = nn.LSTM(8, hidden, batch_first=True, bidirectional=True), nn.Dropout(0.3)
+            self.rnn, self.drop = (
+                nn.LSTM(8, hidden, batch_first=True, bidirectional=True),
+                nn.Dropout(0.3),
+            )
             self.out = nn.Linear(2 * hidden, 7)
 
         def forward(self, x):
@@ -253,7 +276,9 @@ def genres_squashed_twice():
             return torch.sigmoid(self.out(self.drop(h.mean(dim=1))))
 
     x = waves(between(8, 20), between(10, 20), 8)
-    return program(Genres(between(10, 24)), x, (x.mean(1)[:, :7] > 0).float(), nn.BCEWithLogitsLoss())
+    return program(
+        Genres(between(10, 24)), x, (x.mean(1)[:, :7] > 0).float(), nn.BCEWithLogitsLoss()
+    )
 
 
 class Translator(nn.Module):
@@ -261,7 +286,10 @@ class Translator(nn.Module):
 
     def __init__(self, vocab, hidden):
         super().__init__()
-        self.source, self.target = nn.Embedding(vocab, 16, padding_idx=0), nn.Embedding(vocab, 16, padding_idx=0)
+        self.source, self.target = (
+            nn.Embedding(vocab, 16, padding_idx=0),
+            nn.Embedding(vocab, 16, padding_idx=0),
+        )
         self.encoder = nn.GRU(16, hidden, batch_first=True)
         self.decoder = nn.GRU(16, hidden, batch_first=True)
         self.combine, self.out = nn.Linear(2 * hidden, hidden), nn.Linear(hidden, vocab)
@@ -302,8 +330,12 @@ def tags_of_nothing():
             self.out = nn.Linear(2 * hidden, 5)
 
         def forward(self, x, lengths):
-            packed = pack_padded_sequence(self.words(x), lengths, batch_first=True, enforce_sorted=False)
-            states, _ = pad_packed_sequence(self.rnn(packed)[0], batch_first=True, total_length=x.size(1))
+            packed = pack_padded_sequence(
+                self.words(x), lengths, batch_first=True, enforce_sorted=False
+            )
+            states, _ = pad_packed_sequence(
+                self.rnn(packed)[0], batch_first=True, total_length=x.size(1)
+            )
             return self.out(states)
 
     x, lengths = sentences(between(8, 20), between(9, 16), 50)
@@ -503,7 +535,10 @@ def sorted_for_packing():
         def __init__(self, hidden):
             super().__init__()
             self.embed = nn.Embedding(70, 16, padding_idx=0)
-            self.rnn, self.out = nn.LSTM(16, hidden, batch_first=True, bidirectional=True), nn.Linear(2 * hidden, 3)
+            self.rnn, self.out = (
+                nn.LSTM(16, hidden, batch_first=True, bidirectional=True),
+                nn.Linear(2 * hidden, 3),
+            )
 
         def forward(self, x, lengths):
             lengths, order = lengths.sort(descending=True)
@@ -600,7 +635,9 @@ def carried_over_long_text():
         return float(loss)
 
     text = torch.randint(0, 40, (between(6, 12), between(12, 20)))
-    return program(model, text[:, :-1], text[:, 1:], by_token, optimizer=optimizer, step=step, stateful=True)
+    return program(
+        model, text[:, :-1], text[:, 1:], by_token, optimizer=optimizer, step=step, stateful=True
+    )
 
 
 @well
@@ -613,13 +650,21 @@ def packed_with_a_learned_start():
             self.out = nn.Linear(2 * hidden, 3)
 
         def forward(self, x, lengths):
-            packed = pack_padded_sequence(self.embed(x), lengths, batch_first=True, enforce_sorted=False)
+            packed = pack_padded_sequence(
+                self.embed(x), lengths, batch_first=True, enforce_sorted=False
+            )
             _, h = self.rnn(packed, self.start.expand(-1, len(x), -1).contiguous())
             return self.out(torch.cat([h[0], h[1]], 1))
 
     x, lengths = sentences(between(10, 20), between(9, 18), 60)
     weight = torch.tensor([0.2, 1.0, 5.0])
-    return program(Packed(between(10, 24)), (x, lengths), x[:, 0] % 3, nn.CrossEntropyLoss(weight), lengths=lengths)
+    return program(
+        Packed(between(10, 24)),
+        (x, lengths),
+        x[:, 0] % 3,
+        nn.CrossEntropyLoss(weight),
+        lengths=lengths,
+    )
 
 
 @well

@@ -1,4 +1,6 @@
-"""A problem set of four small functions: one output, two outputs, one that needs another, one that is given functions."""
+"""A problem set of four small functions: one output, two outputs, one that needs another, one that
+is given functions.
+"""
 
 from collections.abc import Callable
 from typing import Any
@@ -48,7 +50,11 @@ def _examine_derivative(call: Callable[..., Any], rng: Generator) -> Verdict:
     except (TypeError, ValueError):
         raise StudentError(Status.ERROR, "derivative must return a number.") from None
     right = abs(answer - (3 * a * x**2 + b)) < 1e-4 and len(asked) >= 2
-    return Verdict(Status.PASSED, "Right.", 1.0) if right else Verdict(Status.WRONG, "The derivative is wrong.")
+    return (
+        Verdict(Status.PASSED, "Right.", 1.0)
+        if right
+        else Verdict(Status.WRONG, "The derivative is wrong.")
+    )
 
 
 CHECKS = [
@@ -61,7 +67,11 @@ CHECKS = [
         expected=lambda x: 2 * x,
         outputs="y",
         time_limit=8.0,
-        misconceptions=(Misconception("squares", "It squares instead of doubling.", lambda x: x**2, ("Try 3.",)),),
+        misconceptions=(
+            Misconception(
+                "squares", "It squares instead of doubling.", lambda x: x**2, ("Try 3.",)
+            ),
+        ),
         hints=("What is twice 3?",),
     ),
     Check(

@@ -1,4 +1,6 @@
-"""The clinic: what is ordered is measured, tells sick from mended, and comes out as it is stored."""
+"""The clinic: what is ordered is measured, tells sick from mended, and comes out as it is
+stored.
+"""
 
 import json
 import re
@@ -15,7 +17,11 @@ from lstm_ref.doctor import CATALOGUE
 from lstm_ref.errors import ArgumentError
 from lstm_ref.zoo import programs
 
-STORED = json.loads((Path(__file__).parents[3] / "benchmarks" / "results" / "clinic.json").read_text(encoding="utf-8"))
+STORED = json.loads(
+    (Path(__file__).parents[3] / "benchmarks" / "results" / "clinic.json").read_text(
+        encoding="utf-8"
+    )
+)
 EXACT = {"optimizer", "gradients", "examples", "targets"}  # counts, the same on every processor
 BY_ID = {case.id: case for case in CASES}
 
@@ -31,13 +37,15 @@ def test_twelve_cases_of_two_frameworks_with_their_answers():
         assert case.diagnosis in case.program.finding and set(case.expert) <= set(ids)
     assert len({case.diagnosis for case in CASES}) == 12
     assert len(DIAGNOSES) > 12 + 5  # nobody gets there by striking out
-    assert set(DIAGNOSES) - set(CATALOGUE) == {"too-small", "over-fits"}  # what is suspected and was not it
+    # what is suspected and was not it
+    assert set(DIAGNOSES) - set(CATALOGUE) == {"too-small", "over-fits"}
 
 
 @pytest.mark.parametrize("id", ["state_never_updated", "opt_before_change", "axis_column_vs_row"])
 def test_what_an_expert_orders_last_tells_sick_from_mended(id):
     last = find(BY_ID[id].expert[-1])
-    sick, mended = (last.measure(bench(id, sick, seed=5)) for sick in (True, False))  # a seed that is not stored
+    # a seed that is not stored
+    sick, mended = (last.measure(bench(id, sick, seed=5)) for sick in (True, False))
     stored = {name: numbers for name, *numbers in STORED["cases"][id]["measured"][last.id]}
     counts = [name for name in sick if not name.startswith("change by")]
     assert {name: sick[name] for name in counts} == {name: stored[name][0] for name in counts}
@@ -47,7 +55,8 @@ def test_what_an_expert_orders_last_tells_sick_from_mended(id):
 
 def test_padding_that_is_read_moves_outputs_and_masked_padding_does_not():
     sick, mended = (
-        next(iter(find("padding").measure(bench("pad_in_attention", s, 5)).values())) for s in (True, False)
+        next(iter(find("padding").measure(bench("pad_in_attention", s, 5)).values()))
+        for s in (True, False)
     )
     assert sick > 0.01 > 1e-5 > mended
 
@@ -55,7 +64,10 @@ def test_padding_that_is_read_moves_outputs_and_masked_padding_does_not():
 def test_stored_numbers_tell_each_case_with_all_seeds():
     for case in CASES:
         rows = STORED["cases"][case.id]["measured"][case.expert[-1]]
-        apart = [mended is not None and (low > mended or high < mended) for _, _, mended, low, high in rows]
+        apart = [
+            mended is not None and (low > mended or high < mended)
+            for _, _, mended, low, high in rows
+        ]
         assert any(apart), case.id
 
 
@@ -69,7 +81,9 @@ def test_stored_counts_of_one_case_come_out_again():
 
 def test_record_says_what_is_missing():
     one = {**STORED, "cases": {k: v for k, v in STORED["cases"].items() if k != "data_window_leak"}}
-    with pytest.raises(ArgumentError, match="no numbers of data_window_leak; run python -m benchmarks.clinic"):
+    with pytest.raises(
+        ArgumentError, match="no numbers of data_window_leak; run python -m benchmarks.clinic"
+    ):
         record(one)
     short = json.loads(json.dumps(STORED))
     del short["cases"]["data_window_leak"]["measured"]["heart"]
@@ -106,8 +120,14 @@ def test_a_drawn_patient_is_of_pytorch_and_the_same_again():
     ("call", "message"),
     [
         (lambda: Patient("nothing"), "no sick program 'nothing'"),
-        (lambda: Patient("opt_before_change").order("x-ray"), "no measurement 'x-ray'; there are outputs, start"),
-        (lambda: Patient("opt_before_change").decide("tired"), "no diagnosis 'tired'; there are examples-mixed"),
+        (
+            lambda: Patient("opt_before_change").order("x-ray"),
+            "no measurement 'x-ray'; there are outputs, start",
+        ),
+        (
+            lambda: Patient("opt_before_change").decide("tired"),
+            "no diagnosis 'tired'; there are examples-mixed",
+        ),
     ],
 )
 def test_what_does_not_exist_is_refused(call, message):
@@ -120,7 +140,9 @@ def test_what_is_not_there_is_said_and_not_measured():
         find("split").measure(bench("opt_before_change", True))
 
 
-@pytest.mark.parametrize("id", ["state_not_detached", "data_decoder_unshifted", "axis_time_length_one_torch"])
+@pytest.mark.parametrize(
+    "id", ["state_not_detached", "data_decoder_unshifted", "axis_time_length_one_torch"]
+)
 def test_any_sick_program_can_be_examined(id, capsys):
     patient = Patient(id)
     for each in MEASUREMENTS:

@@ -34,7 +34,11 @@ def use_topics(monkeypatch, topics):
 def test_python_reference_is_long_enough_for_a_model_and_is_the_reference(reference):
     assert len(reference) > 250_000
     assert reference.startswith('The "assert" statement\n')
-    for sentence in ('The "yield" statement', "List displays", "A code block is executed in an *execution frame*"):
+    for sentence in (
+        'The "yield" statement',
+        "List displays",
+        "A code block is executed in an *execution frame*",
+    ):
         assert sentence in reference
 
 
@@ -58,7 +62,9 @@ def test_python_reference_holds_no_paragraph_twice(reference):
 def test_no_paragraph_is_lost(reference):
     from pydoc_data.topics import topics
 
-    everything = {" ".join(p.split()) for text in topics.values() for p in re.split(r"\n\s*\n", text)} - {""}
+    everything = {
+        " ".join(p.split()) for text in topics.values() for p in re.split(r"\n\s*\n", text)
+    } - {""}
     assert set(paragraphs(reference)) == everything
 
 
@@ -70,7 +76,8 @@ def test_topics_are_taken_in_alphabetical_order_whatever_the_order_of_the_dictio
 def test_unknown_name_lists_what_there_is():
     for function in (load, about):
         with pytest.raises(
-            ArgumentError, match=rf"{function.__name__}: there is no data set 'tinyshakespear'.*python-reference"
+            ArgumentError,
+            match=rf"{function.__name__}: there is no data set 'tinyshakespear'.*python-reference",
         ):
             function("tinyshakespear")
     with pytest.raises(LSTMError):
@@ -86,7 +93,9 @@ def test_a_python_without_its_topics_is_told_what_is_missing(monkeypatch):
         return real(name, *arguments, **keywords)
 
     monkeypatch.setattr(builtins, "__import__", without_topics)
-    with pytest.raises(MissingPackageError, match="no pydoc_data.topics.*install the full standard library"):
+    with pytest.raises(
+        MissingPackageError, match="no pydoc_data.topics.*install the full standard library"
+    ):
         load("python-reference")
 
 
@@ -120,7 +129,9 @@ def test_split_of_the_reference_shares_no_paragraph(reference):
     assert not set(paragraphs(validation)[1:-1]) & set(paragraphs(test)[1:])
 
 
-@pytest.mark.parametrize("shares", [(-0.1, 0.1), (0.5, 0.5), (0.2, -0.1), (1.0, 0.0), (float("nan"), 0.1)])
+@pytest.mark.parametrize(
+    "shares", [(-0.1, 0.1), (0.5, 0.5), (0.2, -0.1), (1.0, 0.0), (float("nan"), 0.1)]
+)
 def test_split_refuses_shares_that_do_not_fit(shares):
     with pytest.raises(ArgumentError, match=r"together less than 1, got validation="):
         split_text("abc" * 100, *shares)
@@ -154,7 +165,11 @@ def test_only_the_training_text_makes_the_vocabulary():
 
 
 def test_ids_do_not_depend_on_the_order_of_the_text():
-    assert Vocabulary("hello").characters == Vocabulary("olleh").characters == (UNKNOWN, "e", "h", "l", "o")
+    assert (
+        Vocabulary("hello").characters
+        == Vocabulary("olleh").characters
+        == (UNKNOWN, "e", "h", "l", "o")
+    )
 
 
 def test_rare_characters_become_the_unknown_so_that_training_meets_it():
@@ -178,7 +193,10 @@ def test_empty_text_and_empty_ids():
 
 
 def test_vocabulary_refuses_a_text_that_gives_no_character():
-    with pytest.raises(ArgumentError, match="no character occurs 1 times or more in a training text of 0 characters"):
+    with pytest.raises(
+        ArgumentError,
+        match="no character occurs 1 times or more in a training text of 0 characters",
+    ):
         Vocabulary("")
     with pytest.raises(ArgumentError, match="no character occurs 5 times .* a smaller min_count"):
         Vocabulary("abc", min_count=5)
@@ -217,7 +235,8 @@ def test_each_lane_reads_the_text_without_a_gap(sizes):
     length = (len(ids) - 1) // N
     for n in range(N):
         np.testing.assert_array_equal(x[n], ids[n * length : n * length + x.shape[1]])
-    np.testing.assert_array_equal(y, x + 7)  # the target is the next character, within a lane and from batch to batch
+    # the target is the next character, within a lane and from batch to batch
+    np.testing.assert_array_equal(y, x + 7)
     assert len(np.unique(x)) == x.size  # no character is read twice
 
 
@@ -241,7 +260,9 @@ def test_batches_are_copies():
 
 def test_batches_refuse_too_short_a_text_before_the_first_batch_is_asked_for():
     assert len(list(batches(np.arange(13), 3, 4))) == 1
-    with pytest.raises(ArgumentError, match="N=3 lanes of T=4 characters and one last target need 13 ids, got 12"):
+    with pytest.raises(
+        ArgumentError, match="N=3 lanes of T=4 characters and one last target need 13 ids, got 12"
+    ):
         batches(np.arange(12), 3, 4)
 
 
@@ -250,7 +271,12 @@ def test_batches_refuse_too_short_a_text_before_the_first_batch_is_asked_for():
     [
         (np.arange(9), 0, 2, "N and T must be 1 or more, got N=0, T=2"),
         (np.arange(9), 2, 0, "N and T must be 1 or more, got N=2, T=0"),
-        (np.arange(9.0), 1, 2, r"integers with one axis, got float64 with shape \(9,\); use Vocabulary.encode"),
+        (
+            np.arange(9.0),
+            1,
+            2,
+            r"integers with one axis, got float64 with shape \(9,\); use Vocabulary.encode",
+        ),
         (np.zeros((3, 3), int), 1, 2, r"integers with one axis, got int64 with shape \(3, 3\)"),
     ],
 )

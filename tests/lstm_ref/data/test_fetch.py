@@ -1,4 +1,6 @@
-"""Files that do not come with the course, against a server of this test's own: nothing here asks the network."""
+"""Files that do not come with the course, against a server of this test's own: nothing here asks
+the network.
+"""
 
 import hashlib
 import http.server
@@ -31,7 +33,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.send_error(404)
             return
         self.send_response(200)
-        # A proxy that cuts the file and says so tells a length that fits; a connection that breaks off does not.
+        # A proxy that cuts the file and says so tells a length that fits; a connection that breaks
+        # off does not.
         half = body[: len(body) // 2]
         self.send_header("Content-Length", str(len(half if self.path == "/truncated" else body)))
         self.end_headers()
@@ -68,12 +71,18 @@ def cache(tmp_path, monkeypatch):
 
 @pytest.fixture
 def get(server, cache):
-    """Ask for a path of the server under the name folder/text.txt; the requests that it takes are in get.asked."""
+    """Ask for a path of the server under the name folder/text.txt; the requests that it takes are
+    in get.asked.
+    """
 
     def get(path, **changes):
         url = f"http://127.0.0.1:{server.server_port}{path}"
         server.asked.clear()
-        return fetch.fetch(Remote("folder/text.txt", url, SHA)._replace(**changes), "plays", twin="python-reference")
+        return fetch.fetch(
+            Remote("folder/text.txt", url, SHA)._replace(**changes),
+            "plays",
+            twin="python-reference",
+        )
 
     get.asked = server.asked
     return get
@@ -110,7 +119,10 @@ def test_what_is_not_the_whole_file_leaves_nothing_behind(get, cache, path, reas
     with pytest.raises(DataError) as caught:
         get(path)
     message = str(caught.value)
-    assert message.startswith("load: 'plays' could not be downloaded from http://127.0.0.1") and reason in message
+    assert (
+        message.startswith("load: 'plays' could not be downloaded from http://127.0.0.1")
+        and reason in message
+    )
     assert "use load('python-reference')" in message and "LSTM_DATA_DIR" in message
     assert leftovers(cache) == []
     assert get("/good").read_bytes() == GOOD
@@ -128,7 +140,9 @@ def test_server_that_is_down(cache):
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     remote = Remote("text.txt", f"http://127.0.0.1:{port}/good", SHA)
-    with pytest.raises(DataError, match="ConnectionError: .*Without a network, use load.'python-reference'"):
+    with pytest.raises(
+        DataError, match="ConnectionError: .*Without a network, use load.'python-reference'"
+    ):
         fetch.fetch(remote, "plays", twin="python-reference")
 
 
@@ -171,7 +185,9 @@ def test_half_a_file_that_a_killed_download_left_is_not_taken_for_the_file(get, 
 
 def test_cache_that_cannot_be_written_is_an_error_with_a_way_out(get, cache):
     cache.write_text("a file where the folder should be")
-    with pytest.raises(DataError, match="(FileExistsError|NotADirectoryError).*name that folder in LSTM_DATA_DIR"):
+    with pytest.raises(
+        DataError, match="(FileExistsError|NotADirectoryError).*name that folder in LSTM_DATA_DIR"
+    ):
         get("/good")
 
 
@@ -200,7 +216,9 @@ def test_wrong_file_in_the_own_folder_is_refused_and_left_alone(get, tmp_path, m
     mine = tmp_path / "folder" / "text.txt"
     mine.write_bytes(b"mine")
     monkeypatch.setenv(fetch.DATA_DIR, str(tmp_path))
-    with pytest.raises(DataError, match=f"text.txt is not the file of 'plays'.*expected {SHA}; remove it"):
+    with pytest.raises(
+        DataError, match=f"text.txt is not the file of 'plays'.*expected {SHA}; remove it"
+    ):
         get("/good")
     assert get.asked == [] and mine.read_bytes() == b"mine"
 
@@ -221,11 +239,15 @@ def test_own_folder_that_is_not_there_is_a_slip_and_an_error(get, tmp_path, monk
 
 
 def archive(folder, sounds, compression=9):
-    """A .tar.gz as a server makes it: one folder around everything, other files beside the recordings."""
+    """A .tar.gz as a server makes it: one folder around everything, other files beside the
+    recordings.
+    """
     raw = io.BytesIO()
     with tarfile.open(fileobj=raw, mode="w:gz", compresslevel=compression) as packed:
         for name, content in {f"{folder}/README.md": b"read me", **sounds}.items():
-            info = tarfile.TarInfo(name if name.startswith(folder) else f"{folder}/recordings/{name}")
+            info = tarfile.TarInfo(
+                name if name.startswith(folder) else f"{folder}/recordings/{name}"
+            )
             info.size = len(content)
             packed.addfile(info, io.BytesIO(content))
     return raw.getvalue()
@@ -239,7 +261,9 @@ def test_archive_is_known_by_its_recordings_however_it_is_packed(tmp_path):
     for content in [*packed, changed]:
         (tmp_path / "x.tar.gz").write_bytes(content)
         digests.append(spoken_digits.content_sha256(tmp_path / "x.tar.gz"))
-    lines = "".join(f"{hashlib.sha256(sounds[name]).hexdigest()}  {name}\n" for name in sorted(sounds))
+    lines = "".join(
+        f"{hashlib.sha256(sounds[name]).hexdigest()}  {name}\n" for name in sorted(sounds)
+    )
     assert digests[0] == digests[1] == hashlib.sha256(lines.encode()).hexdigest()
     assert digests[2] != digests[0]
 
@@ -253,7 +277,11 @@ def test_half_an_archive_is_not_whole(tmp_path, cut):
     path.write_bytes(path.read_bytes()[:cut])
     found = spoken_digits.content_sha256(path)
     # A lost tail that holds no recording may do no harm: what counts are the recordings.
-    assert found != whole if cut >= 0 else found == whole or found.startswith("none, for it is not a whole .tar.gz")
+    assert (
+        found != whole
+        if cut >= 0
+        else found == whole or found.startswith("none, for it is not a whole .tar.gz")
+    )
 
 
 # --- the data sets themselves
@@ -276,7 +304,9 @@ def test_without_a_network_the_error_names_the_twin(cache, monkeypatch):
 
     monkeypatch.setattr(requests, "get", no_network)
     for name in ("tinyshakespeare", "rt-polarity", "eng-fra", "fsdd"):
-        with pytest.raises(DataError, match=rf"load: '{name}' could not.*use load\('{about(name).offline_twin}'\)"):
+        with pytest.raises(
+            DataError, match=rf"load: '{name}' could not.*use load\('{about(name).offline_twin}'\)"
+        ):
             load(name)
     assert leftovers(cache) == []
 
@@ -289,12 +319,15 @@ def test_load_downloads_what_is_not_there(cache, server, monkeypatch):
 
 def test_download_without_its_package_says_what_to_install(cache, monkeypatch):
     monkeypatch.setitem(sys.modules, "pooch", None)
-    with pytest.raises(MissingPackageError, match=r"load: needs pooch.*pip install 'inside-the-lstm\[data\]'"):
+    with pytest.raises(
+        MissingPackageError, match=r"load: needs pooch.*pip install 'inside-the-lstm\[data\]'"
+    ):
         load("tinyshakespeare")
 
 
 needs_files = pytest.mark.skipif(
-    not os.environ.get(fetch.DATA_DIR), reason=f"{fetch.DATA_DIR} names no folder that has the downloaded files"
+    not os.environ.get(fetch.DATA_DIR),
+    reason=f"{fetch.DATA_DIR} names no folder that has the downloaded files",
 )
 
 
@@ -308,7 +341,9 @@ def test_tinyshakespeare():
 def test_rt_polarity():
     texts, labels, label_names = load("rt-polarity")
     assert len(texts) == len(labels) == 10_662 and labels.sum() == 5_331
-    assert label_names[labels[0]] == "negative" and texts[0].startswith("simplistic , silly and tedious")
+    assert label_names[labels[0]] == "negative" and texts[0].startswith(
+        "simplistic , silly and tedious"
+    )
     assert label_names[labels[-1]] == "positive" and len(set(texts)) == len(texts)
     assert all(text == " ".join(text.split()) for text in texts)
 
@@ -318,7 +353,9 @@ def test_english_french_pairs():
     pairs = load("eng-fra")
     assert len(pairs.source) == len(pairs.target) == len(pairs.attribution) == 5_000
     assert (pairs.source[0], pairs.target[1]) == ("Go.", "Marche.")
-    assert all(who.startswith("CC-BY 2.0 (France) Attribution: tatoeba.org #") for who in pairs.attribution)
+    assert all(
+        who.startswith("CC-BY 2.0 (France) Attribution: tatoeba.org #") for who in pairs.attribution
+    )
 
 
 @needs_files

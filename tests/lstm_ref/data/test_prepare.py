@@ -1,4 +1,6 @@
-"""Splits, vocabularies, padding, series: nothing of the test may come into training, and every step can be undone."""
+"""Splits, vocabularies, padding, series: nothing of the test may come into training, and every step
+can be undone.
+"""
 
 import numpy as np
 import pytest
@@ -29,7 +31,9 @@ SHARES = st.sampled_from([(0.1, 0.1), (0.2, 0.3), (0.3, 0.0), (0.0, 0.3), (0.0, 
 
 
 def assert_parts(parts, n, left_out=0):
-    """Each index is in one part at most, in increasing order, and all but ``left_out`` are in one."""
+    """Each index is in one part at most, in increasing order, and all but ``left_out`` are in
+    one.
+    """
     together = np.concatenate(parts)
     assert len(np.unique(together)) == len(together) == n - left_out
     assert set(together.tolist()) <= set(range(n))
@@ -54,7 +58,10 @@ def test_time_goes_on_from_part_to_part_with_the_gap_between(L, shares, gap):
 def test_windows_cut_after_the_split_share_no_step(T, horizon, gap):
     series = np.arange(200.0)[:, np.newaxis]
     parts = split_by_time(200, gap=gap)
-    seen = [set(np.concatenate([a.ravel() for a in windows(series[part], T, horizon)])) for part in parts]
+    seen = [
+        set(np.concatenate([a.ravel() for a in windows(series[part], T, horizon)]))
+        for part in parts
+    ]
     assert not seen[0] & seen[1] and not seen[1] & seen[2] and not seen[0] & seen[2]
     assert min(seen[1]) - max(seen[0]) == min(seen[2]) - max(seen[1]) == gap + 1
 
@@ -89,7 +96,10 @@ def test_group_split_knows_names_of_any_kind_and_draws_others_with_another_seed(
 
 
 SENTENCES = st.lists(
-    st.tuples(st.sampled_from(["a b", "A  b", "a B ", "c", "d", "e f", "g", "h", "E F"]), st.integers(0, 2)),
+    st.tuples(
+        st.sampled_from(["a b", "A  b", "a B ", "c", "d", "e f", "g", "h", "E F"]),
+        st.integers(0, 2),
+    ),
     min_size=1,
     max_size=80,
 )
@@ -132,10 +142,15 @@ def test_splits_refuse_shares_that_do_not_fit(split):
     functions = {
         "split_by_time": lambda *shares: split_by_time(100, *shares),
         "split_by_group": lambda *shares: split_by_group(range(100), *shares),
-        "split_stratified": lambda *shares: split_stratified(list(map(str, range(100))), [0] * 100, *shares),
+        "split_stratified": lambda *shares: split_stratified(
+            list(map(str, range(100))), [0] * 100, *shares
+        ),
     }
     for shares in ((-0.1, 0.1), (0.5, 0.5), (float("nan"), 0.1)):
-        with pytest.raises(ArgumentError, match=f"^{split}: validation and test must be 0 or more and together less"):
+        with pytest.raises(
+            ArgumentError,
+            match=f"^{split}: validation and test must be 0 or more and together less",
+        ):
             functions[split](*shares)
 
 
@@ -143,12 +158,27 @@ def test_splits_refuse_shares_that_do_not_fit(split):
     ("call", "message"),
     [
         (lambda: split_by_time(10, gap=-1), "gap must be 0 or more, got -1"),
-        (lambda: split_by_time(4), "4 steps with validation=0.1, test=0.1 and gap=0 leave nothing for one"),
+        (
+            lambda: split_by_time(4),
+            "4 steps with validation=0.1, test=0.1 and gap=0 leave nothing for one",
+        ),
         (lambda: split_by_time(20, gap=10), "leave nothing for one of the parts"),
-        (lambda: split_by_group(["a", "b", "a"]), "2 groups cannot give 1 to validation, 1 to test and at least 1"),
-        (lambda: split_stratified(["a", "A", "b"], [0, 0, 0]), "label 0 has 2 different sentences, too few"),
-        (lambda: split_stratified(["a"], [0.5]), r"labels must be integers, one for each of the 1 texts, got float64"),
-        (lambda: split_stratified(["a"], [0, 1]), r"one for each of the 1 texts, got int64 with shape \(2,\)"),
+        (
+            lambda: split_by_group(["a", "b", "a"]),
+            "2 groups cannot give 1 to validation, 1 to test and at least 1",
+        ),
+        (
+            lambda: split_stratified(["a", "A", "b"], [0, 0, 0]),
+            "label 0 has 2 different sentences, too few",
+        ),
+        (
+            lambda: split_stratified(["a"], [0.5]),
+            r"labels must be integers, one for each of the 1 texts, got float64",
+        ),
+        (
+            lambda: split_stratified(["a"], [0, 1]),
+            r"one for each of the 1 texts, got int64 with shape \(2,\)",
+        ),
     ],
 )
 def test_splits_refuse_what_they_cannot_split(call, message):
@@ -158,11 +188,15 @@ def test_splits_refuse_what_they_cannot_split(call, message):
 
 # --- words
 
-WORDS = st.lists(st.lists(st.sampled_from("a b c d e f <s> </s> <pad> <unk>".split()), min_size=1), min_size=1)
+WORDS = st.lists(
+    st.lists(st.sampled_from("a b c d e f <s> </s> <pad> <unk>".split()), min_size=1), min_size=1
+)
 
 
 @given(WORDS, WORDS, st.integers(1, 3))
-def test_words_come_back_and_what_training_did_not_have_often_enough_is_unknown(train, other, min_count):
+def test_words_come_back_and_what_training_did_not_have_often_enough_is_unknown(
+    train, other, min_count
+):
     counts = {w: sum(s.count(w) for s in train) for s in train for w in s}
     known = {w for w, count in counts.items() if count >= min_count and not w.startswith("<")}
     assume(known)
@@ -178,7 +212,9 @@ def test_words_come_back_and_what_training_did_not_have_often_enough_is_unknown(
         # What a model writes after its end is not part of the sentence.
         assert vocabulary.decode([2, *ids, 3, 4, 0]) == told
     everything = [w for sentence in other for w in sentence]
-    assert vocabulary.unknown_rate(other) == sum(w not in known for w in everything) / len(everything)
+    assert vocabulary.unknown_rate(other) == sum(w not in known for w in everything) / len(
+        everything
+    )
 
 
 def test_vocabulary_can_be_limited_and_keeps_the_most_frequent():
@@ -199,15 +235,24 @@ def test_unknown_rate_of_new_sentences_is_not_that_of_training():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: WordVocabulary(["a film"]), "a sentence must be a list of words, got the string 'a film'"),
+        (
+            lambda: WordVocabulary(["a film"]),
+            "a sentence must be a list of words, got the string 'a film'",
+        ),
         (lambda: WordVocabulary([["a"]], 2), "no word occurs 2 times or more among 1 words"),
         (lambda: WordVocabulary([]), "no word occurs 2 times or more among 0 words"),
         (lambda: WordVocabulary([["a"]], 0), "min_count must be 1 or more, got 0"),
         (lambda: WordVocabulary([["a"]], 1, 4), "max_size must be 5 or more"),
-        (lambda: WordVocabulary([["a"]], 1).encode("a"), "encode: a sentence must be a list of words"),
+        (
+            lambda: WordVocabulary([["a"]], 1).encode("a"),
+            "encode: a sentence must be a list of words",
+        ),
         (lambda: WordVocabulary([["a"]], 1).decode([5]), "an id must be in 0 ... 4, got 5 to 5"),
         (lambda: WordVocabulary([["a"]], 1).decode([-1]), "an id must be in 0 ... 4, got -1 to -1"),
-        (lambda: WordVocabulary([["a"]], 1).decode([[1]]), r"one axis, got int64 with shape \(1, 1\)"),
+        (
+            lambda: WordVocabulary([["a"]], 1).decode([[1]]),
+            r"one axis, got int64 with shape \(1, 1\)",
+        ),
         (lambda: WordVocabulary([["a"]], 1).unknown_rate([]), "there is no word"),
     ],
 )
@@ -231,10 +276,15 @@ RAGGED = st.lists(st.integers(1, 9), min_size=1, max_size=8)
 @given(RAGGED, st.sampled_from(["right", "left"]), st.integers(0, 3), st.booleans())
 def test_padded_sequences_come_back_through_the_mask(lengths, side, more, vectors):
     rng = np.random.default_rng(0)
-    sequences = [rng.normal(size=(length, 3) if vectors else length).astype(np.float32) for length in lengths]
+    sequences = [
+        rng.normal(size=(length, 3) if vectors else length).astype(np.float32) for length in lengths
+    ]
     T = max(lengths) + more
     x, mask = pad(sequences, side, T if more else None)
-    assert x.shape == ((len(lengths), T, 3) if vectors else (len(lengths), T)) and x.dtype == np.float32
+    assert (
+        x.shape == ((len(lengths), T, 3) if vectors else (len(lengths), T))
+        and x.dtype == np.float32
+    )
     assert mask.shape == (len(lengths), T) and mask.dtype == bool
     for row, valid, sequence in zip(x, mask, sequences, strict=True):
         np.testing.assert_array_equal(row[valid], sequence)
@@ -251,23 +301,36 @@ def test_padding_changes_nothing_that_the_lstm_computes(draw, side):
     x, mask = pad(sequences, side)
     h, (hT, cT), _ = masked_lstm_forward(**(layer | {"x": x}), mask=mask)
     for n, sequence in enumerate(sequences):
-        alone = layer | {"x": sequence[np.newaxis], "h0": layer["h0"][n : n + 1], "c0": layer["c0"][n : n + 1]}
+        alone = layer | {
+            "x": sequence[np.newaxis],
+            "h0": layer["h0"][n : n + 1],
+            "c0": layer["c0"][n : n + 1],
+        }
         right, (right_hT, right_cT), _ = lstm_forward(**alone)
         np.testing.assert_allclose(h[n, mask[n]], right[0], rtol=0, atol=1e-14)
-        np.testing.assert_allclose(np.stack([hT[n], cT[n]]), np.stack([right_hT[0], right_cT[0]]), rtol=0, atol=1e-14)
+        np.testing.assert_allclose(
+            np.stack([hT[n], cT[n]]), np.stack([right_hT[0], right_cT[0]]), rtol=0, atol=1e-14
+        )
 
 
 @given(
-    st.lists(st.integers(1, 30), min_size=1, max_size=60), st.integers(1, 9), st.one_of(st.none(), st.integers(0, 5))
+    st.lists(st.integers(1, 30), min_size=1, max_size=60),
+    st.integers(1, 9),
+    st.one_of(st.none(), st.integers(0, 5)),
 )
 def test_buckets_hold_each_sequence_once_and_overlap_in_length_at_their_ends_only(lengths, N, seed):
     batches = buckets(lengths, N, seed)
     assert sorted(np.concatenate(batches).tolist()) == list(range(len(lengths)))
     assert len(batches) == -(-len(lengths) // N) and max(map(len, batches)) <= N
-    ranges = sorted((min(lengths[k] for k in batch), max(lengths[k] for k in batch)) for batch in batches)
+    ranges = sorted(
+        (min(lengths[k] for k in batch), max(lengths[k] for k in batch)) for batch in batches
+    )
     assert all(before[1] <= after[0] for before, after in zip(ranges, ranges[1:], strict=False))
-    if len(lengths) % N == 0:  # no way to put them into full batches needs less padding than the sorted one
-        at_random = np.split(np.random.default_rng(0).permutation(len(lengths)), range(N, len(lengths), N))
+    # no way to put them into full batches needs less padding than the sorted one
+    if len(lengths) % N == 0:
+        at_random = np.split(
+            np.random.default_rng(0).permutation(len(lengths)), range(N, len(lengths), N)
+        )
         assert padding_share(lengths, batches) <= padding_share(lengths, at_random) + 1e-12
 
 
@@ -275,18 +338,33 @@ def test_order_of_buckets_changes_with_the_seed_and_is_not_that_of_the_lengths()
     lengths = np.random.default_rng(0).integers(1, 50, 640)
     orders = [[int(lengths[b].max()) for b in buckets(lengths, 32, seed)] for seed in (0, 1)]
     assert orders[0] != orders[1] and orders[0] != sorted(orders[0])
-    assert [b.tolist() for b in buckets(lengths, 32, 0)] == [b.tolist() for b in buckets(lengths, 32, 0)]
+    assert [b.tolist() for b in buckets(lengths, 32, 0)] == [
+        b.tolist() for b in buckets(lengths, 32, 0)
+    ]
     at_random = np.split(np.random.default_rng(0).permutation(640), 20)
-    assert padding_share(lengths, buckets(lengths, 32, 0)) < 0.1 < 0.4 < padding_share(lengths, at_random)
+    assert (
+        padding_share(lengths, buckets(lengths, 32, 0))
+        < 0.1
+        < 0.4
+        < padding_share(lengths, at_random)
+    )
 
 
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
         (lambda: pad([]), ArgumentError, "there is no sequence"),
-        (lambda: pad([[1, 2], [0.5]]), ShapeError, r"of one D and dtype, .* got \(1,\) float64, \(2,\) int64"),
+        (
+            lambda: pad([[1, 2], [0.5]]),
+            ShapeError,
+            r"of one D and dtype, .* got \(1,\) float64, \(2,\) int64",
+        ),
         (lambda: pad([[1], []]), ShapeError, "with at least one step"),
-        (lambda: pad([np.zeros((2, 3)), np.zeros((2, 4))]), ShapeError, r"got \(2, 3\) float64, \(2, 4\) float64"),
+        (
+            lambda: pad([np.zeros((2, 3)), np.zeros((2, 4))]),
+            ShapeError,
+            r"got \(2, 3\) float64, \(2, 4\) float64",
+        ),
         (lambda: pad([np.zeros((1, 1, 1))]), ShapeError, r"all \(length, D\)"),
         (
             lambda: pad([[1, 2, 3]], T=2),
@@ -295,7 +373,11 @@ def test_order_of_buckets_changes_with_the_seed_and_is_not_that_of_the_lengths()
         ),
         (lambda: pad([[1]], side="top"), ArgumentError, 'side must be "right" or "left"'),
         (lambda: buckets([1], 0), ArgumentError, "N must be 1 or more, got 0"),
-        (lambda: buckets([], 1), ArgumentError, "lengths must be integers with one axis, at least one"),
+        (
+            lambda: buckets([], 1),
+            ArgumentError,
+            "lengths must be integers with one axis, at least one",
+        ),
         (lambda: buckets([1.5], 1), ArgumentError, "got float64"),
     ],
 )
@@ -313,7 +395,8 @@ SERIES = st.tuples(st.integers(2, 30), st.integers(1, 3), st.sampled_from([np.fl
 def test_differences_can_be_undone(sizes, lag):
     L, D, dtype = sizes
     assume(lag < L)
-    values = np.random.default_rng(0).integers(-99, 99, (L, D)).astype(dtype)  # so that sums are exact
+    # so that sums are exact
+    values = np.random.default_rng(0).integers(-99, 99, (L, D)).astype(dtype)
     changes = difference(values, lag)
     assert changes.shape == (L - lag, D) and changes.dtype == dtype
     np.testing.assert_array_equal(changes, [values[k + lag] - values[k] for k in range(L - lag)])
@@ -350,7 +433,9 @@ def test_scaler_agrees_with_scikit_learn_and_takes_windows():
     train, _, test = split_by_time(len(series))
     scaler = fit_scaler(series[train])
     theirs = StandardScaler().fit(series[train])
-    np.testing.assert_allclose(scaler.apply(series[test]), theirs.transform(series[test]), atol=1e-12)
+    np.testing.assert_allclose(
+        scaler.apply(series[test]), theirs.transform(series[test]), atol=1e-12
+    )
     x, _ = windows(series[test], T=10)
     np.testing.assert_array_equal(scaler.apply(x), windows(scaler.apply(series[test]), T=10).x)
 
@@ -380,7 +465,9 @@ def test_gap_is_closed_by_what_is_before_it_only(sizes, share):
             assert filled[t, k] == last
 
 
-@given(st.integers(1, 5), st.integers(1, 4), st.integers(1, 4), st.integers(0, 20), st.integers(1, 3))
+@given(
+    st.integers(1, 5), st.integers(1, 4), st.integers(1, 4), st.integers(0, 20), st.integers(1, 3)
+)
 def test_windows_hold_what_comes_before_and_after(T, horizon, stride, more, D):
     values = np.arange((T + horizon + more) * D, dtype=np.float32).reshape(-1, D)
     x, y = windows(values, T, horizon, stride)
@@ -399,21 +486,53 @@ WITH_GAP = np.array([[1.0], [np.nan]])
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
-        (lambda: windows(np.arange(5.0), 2), ShapeError, r"got float64 \(5,\); use values\[:, np.newaxis\]"),
-        (lambda: windows(COLUMN.astype(int), 2), ShapeError, r"an array \(L, D\) of floats, not empty, got int64"),
+        (
+            lambda: windows(np.arange(5.0), 2),
+            ShapeError,
+            r"got float64 \(5,\); use values\[:, np.newaxis\]",
+        ),
+        (
+            lambda: windows(COLUMN.astype(int), 2),
+            ShapeError,
+            r"an array \(L, D\) of floats, not empty, got int64",
+        ),
         (lambda: windows([[1.0]], 2), ShapeError, "got list"),
-        (lambda: windows(COLUMN, 0), ArgumentError, "T, horizon and stride must be 1 or more, got T=0"),
-        (lambda: windows(COLUMN, 4, 2), ArgumentError, "T=4 steps and a horizon of 2 need 6 steps, got 5"),
-        (lambda: windows(WITH_GAP, 1), NotFiniteError, "windows: .* got nan at step 1, column 0; close gaps with fill"),
+        (
+            lambda: windows(COLUMN, 0),
+            ArgumentError,
+            "T, horizon and stride must be 1 or more, got T=0",
+        ),
+        (
+            lambda: windows(COLUMN, 4, 2),
+            ArgumentError,
+            "T=4 steps and a horizon of 2 need 6 steps, got 5",
+        ),
+        (
+            lambda: windows(WITH_GAP, 1),
+            NotFiniteError,
+            "windows: .* got nan at step 1, column 0; close gaps with fill",
+        ),
         (lambda: fit_scaler(WITH_GAP), NotFiniteError, "fit_scaler: the series must be finite"),
         (
             lambda: fit_scaler(COLUMN).apply(np.zeros((2, 3))),
             ShapeError,
             r"apply: the last axis must be D = 1, .*\(2, 3\)",
         ),
-        (lambda: fit_scaler(COLUMN).invert(np.zeros((2, 3))), ShapeError, "invert: the last axis must be D = 1"),
-        (lambda: fill_forward(WITH_GAP[::-1]), ArgumentError, "column 0 begins with a gap of 1 steps"),
-        (lambda: fill_forward(np.full((3, 1), np.nan)), ArgumentError, "column 0 begins with a gap of 3 steps"),
+        (
+            lambda: fit_scaler(COLUMN).invert(np.zeros((2, 3))),
+            ShapeError,
+            "invert: the last axis must be D = 1",
+        ),
+        (
+            lambda: fill_forward(WITH_GAP[::-1]),
+            ArgumentError,
+            "column 0 begins with a gap of 1 steps",
+        ),
+        (
+            lambda: fill_forward(np.full((3, 1), np.nan)),
+            ArgumentError,
+            "column 0 begins with a gap of 3 steps",
+        ),
         (lambda: difference(COLUMN, 5), ArgumentError, "lag must be in 1 ... 4 for 5 steps, got 5"),
         (lambda: difference(COLUMN, 0), ArgumentError, "lag must be in 1 ... 4 for 5 steps, got 0"),
         (lambda: undifference(COLUMN, np.zeros((1, 2))), ShapeError, r"got \(5, 1\) and \(1, 2\)"),
@@ -426,7 +545,9 @@ def test_series_refuse_what_they_cannot_use(call, error, message):
 
 
 def test_co2_can_be_prepared_without_looking_ahead():
-    """The whole way as a reader goes it: the numbers of training do not change when the future does."""
+    """The whole way as a reader goes it: the numbers of training do not change when the future
+    does.
+    """
     series = load("co2").values
     train, _, test = split_by_time(len(series), gap=52)
 

@@ -32,9 +32,21 @@ from lstm_ref.errors import ArgumentError, MissingPackageError, ShapeError
 def test_import_of_the_data_sets_needs_numpy_only():
     code = "import json, sys; import lstm_ref.data; print(json.dumps(sorted(sys.modules)))"
     modules = json.loads(
-        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+        subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True
+        ).stdout
     )
-    optional = {"pooch", "requests", "tqdm", "pandas", "statsmodels", "vega_datasets", "num2words", "babel", "sklearn"}
+    optional = {
+        "pooch",
+        "requests",
+        "tqdm",
+        "pandas",
+        "statsmodels",
+        "vega_datasets",
+        "num2words",
+        "babel",
+        "sklearn",
+    }
     assert "lstm_ref.data.fetch" in modules
     assert not optional & set(modules)
 
@@ -51,7 +63,10 @@ def test_every_data_set_says_what_it_is_without_being_loaded():
 def test_version_of_a_package_that_is_not_there_is_told_and_no_error():
     from lstm_ref.data.packages import package_version
 
-    assert package_version("numpy", "no-such-package") == f"numpy {np.__version__}, no-such-package: not installed"
+    assert (
+        package_version("numpy", "no-such-package")
+        == f"numpy {np.__version__}, no-such-package: not installed"
+    )
 
 
 @pytest.mark.parametrize(
@@ -63,9 +78,13 @@ def test_version_of_a_package_that_is_not_there_is_told_and_no_error():
         ("numbers-in-words", "num2words", "num2words"),
     ],
 )
-def test_package_that_is_missing_is_named_with_the_way_to_install_it(monkeypatch, name, module, package):
+def test_package_that_is_missing_is_named_with_the_way_to_install_it(
+    monkeypatch, name, module, package
+):
     monkeypatch.setitem(sys.modules, module, None)
-    with pytest.raises(MissingPackageError, match=rf"needs {package}.*pip install 'inside-the-lstm\[data\]'"):
+    with pytest.raises(
+        MissingPackageError, match=rf"needs {package}.*pip install 'inside-the-lstm\[data\]'"
+    ):
         load(name)
 
 
@@ -96,8 +115,11 @@ def test_series_is_whole_and_in_the_order_of_time(name, shape, first, last, gaps
 def test_period_is_the_season_that_the_values_show(name):
     series = load(name)
     values = series.values[:, 0] if name != "seattle-weather" else series.column("temp_max")[:, 0]
-    values = np.interp(np.arange(len(values)), np.flatnonzero(~np.isnan(values)), values[~np.isnan(values)])
-    # Of all shifts from half a period to one and a half, the values resemble themselves most at about the whole.
+    values = np.interp(
+        np.arange(len(values)), np.flatnonzero(~np.isnan(values)), values[~np.isnan(values)]
+    )
+    # Of all shifts from half a period to one and a half, the values resemble themselves most at
+    # about the whole.
     x = np.diff(values) if name == "co2" else values - values.mean()
     shifts = np.arange(series.period // 2, 3 * series.period // 2)
     likeness = [np.corrcoef(x[:-k], x[k:])[0, 1] for k in shifts]
@@ -110,7 +132,9 @@ def test_column_is_a_copy_with_its_axis_kept():
     assert ibm.shape == (123, 1) and ibm[0, 0] == 100.52
     ibm[:] = 0
     assert series.column("IBM")[0, 0] == 100.52
-    with pytest.raises(ArgumentError, match="there is no column 'ibm'; there are: AAPL, AMZN, GOOG, IBM, MSFT"):
+    with pytest.raises(
+        ArgumentError, match="there is no column 'ibm'; there are: AAPL, AMZN, GOOG, IBM, MSFT"
+    ):
         series.column("ibm")
 
 
@@ -118,7 +142,9 @@ def test_column_is_a_copy_with_its_axis_kept():
 
 
 def praises(sentence):
-    """Whether a sentence praises, read off its words: the clause that is not conceded, and each negation in it."""
+    """Whether a sentence praises, read off its words: the clause that is not conceded, and each
+    negation in it.
+    """
     if sentence.startswith("although "):
         clause = sentence.split(" , ")[1]
     elif " , although " in sentence:
@@ -127,7 +153,8 @@ def praises(sentence):
         clause = sentence.split(" , but ")[-1]
     good = clause.split()[-1] in review_grammar.GOOD
     negations = sum(
-        phrase in f" {clause} " for phrase in (" not ", " never ", " anything but ", " nobody can ", " do not think ")
+        phrase in f" {clause} "
+        for phrase in (" not ", " never ", " anything but ", " nobody can ", " do not think ")
     )
     if "do not think" in clause and clause.count(" not ") == 1:
         negations -= 1  # it was counted as " not " and as " do not think "
@@ -135,7 +162,9 @@ def praises(sentence):
 
 
 shapes_and_indices = st.sampled_from(list(review_grammar.SHAPES)).flatmap(
-    lambda shape: st.tuples(st.just(shape), st.integers(0, review_grammar.pattern_space()[shape] - 1))
+    lambda shape: st.tuples(
+        st.just(shape), st.integers(0, review_grammar.pattern_space()[shape] - 1)
+    )
 )
 
 
@@ -153,7 +182,9 @@ def test_all_sentences_with_one_clause_differ_and_half_of_them_praise():
 
 
 def clauses(shape, sentence):
-    """Back from a sentence to its two clauses: no clause holds a comma, so that there is one way only."""
+    """Back from a sentence to its two clauses: no clause holds a comma, so that there is one way
+    only.
+    """
     pattern = review_grammar.SHAPES[shape]
     head, joint, tail = pattern.replace("{a}", "|").replace("{b}", "|").split("|")
     assert sentence.count(",") == 1 and sentence.startswith(head) and not tail
@@ -162,13 +193,17 @@ def clauses(shape, sentence):
 
 @given(shapes_and_indices, shapes_and_indices)
 def test_different_numbers_give_different_sentences(one, other):
-    # All single clauses differ (the test above), so a pair is told by its clauses, and those by the sentence.
+    # All single clauses differ (the test above), so a pair is told by its clauses, and those by the
+    # sentence.
     same = review_grammar.review(*one).text == review_grammar.review(*other).text
     assert same == (one == other)
     for shape, index in (one, other):
         if shape != "single":
             a, b = clauses(shape, review_grammar.review(shape, index).text)
-            noun = [next(n for n in review_grammar.NOUNS if f" the {n} " in f" {clause} ") for clause in (a, b)]
+            noun = [
+                next(n for n in review_grammar.NOUNS if f" the {n} " in f" {clause} ")
+                for clause in (a, b)
+            ]
             assert noun[0] != noun[1]
 
 
@@ -186,7 +221,8 @@ def test_reviews_are_all_different_balanced_and_the_same_each_time():
     assert label_names == ("negative", "positive") and 0.45 < labels.mean() < 0.55
     assert reviews(2001, seed=3).texts == texts and reviews(2001, seed=4).texts != texts
     starts = [text.startswith("although ") for text in texts]
-    assert abs(sum(starts) - 500) <= 1 and any(starts[:20])  # a quarter of each shape, and not in blocks
+    # a quarter of each shape, and not in blocks
+    assert abs(sum(starts) - 500) <= 1 and any(starts[:20])
 
 
 def test_counting_words_does_not_tell_what_a_review_says():
@@ -206,15 +242,26 @@ def test_reviews_refuse_more_than_there_are(n):
 
 
 def test_review_refuses_what_is_not_in_the_grammar():
-    with pytest.raises(ArgumentError, match="there is no shape 'if'; there are: single, but, although first"):
+    with pytest.raises(
+        ArgumentError, match="there is no shape 'if'; there are: single, but, although first"
+    ):
         review_grammar.review("if", 0)
-    with pytest.raises(ArgumentError, match=r"index must be in 0 ... 15359 for the shape 'single', got 15360"):
+    with pytest.raises(
+        ArgumentError, match=r"index must be in 0 ... 15359 for the shape 'single', got 15360"
+    ):
         review_grammar.review("single", 15360)
 
 
 # --- translation
 
-FRENCH = {0: "zéro", 21: "vingt et un", 80: "quatre-vingts", 81: "quatre-vingt-un", 1000: "mille", 200: "deux cents"}
+FRENCH = {
+    0: "zéro",
+    21: "vingt et un",
+    80: "quatre-vingts",
+    81: "quatre-vingt-un",
+    1000: "mille",
+    200: "deux cents",
+}
 
 
 def test_numbers_are_right_and_each_has_words_of_its_own():
@@ -226,12 +273,12 @@ def test_numbers_are_right_and_each_has_words_of_its_own():
 
 
 def test_english_words_add_up_to_the_number():
-    small = (
-        "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen".split()
-    )
+    small = "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen".split()
     small += ["seventeen", "eighteen", "nineteen"]
     values = {word: k for k, word in enumerate(small)} | {"hundred": 100, "thousand": 1000}
-    values |= {f"{w}ty": 10 * k for k, w in enumerate("twen thir for fif six seven eigh nine".split(), 2)}
+    values |= {
+        f"{w}ty": 10 * k for k, w in enumerate("twen thir for fif six seven eigh nine".split(), 2)
+    }
     numbers = range(0, 10_000, 37)
     for number, text in zip(numbers, number_pairs(numbers, target="digits").source, strict=True):
         total = part = 0
@@ -247,7 +294,10 @@ def test_english_words_add_up_to_the_number():
 def test_dates_are_right_in_both_languages():
     pairs = load("dates")
     assert len(pairs.source) == len(set(pairs.source)) == len(set(pairs.target)) == 7305
-    assert (pairs.source[0], pairs.target[0]) == ("Saturday, January 1, 2000", "samedi 1 janvier 2000")
+    assert (pairs.source[0], pairs.target[0]) == (
+        "Saturday, January 1, 2000",
+        "samedi 1 janvier 2000",
+    )
     assert pairs.target[-1] == "mardi 31 décembre 2019"
     months = "janvier février mars avril mai juin juillet août septembre octobre novembre décembre".split()
     for english, french in zip(pairs.source[::97], pairs.target[::97], strict=True):
@@ -256,7 +306,10 @@ def test_dates_are_right_in_both_languages():
 
 
 def test_dates_in_digits():
-    assert date_pairs("2024-02-28", 2, target="iso", style="long").target == ("2024-02-28", "2024-02-29")
+    assert date_pairs("2024-02-28", 2, target="iso", style="long").target == (
+        "2024-02-28",
+        "2024-02-29",
+    )
 
 
 @pytest.mark.parametrize(
@@ -264,7 +317,10 @@ def test_dates_in_digits():
     [
         (lambda: number_pairs([1], target="klingon"), "num2words knows no language 'klingon'"),
         (lambda: date_pairs(target="klingon"), "Babel knows no language 'klingon'"),
-        (lambda: date_pairs(first="yesterday"), "first must be a day such as '2000-01-01', got 'yesterday'"),
+        (
+            lambda: date_pairs(first="yesterday"),
+            "first must be a day such as '2000-01-01', got 'yesterday'",
+        ),
         (lambda: date_pairs(days=0), "days must be 1 or more, got 0"),
         (lambda: date_pairs(style="fine"), "style must be .* got 'fine'"),
     ],
@@ -285,7 +341,9 @@ def package(tmp_path, monkeypatch):
         root = tmp_path / "told"
         (root / "tests").mkdir(parents=True, exist_ok=True)
         for name, text in {"__init__": "raise ImportError", **files}.items():
-            (root / f"{name.replace('__tests__', 'tests/')}.py").write_text(textwrap.dedent(text), encoding="utf-8")
+            (root / f"{name.replace('__tests__', 'tests/')}.py").write_text(
+                textwrap.dedent(text), encoding="utf-8"
+            )
         monkeypatch.syspath_prepend(tmp_path)
         return ("told",)
 
@@ -316,7 +374,11 @@ def test_docstrings_are_taken_by_the_rules_that_are_told(package):
             __tests__test_a=function("test_it", "Is a test, so dropped."),
         )
     )
-    assert found.summaries == ("Comes from the first file.", "Comes from the last file.", "Belongs to a class.")
+    assert found.summaries == (
+        "Comes from the first file.",
+        "Comes from the last file.",
+        "Belongs to a class.",
+    )
     assert found.groups == ("told.a", "told.b", "told.b")
     assert found.texts[0] == " ".join(f"first{k}" for k in range(25))
 
@@ -326,8 +388,13 @@ def test_docstrings_of_numpy_are_many_clean_and_known_to_numpy():
     assert len(texts) == len(set(texts)) == len(set(summaries)) == len(groups) > 500
     assert all(summary.endswith(".") and "\n" not in summary for summary in summaries)
     mean = summaries.index("Compute the arithmetic mean along the specified axis.")
-    assert "Returns the average of the array elements." in texts[mean] and groups[mean] == "numpy._core.fromnumeric"
-    assert texts[mean].split() == ast.literal_eval(repr(np.mean.__doc__)).split("\n\n", 1)[1].split()
+    assert (
+        "Returns the average of the array elements." in texts[mean]
+        and groups[mean] == "numpy._core.fromnumeric"
+    )
+    assert (
+        texts[mean].split() == ast.literal_eval(repr(np.mean.__doc__)).split("\n\n", 1)[1].split()
+    )
 
 
 def test_docstrings_refuse_a_package_that_is_missing_or_says_nothing(package):
@@ -364,7 +431,8 @@ def test_sounds_are_the_same_each_time_and_do_not_depend_on_how_many_are_made(sp
         twin = next(
             j
             for j in range(120)
-            if (spoken.digits[j], spoken.speakers[j], spoken.takes[j]) == (fewer.digits[k], fewer.speakers[k], 0)
+            if (spoken.digits[j], spoken.speakers[j], spoken.takes[j])
+            == (fewer.digits[k], fewer.speakers[k], 0)
         )
         np.testing.assert_array_equal(sound, spoken.sounds[twin])
     other = digit_sounds(speakers=1, takes=1, test_takes=0, seed=1)
@@ -379,13 +447,19 @@ def test_digits_can_be_told_apart_by_a_model_that_never_heard_the_speaker(spoken
     means = np.array([log_mel(sound, spoken.rate).mean(axis=0) for sound in spoken.sounds])
     means = StandardScaler().fit_transform(means - means.mean(axis=1, keepdims=True))
     right = cross_val_score(
-        LogisticRegression(max_iter=1000), means, spoken.digits, groups=spoken.speakers, cv=LeaveOneGroupOut()
+        LogisticRegression(max_iter=1000),
+        means,
+        spoken.digits,
+        groups=spoken.speakers,
+        cv=LeaveOneGroupOut(),
     )
     assert right.mean() > 0.5  # chance is 0.1
 
 
 @pytest.mark.parametrize(
-    "sizes", [{"speakers": 0}, {"takes": 0}, {"test_takes": -1}, {"takes": 2, "test_takes": 3}], ids=str
+    "sizes",
+    [{"speakers": 0}, {"takes": 0}, {"test_takes": -1}, {"takes": 2, "test_takes": 3}],
+    ids=str,
 )
 def test_digit_sounds_refuse_sizes_that_do_not_fit(sizes):
     with pytest.raises(ArgumentError, match="digit_sounds: speakers and takes must be 1 or more"):
@@ -412,11 +486,15 @@ def test_number_of_spectra(length):
 
 def test_twice_as_loud_is_log_4_more():
     sound = np.random.default_rng(0).normal(size=4000)
-    np.testing.assert_allclose(log_mel(2 * sound, 8000) - log_mel(sound, 8000), np.log(4), atol=1e-4)
+    np.testing.assert_allclose(
+        log_mel(2 * sound, 8000) - log_mel(sound, 8000), np.log(4), atol=1e-4
+    )
 
 
 def test_log_mel_refuses_what_it_cannot_read():
-    with pytest.raises(ShapeError, match=r"sound must be \(length,\) with at least one sample, got \(0,\)"):
+    with pytest.raises(
+        ShapeError, match=r"sound must be \(length,\) with at least one sample, got \(0,\)"
+    ):
         log_mel(np.zeros(0), 8000)
     with pytest.raises(ShapeError, match=r"got \(2, 9\)"):
         log_mel(np.zeros((2, 9)), 8000)

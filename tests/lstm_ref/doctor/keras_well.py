@@ -1,4 +1,6 @@
-"""Programs in Keras that are well, of unlike styles; the doctor must find nothing in any of them."""
+"""Programs in Keras that are well, of unlike styles; the doctor must find nothing in any of
+them.
+"""
 
 import keras
 import numpy as np
@@ -19,7 +21,9 @@ def case(model, x, y, **arguments):
 def series(N=16, T=12, D=2, seed=0):
     rng = np.random.default_rng(seed)
     t = np.arange(T)[None, :, None] * rng.uniform(0.2, 1, (N, 1, D))
-    return (np.sin(t + 6 * rng.uniform(size=(N, 1, D))) + 0.1 * rng.normal(size=(N, T, D))).astype("float32")
+    return (np.sin(t + 6 * rng.uniform(size=(N, 1, D))) + 0.1 * rng.normal(size=(N, T, D))).astype(
+        "float32"
+    )
 
 
 def padded(N=16, T=10, V=20, seed=0):
@@ -102,7 +106,9 @@ def tagger_masked():
 def seq2seq():
     source, target = layers.Input((9,)), layers.Input((7,))
     _, *state = layers.LSTM(16, return_state=True)(layers.Embedding(20, 8)(source))
-    steps = layers.LSTM(16, return_sequences=True)(layers.Embedding(20, 8)(target), initial_state=state)
+    steps = layers.LSTM(16, return_sequences=True)(
+        layers.Embedding(20, 8)(target), initial_state=state
+    )
     model = keras.Model([source, target], layers.Dense(20, activation="softmax")(steps))
     model.compile("adam", "sparse_categorical_crossentropy")
     rng = np.random.default_rng(0)
@@ -112,7 +118,9 @@ def seq2seq():
 
 @well
 def stateful_declared():
-    model = keras.Sequential([layers.Input(batch_shape=(8, 12, 2)), layers.LSTM(16, stateful=True), layers.Dense(1)])
+    model = keras.Sequential(
+        [layers.Input(batch_shape=(8, 12, 2)), layers.LSTM(16, stateful=True), layers.Dense(1)]
+    )
     model.compile("adam", "mse")
     x = series(8, 13, 2)
     return case(model, x[:, :-1], x[:, -1, :1], stateful=True)
@@ -122,7 +130,10 @@ def stateful_declared():
 def two_outputs():
     inputs = layers.Input((12, 2))
     h = layers.LSTM(16)(inputs)
-    outputs = {"a": layers.Dense(1, name="a")(h), "b": layers.Dense(3, activation="softmax", name="b")(h)}
+    outputs = {
+        "a": layers.Dense(1, name="a")(h),
+        "b": layers.Dense(3, activation="softmax", name="b")(h),
+    }
     model = keras.Model(inputs, outputs)
     model.compile("adam", {"a": "mse", "b": "sparse_categorical_crossentropy"})
     x = series(16, 13, 2)

@@ -1,4 +1,6 @@
-"""The doctor on programs written as people bring them to a forum, without a look at the zoo: see tests/corpora/forum."""
+"""The doctor on programs written as people bring them to a forum, without a look at the zoo: see
+tests/corpora/forum.
+"""
 
 import importlib.util
 import warnings

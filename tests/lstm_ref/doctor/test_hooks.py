@@ -38,9 +38,15 @@ def trained(last, wrap):
 def test_the_loop_goes_on_bit_by_bit_as_without(last):
     shown = []
     without, _, _ = trained(last, lambda model, loss, optimizer: loss)
-    weights, criterion, (model, optimizer) = trained(last, lambda *given: doctor.FirstStep(*given, show=shown.append))
+    weights, criterion, (model, optimizer) = trained(
+        last, lambda *given: doctor.FirstStep(*given, show=shown.append)
+    )
     assert all(torch.equal(a, b) for a, b in zip(weights, without, strict=True))
-    assert shown == [criterion.report] and not model._forward_pre_hooks and not optimizer._optimizer_step_pre_hooks
+    assert (
+        shown == [criterion.report]
+        and not model._forward_pre_hooks
+        and not optimizer._optimizer_step_pre_hooks
+    )
     assert criterion.report.ids == (("loss-wants-logits",) if isinstance(last, nn.Softmax) else ())
 
 
@@ -73,5 +79,7 @@ def test_a_lightning_module_is_examined_once_with_its_first_batch(monkeypatch):
 
     callback, shown = doctor.lightning_callback(show=lambda report: shown.append(report)), []
     for k in range(2):
-        callback.on_train_batch_start(None, Module(), (torch.randn(7, 5, 3), torch.arange(7) % 4), k)
+        callback.on_train_batch_start(
+            None, Module(), (torch.randn(7, 5, 3), torch.arange(7) % 4), k
+        )
     assert len(shown) == 1 and shown[0].ids[0] == "examples-mixed" and callback.report is shown[0]

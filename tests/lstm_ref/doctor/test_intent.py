@@ -1,4 +1,6 @@
-"""What can be meant is no proof; what is measured exactly keeps its margins; the catalogue and the pages belong together."""
+"""What can be meant is no proof; what is measured exactly keeps its margins; the catalogue and the
+pages belong together.
+"""
 
 import re
 from pathlib import Path
@@ -29,7 +31,9 @@ def batch(N=8, T=10, K=4, seed=0):
 
 def examine(model, optimizer=None, pair=None, loss=None, **more):
     optimizer = optimizer or torch.optim.Adam([p for p in model.parameters() if p.requires_grad])
-    return doctor.examine(model, pair or batch(), loss=loss or nn.CrossEntropyLoss(), optimizer=optimizer, **more)
+    return doctor.examine(
+        model, pair or batch(), loss=loss or nn.CrossEntropyLoss(), optimizer=optimizer, **more
+    )
 
 
 def certainties(report):
@@ -83,7 +87,9 @@ def test_training_the_head_of_a_trained_model_is_a_remark():
 
 def test_training_the_head_of_a_random_model_is_more():
     model = Classifier()
-    assert certainties(examine(model, torch.optim.Adam(model.last.parameters()))) == {"not-in-optimizer": "strong"}
+    assert certainties(examine(model, torch.optim.Adam(model.last.parameters()))) == {
+        "not-in-optimizer": "strong"
+    }
 
 
 def test_a_frozen_embedding_is_nothing():
@@ -133,11 +139,21 @@ def test_padding_in_the_loss_of_a_packed_tagger_is_named_so(seed):
     class Tagger(nn.Module):
         def __init__(self):
             super().__init__()
-            self.embed, self.layer, self.last = nn.Embedding(20, 6), nn.LSTM(6, 12, batch_first=True), nn.Linear(12, 3)
+            self.embed, self.layer, self.last = (
+                nn.Embedding(20, 6),
+                nn.LSTM(6, 12, batch_first=True),
+                nn.Linear(12, 3),
+            )
 
         def forward(self, x, lengths):
-            packed = pack_padded_sequence(self.embed(x), lengths, batch_first=True, enforce_sorted=False)
-            return self.last(pad_packed_sequence(self.layer(packed)[0], batch_first=True, total_length=x.shape[1])[0])
+            packed = pack_padded_sequence(
+                self.embed(x), lengths, batch_first=True, enforce_sorted=False
+            )
+            return self.last(
+                pad_packed_sequence(
+                    self.layer(packed)[0], batch_first=True, total_length=x.shape[1]
+                )[0]
+            )
 
     torch.manual_seed(seed)
     lengths = torch.randint(2, 10, (8,))
@@ -160,7 +176,10 @@ def test_a_column_made_of_the_target_is_named_and_a_count_is_not(seed):
     assert examine(Classifier(K=1), pair=(x, y), loss=nn.MSELoss()).ids[:1] == ("future-in-input",)
     count = (torch.arange(10) + torch.arange(24)[:, None])[..., None].expand(24, 10, 3) / 30.0
     y = count[:, -1, :1] + 1 / 30
-    assert "future-in-input" not in examine(Classifier(K=1), pair=(count.clone(), y), loss=nn.MSELoss()).ids
+    assert (
+        "future-in-input"
+        not in examine(Classifier(K=1), pair=(count.clone(), y), loss=nn.MSELoss()).ids
+    )
 
 
 def windows(series, T=12):
@@ -185,9 +204,11 @@ def test_every_finding_leads_to_a_page():
         assert (BOOK.parent / entry.page).is_file(), entry.id
 
 
-# How a sentence says what was allowed, beside the number that was measured. The last ones are filled with such words.
+# How a sentence says what was allowed, beside the number that was measured. The last ones are
+# filled with such words.
 ALLOWED = re.compile(
-    r"allowed|needed|must|meant|usual|a mean gives|taken for chance|is nothing|cannot fall|whatever|what the loss expects|"
+    r"allowed|needed|must|meant|usual|a mean gives|taken for chance|is nothing|cannot "
+    r"fall|whatever|what the loss expects|"
     r"is learned late|should|the reverse is right|is no learning|\{(evidence|limit|what)\}"
 )
 

@@ -1,4 +1,6 @@
-"""The doctor on whole programs in Keras, all in this one process: tracing is what takes the time."""
+"""The doctor on whole programs in Keras, all in this one process: tracing is what takes the
+time.
+"""
 
 import importlib.util
 import random
@@ -11,14 +13,20 @@ from keras import layers
 
 from lstm_ref import checks, doctor
 
-spec = importlib.util.spec_from_file_location("keras_well", Path(__file__).with_name("keras_well.py"))
+spec = importlib.util.spec_from_file_location(
+    "keras_well", Path(__file__).with_name("keras_well.py")
+)
 WELL = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(WELL)
 
 
 def bits(model):
     """Everything that must be as before, bit by bit."""
-    variables = [*model.variables, *model.optimizer.variables, *(v for m in model.metrics for v in m.variables)]
+    variables = [
+        *model.variables,
+        *model.optimizer.variables,
+        *(v for m in model.metrics for v in m.variables),
+    ]
     flags = [layer.trainable for layer in model._flatten_layers()]
     calls = ["call" in vars(layer) for layer in model._flatten_layers()]
     state = [random.getstate(), str(np.random.get_state()), flags, calls, model.optimizer.built]
@@ -48,17 +56,25 @@ def broken(last, loss, targets, rate=1e-3):
 
 LABELS = np.arange(16) % 4
 SICK = {
-    "loss-wants-probabilities": lambda: broken(layers.Dense(4), "sparse_categorical_crossentropy", LABELS),
+    "loss-wants-probabilities": lambda: broken(
+        layers.Dense(4), "sparse_categorical_crossentropy", LABELS
+    ),
     "loss-wants-logits": lambda: broken(
-        layers.Dense(4, activation="softmax"), keras.losses.SparseCategoricalCrossentropy(from_logits=True), LABELS
+        layers.Dense(4, activation="softmax"),
+        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        LABELS,
     ),
     "one-output-softmax": lambda: broken(
-        layers.Dense(1, activation="softmax"), "binary_crossentropy", (LABELS % 2)[:, None].astype("float32")
+        layers.Dense(1, activation="softmax"),
+        "binary_crossentropy",
+        (LABELS % 2)[:, None].astype("float32"),
     ),
     "outputs-cannot-reach-targets": lambda: broken(
         layers.Dense(1, activation="sigmoid"), "mse", 3 * WELL.series()[:, -1, :1]
     ),
-    "targets-badly-scaled": lambda: broken(layers.Dense(1), "mse", 500 + 50 * WELL.series()[:, -1, :1]),
+    "targets-badly-scaled": lambda: broken(
+        layers.Dense(1), "mse", 500 + 50 * WELL.series()[:, -1, :1]
+    ),
 }
 
 
@@ -162,7 +178,9 @@ def stepped(kind):
 def test_a_loop_is_examined_and_put_back(kind, ids):
     case = stepped(kind)
     before = bits(case["model"])
-    report = examine({**case, "arguments": {**case["arguments"], "skip": ("training", "data", "reach")}})
+    report = examine(
+        {**case, "arguments": {**case["arguments"], "skip": ("training", "data", "reach")}}
+    )
     assert report.ids == ids, str(report)
     assert bits(case["model"]) == before
     assert "training loop" in report.ran
@@ -170,5 +188,12 @@ def test_a_loop_is_examined_and_put_back(kind, ids):
 
 def test_an_optimizer_without_variables_is_asked_for():
     case = stepped("unbuilt")
-    report = examine({**case, "arguments": {**case["arguments"], "skip": ("training", "data", "reach", "gradients")}})
-    assert any("optimizer.build(model.trainable_variables)" in entry.why for entry in report.not_examined)
+    report = examine(
+        {
+            **case,
+            "arguments": {**case["arguments"], "skip": ("training", "data", "reach", "gradients")},
+        }
+    )
+    assert any(
+        "optimizer.build(model.trainable_variables)" in entry.why for entry in report.not_examined
+    )

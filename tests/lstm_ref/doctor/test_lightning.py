@@ -26,7 +26,10 @@ class Module(nn.Module):
 
     def configure_optimizers(self):
         optimizer = torch.optim.Adam(self.parameters())
-        return {"optimizer": optimizer, "lr_scheduler": torch.optim.lr_scheduler.StepLR(optimizer, 10)}
+        return {
+            "optimizer": optimizer,
+            "lr_scheduler": torch.optim.lr_scheduler.StepLR(optimizer, 10),
+        }
 
 
 def batch():

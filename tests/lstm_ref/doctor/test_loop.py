@@ -9,7 +9,9 @@ from torch import nn
 
 from lstm_ref import doctor
 
-spec = importlib.util.spec_from_file_location("torch_sick", Path(__file__).with_name("torch_sick.py"))
+spec = importlib.util.spec_from_file_location(
+    "torch_sick", Path(__file__).with_name("torch_sick.py")
+)
 SICK = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(SICK)
 
@@ -40,7 +42,9 @@ def program(kind):
     torch.manual_seed(0)
     model = SICK.Net()
     optimizer = torch.optim.Adam(model.parameters())
-    schedule = torch.optim.lr_scheduler.ExponentialLR(optimizer, 0.5 if kind == "decay_by_batch" else 0.999)
+    schedule = torch.optim.lr_scheduler.ExponentialLR(
+        optimizer, 0.5 if kind == "decay_by_batch" else 0.999
+    )
     counter, kept, total = [0], [], [0.0]
 
     def step(batch):
@@ -82,20 +86,37 @@ def test_loops_are_named_and_put_back(kind):
     before = {name: value.clone() for name, value in model.state_dict().items()}
     state, place = repr(optimizer.state_dict()), repr(schedule.state_dict())
     report = doctor.examine(
-        model, (SICK.series(), SICK.LABELS), loss=SICK.CE, optimizer=optimizer, step=step, skip=("training",)
+        model,
+        (SICK.series(), SICK.LABELS),
+        loss=SICK.CE,
+        optimizer=optimizer,
+        step=step,
+        skip=("training",),
     )
     assert report.ids == WANTED[kind], str(report)
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
-    assert (repr(optimizer.state_dict()), repr(schedule.state_dict()), counter) == (state, place, [0])
+    assert (repr(optimizer.state_dict()), repr(schedule.state_dict()), counter) == (
+        state,
+        place,
+        [0],
+    )
 
 
 @pytest.mark.parametrize(
     ("rate", "wanted"),
-    [(1e-3, ()), (1e-2, ()), (1.0, ("update-too-large",)), (1e-9, ("update-too-small",)), (0.0, ("rate-is-zero",))],
+    [
+        (1e-3, ()),
+        (1e-2, ()),
+        (1.0, ("update-too-large",)),
+        (1e-9, ("update-too-small",)),
+        (0.0, ("rate-is-zero",)),
+    ],
 )
 def test_rates_are_judged_by_what_they_move(rate, wanted):
     torch.manual_seed(0)
     model = SICK.Net()
     optimizer = torch.optim.Adam(model.parameters(), lr=rate)
-    report = doctor.examine(model, (SICK.series(), SICK.LABELS), loss=SICK.CE, optimizer=optimizer, skip=("training",))
+    report = doctor.examine(
+        model, (SICK.series(), SICK.LABELS), loss=SICK.CE, optimizer=optimizer, skip=("training",)
+    )
     assert report.ids == wanted, str(report)

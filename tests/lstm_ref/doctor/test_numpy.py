@@ -1,4 +1,6 @@
-"""The doctor on programs in NumPy: entries of the zoo are named, their mended twins left alone, nothing is changed."""
+"""The doctor on programs in NumPy: entries of the zoo are named, their mended twins left alone,
+nothing is changed.
+"""
 
 import itertools
 
@@ -41,7 +43,9 @@ def test_a_loss_with_its_gradients_is_all_that_a_gradient_check_needs():
     report = doctor.examine(case.model, case.batch, loss=case.arguments["step"])
     assert report.ids == ("gradient-wrong",) and "Wx" in report.findings[0].where
     assert any("forward=" in entry.why for entry in report.not_examined)
-    assert not doctor.examine(case.model, case.batch, loss=find("numpy_tanh_slope").make(False, 0).arguments["step"])
+    assert not doctor.examine(
+        case.model, case.batch, loss=find("numpy_tanh_slope").make(False, 0).arguments["step"]
+    )
 
 
 def test_one_factor_on_all_gradients_is_told_as_one():
@@ -65,7 +69,9 @@ def test_a_loss_in_float32_says_nothing_about_gradients():
     step = case.arguments["step"]
 
     def narrow(params, batch):
-        loss, grads = step({name: array.astype(np.float32) for name, array in params.items()}, batch)
+        loss, grads = step(
+            {name: array.astype(np.float32) for name, array in params.items()}, batch
+        )
         return float(np.float32(loss)), grads
 
     report = case.examine(step=narrow)

@@ -1,4 +1,6 @@
-"""The doctor on whole programs in PyTorch: sick ones are named, well ones are left alone, nothing is changed."""
+"""The doctor on whole programs in PyTorch: sick ones are named, well ones are left alone, nothing
+is changed.
+"""
 
 import importlib.util
 import random
@@ -34,13 +36,19 @@ def bits(case):
     model, optimizers = case["model"], case["optimizer"]
     optimizers = optimizers if isinstance(optimizers, list) else [optimizers]
     state = {name: t.numpy().tobytes() for name, t in model.state_dict(keep_vars=False).items()}
-    state["grads"] = [None if p.grad is None else p.grad.to_dense().numpy().tobytes() for p in model.parameters()]
+    state["grads"] = [
+        None if p.grad is None else p.grad.to_dense().numpy().tobytes() for p in model.parameters()
+    ]
     state["modes"] = [m.training for m in model.modules()]
     state["wanted"] = [p.requires_grad for p in model.parameters()]
     state["hooks"] = [len(m._forward_hooks) + len(m._forward_pre_hooks) for m in model.modules()]
     state["attributes"] = [sorted(vars(m)) for m in model.modules()]
     state["optimizers"] = [repr(o.state_dict()) for o in optimizers]
-    state["random"] = (random.getstate(), str(np.random.get_state()), torch.get_rng_state().numpy().tobytes())
+    state["random"] = (
+        random.getstate(),
+        str(np.random.get_state()),
+        torch.get_rng_state().numpy().tobytes(),
+    )
     return state
 
 
@@ -76,7 +84,10 @@ class Stops(nn.Module):
 
     def __init__(self, at, error):
         super().__init__()
-        self.rnn, self.out = nn.LSTM(3, 8, batch_first=True, num_layers=2, dropout=0.5), nn.Linear(8, 4)
+        self.rnn, self.out = (
+            nn.LSTM(3, 8, batch_first=True, num_layers=2, dropout=0.5),
+            nn.Linear(8, 4),
+        )
         self.at, self.error, self.calls = at, error, [0]
 
     def forward(self, x):
@@ -102,7 +113,12 @@ def test_ctrl_c_leaves_everything_as_it_was(at):
 
 def test_an_error_at_a_perturbed_input_is_reported_and_undone():
     COUNT[0] = 0
-    case = SICK.case(Stops(9, ValueError("only this batch")), torch.randn(8, 6, 3), SICK.LABELS, nn.CrossEntropyLoss())
+    case = SICK.case(
+        Stops(9, ValueError("only this batch")),
+        torch.randn(8, 6, 3),
+        SICK.LABELS,
+        nn.CrossEntropyLoss(),
+    )
     before = bits(case)
     report = examine(case)
     assert any("only this batch" in entry.why for entry in report.not_examined)

@@ -1,4 +1,6 @@
-"""The doctor on the zoo of whole programs in PyTorch: named when sick, silent when mended, whatever things are called."""
+"""The doctor on the zoo of whole programs in PyTorch: named when sick, silent when mended, whatever
+things are called.
+"""
 
 import ast
 import warnings
@@ -26,7 +28,9 @@ def quiet():
 @pytest.mark.parametrize("entry", TORCH)
 def test_sick_programs_are_named(entry):
     report = entry.make(True, 0).examine()
-    ids = [finding.id for finding in report if finding.certainty != "remark" or entry.id in REMARKED]
+    ids = [
+        finding.id for finding in report if finding.certainty != "remark" or entry.id in REMARKED
+    ]
     assert ids and ids[0] in entry.finding, str(report)
 
 
@@ -38,14 +42,29 @@ def test_mended_programs_are_left_alone(entry):
 
 
 class Renamed(ast.NodeTransformer):
-    """Every class, attribute and variable of a program gets a name that says nothing; docstrings go."""
+    """Every class, attribute and variable of a program gets a name that says nothing; docstrings
+    go.
+    """
 
     def __init__(self, tree):
-        taken = {*dir(nn.Module()), *dir(torch.Tensor), *dir(nn.LSTM(1, 1)), "forward", "program", "Case"}
+        taken = {
+            *dir(nn.Module()),
+            *dir(torch.Tensor),
+            *dir(nn.LSTM(1, 1)),
+            "forward",
+            "program",
+            "Case",
+        }
         names = {node.name for node in ast.walk(tree) if isinstance(node, ast.ClassDef)}
-        names |= {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+        names |= {
+            n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)
+        }
         arguments = {node.arg for node in ast.walk(tree) if isinstance(node, ast.arg)}
-        own = [n for n in ast.walk(tree) if isinstance(n, ast.Attribute) and isinstance(n.ctx, ast.Store)]
+        own = [
+            n
+            for n in ast.walk(tree)
+            if isinstance(n, ast.Attribute) and isinstance(n.ctx, ast.Store)
+        ]
         self.attributes = self._numbered({n.attr for n in own} - taken, "a")
         self.names = self._numbered(names - arguments - taken, "v")
 
@@ -72,7 +91,13 @@ class Renamed(ast.NodeTransformer):
 
 @pytest.mark.parametrize(
     "id",
-    ["axis_batch_as_time", "opt_modules_in_list", "cell_forget_shut", "out_softmax_twice", "state_cut_each_step"],
+    [
+        "axis_batch_as_time",
+        "opt_modules_in_list",
+        "cell_forget_shut",
+        "out_softmax_twice",
+        "state_cut_each_step",
+    ],
 )
 def test_names_do_not_matter(id):
     entry = find(id)

@@ -1,4 +1,6 @@
-"""The doctor on the zoo of whole programs in Keras, all in this one process: named when sick, silent when mended."""
+"""The doctor on the zoo of whole programs in Keras, all in this one process: named when sick,
+silent when mended.
+"""
 
 import warnings
 

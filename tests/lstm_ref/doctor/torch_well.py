@@ -1,4 +1,6 @@
-"""Programs in PyTorch that are well, of unlike styles; the doctor must find nothing in any of them."""
+"""Programs in PyTorch that are well, of unlike styles; the doctor must find nothing in any of
+them.
+"""
 
 import math
 
@@ -21,7 +23,13 @@ def adam(model, rate=1e-3):
 
 
 def case(model, x, y, loss, optimizer=None, **arguments):
-    return dict(model=model, batch=(x, y), loss=loss, optimizer=optimizer or adam(model), arguments=arguments)
+    return dict(
+        model=model,
+        batch=(x, y),
+        loss=loss,
+        optimizer=optimizer or adam(model),
+        arguments=arguments,
+    )
 
 
 class Last(nn.Module):
@@ -74,7 +82,13 @@ def classify_series():
 @well
 def classify_gru_sgd():
     model = Last(3, 16, 2, nn.GRU, num_layers=2, dropout=0.3)
-    return case(model, series(), torch.arange(8) % 2, nn.CrossEntropyLoss(), torch.optim.SGD(model.parameters(), 0.05))
+    return case(
+        model,
+        series(),
+        torch.arange(8) % 2,
+        nn.CrossEntropyLoss(),
+        torch.optim.SGD(model.parameters(), 0.05),
+    )
 
 
 @well
@@ -97,7 +111,11 @@ def language_model_time_first():
     class LM(nn.Module):
         def __init__(self):
             super().__init__()
-            self.e, self.r, self.o = nn.Embedding(30, 12), nn.LSTM(12, 16, 2, dropout=0.2), nn.Linear(16, 30)
+            self.e, self.r, self.o = (
+                nn.Embedding(30, 12),
+                nn.LSTM(12, 16, 2, dropout=0.2),
+                nn.Linear(16, 30),
+            )
             self.d = nn.Dropout(0.2)
 
         def forward(self, x):
@@ -116,7 +134,11 @@ def language_model_tied():
     class LM(nn.Module):
         def __init__(self):
             super().__init__()
-            self.e, self.r, self.o = nn.Embedding(30, 16), nn.LSTM(16, 16, batch_first=True), nn.Linear(16, 30)
+            self.e, self.r, self.o = (
+                nn.Embedding(30, 16),
+                nn.LSTM(16, 16, batch_first=True),
+                nn.Linear(16, 30),
+            )
             self.o.weight = self.e.weight
 
         def forward(self, x, state=None):
@@ -124,7 +146,10 @@ def language_model_tied():
             return self.o(h), state
 
     x = tokens(6, 12)
-    loss = lambda o, y: F.cross_entropy(o[0].flatten(0, 1), y.flatten())  # noqa: E731
+
+    def loss(o, y):
+        return F.cross_entropy(o[0].flatten(0, 1), y.flatten())
+
     return case(LM(), x[:, :-1], x[:, 1:], loss, causal=True)
 
 
@@ -140,7 +165,9 @@ def packed_last_state():
             )
 
         def forward(self, x, lengths):
-            p = pack_padded_sequence(self.e(x), lengths.cpu(), batch_first=True, enforce_sorted=False)
+            p = pack_padded_sequence(
+                self.e(x), lengths.cpu(), batch_first=True, enforce_sorted=False
+            )
             return self.o(self.r(p)[1][0][-1])
 
     x, lengths = padded()
@@ -152,19 +179,26 @@ def packed_tagger_ignore_index():
     class Packed(nn.Module):
         def __init__(self):
             super().__init__()
-            self.e, self.r = nn.Embedding(30, 8, padding_idx=0), nn.GRU(8, 16, batch_first=True, bidirectional=True)
+            self.e, self.r = (
+                nn.Embedding(30, 8, padding_idx=0),
+                nn.GRU(8, 16, batch_first=True, bidirectional=True),
+            )
             self.o = nn.Linear(32, 6)
 
         def forward(self, x):
             lengths = (x != 0).sum(1)
-            p = pack_padded_sequence(self.e(x), lengths.cpu(), batch_first=True, enforce_sorted=False)
+            p = pack_padded_sequence(
+                self.e(x), lengths.cpu(), batch_first=True, enforce_sorted=False
+            )
             h, _ = pad_packed_sequence(self.r(p)[0], batch_first=True, total_length=x.shape[1])
             return self.o(h)
 
     x, lengths = padded()
     y = x % 6
     y[x == 0] = -100
-    return case(Packed(), x, y, lambda o, y: F.cross_entropy(o.permute(0, 2, 1), y), lengths=lengths)
+    return case(
+        Packed(), x, y, lambda o, y: F.cross_entropy(o.permute(0, 2, 1), y), lengths=lengths
+    )
 
 
 @well
@@ -177,7 +211,9 @@ def packed_input():
         def forward(self, p):
             return self.o(self.r(p)[1][0][-1])
 
-    x = pack_padded_sequence(series(), torch.tensor([20, 15, 14, 12, 12, 9, 8, 5]), batch_first=True)
+    x = pack_padded_sequence(
+        series(), torch.tensor([20, 15, 14, 12, 12, 9, 8, 5]), batch_first=True
+    )
     return case(Packed(), x, torch.arange(8) % 2, nn.CrossEntropyLoss())
 
 
@@ -267,14 +303,20 @@ class Seq2Seq(nn.Module):
 @well
 def seq2seq():
     src, tgt = tokens(8, 9), tokens(8, 8)
-    loss = lambda o, y: F.cross_entropy(o.reshape(-1, 30), y.reshape(-1))  # noqa: E731
+
+    def loss(o, y):
+        return F.cross_entropy(o.reshape(-1, 30), y.reshape(-1))
+
     return case(Seq2Seq(), (src, tgt[:, :-1]), tgt[:, 1:], loss)
 
 
 @well
 def seq2seq_attention_padded():
     src, tgt = padded(8, 9)[0], padded(8, 8)[0]
-    loss = lambda o, y: F.cross_entropy(o.reshape(-1, 30), y.reshape(-1), ignore_index=0)  # noqa: E731
+
+    def loss(o, y):
+        return F.cross_entropy(o.reshape(-1, 30), y.reshape(-1), ignore_index=0)
+
     return case(Seq2Seq(attention=True), (src, tgt[:, :-1]), tgt[:, 1:], loss)
 
 
@@ -321,7 +363,9 @@ def transformer_pooled():
             super().__init__()
             self.e = nn.Embedding(30, 16)
             self.p = nn.Parameter(torch.randn(1, 11, 16) * 0.1)
-            self.t = nn.TransformerEncoder(nn.TransformerEncoderLayer(16, 2, 32, batch_first=True), 2)
+            self.t = nn.TransformerEncoder(
+                nn.TransformerEncoderLayer(16, 2, 32, batch_first=True), 2
+            )
             self.o = nn.Linear(16, 3)
 
         def forward(self, x):
@@ -336,7 +380,9 @@ def transformer_causal():
         def __init__(self):
             super().__init__()
             self.e = nn.Embedding(30, 16)
-            self.t = nn.TransformerEncoder(nn.TransformerEncoderLayer(16, 2, 32, 0.0, batch_first=True), 1)
+            self.t = nn.TransformerEncoder(
+                nn.TransformerEncoderLayer(16, 2, 32, 0.0, batch_first=True), 1
+            )
             self.o = nn.Linear(16, 30)
 
         def forward(self, x):
@@ -344,7 +390,10 @@ def transformer_causal():
             return self.o(self.t(self.e(x), mask=mask))
 
     x = tokens(6, 12)
-    loss = lambda o, y: F.cross_entropy(o.flatten(0, 1), y.flatten())  # noqa: E731
+
+    def loss(o, y):
+        return F.cross_entropy(o.flatten(0, 1), y.flatten())
+
     return case(T(), x[:, :-1], x[:, 1:], loss, causal=True)
 
 
@@ -423,7 +472,10 @@ def dict_in_dict_out():
 
     x = {"ids": tokens(8, 20), "values": series()}
     y = {"class": torch.arange(8) % 3, "value": torch.randn(8, 1)}
-    loss = lambda o, y: F.cross_entropy(o["class"], y["class"]) + F.mse_loss(o["value"], y["value"])  # noqa: E731
+
+    def loss(o, y):
+        return F.cross_entropy(o["class"], y["class"]) + F.mse_loss(o["value"], y["value"])
+
     return case(Two(), x, y, loss)
 
 
@@ -431,7 +483,9 @@ def dict_in_dict_out():
 def weighted_rare_class():
     y = torch.zeros(16, dtype=torch.long)
     y[3], y[9] = 1, 2
-    return case(Last(3, 16, 3), series(16), y, nn.CrossEntropyLoss(weight=torch.tensor([0.1, 10.0, 10.0])))
+    return case(
+        Last(3, 16, 3), series(16), y, nn.CrossEntropyLoss(weight=torch.tensor([0.1, 10.0, 10.0]))
+    )
 
 
 @well
@@ -496,7 +550,9 @@ def one_hot_squared_error():
 
 @well
 def label_smoothing():
-    return case(Last(3, 16, 4), series(), torch.arange(8) % 4, nn.CrossEntropyLoss(label_smoothing=0.1))
+    return case(
+        Last(3, 16, 4), series(), torch.arange(8) % 4, nn.CrossEntropyLoss(label_smoothing=0.1)
+    )
 
 
 @well
@@ -549,7 +605,13 @@ def sparse_embedding():
             return self.o(self.r(self.e(x))[1][-1])
 
     model = S()
-    return case(model, tokens(), torch.arange(8) % 2, nn.CrossEntropyLoss(), torch.optim.SGD(model.parameters(), 0.1))
+    return case(
+        model,
+        tokens(),
+        torch.arange(8) % 2,
+        nn.CrossEntropyLoss(),
+        torch.optim.SGD(model.parameters(), 0.1),
+    )
 
 
 @well
@@ -557,7 +619,11 @@ def norms():
     class S(nn.Module):
         def __init__(self):
             super().__init__()
-            self.bn, self.r, self.ln = nn.BatchNorm1d(3), nn.LSTM(3, 16, batch_first=True), nn.LayerNorm(16)
+            self.bn, self.r, self.ln = (
+                nn.BatchNorm1d(3),
+                nn.LSTM(3, 16, batch_first=True),
+                nn.LayerNorm(16),
+            )
             self.o, self.d = nn.Linear(16, 2), nn.Dropout(0.5)
 
         def forward(self, x):
@@ -572,7 +638,10 @@ def bidirectional_final_states():
     class S(nn.Module):
         def __init__(self):
             super().__init__()
-            self.r, self.o = nn.LSTM(3, 16, 2, batch_first=True, bidirectional=True), nn.Linear(32, 2)
+            self.r, self.o = (
+                nn.LSTM(3, 16, 2, batch_first=True, bidirectional=True),
+                nn.Linear(32, 2),
+            )
 
         def forward(self, x):
             h = self.r(x)[1][0]
@@ -586,7 +655,11 @@ def conv_then_lstm():
     class S(nn.Module):
         def __init__(self):
             super().__init__()
-            self.c, self.r, self.o = nn.Conv1d(3, 8, 3, padding=1), nn.LSTM(8, 16, batch_first=True), nn.Linear(16, 2)
+            self.c, self.r, self.o = (
+                nn.Conv1d(3, 8, 3, padding=1),
+                nn.LSTM(8, 16, batch_first=True),
+                nn.Linear(16, 2),
+            )
 
         def forward(self, x):
             return self.o(self.r(F.relu(self.c(x.transpose(1, 2))).transpose(1, 2))[0][:, -1])
@@ -599,7 +672,11 @@ def video():
     class S(nn.Module):
         def __init__(self):
             super().__init__()
-            self.c, self.r, self.o = nn.Conv2d(1, 4, 3), nn.LSTM(4 * 36, 16, batch_first=True), nn.Linear(16, 3)
+            self.c, self.r, self.o = (
+                nn.Conv2d(1, 4, 3),
+                nn.LSTM(4 * 36, 16, batch_first=True),
+                nn.Linear(16, 3),
+            )
 
         def forward(self, x):
             N, T = x.shape[:2]
@@ -614,7 +691,11 @@ def autoencoder():
     class S(nn.Module):
         def __init__(self):
             super().__init__()
-            self.a, self.b, self.o = nn.LSTM(3, 8, batch_first=True), nn.LSTM(8, 16, batch_first=True), nn.Linear(16, 3)
+            self.a, self.b, self.o = (
+                nn.LSTM(3, 8, batch_first=True),
+                nn.LSTM(8, 16, batch_first=True),
+                nn.Linear(16, 3),
+            )
 
         def forward(self, x):
             z = self.a(x)[1][0][-1]
@@ -654,7 +735,9 @@ def adding_problem():
 @well
 def characters_one_hot():
     x = torch.randint(0, 12, (6, 16))
-    loss = lambda o, y: F.cross_entropy(o.transpose(1, 2), y)  # noqa: E731
+
+    def loss(o, y):
+        return F.cross_entropy(o.transpose(1, 2), y)
 
     class S(nn.Module):
         def __init__(self):
@@ -685,7 +768,9 @@ def forget_bias_large():
 
 @well
 def double_precision():
-    return case(Last(3, 16, 4).double(), series().double(), torch.arange(8) % 4, nn.CrossEntropyLoss())
+    return case(
+        Last(3, 16, 4).double(), series().double(), torch.arange(8) % 4, nn.CrossEntropyLoss()
+    )
 
 
 @well
@@ -698,7 +783,9 @@ def in_batch_negatives():
         def forward(self, p, q):
             return self.a(p)[1][-1], self.b(q)[1][-1]
 
-    loss = lambda o, y: F.cross_entropy(o[0] @ o[1].T, y)  # noqa: E731
+    def loss(o, y):
+        return F.cross_entropy(o[0] @ o[1].T, y)
+
     return case(Towers(), (series(), series()), torch.arange(8), loss)
 
 
@@ -750,7 +837,10 @@ def masked_mean_loss():
         mask[n, 12 - n :] = 0
         x[n, 12 - n :] = -1
     y = x[:, :, 0].cos() * mask
-    loss = lambda o, t: (((o - t[0]) ** 2) * t[1]).sum() / t[1].sum()  # noqa: E731
+
+    def loss(o, t):
+        return (((o - t[0]) ** 2) * t[1]).sum() / t[1].sum()
+
     return case(Each(), x, (y, mask), loss, mask=mask.bool())
 
 
@@ -760,8 +850,17 @@ def two_optimizers():
     src, tgt = tokens(8, 9), tokens(8, 8)
     first = [*model.e1.parameters(), *model.enc.parameters()]
     second = [*model.e2.parameters(), *model.dec.parameters(), *model.o.parameters()]
-    loss = lambda o, y: F.cross_entropy(o.reshape(-1, 30), y.reshape(-1))  # noqa: E731
-    return case(model, (src, tgt[:, :-1]), tgt[:, 1:], loss, [torch.optim.Adam(first), torch.optim.Adam(second)])
+
+    def loss(o, y):
+        return F.cross_entropy(o.reshape(-1, 30), y.reshape(-1))
+
+    return case(
+        model,
+        (src, tgt[:, :-1]),
+        tgt[:, 1:],
+        loss,
+        [torch.optim.Adam(first), torch.optim.Adam(second)],
+    )
 
 
 @well
@@ -798,7 +897,9 @@ def zeros_start_with_gradient():
             return self.o(out[:, -1, :])
 
     x = series(8, 21, 3)
-    return case(S(), x[:, :-1], x[:, -1, :1], nn.MSELoss(reduction="mean"), adam(nn.Linear(1, 1)) and None)
+    return case(
+        S(), x[:, :-1], x[:, -1, :1], nn.MSELoss(reduction="mean"), adam(nn.Linear(1, 1)) and None
+    )
 
 
 @well
@@ -838,7 +939,10 @@ def unused_state_returned_sum_of_losses():
 
     x = series(8, 10, 3)
     y = (x[:, :, 1] > 0).long()
-    loss = lambda o, y: sum(F.cross_entropy(o[0][:, t], y[:, t]) for t in range(10)) / 10  # noqa: E731
+
+    def loss(o, y):
+        return sum(F.cross_entropy(o[0][:, t], y[:, t]) for t in range(10)) / 10
+
     return case(S(), x, y, loss)
 
 

@@ -4,7 +4,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from lstm_ref import ArgumentError, DTypeError, NotFiniteError, ShapeError, gru_step, lstm_step, rnn_step
+from lstm_ref import (
+    ArgumentError,
+    DTypeError,
+    NotFiniteError,
+    ShapeError,
+    gru_step,
+    lstm_step,
+    rnn_step,
+)
 from lstm_ref.frameworks.convert import (
     DIALECTS,
     GRU_AFTER_DIALECTS,
@@ -24,7 +32,12 @@ def step(draw):
 
     def step(N=N, D=D, H=H, dtype=np.float64):
         layer = draw(N, 1, D, H, dtype=dtype)
-        return layer["x"][:, 0], layer["h0"], layer["c0"], {name: layer[name] for name in ("Wx", "Wh", "b")}
+        return (
+            layer["x"][:, 0],
+            layer["h0"],
+            layer["c0"],
+            {name: layer[name] for name in ("Wx", "Wh", "b")},
+        )
 
     return step
 
@@ -33,13 +46,19 @@ def sigmoid(a):
     return 1 / (1 + np.exp(-a))
 
 
-# One step in each dialect's own words, as its documentation has it: the oracle for order and layout.
+# One step in each dialect's own words, as its documentation has it: the oracle for order and
+# layout.
 
 
 def pytorch_step(x, h, c, p):
     a = x @ p["weight_ih_l0"].T + p["bias_ih_l0"] + h @ p["weight_hh_l0"].T + p["bias_hh_l0"]
     H = h.shape[1]
-    i, f, g, o = sigmoid(a[:, :H]), sigmoid(a[:, H : 2 * H]), np.tanh(a[:, 2 * H : 3 * H]), sigmoid(a[:, 3 * H :])
+    i, f, g, o = (
+        sigmoid(a[:, :H]),
+        sigmoid(a[:, H : 2 * H]),
+        np.tanh(a[:, 2 * H : 3 * H]),
+        sigmoid(a[:, 3 * H :]),
+    )
     c = f * c + i * g
     return o * np.tanh(c), c
 
@@ -53,7 +72,8 @@ def keras_step(x, h, c, p):
 
 
 def onnx_step(X, H_prev, C_prev, p):
-    # "W[iofc]", "R[iofc]" and "concatenation of [Wb[iofc], Rb[iofc]]", each with num_directions first
+    # "W[iofc]", "R[iofc]" and "concatenation of [Wb[iofc], Rb[iofc]]", each with num_directions
+    # first
     W, R, B = p["W"][0], p["R"][0], p["B"][0]
     hidden = H_prev.shape[1]
     Wi, Wo, Wf, Wc = (W[k * hidden : (k + 1) * hidden] for k in range(4))
@@ -144,7 +164,8 @@ def test_step_in_the_words_of_the_dialect_gives_the_same_numbers(step, dialect, 
         np.testing.assert_allclose(result, right, rtol=0, atol=1e-14)
 
 
-# --- GRU and plain RNN: the same for them ---------------------------------------------------------------------------------
+# --- GRU and plain RNN: the same for them
+# ---------------------------------------------------------------------------------
 
 
 def torch_gru(x, h, p):
@@ -157,7 +178,10 @@ def torch_gru(x, h, p):
 
 def keras_gru_after(x, h, p):
     units = h.shape[1]
-    matrix_x, matrix_inner = x @ p["kernel"] + p["bias"][0], h @ p["recurrent_kernel"] + p["bias"][1]
+    matrix_x, matrix_inner = (
+        x @ p["kernel"] + p["bias"][0],
+        h @ p["recurrent_kernel"] + p["bias"][1],
+    )
     z = sigmoid(matrix_x[:, :units] + matrix_inner[:, :units])
     r = sigmoid(matrix_x[:, units : 2 * units] + matrix_inner[:, units : 2 * units])
     hh = np.tanh(matrix_x[:, 2 * units :] + r * matrix_inner[:, 2 * units :])
@@ -207,11 +231,17 @@ OTHERS = {
             x @ p["weight_ih_l0"].T + p["bias_ih_l0"] + h @ p["weight_hh_l0"].T + p["bias_hh_l0"]
         ),
         "keras": lambda x, h, p: np.tanh(x @ p["kernel"] + p["bias"] + h @ p["recurrent_kernel"]),
-        "onnx": lambda x, h, p: np.tanh(x @ p["W"][0].T + h @ p["R"][0].T + sum(np.split(p["B"][0], 2))),
+        "onnx": lambda x, h, p: np.tanh(
+            x @ p["W"][0].T + h @ p["R"][0].T + sum(np.split(p["B"][0], 2))
+        ),
         "cs231n": lambda x, h, p: np.tanh(x @ p["Wx"] + h @ p["Wh"] + p["b"]),
     },
 }
-TABLES = {("gru", "after"): GRU_AFTER_DIALECTS, ("gru", "before"): GRU_BEFORE_DIALECTS, ("rnn", "after"): RNN_DIALECTS}
+TABLES = {
+    ("gru", "after"): GRU_AFTER_DIALECTS,
+    ("gru", "before"): GRU_BEFORE_DIALECTS,
+    ("rnn", "after"): RNN_DIALECTS,
+}
 
 
 def other_params(cell, reset, D, H, seed=0):
@@ -224,7 +254,9 @@ def other_params(cell, reset, D, H, seed=0):
 
 @pytest.mark.parametrize(("cell", "reset"), OTHERS)
 @given(N=sizes, D=sizes, H=sizes)
-def test_step_of_a_gru_and_of_a_plain_layer_gives_the_same_numbers_in_every_dialect(cell, reset, N, D, H):
+def test_step_of_a_gru_and_of_a_plain_layer_gives_the_same_numbers_in_every_dialect(
+    cell, reset, N, D, H
+):
     steps = OTHERS[cell, reset]
     assert set(steps) == set(TABLES[cell, reset])
     params, rng = other_params(cell, reset, D, H), np.random.default_rng(1)
@@ -232,18 +264,25 @@ def test_step_of_a_gru_and_of_a_plain_layer_gives_the_same_numbers_in_every_dial
     expected = steps["here"](x, h, params)
     for dialect, step in steps.items():
         written = convert(params, "here", dialect, cell=cell, reset=reset)
-        np.testing.assert_allclose(step(x, h, written), expected, rtol=0, atol=1e-14, err_msg=dialect)
+        np.testing.assert_allclose(
+            step(x, h, written), expected, rtol=0, atol=1e-14, err_msg=dialect
+        )
         for (
             name,
             bias,
-        ) in written.items():  # both biases in use: reading may add them only where the sum is all that counts
+        ) in (
+            written.items()
+        ):  # both biases in use: reading may add them only where the sum is all that counts
             if "b" in name.lower() and dialect not in ("here", "cs231n"):
                 written[name] = bias + rng.normal(size=bias.shape)
         read = convert(written, dialect, "here", cell=cell, reset=reset)
-        np.testing.assert_allclose(steps["here"](x, h, read), step(x, h, written), rtol=0, atol=1e-14, err_msg=dialect)
+        np.testing.assert_allclose(
+            steps["here"](x, h, read), step(x, h, written), rtol=0, atol=1e-14, err_msg=dialect
+        )
 
 
-# --- There and back -------------------------------------------------------------------------------------------------------
+# --- There and back
+# --------------------------------------------------------------------------------------------------
 
 # Any finite number, -0.0 and the smallest included, and so small that no sum of two overflows.
 numbers = st.floats(-1e300, 1e300, allow_subnormal=True)
@@ -259,8 +298,17 @@ def models(draw_value, cell, reset):
         H = draw_value(sizes)
         shapes = {"Wx": (D, k * H), "Wh": (H, k * H), "b": (k * H,)}
         shapes |= {"bh": (H,)} if (cell, reset) == ("gru", "after") else {}
-        layer = [{name: draw_value(arrays(float, shape, elements=numbers)) for name, shape in shapes.items()}]
-        layer += [{name: array[::-1].copy() for name, array in layer[0].items()}] if directions == 2 else []
+        layer = [
+            {
+                name: draw_value(arrays(float, shape, elements=numbers))
+                for name, shape in shapes.items()
+            }
+        ]
+        layer += (
+            [{name: array[::-1].copy() for name, array in layer[0].items()}]
+            if directions == 2
+            else []
+        )
         layers.append(layer if directions == 2 else layer[0])
         D = directions * H
     return layers
@@ -316,7 +364,8 @@ def test_second_bias_is_written_as_zeros(step):
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
-@pytest.mark.parametrize(("D", "H"), [(4, 2), (1, 1)])  # with sizes of 1, a transposed view looks like a copy
+# with sizes of 1, a transposed view looks like a copy
+@pytest.mark.parametrize(("D", "H"), [(4, 2), (1, 1)])
 def test_float32_stays_float32_and_nothing_is_shared_or_changed(step, dialect, D, H):
     _, _, _, params = step(D=D, H=H, dtype=np.float32)
     for array in params.values():
@@ -351,11 +400,15 @@ def test_names_and_order_are_those_that_the_frameworks_use(step, cell):
     model = [[params, params], [upper, upper]]
     modules = {"lstm": torch.nn.LSTM, "gru": torch.nn.GRU, "rnn": torch.nn.RNN}
     module = modules[cell](D, H, num_layers=2, bidirectional=True)
-    assert shapes_of(convert_model(model, "here", "pytorch", cell=cell)) == shapes_of(module.state_dict())
+    assert shapes_of(convert_model(model, "here", "pytorch", cell=cell)) == shapes_of(
+        module.state_dict()
+    )
     layers = {"lstm": keras.layers.LSTM, "gru": keras.layers.GRU, "rnn": keras.layers.SimpleRNN}
     layer = layers[cell](H)
     layer.build((None, None, D))
-    assert [(w.name, tuple(w.shape)) for w in layer.weights] == shapes_of(convert(params, "here", "keras", cell=cell))
+    assert [(w.name, tuple(w.shape)) for w in layer.weights] == shapes_of(
+        convert(params, "here", "keras", cell=cell)
+    )
     both = keras.layers.Bidirectional(layers[cell](H))
     both.build((None, None, D))
     both.set_weights(convert_model(model, "here", "keras", cell=cell)[0])
@@ -382,7 +435,8 @@ def deep(dialect, change):
             lambda m: m.pop("weight_hh_l1_reverse"),
             "here",
             ArgumentError,
-            "convert_model: layer 1, reverse from pytorch: params must have the names weight_ih_l0, weight_hh_l0, "
+            "convert_model: layer 1, reverse from pytorch: params must have the names "
+            "weight_ih_l0, weight_hh_l0, "
             "bias_ih_l0, bias_hh_l0; missing: weight_hh_l0",
         ),
         (
@@ -390,14 +444,18 @@ def deep(dialect, change):
             lambda m: [m.pop(name) for name in list(m) if "_l0" in name],
             "here",
             ArgumentError,
-            "convert_model from pytorch: layers must be counted from 0 without a gap, _l0 is missing",
+            (
+                "convert_model from pytorch: layers must be counted from 0 without a gap, _l0 is "
+                "missing"
+            ),
         ),
         (
             "pytorch",
             lambda m: m.update(weight_hr_l0=np.zeros((1, 2))),
             "here",
             ArgumentError,
-            "convert_model from pytorch: names must be those of a recurrent layer without projection, such as weight_ih_l0 "
+            "convert_model from pytorch: names must be those of a recurrent layer without "
+            "projection, such as weight_ih_l0 "
             "or bias_hh_l1_reverse, got 'weight_hr_l0'; give the state_dict of that layer alone",
         ),
         (
@@ -405,7 +463,8 @@ def deep(dialect, change):
             lambda m: m[1].pop(),
             "here",
             ArgumentError,
-            "convert_model from keras: layer 1 must be a list of 3 arrays, kernel, recurrent_kernel, bias, or of 6 of a "
+            "convert_model from keras: layer 1 must be a list of 3 arrays, kernel, "
+            "recurrent_kernel, bias, or of 6 of a "
             "Bidirectional, got 5; for a layer without bias, add zeros",
         ),
         (
@@ -413,7 +472,8 @@ def deep(dialect, change):
             lambda m: m[0].update(B=m[0]["B"][:1]),
             "here",
             ShapeError,
-            "convert_model from onnx: the first axis of all arrays of layer 0 must be the directions, 1 or 2, got "
+            "convert_model from onnx: the first axis of all arrays of layer 0 must be the "
+            "directions, 1 or 2, got "
             "W (2, 8, 4), R (2, 8, 2), B (1, 16)",
         ),
         (
@@ -421,7 +481,8 @@ def deep(dialect, change):
             lambda m: m[1][1].update(Wx=np.zeros((2, 8))),
             "onnx",
             ShapeError,
-            "convert_model: layer 1, reverse must read D = 4, got 2; from the second layer on, D is the H of the layer "
+            "convert_model: layer 1, reverse must read D = 4, got 2; from the second layer on, D "
+            "is the H of the layer "
             "below, or 2H where that has two directions",
         ),
         (
@@ -429,7 +490,10 @@ def deep(dialect, change):
             lambda m: m[1].pop(),
             "pytorch",
             ArgumentError,
-            "convert_model: all layers of a PyTorch module have as many directions, got [2, 1]; make one module of each",
+            (
+                "convert_model: all layers of a PyTorch module have as many directions, got [2, "
+                "1]; make one module of each"
+            ),
         ),
         (
             "here",
@@ -440,7 +504,9 @@ def deep(dialect, change):
         ),
     ],
 )
-def test_what_does_not_fit_in_a_model_is_named_by_its_layer(dialect, change, target, error, message):
+def test_what_does_not_fit_in_a_model_is_named_by_its_layer(
+    dialect, change, target, error, message
+):
     with pytest.raises(error) as caught:
         convert_model(deep(dialect, change), dialect, target)
     assert str(caught.value) == message
@@ -450,12 +516,19 @@ def test_a_cell_that_a_dialect_does_not_have_is_named():
     params = other_params("gru", "before", D, H)
     with pytest.raises(
         ArgumentError,
-        match="^convert: target must be one of here, keras, onnx for a GRU with reset=\"before\", got 'pytorch'$",
+        match=(
+            '^convert: target must be one of here, keras, onnx for a GRU with reset="before", '
+            "got 'pytorch'$"
+        ),
     ):
         convert(params, "here", "pytorch", cell="gru", reset="before")
-    with pytest.raises(ArgumentError, match="target must be one of here, .*, cs231n for a plain RNN, got 'seed'"):
+    with pytest.raises(
+        ArgumentError, match="target must be one of here, .*, cs231n for a plain RNN, got 'seed'"
+    ):
         convert(other_params("rnn", "after", D, H), "here", "seed", cell="rnn")
-    with pytest.raises(ArgumentError, match="^convert_model: model must be a dict or a list, .* got LSTM"):
+    with pytest.raises(
+        ArgumentError, match="^convert_model: model must be a dict or a list, .* got LSTM"
+    ):
         convert_model(type("LSTM", (), {})(), "pytorch", "here")
     with pytest.raises(ArgumentError, match='cell must be "lstm", "gru" or "rnn", got \'GRU\''):
         convert(params, "here", "keras", cell="GRU")
@@ -466,7 +539,11 @@ def test_a_cell_that_a_dialect_does_not_have_is_named():
 def bad(dialect, name, value):
     """Right weights of a dialect with one array replaced, or left out where the value is None."""
     rng = np.random.default_rng(0)
-    here = {"Wx": rng.normal(size=(D, 4 * H)), "Wh": rng.normal(size=(H, 4 * H)), "b": rng.normal(size=4 * H)}
+    here = {
+        "Wx": rng.normal(size=(D, 4 * H)),
+        "Wh": rng.normal(size=(H, 4 * H)),
+        "b": rng.normal(size=4 * H),
+    }
     written = convert(here, "here", dialect)
     if value is None:
         del written[name]
@@ -482,21 +559,28 @@ def bad(dialect, name, value):
             "tensorflow",
             "here",
             ArgumentError,
-            "convert: source must be one of here, pytorch, keras, onnx, cs231n, dlfs2, chainer, coursera, seed, got 'tensorflow'",
+            (
+                "convert: source must be one of here, pytorch, keras, onnx, cs231n, dlfs2, "
+                "chainer, coursera, seed, got 'tensorflow'"
+            ),
         ),
         (
             {},
             "here",
             "jax",
             ArgumentError,
-            "convert: target must be one of here, pytorch, keras, onnx, cs231n, dlfs2, chainer, coursera, seed, got 'jax'",
+            (
+                "convert: target must be one of here, pytorch, keras, onnx, cs231n, dlfs2, "
+                "chainer, coursera, seed, got 'jax'"
+            ),
         ),
         (
             bad("pytorch", "bias_hh_l0", None),
             "pytorch",
             "here",
             ArgumentError,
-            "convert from pytorch: params must have the names weight_ih_l0, weight_hh_l0, bias_ih_l0, bias_hh_l0; "
+            "convert from pytorch: params must have the names weight_ih_l0, weight_hh_l0, "
+            "bias_ih_l0, bias_hh_l0; "
             "missing: bias_hh_l0",
         ),
         (
@@ -504,15 +588,18 @@ def bad(dialect, name, value):
             "pytorch",
             "here",
             ArgumentError,
-            "convert from pytorch: params must be one layer of one direction, weight_ih_l0, weight_hh_l0, bias_ih_l0, "
-            "bias_hh_l0, got weight_ih_l1 as well; use convert_model for several layers or two directions",
+            "convert from pytorch: params must be one layer of one direction, weight_ih_l0, "
+            "weight_hh_l0, bias_ih_l0, "
+            "bias_hh_l0, got weight_ih_l1 as well; use convert_model for several layers or two "
+            "directions",
         ),
         (
             {name: np.zeros((4 * H, H)) for name in ("weight_ih_l0", "weight_hh_l0")},
             "pytorch",
             "here",
             ArgumentError,
-            "convert from pytorch: params must have the names weight_ih_l0, weight_hh_l0, bias_ih_l0, bias_hh_l0; "
+            "convert from pytorch: params must have the names weight_ih_l0, weight_hh_l0, "
+            "bias_ih_l0, bias_hh_l0; "
             "missing: bias_ih_l0, bias_hh_l0; for a layer without bias, add zeros",
         ),
         (
@@ -520,14 +607,20 @@ def bad(dialect, name, value):
             "keras",
             "here",
             ArgumentError,
-            "convert: params must hold 3 arrays, kernel, recurrent_kernel, bias, got 2; for a layer without bias, add zeros",
+            (
+                "convert: params must hold 3 arrays, kernel, recurrent_kernel, bias, got 2; for a "
+                "layer without bias, add zeros"
+            ),
         ),
         (
             bad("pytorch", "weight_hh_l0", np.zeros((H, 4 * H))),
             "pytorch",
             "keras",
             ShapeError,
-            "convert from pytorch: weight_hh_l0 must be (4H, H) = (8, 2), got (2, 8); did you pass weight_hh_l0.T?",
+            (
+                "convert from pytorch: weight_hh_l0 must be (4H, H) = (8, 2), got (2, 8); did you "
+                "pass weight_hh_l0.T?"
+            ),
         ),
         (
             bad("onnx", "W", np.zeros((2, 4 * H, D))),
@@ -541,7 +634,10 @@ def bad(dialect, name, value):
             "coursera",
             "here",
             ShapeError,
-            "convert from coursera: bf must be (H, 1) = (2, 1), got (2,); it has 1 axes instead of 2",
+            (
+                "convert from coursera: bf must be (H, 1) = (2, 1), got (2,); it has 1 axes "
+                "instead of 2"
+            ),
         ),
         (
             bad("seed", "W_C", np.zeros((H, H))),
@@ -551,32 +647,48 @@ def bad(dialect, name, value):
             "convert from seed: W_C must be (H, H+D) = (2, 6), got (2, 2)",
         ),
         (
-            {name: np.zeros((H, 1)) if name[0] == "W" else np.zeros(H) for name in DIALECTS["seed"].shapes},
+            {
+                name: np.zeros((H, 1)) if name[0] == "W" else np.zeros(H)
+                for name in DIALECTS["seed"].shapes
+            },
             "seed",
             "here",
             ShapeError,
-            "convert: weights must be (H, H+D) with D at least 1, got (2, 1); there is no part for x",
+            (
+                "convert: weights must be (H, H+D) with D at least 1, got (2, 1); there is no part "
+                "for x"
+            ),
         ),
         (
-            {name: np.zeros((H, H)) if name[0] == "W" else np.zeros(H) for name in DIALECTS["seed"].shapes},
+            {
+                name: np.zeros((H, H)) if name[0] == "W" else np.zeros(H)
+                for name in DIALECTS["seed"].shapes
+            },
             "seed",
             "here",
             ShapeError,
-            "convert: weights must be (H, H+D) with D at least 1, got (2, 2); there is no part for x",
+            (
+                "convert: weights must be (H, H+D) with D at least 1, got (2, 2); there is no part "
+                "for x"
+            ),
         ),
         (
             bad("keras", "bias", np.full(4 * H, np.nan)),
             "keras",
             "here",
             NotFiniteError,
-            "convert from keras: bias must be finite, got nan at index (0,); look at the step that made it",
+            (
+                "convert from keras: bias must be finite, got nan at index (0,); look at the step "
+                "that made it"
+            ),
         ),
         (
             bad("cs231n", "b", np.zeros(4 * H, np.float32)),
             "cs231n",
             "here",
             DTypeError,
-            "convert from cs231n: all arrays must have one dtype, got Wx float64, Wh float64, b float32; "
+            "convert from cs231n: all arrays must have one dtype, got Wx float64, Wh float64, b "
+            "float32; "
             "use .astype to bring them together",
         ),
     ],
@@ -592,9 +704,13 @@ def test_a_state_dict_is_taken_as_it_is():
     module = torch.nn.LSTM(D, H, num_layers=2, bidirectional=True, dtype=torch.float64)
     arrays = {name: tensor.numpy() for name, tensor in module.state_dict().items()}
     for state in (module.state_dict(), dict(module.named_parameters())):
-        assert bits(convert_model(state, "pytorch", "here")) == bits(convert_model(arrays, "pytorch", "here"))
+        assert bits(convert_model(state, "pytorch", "here")) == bits(
+            convert_model(arrays, "pytorch", "here")
+        )
     one = torch.nn.LSTM(D, H).state_dict()
-    np.testing.assert_array_equal(convert(one, "pytorch", "here")["Wx"], one["weight_ih_l0"].numpy().T)
+    np.testing.assert_array_equal(
+        convert(one, "pytorch", "here")["Wx"], one["weight_ih_l0"].numpy().T
+    )
 
 
 def test_new_arrays_are_no_views_of_a_state_dict():

@@ -29,8 +29,15 @@ def from_scratch(layer, dh, dcT):
     leaves = {name: tf.Variable(array) for name, array in layer.items()}
     with tf.GradientTape() as tape:
         h, (hT, cT) = lstm_forward_keras(**{name: leaf.value() for name, leaf in leaves.items()})
-    grads = tape.gradient([h, cT], list(leaves.values()), output_gradients=[tf.constant(dh), tf.constant(dcT)])
-    return {"h": h, "hT": hT, "cT": cT, **{f"d{name}": grad for name, grad in zip(leaves, grads, strict=True)}}
+    grads = tape.gradient(
+        [h, cT], list(leaves.values()), output_gradients=[tf.constant(dh), tf.constant(dcT)]
+    )
+    return {
+        "h": h,
+        "hT": hT,
+        "cT": cT,
+        **{f"d{name}": grad for name, grad in zip(leaves, grads, strict=True)},
+    }
 
 
 def framework(layer, dh, dcT):
@@ -48,14 +55,18 @@ def framework(layer, dh, dcT):
 @pytest.mark.parametrize("twin", [from_scratch, framework])
 @settings(max_examples=25)  # each builds a layer and traces it
 @given(N=sizes, T=sizes, D=sizes, H=sizes, seed=st.integers(0, 100))
-def test_keras_gives_the_numbers_of_numpy_forward_and_backward(draw, numpy_answer, assert_same, twin, N, T, D, H, seed):
+def test_keras_gives_the_numbers_of_numpy_forward_and_backward(
+    draw, numpy_answer, assert_same, twin, N, T, D, H, seed
+):
     layer = draw(N, T, D, H, seed)
     expected, dh, dcT = numpy_answer(layer)
     assert_same(twin(layer, dh, dcT), expected, 1e-12)
 
 
 @pytest.mark.parametrize("twin", [from_scratch, framework])
-def test_keras_gives_the_numbers_of_numpy_over_a_long_sequence(draw, numpy_answer, assert_same, twin):
+def test_keras_gives_the_numbers_of_numpy_over_a_long_sequence(
+    draw, numpy_answer, assert_same, twin
+):
     layer = draw(N=4, T=100, D=8, H=16, scale=0.3)
     expected, dh, dcT = numpy_answer(layer)
     assert_same(twin(layer, dh, dcT), expected, 1e-10)
@@ -104,7 +115,10 @@ def test_options_reach_the_layer_and_dtype_can_be_chosen(draw):
     ("options", "received"),
     [
         ({"activation": "relu"}, "forwards, got activation=relu"),
-        ({"recurrent_activation": "hard_sigmoid"}, "forwards, got recurrent_activation=hard_sigmoid"),
+        (
+            {"recurrent_activation": "hard_sigmoid"},
+            "forwards, got recurrent_activation=hard_sigmoid",
+        ),
         ({"go_backwards": True}, "forwards, got go_backwards=True"),
     ],
 )
@@ -112,14 +126,16 @@ def test_layer_that_computes_something_else_is_refused(options, received):
     lstm = keras.layers.LSTM(2, **options)
     lstm.build((None, None, 3))
     with pytest.raises(
-        ArgumentError, match=f"^params_from_keras: a keras.layers.LSTM must have tanh, sigmoid and run {received};"
+        ArgumentError,
+        match=f"^params_from_keras: a keras.layers.LSTM must have tanh, sigmoid and run {received};",
     ):
         params_from_keras(lstm)
 
 
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
 def test_weights_of_another_precision_are_named(dtype):
-    lstm = keras.layers.LSTM(2, dtype=dtype, recurrent_initializer="zeros")  # no orthogonal draw in bfloat16
+    # no orthogonal draw in bfloat16
+    lstm = keras.layers.LSTM(2, dtype=dtype, recurrent_initializer="zeros")
     lstm.build((None, None, 3))
     with pytest.raises(DTypeError, match=f"kernel must be float32 or float64, got {dtype}"):
         params_from_keras(lstm)
@@ -133,13 +149,19 @@ def test_what_does_not_fit_is_named(draw, monkeypatch):
         keras_lstm(params | {"Wh": params["Wh"].T})
     with pytest.raises(ArgumentError, match="itself, got Dense, with no keras.layers.LSTM in it"):
         params_from_keras(keras.layers.Dense(2))
-    with pytest.raises(ArgumentError, match="layer must be a recurrent layer of Keras, or a list of them, got dict"):
+    with pytest.raises(
+        ArgumentError, match="layer must be a recurrent layer of Keras, or a list of them, got dict"
+    ):
         params_from_keras(params)
-    with pytest.raises(ArgumentError, match="the layer 'fresh' has no weights yet; call the model on some input first"):
+    with pytest.raises(
+        ArgumentError,
+        match="the layer 'fresh' has no weights yet; call the model on some input first",
+    ):
         params_from_keras(keras.layers.LSTM(2, name="fresh"))
     monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
     with pytest.raises(
-        ArgumentError, match="Keras must run on TensorFlow, it runs on jax; set .* KERAS_BACKEND=tensorflow"
+        ArgumentError,
+        match="Keras must run on TensorFlow, it runs on jax; set .* KERAS_BACKEND=tensorflow",
     ):
         keras_lstm(params)
 
@@ -150,22 +172,30 @@ def test_without_tensorflow_the_message_says_what_to_install(package):
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert run.returncode == 1
     assert run.stderr.strip().endswith(
-        "lstm_ref.errors.MissingPackageError: lstm_ref.keras needs Keras on TensorFlow, which is not installed; "
+        "lstm_ref.errors.MissingPackageError: lstm_ref.keras needs Keras on TensorFlow, which is "
+        "not installed; "
         "run: pip install 'inside-the-lstm[tensorflow]'"
     )
 
 
-# --- Stacks, directions, GRUs, masks, mixed precision: their numbers are held by test_parity.py -----------------------------
+# --- Stacks, directions, GRUs, masks, mixed precision: their numbers are held by test_parity.py
+# -----------------------------
 
 
 def flat(model):
     """All arrays of a model, whatever its form."""
     if isinstance(model, np.ndarray):
         return [model]
-    return [array for part in (model.values() if isinstance(model, dict) else model) for array in flat(part)]
+    return [
+        array
+        for part in (model.values() if isinstance(model, dict) else model)
+        for array in flat(part)
+    ]
 
 
-@pytest.mark.parametrize(("cell", "reset"), [("lstm", "after"), ("gru", "after"), ("gru", "before")])
+@pytest.mark.parametrize(
+    ("cell", "reset"), [("lstm", "after"), ("gru", "after"), ("gru", "before")]
+)
 @pytest.mark.parametrize("directions", [1, 2])
 def test_models_come_back_as_they_went(cell, reset, directions):
     model = draw_case(1, 1, 3, 4, layers=2, directions=directions, cell=cell, reset=reset).model
@@ -177,9 +207,13 @@ def test_models_come_back_as_they_went(cell, reset, directions):
 
 
 @pytest.mark.parametrize("use_bias", [True, False])
-@pytest.mark.parametrize(("kind", "options"), [("SimpleRNN", {}), ("GRU", {}), ("GRU", {"reset_after": False})])
+@pytest.mark.parametrize(
+    ("kind", "options"), [("SimpleRNN", {}), ("GRU", {}), ("GRU", {"reset_after": False})]
+)
 def test_weights_of_other_layers_can_be_read(kind, options, use_bias):
-    layer = getattr(keras.layers, kind)(4, use_bias=use_bias, return_sequences=True, dtype="float64", **options)
+    layer = getattr(keras.layers, kind)(
+        4, use_bias=use_bias, return_sequences=True, dtype="float64", **options
+    )
     x = np.random.default_rng(0).normal(size=(2, 3, 5))
     right = layer(x)
     params = params_from_keras(layer)
@@ -196,9 +230,9 @@ def test_mixed_precision_is_near_and_keeps_its_weights_in_float32(policy, digits
     case = draw_case(3, 6, 3, 4, layers=2, directions=2, dtype=np.float32)
     layers = keras_lstm(case.model, policy)
     h, _ = run_keras(layers, tf.constant(case.x), (tf.constant(case.h0), tf.constant(case.c0)))
-    assert h.dtype == policy.removeprefix("mixed_") and {w.dtype for layer in layers for w in layer.weights} == {
-        "float32"
-    }
+    assert h.dtype == policy.removeprefix("mixed_") and {
+        w.dtype for layer in layers for w in layer.weights
+    } == {"float32"}
     assert 0 < np.abs(tf.cast(h, "float32") - numpy_answer_of(case)["h"]).max() <= digits
 
 
@@ -216,16 +250,20 @@ def test_what_cannot_run_is_named():
     case = draw_case(2, 3, 3, 4, layers=2, directions=2)
     x, state = tf.constant(case.x), tf.constant(case.h0)
     with pytest.raises(
-        ShapeError, match=r"^run_keras: state must be 2 tensors \(4, N, H\), .* got \(2, 2, 4\), \(2, 2, 4\)"
+        ShapeError,
+        match=r"^run_keras: state must be 2 tensors \(4, N, H\), .* got \(2, 2, 4\), \(2, 2, 4\)",
     ):
         run_keras(keras_lstm(case.model), x, (state[:2], state[:2]))
     with pytest.raises(
-        ArgumentError, match="^run_keras: layers must be recurrent, with return_sequences and return_state, got LSTM"
+        ArgumentError,
+        match="^run_keras: layers must be recurrent, with return_sequences and return_state, got LSTM",
     ):
         run_keras(keras_lstm(case.model[0][0], return_state=False), x)
     with pytest.raises(ArgumentError, match="^run_keras: .* got Dense"):
         run_keras([keras.layers.Dense(3)], x)
-    with pytest.raises(ArgumentError, match='gru_step_keras: bh must be there with reset="after" and only then'):
+    with pytest.raises(
+        ArgumentError, match='gru_step_keras: bh must be there with reset="after" and only then'
+    ):
         gru_step_keras(*tf.zeros((5, 1, 3)))
     with pytest.raises(ArgumentError, match="^params_from_keras: all layers must be of one kind"):
         layers = [keras.layers.LSTM(3), keras.layers.GRU(3)]

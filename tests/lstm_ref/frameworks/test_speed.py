@@ -31,7 +31,9 @@ def standing(name):
 
 @pytest.mark.parametrize("dtype", TOLERANCE)
 @pytest.mark.parametrize("name", NAMES)
-def test_every_rung_gives_the_numbers_of_the_reference(draw, numpy_answer, assert_same, name, dtype):
+def test_every_rung_gives_the_numbers_of_the_reference(
+    draw, numpy_answer, assert_same, name, dtype
+):
     rung = standing(name)
 
     @settings(max_examples=15)
@@ -93,7 +95,9 @@ def test_a_rung_without_its_package_says_so(monkeypatch, draw):
     assert speed.rung("numba").missing() == "numba is not installed"
     monkeypatch.setitem(sys.modules, "numba", None)
     speed._kernels.cache_clear()
-    with pytest.raises(MissingPackageError, match=r"speed needs numba .* pip install 'inside-the-lstm\[bench\]'"):
+    with pytest.raises(
+        MissingPackageError, match=r"speed needs numba .* pip install 'inside-the-lstm\[bench\]'"
+    ):
         speed.compiled_forward(**draw(1, 1, 1, 1))
 
 
@@ -105,7 +109,9 @@ def test_a_rung_on_a_gpu_says_that_none_answers(monkeypatch):
 
 
 def test_the_bound_multiplies_and_nothing_else(monkeypatch):
-    """The multiplications of the products, counted: the same number as in one pass of the reference."""
+    """The multiplications of the products, counted: the same number as in one pass of the
+    reference.
+    """
     N, T, D, H = 2, 3, 4, 5
     counted = []
 

@@ -43,7 +43,9 @@ sizes = st.integers(1, 6)
 
 @pytest.fixture(autouse=True, scope="module")
 def one_thread():
-    """These arrays are tiny: on a busy machine, threads wait for each other many times longer than they compute."""
+    """These arrays are tiny: on a busy machine, threads wait for each other many times longer than
+    they compute.
+    """
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -65,19 +67,29 @@ def framework(layer, dh, dcT):
     torch.autograd.backward([h, cT], [torch.from_numpy(dh), torch.from_numpy(dcT)[None]])
     grads = {"dx": x.grad.numpy(), "dh0": h0.grad.numpy(), "dc0": c0.grad.numpy()}
     grads |= {"dWx": lstm.weight_ih_l0.grad.numpy().T, "dWh": lstm.weight_hh_l0.grad.numpy().T}
-    return {"h": h.detach(), "hT": hT[0].detach(), "cT": cT[0].detach(), **grads, "db": lstm.bias_ih_l0.grad.numpy()}
+    return {
+        "h": h.detach(),
+        "hT": hT[0].detach(),
+        "cT": cT[0].detach(),
+        **grads,
+        "db": lstm.bias_ih_l0.grad.numpy(),
+    }
 
 
 @pytest.mark.parametrize("twin", [from_scratch, framework])
 @given(N=sizes, T=sizes, D=sizes, H=sizes, seed=st.integers(0, 100))
-def test_torch_gives_the_numbers_of_numpy_forward_and_backward(draw, numpy_answer, assert_same, twin, N, T, D, H, seed):
+def test_torch_gives_the_numbers_of_numpy_forward_and_backward(
+    draw, numpy_answer, assert_same, twin, N, T, D, H, seed
+):
     layer = draw(N, T, D, H, seed)
     expected, dh, dcT = numpy_answer(layer)
     assert_same(twin(layer, dh, dcT), expected, 1e-12)
 
 
 @pytest.mark.parametrize("twin", [from_scratch, framework])
-def test_torch_gives_the_numbers_of_numpy_over_a_long_sequence(draw, numpy_answer, assert_same, twin):
+def test_torch_gives_the_numbers_of_numpy_over_a_long_sequence(
+    draw, numpy_answer, assert_same, twin
+):
     layer = draw(N=4, T=200, D=8, H=16, scale=0.3)
     expected, dh, dcT = numpy_answer(layer)
     assert_same(twin(layer, dh, dcT), expected, 1e-10)
@@ -136,13 +148,16 @@ def test_second_bias_is_not_trained_so_that_both_train_alike(draw):
         clipped, _ = clip_by_norm({name: getattr(grads, f"d{name}") for name in WEIGHTS}, 0.5)
         params, state = adam(params, clipped, state, lr=0.1)
         optimizer.zero_grad()
-        h_torch, _ = lstm(torch.from_numpy(x), (torch.from_numpy(h0)[None], torch.from_numpy(c0)[None]))
+        h_torch, _ = lstm(
+            torch.from_numpy(x), (torch.from_numpy(h0)[None], torch.from_numpy(c0)[None])
+        )
         (0.5 * h_torch.square().sum()).backward()
         torch.nn.utils.clip_grad_norm_(lstm.parameters(), 0.5)
         optimizer.step()
     assert not lstm.bias_hh_l0.requires_grad and not lstm.bias_hh_l0.any()
     for name, array in params_from_torch(lstm).items():
-        np.testing.assert_allclose(array, params[name], rtol=0, atol=1e-6)  # PyTorch's clipping adds 1e-6 to the norm
+        # PyTorch's clipping adds 1e-6 to the norm
+        np.testing.assert_allclose(array, params[name], rtol=0, atol=1e-6)
 
 
 def test_layer_can_be_saved_and_loaded_as_any_other(draw):
@@ -159,8 +174,14 @@ def test_layer_can_be_saved_and_loaded_as_any_other(draw):
             torch.nn.LSTM(3, 2, proj_size=1),
             "must have no projection and tanh, got proj_size=1; that is another recurrence",
         ),
-        (torch.nn.RNN(3, 2, nonlinearity="relu"), "must have no projection and tanh, got nonlinearity='relu'"),
-        (torch.nn.Linear(3, 2), "must be a torch.nn.LSTM, GRU or RNN itself, got Linear, with no torch.nn.LSTM in it"),
+        (
+            torch.nn.RNN(3, 2, nonlinearity="relu"),
+            "must have no projection and tanh, got nonlinearity='relu'",
+        ),
+        (
+            torch.nn.Linear(3, 2),
+            "must be a torch.nn.LSTM, GRU or RNN itself, got Linear, with no torch.nn.LSTM in it",
+        ),
         (torch.nn.Sequential(torch.nn.LSTM(3, 2)), r"itself, got Sequential; pass model\.0"),
         ({}, "layer must be a torch.nn.LSTM, GRU or RNN, got dict"),
     ],
@@ -172,13 +193,18 @@ def test_layer_of_another_make_is_refused(layer, message):
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 def test_weights_of_another_precision_are_named(dtype):
-    with pytest.raises(DTypeError, match=f"weight_ih_l0 must be float32 or float64, got {dtype}; use .float()"):
+    with pytest.raises(
+        DTypeError, match=f"weight_ih_l0 must be float32 or float64, got {dtype}; use .float()"
+    ):
         params_from_torch(torch.nn.LSTM(3, 2, dtype=dtype))
 
 
 def test_what_does_not_fit_is_named(draw):
     params = {name: draw(1, 1, 4, 5)[name] for name in WEIGHTS}
-    with pytest.raises(DTypeError, match="torch_lstm: dtype must be torch.float32 or torch.float64, got torch.float16"):
+    with pytest.raises(
+        DTypeError,
+        match="torch_lstm: dtype must be torch.float32 or torch.float64, got torch.float16",
+    ):
         torch_lstm(params, torch.float16)
     with pytest.raises(ShapeError, match=r"Wh must be \(H, 4H\) = \(5, 20\), got \(20, 5\)"):
         torch_lstm(params | {"Wh": params["Wh"].T})
@@ -204,12 +230,14 @@ def test_without_torch_the_message_says_what_to_install():
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert run.returncode == 1
     assert run.stderr.strip().endswith(
-        "lstm_ref.errors.MissingPackageError: lstm_ref.torch needs PyTorch, which is not installed; "
+        "lstm_ref.errors.MissingPackageError: lstm_ref.torch needs PyTorch, which is not "
+        "installed; "
         "run: pip install 'inside-the-lstm[torch]'"
     )
 
 
-# --- Stacks, directions, GRUs, masks, mixed precision: their numbers are held by test_parity.py -----------------------------
+# --- Stacks, directions, GRUs, masks, mixed precision: their numbers are held by test_parity.py
+# -----------------------------
 
 
 def model_of(cell="lstm", layers=2, directions=2, D=3, H=4, dtype=np.float64):
@@ -218,10 +246,17 @@ def model_of(cell="lstm", layers=2, directions=2, D=3, H=4, dtype=np.float64):
     k = {"lstm": 4, "gru": 3}[cell]
 
     def weights(width):
-        shapes = {"Wx": (width, k * H), "Wh": (H, k * H), "b": (k * H,)} | ({"bh": (H,)} if cell == "gru" else {})
-        return {name: (0.5 * rng.normal(size=shape)).astype(dtype) for name, shape in shapes.items()}
+        shapes = {"Wx": (width, k * H), "Wh": (H, k * H), "b": (k * H,)} | (
+            {"bh": (H,)} if cell == "gru" else {}
+        )
+        return {
+            name: (0.5 * rng.normal(size=shape)).astype(dtype) for name, shape in shapes.items()
+        }
 
-    pairs = [[weights(directions * H if layer else D) for _ in range(directions)] for layer in range(layers)]
+    pairs = [
+        [weights(directions * H if layer else D) for _ in range(directions)]
+        for layer in range(layers)
+    ]
     return [pair if directions == 2 else pair[0] for pair in pairs]
 
 
@@ -229,7 +264,11 @@ def flat(model):
     """All arrays of a model, whatever its form."""
     if isinstance(model, np.ndarray):
         return [model]
-    return [array for part in (model.values() if isinstance(model, dict) else model) for array in flat(part)]
+    return [
+        array
+        for part in (model.values() if isinstance(model, dict) else model)
+        for array in flat(part)
+    ]
 
 
 def test_no_second_bias_of_any_layer_and_direction_is_trained():
@@ -240,7 +279,9 @@ def test_no_second_bias_of_any_layer_and_direction_is_trained():
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 @pytest.mark.parametrize("has_it", [True, False])
 def test_mixed_precision_runs_where_onednn_has_no_such_layer(dtype, has_it, monkeypatch):
-    """Few processors have one: without it, PyTorch's own operations compute, and oneDNN is as it was afterwards."""
+    """Few processors have one: without it, PyTorch's own operations compute, and oneDNN is as it
+    was afterwards.
+    """
     lstm = torch_lstm(model_of(dtype=np.float32))
     x, forward = torch.ones(2, 3, 3), type(lstm).forward
     calls = []
@@ -248,7 +289,9 @@ def test_mixed_precision_runs_where_onednn_has_no_such_layer(dtype, has_it, monk
     def without(self, *arguments):
         calls.append(torch.backends.mkldnn.enabled)
         if torch.backends.mkldnn.enabled:
-            raise RuntimeError("could not create a primitive descriptor for the LSTM forward propagation primitive")
+            raise RuntimeError(
+                "could not create a primitive descriptor for the LSTM forward propagation primitive"
+            )
         return forward(self, *arguments)
 
     if not has_it:
@@ -257,7 +300,8 @@ def test_mixed_precision_runs_where_onednn_has_no_such_layer(dtype, has_it, monk
     assert torch.backends.mkldnn.enabled and (has_it or calls == [True, False])
     monkeypatch.undo()
     assert 0 < (h.float() - run_torch(lstm, x)[0]).abs().max() <= 0.03
-    with pytest.raises(RuntimeError, match="input.size"):  # any other error of PyTorch stays what it is
+    # any other error of PyTorch stays what it is
+    with pytest.raises(RuntimeError, match="input.size"):
         run_torch(lstm, torch.ones(2, 3, 5), autocast=dtype)
 
 
@@ -280,7 +324,9 @@ def test_plain_layer_of_torch_is_read_too():
 
 
 def test_second_bias_of_a_gru_is_trained_where_it_counts_and_nowhere_else():
-    """Three steps of SGD in NumPy and in PyTorch: the weights stay together, and so does the half of the bias that stays zero."""
+    """Three steps of SGD in NumPy and in PyTorch: the weights stay together, and so does the half
+    of the bias that stays zero.
+    """
     (params,), rng = model_of("gru", 1, 1), np.random.default_rng(1)
     x, h0, gru = rng.normal(size=(3, 5, 3)), rng.normal(size=(3, 4)), torch_gru(params)
     optimizer = torch.optim.SGD(gru.parameters(), lr=0.1)
@@ -315,7 +361,8 @@ def test_mixed_precision_is_near_and_keeps_weights_and_gradients_in_float32(padd
     h.float().sum().backward()
     difference = (h.float() - right).abs().max().item()
     assert difference <= 0.03  # bfloat16 has 8 bits
-    assert padded or difference > 0 and h.dtype in (torch.bfloat16, torch.float32)  # by processor, see run_torch
+    # by processor, see run_torch
+    assert padded or difference > 0 and h.dtype in (torch.bfloat16, torch.float32)
     for name, parameter in mixed.named_parameters():
         assert parameter.dtype == torch.float32
         if parameter.requires_grad:
@@ -325,7 +372,12 @@ def test_mixed_precision_is_near_and_keeps_weights_and_gradients_in_float32(padd
 
 
 def test_equations_run_in_mixed_precision_too():
-    model = [{name: torch.from_numpy(array) for name, array in model_of("lstm", 1, 1, dtype=np.float32)[0].items()}]
+    model = [
+        {
+            name: torch.from_numpy(array)
+            for name, array in model_of("lstm", 1, 1, dtype=np.float32)[0].items()
+        }
+    ]
     x, state = torch.ones(2, 5, 3), torch.zeros(1, 2, 4)
     right, _ = deep_forward_torch(x, state, state, model)
     with torch.autocast("cpu", torch.bfloat16):
@@ -338,32 +390,45 @@ def test_what_cannot_run_is_named():
     lstm, x = torch_lstm(model_of()), torch.zeros(2, 3, 3, dtype=torch.float64)
     mask = torch.tensor([[True, True, False], [True, False, False]])
     with pytest.raises(
-        ArgumentError, match="^run_torch: mask must be True up to the length .* deep_forward_torch takes any"
+        ArgumentError,
+        match="^run_torch: mask must be True up to the length .* deep_forward_torch takes any",
     ):
         run_torch(lstm, x, mask=mask.flip(1))
     with pytest.raises(ArgumentError, match="^run_torch: every sequence must have a valid step"):
         run_torch(lstm, x, mask=torch.tensor([[True] * 3, [False] * 3]))
-    with pytest.raises(ShapeError, match=r"^run_torch: mask must be \(N, T\) = \(2, 3\), got \(3, 2\)"):
+    with pytest.raises(
+        ShapeError, match=r"^run_torch: mask must be \(N, T\) = \(2, 3\), got \(3, 2\)"
+    ):
         run_torch(lstm, x, mask=mask.T)
-    with pytest.raises(DTypeError, match=r"^run_torch: mask must be a tensor of bool, .* got torch\.int64"):
+    with pytest.raises(
+        DTypeError, match=r"^run_torch: mask must be a tensor of bool, .* got torch\.int64"
+    ):
         run_torch(lstm, x, mask=mask.long())
     with pytest.raises(ArgumentError, match="with batch_first=True, got LSTM without it"):
         run_torch(torch.nn.LSTM(3, 4), x)
     with pytest.raises(ArgumentError, match="with batch_first=True, got Linear$"):
         run_torch(torch.nn.Linear(3, 4), x)
     with pytest.raises(
-        DTypeError, match=r"mixed precision keeps weights in float32, the layer has torch\.float64; use \.float"
+        DTypeError,
+        match=r"mixed precision keeps weights in float32, the layer has torch\.float64; use \.float",
     ):
         run_torch(lstm, x, autocast=torch.bfloat16)
     with pytest.raises(
-        DTypeError, match=r"autocast must be torch\.bfloat16, torch\.float16 or None, got torch\.float32"
+        DTypeError,
+        match=r"autocast must be torch\.bfloat16, torch\.float16 or None, got torch\.float32",
     ):
         run_torch(lstm, x, autocast=torch.float32)
-    with pytest.raises(ArgumentError, match=r"^torch_lstm: all layers must have one H, got \[2, 4\]"):
-        torch_lstm([model_of(layers=1, directions=1)[0], model_of(layers=1, directions=1, D=4, H=2)[0]])
+    with pytest.raises(
+        ArgumentError, match=r"^torch_lstm: all layers must have one H, got \[2, 4\]"
+    ):
+        torch_lstm(
+            [model_of(layers=1, directions=1)[0], model_of(layers=1, directions=1, D=4, H=2)[0]]
+        )
     with pytest.raises(ArgumentError, match="must have the names Wx, Wh, b; too many: bh"):
         torch_lstm(model_of("gru"))
-    with pytest.raises(ArgumentError, match='gru_step_torch: bh must be there with reset="after" and only then'):
+    with pytest.raises(
+        ArgumentError, match='gru_step_torch: bh must be there with reset="after" and only then'
+    ):
         gru_step_torch(*torch.zeros(5, 1, 3).unbind())
 
 
@@ -379,6 +444,9 @@ def test_twins_run_on_the_best_device(kind):
     c0 = None if case.c0 is None else torch.from_numpy(case.c0).to(device)
     h, _ = run_torch(make(model, device=device), x, h0 if c0 is None else (h0, c0))
     np.testing.assert_allclose(h.detach().cpu().numpy(), expected, rtol=0, atol=1e-10)
-    on_device = [[{n: torch.from_numpy(a).to(device) for n, a in part.items()} for part in layer] for layer in model]
+    on_device = [
+        [{n: torch.from_numpy(a).to(device) for n, a in part.items()} for part in layer]
+        for layer in model
+    ]
     h, _ = deep_forward_torch(x, h0, c0, on_device)
     np.testing.assert_allclose(h.cpu().numpy(), expected, rtol=0, atol=1e-10)

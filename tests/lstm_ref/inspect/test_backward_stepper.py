@@ -1,4 +1,6 @@
-"""The Python side of the backward stepper: its gradients beside autograd, its mistakes, and what it refuses."""
+"""The Python side of the backward stepper: its gradients beside autograd, its mistakes, and what it
+refuses.
+"""
 
 import numpy as np
 import pytest
@@ -18,7 +20,9 @@ def static(monkeypatch):
 
 def by_autograd(stepper):
     """The ends of the walk, the two steps written once more for PyTorch, gate by gate."""
-    x, h0, c0, Wx, Wh, b = (torch.tensor(array, requires_grad=True) for array in stepper.arguments.values())
+    x, h0, c0, Wx, Wh, b = (
+        torch.tensor(array, requires_grad=True) for array in stepper.arguments.values()
+    )
     h, c, loss = h0, c0, 0.0
     for t in (0, 1):
         a = [x[:, t] @ Wx[:, k : k + 1] + h @ Wh[:, k : k + 1] + b[k] for k in range(4)]
@@ -39,11 +43,15 @@ def test_the_stepper_holds_the_gradients_of_autograd(loss):
 @pytest.mark.parametrize("mistake", MISTAKES)
 def test_a_planted_mistake_shows_in_the_numbers_that_the_stepper_starts_with(mistake):
     for loss in ("last", "both"):
-        right, wrong = (BackwardStepper(loss=loss, mistake=name).values for name in ("none", mistake))
+        right, wrong = (
+            BackwardStepper(loss=loss, mistake=name).values for name in ("none", mistake)
+        )
         off = [np.abs(w - r).max() / np.abs(r).max() for r, w in zip(right, wrong, strict=True)]
         assert max(off) > 0.05 and np.isfinite(off).all()
     entry = next(entry for entry in BackwardStepper().zoo if entry["id"] == mistake)
-    assert entry["title"] == find(mistake).title and all(change["right"] for change in entry["changes"])
+    assert entry["title"] == find(mistake).title and all(
+        change["right"] for change in entry["changes"]
+    )
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,9 @@ def test_a_part_that_is_not_new_is_grey():
     assert COLOURS["f"].lower() not in cell_diagram("fi", new="i").svg["light"].lower()
 
 
-@pytest.mark.parametrize("arguments", [{"parts": "fz"}, {"parts": "fi", "ghost": "i"}, {"new": "c"}])
+@pytest.mark.parametrize(
+    "arguments", [{"parts": "fz"}, {"parts": "fi", "ghost": "i"}, {"new": "c"}]
+)
 def test_letters_that_do_not_fit_are_told(arguments):
     with pytest.raises(ArgumentError, match="parts are letters of 'figot'"):
         cell_diagram(**arguments)

@@ -10,7 +10,11 @@ from lstm_ref.clinic.record import record
 from lstm_ref.errors import ArgumentError
 from lstm_ref.inspect import Clinic
 
-STORED = json.loads((Path(__file__).parents[3] / "benchmarks" / "results" / "clinic.json").read_text(encoding="utf-8"))
+STORED = json.loads(
+    (Path(__file__).parents[3] / "benchmarks" / "results" / "clinic.json").read_text(
+        encoding="utf-8"
+    )
+)
 
 
 @pytest.fixture(autouse=True)
@@ -21,11 +25,20 @@ def static(monkeypatch):
 def test_score_adds_what_was_ordered_and_compares_with_the_answer():
     clinic = Clinic(record(STORED))
     costs = clinic.record["cases"][0]["costs"]
-    clinic.ordered = {"axis_final_state_view": ["gradients", "heart"], "opt_before_change": ["optimizer"]}
+    clinic.ordered = {
+        "axis_final_state_view": ["gradients", "heart"],
+        "opt_before_change": ["optimizer"],
+    }
     clinic.decided = {"axis_final_state_view": "too-small"}
     assert clinic.score() == {"axis_final_state_view": (costs["gradients"] + costs["heart"], False)}
-    clinic.decided = {"axis_final_state_view": "examples-mixed", "opt_before_change": "not-in-optimizer"}
-    assert clinic.score()["axis_final_state_view"][1] and clinic.score()["opt_before_change"] == (1, True)
+    clinic.decided = {
+        "axis_final_state_view": "examples-mixed",
+        "opt_before_change": "not-in-optimizer",
+    }
+    assert clinic.score()["axis_final_state_view"][1] and clinic.score()["opt_before_change"] == (
+        1,
+        True,
+    )
 
 
 def test_page_with_all_cases_is_small():
@@ -40,5 +53,8 @@ def test_what_does_not_exist_is_refused():
         clinic.ordered = {"opt_before_change": ["x-ray"]}
     with pytest.raises(TraitError, match="no diagnosis tired"):
         clinic.decided = {"opt_before_change": "tired"}
-    with pytest.raises(ArgumentError, match=r"no diagnoses, measurements; give what benchmarks/clinic.py has stored"):
+    with pytest.raises(
+        ArgumentError,
+        match=r"no diagnoses, measurements; give what benchmarks/clinic.py has stored",
+    ):
         Clinic({"cases": [{"id": "a"}], "measurements": {}})

@@ -35,17 +35,33 @@ def contrast(one, other):
 
 def oklab(rgb):
     """Coordinates in which distance is close to what the eye sees (Ottosson 2020)."""
-    lms = np.array([[0.41222, 0.53633, 0.05145], [0.21190, 0.68070, 0.10740], [0.08830, 0.28172, 0.62998]])
-    lab = np.array([[0.21045, 0.79362, -0.00407], [1.97800, -2.42859, 0.45059], [0.02590, 0.78277, -0.80868]])
+    lms = np.array(
+        [[0.41222, 0.53633, 0.05145], [0.21190, 0.68070, 0.10740], [0.08830, 0.28172, 0.62998]]
+    )
+    lab = np.array(
+        [[0.21045, 0.79362, -0.00407], [1.97800, -2.42859, 0.45059], [0.02590, 0.78277, -0.80868]]
+    )
     return lab @ np.cbrt(lms @ np.clip(rgb, 0, 1))
 
 
 # Machado, Oliveira and Fernandes (2009), severity 1
 SIGHT = {
     "normal": np.eye(3),
-    "protanopia": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
-    "deuteranopia": [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]],
-    "tritanopia": [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.303900]],
+    "protanopia": [
+        [0.152286, 1.052583, -0.204868],
+        [0.114503, 0.786281, 0.099216],
+        [-0.003882, -0.048116, 1.051998],
+    ],
+    "deuteranopia": [
+        [0.367322, 0.860646, -0.227968],
+        [0.280085, 0.672501, 0.047413],
+        [-0.011820, 0.042940, 0.968881],
+    ],
+    "tritanopia": [
+        [1.255528, -0.076749, -0.178779],
+        [-0.078411, 0.930809, 0.147602],
+        [0.004733, 0.691367, 0.303900],
+    ],
 }
 
 
@@ -88,7 +104,9 @@ def test_ids_of_two_figures_stay_apart_and_all_that_is_used_is_there():
 
 
 def test_paths_keep_their_places():
-    """Walk along the relative path and meet every point of Matplotlib's, to a hundredth of a point."""
+    """Walk along the relative path and meet every point of Matplotlib's, to a hundredth of a
+    point.
+    """
     rng = np.random.default_rng(0)
     points = rng.uniform(-300, 300, size=(400, 2))
     path = "M" + "L".join(f" {x:.6f} {y:.6f} \n" for x, y in points)
@@ -96,7 +114,8 @@ def test_paths_keep_their_places():
     walked = np.cumsum(np.array(numbers, float).reshape(-1, 2), axis=0)
     np.testing.assert_allclose(walked, points, rtol=0, atol=0.0051)
     curve = short_path("M 0 0 C 1 0 2 0 3 0 Q 4 1 5 0 z L 1 1")
-    assert curve == "m0 0c1 0 2 0 3 0q1 1 2 0zl1 1"  # all of a curve's points from where it starts; z goes back there
+    # all of a curve's points from where it starts; z goes back there
+    assert curve == "m0 0c1 0 2 0 3 0q1 1 2 0zl1 1"
 
 
 def test_drawings_that_differ_in_more_than_colours_stay_two_images():
@@ -104,7 +123,9 @@ def test_drawings_that_differ_in_more_than_colours_stay_two_images():
         ax.plot([0, 1 if palette.mode == "light" else 2])
 
     page = figure(other, alt=ALT)._repr_html_()
-    images = re.findall(r'<img class="only-(\w+)" alt="([^"]*)" src="data:image/svg\+xml;base64,([^"]+)">', page)
+    images = re.findall(
+        r'<img class="only-(\w+)" alt="([^"]*)" src="data:image/svg\+xml;base64,([^"]+)">', page
+    )
     assert [(mode, alt) for mode, alt, _ in images] == [("light", ALT), ("dark", ALT)]
     assert all("<svg" in base64.b64decode(data).decode() for *_, data in images)
 
@@ -158,6 +179,9 @@ def test_any_two_colours_stay_apart_however_the_reader_sees_them(sight):
 
 
 def test_importing_the_package_imports_none_of_its_tools():
-    code = "import sys, lstm_ref.inspect; print([m for m in ('matplotlib', 'torch', 'keras', 'anywidget') if m in sys.modules])"
+    code = (
+        "import sys, lstm_ref.inspect; print([m for m in ('matplotlib', 'torch', 'keras', "
+        "'anywidget') if m in sys.modules])"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

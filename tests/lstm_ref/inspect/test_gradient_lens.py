@@ -1,4 +1,6 @@
-"""The Python side of the gradient lens: its draws, its numbers beside PyTorch's autograd, and what it refuses."""
+"""The Python side of the gradient lens: its draws, its numbers beside PyTorch's autograd, and what
+it refuses.
+"""
 
 import numpy as np
 import pytest
@@ -22,11 +24,15 @@ def by_autograd(lens):
         network: {name: torch.from_numpy(array) for name, array in arrays.items()}
         for network, arrays in lens.params.items()
     }
-    h = {network: [torch.zeros(N, H, dtype=torch.float64, requires_grad=True)] for network in params}
+    h = {
+        network: [torch.zeros(N, H, dtype=torch.float64, requires_grad=True)] for network in params
+    }
     c, forget = [torch.zeros(N, H, dtype=torch.float64, requires_grad=True)], []
     for t in range(lens.T):
         a = {
-            name: (x[:, t] @ p["Wx"] + p["b"]).split(H, dim=1) if name == "gru" else x[:, t] @ p["Wx"] + p["b"]
+            name: (x[:, t] @ p["Wx"] + p["b"]).split(H, dim=1)
+            if name == "gru"
+            else x[:, t] @ p["Wx"] + p["b"]
             for name, p in params.items()
         }
         h["rnn"].append(torch.tanh(a["rnn"] + h["rnn"][-1] @ params["rnn"]["Wh"]))
@@ -39,11 +45,22 @@ def by_autograd(lens):
         c.append(forget[-1] * c[-1] + torch.sigmoid(i) * torch.tanh(g))
         h["lstm"].append(torch.sigmoid(o) * torch.tanh(c[-1]))
     lengths = {}
-    for name, states in {"rnn_h": h["rnn"], "gru_h": h["gru"], "lstm_h": h["lstm"], "lstm_c": c}.items():
+    for name, states in {
+        "rnn_h": h["rnn"],
+        "gru_h": h["gru"],
+        "lstm_h": h["lstm"],
+        "lstm_c": c,
+    }.items():
         loss = (dhT * h[name.split("_")[0]][-1]).sum()
-        lengths[name] = [grad.norm().item() for grad in torch.autograd.grad(loss, states[::-1], retain_graph=True)]
+        lengths[name] = [
+            grad.norm().item()
+            for grad in torch.autograd.grad(loss, states[::-1], retain_graph=True)
+        ]
     first = torch.autograd.grad((dhT * h["lstm"][-1]).sum(), c[-1])[0]
-    products = [first, *(first * torch.stack(forget[-k:]).prod(dim=0) for k in range(1, lens.T + 1))]
+    products = [
+        first,
+        *(first * torch.stack(forget[-k:]).prod(dim=0) for k in range(1, lens.T + 1)),
+    ]
     lengths["lstm_f"] = [product.norm().item() for product in products]
     return lengths
 
@@ -72,11 +89,21 @@ def test_chrono_spreads_the_biases_as_the_reference_does_and_changes_nothing_els
     plain, spread = GradientLens(), GradientLens(longest=101, forget_bias=-3.0)
     write, keep, *rest = np.split(spread.params["lstm"]["b"], 4)
     assert np.array_equal(write, -keep) and not np.any(rest)
-    assert np.array_equal(spread.params["gru"]["b"][H : 2 * H], keep) and not np.any(spread.params["gru"]["b"][:H])
-    u = np.concatenate(
-        [np.exp(GradientLens(longest=101, seed=seed).params["lstm"]["b"][H : 2 * H]) for seed in range(1, 41)]
+    assert np.array_equal(spread.params["gru"]["b"][H : 2 * H], keep) and not np.any(
+        spread.params["gru"]["b"][:H]
     )
-    assert u.min() >= 1 and u.max() <= 100 and abs(u.mean() - 50.5) < 3 and abs(u.std() - 99 / np.sqrt(12)) < 2
+    u = np.concatenate(
+        [
+            np.exp(GradientLens(longest=101, seed=seed).params["lstm"]["b"][H : 2 * H])
+            for seed in range(1, 41)
+        ]
+    )
+    assert (
+        u.min() >= 1
+        and u.max() <= 100
+        and abs(u.mean() - 50.5) < 3
+        and abs(u.std() - 99 / np.sqrt(12)) < 2
+    )
     for name in ("Wx", "Wh"):
         assert np.array_equal(plain.params["lstm"][name], spread.params["lstm"][name])
     assert np.array_equal(plain.inputs[1], spread.inputs[1])
@@ -86,16 +113,27 @@ def test_chrono_spreads_the_biases_as_the_reference_does_and_changes_nothing_els
 def test_the_draws_depend_on_the_seed_alone_and_have_the_deviation_that_is_said():
     one = GradientLens(scale=1.0, T=9)
     other = GradientLens(scale=0.5, T=60, forget_bias=3.0)
-    assert np.array_equal(one.inputs[0], other.inputs[0][:, :9]) and np.array_equal(one.inputs[1], other.inputs[1])
+    assert np.array_equal(one.inputs[0], other.inputs[0][:, :9]) and np.array_equal(
+        one.inputs[1], other.inputs[1]
+    )
     assert np.array_equal(one.params["gru"]["Wx"], other.params["gru"]["Wx"])
-    np.testing.assert_allclose(0.5 * one.params["lstm"]["Wh"], other.params["lstm"]["Wh"], rtol=1e-15)
+    np.testing.assert_allclose(
+        0.5 * one.params["lstm"]["Wh"], other.params["lstm"]["Wh"], rtol=1e-15
+    )
     assert not np.array_equal(one.inputs[0], GradientLens(scale=1.0, T=9, seed=2).inputs[0])
-    assert other.inputs[0].shape == (N, 60, D) and np.linalg.norm(other.inputs[1]) == pytest.approx(1)
+    assert other.inputs[0].shape == (N, 60, D) and np.linalg.norm(other.inputs[1]) == pytest.approx(
+        1
+    )
     draw = _uniform(7)
     numbers = np.array([next(draw) for _ in range(20_000)])
-    assert abs(numbers.mean()) < 0.03 and abs(numbers.std() - 1) < 0.01 and np.abs(numbers).max() <= np.sqrt(3)
+    assert (
+        abs(numbers.mean()) < 0.03
+        and abs(numbers.std() - 1) < 0.01
+        and np.abs(numbers).max() <= np.sqrt(3)
+    )
     assert abs(np.corrcoef(numbers[:-1], numbers[1:])[0, 1]) < 0.03
-    first = np.array([next(_uniform(seed)) for seed in range(1, 400)])  # neighbouring seeds are no neighbours
+    # neighbouring seeds are no neighbours
+    first = np.array([next(_uniform(seed)) for seed in range(1, 400)])
     assert abs(np.corrcoef(first[:-1], first[1:])[0, 1]) < 0.15 and first.std() > 0.9
 
 
@@ -120,9 +158,18 @@ def test_the_lens_refuses_what_it_cannot_show(numbers, message):
 
 def test_the_static_form_carries_its_numbers_and_nothing_else_to_load():
     lens = GradientLens(forget_bias=2.0, T=12)
-    assert lens.module_state == {"forget_bias": 2.0, "longest": 0, "scale": 1.0, "T": 12, "lag": 20, "seed": 3}
+    assert lens.module_state == {
+        "forget_bias": 2.0,
+        "longest": 0,
+        "scale": 1.0,
+        "T": 12,
+        "lag": 20,
+        "seed": 3,
+    }
     page = lens.html()
-    assert page.count("<script") == 1 and "//" not in page.replace("// ", "").replace("http://www.w3.org/2000/svg", "")
+    assert page.count("<script") == 1 and "//" not in page.replace("// ", "").replace(
+        "http://www.w3.org/2000/svg", ""
+    )
     assert len(page) < 40_000  # the weights are drawn in the page, not carried by it
 
 

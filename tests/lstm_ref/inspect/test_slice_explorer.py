@@ -1,4 +1,6 @@
-"""The Python side of the slice explorer: its counts beside plain boolean masks, and what it refuses."""
+"""The Python side of the slice explorer: its counts beside plain boolean masks, and what it
+refuses.
+"""
 
 import numpy as np
 import pytest
@@ -21,7 +23,9 @@ def planted(n=1500, seed=0):
         "b": rng.choice(["x=1, y", "x and z", "<b>"], n),  # what a text may hold
         "c": rng.integers(0, 4, n),
     }
-    wrong = rng.random(n) < np.where((attributes["b"] == "x=1, y") & (attributes["c"] == 2), 0.6, 0.05)
+    wrong = rng.random(n) < np.where(
+        (attributes["b"] == "x=1, y") & (attributes["c"] == 2), 0.6, 0.05
+    )
     return attributes, wrong
 
 
@@ -29,14 +33,19 @@ def test_counts_are_those_of_boolean_masks():
     attributes, wrong = planted()
     explorer = SliceExplorer(attributes, wrong)
     for chosen in ({}, {"a": "two"}, {"b": "x=1, y", "c": "2"}, {"a": "one", "b": "<b>", "c": "0"}):
-        inside = np.all([np.asarray(attributes[name]).astype(str) == value for name, value in chosen.items()], axis=0)
+        inside = np.all(
+            [np.asarray(attributes[name]).astype(str) == value for name, value in chosen.items()],
+            axis=0,
+        )
         inside = np.broadcast_to(inside, wrong.shape)
         assert explorer.counts(chosen) == (wrong[inside].sum(), inside.sum())
 
 
 def test_page_of_1500_examples_and_six_attributes_is_small():
     attributes, wrong = planted()
-    explorer = SliceExplorer({f"{name}{k}": column for name, column in attributes.items() for k in range(2)}, wrong)
+    explorer = SliceExplorer(
+        {f"{name}{k}": column for name, column in attributes.items() for k in range(2)}, wrong
+    )
     assert len(explorer.html().encode()) <= 60_000
 
 
@@ -44,10 +53,30 @@ def test_page_of_1500_examples_and_six_attributes_is_small():
     ("attributes", "wrong", "error", "message"),
     [
         ({}, np.zeros(4, bool), ArgumentError, "needs 1 to 15000 attributes for 4 examples, got 0"),
-        ({"a": [1, 2]}, np.zeros(3, bool), ShapeError, r"a must have one value for each of 3 examples, got \(2,\)"),
-        ({"a": [1, 2]}, np.zeros(2), ShapeError, r"wrong must be \(n,\) of bool .* use predicted != targets"),
-        ({"a": range(40)}, np.zeros(40, bool), ArgumentError, "a has 40 different values, at most 36"),
-        ({"a": np.zeros(70_000)}, np.zeros(70_000, bool), ArgumentError, "take a sample of the examples"),
+        (
+            {"a": [1, 2]},
+            np.zeros(3, bool),
+            ShapeError,
+            r"a must have one value for each of 3 examples, got \(2,\)",
+        ),
+        (
+            {"a": [1, 2]},
+            np.zeros(2),
+            ShapeError,
+            r"wrong must be \(n,\) of bool .* use predicted != targets",
+        ),
+        (
+            {"a": range(40)},
+            np.zeros(40, bool),
+            ArgumentError,
+            "a has 40 different values, at most 36",
+        ),
+        (
+            {"a": np.zeros(70_000)},
+            np.zeros(70_000, bool),
+            ArgumentError,
+            "take a sample of the examples",
+        ),
     ],
 )
 def test_what_does_not_fit_is_refused(attributes, wrong, error, message):

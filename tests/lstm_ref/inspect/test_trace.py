@@ -16,7 +16,11 @@ N, T, D, H = 3, 6, 2, 4
 
 @pytest.fixture
 def params(rng):
-    return {"Wx": rng.normal(size=(D, 4 * H)), "Wh": rng.normal(size=(H, 4 * H)), "b": rng.normal(size=4 * H)}
+    return {
+        "Wx": rng.normal(size=(D, 4 * H)),
+        "Wh": rng.normal(size=(H, 4 * H)),
+        "b": rng.normal(size=4 * H),
+    }
 
 
 @pytest.fixture
@@ -34,7 +38,9 @@ def torch_layer(params, **options):
 
     layer = torch.nn.LSTM(D, H, dtype=torch.float64, **options)
     weights = convert(params, "here", "pytorch")
-    layer.load_state_dict({name: torch.from_numpy(weights[name]) for name, _ in layer.named_parameters()})
+    layer.load_state_dict(
+        {name: torch.from_numpy(weights[name]) for name, _ in layer.named_parameters()}
+    )
     return layer
 
 
@@ -53,7 +59,14 @@ def test_every_array_is_what_lstm_step_gives_at_that_step(params, sequence):
     assert all(array.shape == (N, T, H) and array.flags.c_contiguous for array in gates)
     for t in range(T):
         h, c, step = lstm_step(x[:, t], h, c, **params)
-        for name, expected in {"i": step.i, "f": step.f, "g": step.g, "o": step.o, "c": c, "h": h}.items():
+        for name, expected in {
+            "i": step.i,
+            "f": step.f,
+            "g": step.g,
+            "o": step.o,
+            "c": c,
+            "h": h,
+        }.items():
             np.testing.assert_allclose(
                 getattr(gates, name)[:, t], expected, rtol=1e-12, atol=1e-14, err_msg=f"{name} {t}"
             )
@@ -73,8 +86,12 @@ def test_a_torch_layer_gives_the_states_that_torch_computes(params, sequence, ba
     h = h if batch_first else h.transpose(0, 1)
     np.testing.assert_allclose(gates.h, h.detach().numpy(), rtol=1e-10, atol=1e-12)
     np.testing.assert_allclose(gates.c[:, -1], cT[0].detach().numpy(), rtol=1e-10, atol=1e-12)
-    assert layer.training and all(torch.equal(before[name], value) for name, value in layer.state_dict().items())
-    assert all(parameter.grad is None and parameter.requires_grad for parameter in layer.parameters())
+    assert layer.training and all(
+        torch.equal(before[name], value) for name, value in layer.state_dict().items()
+    )
+    assert all(
+        parameter.grad is None and parameter.requires_grad for parameter in layer.parameters()
+    )
 
 
 @pytest.mark.parametrize("use_bias", [True, False])
@@ -105,10 +122,14 @@ def test_the_dtype_is_that_of_the_weights_and_a_trace_is_nobody_elses_memory(par
 def test_without_states_the_sequence_starts_from_zeros(params, sequence):
     x = sequence[0]
     zeros = np.zeros((N, H))
-    assert all((one == two).all() for one, two in zip(trace(params, x), trace(params, x, zeros, zeros), strict=True))
+    assert all(
+        (one == two).all()
+        for one, two in zip(trace(params, x), trace(params, x, zeros, zeros), strict=True)
+    )
 
 
-# --- Several layers, two directions, masks, GRUs -----------------------------------------------------------------------------
+# --- Several layers, two directions, masks, GRUs
+# -----------------------------------------------------------------------------
 
 
 def deep_model(cell="lstm", layers=2, directions=2):
@@ -117,12 +138,23 @@ def deep_model(cell="lstm", layers=2, directions=2):
     k = {"lstm": 4, "gru": 3}[cell]
 
     def weights(width):
-        shapes = {"Wx": (width, k * H), "Wh": (H, k * H), "b": (k * H,)} | ({"bh": (H,)} if cell == "gru" else {})
+        shapes = {"Wx": (width, k * H), "Wh": (H, k * H), "b": (k * H,)} | (
+            {"bh": (H,)} if cell == "gru" else {}
+        )
         return {name: 0.5 * rng.normal(size=shape) for name, shape in shapes.items()}
 
-    pairs = [[weights(directions * H if layer else D) for _ in range(directions)] for layer in range(layers)]
-    states = [rng.normal(size=(layers * directions, N, H)) for _ in range({"lstm": 2, "gru": 1}[cell])]
-    return [pair if directions == 2 else pair[0] for pair in pairs], states, padding_mask(np.array([4, 6, 1]), T)
+    pairs = [
+        [weights(directions * H if layer else D) for _ in range(directions)]
+        for layer in range(layers)
+    ]
+    states = [
+        rng.normal(size=(layers * directions, N, H)) for _ in range({"lstm": 2, "gru": 1}[cell])
+    ]
+    return (
+        [pair if directions == 2 else pair[0] for pair in pairs],
+        states,
+        padding_mask(np.array([4, 6, 1]), T),
+    )
 
 
 def torch_of(model, cell):
@@ -140,7 +172,9 @@ def keras_of(model, cell):
 @pytest.mark.parametrize("cell", ["lstm", "gru"])
 @pytest.mark.parametrize("directions", [1, 2])
 @pytest.mark.parametrize("masked", [False, True])
-def test_each_layer_and_direction_gives_the_states_that_torch_computes(sequence, cell, directions, masked):
+def test_each_layer_and_direction_gives_the_states_that_torch_computes(
+    sequence, cell, directions, masked
+):
     import torch
 
     from lstm_ref.frameworks.torch import run_torch
@@ -165,33 +199,50 @@ def test_each_layer_and_direction_gives_the_states_that_torch_computes(sequence,
                 for kind, layer in ((model, k), (module, k - 2), (keras_of(model, cell), k))
             ]
             for other in traces[1:]:
-                assert all(np.array_equal(a, b, equal_nan=True) for a, b in zip(other, traces[0], strict=True))
-            # The state after the last step of its own that was taken: at the end of time, or at the beginning.
+                assert all(
+                    np.array_equal(a, b, equal_nan=True)
+                    for a, b in zip(other, traces[0], strict=True)
+                )
+            # The state after the last step of its own that was taken: at the end of time, or at the
+            # beginning.
             ends = traces[0].h[:, 0 if d else -1]
-            np.testing.assert_allclose(ends, last[0][k * directions + d].detach(), rtol=0, atol=1e-12)
+            np.testing.assert_allclose(
+                ends, last[0][k * directions + d].detach(), rtol=0, atol=1e-12
+            )
             if cell == "lstm":
                 ends = traces[0].c[:, 0 if d else -1]
-                np.testing.assert_allclose(ends, last[1][k * directions + d].detach(), rtol=0, atol=1e-12)
+                np.testing.assert_allclose(
+                    ends, last[1][k * directions + d].detach(), rtol=0, atol=1e-12
+                )
             if k == 1:
                 out.append(traces[0].h)
     valid = np.ones((N, T), bool) if mask is None else mask
-    np.testing.assert_allclose(np.concatenate(out, axis=2)[valid], h.detach().numpy()[valid], rtol=0, atol=1e-12)
+    np.testing.assert_allclose(
+        np.concatenate(out, axis=2)[valid], h.detach().numpy()[valid], rtol=0, atol=1e-12
+    )
 
 
 @pytest.mark.parametrize("side", ["right", "left"])
 @pytest.mark.parametrize("direction", ["forward", "reverse"])
-def test_masked_gates_are_those_of_each_example_alone_and_nan_where_none_acted(sequence, side, direction):
+def test_masked_gates_are_those_of_each_example_alone_and_nan_where_none_acted(
+    sequence, side, direction
+):
     (model,), (h0, c0), _ = deep_model(layers=1)
     mask = padding_mask(np.array([4, 6, 1]), T, side)
     x = sequence[0]
     gates = trace([model], x, h0, c0, mask=mask, direction=direction)
     for n in range(N):
-        alone = trace([model], x[n : n + 1, mask[n]], h0[:, n : n + 1], c0[:, n : n + 1], direction=direction)
+        alone = trace(
+            [model], x[n : n + 1, mask[n]], h0[:, n : n + 1], c0[:, n : n + 1], direction=direction
+        )
         for name, array in gates.example(n)._asdict().items():
-            np.testing.assert_allclose(array, getattr(alone, name), rtol=0, atol=1e-14, err_msg=name)
+            np.testing.assert_allclose(
+                array, getattr(alone, name), rtol=0, atol=1e-14, err_msg=name
+            )
         assert all(np.isnan(getattr(gates, name)[n, ~mask[n]]).all() for name in "ifgo")
     assert np.isfinite(gates.c).all() and np.isfinite(gates.h).all()
-    start = h0[int(direction == "reverse")]  # until the first step that is taken, the state is the one at the start
+    # until the first step that is taken, the state is the one at the start
+    start = h0[int(direction == "reverse")]
     first = {"forward": 0, "reverse": -1}[direction]
     waiting = ~mask[:, first]
     np.testing.assert_array_equal(gates.h[waiting, first], start[waiting])
@@ -222,7 +273,11 @@ def test_memory_length_is_the_number_of_steps_that_halve_a_cell_state():
     """By running it: a cell with that forget gate, closed input gate, and c0 = 1."""
     wanted = np.array([1, 7, 69])
     f = 0.5 ** (1 / wanted)
-    params = {"Wx": np.zeros((1, 12)), "Wh": np.zeros((3, 12)), "b": np.r_[[-50.0] * 3, np.log(f / (1 - f)), [0.0] * 6]}
+    params = {
+        "Wx": np.zeros((1, 12)),
+        "Wh": np.zeros((3, 12)),
+        "b": np.r_[[-50.0] * 3, np.log(f / (1 - f)), [0.0] * 6],
+    }
     gates = trace(params, np.zeros((1, 70, 1)), c0=np.ones((1, 3)))
     np.testing.assert_allclose(gates.memory_length(), wanted, rtol=1e-12)
     np.testing.assert_allclose(gates.c[0, wanted - 1, range(3)], 0.5, rtol=1e-12)
@@ -233,14 +288,16 @@ def test_memory_length_takes_the_mean_over_valid_steps_and_knows_both_ends(param
     gates = trace(params, *sequence, mask=mask)
     mean = np.array([gates.f[:, :, unit][mask].mean() for unit in range(H)])
     np.testing.assert_allclose(gates.memory_length(), np.log(2) / -np.log(mean), rtol=1e-12)
-    assert (np.argsort(gates.memory_length()) == np.argsort(mean)).all()  # the order of the sequence inspector
+    # the order of the sequence inspector
+    assert (np.argsort(gates.memory_length()) == np.argsort(mean)).all()
     f = np.tile(np.array([0, 1], np.float32), (2, 3, 1))
     lengths = GateTrace(f, f, f, f, f, f).memory_length()
     assert lengths.tolist() == [0, np.inf] and lengths.dtype == np.float64
     assert GRUTrace(1 - f, f, f, f).memory_length().tolist() == [0, np.inf]
 
 
-# --- Whole models --------------------------------------------------------------------------------------------------------------
+# --- Whole models
+# --------------------------------------------------------------------------------------------------
 
 
 def tagger(kind="LSTM", pack=False, **options):
@@ -280,10 +337,19 @@ def test_a_whole_torch_model_is_run_once_and_stays_as_it_was(batch_first):
     tokens = np.array([[1, 2, 3, 4], [5, 6, 7, 8]])
     modes = [module.training for module in model.modules()]
     gates = trace(model, tokens)
-    assert [module.training for module in model.modules()] == modes and True in modes and False in modes
-    assert all(parameter.grad is None for parameter in model.parameters()) and not model.encoder._forward_pre_hooks
+    assert (
+        [module.training for module in model.modules()] == modes
+        and True in modes
+        and False in modes
+    )
+    assert (
+        all(parameter.grad is None for parameter in model.parameters())
+        and not model.encoder._forward_pre_hooks
+    )
     x = model.embed(torch.from_numpy(tokens)).detach()  # without dropout
-    for got, right in zip(gates, trace(model.encoder, x if batch_first else x.transpose(0, 1)), strict=True):
+    for got, right in zip(
+        gates, trace(model.encoder, x if batch_first else x.transpose(0, 1)), strict=True
+    ):
         np.testing.assert_array_equal(got, right)
 
 
@@ -389,21 +455,54 @@ def test_a_model_that_cannot_be_traced_is_refused_by_what_was_found(params):
     again.forward = lambda tokens: [again.encoder(torch.zeros(1, 1, D)) for _ in range(3)]
     fresh = keras.layers.LSTM(H, name="fresh")
     double = keras.Sequential(
-        [keras.layers.LSTM(H, return_sequences=True, name="lower"), keras.layers.LSTM(H, name="upper")]
+        [
+            keras.layers.LSTM(H, return_sequences=True, name="lower"),
+            keras.layers.LSTM(H, name="upper"),
+        ]
     )
     for model, message in [
         (torch.nn.LSTM(D, H, proj_size=2), "must have no projection and tanh, got proj_size=2"),
-        (two, r"name must say which torch\.nn\.LSTM of ModuleDict is meant, one of encoder, decoder, got None"),
-        (again, "the model must call its torch.nn.LSTM once, it called it 3 times; pass the layer itself"),
+        (
+            two,
+            (
+                r"name must say which torch\.nn\.LSTM of ModuleDict is meant, one of encoder, "
+                r"decoder, got None"
+            ),
+        ),
+        (
+            again,
+            (
+                "the model must call its torch.nn.LSTM once, it called it 3 times; pass the layer "
+                "itself"
+            ),
+        ),
         (torch.nn.GRU(D, H), "model must be of the kind 'lstm', got 'gru'; use trace_gru"),
         (torch.nn.RNN(D, H), "got 'rnn'; a plain layer has no gates"),
-        (torch.nn.Linear(D, H), r"model must be or hold a torch\.nn\.LSTM, got Linear, with none in it"),
-        (keras.layers.LSTM(H, activation="relu"), "got activation=relu; that is another recurrence"),
+        (
+            torch.nn.Linear(D, H),
+            r"model must be or hold a torch\.nn\.LSTM, got Linear, with none in it",
+        ),
+        (
+            keras.layers.LSTM(H, activation="relu"),
+            "got activation=relu; that is another recurrence",
+        ),
         (keras.layers.LSTM(H, go_backwards=True), "got go_backwards=True"),
         (fresh, "'fresh' has no weights yet; call the model on some input first"),
-        (keras.layers.Dense(H), r"model must be or hold a keras\.layers\.LSTM, got Dense, with none in it"),
-        (keras.layers.Bidirectional(keras.layers.LSTM(H, activation="relu")), "got activation=relu"),
-        (double, "name must say which keras.layers.LSTM of Sequential is meant, one of lower, upper, got None"),
+        (
+            keras.layers.Dense(H),
+            r"model must be or hold a keras\.layers\.LSTM, got Dense, with none in it",
+        ),
+        (
+            keras.layers.Bidirectional(keras.layers.LSTM(H, activation="relu")),
+            "got activation=relu",
+        ),
+        (
+            double,
+            (
+                "name must say which keras.layers.LSTM of Sequential is meant, one of lower, "
+                "upper, got None"
+            ),
+        ),
     ]:
         with pytest.raises(ArgumentError, match=message):
             trace(model, x)
@@ -412,14 +511,17 @@ def test_a_model_that_cannot_be_traced_is_refused_by_what_was_found(params):
     double(x)
     assert trace(double, x, name="upper").f.shape == (N, T, H)
     with pytest.raises(
-        DTypeError, match=r"weight_ih_l0 must be float32 or float64, got torch\.float16; use \.float\(\)"
+        DTypeError,
+        match=r"weight_ih_l0 must be float32 or float64, got torch\.float16; use \.float\(\)",
     ):
         trace(torch.nn.LSTM(D, H).half(), x)
     with pytest.raises(ArgumentError, match="mask and states come from the model itself"):
         trace(tagger(), np.ones((1, 2), int), mask=np.ones((1, 2), bool))
     with pytest.raises(ArgumentError, match="layer must be from 0 to 0, got 1"):
         trace(params, x, layer=1)
-    with pytest.raises(ArgumentError, match="direction must be forward, the layer has no other, got 'reverse'"):
+    with pytest.raises(
+        ArgumentError, match="direction must be forward, the layer has no other, got 'reverse'"
+    ):
         trace(params, x, direction="reverse")
     with pytest.raises(ArgumentError, match='direction must be "forward" or "reverse", got 1'):
         trace(params, x, direction=1)
@@ -428,7 +530,11 @@ def test_a_model_that_cannot_be_traced_is_refused_by_what_was_found(params):
 @pytest.mark.parametrize(
     ("change", "error", "message"),
     [
-        ({"x": np.zeros((T, D))}, ShapeError, r"trace: x must be \(N, T, D\), got \(6, 2\); a single example"),
+        (
+            {"x": np.zeros((T, D))},
+            ShapeError,
+            r"trace: x must be \(N, T, D\), got \(6, 2\); a single example",
+        ),
         ({"x": np.zeros((N, T, D + 1))}, ShapeError, r"trace: .* must be .*, got"),
         ({"x": np.zeros((N, T, D), int)}, DTypeError, "trace: x must hold floats, got int64"),
         ({"x": [[[0.0], [0.0, 1.0]]]}, DTypeError, "trace: x must be an array of floats, got list"),
@@ -439,15 +545,27 @@ def test_a_model_that_cannot_be_traced_is_refused_by_what_was_found(params):
             r"trace: c0 must be \(N, H\) = \(3, 4\), got \(4, 3\); did you pass c0\.T",
         ),
         ({"h0": np.zeros((2, N, H))}, ShapeError, r"trace: h0 must be \(N, H\)"),
-        ({"mask": np.ones((T, N), bool)}, ShapeError, r"trace: mask must be \(N, T\) = \(3, 6\), got \(6, 3\)"),
+        (
+            {"mask": np.ones((T, N), bool)},
+            ShapeError,
+            r"trace: mask must be \(N, T\) = \(3, 6\), got \(6, 3\)",
+        ),
         (
             {"mask": np.ones((N, T))},
             DTypeError,
             "trace: mask must be an array of bool, True at valid steps, got float64",
         ),
         ({"model": [{"Wx": 1}]}, ArgumentError, "trace: a dict must hold Wx, Wh and b, got Wx"),
-        ({"model": {"W": 1}}, ArgumentError, "trace: a dict must hold Wx, Wh and b, got W; convert"),
-        ({"model": "lstm"}, ArgumentError, "trace: model must be a dict of Wx, Wh and b, .*, got str"),
+        (
+            {"model": {"W": 1}},
+            ArgumentError,
+            "trace: a dict must hold Wx, Wh and b, got W; convert",
+        ),
+        (
+            {"model": "lstm"},
+            ArgumentError,
+            "trace: model must be a dict of Wx, Wh and b, .*, got str",
+        ),
     ],
 )
 def test_what_does_not_fit_is_named_with_what_was_expected(params, change, error, message):

@@ -1,4 +1,6 @@
-"""The Python side of the widgets: their numbers, what they refuse, and their two forms, live and static."""
+"""The Python side of the widgets: their numbers, what they refuse, and their two forms, live and
+static.
+"""
 
 import base64
 import json
@@ -17,7 +19,13 @@ from lstm_ref.inspect.sequence_inspector import LIMIT
 from lstm_ref.inspect.widget import STATIC
 
 T, H = 7, 5
-WIDGETS = ["backward_stepper", "gate_explorer", "gradient_lens", "sequence_inspector", "slice_explorer"]
+WIDGETS = [
+    "backward_stepper",
+    "gate_explorer",
+    "gradient_lens",
+    "sequence_inspector",
+    "slice_explorer",
+]
 
 
 @pytest.fixture
@@ -86,7 +94,11 @@ def test_a_slider_of_ones_own_can_be_linked_both_ways(live):
 @pytest.mark.parametrize(("unit", "step", "started"), [(0, 0, False), (3, 0, True), (2, 5, True)])
 def test_the_explorer_shows_a_unit_of_a_model_as_it_is_in_the_model(unit, step, started):
     rng = np.random.default_rng(7)
-    params = {"Wx": rng.normal(size=(3, 16)), "Wh": rng.normal(size=(4, 16)), "b": rng.normal(size=16)}
+    params = {
+        "Wx": rng.normal(size=(3, 16)),
+        "Wh": rng.normal(size=(4, 16)),
+        "b": rng.normal(size=16),
+    }
     x, h0, c0 = rng.normal(size=(6, 3)), np.tanh(rng.normal(size=4)), rng.normal(size=4)
     state = {"h0": h0, "c0": c0} if started else {}
     explorer = GateExplorer.of_unit(params, x, unit, step, **state)
@@ -101,13 +113,19 @@ def test_the_explorer_shows_a_unit_of_a_model_as_it_is_in_the_model(unit, step, 
     [
         ({"unit": 4}, ArgumentError, "unit must be from 0 to H-1 = 3, got 4"),
         ({"step": 6}, ArgumentError, "step must be from 0 to T-1 = 5, got 6"),
-        ({"x": np.zeros((1, 6, 3))}, ShapeError, r"x must be \(T, D\), one sequence, got \(1, 6, 3\)"),
+        (
+            {"x": np.zeros((1, 6, 3))},
+            ShapeError,
+            r"x must be \(T, D\), one sequence, got \(1, 6, 3\)",
+        ),
     ],
 )
 def test_a_unit_that_is_not_in_the_model_is_refused(change, error, message):
     params = {"Wx": np.zeros((3, 16)), "Wh": np.zeros((4, 16)), "b": np.zeros(16)}
     with pytest.raises(error, match=message):
-        GateExplorer.of_unit(**{"params": params, "x": np.zeros((6, 3)), "unit": 0, "step": 0, **change})
+        GateExplorer.of_unit(
+            **{"params": params, "x": np.zeros((6, 3)), "unit": 0, "step": 0, **change}
+        )
 
 
 def test_the_inspector_carries_the_sample_with_four_digits():
@@ -128,25 +146,42 @@ def test_the_orders_are_those_of_the_whole_numbers_and_stable():
     inspector = SequenceInspector(trace, "seven!!")
     means = trace.f[0].mean(axis=0)
     order = inspector.orders["memory"]
-    assert sorted(order) == list(range(H)) and all(means[a] >= means[b] for a, b in zip(order, order[1:], strict=False))
+    assert sorted(order) == list(range(H)) and all(
+        means[a] >= means[b] for a, b in zip(order, order[1:], strict=False)
+    )
     assert order.index(4) == order.index(1) + 1
     for name, values in trace._asdict().items():
-        assert inspector.orders[f"variance_{name}"] == np.argsort(-values[0].var(axis=0), kind="stable").tolist()
+        assert (
+            inspector.orders[f"variance_{name}"]
+            == np.argsort(-values[0].var(axis=0), kind="stable").tolist()
+        )
     assert inspector.unit == inspector.orders["variance_f"][0]
 
 
 @pytest.mark.parametrize(
     ("change", "error", "message"),
     [
-        ({"tokens": "six..."}, ShapeError, "tokens must be T = 7, one for each step of the trace, got 6"),
+        (
+            {"tokens": "six..."},
+            ShapeError,
+            "tokens must be T = 7, one for each step of the trace, got 6",
+        ),
         ({"sample": 2}, ArgumentError, "sample must be from 0 to N-1 = 1, got 2"),
-        ({"trace": np.zeros((6, 1, 7, 5))}, ArgumentError, r"trace must be a GateTrace, got ndarray; use trace\("),
+        (
+            {"trace": np.zeros((6, 1, 7, 5))},
+            ArgumentError,
+            r"trace must be a GateTrace, got ndarray; use trace\(",
+        ),
         (
             {"trace": gates()._replace(c=np.zeros((2, 7, 4)))},
             ShapeError,
             r"c must be \(N, T, H\) = \(2, 7, 5\), got \(2, 7, 4\)",
         ),
-        ({"trace": gates()._replace(o=np.full((2, 7, 5), np.nan))}, NotFiniteError, "o must be finite"),
+        (
+            {"trace": gates()._replace(o=np.full((2, 7, 5), np.nan))},
+            NotFiniteError,
+            "o must be finite",
+        ),
         ({"unit": 5}, TraitError, "unit must be from 0 to H-1 = 4, got 5"),
         ({"step": -1}, TraitError, "step must be from 0 to T-1 = 6, got -1"),
         ({"array": "z"}, TraitError, "array"),
@@ -163,9 +198,12 @@ def test_a_signal_sorts_units_by_the_size_of_their_correlation_with_it():
     trace = gates(T=30)
     rng = np.random.default_rng(0)
     counter = rng.normal(size=30)
-    trace.c[0, :, 3] = -2 * counter + 5 + 0.1 * rng.normal(size=30)  # against it counts as much as with it
+    # against it counts as much as with it
+    trace.c[0, :, 3] = -2 * counter + 5 + 0.1 * rng.normal(size=30)
     trace.c[0, :, 1] = 0.7  # never moves
-    inspector = SequenceInspector(trace, "x" * 30, signals={"counter": counter, "flat": np.ones(30)}, sort="signal")
+    inspector = SequenceInspector(
+        trace, "x" * 30, signals={"counter": counter, "flat": np.ones(30)}, sort="signal"
+    )
     r = np.array(inspector.likeness["counter_c"])
     for unit in (0, 2, 3, 4):
         assert np.isclose(r[unit], np.corrcoef(trace.c[0, :, unit], counter)[0, 1], rtol=1e-3)
@@ -179,8 +217,16 @@ def test_a_signal_sorts_units_by_the_size_of_their_correlation_with_it():
 @pytest.mark.parametrize(
     ("change", "error", "message"),
     [
-        ({"signals": {"depth": np.zeros(6)}}, ShapeError, r"signal 'depth' must be \(T,\) = \(7,\), got \(6,\)"),
-        ({"signals": {"depth": np.full(7, np.inf)}}, NotFiniteError, "signal 'depth' must be finite"),
+        (
+            {"signals": {"depth": np.zeros(6)}},
+            ShapeError,
+            r"signal 'depth' must be \(T,\) = \(7,\), got \(6,\)",
+        ),
+        (
+            {"signals": {"depth": np.full(7, np.inf)}},
+            NotFiniteError,
+            "signal 'depth' must be finite",
+        ),
         ({"sort": "signal"}, ArgumentError, 'sort="signal" needs signals'),
     ],
 )
@@ -219,10 +265,20 @@ def test_static_form_is_html_with_its_own_place_each_time(static):
         bundle = widget._repr_mimebundle_()
         assert set(bundle) == {"text/html", "text/plain"}
         pages = [widget.html() for _ in range(3)]
-        places = [re.search(r'<div id="(lstm-\w+)"><noscript><p>(.+?)</p></noscript></div>', page) for page in pages]
-        assert len({place[1] for place in places}) == 3 and all(len(place[2]) > 60 for place in places)
-        assert all(f'getElementById("{place[1]}")' in page for place, page in zip(places, pages, strict=True))
-        assert not re.search(r"(https?:)?//[a-z]", pages[0].replace("http://www.w3.org/2000/svg", ""))
+        places = [
+            re.search(r'<div id="(lstm-\w+)"><noscript><p>(.+?)</p></noscript></div>', page)
+            for page in pages
+        ]
+        assert len({place[1] for place in places}) == 3 and all(
+            len(place[2]) > 60 for place in places
+        )
+        assert all(
+            f'getElementById("{place[1]}")' in page
+            for place, page in zip(places, pages, strict=True)
+        )
+        assert not re.search(
+            r"(https?:)?//[a-z]", pages[0].replace("http://www.w3.org/2000/svg", "")
+        )
 
 
 def test_text_cannot_break_out_of_the_page(static):
@@ -238,7 +294,10 @@ def test_live_form_is_a_widget_that_sends_the_same_module_and_the_same_state(liv
         data, _ = widget._repr_mimebundle_()
         assert data["application/vnd.jupyter.widget-view+json"]["model_id"] == widget.model_id
         state = widget.get_state()
-        assert state["_esm"] == (STATIC / "save.js").read_text() + (STATIC / f"{widget.name}.js").read_text()
+        assert (
+            state["_esm"]
+            == (STATIC / "save.js").read_text() + (STATIC / f"{widget.name}.js").read_text()
+        )
         assert (STATIC / f"{widget.name}.css").read_text() in state["_css"]
         assert {key: state[key] for key in widget.module_traits()} == widget.module_state
 
@@ -263,7 +322,8 @@ def test_a_notebook_executed_for_the_book_stores_html_and_no_widget_state(static
     from nbclient import NotebookClient
 
     source = (
-        "import numpy as np\nfrom lstm_ref.inspect import GateExplorer, GateTrace, SequenceInspector\n"
+        "import numpy as np\nfrom lstm_ref.inspect import GateExplorer, GateTrace, "
+        "SequenceInspector\n"
         "display(GateExplorer())\nSequenceInspector(GateTrace(*np.full((6, 1, 2, 3), 0.5)), 'ab')"
     )
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source)])
@@ -290,12 +350,22 @@ else:
     ("mode", "said"),
     [
         ("1", "True True"),
-        ("", "GateExplorer needs anywidget; pip install 'inside-the-lstm[book]', or set LSTM_REF_STATIC=1"),
+        (
+            "",
+            (
+                "GateExplorer needs anywidget; pip install 'inside-the-lstm[book]', or set "
+                "LSTM_REF_STATIC=1"
+            ),
+        ),
     ],
 )
-def test_without_anywidget_the_static_form_works_and_the_live_form_says_what_to_install(monkeypatch, mode, said):
+def test_without_anywidget_the_static_form_works_and_the_live_form_says_what_to_install(
+    monkeypatch, mode, said
+):
     monkeypatch.setenv("LSTM_REF_STATIC", mode)
-    done = subprocess.run([sys.executable, "-c", WITHOUT_ANYWIDGET], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_ANYWIDGET], capture_output=True, text=True, check=True
+    )
     assert done.stdout.startswith(said)
 
 
@@ -304,8 +374,12 @@ def test_a_module_keeps_the_rules_that_let_it_run_everywhere(name):
     source = (STATIC / f"{name}.js").read_text()
     css = (STATIC / f"{name}.css").read_text() if name in WIDGETS else ""
     # Shared parts are put in front of a module and offer nothing of their own.
-    assert len(re.findall("^export default", source, re.MULTILINE)) == (name in WIDGETS) and "import " not in source
-    assert "</" not in source and "<!--" not in source  # it is written into a script element as it is
+    assert (
+        len(re.findall("^export default", source, re.MULTILINE)) == (name in WIDGETS)
+        and "import " not in source
+    )
+    # it is written into a script element as it is
+    assert "</" not in source and "<!--" not in source
     assert not re.search(r"\bid=|\bid:|\.id\b|getElementById", source)
     assert not re.search(r"\b(window|globalThis)\.", source)
     assert "</" not in css and "@import" not in css and "url(" not in css

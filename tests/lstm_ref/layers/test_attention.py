@@ -46,12 +46,18 @@ def torch_answer(kind, arguments, dout, mask):
     leaves = {name: torch.tensor(array, requires_grad=True) for name, array in arguments.items()}
     query, keys, values = (leaves[name] for name in ("query", "keys", "values"))
     if kind == "additive":
-        hidden = torch.tanh((query @ leaves["Wq"]).unsqueeze(2) + (keys @ leaves["Wk"]).unsqueeze(1))
+        hidden = torch.tanh(
+            (query @ leaves["Wq"]).unsqueeze(2) + (keys @ leaves["Wk"]).unsqueeze(1)
+        )
         scores = (hidden * leaves["v"]).sum(dim=3)
     else:
-        scores = torch.einsum("nsk,ntk->nst", query, keys) / (keys.shape[2] ** 0.5 if kind == "scaled" else 1)
+        scores = torch.einsum("nsk,ntk->nst", query, keys) / (
+            keys.shape[2] ** 0.5 if kind == "scaled" else 1
+        )
     valid = torch.from_numpy(mask)
-    weights = torch.softmax(scores.masked_fill(~(valid if mask.ndim == 3 else valid[:, None]), -torch.inf), dim=2)
+    weights = torch.softmax(
+        scores.masked_fill(~(valid if mask.ndim == 3 else valid[:, None]), -torch.inf), dim=2
+    )
     out = weights @ values
     out.backward(torch.from_numpy(dout))
     results = {"out": out.detach(), "weights": weights.detach()}
@@ -66,14 +72,18 @@ def test_torch_gives_the_same_numbers(assert_same, kind, N, S, T, K, M, own, see
     arguments, dout = draw_arguments(kind, N, S, T, K, M, seed=seed)
     mask = np.random.default_rng(seed).random((N, S, T) if own else (N, T)) < 0.5
     mask[..., seed % T] = True  # PyTorch has no answer for a query that may look at nothing
-    assert_same(answer(kind, arguments, dout, mask), torch_answer(kind, arguments, dout, mask), 1e-12)
+    assert_same(
+        answer(kind, arguments, dout, mask), torch_answer(kind, arguments, dout, mask), 1e-12
+    )
 
 
 def test_scaled_attention_is_that_of_torch_itself(assert_same):
     arguments, dout = draw_arguments("scaled")
     mask = padding_mask(np.array([2, 4]), 4)
     leaves = [torch.tensor(array, requires_grad=True) for array in arguments.values()]
-    out = torch.nn.functional.scaled_dot_product_attention(*leaves, attn_mask=torch.from_numpy(mask)[:, None])
+    out = torch.nn.functional.scaled_dot_product_attention(
+        *leaves, attn_mask=torch.from_numpy(mask)[:, None]
+    )
     out.backward(torch.from_numpy(dout))
     got = answer("scaled", arguments, dout, mask)
     del got["weights"]
@@ -87,7 +97,11 @@ def test_query_that_may_look_at_nothing_gets_zeros_and_gives_no_gradient(kind):
     mask = np.ones((2, 3, 4), bool)
     mask[0, 1] = False
     got = answer(kind, arguments, dout, mask)
-    assert not got["out"][0, 1].any() and not got["weights"][0, 1].any() and not got["dquery"][0, 1].any()
+    assert (
+        not got["out"][0, 1].any()
+        and not got["weights"][0, 1].any()
+        and not got["dquery"][0, 1].any()
+    )
     check_gradients(
         lambda p: float(np.sum(forward(kind, p, mask)[0] * dout)),
         arguments,
@@ -135,26 +149,36 @@ def test_float32_and_arguments_stay_and_the_cache_owns_what_is_no_weight(kind):
 
 def test_what_does_not_fit_is_named():
     arguments, dout = draw_arguments("additive")
-    with pytest.raises(ShapeError, match=r"^additive_attention_forward: Wk must be \(K, A\) = \(5, 4\), got \(4, 5\)"):
+    with pytest.raises(
+        ShapeError,
+        match=r"^additive_attention_forward: Wk must be \(K, A\) = \(5, 4\), got \(4, 5\)",
+    ):
         additive_attention_forward(**(arguments | {"Wk": arguments["Wk"].T}))
     with pytest.raises(
-        ShapeError, match=r"^additive_attention_forward: mask must be \(N, T\) = \(2, 4\), got \(2, 3\)"
+        ShapeError,
+        match=r"^additive_attention_forward: mask must be \(N, T\) = \(2, 4\), got \(2, 3\)",
     ):
         additive_attention_forward(**arguments, mask=np.ones((2, 3), bool))
     _, _, cache = additive_attention_forward(**arguments)
-    with pytest.raises(ArgumentError, match="must be the DotAttentionCache that dot_attention_forward returned"):
+    with pytest.raises(
+        ArgumentError, match="must be the DotAttentionCache that dot_attention_forward returned"
+    ):
         dot_attention_backward(dout, cache)
     arguments, dout = draw_arguments("dot")
-    with pytest.raises(ShapeError, match=r"^dot_attention_forward: keys must be \(N, T, K\) = \(2, 4, 4\), got"):
+    with pytest.raises(
+        ShapeError, match=r"^dot_attention_forward: keys must be \(N, T, K\) = \(2, 4, 4\), got"
+    ):
         dot_attention_forward(**(arguments | {"query": np.zeros((2, 3, 4))}))
     with pytest.raises(
-        ShapeError, match=r"^dot_attention_forward: mask must be \(N, S, T\) = \(2, 3, 4\), got \(2, 4, 3\)"
+        ShapeError,
+        match=r"^dot_attention_forward: mask must be \(N, S, T\) = \(2, 3, 4\), got \(2, 4, 3\)",
     ):
         dot_attention_forward(**arguments, mask=np.ones((2, 4, 3), bool))
     with pytest.raises(DTypeError, match="^dot_attention_forward: mask must be an array of bool"):
         dot_attention_forward(**arguments, mask=np.ones((2, 4)))
     _, _, cache = dot_attention_forward(**arguments)
     with pytest.raises(
-        ShapeError, match=r"^dot_attention_backward: dout must be \(N, S, M\) = \(2, 3, 2\), got \(2, 2, 3\)"
+        ShapeError,
+        match=r"^dot_attention_backward: dout must be \(N, S, M\) = \(2, 3, 2\), got \(2, 2, 3\)",
     ):
         dot_attention_backward(dout.swapaxes(1, 2), cache)

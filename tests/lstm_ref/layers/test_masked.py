@@ -1,4 +1,6 @@
-"""Masks and directions of all three cells. What PyTorch and Keras make of masked LSTMs stands in test_layers."""
+"""Masks and directions of all three cells. What PyTorch and Keras make of masked LSTMs stands in
+test_layers.
+"""
 
 import numpy as np
 import pytest
@@ -81,12 +83,16 @@ def one_by_one(kind, layer, dh, last, mask, reverse):
     expected = {"h": np.zeros_like(dh), "dx": np.zeros_like(layer["x"])}
     expected |= {f"{name[0]}T": layer[name].copy() for name in states}
     expected |= {f"d{name}": last[f"d{name[0]}T"].copy() for name in states}
-    expected |= {f"d{name}": np.zeros_like(layer[name]) for name in layer if name not in ("x", *states)}
+    expected |= {
+        f"d{name}": np.zeros_like(layer[name]) for name in layer if name not in ("x", *states)
+    }
     for n, valid in enumerate(mask):
         steps = np.flatnonzero(valid)[:: -1 if reverse else 1]
         if len(steps) == 0:
             continue
-        alone = {name: array[n : n + 1] if name in states else array for name, array in layer.items()}
+        alone = {
+            name: array[n : n + 1] if name in states else array for name, array in layer.items()
+        }
         h, state, cache = forward(**(alone | {"x": layer["x"][n : n + 1, steps]}), **options)
         dh_alone = dh[n : n + 1, steps]
         dh_alone[:, -1] += last["dhT"][n]
@@ -105,13 +111,25 @@ def one_by_one(kind, layer, dh, last, mask, reverse):
 
 
 @every_kind
-@given(N=sizes, T=sizes, D=sizes, H=sizes, reverse=st.booleans(), seed=st.integers(0, 100), data=st.data())
+@given(
+    N=sizes,
+    T=sizes,
+    D=sizes,
+    H=sizes,
+    reverse=st.booleans(),
+    seed=st.integers(0, 100),
+    data=st.data(),
+)
 @settings(max_examples=40)
 def test_each_sequence_is_what_it_is_alone(assert_same, kind, N, T, D, H, reverse, seed, data):
-    mask = np.array(data.draw(st.lists(st.lists(st.booleans(), min_size=T, max_size=T), min_size=N, max_size=N)))
+    mask = np.array(
+        data.draw(st.lists(st.lists(st.booleans(), min_size=T, max_size=T), min_size=N, max_size=N))
+    )
     problem = draw_layer(kind, N, T, D, H, seed)
     assert_same(
-        masked_answer(kind, *problem, mask=mask, reverse=reverse), one_by_one(kind, *problem, mask, reverse), 1e-12
+        masked_answer(kind, *problem, mask=mask, reverse=reverse),
+        one_by_one(kind, *problem, mask, reverse),
+        1e-12,
     )
 
 
@@ -127,7 +145,9 @@ def test_what_stands_in_the_padding_changes_nothing(kind, side):
 
 
 @every_kind
-def test_without_a_mask_all_steps_are_valid_and_without_last_gradients_they_are_zero(assert_same, kind):
+def test_without_a_mask_all_steps_are_valid_and_without_last_gradients_they_are_zero(
+    assert_same, kind
+):
     layer, dh, last = draw_layer(kind)
     nothing = {name: np.zeros_like(array) for name, array in last.items()}
     full = masked_answer(kind, layer, dh, nothing, mask=np.ones((3, 5), bool))
@@ -142,7 +162,9 @@ def test_float32_stays_and_arguments_stay_and_the_cache_owns_all_but_the_weights
         array.flags.writeable = False
     h, state, cache = KINDS[kind][1](**layer, mask=mask, reverse=True)
     expected = gradients(KINDS[kind][2](dh, cache, **last))
-    assert {array.dtype for array in (h, *named(state).values(), *expected.values())} == {np.dtype(np.float32)}
+    assert {array.dtype for array in (h, *named(state).values(), *expected.values())} == {
+        np.dtype(np.float32)
+    }
     inputs = [array for name, array in layer.items() if name in ("x", "h0", "c0")] + [mask]
     for array in inputs:
         array.flags.writeable = True
@@ -160,21 +182,31 @@ def test_lengths_that_no_sequence_can_have_are_refused(lengths, came):
 
 def test_what_does_not_fit_is_named():
     layer, dh, last = draw_layer("gru, reset after")
-    with pytest.raises(ShapeError, match=r"^masked_gru_forward: Wh must be \(H, 3H\) = \(4, 12\), got \(4, 16\)"):
+    with pytest.raises(
+        ShapeError, match=r"^masked_gru_forward: Wh must be \(H, 3H\) = \(4, 12\), got \(4, 16\)"
+    ):
         masked_gru_forward(**(layer | {"Wh": np.zeros((4, 16))}))
     with pytest.raises(
-        ShapeError, match=r"^masked_gru_forward: mask must be \(N, T\) = \(3, 5\), got \(5, 3\); .* mask.T"
+        ShapeError,
+        match=r"^masked_gru_forward: mask must be \(N, T\) = \(3, 5\), got \(5, 3\); .* mask.T",
     ):
         masked_gru_forward(**layer, mask=np.ones((5, 3), bool))
     _, _, cache = masked_gru_forward(**layer)
-    with pytest.raises(ShapeError, match=r"^masked_gru_backward: dhT must be \(N, H\) = \(3, 4\), got \(4, 3\)"):
+    with pytest.raises(
+        ShapeError, match=r"^masked_gru_backward: dhT must be \(N, H\) = \(3, 4\), got \(4, 3\)"
+    ):
         masked_gru_backward(dh, cache, last["dhT"].T)
     with pytest.raises(DTypeError, match=r"^masked_gru_backward: .*dh float32.*cache\.Wx float64"):
         masked_gru_backward(dh.astype(np.float32), cache)
     with pytest.raises(
         ArgumentError,
-        match="^masked_rnn_backward: cache must be the MaskedCache that masked_rnn_forward returned, got that of masked_gru",
+        match=(
+            "^masked_rnn_backward: cache must be the MaskedCache that masked_rnn_forward returned, "
+            "got that of masked_gru"
+        ),
     ):
         masked_rnn_backward(dh, cache)
-    with pytest.raises(ArgumentError, match="must be the MaskedCache that masked_gru_forward returned, got ndarray"):
+    with pytest.raises(
+        ArgumentError, match="must be the MaskedCache that masked_gru_forward returned, got ndarray"
+    ):
         masked_gru_backward(dh, dh)

@@ -1,4 +1,6 @@
-"""Two directions, and stacks, of GRUs and plain RNNs. Those of LSTMs, with dropout between layers, stand in test_layers."""
+"""Two directions, and stacks, of GRUs and plain RNNs. Those of LSTMs, with dropout between layers,
+stand in test_layers.
+"""
 
 import numpy as np
 import pytest
@@ -20,12 +22,17 @@ from lstm_ref.torch import params_from_torch
 
 N, T, D, H = 4, 6, 3, 5
 LENGTHS = np.array([3, 6, 1, 4])
-PAIRS = {"directions": (bidirectional_forward, bidirectional_backward), "layers": (stacked_forward, stacked_backward)}
+PAIRS = {
+    "directions": (bidirectional_forward, bidirectional_backward),
+    "layers": (stacked_forward, stacked_backward),
+}
 
 
 @pytest.fixture(autouse=True, scope="module")
 def one_thread():
-    """These arrays are tiny: on a busy machine, threads wait for each other many times longer than they compute."""
+    """These arrays are tiny: on a busy machine, threads wait for each other many times longer than
+    they compute.
+    """
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -55,20 +62,29 @@ def draw_deep(cell, argument, reset="after"):
 def test_torch_gives_the_same_numbers(assert_same, cell, argument, lengths):
     x, h0, dicts, dh, dhT = draw_deep(cell, argument)
     two = {"bidirectional": True} if argument == "directions" else {"num_layers": 2}
-    module = {"gru": torch.nn.GRU, "rnn": torch.nn.RNN}[cell](D, H, batch_first=True, dtype=torch.float64, **two)
+    module = {"gru": torch.nn.GRU, "rnn": torch.nn.RNN}[cell](
+        D, H, batch_first=True, dtype=torch.float64, **two
+    )
     suffixes = ("_l0", "_l0_reverse") if argument == "directions" else ("_l0", "_l1")
     state = {}
     for suffix, params in zip(suffixes, dicts, strict=True):
         bias_hh = np.zeros_like(params["b"])
         if cell == "gru":
             bias_hh[2 * H :] = params["bh"]
-        theirs = {"weight_ih": params["Wx"].T, "weight_hh": params["Wh"].T, "bias_ih": params["b"], "bias_hh": bias_hh}
+        theirs = {
+            "weight_ih": params["Wx"].T,
+            "weight_hh": params["Wh"].T,
+            "bias_ih": params["b"],
+            "bias_hh": bias_hh,
+        }
         state |= {f"{name}{suffix}": torch.tensor(array) for name, array in theirs.items()}
     module.load_state_dict(state)
     leaves = [torch.tensor(array, requires_grad=True) for array in (x, h0)]
     given = leaves[0]
     if lengths is not None:
-        given = pack_padded_sequence(given, torch.from_numpy(lengths), batch_first=True, enforce_sorted=False)
+        given = pack_padded_sequence(
+            given, torch.from_numpy(lengths), batch_first=True, enforce_sorted=False
+        )
     h, hT = module(given, leaves[1])
     if lengths is not None:
         h, _ = pad_packed_sequence(h, batch_first=True, total_length=T)
@@ -77,7 +93,10 @@ def test_torch_gives_the_same_numbers(assert_same, cell, argument, lengths):
     expected = {name: tensor.numpy() for name, tensor in tensors.items()}
     for k, suffix in enumerate(suffixes):
         theirs = {"Wx": "weight_ih", "Wh": "weight_hh", "b": "bias_ih"}
-        grads = {name: getattr(module, f"{their}{suffix}").grad.numpy().T for name, their in theirs.items()}
+        grads = {
+            name: getattr(module, f"{their}{suffix}").grad.numpy().T
+            for name, their in theirs.items()
+        }
         if cell == "gru":
             grads["bh"] = getattr(module, f"bias_hh{suffix}").grad.numpy()[2 * H :]
         expected |= {f"{k}.{name}": grad for name, grad in grads.items()}
@@ -87,7 +106,11 @@ def test_torch_gives_the_same_numbers(assert_same, cell, argument, lengths):
     h, (hT, cT), cache = forward(x, h0, None, dicts, mask, cell=cell)
     grads = backward(dh, cache, dhT=dhT)
     got = {"h": h, "hT": hT, "dx": grads.dx, "dh0": grads.dh0}
-    got |= {f"{k}.{name}": array for k, dw in enumerate(getattr(grads, argument)) for name, array in dw.items()}
+    got |= {
+        f"{k}.{name}": array
+        for k, dw in enumerate(getattr(grads, argument))
+        for name, array in dw.items()
+    }
     assert_same(got, expected, 1e-12)
     assert cT is None and grads.dc0 is None
 
@@ -97,7 +120,9 @@ def test_gru_whose_reset_gate_acts_before_the_product_has_no_bh(argument):
     x, h0, dicts, dh, dhT = draw_deep("gru", argument, "before")
     forward, backward = PAIRS[argument]
     mask = padding_mask(LENGTHS, T, side="left")
-    params = {"x": x, "h0": h0} | {f"{k}.{name}": array for k, dw in enumerate(dicts) for name, array in dw.items()}
+    params = {"x": x, "h0": h0} | {
+        f"{k}.{name}": array for k, dw in enumerate(dicts) for name, array in dw.items()
+    }
 
     def run(params):
         weights = [{name: params[f"{k}.{name}"] for name in ("Wx", "Wh", "b")} for k in range(2)]
@@ -109,22 +134,36 @@ def test_gru_whose_reset_gate_acts_before_the_product_has_no_bh(argument):
 
     grads = backward(dh, run(params)[2], dhT=dhT)
     named = {"x": grads.dx, "h0": grads.dh0}
-    named |= {f"{k}.{name}": array for k, dw in enumerate(getattr(grads, argument)) for name, array in dw.items()}
+    named |= {
+        f"{k}.{name}": array
+        for k, dw in enumerate(getattr(grads, argument))
+        for name, array in dw.items()
+    }
     check_gradients(loss, params, named)
 
 
 def test_cell_state_that_does_not_fit_the_cell_is_named():
     x, h0, dicts, dh, _ = draw_deep("gru", "layers")
-    with pytest.raises(ArgumentError, match='^stacked_forward: c0 must be None where cell is "gru", got an array'):
+    with pytest.raises(
+        ArgumentError, match='^stacked_forward: c0 must be None where cell is "gru", got an array'
+    ):
         stacked_forward(x, h0, h0, dicts, cell="gru")
-    with pytest.raises(ArgumentError, match='^stacked_forward: c0 must be an array where cell is "lstm", got None'):
+    with pytest.raises(
+        ArgumentError, match='^stacked_forward: c0 must be an array where cell is "lstm", got None'
+    ):
         stacked_forward(x, h0, None, dicts)
-    with pytest.raises(ArgumentError, match="^bidirectional_forward: cell must be one of lstm, gru, rnn, got 'GRU'"):
+    with pytest.raises(
+        ArgumentError, match="^bidirectional_forward: cell must be one of lstm, gru, rnn, got 'GRU'"
+    ):
         bidirectional_forward(x, h0, None, dicts, cell="GRU")
-    with pytest.raises(ArgumentError, match=r"^stacked_forward: layers\[0\] must have .* too many: bh"):
+    with pytest.raises(
+        ArgumentError, match=r"^stacked_forward: layers\[0\] must have .* too many: bh"
+    ):
         stacked_forward(x, h0, None, dicts, cell="rnn")
     _, _, cache = stacked_forward(x, h0, None, dicts, cell="gru")
-    with pytest.raises(ArgumentError, match='^stacked_backward: dcT must be None where cell is "gru", got an array'):
+    with pytest.raises(
+        ArgumentError, match='^stacked_backward: dcT must be None where cell is "gru", got an array'
+    ):
         stacked_backward(dh, cache, h0)
 
 
@@ -137,11 +176,15 @@ def test_a_stack_of_both_directions_gives_the_numbers_of_torch(assert_same, cell
     )
     layers = params_from_torch(module)
     c0 = rng.normal(size=(4, N, H)) if cell == "lstm" else None
-    x, h0, dh, dhT = (rng.normal(size=shape) for shape in ((N, T, D), (4, N, H), (N, T, 2 * H), (4, N, H)))
+    x, h0, dh, dhT = (
+        rng.normal(size=shape) for shape in ((N, T, D), (4, N, H), (N, T, 2 * H), (4, N, H))
+    )
     leaves = [torch.tensor(array, requires_grad=True) for array in (x, h0, c0) if array is not None]
     given = leaves[0]
     if lengths is not None:
-        given = pack_padded_sequence(given, torch.from_numpy(lengths), batch_first=True, enforce_sorted=False)
+        given = pack_padded_sequence(
+            given, torch.from_numpy(lengths), batch_first=True, enforce_sorted=False
+        )
     out, last = module(given, tuple(leaves[1:]) if cell == "lstm" else leaves[1])
     if lengths is not None:
         out, _ = pad_packed_sequence(out, batch_first=True, total_length=T)
@@ -152,7 +195,12 @@ def test_a_stack_of_both_directions_gives_the_numbers_of_torch(assert_same, cell
     h, (hT, _), cache = stacked_forward(x, h0, c0, layers, mask, cell=cell)
     grads = stacked_backward(dh, cache, dhT=dhT)
     got = {"h": h, "hT": hT, "dx": grads.dx, "dh0": grads.dh0}
-    expected = {"h": out.detach(), "hT": hT_torch.detach(), "dx": leaves[0].grad, "dh0": leaves[1].grad}
+    expected = {
+        "h": out.detach(),
+        "hT": hT_torch.detach(),
+        "dx": leaves[0].grad,
+        "dh0": leaves[1].grad,
+    }
     for k, layer in enumerate(grads.layers):
         for dw, suffix in zip(layer, (f"_l{k}", f"_l{k}_reverse"), strict=True):
             for ours, theirs in (("Wx", "weight_ih"), ("Wh", "weight_hh"), ("b", "bias_ih")):
@@ -165,7 +213,11 @@ def test_a_stack_may_have_two_directions_below_one_and_its_gradient_is_right():
     rng = np.random.default_rng(2)
     both = [init_lstm(rng, D, 2) for _ in range(2)]
     layers = [both, init_lstm(rng, 4, 2)]
-    x, state, dh = rng.normal(size=(2, 4, D)), rng.normal(size=(3, 2, 2)), rng.normal(size=(2, 4, 2))
+    x, state, dh = (
+        rng.normal(size=(2, 4, D)),
+        rng.normal(size=(3, 2, 2)),
+        rng.normal(size=(2, 4, 2)),
+    )
     mask = padding_mask(np.array([4, 2]), 4)
     _, _, cache = stacked_forward(x, state, state, layers, mask)
     grads = stacked_backward(dh, cache)
@@ -185,9 +237,18 @@ def test_a_stack_may_have_two_directions_below_one_and_its_gradient_is_right():
         ([], "layers must be at least one dict of weights in a list, got 0"),
         (
             [[{}, {}, {}]],
-            r"layers\[0\] must be a dict of weights, or a list of two, forward and reverse, got a list of 3",
+            (
+                r"layers\[0\] must be a dict of weights, or a list of two, forward and reverse, "
+                r"got a list of 3"
+            ),
         ),
-        ([7], r"layers\[0\] must be a dict of weights, or a list of two, forward and reverse, got int"),
+        (
+            [7],
+            (
+                r"layers\[0\] must be a dict of weights, or a list of two, forward and reverse, "
+                r"got int"
+            ),
+        ),
         ([[{}, {}]], r"layers\[0\]\[0\] must have the names Wx, Wh, b; missing: Wx, Wh, b"),
     ],
 )
@@ -202,6 +263,7 @@ def test_a_layer_above_two_directions_must_read_both():
     both = [init_lstm(rng, D, 2) for _ in range(2)]
     state = np.zeros((3, 1, 2))
     with pytest.raises(
-        ShapeError, match=r'^stacked_forward: layers\[1\]\["Wx"\] must be \(2H, 4H\) = \(4, 8\), got \(2, 8\)'
+        ShapeError,
+        match=r'^stacked_forward: layers\[1\]\["Wx"\] must be \(2H, 4H\) = \(4, 8\), got \(2, 8\)',
     ):
         stacked_forward(np.zeros((1, 3, D)), state, state, [both, init_lstm(rng, 2, 2)])

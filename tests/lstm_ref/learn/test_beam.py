@@ -12,7 +12,9 @@ V, END, START, LONGEST = 4, 0, 3, 4
 
 
 def model(seed):
-    """p of the next word after the last two: log p (V, V, V), and a step that carries the word before the last as its state."""
+    """p of the next word after the last two: log p (V, V, V), and a step that carries the word
+    before the last as its state.
+    """
     table = np.log(np.random.default_rng(seed).dirichlet(np.full(V, 0.5), size=(V, V)))
 
     def step(ids, state):
@@ -26,7 +28,10 @@ def all_texts(table):
     for length in range(LONGEST):
         for ids in itertools.product([k for k in range(V) if k != END], repeat=length):
             path = (START, START, *ids, END)
-            yield ids, sum(table[a, b, c] for a, b, c in zip(path, path[1:], path[2:], strict=False))
+            yield (
+                ids,
+                sum(table[a, b, c] for a, b, c in zip(path, path[1:], path[2:], strict=False)),
+            )
 
 
 def rule(ids, alpha):
@@ -37,10 +42,14 @@ def rule(ids, alpha):
 @pytest.mark.parametrize("seed", range(5))
 def test_a_beam_that_holds_everything_finds_the_best_text(seed, alpha):
     table, step, state = model(seed)
-    best = beam_search(step, state, start=START, end=END, longest=LONGEST, width=V**LONGEST, alpha=alpha)[0]
+    best = beam_search(
+        step, state, start=START, end=END, longest=LONGEST, width=V**LONGEST, alpha=alpha
+    )[0]
     ids, log_p = max(all_texts(table), key=lambda text: text[1] / rule(text[0], alpha))
     assert best.ids == ids and best.ended
-    assert best.log_p == pytest.approx(log_p) and best.score == pytest.approx(log_p / rule(ids, alpha))
+    assert best.log_p == pytest.approx(log_p) and best.score == pytest.approx(
+        log_p / rule(ids, alpha)
+    )
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -62,7 +71,9 @@ def test_what_the_search_says_of_a_text_is_its_probability_and_the_list_falls():
     table, step, state = model(7)
     known = dict(all_texts(table))
     found = beam_search(step, state, start=START, end=END, longest=LONGEST, width=3, alpha=0.6)
-    assert [one.score for one in found] == sorted((one.score for one in found), reverse=True) and len(found) <= 3
+    assert [one.score for one in found] == sorted(
+        (one.score for one in found), reverse=True
+    ) and len(found) <= 3
     assert len({one.ids for one in found}) == len(found)
     assert all(one.log_p == pytest.approx(known[one.ids]) for one in found)
 
@@ -75,7 +86,10 @@ def test_without_a_rule_of_length_the_short_text_wins_and_with_one_the_long():
         with np.errstate(divide="ignore"):
             return np.log([chain[k] for k in ids.tolist()]), state
 
-    texts = {a: beam_search(step, None, start=3, end=0, longest=9, width=4, alpha=a)[0] for a in (0.0, 1.0)}
+    texts = {
+        a: beam_search(step, None, start=3, end=0, longest=9, width=4, alpha=a)[0]
+        for a in (0.0, 1.0)
+    }
     assert texts[0.0].ids == () and texts[0.0].log_p == pytest.approx(np.log(0.4))
     assert texts[1.0].ids == (1, 2) and texts[1.0].log_p == pytest.approx(np.log(0.36))
 
@@ -99,7 +113,10 @@ def test_a_state_may_be_a_tuple_a_list_or_a_tensor():
                 return table[np.asarray(state[0]), ids], kind([array(ids)])
 
             first = kind([array(state["before"])])
-            assert beam_search(other, first, start=START, end=END, longest=LONGEST, width=3) == expected
+            assert (
+                beam_search(other, first, start=START, end=END, longest=LONGEST, width=3)
+                == expected
+            )
 
 
 def test_arguments_that_do_not_fit_are_refused():
@@ -109,7 +126,9 @@ def test_arguments_that_do_not_fit_are_refused():
     with pytest.raises(ArgumentError, match="are they scores before log_softmax"):
         beam_search(scores, None, start=2, end=0, longest=3)
     with pytest.raises(ArgumentError, match="no word can follow"):
-        beam_search(lambda ids, s: (np.full((len(ids), 3), -np.inf), s), None, start=2, end=0, longest=3)
+        beam_search(
+            lambda ids, s: (np.full((len(ids), 3), -np.inf), s), None, start=2, end=0, longest=3
+        )
     for wrong in ({"width": 0}, {"longest": 0}, {"alpha": -1.0}, {"alpha": float("nan")}):
         with pytest.raises(ArgumentError, match="must be 1 or more and alpha 0 or more"):
             beam_search(scores, None, **{"start": 2, "end": 0, "longest": 3, **wrong})

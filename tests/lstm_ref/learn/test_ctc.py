@@ -44,7 +44,11 @@ def spelt(path):
 @given(st.data())
 @settings(max_examples=60)
 def test_loss_and_gradient_are_those_of_torch(data):
-    N, T, V = data.draw(st.integers(1, 4)), data.draw(st.integers(1, 12)), data.draw(st.integers(2, 4))
+    N, T, V = (
+        data.draw(st.integers(1, 4)),
+        data.draw(st.integers(1, 12)),
+        data.draw(st.integers(2, 4)),
+    )
     lengths = np.array(data.draw(st.lists(st.integers(1, T), min_size=N, max_size=N)))
     words = [data.draw(st.lists(st.integers(1, V - 1), max_size=6)) for _ in range(N)]
     # Cut each word until it fits into its steps.
@@ -70,7 +74,9 @@ def test_repeated_labels_empty_targets_and_lengths_that_just_fit():
     np.testing.assert_allclose(dlogits, dexpected, rtol=0, atol=1e-13)
     assert not dlogits[np.arange(9) >= LENGTHS[:, np.newaxis]].any()
     check_gradients(
-        lambda p: ctc_loss(p["logits"], TARGETS, LENGTHS, TARGET_LENGTHS)[0], {"logits": logits}, {"logits": dlogits}
+        lambda p: ctc_loss(p["logits"], TARGETS, LENGTHS, TARGET_LENGTHS)[0],
+        {"logits": logits},
+        {"logits": dlogits},
     )
 
 
@@ -127,11 +133,18 @@ def test_float32_and_arguments_stay():
         array.flags.writeable = False
     loss, dlogits = ctc_loss(logits, TARGETS, LENGTHS, TARGET_LENGTHS)
     exact, dexact = ctc_loss(logits.astype(np.float64), TARGETS, LENGTHS, TARGET_LENGTHS)
-    assert isinstance(loss, float) and loss == pytest.approx(exact, rel=1e-6) and dlogits.dtype == np.float32
+    assert (
+        isinstance(loss, float)
+        and loss == pytest.approx(exact, rel=1e-6)
+        and dlogits.dtype == np.float32
+    )
     np.testing.assert_allclose(dlogits, dexact, rtol=0, atol=1e-7)
 
 
-@given(st.lists(st.lists(st.integers(0, 2), min_size=6, max_size=6), min_size=1, max_size=4), st.integers(1, 6))
+@given(
+    st.lists(st.lists(st.integers(0, 2), min_size=6, max_size=6), min_size=1, max_size=4),
+    st.integers(1, 6),
+)
 def test_greedy_decoding_spells_the_best_path(paths, length):
     logits = np.eye(3)[np.array(paths)]
     got = ctc_greedy(logits, np.full(len(paths), length))
@@ -151,17 +164,33 @@ def test_greedy_decoding_spells_the_best_path(paths, length):
             ArgumentError,
             r"targets\[3\] needs 7 time steps, .* 3 for blanks .* got 6",
         ),
-        ({"lengths": np.array([6, 0, 9, 7])}, ArgumentError, "lengths must lie from 1 to T = 9, got 0 to 9"),
-        ({"lengths": np.array([6, 4, 9])}, ShapeError, r"lengths must be \(N,\) = \(4,\), got \(3,\)"),
+        (
+            {"lengths": np.array([6, 0, 9, 7])},
+            ArgumentError,
+            "lengths must lie from 1 to T = 9, got 0 to 9",
+        ),
+        (
+            {"lengths": np.array([6, 4, 9])},
+            ShapeError,
+            r"lengths must be \(N,\) = \(4,\), got \(3,\)",
+        ),
         (
             {"target_lengths": np.array([4, 1, 0, 5])},
             ArgumentError,
             "target_lengths must lie from 0 to L = 4, got 0 to 5",
         ),
-        ({"targets": TARGETS + 1}, ArgumentError, r"targets must lie from 1 to V-1 = 3, got 2 to 4 in targets\[0\]"),
+        (
+            {"targets": TARGETS + 1},
+            ArgumentError,
+            r"targets must lie from 1 to V-1 = 3, got 2 to 4 in targets\[0\]",
+        ),
         ({"target_lengths": None}, ArgumentError, r"got 0 to 2 in targets\[1\]; 0 is the blank"),
         ({"targets": TARGETS[0]}, ShapeError, r"targets must be \(N, L\) = \(4, any\), got \(4,\)"),
-        ({"targets": TARGETS * 1.0}, DTypeError, "targets must be an array of integers, got float64"),
+        (
+            {"targets": TARGETS * 1.0},
+            DTypeError,
+            "targets must be an array of integers, got float64",
+        ),
         ({"logits": np.full((4, 9, 4), np.inf)}, NotFiniteError, "logits must be finite"),
     ],
 )
@@ -182,14 +211,18 @@ def test_a_wide_beam_finds_the_most_probable_labels_of_all(seed):
     logits = draw_logits(2, T, V, seed)
     words = {tuple(spelt(path)) for path in itertools.product(range(V), repeat=T)}
     for z, labels in zip(logits, ctc_beam(logits, width=len(words)), strict=True):
-        loss = {word: ctc_loss(z[np.newaxis], np.array([word], np.int64).reshape(1, -1))[0] for word in words}
+        loss = {
+            word: ctc_loss(z[np.newaxis], np.array([word], np.int64).reshape(1, -1))[0]
+            for word in words
+        }
         assert tuple(labels) == min(loss, key=loss.get)
 
 
 def test_a_beam_adds_up_what_greedy_decoding_overlooks():
     logits = np.log(np.array([[[0.6, 0.4], [0.6, 0.4]]]))
     assert ctc_greedy(logits) == [[]] and ctc_beam(logits) == [[1]]
-    # Repeated labels need a blank between them, and what stands after the end of an example is not used.
+    # Repeated labels need a blank between them, and what stands after the end of an example is not
+    # used.
     certain = 50 * np.eye(3)[np.array([[1, 1, 0, 1, 2, 2], [2, 2, 2, 1, 1, 1]])]
     assert ctc_beam(certain) == ctc_greedy(certain) == [[1, 1, 2], [2, 1]]
     assert ctc_beam(certain, np.array([3, 3]), width=2) == [[1], [2]]

@@ -54,10 +54,15 @@ def failure(loss, params, grads, **options):
 
 def parts_named(error):
     """The gates and time steps that a message names, by parameter."""
-    return [match.groups() for match in re.finditer(r"^  d(\w+), ([\w ]+): analytic", str(error), re.MULTILINE)]
+    return [
+        match.groups()
+        for match in re.finditer(r"^  d(\w+), ([\w ]+): analytic", str(error), re.MULTILINE)
+    ]
 
 
-@given(st.integers(1, 4), st.integers(1, 6), st.integers(1, 4), st.integers(1, 4), st.integers(0, 50))
+@given(
+    st.integers(1, 4), st.integers(1, 6), st.integers(1, 4), st.integers(1, 4), st.integers(0, 50)
+)
 def test_right_gradients_lie_far_below_the_tolerance(problem, N, T, D, H, seed):
     errors = check_gradients(*problem(N, T, D, H, seed), rng=np.random.default_rng(seed))
     assert set(errors) == {"x", "h0", "c0", "Wx", "Wh", "b"}
@@ -78,7 +83,9 @@ def test_one_wrong_entry_is_enough(problem, name):
     wrong.flat[-1] += 1e-4 * np.linalg.norm(wrong)
     error = failure(loss, params, grads | {name: wrong})
     assert "1 of 6 gradients is not the derivative of the loss" in str(error)
-    assert error.errors[name] > 1e-6 and all(e < 1e-6 for other, e in error.errors.items() if other != name)
+    assert error.errors[name] > 1e-6 and all(
+        e < 1e-6 for other, e in error.errors.items() if other != name
+    )
 
 
 @pytest.mark.parametrize(("block", "gate"), list(enumerate(GATES)))
@@ -96,7 +103,10 @@ def test_message_names_the_time_steps(problem):
     loss, params, grads = problem(T=5)
     wrong = grads["x"].copy()
     wrong[:, [1, 3]] *= -1
-    assert parts_named(failure(loss, params, grads | {"x": wrong})) == [("x", "time step 1"), ("x", "time step 3")]
+    assert parts_named(failure(loss, params, grads | {"x": wrong})) == [
+        ("x", "time step 1"),
+        ("x", "time step 3"),
+    ]
 
 
 def test_axes_can_be_declared_for_other_names():
@@ -122,9 +132,13 @@ def test_axes_that_do_not_fit_are_named():
     def check(axes):
         check_gradients(lambda p: 0.0, {"w": np.ones((2, 6))}, {"w": np.zeros((2, 6))}, axes=axes)
 
-    with pytest.raises(ShapeError, match=r'params\["w"\] must be \(N T D\) as declared, got \(2, 6\)'):
+    with pytest.raises(
+        ShapeError, match=r'params\["w"\] must be \(N T D\) as declared, got \(2, 6\)'
+    ):
         check({"w": "N T D"})
-    with pytest.raises(ShapeError, match=r'params\["w"\] must be \(D 4H\) as declared, got \(2, 6\)'):
+    with pytest.raises(
+        ShapeError, match=r'params\["w"\] must be \(D 4H\) as declared, got \(2, 6\)'
+    ):
         check({"w": "D 4H"})
     with pytest.raises(ArgumentError, match="axes must name parameters, w; got 'v'"):
         check({"v": "N"})
@@ -132,7 +146,9 @@ def test_axes_that_do_not_fit_are_named():
 
 def test_message_holds_both_numbers():
     error = failure(lambda p: 3 * p["w"].sum(), {"w": np.ones(1)}, {"w": np.array([6.0])})
-    analytic, numerical = (float(n) for n in re.findall(r"(?:analytic|numerical) (-?[\d.]+)", str(error)))
+    analytic, numerical = (
+        float(n) for n in re.findall(r"(?:analytic|numerical) (-?[\d.]+)", str(error))
+    )
     assert analytic == pytest.approx(2 * numerical, rel=1e-3)
     assert "relative error 5e-01 (at most 1e-06 is right)" in str(error)
     assert error.errors["w"] == pytest.approx(0.5, rel=1e-6)
@@ -175,7 +191,9 @@ def test_strongly_curved_loss_is_no_mistake():
 
 
 def test_directions_repeat_unless_a_generator_is_given(problem):
-    first, again, other = (check_gradients(*problem(), rng=rng) for rng in (None, None, np.random.default_rng(9)))
+    first, again, other = (
+        check_gradients(*problem(), rng=rng) for rng in (None, None, np.random.default_rng(9))
+    )
     assert first == again != other
 
 
@@ -205,7 +223,9 @@ def test_numerical_gradient_is_the_backward_pass(problem):
 
 
 def test_numerical_gradient_of_one_number():
-    assert numerical_gradient(lambda a: float(a) ** 3, np.array(2.0)) == pytest.approx(12.0, rel=1e-8)
+    assert numerical_gradient(lambda a: float(a) ** 3, np.array(2.0)) == pytest.approx(
+        12.0, rel=1e-8
+    )
 
 
 def good():
@@ -309,7 +329,8 @@ def test_a_plain_rnn_has_no_gates_even_with_four_units():
     assert "dWh" in str(caught.value) and "gate" not in str(caught.value)
 
 
-# --- A layer over time ---------------------------------------------------------------------------------------------------
+# --- A layer over time
+# --------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -318,11 +339,15 @@ def layer(draw):
 
 
 def first_steps(backward, layer, forward=lstm_forward, **options):
-    """What the message says of each part that is wrong: {"dWh, forget gate": "first wrong at t = 1"}."""
+    """What the message says of each part that is wrong: {"dWh, forget gate": "first wrong at t =
+    1"}.
+    """
     with pytest.raises(GradientError) as caught:
         check_backward(forward, backward, layer, **options)
     found = re.findall(
-        r"^  (d\w+(?:, [a-z ]+ gate|, candidate)?), ((?:first )?wrong [\w =]+): analytic", str(caught.value), re.M
+        r"^  (d\w+(?:, [a-z ]+ gate|, candidate)?), ((?:first )?wrong [\w =]+): analytic",
+        str(caught.value),
+        re.M,
     )
     return dict(found)
 
@@ -357,10 +382,13 @@ def test_every_wrong_backward_pass_of_the_zoo_is_refused_with_its_first_step(lay
 
     for bug in zoo.backward_bugs():
         if bug.id == "dx_uses_Wh":
-            with pytest.raises(ShapeError, match=r'^check_backward: grads\["x"\] must have the shape'):
+            with pytest.raises(
+                ShapeError, match=r'^check_backward: grads\["x"\] must have the shape'
+            ):
                 check_backward(lstm_forward, sick(bug.id), layer)
         elif bug.id == "dx_reversed":
-            assert first_steps(sick(bug.id), layer) == {}  # the lines of x say the steps by themselves
+            # the lines of x say the steps by themselves
+            assert first_steps(sick(bug.id), layer) == {}
         else:
             assert first_steps(sick(bug.id), layer), bug.id
 
@@ -377,7 +405,8 @@ def test_mistake_between_the_steps_is_wrong_from_the_second_step_on(layer):
     assert found["dh0"] == found["dWh, output gate"] == "first wrong at t = 1"
     found = first_steps(sick("no_dc_carry"), layer)
     assert found["dWh, forget gate"] == found["dc0"] == "first wrong at t = 1"
-    # An output gate reaches the cell state only by way of h, one step later; so what is lost along c is lost later, too.
+    # An output gate reaches the cell state only by way of h, one step later; so what is lost along
+    # c is lost later, too.
     assert found["dWh, output gate"] == "first wrong at t = 2"
 
 
@@ -388,7 +417,8 @@ def test_mistake_that_only_the_last_cell_state_shows_is_named(layer):
 def test_first_step_at_which_a_gate_goes_wrong_is_found(layer):
     def late(dh, cache, dcT):
         grads = lstm_backward(dh, cache, dcT)
-        grads.dWh[:, 2:4] *= 1 + 0.1 * dh[:, 3:].any()  # the forget gate, where the loss looks at step 3 or later
+        # the forget gate, where the loss looks at step 3 or later
+        grads.dWh[:, 2:4] *= 1 + 0.1 * dh[:, 3:].any()
         return grads
 
     assert first_steps(late, layer) == {"dWh, forget gate": "first wrong at t = 3"}
@@ -400,7 +430,9 @@ def test_mistake_that_no_step_alone_shows_is_told_so(layer):
         grads.dh0[:] *= 1 + dh.any(axis=(0, 2)).all()
         return grads
 
-    assert first_steps(together, layer) == {"dh0": "wrong only where the loss looks at several steps"}
+    assert first_steps(together, layer) == {
+        "dh0": "wrong only where the loss looks at several steps"
+    }
 
 
 def test_gates_of_other_cells_are_named(layer):
@@ -422,7 +454,8 @@ def test_gates_of_other_cells_are_named(layer):
         return grads
 
     forward = partial(variant_forward, variant="coupled")
-    assert list(first_steps(no_forget, coupled, forward)) == ["dWx"]  # three blocks might be those of a GRU
+    # three blocks might be those of a GRU
+    assert list(first_steps(no_forget, coupled, forward)) == ["dWx"]
     options = {"axes": {"Wx": "D 3H"}, "gates": ("forget gate", "candidate", "output gate")}
     assert list(first_steps(no_forget, coupled, forward, **options)) == ["dWx, forget gate"]
 
@@ -434,17 +467,29 @@ def test_gradients_may_come_in_any_container_and_may_spoil_what_they_get(layer):
             array[...] = 99
         return grads
 
-    assert check_backward(lstm_forward, as_dict, layer) == check_backward(lstm_forward, lstm_backward, layer)
+    assert check_backward(lstm_forward, as_dict, layer) == check_backward(
+        lstm_forward, lstm_backward, layer
+    )
     check_backward(lstm_forward, lambda *a: list(lstm_backward(*a)), layer)
-    check_backward(lstm_forward, lambda *a: {n[1:]: g for n, g in lstm_backward(*a)._asdict().items()}, layer)
+    check_backward(
+        lstm_forward, lambda *a: {n[1:]: g for n, g in lstm_backward(*a)._asdict().items()}, layer
+    )
 
 
 @pytest.mark.parametrize(
     ("backward", "params", "message"),
     [
-        (lambda *a: [1, 2], None, "backward must return 6 gradients, of x, h0, c0, Wx, Wh, b, got 2"),
+        (
+            lambda *a: [1, 2],
+            None,
+            "backward must return 6 gradients, of x, h0, c0, Wx, Wh, b, got 2",
+        ),
         (lambda *a: None, None, "backward must return 6 gradients, .* got NoneType"),
-        (lambda *a: {"dx": 1}, None, "gradients must have the names dx, dh0, dc0, dWx, dWh, db; missing: dh0"),
+        (
+            lambda *a: {"dx": 1},
+            None,
+            "gradients must have the names dx, dh0, dc0, dWx, dWh, db; missing: dh0",
+        ),
         (lstm_backward, {}, "params must hold at least one array"),
     ],
 )

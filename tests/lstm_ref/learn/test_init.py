@@ -37,7 +37,8 @@ def test_orthogonal_keeps_lengths(n_in, n_out):
 def test_orthogonal_prefers_no_sign():
     rng = np.random.default_rng(0)
     corners = np.array([orthogonal(rng, (3, 3))[0, 0] for _ in range(2000)])
-    # One coordinate of an even draw from the sphere has mean 0 and variance 1/3; five standard errors of the mean.
+    # One coordinate of an even draw from the sphere has mean 0 and variance 1/3; five standard
+    # errors of the mean.
     assert abs(corners.mean()) < 5 * np.sqrt(1 / 3 / 2000)
     assert corners.var() == pytest.approx(1 / 3, rel=0.1)
 
@@ -51,7 +52,11 @@ def test_glorot_fills_its_interval_evenly():
 
 def test_lstm_draws_each_gate_as_a_map_of_its_own():
     params = init_lstm(np.random.default_rng(0), D=30, H=20, forget_bias=2.5)
-    assert {name: p.shape for name, p in params.items()} == {"Wx": (30, 80), "Wh": (20, 80), "b": (80,)}
+    assert {name: p.shape for name, p in params.items()} == {
+        "Wx": (30, 80),
+        "Wh": (20, 80),
+        "b": (80,),
+    }
     blocks = np.split(params["Wh"], 4, axis=1)
     for block in blocks:
         np.testing.assert_allclose(block @ block.T, np.eye(20), atol=1e-14)
@@ -65,7 +70,12 @@ def test_forget_bias_opens_the_forget_gate_and_no_other():
 
     params = init_lstm(np.random.default_rng(0), D=3, H=2, forget_bias=30.0)
     _, _, cache = lstm_step(np.zeros((1, 3)), np.zeros((1, 2)), np.zeros((1, 2)), **params)
-    assert (cache.f > 0.999).all() and (cache.i == 0.5).all() and (cache.o == 0.5).all() and (cache.g == 0).all()
+    assert (
+        (cache.f > 0.999).all()
+        and (cache.i == 0.5).all()
+        and (cache.o == 0.5).all()
+        and (cache.g == 0).all()
+    )
 
 
 def test_affine_starts_without_bias():
@@ -77,14 +87,16 @@ def test_affine_starts_without_bias():
 @pytest.mark.parametrize("init", [init_lstm, init_affine])
 def test_same_seed_gives_the_same_weights_in_both_precisions(init):
     first, again, small = (
-        init(np.random.default_rng(3), 4, 5, dtype=dtype) for dtype in (np.float64, np.float64, np.float32)
+        init(np.random.default_rng(3), 4, 5, dtype=dtype)
+        for dtype in (np.float64, np.float64, np.float32)
     )
     for name, p in first.items():
         np.testing.assert_array_equal(again[name], p)
         assert small[name].dtype == np.float32
         np.testing.assert_array_equal(small[name], p.astype(np.float32))
     assert not np.array_equal(
-        init(np.random.default_rng(4), 4, 5)["Wx" if "Wx" in first else "W"], list(first.values())[0]
+        init(np.random.default_rng(4), 4, 5)["Wx" if "Wx" in first else "W"],
+        list(first.values())[0],
     )
 
 
@@ -94,7 +106,10 @@ def test_same_seed_gives_the_same_weights_in_both_precisions(init):
         (
             lambda: init_lstm(0, 3, 2),
             ArgumentError,
-            "init_lstm: rng must be a numpy.random.Generator, got int; use np.random.default_rng(seed)",
+            (
+                "init_lstm: rng must be a numpy.random.Generator, got int; use "
+                "np.random.default_rng(seed)"
+            ),
         ),
         (
             lambda: init_lstm(np.random.default_rng(0), 0, 2),
@@ -129,7 +144,10 @@ def test_same_seed_gives_the_same_weights_in_both_precisions(init):
         (
             lambda: glorot_uniform(np.random.RandomState(0), (2, 3)),
             ArgumentError,
-            "glorot_uniform: rng must be a numpy.random.Generator, got RandomState; use np.random.default_rng(seed)",
+            (
+                "glorot_uniform: rng must be a numpy.random.Generator, got RandomState; use "
+                "np.random.default_rng(seed)"
+            ),
         ),
     ],
 )
@@ -148,7 +166,9 @@ def test_variants_start_as_the_standard_cell_does():
 @pytest.mark.parametrize("name", VARIANTS)
 def test_weights_of_every_variant_fit_it(name):
     R = 3 if VARIANTS[name].projection else None
-    params = init_variant(np.random.default_rng(0), 4, 5, name, R=R, forget_bias=2.0, dtype=np.float32)
+    params = init_variant(
+        np.random.default_rng(0), 4, 5, name, R=R, forget_bias=2.0, dtype=np.float32
+    )
     x, state = np.ones((2, 6, 4), np.float32), np.zeros((2, 5), np.float32)
     h, _, _ = variant_forward(x, state[:, :R], state, **params, variant=name)
     assert h.shape == (2, 6, R or 5) and h.dtype == np.float32
@@ -160,12 +180,17 @@ def test_weights_of_every_variant_fit_it(name):
 def test_size_of_a_projection_is_asked_for_where_there_is_one():
     rng = np.random.default_rng(0)
     with pytest.raises(
-        ArgumentError, match="^init_variant: R must be an integer, the size after the projection, got None"
+        ArgumentError,
+        match="^init_variant: R must be an integer, the size after the projection, got None",
     ):
         init_variant(rng, 4, 5, "projection")
-    with pytest.raises(ArgumentError, match="^init_variant: R must be None where nothing is projected, got 3"):
+    with pytest.raises(
+        ArgumentError, match="^init_variant: R must be None where nothing is projected, got 3"
+    ):
         init_variant(rng, 4, 5, "coupled", R=3)
-    with pytest.raises(ArgumentError, match="^init_variant: R must be an integer of at least 1, got 0"):
+    with pytest.raises(
+        ArgumentError, match="^init_variant: R must be an integer of at least 1, got 0"
+    ):
         init_variant(rng, 4, 5, "projection", R=0)
     with pytest.raises(ArgumentError, match="^init_variant: forget_bias must be finite, got inf"):
         init_variant(rng, 4, 5, forget_bias=np.inf)
@@ -177,7 +202,8 @@ def test_he_keeps_the_size_of_a_signal_through_many_relus():
     before = np.mean(x**2)
     for _ in range(20):
         x = np.maximum(x @ he_normal(rng, (400, 400)), 0)
-    # Half of each sum of squares is lost to the zeros; what is left of the 2 in the variance keeps it.
+    # Half of each sum of squares is lost to the zeros; what is left of the 2 in the variance keeps
+    # it.
     assert 0.3 < 0.5 * np.mean(x**2) / (0.5 * before) < 3
 
 
@@ -193,7 +219,8 @@ def test_chrono_spreads_the_memory_of_the_units_evenly():
 
 def test_chrono_bias_makes_a_cell_keep_its_state_longer():
     rng = np.random.default_rng(0)
-    params = init_lstm(rng, 3, 20) | {"Wh": np.zeros((20, 80))}  # so that only the bias opens and shuts the gates
+    # so that only the bias opens and shuts the gates
+    params = init_lstm(rng, 3, 20) | {"Wh": np.zeros((20, 80))}
     zeros, ones = np.zeros((1, 20)), np.ones((1, 20))
     kept = []
     for b in (params["b"], chrono_bias(rng, 20, 200)):
@@ -208,17 +235,27 @@ def test_weights_of_the_other_cells_fit_them(reset):
     x, h0 = np.ones((2, 6, 3), np.float32), np.zeros((2, 5), np.float32)
     gru = init_gru(rng, 3, 5, reset=reset, dtype=np.float32)
     rnn = init_rnn(rng, 3, 5, np.float32)
-    assert gru_forward(x, h0, **gru, reset=reset)[0].dtype == rnn_forward(x, h0, **rnn)[0].dtype == np.float32
+    assert (
+        gru_forward(x, h0, **gru, reset=reset)[0].dtype
+        == rnn_forward(x, h0, **rnn)[0].dtype
+        == np.float32
+    )
     for block in np.split(gru["Wh"], 3, axis=1):
         np.testing.assert_allclose(block @ block.T, np.eye(5), atol=1e-6)
     np.testing.assert_allclose(rnn["Wh"] @ rnn["Wh"].T, np.eye(5), atol=1e-6)
-    assert not any(params[name].any() for params in (gru, rnn) for name in params if name.startswith("b"))
+    assert not any(
+        params[name].any() for params in (gru, rnn) for name in params if name.startswith("b")
+    )
 
 
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
-        (lambda rng: he_normal(rng, (0, 3)), ArgumentError, "he_normal: n_in must be an integer of at least 1, got 0"),
+        (
+            lambda rng: he_normal(rng, (0, 3)),
+            ArgumentError,
+            "he_normal: n_in must be an integer of at least 1, got 0",
+        ),
         (
             lambda rng: chrono_bias(rng, 3, 1),
             ArgumentError,
@@ -229,8 +266,16 @@ def test_weights_of_the_other_cells_fit_them(reset):
             DTypeError,
             "chrono_bias: dtype must be float32 or float64, got int64",
         ),
-        (lambda rng: init_gru(rng, 3, 5, reset="both"), ArgumentError, "init_gru: reset must be .*, got 'both'"),
-        (lambda rng: init_rnn(rng, 3, 0), ArgumentError, "init_rnn: H must be an integer of at least 1, got 0"),
+        (
+            lambda rng: init_gru(rng, 3, 5, reset="both"),
+            ArgumentError,
+            "init_gru: reset must be .*, got 'both'",
+        ),
+        (
+            lambda rng: init_rnn(rng, 3, 0),
+            ArgumentError,
+            "init_rnn: H must be an integer of at least 1, got 0",
+        ),
     ],
 )
 def test_what_does_not_fit_the_others_is_named(call, error, message):

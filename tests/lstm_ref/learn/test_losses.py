@@ -18,7 +18,9 @@ shapes = st.lists(st.integers(1, 4), min_size=0, max_size=3).map(tuple)
 
 def draw_logits(shape, V, dtype=np.float64):
     rng = np.random.default_rng(0)
-    return 3 * rng.normal(size=(*shape, V)).astype(dtype), rng.integers(0, V, size=shape, dtype=np.int64)
+    return 3 * rng.normal(size=(*shape, V)).astype(dtype), rng.integers(
+        0, V, size=shape, dtype=np.int64
+    )
 
 
 @given(shape=shapes, V=st.integers(1, 6))
@@ -28,7 +30,9 @@ def test_cross_entropy_is_that_of_torch(shape, V):
     logits, targets = draw_logits(shape, V)
     targets = np.asarray(targets)  # for the shape (), NumPy draws a plain number
     leaf = torch.tensor(logits, requires_grad=True)
-    expected = torch.nn.functional.cross_entropy(leaf.reshape(-1, V), torch.from_numpy(targets).reshape(-1))
+    expected = torch.nn.functional.cross_entropy(
+        leaf.reshape(-1, V), torch.from_numpy(targets).reshape(-1)
+    )
     expected.backward()
     loss, dlogits = cross_entropy(logits, targets)
     assert isinstance(loss, float)
@@ -41,7 +45,9 @@ def test_gradient_of_cross_entropy_is_its_derivative(shape):
     logits, targets = draw_logits(shape, 4)
     targets = np.asarray(targets)
     _, dlogits = cross_entropy(logits, targets)
-    check_gradients(lambda p: cross_entropy(p["logits"], targets)[0], {"logits": logits}, {"logits": dlogits})
+    check_gradients(
+        lambda p: cross_entropy(p["logits"], targets)[0], {"logits": logits}, {"logits": dlogits}
+    )
 
 
 def test_cross_entropy_of_knowing_nothing_is_ln_V():
@@ -90,8 +96,18 @@ def test_float32_stays_float32_and_arguments_are_never_changed():
 @pytest.mark.parametrize(
     ("logits", "targets", "error", "message"),
     [
-        (np.zeros((2, 3, 4)), np.zeros((3, 2), int), ShapeError, r"targets \(\.\.\.\) = \(2, 3\), .*targets \(3, 2\)"),
-        (np.zeros((2, 4)), np.zeros((2, 4), int), ShapeError, r"got logits \(2, 4\) and targets \(2, 4\)"),
+        (
+            np.zeros((2, 3, 4)),
+            np.zeros((3, 2), int),
+            ShapeError,
+            r"targets \(\.\.\.\) = \(2, 3\), .*targets \(3, 2\)",
+        ),
+        (
+            np.zeros((2, 4)),
+            np.zeros((2, 4), int),
+            ShapeError,
+            r"got logits \(2, 4\) and targets \(2, 4\)",
+        ),
         (np.zeros((0, 4)), np.zeros(0, int), ShapeError, "every size at least 1"),
         (
             np.zeros((2, 4)),
@@ -100,15 +116,30 @@ def test_float32_stays_float32_and_arguments_are_never_changed():
             r"targets must be an array of integers, got float64; use np.asarray",
         ),
         (np.zeros((2, 4)), [0, 1], DTypeError, "targets must be an array of integers, got list"),
-        (np.zeros((2, 4), int), np.zeros(2, int), DTypeError, "logits must be float32 or float64, got int64"),
+        (
+            np.zeros((2, 4), int),
+            np.zeros(2, int),
+            DTypeError,
+            "logits must be float32 or float64, got int64",
+        ),
         (
             np.full((2, 4), np.nan),
             np.zeros(2, int),
             NotFiniteError,
             r"logits must be finite, got nan at index \(0, 0\)",
         ),
-        (np.zeros((2, 4)), np.array([0, 4]), ArgumentError, "targets must lie from 0 to V-1 = 3, got 0 to 4"),
-        (np.zeros((2, 4)), np.array([-1, 2]), ArgumentError, "targets must lie from 0 to V-1 = 3, got -1 to 2"),
+        (
+            np.zeros((2, 4)),
+            np.array([0, 4]),
+            ArgumentError,
+            "targets must lie from 0 to V-1 = 3, got 0 to 4",
+        ),
+        (
+            np.zeros((2, 4)),
+            np.array([-1, 2]),
+            ArgumentError,
+            "targets must lie from 0 to V-1 = 3, got -1 to 2",
+        ),
     ],
 )
 def test_cross_entropy_names_what_does_not_fit(logits, targets, error, message):
@@ -117,7 +148,9 @@ def test_cross_entropy_names_what_does_not_fit(logits, targets, error, message):
 
 
 def test_mean_squared_error_refuses_to_broadcast():
-    with pytest.raises(ShapeError, match=r"y and target must have one shape .*got \(3, 1\) and \(3,\)"):
+    with pytest.raises(
+        ShapeError, match=r"y and target must have one shape .*got \(3, 1\) and \(3,\)"
+    ):
         mean_squared_error(np.zeros((3, 1)), np.zeros(3))
     with pytest.raises(ShapeError, match="at least one number"):
         mean_squared_error(np.zeros(0), np.zeros(0))
@@ -133,7 +166,9 @@ def test_masked_mean_is_that_over_the_targets_that_count(shape, V, seed):
     mask.flat[0] = True
     targets = np.where(mask, targets, -100)
     leaf = torch.tensor(logits, requires_grad=True)
-    expected = torch.nn.functional.cross_entropy(leaf.reshape(-1, V), torch.from_numpy(targets).reshape(-1))
+    expected = torch.nn.functional.cross_entropy(
+        leaf.reshape(-1, V), torch.from_numpy(targets).reshape(-1)
+    )
     expected.backward()
     loss, dlogits = cross_entropy(logits, targets, mask)
     assert loss == pytest.approx(expected.item(), rel=1e-12, abs=1e-15)
@@ -152,7 +187,10 @@ def test_more_padding_changes_no_loss():
     np.testing.assert_array_equal(dlonger[:, :3], dlogits)
     y, target = logits, logits[::-1].copy()
     once, _ = mean_squared_error(y, target, mask)
-    assert once == mean_squared_error(*(np.concatenate([a, a], axis=1) for a in (y, target)), padded)[0]
+    assert (
+        once
+        == mean_squared_error(*(np.concatenate([a, a], axis=1) for a in (y, target)), padded)[0]
+    )
 
 
 @pytest.mark.parametrize("axes", [1, 2, 3])
@@ -169,17 +207,22 @@ def test_masked_squared_error_is_that_of_the_numbers_that_count(axes):
 def test_masks_that_do_not_fit_are_named():
     logits, targets = draw_logits((2, 3), 5)
     with pytest.raises(
-        ShapeError, match=r"^cross_entropy: mask must be \(\.\.\.\) = \(2, 3\), got \(3, 2\); did you pass"
+        ShapeError,
+        match=r"^cross_entropy: mask must be \(\.\.\.\) = \(2, 3\), got \(3, 2\); did you pass",
     ):
         cross_entropy(logits, targets, np.ones((3, 2), bool))
     with pytest.raises(
-        DTypeError, match="^cross_entropy: mask must be an array of bool, True at valid steps, got int64"
+        DTypeError,
+        match="^cross_entropy: mask must be an array of bool, True at valid steps, got int64",
     ):
         cross_entropy(logits, targets, np.ones((2, 3), np.int64))
-    with pytest.raises(ArgumentError, match="^cross_entropy: mask must be True at least once, got none"):
+    with pytest.raises(
+        ArgumentError, match="^cross_entropy: mask must be True at least once, got none"
+    ):
         cross_entropy(logits, targets, np.zeros((2, 3), bool))
     with pytest.raises(
-        ShapeError, match=r"^mean_squared_error: mask must be \(first axes of y\) = \(2, 3\), got \(3, 2\)"
+        ShapeError,
+        match=r"^mean_squared_error: mask must be \(first axes of y\) = \(2, 3\), got \(3, 2\)",
     ):
         mean_squared_error(logits, logits, np.ones((3, 2), bool))
     with pytest.raises(ArgumentError, match="^mean_squared_error: mask must be True at least once"):

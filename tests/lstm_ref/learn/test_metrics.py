@@ -55,13 +55,16 @@ def test_padding_does_not_count_whatever_stands_in_it(lengths, junk):
     assert perplexity(nll, mask) == pytest.approx(np.exp(mean), rel=1e-12)
     assert bits_per_character(nll, mask) == pytest.approx(mean / np.log(2), rel=1e-12)
     right = sum(predicted[k] == targets[k] for k in tokens)
-    assert masked_accuracy(predicted, targets, mask) == pytest.approx(right / len(tokens), rel=1e-12)
+    assert masked_accuracy(predicted, targets, mask) == pytest.approx(
+        right / len(tokens), rel=1e-12
+    )
 
 
 def test_perplexity_is_by_token_and_not_the_mean_of_sentences():
     nll = np.log(np.array([[2.0, 2.0, 2.0], [16.0, 1.0, 1.0]]))
     mask = np.array([[True, True, True], [True, False, False]])
-    assert perplexity(nll, mask) == pytest.approx(2 ** ((3 + 4) / 4))  # the mean of 2 and 16 would be 9
+    # the mean of 2 and 16 would be 9
+    assert perplexity(nll, mask) == pytest.approx(2 ** ((3 + 4) / 4))
 
 
 def test_hopeless_model_has_infinite_perplexity_and_float32_keeps_its_digits():
@@ -112,11 +115,19 @@ def test_edits_that_were_made_are_an_upper_bound(text, data):
     assert edit_distance(text, changed) <= edits
 
 
-@given(st.lists(st.tuples(TEXTS, TEXTS), min_size=1, max_size=5).filter(lambda pairs: any(r for r, _ in pairs)))
+@given(
+    st.lists(st.tuples(TEXTS, TEXTS), min_size=1, max_size=5).filter(
+        lambda pairs: any(r for r, _ in pairs)
+    )
+)
 def test_error_rate_is_total_edits_over_total_length_of_the_references(pairs):
     references, hypotheses = zip(*pairs, strict=True)
     expected = sum(slow_distance(r, h) for r, h in pairs) / sum(len(r) for r in references)
-    assert error_rate(references, hypotheses) == expected == character_error_rate(references, hypotheses)
+    assert (
+        error_rate(references, hypotheses)
+        == expected
+        == character_error_rate(references, hypotheses)
+    )
     spaced = [[" ".join(text) for text in side] for side in (references, hypotheses)]
     assert word_error_rate(*spaced) == expected
 
@@ -132,7 +143,9 @@ def test_error_rate_of_one_who_talks_too_much_is_above_1_and_of_silence_exactly_
 # --- forecasts
 
 WINDOWS = hnp.arrays(
-    np.float64, st.tuples(st.integers(1, 3), st.integers(1, 6), st.integers(1, 2)), elements=st.integers(-9, 9)
+    np.float64,
+    st.tuples(st.integers(1, 3), st.integers(1, 6), st.integers(1, 2)),
+    elements=st.integers(-9, 9),
 )
 
 
@@ -175,8 +188,12 @@ def test_skill_in_closed_form():
         assert skill(y, y, y + noise, measure) == 1
         assert skill(y, y + noise, y + noise, measure) == 0
         assert skill(y, y + 2 * noise, y - noise, measure) == pytest.approx(-1)
-    assert skill(np.zeros(2), np.array([3.0, 4.0]), np.array([5.0, 5.0])) == pytest.approx(1 - np.sqrt(12.5) / 5)
-    assert skill(np.zeros(2), np.array([3.0, 4.0]), np.array([5.0, 5.0]), "mae") == pytest.approx(0.3)
+    assert skill(np.zeros(2), np.array([3.0, 4.0]), np.array([5.0, 5.0])) == pytest.approx(
+        1 - np.sqrt(12.5) / 5
+    )
+    assert skill(np.zeros(2), np.array([3.0, 4.0]), np.array([5.0, 5.0]), "mae") == pytest.approx(
+        0.3
+    )
 
 
 @given(hnp.arrays(np.float64, (5, 3, 2), elements=st.integers(-9, 9)))
@@ -187,7 +204,9 @@ def test_errors_by_horizon_agree_with_scikit_learn(y):
     for h in range(3):
         ours = [error_by_horizon(y, forecast, measure)[h] for measure in ("rmse", "mae")]
         flat = y[:, h].ravel(), forecast[:, h].ravel()
-        np.testing.assert_allclose(ours, [f(*flat) for f in (root_mean_squared_error, mean_absolute_error)], rtol=1e-12)
+        np.testing.assert_allclose(
+            ours, [f(*flat) for f in (root_mean_squared_error, mean_absolute_error)], rtol=1e-12
+        )
 
 
 def test_baselines_on_real_series_are_as_hard_as_they_are_said_to_be():
@@ -210,7 +229,9 @@ def test_mean_by_length_counts_every_sequence_once(pairs):
     for k, (low, high) in enumerate([(1, 2), (2, 5), (5, 21)]):
         mine = [error for length, error in pairs if low <= length < high]
         assert count[k] == len(mine)
-        np.testing.assert_allclose(mean[k], np.mean(mine) if mine else np.nan, rtol=1e-12, atol=1e-12)
+        np.testing.assert_allclose(
+            mean[k], np.mean(mine) if mine else np.nan, rtol=1e-12, atol=1e-12
+        )
     assert np.nansum(mean * count) == pytest.approx(errors.sum())
 
 
@@ -222,7 +243,11 @@ ONE, TOKENS, CUBE = np.ones(3), np.array([1, 2, 3]), np.ones((2, 3, 1))
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
-        (lambda: perplexity(-ONE), ArgumentError, "nll must be 0 or more at every valid step, got -1.0; it is -ln p"),
+        (
+            lambda: perplexity(-ONE),
+            ArgumentError,
+            "nll must be 0 or more at every valid step, got -1.0; it is -ln p",
+        ),
         (lambda: perplexity(ONE * np.nan), NotFiniteError, "nll must be finite"),
         (lambda: perplexity(TOKENS), DTypeError, "nll must be float32 or float64, got int64"),
         (
@@ -230,27 +255,59 @@ ONE, TOKENS, CUBE = np.ones(3), np.array([1, 2, 3]), np.ones((2, 3, 1))
             ArgumentError,
             "there is no valid step to take a mean over",
         ),
-        (lambda: bits_per_character(ONE, np.ones(3)), DTypeError, "mask must be a boolean array, .* got float64"),
+        (
+            lambda: bits_per_character(ONE, np.ones(3)),
+            DTypeError,
+            "mask must be a boolean array, .* got float64",
+        ),
         (lambda: bits_per_character(ONE, [True]), DTypeError, "got list"),
-        (lambda: perplexity(ONE, np.ones((3, 1), bool)), ShapeError, r"mask must have the shape \(3,\), got \(3, 1\)"),
+        (
+            lambda: perplexity(ONE, np.ones((3, 1), bool)),
+            ShapeError,
+            r"mask must have the shape \(3,\), got \(3, 1\)",
+        ),
         (lambda: perplexity(np.zeros(0)), ArgumentError, "there is no valid step"),
         (
             lambda: masked_accuracy(ONE, TOKENS),
             DTypeError,
             r"predicted must be .* got float64; .* take argmax\(axis=-1\)",
         ),
-        (lambda: masked_accuracy(TOKENS, [1, 2, 3]), DTypeError, "targets must be an array of integers, got list"),
+        (
+            lambda: masked_accuracy(TOKENS, [1, 2, 3]),
+            DTypeError,
+            "targets must be an array of integers, got list",
+        ),
         (
             lambda: masked_accuracy(TOKENS, TOKENS[:, np.newaxis]),
             ShapeError,
             r"shape of predicted, \(3,\), got \(3, 1\)",
         ),
-        (lambda: error_rate(["a"], []), ArgumentError, "as many hypotheses as references, got 0 and 1"),
+        (
+            lambda: error_rate(["a"], []),
+            ArgumentError,
+            "as many hypotheses as references, got 0 and 1",
+        ),
         (lambda: error_rate([], []), ArgumentError, "the references hold no item"),
-        (lambda: word_error_rate([" "], ["a"]), ArgumentError, "word_error_rate: the references hold no item"),
-        (lambda: word_error_rate("abc", "abd"), ArgumentError, "give lists of sentences, .* got a single string"),
-        (lambda: character_error_rate("abc", "abd"), ArgumentError, "character_error_rate: give lists of sentences"),
-        (lambda: persistence(ONE, 1), ShapeError, r"x must be \(M, T, D\) with every size at least 1, got \(3,\)"),
+        (
+            lambda: word_error_rate([" "], ["a"]),
+            ArgumentError,
+            "word_error_rate: the references hold no item",
+        ),
+        (
+            lambda: word_error_rate("abc", "abd"),
+            ArgumentError,
+            "give lists of sentences, .* got a single string",
+        ),
+        (
+            lambda: character_error_rate("abc", "abd"),
+            ArgumentError,
+            "character_error_rate: give lists of sentences",
+        ),
+        (
+            lambda: persistence(ONE, 1),
+            ShapeError,
+            r"x must be \(M, T, D\) with every size at least 1, got \(3,\)",
+        ),
         (lambda: persistence(CUBE, 0), ArgumentError, "horizon must be 1 or more"),
         (
             lambda: seasonal_naive(CUBE, 1, 4),
@@ -258,16 +315,44 @@ ONE, TOKENS, CUBE = np.ones(3), np.array([1, 2, 3]), np.ones((2, 3, 1))
             "period in 1 ... T = 3, got horizon=1, period=4; windows must",
         ),
         (lambda: skill(ONE, ONE, ONE), ArgumentError, "the baseline has no error"),
-        (lambda: skill(ONE, ONE, CUBE), ShapeError, r"baseline must have the shape of y, \(3,\), got \(2, 3, 1\)"),
+        (
+            lambda: skill(ONE, ONE, CUBE),
+            ShapeError,
+            r"baseline must have the shape of y, \(3,\), got \(2, 3, 1\)",
+        ),
         (lambda: skill(ONE, CUBE, ONE), ShapeError, "forecast must have the shape of y"),
-        (lambda: skill(ONE, ONE, 2 * ONE, "mse"), ArgumentError, 'measure must be "rmse" or "mae", got \'mse\''),
-        (lambda: error_by_horizon(ONE, ONE), ShapeError, r"y must be \(M, horizon, D\), got \(3,\)"),
+        (
+            lambda: skill(ONE, ONE, 2 * ONE, "mse"),
+            ArgumentError,
+            'measure must be "rmse" or "mae", got \'mse\'',
+        ),
+        (
+            lambda: error_by_horizon(ONE, ONE),
+            ShapeError,
+            r"y must be \(M, horizon, D\), got \(3,\)",
+        ),
         (lambda: error_by_horizon(CUBE, CUBE[:1]), ShapeError, "forecast must have the shape of y"),
         (lambda: error_by_length(CUBE, TOKENS, [1, 9]), ShapeError, r"errors must be \(n,\)"),
-        (lambda: error_by_length(ONE, TOKENS[:2], [1, 9]), ShapeError, "lengths must have the shape of errors"),
-        (lambda: error_by_length(ONE, TOKENS, [1, 1]), ArgumentError, r"two or more increasing integers, got \[1, 1\]"),
-        (lambda: error_by_length(ONE, TOKENS, [1, 3]), ArgumentError, "lengths must lie from 1 to 2, got 1 to 3"),
-        (lambda: error_by_length(ONE, TOKENS, [2, 4]), ArgumentError, "lengths must lie from 2 to 3, got 1 to 3"),
+        (
+            lambda: error_by_length(ONE, TOKENS[:2], [1, 9]),
+            ShapeError,
+            "lengths must have the shape of errors",
+        ),
+        (
+            lambda: error_by_length(ONE, TOKENS, [1, 1]),
+            ArgumentError,
+            r"two or more increasing integers, got \[1, 1\]",
+        ),
+        (
+            lambda: error_by_length(ONE, TOKENS, [1, 3]),
+            ArgumentError,
+            "lengths must lie from 1 to 2, got 1 to 3",
+        ),
+        (
+            lambda: error_by_length(ONE, TOKENS, [2, 4]),
+            ArgumentError,
+            "lengths must lie from 2 to 3, got 1 to 3",
+        ),
     ],
 )
 def test_metrics_refuse_what_they_cannot_measure(call, error, message):

@@ -11,7 +11,8 @@ CAT = "the cat sat on the mat".split()
 
 
 def test_bleu_of_one_wrong_word_by_hand():
-    # Of "the cat sat on a mat": 5 of 6 words, 3 of 5 pairs, 2 of 4 triples, 1 of 3 runs of four are in the reference.
+    # Of "the cat sat on a mat": 5 of 6 words, 3 of 5 pairs, 2 of 4 triples, 1 of 3 runs of four are
+    # in the reference.
     expected = (5 / 6 * 3 / 5 * 2 / 4 * 1 / 3) ** (1 / 4)
     assert bleu([CAT], ["the cat sat on a mat".split()]) == pytest.approx(expected)
 
@@ -32,7 +33,9 @@ def test_counts_are_added_up_before_they_are_divided():
 def test_what_is_short_is_punished_and_what_is_long_is_not_punished_twice():
     assert bleu([CAT], [CAT[:5]]) == pytest.approx(math.exp(1 - 6 / 5))
     assert brevity_penalty(6, 5) == pytest.approx(math.exp(-0.2)) and brevity_penalty(5, 6) == 1.0
-    assert bleu([CAT], [[*CAT, "today"]]) == pytest.approx((6 / 7 * 5 / 6 * 4 / 5 * 3 / 4) ** (1 / 4))
+    assert bleu([CAT], [[*CAT, "today"]]) == pytest.approx(
+        (6 / 7 * 5 / 6 * 4 / 5 * 3 / 4) ** (1 / 4)
+    )
 
 
 def test_a_short_right_answer_has_bleu_0_unless_it_is_smoothed():
@@ -65,11 +68,17 @@ def test_texts_that_share_nothing_or_are_empty_have_0():
 
 
 def test_strings_and_lists_that_do_not_match_are_refused():
-    with pytest.raises(ArgumentError, match="a text must be a list of words, got the string 'the cat'"):
+    with pytest.raises(
+        ArgumentError, match="a text must be a list of words, got the string 'the cat'"
+    ):
         bleu([CAT], ["the cat"])
     with pytest.raises(ArgumentError, match="must be as many, and at least one, got 2 and 1"):
         bleu([CAT, CAT], [CAT])
-    for call in (lambda: bleu([], []), lambda: bleu([CAT], [CAT], longest=0), lambda: rouge_n(CAT, CAT, n=0)):
+    for call in (
+        lambda: bleu([], []),
+        lambda: bleu([CAT], [CAT], longest=0),
+        lambda: rouge_n(CAT, CAT, n=0),
+    ):
         with pytest.raises(ArgumentError):
             call()
     with pytest.raises(ArgumentError, match="rouge_l: a text must be a list"):

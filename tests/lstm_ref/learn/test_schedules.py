@@ -4,7 +4,15 @@ import numpy as np
 import pytest
 import torch
 
-from lstm_ref import ArgumentError, NotFiniteError, PlateauState, cosine, plateau, step_decay, warm_up
+from lstm_ref import (
+    ArgumentError,
+    NotFiniteError,
+    PlateauState,
+    cosine,
+    plateau,
+    step_decay,
+    warm_up,
+)
 
 pytestmark = pytest.mark.kernels
 
@@ -26,12 +34,24 @@ def torch_rates(make, losses=None):
 @pytest.mark.parametrize(
     ("ours", "theirs"),
     [
-        (lambda t: step_decay(t, 0.3, 4, 0.5), lambda o: torch.optim.lr_scheduler.StepLR(o, 4, 0.5)),
+        (
+            lambda t: step_decay(t, 0.3, 4, 0.5),
+            lambda o: torch.optim.lr_scheduler.StepLR(o, 4, 0.5),
+        ),
         (lambda t: step_decay(t, 0.3, 1), lambda o: torch.optim.lr_scheduler.ExponentialLR(o, 0.1)),
-        (lambda t: cosine(t, 0.3, STEPS), lambda o: torch.optim.lr_scheduler.CosineAnnealingLR(o, STEPS)),
-        (lambda t: cosine(t, 0.3, STEPS, 0.1), lambda o: torch.optim.lr_scheduler.CosineAnnealingLR(o, STEPS, 0.1)),
+        (
+            lambda t: cosine(t, 0.3, STEPS),
+            lambda o: torch.optim.lr_scheduler.CosineAnnealingLR(o, STEPS),
+        ),
+        (
+            lambda t: cosine(t, 0.3, STEPS, 0.1),
+            lambda o: torch.optim.lr_scheduler.CosineAnnealingLR(o, STEPS, 0.1),
+        ),
         # From 1/10 on by nine equal steps to all of it.
-        (lambda t: warm_up(t, 0.3, 10), lambda o: torch.optim.lr_scheduler.LinearLR(o, 0.1, 1.0, 9)),
+        (
+            lambda t: warm_up(t, 0.3, 10),
+            lambda o: torch.optim.lr_scheduler.LinearLR(o, 0.1, 1.0, 9),
+        ),
     ],
     ids=["step", "every step", "cosine", "cosine to a tenth", "warm-up"],
 )
@@ -46,7 +66,9 @@ def test_plateau_is_that_of_torch(options):
     rng = np.random.default_rng(0)
     losses = (1 / (1 + np.arange(STEPS)) + 0.1 * rng.random(STEPS)).tolist()
     theirs = {{"lowest": "min_lr"}.get(name, name): number for name, number in options.items()}
-    expected = torch_rates(lambda o: torch.optim.lr_scheduler.ReduceLROnPlateau(o, factor=0.5, **theirs), losses)
+    expected = torch_rates(
+        lambda o: torch.optim.lr_scheduler.ReduceLROnPlateau(o, factor=0.5, **theirs), losses
+    )
     state, rates = PlateauState(0.3), []
     for loss in losses:
         rates.append(state.lr)
@@ -70,14 +92,46 @@ def test_warm_up_ends_where_the_other_schedule_goes_on():
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
-        (lambda: step_decay(-1, 0.1, 2), ArgumentError, "step_decay: t must be an integer of at least 0, got -1"),
-        (lambda: step_decay(1, 0.1, 0), ArgumentError, "step_decay: every must be an integer of at least 1, got 0"),
-        (lambda: step_decay(1, 0, 2), ArgumentError, "step_decay: lr must be a number above 0, got 0"),
-        (lambda: cosine(1.5, 0.1, 2), ArgumentError, "cosine: t must be an integer of at least 0, got 1.5"),
-        (lambda: cosine(1, 0.1, 2, -1), ArgumentError, "cosine: lowest must be a number of at least 0, got -1"),
-        (lambda: warm_up(1, -0.1, 2), ArgumentError, "warm_up: lr must be a number of at least 0, got -0.1"),
-        (lambda: warm_up(True, 0.1, 2), ArgumentError, "warm_up: t must be an integer of at least 0, got True"),
-        (lambda: plateau(PlateauState(0.0), 1.0), ArgumentError, "plateau: state.lr must be a number above 0, got 0.0"),
+        (
+            lambda: step_decay(-1, 0.1, 2),
+            ArgumentError,
+            "step_decay: t must be an integer of at least 0, got -1",
+        ),
+        (
+            lambda: step_decay(1, 0.1, 0),
+            ArgumentError,
+            "step_decay: every must be an integer of at least 1, got 0",
+        ),
+        (
+            lambda: step_decay(1, 0, 2),
+            ArgumentError,
+            "step_decay: lr must be a number above 0, got 0",
+        ),
+        (
+            lambda: cosine(1.5, 0.1, 2),
+            ArgumentError,
+            "cosine: t must be an integer of at least 0, got 1.5",
+        ),
+        (
+            lambda: cosine(1, 0.1, 2, -1),
+            ArgumentError,
+            "cosine: lowest must be a number of at least 0, got -1",
+        ),
+        (
+            lambda: warm_up(1, -0.1, 2),
+            ArgumentError,
+            "warm_up: lr must be a number of at least 0, got -0.1",
+        ),
+        (
+            lambda: warm_up(True, 0.1, 2),
+            ArgumentError,
+            "warm_up: t must be an integer of at least 0, got True",
+        ),
+        (
+            lambda: plateau(PlateauState(0.0), 1.0),
+            ArgumentError,
+            "plateau: state.lr must be a number above 0, got 0.0",
+        ),
         (
             lambda: plateau(PlateauState(1.0), 1.0, factor=1),
             ArgumentError,
@@ -88,7 +142,11 @@ def test_warm_up_ends_where_the_other_schedule_goes_on():
             ArgumentError,
             "plateau: threshold must be a number of",
         ),
-        (lambda: plateau(PlateauState(1.0), math.nan), NotFiniteError, "plateau: loss must be finite, got nan"),
+        (
+            lambda: plateau(PlateauState(1.0), math.nan),
+            NotFiniteError,
+            "plateau: loss must be finite, got nan",
+        ),
     ],
 )
 def test_what_does_not_fit_is_named(call, error, message):

@@ -51,7 +51,9 @@ def test_a_known_mistake_is_told_by_degrees_and_its_name_comes_last(capsys):
     )
     assert "Hint 1 of 2: Look at the line that makes c.\n" in texts[1]
     assert "Hint 2 of 2: Which gate says how much of c_prev stays? Do you use it?\n" in texts[2]
-    assert "The mistake: The forget gate is missing: the old cell state is kept whole.\n" in texts[3]
+    assert (
+        "The mistake: The forget gate is missing: the old cell state is kept whole.\n" in texts[3]
+    )
     assert texts[4] == texts[3]
     assert not any(bug.title in text for text in texts[:3])
 
@@ -59,7 +61,9 @@ def test_a_known_mistake_is_told_by_degrees_and_its_name_comes_last(capsys):
 def test_hints_start_anew_when_the_mistake_changes_and_when_it_passes(capsys):
     gate, bias = zoo.find("no_forget_gate").lstm_step, zoo.find("no_bias").lstm_step
     said = [say(capsys, lstm_step=f) for f in (gate, gate, bias, gate, gate, plain.lstm_step, gate)]
-    numbers = [next((line[5] for line in text.split("\n") if line.startswith("Hint")), "") for text in said]
+    numbers = [
+        next((line[5] for line in text.split("\n") if line.startswith("Hint")), "") for text in said
+    ]
     assert numbers == ["", "1", "", "", "1", "", ""]
 
 
@@ -71,7 +75,11 @@ def test_hints_of_one_unknown_mistake_are_not_charged_to_the_next(capsys):
 
         return lstm_step
 
-    assert [say(capsys, lstm_step=wrong(name)).count("Hint 1 of") for name in ("h", "h", "c")] == [1, 0, 1]
+    assert [say(capsys, lstm_step=wrong(name)).count("Hint 1 of") for name in ("h", "h", "c")] == [
+        1,
+        0,
+        1,
+    ]
 
 
 def test_all_parts_are_asked_at_once_with_the_points_so_far(capsys):
@@ -93,12 +101,21 @@ def test_all_parts_are_asked_at_once_with_the_points_so_far(capsys):
 
 def test_one_gate_order_through_all_parts_is_charged_once(capsys):
     names = {name: getattr(zoo.find("order_ifog"), name) for name in ("lstm_step", "lstm_forward")}
-    names |= {name: getattr(zoo.find("back_order_ifog"), name) for name in ("lstm_step_backward", "lstm_backward")}
+    names |= {
+        name: getattr(zoo.find("back_order_ifog"), name)
+        for name in ("lstm_step_backward", "lstm_backward")
+    }
 
     def end_to_end(x, h0, c0, Wx, Wh, b, dh, dcT):
         return names["lstm_backward"](dh, names["lstm_forward"](x, h0, c0, Wx, Wh, b)[2], dcT)
 
-    text = say(capsys, "check(seed=4)", end_to_end=end_to_end, gradient_check=check_gradients_plainly, **names)
+    text = say(
+        capsys,
+        "check(seed=4)",
+        end_to_end=end_to_end,
+        gradient_check=check_gradients_plainly,
+        **names,
+    )
     assert text.startswith("18 of 20 points")
 
 
@@ -112,7 +129,9 @@ def test_the_failing_input_is_given_with_what_came_and_what_was_expected(capsys)
     h, c, _ = plain.lstm_step(*found.arguments)
     np.testing.assert_array_equal(found.expected["h"], h)
     np.testing.assert_array_equal(found.got["c"], c)
-    assert set(found.got) == set(found.expected) == {"h", "c"} and not np.allclose(found.got["h"], h)
+    assert set(found.got) == set(found.expected) == {"h", "c"} and not np.allclose(
+        found.got["h"], h
+    )
     n, k = np.unravel_index(np.argmax(abs(found.got["h"] - h)), h.shape)
     assert f"h[{n}, {k}]: {found.got['h'][n, k]:.6g} came, {h[n, k]:.6g} was expected." in text
     assert text.startswith("lstm_step: fails. h is wrong. c is right.\n") and "tanh" not in text
@@ -131,11 +150,20 @@ def test_the_failing_input_is_that_of_the_edge_where_only_that_fails(capsys):
     assert len(found.arguments[0]) == 1 and found.got == {}
     names["lstm_step"] = plain.lstm_step
     exec(CASE, names)
-    assert names["found"] is None and capsys.readouterr().out == "lstm_step: passed with these inputs\n"
-    for name, says in (("gradient_check", "is not written yet"), ("nothing", "There is no check named 'nothing'")):
+    assert (
+        names["found"] is None
+        and capsys.readouterr().out == "lstm_step: passed with these inputs\n"
+    )
+    for name, says in (
+        ("gradient_check", "is not written yet"),
+        ("nothing", "There is no check named 'nothing'"),
+    ):
         exec(f'found = case("{name}", seed=1)', names)
         assert names["found"] is None and says in capsys.readouterr().out
-    exec('found = case("gradient_check", seed=1)', names | {"gradient_check": check_gradients_plainly})
+    exec(
+        'found = case("gradient_check", seed=1)',
+        names | {"gradient_check": check_gradients_plainly},
+    )
     assert "compares no numbers" in capsys.readouterr().out
 
 
@@ -155,12 +183,18 @@ ALLOWED = {
 }
 
 
-@pytest.mark.parametrize("source", [*RULED_OUT.values(), *ALLOWED.values()], ids=[*RULED_OUT, *ALLOWED])
+@pytest.mark.parametrize(
+    "source", [*RULED_OUT.values(), *ALLOWED.values()], ids=[*RULED_OUT, *ALLOWED]
+)
 def test_practice_looks_for_what_a_task_rules_out(capsys, monkeypatch, source):
-    forbidding = tuple(replace(check, forbids=("np.convolve", "scipy")) for check in practice.CHECKS)
+    forbidding = tuple(
+        replace(check, forbids=("np.convolve", "scipy")) for check in practice.CHECKS
+    )
     monkeypatch.setattr(practice, "CHECKS", forbidding)
     text = say(capsys, **student(source))
-    assert ("which this task rules out: write it yourself" in text) == (source in RULED_OUT.values()), text
+    assert ("which this task rules out: write it yourself" in text) == (
+        source in RULED_OUT.values()
+    ), text
 
 
 def test_hints_of_one_function_do_not_use_up_those_of_another(capsys):
@@ -174,14 +208,16 @@ def test_hints_of_one_function_do_not_use_up_those_of_another(capsys):
 def test_another_gate_order_is_a_convention(capsys):
     text = say(capsys, lstm_step=zoo.find("order_iofg").lstm_step)
     assert text.startswith(
-        "lstm_step: right, in another convention\nThis is an LSTM with its gates in the order i o f g;"
+        "lstm_step: right, in another convention\nThis is an LSTM with its gates in the order "
+        "i o f g;"
     )
     assert "this costs a part of the points, once" in text
 
 
 def test_an_unknown_name_lists_those_that_there_are(capsys):
     assert say(capsys, 'check("lstm_stop")') == (
-        "There is no check named 'lstm_stop'. There are: lstm_step, lstm_forward, lstm_step_backward, lstm_backward, "
+        "There is no check named 'lstm_stop'. There are: lstm_step, lstm_forward, "
+        "lstm_step_backward, lstm_backward, "
         "end_to_end, gradient_check.\n"
     )
 
@@ -189,7 +225,8 @@ def test_an_unknown_name_lists_those_that_there_are(capsys):
 def test_a_function_that_is_not_there_is_said_to_be(capsys):
     text = say(capsys)
     assert text == (
-        "lstm_step: not written yet\nThere is no lstm_step here yet. Run the cell that defines it, then this one.\n"
+        "lstm_step: not written yet\nThere is no lstm_step here yet. Run the cell that defines "
+        "it, then this one.\n"
     )
     assert "lstm_step is not a function but int." in say(capsys, lstm_step=3)
 
@@ -199,7 +236,9 @@ def test_an_unwritten_function_is_unfinished(capsys):
         raise NotImplementedError()
 
     text = say(capsys, lstm_step=lstm_step)
-    assert text.startswith("lstm_step: not written yet\nThe function still raises NotImplementedError")
+    assert text.startswith(
+        "lstm_step: not written yet\nThe function still raises NotImplementedError"
+    )
     assert "random" not in text and "Hint" not in text
 
 
@@ -241,7 +280,9 @@ def test_errors_of_the_environment_are_told_from_those_of_the_work(capsys, body,
     names = student(f"def lstm_step(x, h_prev, c_prev, Wx, Wh, b):\n    {body}\n")
     text = say(capsys, lstm_step=names["lstm_step"])
     assert text.startswith(f"lstm_step: {head}\n")
-    assert ("nothing about your mathematics" in text) == (head == "stopped by something outside the mathematics")
+    assert ("nothing about your mathematics" in text) == (
+        head == "stopped by something outside the mathematics"
+    )
 
 
 class Trap:
@@ -304,15 +345,20 @@ def test_prints_are_shown_and_a_warning_is_told_once_and_costs_nothing(capsys):
 
     text = say(capsys, lstm_step=lstm_step)
     assert text.startswith("hello\n")
-    assert text.endswith("looked at here, but where it is used.\nYour code gives a warning: UserWarning: odd\n")
+    assert text.endswith(
+        "looked at here, but where it is used.\nYour code gives a warning: UserWarning: odd\n"
+    )
 
 
 def test_what_a_check_needs_is_asked_first(capsys):
     source = zoo.source_of("lstm_step") + "\n\n" + zoo.source_of("lstm_forward")
-    names = student(source, lstm_backward=zoo.find("no_carry").lstm_backward, end_to_end=lambda *a: None)
+    names = student(
+        source, lstm_backward=zoo.find("no_carry").lstm_backward, end_to_end=lambda *a: None
+    )
     exec('check("end_to_end")', names)
     assert capsys.readouterr().out == (
-        'end_to_end: not asked yet\nThis needs lstm_backward. First make check("lstm_backward") pass.\n'
+        "end_to_end: not asked yet\nThis needs lstm_backward. First make "
+        'check("lstm_backward") pass.\n'
     )
 
 
@@ -337,7 +383,11 @@ def test_a_student_who_turns_numpys_warnings_into_errors_is_graded_alike(capsys,
     with np.errstate(all="raise"):
         exec(f'check("{check.name}")', names)
         assert capsys.readouterr().out.startswith(f"{check.name}: passed\n")
-        names["lstm_step"] = lambda x, h, c, *weights: (np.full_like(h, 1e308), np.full_like(c, -1e308), None)
+        names["lstm_step"] = lambda x, h, c, *weights: (
+            np.full_like(h, 1e308),
+            np.full_like(c, -1e308),
+            None,
+        )
         exec('check("lstm_step", seed=1)', names)
         assert "h and c are wrong. The mistake is not one of those" in capsys.readouterr().out
 
@@ -360,13 +410,19 @@ def run_notebook(tmp_path, *sources):
 def test_in_a_notebook_it_shows_html_with_the_same_text_and_the_line_of_the_cell(tmp_path):
     _, right, wrong, broken = run_notebook(
         tmp_path,
-        "import numpy as np\nfrom lstm_ref.practice import check\nfrom lstm_ref.zoo.plain import *\n"
+        "import numpy as np\nfrom lstm_ref.practice import check\nfrom lstm_ref.zoo.plain import "
+        "*\n"
         "from lstm_ref.zoo.plain import sigmoid",
         'check("lstm_step")',
         zoo.find("no_tanh_in_h").source_of("lstm_step") + '\n\ncheck("lstm_step", seed=5)',
-        "def lstm_step(x, h_prev, c_prev, Wx, Wh, b):\n    # <b>\n    return x < Wx\n\n" + 'check("lstm_step", seed=5)',
+        "def lstm_step(x, h_prev, c_prev, Wx, Wh, b):\n    # <b>\n    return x < Wx\n\n"
+        + 'check("lstm_step", seed=5)',
     )
-    assert right[0].data["text/plain"].startswith("lstm_step: passed\nOne step forward gives the right h and c.\n")
+    assert (
+        right[0]
+        .data["text/plain"]
+        .startswith("lstm_step: passed\nOne step forward gives the right h and c.\n")
+    )
     assert "✓ lstm_step: passed</strong><div>One step forward" in right[0].data["text/html"]
     assert wrong[0].data["text/plain"].split("\n")[1] == "h is wrong. c is right."
     assert "✗ lstm_step: not right yet" in wrong[0].data["text/html"]

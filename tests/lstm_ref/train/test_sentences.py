@@ -31,7 +31,10 @@ def test_each_sentence_is_in_one_batch_of_a_pass_and_the_order_changes():
     rng = np.random.default_rng(1)
     one, other = (_about_one_length(found, 16, rng) for _ in range(2))
     for batches in (one, other):
-        assert sorted(np.concatenate(batches).tolist()) == list(range(333)) and max(map(len, batches)) == 16
+        assert (
+            sorted(np.concatenate(batches).tolist()) == list(range(333))
+            and max(map(len, batches)) == 16
+        )
     assert np.concatenate(one).tolist() != np.concatenate(other).tolist()
 
 

@@ -1,4 +1,6 @@
-"""The pointer: a distribution over words that are written or copied, and what it can do that a vocabulary cannot."""
+"""The pointer: a distribution over words that are written or copied, and what it can do that a
+vocabulary cannot.
+"""
 
 import numpy as np
 import pytest
@@ -10,7 +12,8 @@ from lstm_ref.train import Pointer, SummaryWords, fit_summaries, summarise
 
 KNOWN = [f"w{k}" for k in range(6)]
 WORDS = SummaryWords(
-    WordVocabulary([["name", "is", "old", "new", *KNOWN]], 1), WordVocabulary([["good", "bad", "w0"]], 1)
+    WordVocabulary([["name", "is", "old", "new", *KNOWN]], 1),
+    WordVocabulary([["good", "bad", "w0"]], 1),
 )
 
 
@@ -27,7 +30,10 @@ def test_unknown_words_have_numbers_of_their_own_and_come_back():
 
 def test_a_word_that_is_spelt_like_an_end_is_copied_as_a_word():
     text = WORDS.text(["</s>", "<pad>"])
-    assert text.copied.min() >= len(WORDS.target) and WORDS.words(text.copied.tolist(), text) == ["</s>", "<pad>"]
+    assert text.copied.min() >= len(WORDS.target) and WORDS.words(text.copied.tolist(), text) == [
+        "</s>",
+        "<pad>",
+    ]
 
 
 def test_probabilities_are_those_of_the_formula():
@@ -50,9 +56,9 @@ def test_probabilities_are_those_of_the_formula():
             for t in range(4):
                 expected[copied[n, t]] += (1 - g[n, s]) * weights[n, s, t]
             assert torch.allclose(log_p[n, s].exp(), expected.clamp(min=1e-9))
-    assert torch.allclose(log_p.exp().sum(dim=2), torch.ones(2, 2, dtype=torch.float64)) and torch.all(
-        weights[1, :, 2:] == 0
-    )
+    assert torch.allclose(
+        log_p.exp().sum(dim=2), torch.ones(2, 2, dtype=torch.float64)
+    ) and torch.all(weights[1, :, 2:] == 0)
 
 
 def draw(rng, names):
@@ -69,7 +75,9 @@ def test_it_copies_names_that_it_has_never_seen_and_writes_what_is_in_no_text():
     test = [draw(rng, ["Zoe", "Max", "Kim"]) for _ in range(100)]
     torch.manual_seed(0)
     model = Pointer(len(WORDS.source), len(WORDS.target), E=16, H=24)
-    history = fit_summaries(model, WORDS, [x for x, _ in train], [y for _, y in train], steps=200, N=32, lr=2e-2)
+    history = fit_summaries(
+        model, WORDS, [x for x, _ in train], [y for _, y in train], steps=200, N=32, lr=2e-2
+    )
     assert history.loss[-1] < 0.3 * history.loss[0]
     found = summarise(model.train(), WORDS, [x for x, _ in test], longest=4)
     assert model.training and np.mean([f == y for f, (_, y) in zip(found, test, strict=True)]) > 0.9

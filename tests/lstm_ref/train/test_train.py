@@ -21,7 +21,15 @@ from lstm_ref import (
 )
 from lstm_ref.data import batches
 from lstm_ref.learn.schedules import PlateauState, plateau, step_decay
-from lstm_ref.train import CheckpointError, DivergedError, History, NumpyEngine, mean_loss, set_seed, train
+from lstm_ref.train import (
+    CheckpointError,
+    DivergedError,
+    History,
+    NumpyEngine,
+    mean_loss,
+    set_seed,
+    train,
+)
 from lstm_ref.train import checkpoint as checkpoint_file
 
 pytestmark = pytest.mark.kernels
@@ -29,7 +37,8 @@ pytestmark = pytest.mark.kernels
 V, H, N, T = 6, 5, 3, 4
 IDS = np.random.default_rng(0).integers(0, V, 100)
 PER_PASS = (len(IDS) - 1) // N // T
-KEPT = ("loss", "lr", "grad_norm", "clipped", "update_ratio", "validation", "best")  # all but seconds
+# all but seconds
+KEPT = ("loss", "lr", "grad_norm", "clipped", "update_ratio", "validation", "best")
 
 
 def start_weights(dtype=np.float64):
@@ -69,7 +78,9 @@ def torch_engine(optimiser=None, dropout=0.0, dtype=np.float64):
         {
             "lstm": torch_lstm({name: params[name] for name in ("Wx", "Wh", "b")}),
             "drop": nn.Dropout(dropout),
-            "norm": nn.BatchNorm1d(V, dtype=torch.get_default_dtype()) if dropout else nn.Identity(),
+            "norm": nn.BatchNorm1d(V, dtype=torch.get_default_dtype())
+            if dropout
+            else nn.Identity(),
             "affine": nn.Linear(H, V, dtype=getattr(torch, np.dtype(dtype).name)),
         }
     )
@@ -96,15 +107,23 @@ def keras_engine(optimiser=None, dropout=0.0, **options):
     params = start_weights()
     lstm = keras_lstm({name: params[name] for name in ("Wx", "Wh", "b")})
     drop = keras.layers.Dropout(dropout, seed=3, dtype="float64")
-    affine = {"Wy": keras.Variable(params["Wy"], dtype="float64"), "by": keras.Variable(params["by"], dtype="float64")}
+    affine = {
+        "Wy": keras.Variable(params["Wy"], dtype="float64"),
+        "by": keras.Variable(params["by"], dtype="float64"),
+    }
     model = {"lstm": lstm, "drop": drop, "affine": affine}
 
     def step(model, batch, state, training):
         x, y = batch
         state = [tf.zeros((x.shape[0], H), tf.float64)] * 2 if state is None else list(state)
         h, *state = model["lstm"](tf.one_hot(x, V, dtype=tf.float64), initial_state=state)
-        logits = model["drop"](h, training=training) @ model["affine"]["Wy"].value + model["affine"]["by"].value
-        return tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(y, logits)), tuple(state)
+        logits = (
+            model["drop"](h, training=training) @ model["affine"]["Wy"].value
+            + model["affine"]["by"].value
+        )
+        return tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(y, logits)), tuple(
+            state
+        )
 
     return KerasEngine(model, step, optimiser, carry=True, **options)
 
@@ -121,8 +140,14 @@ def test_three_engines_give_the_same_losses():
     import keras
     import torch
 
-    # Numbers that float32 can hold, to which Keras rounds them, and an epsilon too small to show that it adds it elsewhere.
-    options = {"steps": 40, "lr": lambda k: 2.0**-5 if k < 20 else 2.0**-6, "clip": 0.3, "validation": text}
+    # Numbers that float32 can hold, to which Keras rounds them, and an epsilon too small to show
+    # that it adds it elsewhere.
+    options = {
+        "steps": 40,
+        "lr": lambda k: 2.0**-5 if k < 20 else 2.0**-6,
+        "clip": 0.3,
+        "validation": text,
+    }
     beta1, beta2, eps = 0.875, 1 - 2.0**-8, 1e-15
 
     def torch_adam(model):
@@ -137,7 +162,9 @@ def test_three_engines_give_the_same_losses():
         history = train(engine, text, **options)
         for name in ("loss", "grad_norm", "update_ratio", "validation"):
             got, expected = getattr(history, name), getattr(reference, name)
-            np.testing.assert_allclose(got, expected, rtol=0, atol=1e-8, err_msg=f"{type(engine)} {name}")
+            np.testing.assert_allclose(
+                got, expected, rtol=0, atol=1e-8, err_msg=f"{type(engine)} {name}"
+            )
         assert history.clipped == reference.clipped and history.lr == reference.lr
 
 
@@ -160,7 +187,9 @@ def test_state_is_carried_over_a_pass_and_begins_anew_with_the_next():
 
 
 def unruly(rng):
-    """Batches in an order, and with a character, that four generators draw: some as the pass begins, some batch by batch."""
+    """Batches in an order, and with a character, that four generators draw: some as the pass
+    begins, some batch by batch.
+    """
 
     def one_pass():
         everything = list(text())
@@ -182,14 +211,19 @@ def kept_engine(kind, rng):
             return loss * noise.mean(), {name: g * noise.mean() for name, g in grads.items()}, state
 
         return NumpyEngine(start_weights(), step, carry=True)
-    return torch_engine(dropout=0.5, dtype=np.float32) if kind == "torch" else keras_engine(dropout=0.5)
+    return (
+        torch_engine(dropout=0.5, dtype=np.float32)
+        if kind == "torch"
+        else keras_engine(dropout=0.5)
+    )
 
 
 @pytest.mark.parametrize("kind", ["numpy", "torch", "keras"])
 def test_a_run_that_stops_after_every_step_and_goes_on_is_the_unbroken_run(kind, tmp_path):
     if kind != "numpy":
         pytest.importorskip(kind, reason="before seeds are set: its import draws random numbers")
-    steps = PER_PASS + 3 if kind == "keras" else 2 * PER_PASS + 3  # Keras takes a second for each engine
+    # Keras takes a second for each engine
+    steps = PER_PASS + 3 if kind == "keras" else 2 * PER_PASS + 3
 
     def run(upto, **options):
         rng, dropout_rng = set_seed(5).spawn(2)
@@ -223,13 +257,27 @@ def test_a_run_that_stops_after_every_step_and_goes_on_is_the_unbroken_run(kind,
 def test_batches_and_step_that_draw_in_turn_from_one_generator_are_refused(tmp_path):
     rng = np.random.default_rng(0)
     with pytest.raises(
-        ArgumentError, match="drawn one by one need a generator of their own, .* theirs, too: rng 0; use two"
+        ArgumentError,
+        match="drawn one by one need a generator of their own, .* theirs, too: rng 0; use two",
     ):
         train(kept_engine("numpy", rng), unruly(rng), steps=9, rng=rng, checkpoint=tmp_path / "run")
-    order = lambda: [list(text())[k] for k in rng.permutation(PER_PASS)]  # noqa: E731
-    train(kept_engine("numpy", rng), order, steps=9, rng=rng, checkpoint=tmp_path / "run", resume=True)
+
+    def order():
+        return [list(text())[k] for k in rng.permutation(PER_PASS)]
+
+    train(
+        kept_engine("numpy", rng), order, steps=9, rng=rng, checkpoint=tmp_path / "run", resume=True
+    )
     assert (
-        train(kept_engine("numpy", rng), order, steps=11, rng=rng, checkpoint=tmp_path / "run", resume=True).steps == 11
+        train(
+            kept_engine("numpy", rng),
+            order,
+            steps=11,
+            rng=rng,
+            checkpoint=tmp_path / "run",
+            resume=True,
+        ).steps
+        == 11
     )
 
 
@@ -244,12 +292,21 @@ def test_control_c_while_data_are_fetched_returns_what_there_is_and_the_run_goes
                 yield batch
 
         engine = kept_engine("torch", rng)
-        return engine, train(engine, fetched, steps=PER_PASS + 4, lr=0.01, validation=text, rng=rng, **options)
+        return engine, train(
+            engine, fetched, steps=PER_PASS + 4, lr=0.01, validation=text, rng=rng, **options
+        )
 
     _, expected = run(None)
     engine, history = run(5, checkpoint=tmp_path / "run")
-    assert history.stopped == "interrupted" and history.steps == 5 and history.loss == expected.loss[:5]
-    assert all(len(getattr(history, name)) == 5 for name in ("lr", "grad_norm", "clipped", "update_ratio", "seconds"))
+    assert (
+        history.stopped == "interrupted"
+        and history.steps == 5
+        and history.loss == expected.loss[:5]
+    )
+    assert all(
+        len(getattr(history, name)) == 5
+        for name in ("lr", "grad_norm", "clipped", "update_ratio", "seconds")
+    )
     assert all(np.isfinite(np.asarray(w)).all() for w in engine.weights().values())
     _, history = run(None, checkpoint=tmp_path / "run", resume=True)
     assert history.stopped == "steps" and same(history, expected)
@@ -279,7 +336,10 @@ def test_control_c_within_a_step_waits_for_its_end_and_a_second_one_does_not():
         os.kill(os.getpid(), signal.SIGINT)
         heard.append(False)
 
-    assert train(NumpyEngine(start_weights(), impatient, carry=True), text, steps=1).steps == 0 and not heard
+    assert (
+        train(NumpyEngine(start_weights(), impatient, carry=True), text, steps=1).steps == 0
+        and not heard
+    )
     assert signal.getsignal(signal.SIGINT) is handler
 
 
@@ -292,9 +352,18 @@ def test_control_c_while_it_is_measured_loses_no_measurement(tmp_path):
             raise KeyboardInterrupt
         return float(params["by"].sum())
 
-    options = {"steps": 12, "evaluate": evaluate, "validate_every": 4, "checkpoint": tmp_path / "run"}
+    options = {
+        "steps": 12,
+        "evaluate": evaluate,
+        "validate_every": 4,
+        "checkpoint": tmp_path / "run",
+    }
     history = train(numpy_engine(), text, **options)
-    assert history.stopped == "interrupted" and [k for k, _ in history.validation] == [4] and history.steps == 8
+    assert (
+        history.stopped == "interrupted"
+        and [k for k, _ in history.validation] == [4]
+        and history.steps == 8
+    )
     history = train(numpy_engine(), text, **options, resume=True)
     assert [k for k, _ in history.validation] == [4, 8, 12]
 
@@ -313,7 +382,9 @@ def test_learning_rate_may_follow_the_validation_loss():
     options = {"evaluate": lambda params: next(scores), "validate_every": 2}
     history = train(numpy_engine(), text, steps=8, lr=falling, **options)
     assert history.lr == [0.1, 0.1, 0.1, 0.1, 0.05, 0.05, 0.05, 0.05]
-    history = train(numpy_engine(), text, steps=3, lr=lambda k, top=0.5: step_decay(k, top, every=2))
+    history = train(
+        numpy_engine(), text, steps=3, lr=lambda k, top=0.5: step_decay(k, top, every=2)
+    )
     assert history.lr == [0.5, 0.5, 0.05]
 
 
@@ -327,7 +398,13 @@ def test_early_stopping_puts_the_best_weights_back():
     engine = numpy_engine()
     history = train(engine, text, steps=1000, evaluate=evaluate, validate_every=2, patience=3)
     assert history.stopped == "patience" and history.steps == 10  # an equal score is no better one
-    assert history.validation == [(2, 3.0), (4, 2.0), (6, 2.5), (8, 2.0), (10, 2.25)] and history.best == (4, 2.0)
+    assert history.validation == [
+        (2, 3.0),
+        (4, 2.0),
+        (6, 2.5),
+        (8, 2.0),
+        (10, 2.25),
+    ] and history.best == (4, 2.0)
     assert all(np.array_equal(array, seen[1][name]) for name, array in engine.model.items())
     assert not np.array_equal(seen[-1]["Wh"], seen[1]["Wh"])
 
@@ -336,7 +413,10 @@ def test_a_stopped_run_that_goes_on_stays_stopped(tmp_path):
     def run(**options):
         engine = numpy_engine()
         scores = iter([1.0, 2.0, 3.0, 4.0])
-        evaluate = lambda params: next(scores)  # noqa: E731
+
+        def evaluate(params):
+            return next(scores)
+
         options |= {"evaluate": evaluate, "patience": 2, "checkpoint": tmp_path / "run"}
         return engine, train(engine, text, steps=100, **options)
 
@@ -357,7 +437,9 @@ def test_validation_drops_nothing_and_changes_nothing():
 
 def test_mean_loss_weighs_batches_by_their_examples():
     engine = NumpyEngine(
-        {"w": np.ones(1)}, lambda params, batch: (batch[0].mean(), params), loss=lambda p, b: b[0].mean()
+        {"w": np.ones(1)},
+        lambda params, batch: (batch[0].mean(), params),
+        loss=lambda p, b: b[0].mean(),
     )
     assert mean_loss(engine, lambda: iter([(np.ones(3), 0), (np.full(1, 5.0), 0)])) == 2.0
 
@@ -365,7 +447,9 @@ def test_mean_loss_weighs_batches_by_their_examples():
 # --- gradients
 
 
-@pytest.mark.parametrize("make", [lambda: numpy_engine("sgd"), lambda: torch_engine(torch_sgd)], ids=["numpy", "torch"])
+@pytest.mark.parametrize(
+    "make", [lambda: numpy_engine("sgd"), lambda: torch_engine(torch_sgd)], ids=["numpy", "torch"]
+)
 def test_clipping_changes_the_length_and_not_the_direction(make):
     moved = {}
     for clip in (None, 0.01):
@@ -373,13 +457,21 @@ def test_clipping_changes_the_length_and_not_the_direction(make):
         before = engine.weights()
         history = train(engine, text, steps=1, lr=1.0, clip=clip)
         moved[clip] = np.concatenate(
-            [np.ravel(np.asarray(before[name]) - np.asarray(new)) for name, new in engine.weights().items()]
+            [
+                np.ravel(np.asarray(before[name]) - np.asarray(new))
+                for name, new in engine.weights().items()
+            ]
         ).astype(np.float64)
         assert history.clipped == [clip is not None]
-        assert np.isclose(history.grad_norm[0], np.linalg.norm(moved[None]), rtol=1e-10)  # before it was clipped
-        assert np.isclose(history.update_ratio[0], np.linalg.norm(moved[clip]) / norm_of(before), rtol=1e-10)
+        # before it was clipped
+        assert np.isclose(history.grad_norm[0], np.linalg.norm(moved[None]), rtol=1e-10)
+        assert np.isclose(
+            history.update_ratio[0], np.linalg.norm(moved[clip]) / norm_of(before), rtol=1e-10
+        )
     assert np.isclose(np.linalg.norm(moved[0.01]), 0.01, rtol=1e-10)
-    np.testing.assert_allclose(moved[0.01] / 0.01, moved[None] / np.linalg.norm(moved[None]), rtol=0, atol=1e-12)
+    np.testing.assert_allclose(
+        moved[0.01] / 0.01, moved[None] / np.linalg.norm(moved[None]), rtol=0, atol=1e-12
+    )
 
 
 def torch_sgd(model):
@@ -398,8 +490,14 @@ def test_length_of_gradients_whose_squares_overflow():
 
     huge = {"a": np.array([3e38, 0.0], np.float32), "b": np.array([1e38], np.float32)}
     assert np.isclose(numpy_engine().norm(huge), np.sqrt(10) * 1e38)
-    assert np.isclose(torch_engine().norm({name: torch.from_numpy(a) for name, a in huge.items()}), np.sqrt(10) * 1e38)
-    assert numpy_engine().norm({"a": np.zeros(2)}) == 0.0 and numpy_engine().norm({"a": np.array([np.inf])}) == np.inf
+    assert np.isclose(
+        torch_engine().norm({name: torch.from_numpy(a) for name, a in huge.items()}),
+        np.sqrt(10) * 1e38,
+    )
+    assert (
+        numpy_engine().norm({"a": np.zeros(2)}) == 0.0
+        and numpy_engine().norm({"a": np.array([np.inf])}) == np.inf
+    )
 
 
 # --- what goes wrong
@@ -413,7 +511,9 @@ def poisoned(at, value=np.nan, where="loss"):
         calls.append(1)
         loss, grads, state = numpy_step(params, batch, state)
         if len(calls) == at:
-            loss, grads = (value, grads) if where == "loss" else (loss, {**grads, "Wh": grads["Wh"] + value})
+            loss, grads = (
+                (value, grads) if where == "loss" else (loss, {**grads, "Wh": grads["Wh"] + value})
+            )
         return loss, grads, state
 
     return step
@@ -424,11 +524,17 @@ def poisoned(at, value=np.nan, where="loss"):
     [
         (
             "loss",
-            r"train: step 4: the loss is nan\. The model holds the weights before the last update, whose loss was 1\.",
+            (
+                r"train: step 4: the loss is nan\. The model holds the weights before the last "
+                r"update, whose loss was 1\."
+            ),
         ),
         (
             "gradient",
-            r"step 4: the loss is 1\.\d+, but the length of its gradients is nan\. .* not clipped: .* and clip=1\.0",
+            (
+                r"step 4: the loss is 1\.\d+, but the length of its gradients is nan\. .* not "
+                r"clipped: .* and clip=1\.0"
+            ),
         ),
     ],
 )
@@ -448,19 +554,29 @@ def test_the_message_says_where_to_look():
     with pytest.raises(DivergedError, match="the validation loss is nan"):
         train(numpy_engine(), text, steps=2, evaluate=lambda params: np.nan)
     with pytest.raises(
-        DivergedError, match=r"lstm_forward: x must be finite.* The batch itself holds NaN .* in array 0"
+        DivergedError,
+        match=r"lstm_forward: x must be finite.* The batch itself holds NaN .* in array 0",
     ):
 
         def step(params, batch):
-            h, _, _ = lstm_forward(batch[0], *(np.zeros((1, H)),) * 2, params["Wx"], params["Wh"], params["b"])
+            h, _, _ = lstm_forward(
+                batch[0], *(np.zeros((1, H)),) * 2, params["Wx"], params["Wh"], params["b"]
+            )
             return 0.0, {}
 
         train(NumpyEngine(start_weights(), step), [(np.full((1, 2, V), np.nan), 1)], steps=2)
 
 
 def test_training_that_explodes_is_stopped():
-    engine = NumpyEngine({"w": np.ones(1)}, lambda params, batch: (params["w"][0] ** 2, {"w": 2 * params["w"]}), "sgd")
-    with np.errstate(over="ignore"), pytest.raises(DivergedError, match="try a tenth of the learning rate"):
+    engine = NumpyEngine(
+        {"w": np.ones(1)},
+        lambda params, batch: (params["w"][0] ** 2, {"w": 2 * params["w"]}),
+        "sgd",
+    )
+    with (
+        np.errstate(over="ignore"),
+        pytest.raises(DivergedError, match="try a tenth of the learning rate"),
+    ):
         train(engine, [0], steps=2000, lr=3.0)
     assert np.isfinite(engine.model["w"]).all() and np.isfinite(engine.model["w"] ** 2).all()
 
@@ -470,8 +586,17 @@ def test_training_that_explodes_is_stopped():
     [
         ([], "train: batches gave no batch"),
         (lambda: [], "train: batches gave no batch"),
-        (iter([1, 2]), "train: batches can be gone through only once, got list_iterator; give a function"),
-        (3, "train: batches must be a list of batches, or a function that gives those of one pass, got int"),
+        (
+            iter([1, 2]),
+            "train: batches can be gone through only once, got list_iterator; give a function",
+        ),
+        (
+            3,
+            (
+                "train: batches must be a list of batches, or a function that gives those of one "
+                "pass, got int"
+            ),
+        ),
     ],
 )
 def test_data_that_are_none_are_named(data, message):
@@ -493,14 +618,23 @@ def test_an_iterator_that_is_used_up_is_noticed_in_the_second_pass():
         ({"passes": 1.5}, "train: passes must be a whole number above 0, got 1.5"),
         ({"steps": 1, "lr": -1}, "train: lr must be a number above 0, got -1"),
         ({"steps": 1, "lr": "fast"}, "train: lr must be a number above 0, got 'fast'"),
-        ({"steps": 3, "lr": lambda k: 0.0}, "train: lr must be a number above 0 at every step, got 0.0"),
+        (
+            {"steps": 3, "lr": lambda k: 0.0},
+            "train: lr must be a number above 0 at every step, got 0.0",
+        ),
         ({"steps": 1, "clip": 0}, "train: clip must be a number above 0, got 0"),
         ({"steps": 1, "patience": 2}, "train: patience needs something to measure"),
         ({"steps": 1, "validate_every": 2}, "train: validate_every needs something to measure"),
-        ({"steps": 1, "validation": text, "evaluate": len}, "train: give validation or evaluate, not both"),
+        (
+            {"steps": 1, "validation": text, "evaluate": len},
+            "train: give validation or evaluate, not both",
+        ),
         ({"steps": 1, "evaluate": 3}, "train: evaluate must be a function of the model, got int"),
         ({"steps": 1, "rng": [np.random]}, "train: rng must be a numpy.random.Generator"),
-        ({"steps": 1, "resume": True}, "train: resume=True needs the file to go on with; give checkpoint"),
+        (
+            {"steps": 1, "resume": True},
+            "train: resume=True needs the file to go on with; give checkpoint",
+        ),
     ],
 )
 def test_arguments_that_do_not_fit_are_named(options, message):
@@ -515,30 +649,52 @@ def test_engines_name_what_does_not_fit():
     from lstm_ref.train import TorchEngine
 
     p, line = start_weights(), torch.nn.Linear(2, 1)
-    with pytest.raises(ArgumentError, match="engine must be a NumpyEngine, TorchEngine or KerasEngine, got Linear"):
+    with pytest.raises(
+        ArgumentError, match="engine must be a NumpyEngine, TorchEngine or KerasEngine, got Linear"
+    ):
         train(line, text, steps=1)
     with pytest.raises(
-        ArgumentError, match=r"step must take \(model, batch\), got numpy_step\(params, batch, state\); .* carry"
+        ArgumentError,
+        match=r"step must take \(model, batch\), got numpy_step\(params, batch, state\); .* carry",
     ):
         NumpyEngine(p, numpy_step)
-    with pytest.raises(ArgumentError, match="params must be a dict of arrays with at least one, got dict"):
-        NumpyEngine({}, numpy_step, carry=True)
-    with pytest.raises(ArgumentError, match="there is no optimiser 'adamant'; there are: adam, .*sgd"):
-        NumpyEngine(p, numpy_step, "adamant", carry=True)
-    with pytest.raises(ArgumentError, match=r"step must return \(loss, grads, state\), got 2 of them"):
-        train(NumpyEngine(p, lambda params, batch, state: (0.0, params), carry=True), text, steps=1)
-    with pytest.raises(ArgumentError, match="train: step: grads must have the names .* missing: Wx"):
-        train(NumpyEngine(p, lambda params, batch: (0.0, {"Wh": p["Wh"]})), text, steps=1)
-    with pytest.raises(ArgumentError, match="the loss as a tensor .* got a tensor of shape \\(\\) without a graph"):
-        train(TorchEngine(line, lambda model, batch: model(torch.ones(1, 2)).sum().detach()), [0], steps=1)
     with pytest.raises(
-        ArgumentError, match="optimiser must hold every parameter .* missing: weight, bias; is it another model's"
+        ArgumentError, match="params must be a dict of arrays with at least one, got dict"
+    ):
+        NumpyEngine({}, numpy_step, carry=True)
+    with pytest.raises(
+        ArgumentError, match="there is no optimiser 'adamant'; there are: adam, .*sgd"
+    ):
+        NumpyEngine(p, numpy_step, "adamant", carry=True)
+    with pytest.raises(
+        ArgumentError, match=r"step must return \(loss, grads, state\), got 2 of them"
+    ):
+        train(NumpyEngine(p, lambda params, batch, state: (0.0, params), carry=True), text, steps=1)
+    with pytest.raises(
+        ArgumentError, match="train: step: grads must have the names .* missing: Wx"
+    ):
+        train(NumpyEngine(p, lambda params, batch: (0.0, {"Wh": p["Wh"]})), text, steps=1)
+    with pytest.raises(
+        ArgumentError, match="the loss as a tensor .* got a tensor of shape \\(\\) without a graph"
+    ):
+        train(
+            TorchEngine(line, lambda model, batch: model(torch.ones(1, 2)).sum().detach()),
+            [0],
+            steps=1,
+        )
+    with pytest.raises(
+        ArgumentError,
+        match="optimiser must hold every parameter .* missing: weight, bias; is it another model's",
     ):
         TorchEngine(line, len, torch.optim.SGD(torch.nn.Linear(2, 1).parameters()))
     other = torch.nn.Linear(2, 1)
-    with pytest.raises(ArgumentError, match="a loss that depends on the trained parameters of the model"):
+    with pytest.raises(
+        ArgumentError, match="a loss that depends on the trained parameters of the model"
+    ):
         train(TorchEngine(line, lambda model, batch: other(torch.ones(1, 2)).sum()), [0], steps=1)
-    with pytest.raises(ArgumentError, match=r"must have one learning rate, because train sets it, got 0\.1, 0\.2"):
+    with pytest.raises(
+        ArgumentError, match=r"must have one learning rate, because train sets it, got 0\.1, 0\.2"
+    ):
         groups = [{"params": [line.weight], "lr": 0.1}, {"params": [line.bias], "lr": 0.2}]
         TorchEngine(line, lambda model, batch: 0, torch.optim.SGD(groups))
     with pytest.raises(ArgumentError, match="model has no parameter to train, got Dropout"):
@@ -561,23 +717,38 @@ def go_on(path, engine=None, data=text, **options):
 def test_a_damaged_or_foreign_file_is_refused(run_file):
     content = run_file.read_bytes()
     flipped = [
-        content[:k] + bytes([content[k] ^ 1]) + content[k + 1 :] for k in range(0, len(content), len(content) // 60)
+        content[:k] + bytes([content[k] ^ 1]) + content[k + 1 :]
+        for k in range(0, len(content), len(content) // 60)
     ]
-    for wrong in [b"", content[:-1], content[: len(content) // 2], b"PK\x03\x04 of somebody else", *flipped]:
+    for wrong in [
+        b"",
+        content[:-1],
+        content[: len(content) // 2],
+        b"PK\x03\x04 of somebody else",
+        *flipped,
+    ]:
         run_file.write_bytes(wrong)
         with pytest.raises(CheckpointError, match=r"is (damaged|not a checkpoint)"):
             go_on(run_file)
 
 
 def test_a_checkpoint_of_another_model_or_of_other_data_is_refused(run_file):
-    with pytest.raises(CheckpointError, match="belongs to another model: optimiser is adam there and sgd here"):
+    with pytest.raises(
+        CheckpointError, match="belongs to another model: optimiser is adam there and sgd here"
+    ):
         go_on(run_file, numpy_engine("sgd"))
-    with pytest.raises(CheckpointError, match="another model: engine is NumpyEngine there and TorchEngine here"):
+    with pytest.raises(
+        CheckpointError, match="another model: engine is NumpyEngine there and TorchEngine here"
+    ):
         go_on(run_file, torch_engine())
     wider = NumpyEngine({**start_weights(), "Wy": np.zeros((H, V + 1))}, numpy_step, carry=True)
-    with pytest.raises(CheckpointError, match=r"Wy is \(5, 6\) float64 there and \(5, 7\) float64 here"):
+    with pytest.raises(
+        CheckpointError, match=r"Wy is \(5, 6\) float64 there and \(5, 7\) float64 here"
+    ):
         go_on(run_file, wider)
-    with pytest.raises(CheckpointError, match="the batches are not those that the checkpoint was written with"):
+    with pytest.raises(
+        CheckpointError, match="the batches are not those that the checkpoint was written with"
+    ):
         go_on(run_file, data=lambda: batches(IDS[::-1], N, T))
     with pytest.raises(CheckpointError, match="the batches are not those"):
         go_on(run_file, data=lambda: batches(IDS[:30], N, T))
@@ -587,7 +758,9 @@ def test_a_checkpoint_of_another_model_or_of_other_data_is_refused(run_file):
 
 def test_a_run_is_not_overwritten_by_chance(run_file):
     content = run_file.read_bytes()
-    with pytest.raises(ArgumentError, match="holds a run already; use resume=True to go on with it, or delete it"):
+    with pytest.raises(
+        ArgumentError, match="holds a run already; use resume=True to go on with it, or delete it"
+    ):
         train(numpy_engine(), text, steps=3, checkpoint=run_file)
     assert run_file.read_bytes() == content
 
@@ -600,14 +773,17 @@ def test_a_program_that_dies_while_it_writes_leaves_the_old_file_whole(run_file,
             super().write(data[: len(data) // 2])
             raise OSError("no space left on device")
 
-    monkeypatch.setattr(checkpoint_file, "open", lambda path, mode: Dying(path, mode), raising=False)
+    monkeypatch.setattr(
+        checkpoint_file, "open", lambda path, mode: Dying(path, mode), raising=False
+    )
     with pytest.raises(OSError, match="no space left"):
         go_on(run_file)
     assert run_file.read_bytes() == content and list(run_file.parent.iterdir()) == [run_file]
     monkeypatch.undo()
 
     def moved(source, target):
-        assert checkpoint_file.read_checkpoint(source) and target == run_file  # the new one is whole before it is moved
+        # the new one is whole before it is moved
+        assert checkpoint_file.read_checkpoint(source) and target == run_file
         raise OSError("interrupted")
 
     monkeypatch.setattr(os, "replace", moved)
@@ -625,7 +801,9 @@ def test_every_type_that_torch_trains_with_survives_a_checkpoint(tmp_path):
         set_seed(0)
         model = torch.nn.Linear(2, 1, dtype=torch.bfloat16)
         optimiser = torch.optim.SGD(model.parameters(), momentum=0.9)
-        engine = TorchEngine(model, lambda model, batch: model(torch.ones(1, 2).bfloat16()).square().sum(), optimiser)
+        engine = TorchEngine(
+            model, lambda model, batch: model(torch.ones(1, 2).bfloat16()).square().sum(), optimiser
+        )
         return engine, train(engine, [0], steps=steps, checkpoint=tmp_path / "run", resume=True)
 
     run(2)
@@ -656,10 +834,14 @@ def test_what_a_checkpoint_cannot_hold_is_named(tmp_path):
 def test_history_keeps_every_step():
     history = train(numpy_engine(), text, passes=2, lr=lambda k: 0.1 / (k + 1), validation=text)
     assert history.stopped == "passes" and history.steps == 2 * PER_PASS
-    assert history.lr == [0.1 / (k + 1) for k in range(history.steps)] and [k for k, _ in history.validation] == [8, 16]
+    assert history.lr == [0.1 / (k + 1) for k in range(history.steps)] and [
+        k for k, _ in history.validation
+    ] == [8, 16]
     assert all(s > 0 for s in history.seconds) and all(0 < r < 1 for r in history.update_ratio)
     assert History.from_dict(history.as_dict()) == history
-    assert repr(History()) == "0 steps" and history.best == min(history.validation, key=lambda pair: pair[1])
+    assert repr(History()) == "0 steps" and history.best == min(
+        history.validation, key=lambda pair: pair[1]
+    )
 
 
 def test_a_seed_repeats_what_every_library_draws():
@@ -668,7 +850,11 @@ def test_a_seed_repeats_what_every_library_draws():
     def draw():
         return set_seed(7).random(), random.random(), np.random.random(), torch.rand(1).item()
 
-    assert draw() == draw() != (set_seed(8).random(), random.random(), np.random.random(), torch.rand(1).item())
+    assert (
+        draw()
+        == draw()
+        != (set_seed(8).random(), random.random(), np.random.random(), torch.rand(1).item())
+    )
     with pytest.raises(ArgumentError, match="set_seed: seed must be a whole number"):
         set_seed(-1)
 

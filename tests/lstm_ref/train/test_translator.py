@@ -1,4 +1,6 @@
-"""The translator of the pages: what depends on what, its attention beside that in NumPy, and that it learns."""
+"""The translator of the pages: what depends on what, its attention beside that in NumPy, and that
+it learns.
+"""
 
 import numpy as np
 import pytest
@@ -31,7 +33,9 @@ def test_neither_padding_nor_the_neighbours_nor_later_words_change_a_score(atten
     later = WRITTEN.clone()
     later[:, 2] = 3
     changed = model((SOURCE, later))
-    assert torch.allclose(changed[:, :2], scores[:, :2], atol=1e-6) and not torch.allclose(changed[:, 2], scores[:, 2])
+    assert torch.allclose(changed[:, :2], scores[:, :2], atol=1e-6) and not torch.allclose(
+        changed[:, 2], scores[:, 2]
+    )
     other = SOURCE.clone()
     other[:, 0] = 8
     assert not torch.allclose(model((other, WRITTEN))[:, 0], scores[:, 0])  # the source is read
@@ -41,9 +45,15 @@ def test_neither_padding_nor_the_neighbours_nor_later_words_change_a_score(atten
 def test_attention_is_that_of_the_reference_in_numpy(attention):
     model = translator(attention).double()
     encoded = model.encode(SOURCE)
-    h, _ = model.decoder(model.target_words(WRITTEN), (encoded.state[0][None], encoded.state[1][None]))
+    h, _ = model.decoder(
+        model.target_words(WRITTEN), (encoded.state[0][None], encoded.state[1][None])
+    )
     _, weights, _ = model.decode(WRITTEN, encoded, encoded.state)
-    query, memory, mask = h.detach().numpy(), encoded.memory.detach().numpy(), encoded.is_word.numpy()
+    query, memory, mask = (
+        h.detach().numpy(),
+        encoded.memory.detach().numpy(),
+        encoded.is_word.numpy(),
+    )
     if attention == "dot":
         _, expected, _ = dot_attention_forward(query, memory, memory, mask, scaled=False)
     else:
@@ -75,7 +85,9 @@ def test_greedy_is_a_beam_of_one_and_modes_stay(attention):
 def test_the_probability_of_a_hypothesis_is_that_of_teacher_forcing(attention):
     model = translator(attention, seed=1).double().eval()
     source = np.array([4, 6, 7])
-    best = next(one for one in translate_beam(model, source, width=6, alpha=0.6, longest=8) if one.ended)
+    best = next(
+        one for one in translate_beam(model, source, width=6, alpha=0.6, longest=8) if one.ended
+    )
     written = torch.tensor([[2, *best.ids]])
     answer = torch.tensor([[*best.ids, 3]])
     with torch.no_grad():
@@ -95,7 +107,10 @@ def test_it_learns_to_write_backwards_and_a_seed_gives_the_same_weights():
         ends.append(history.loss[-1])
     assert ends[0] == ends[1] and ends[0] < 0.3 * history.loss[0]
     right = np.mean(
-        [found == target[1:-1].tolist() for found, target in zip(translate(model, sources), targets, strict=True)]
+        [
+            found == target[1:-1].tolist()
+            for found, target in zip(translate(model, sources), targets, strict=True)
+        ]
     )
     assert right > 0.8
 

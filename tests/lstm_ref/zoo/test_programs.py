@@ -58,7 +58,10 @@ def test_what_looks_odd_and_is_right_learns(entry):
 
 def test_there_are_as_many_programs_as_promised():
     assert (
-        len(programs()) >= 100 and len(programs("numpy")) >= 15 and len(programs("keras")) >= 20 and len(well()) >= 15
+        len(programs()) >= 100
+        and len(programs("numpy")) >= 15
+        and len(programs("keras")) >= 20
+        and len(well()) >= 15
     )
     assert {each.family for each in programs()} >= {"axes", "state", "padding", "output"}
 

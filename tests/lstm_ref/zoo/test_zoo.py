@@ -17,7 +17,14 @@ def arguments(seed, T=T, zero_state=False, N=N):
     rng = np.random.default_rng(seed)
     state = np.zeros if zero_state else (lambda shape: rng.normal(size=shape))
     x, h0, c0 = rng.normal(size=(N, T, D)), state((N, H)), state((N, H))
-    return x, h0, c0, rng.normal(size=(D, 4 * H)) / 2, rng.normal(size=(H, 4 * H)) / 2, rng.normal(size=4 * H) / 2
+    return (
+        x,
+        h0,
+        c0,
+        rng.normal(size=(D, 4 * H)) / 2,
+        rng.normal(size=(H, 4 * H)) / 2,
+        rng.normal(size=4 * H) / 2,
+    )
 
 
 def flat(value):
@@ -58,7 +65,9 @@ def test_plain_version_equals_the_reference(seed):
     rng = np.random.default_rng(seed)
     dh, dcT = rng.normal(size=h.shape), rng.normal(size=cT.shape)
     for d in (dcT, None):
-        for ours, theirs in zip(lstm_ref.lstm_backward(dh, cache, d), plain.lstm_backward(dh, steps, d), strict=True):
+        for ours, theirs in zip(
+            lstm_ref.lstm_backward(dh, cache, d), plain.lstm_backward(dh, steps, d), strict=True
+        ):
             np.testing.assert_allclose(theirs, ours, rtol=0, atol=1e-12)
 
 
@@ -90,9 +99,13 @@ def test_every_entry_differs_from_the_right_version(bug, seed):
         assert np.abs(wrong - good).max() > 1e-2 * np.abs(good).max()
 
 
-@pytest.mark.parametrize("bug", [b for b in zoo.BUGS if "backward" in b.function], ids=lambda bug: bug.id)
+@pytest.mark.parametrize(
+    "bug", [b for b in zoo.BUGS if "backward" in b.function], ids=lambda bug: bug.id
+)
 def test_silent_at_one_step_is_measured(bug):
-    """With T = 1 and zero state, the gradients of x and of the weights are right exactly for the entries marked so."""
+    """With T = 1 and zero state, the gradients of x and of the weights are right exactly for the
+    entries marked so.
+    """
     cases = []
     for seed in range(3):
         x, h0, c0, Wx, Wh, b = arguments(seed, T=1, zero_state=True)
@@ -122,7 +135,8 @@ def gradient_error(bug, seed, T=6):
     good, got = lstm_ref.lstm_backward(dh, cache), bug.lstm_backward(dh, cache)
     norm = np.linalg.norm
     return max(
-        norm(getattr(got, name) - getattr(good, name)) / (norm(getattr(got, name)) + norm(getattr(good, name)))
+        norm(getattr(got, name) - getattr(good, name))
+        / (norm(getattr(got, name)) + norm(getattr(good, name)))
         for name in ("dWx", "dWh", "db")
     )
 
@@ -160,7 +174,8 @@ def test_source_has_the_wrong_line_and_runs_on_its_own():
     exec(bug.source_of("lstm_forward") + "\n" + source + "\n" + zoo.source_of("sigmoid"), namespace)
     x, h0, c0, Wx, Wh, b = arguments(0)
     np.testing.assert_array_equal(
-        namespace["lstm_forward"](x, h0, c0, Wx, Wh, b)[0], bug.lstm_forward(x, h0, c0, Wx, Wh, b)[0]
+        namespace["lstm_forward"](x, h0, c0, Wx, Wh, b)[0],
+        bug.lstm_forward(x, h0, c0, Wx, Wh, b)[0],
     )
 
 
@@ -171,14 +186,17 @@ def test_find_lists_what_there_is():
 
 def test_a_change_that_fits_no_line_is_refused():
     bug = zoo.Bug("odd", "lstm_step", "", (zoo.Change("c = 1", "c = 2"),), "", "", "", ())
-    with pytest.raises(ValueError, match="must stand exactly once in the plain version, it stands there 0 times"):
+    with pytest.raises(
+        ValueError, match="must stand exactly once in the plain version, it stands there 0 times"
+    ):
         _ = bug.code
 
 
 def test_mistakes_in_pytorch_are_read_without_it_and_run_only_with_it():
     code = (
         "import sys\nsys.modules['torch'] = None\nfrom lstm_ref import zoo\n"
-        "bug = zoo.find('not_detached')\nprint('retain_graph=True' in bug.source_of('run_chunks'), 'class' in bug.code)\n"
+        "bug = zoo.find('not_detached')\nprint('retain_graph=True' in bug.source_of('run_chunks'), "
+        "'class' in bug.code)\n"
         "try:\n    bug.calling('run_chunks')()\nexcept ImportError as error:\n    print(error)\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -193,6 +211,7 @@ def test_a_mistake_in_pytorch_leaves_the_callers_settings_alone():
     arguments = np.zeros((1, 2, 3)), np.zeros((1, 2), int), np.ones((1, 2), bool)
     with torch.no_grad():
         loss, gradient = bug.calling("loss_and_gradient")(*arguments)
-        bug.calling("lstm_layer")(np.ones((8, 3)), np.ones((8, 2)), np.ones(8), np.ones(8))  # which draws weights first
+        # which draws weights first
+        bug.calling("lstm_layer")(np.ones((8, 3)), np.ones((8, 2)), np.ones(8), np.ones(8))
     assert type(loss) is type(gradient) is np.ndarray and gradient.shape == (1, 2, 3)
     assert torch.equal(torch.get_rng_state(), before)

@@ -14,7 +14,9 @@ AXES = (
         plain="torch_classifier",
         family="axes",
         title="The layer runs along the batch and not along time.",
-        changes=(Change("self.lstm = nn.LSTM(D, H, batch_first=True)", "self.lstm = nn.LSTM(D, H)"),),
+        changes=(
+            Change("self.lstm = nn.LSTM(D, H, batch_first=True)", "self.lstm = nn.LSTM(D, H)"),
+        ),
         finding=_MIXED,
         symptom="Accuracy near chance; no error.",
         cause="nn.LSTM takes (T, N, D) unless it is told otherwise, and runs on any three axes.",

@@ -59,7 +59,9 @@ GRAPH = (
         plain="torch_reviews",
         family="graph",
         title="The embedded words are detached from the embedding.",
-        changes=(Change("words = self.embedding(tokens)", "words = self.embedding(tokens).detach()"),),
+        changes=(
+            Change("words = self.embedding(tokens)", "words = self.embedding(tokens).detach()"),
+        ),
         finding=("no-gradient", "gradient-cut"),
         symptom="The embedding keeps its first values.",
         cause="detach, .data or a new tensor stands on the way.",

@@ -42,7 +42,9 @@ KERAS_OTHER = (
         plain="keras_forecast",
         family="axes",
         title="All steps are returned, and each is compared with the one target.",
-        changes=(Change("model.add(layers.LSTM(H))", "model.add(layers.LSTM(H, return_sequences=True))"),),
+        changes=(
+            Change("model.add(layers.LSTM(H))", "model.add(layers.LSTM(H, return_sequences=True))"),
+        ),
         finding=("targets-broadcast",),
         symptom="The loss stays high: forecasts at the first steps know nothing yet.",
         cause="(N, T, 1) against (N, 1) is broadcast in silence.",
@@ -291,7 +293,9 @@ KERAS_OTHER = (
         plain="keras_events",
         family="mode",
         title="Dropout goes on in evaluation.",
-        changes=(Change("h = self.dropout(h, training=training)", "h = self.dropout(h, training=True)"),),
+        changes=(
+            Change("h = self.dropout(h, training=training)", "h = self.dropout(h, training=True)"),
+        ),
         finding=("noise-in-evaluation", "not-repeatable"),
         symptom="Two predictions of the same data differ.",
         cause="training=True was set to see dropout at work, and left in.",
@@ -309,7 +313,11 @@ KERAS_OTHER = (
         plain="keras_events",
         family="graph",
         title="The features are cut off from the layer that makes them.",
-        changes=(Change("features = self.into(centred)", "features = ops.stop_gradient(self.into(centred))"),),
+        changes=(
+            Change(
+                "features = self.into(centred)", "features = ops.stop_gradient(self.into(centred))"
+            ),
+        ),
         finding=("no-gradient", "gradient-cut", "zero-gradient"),
         symptom="The first layer keeps its first weights.",
         cause="stop_gradient, numpy() or a new tensor stands on the way.",
@@ -330,7 +338,10 @@ KERAS_OTHER = (
         changes=(
             Change(
                 "model = keras.Model(words, chances)",
-                "model = keras.Model(words, chances)\nfor layer in model.layers[:3]:\n    layer.trainable = False",
+                (
+                    "model = keras.Model(words, chances)\nfor layer in model.layers[:3]:\n    "
+                    "layer.trainable = False"
+                ),
             ),
         ),
         finding=("frozen-by-accident",),
@@ -398,7 +409,10 @@ KERAS_OTHER = (
         changes=(
             Change(
                 _ADAM,
-                "optimizer = keras.optimizers.Adam(\n    keras.optimizers.schedules.ExponentialDecay(rate, 1, 0.5)\n)",
+                (
+                    "optimizer = keras.optimizers.Adam(\n    "
+                    "keras.optimizers.schedules.ExponentialDecay(rate, 1, 0.5)\n)"
+                ),
             ),
         ),
         finding=("rate-decays-at-once",),

@@ -8,7 +8,14 @@ from lstm_ref.zoo.registry import Change
 
 
 def _backward(
-    id: str, title: str, right: str, wrong: str, cause: str, fix: str, hints: tuple[str, str], *more: Change
+    id: str,
+    title: str,
+    right: str,
+    wrong: str,
+    cause: str,
+    fix: str,
+    hints: tuple[str, str],
+    *more: Change,
 ) -> SickProgram:
     """An entry whose gradients are not those of its loss."""
     return SickProgram(
@@ -69,16 +76,25 @@ NUMPY_HAND = (
         "ai, af, ag, ao = di * i * (1 - i), df * f * (1 - f), dg * (1 - g), do * o * (1 - o)",
         "It is mixed up with that of the sigmoid.",
         "tanh' = 1 - tanh**2.",
-        ("Which of the four gates has another activation?", "What is the slope of tanh at 0.5, by differences?"),
+        (
+            "Which of the four gates has another activation?",
+            "What is the slope of tanh at 0.5, by differences?",
+        ),
     ),
     _backward(
         "numpy_gates_exchanged",
-        "The backward pass puts the gates together in another order than the forward pass takes them apart.",
+        (
+            "The backward pass puts the gates together in another order than the forward pass "
+            "takes them apart."
+        ),
         "da = np.concatenate([ai, af, ag, ao], axis=1)",
         "da = np.concatenate([ai, af, ao, ag], axis=1)",
         "One half was taken from a source with another order.",
         "One order, i f g o, in both passes.",
-        ("Which columns of the weights belong to which gate?", "Compare the gradient gate by gate."),
+        (
+            "Which columns of the weights belong to which gate?",
+            "Compare the gradient gate by gate.",
+        ),
     ),
     _backward(
         "numpy_mean_forgotten",
@@ -87,7 +103,10 @@ NUMPY_HAND = (
         "return float(value), p",
         "The factor 1 / N is dropped, since it seems to be a matter of the learning rate.",
         "Divide by what the loss divides by.",
-        ("How does the gradient grow with the batch?", "Compare its length with that of the differences."),
+        (
+            "How does the gradient grow with the batch?",
+            "Compare its length with that of the differences.",
+        ),
     ),
     SickProgram(
         id="numpy_state_kept",
@@ -108,7 +127,10 @@ NUMPY_HAND = (
         symptom="The same batch has another loss at each call.",
         cause="A program for one long text was taken over for single sequences.",
         fix="Start from zeros in each call.",
-        hints=("Call it twice with one batch.", "What does the first step of a sequence start from?"),
+        hints=(
+            "Call it twice with one batch.",
+            "What does the first step of a sequence start from?",
+        ),
         measured=calls_differ,
         limit=1e-6,
         chapter="long-text",
@@ -143,7 +165,10 @@ NUMPY_HAND = (
         symptom="The loss rises from epoch to epoch, though each step is right.",
         cause="An array that a function is given is the caller's own.",
         fix="Make a new array.",
-        hints=("Look at the batch before and after a call.", "Which operations write into their argument?"),
+        hints=(
+            "Look at the batch before and after a call.",
+            "Which operations write into their argument?",
+        ),
         measured=batch_changes,
         limit=1e-6,
         chapter="sequences",
@@ -156,7 +181,10 @@ NUMPY_HAND = (
         changes=(
             Change(
                 "return {name: array - rate * speed[name] for name, array in params.items()}",
-                "return {name: array - 1000 * rate * speed[name] for name, array in params.items()}",
+                (
+                    "return {name: array - 1000 * rate * speed[name] for name, array in "
+                    "params.items()}"
+                ),
             ),
         ),
         finding=("update-too-large", "diverges"),

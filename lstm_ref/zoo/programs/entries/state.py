@@ -73,12 +73,16 @@ STATE = (
             Change("self.depth = depth", "self.states = None"),
             Change(
                 "states = [(start, start) for cell in self.cells]",
-                "if self.states is None:\n    self.states = [(start, start) for cell in self.cells]\n"
+                "if self.states is None:\n    self.states = [(start, start) for cell in "
+                "self.cells]\n"
                 "states = [(h[: len(x)].detach(), c[: len(x)].detach()) for h, c in self.states]",
             ),
             Change(
                 "return self.fc(value)",
-                "self.states = [(h.detach(), c.detach()) for h, c in states]\nreturn self.fc(value)",
+                (
+                    "self.states = [(h.detach(), c.detach()) for h, c in states]\nreturn "
+                    "self.fc(value)"
+                ),
             ),
         ),
         finding=("state-carried",),

@@ -33,7 +33,10 @@ TORCH_AXES = (
         title="The window stands where the features belong: there is one time step.",
         changes=(
             Change("window = window.unsqueeze(-1)", "window = window.unsqueeze(1)"),
-            Change("self.lstm = nn.LSTM(1, H, batch_first=True)", "self.lstm = nn.LSTM(T, H, batch_first=True)"),
+            Change(
+                "self.lstm = nn.LSTM(1, H, batch_first=True)",
+                "self.lstm = nn.LSTM(T, H, batch_first=True)",
+            ),
         ),
         finding=("one-time-step",),
         symptom="It trains like a dense net; the recurrent weights never change.",
@@ -87,7 +90,10 @@ TORCH_AXES = (
         family="axes",
         title="The log-softmax runs over the batch.",
         changes=(
-            Change("return self.head(hidden), state", "return torch.log_softmax(self.head(hidden), dim=1), state"),
+            Change(
+                "return self.head(hidden), state",
+                "return torch.log_softmax(self.head(hidden), dim=1), state",
+            ),
         ),
         finding=(
             "softmax-over-batch",
@@ -96,7 +102,10 @@ TORCH_AXES = (
         symptom="An example's result depends on its neighbours.",
         cause="dim=1 was right where outputs were (N, V); here axis 1 is the batch.",
         fix="Take dim=-1, or leave it to the loss.",
-        hints=("Give one example alone: is its result the same?", "Over which axis do the probabilities add up to 1?"),
+        hints=(
+            "Give one example alone: is its result the same?",
+            "Over which axis do the probabilities add up to 1?",
+        ),
         measured=alone_differs_time_first,
         limit=0.0001,
         chapter="choices",
@@ -106,7 +115,12 @@ TORCH_AXES = (
         plain="torch_tagger",
         family="axes",
         title="reshape brings the classes forward and mixes them with time.",
-        changes=(Change("return scores.transpose(1, 2)", "return scores.reshape(len(tokens), -1, tokens.shape[1])"),),
+        changes=(
+            Change(
+                "return scores.transpose(1, 2)",
+                "return scores.reshape(len(tokens), -1, tokens.shape[1])",
+            ),
+        ),
         finding=(
             "targets-misaligned",
             "classes-on-wrong-axis",
@@ -115,7 +129,10 @@ TORCH_AXES = (
         cause="reshape only counts anew; it moves nothing.",
         fix="Use transpose or permute.",
         hints=(
-            "Change one target: at which outputs does the gradient move, and which inputs move those?",
+            (
+                "Change one target: at which outputs does the gradient move, and which inputs move "
+                "those?"
+            ),
             "Which line exchanges classes and time?",
         ),
         measured=trained(80),
@@ -132,7 +149,10 @@ TORCH_AXES = (
         symptom="Accuracy near chance.",
         cause="(N, 4H) and (4, N, H) have as many numbers; view does not ask which.",
         fix="Split along the features.",
-        hints=("Change one example: which outputs move?", "Which numbers of a are those of the first gate?"),
+        hints=(
+            "Change one example: which outputs move?",
+            "Which numbers of a are those of the first gate?",
+        ),
         measured=trained(60),
         limit=0.3,
         chapter="layer",

@@ -47,7 +47,10 @@ TORCH_CELL = (
         symptom="Only the last steps count; the rest is learned late or never.",
         cause="The gate is thought to forget when it is open; open means keep.",
         fix="Start its bias at 1 or above.",
-        hints=("How long is the half-life of the cell state?", "What is the forget gate before training?"),
+        hints=(
+            "How long is the half-life of the cell state?",
+            "What is the forget gate before training?",
+        ),
         measured=early_effect_lost,
         limit=4.0,
         chapter="memory",
@@ -76,14 +79,18 @@ TORCH_CELL = (
         changes=(
             Change("tags[outside] = -100", "tags[outside] = 0"),
             Change(
-                "criterion = nn.CrossEntropyLoss(ignore_index=-100)", "criterion = nn.CrossEntropyLoss(ignore_index=0)"
+                "criterion = nn.CrossEntropyLoss(ignore_index=-100)",
+                "criterion = nn.CrossEntropyLoss(ignore_index=0)",
             ),
         ),
         finding=("label-without-gradient",),
         symptom="One class is never predicted.",
         cause="Padding and the first class have one number.",
         fix="Give padding a number of its own.",
-        hints=("Which class is never predicted?", "At which targets does the loss have no gradient?"),
+        hints=(
+            "Which class is never predicted?",
+            "At which targets does the loss have no gradient?",
+        ),
         measured=trained(80),
         limit=0.5,
         chapter="masks",
@@ -98,7 +105,10 @@ TORCH_CELL = (
         symptom="A translation depends on the longest sentence of its batch.",
         cause="The softmax gives every place a share, also those behind the end.",
         fix="Set the scores of padding to minus infinity.",
-        hints=("Append padding to the source: does any output move?", "Which places get a weight above zero?"),
+        hints=(
+            "Append padding to the source: does any output move?",
+            "Which places get a weight above zero?",
+        ),
         measured=source_padding_matters,
         limit=1e-05,
         chapter="translation",

@@ -52,7 +52,12 @@ TORCH_GRAPH = (
         plain="torch_loop",
         family="graph",
         title="The loss is made anew from its number: it hangs on nothing.",
-        changes=(Change("loss = mse(net(x), y)", "loss = torch.tensor(mse(net(x), y).item(), requires_grad=True)"),),
+        changes=(
+            Change(
+                "loss = mse(net(x), y)",
+                "loss = torch.tensor(mse(net(x), y).item(), requires_grad=True)",
+            ),
+        ),
         finding=(
             "loss-detached",
             "no-update",
@@ -60,7 +65,10 @@ TORCH_GRAPH = (
         symptom="backward runs, and nothing changes.",
         cause="requires_grad=True made the error go away.",
         fix="Use the loss as it comes.",
-        hints=("Which parameters have a gradient after backward?", "What does the loss know of the model?"),
+        hints=(
+            "Which parameters have a gradient after backward?",
+            "What does the loss know of the model?",
+        ),
         measured=unmoved(5),
         limit=0.9,
         chapter="training-step",
@@ -73,14 +81,20 @@ TORCH_GRAPH = (
         changes=(
             Change(
                 "optimizer = torch.optim.SGD(net.parameters(), lr=rate, momentum=0.9)",
-                "optimizer = torch.optim.SGD(net.parameters(), lr=rate, momentum=0.9)\nnet.read = nn.Linear(H, 1)",
+                (
+                    "optimizer = torch.optim.SGD(net.parameters(), lr=rate, momentum=0.9)\n"
+                    "net.read = nn.Linear(H, 1)"
+                ),
             ),
         ),
         finding=("not-in-optimizer",),
         symptom="The new head never changes.",
         cause="The optimizer holds the parameters that there were.",
         fix="Build the optimizer last.",
-        hints=("Which parameters does the optimizer hold?", "In which order are model and optimizer made?"),
+        hints=(
+            "Which parameters does the optimizer hold?",
+            "In which order are model and optimizer made?",
+        ),
         measured=unmoved(5),
         limit=0.1,
         chapter="training-step",
@@ -90,12 +104,20 @@ TORCH_GRAPH = (
         plain="torch_loop",
         family="graph",
         title="The recurrent layer is frozen with its first random weights.",
-        changes=(Change("net = Regressor(D, H)", "net = Regressor(D, H)\nnet.recurrent.requires_grad_(False)"),),
+        changes=(
+            Change(
+                "net = Regressor(D, H)",
+                "net = Regressor(D, H)\nnet.recurrent.requires_grad_(False)",
+            ),
+        ),
         finding=("frozen-by-accident",),
         symptom="The recurrent weights never change.",
         cause="Lines for fine-tuning are used without a trained model.",
         fix="Freeze only what has been trained before.",
-        hints=("Count the parameters that ask for a gradient.", "Were the frozen ones ever trained?"),
+        hints=(
+            "Count the parameters that ask for a gradient.",
+            "Were the frozen ones ever trained?",
+        ),
         measured=frozen_share,
         limit=0.3,
         chapter="training-step",

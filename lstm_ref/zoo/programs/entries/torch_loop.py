@@ -39,7 +39,10 @@ TORCH_LOOP = (
         symptom="The loss swings and does not settle.",
         cause="backward adds to what is there.",
         fix="Call zero_grad once a step, before backward.",
-        hints=("The same batch twice at the same weights: is the gradient the same?", "Who clears the gradients?"),
+        hints=(
+            "The same batch twice at the same weights: is the gradient the same?",
+            "Who clears the gradients?",
+        ),
         measured=old_gradient_kept,
         limit=0.9,
         chapter="training-step",
@@ -55,7 +58,10 @@ TORCH_LOOP = (
         symptom="Nothing changes.",
         cause="zero_grad was put where it looked tidy.",
         fix="Clear before backward.",
-        hints=("Which weights are the same after ten steps?", "What does the optimizer find when it steps?"),
+        hints=(
+            "Which weights are the same after ten steps?",
+            "What does the optimizer find when it steps?",
+        ),
         measured=unmoved(5),
         limit=0.9,
         chapter="training-step",
@@ -67,7 +73,10 @@ TORCH_LOOP = (
         title="The gradient is clipped after the step that it was to tame.",
         changes=(
             Change("nn.utils.clip_grad_norm_(net.parameters(), 0.5)", ""),
-            Change("optimizer.step()", "optimizer.step()\nnn.utils.clip_grad_norm_(net.parameters(), 0.5)"),
+            Change(
+                "optimizer.step()",
+                "optimizer.step()\nnn.utils.clip_grad_norm_(net.parameters(), 0.5)",
+            ),
         ),
         finding=("clip-after-step",),
         symptom="Training explodes as it did without clipping.",
@@ -110,14 +119,20 @@ TORCH_LOOP = (
         changes=(
             Change(
                 "scheduler = torch.optim.lr_scheduler.StepLR(optimizer, step_size=500, gamma=0.5)",
-                "scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda k: min(1, k // 1000))",
+                (
+                    "scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda k: min(1, k "
+                    "// 1000))"
+                ),
             ),
         ),
         finding=("rate-is-zero",),
         symptom="Nothing changes.",
         cause="// drops the fraction that was meant.",
         fix="Divide with /, and begin above zero.",
-        hints=("Print the learning rate of the first batches.", "What does the schedule return for batch 1?"),
+        hints=(
+            "Print the learning rate of the first batches.",
+            "What does the schedule return for batch 1?",
+        ),
         measured=unmoved(5),
         limit=0.9,
         chapter="training-step",
@@ -140,7 +155,10 @@ TORCH_LOOP = (
         symptom="The loss jumps above its start.",
         cause="The rate was meant for another loss or batch.",
         fix="Start lower by factors of ten.",
-        hints=("By which share does a step change the weights?", "What does the loss do in the first steps?"),
+        hints=(
+            "By which share does a step change the weights?",
+            "What does the loss do in the first steps?",
+        ),
         measured=trained(80),
         limit=0.5,
         chapter="training-step",
@@ -160,7 +178,10 @@ TORCH_LOOP = (
         symptom="The loss is flat.",
         cause="A rate for fine-tuning was copied.",
         fix="Start higher by factors of ten.",
-        hints=("By which share does a step change the weights?", "After how many steps would a weight have doubled?"),
+        hints=(
+            "By which share does a step change the weights?",
+            "After how many steps would a weight have doubled?",
+        ),
         measured=trained(80),
         limit=0.5,
         chapter="training-step",
@@ -172,14 +193,18 @@ TORCH_LOOP = (
         title="The limit of clipping lies far below every gradient.",
         changes=(
             Change(
-                "nn.utils.clip_grad_norm_(net.parameters(), 0.5)", "nn.utils.clip_grad_norm_(net.parameters(), 1e-6)"
+                "nn.utils.clip_grad_norm_(net.parameters(), 0.5)",
+                "nn.utils.clip_grad_norm_(net.parameters(), 1e-6)",
             ),
         ),
         finding=("update-too-small", "clip-too-low"),
         symptom="The loss is flat.",
         cause="The limit is taken for a tolerance.",
         fix="Set it near the upper end of the norms that are seen.",
-        hints=("Which share of the steps is clipped?", "By which share does a step change the weights?"),
+        hints=(
+            "Which share of the steps is clipped?",
+            "By which share does a step change the weights?",
+        ),
         measured=trained(80),
         limit=0.5,
         chapter="training-step",
@@ -197,7 +222,10 @@ TORCH_LOOP = (
         symptom="It over-fits from the first validation on: dropout is gone.",
         cause="eval() is said, and train() is not.",
         fix="Say train() at the start of each step or epoch.",
-        hints=("In which mode is the model after some batches?", "Who calls train() after validation?"),
+        hints=(
+            "In which mode is the model after some batches?",
+            "Who calls train() after validation?",
+        ),
         measured=left_in_evaluation,
         limit=0.5,
         chapter="training-step",

@@ -21,12 +21,16 @@ TORCH_OUTPUT = (
         changes=(Change("mse = nn.MSELoss()", 'mse = nn.MSELoss(reduction="sum")'),),
         finding=("loss-sums",),
         symptom=(
-            "The gradient grows with the batch: with SGD, a limit of clipping or weight decay, what was right for 16 examples is "
+            "The gradient grows with the batch: with SGD, a limit of clipping or weight decay, "
+            "what was right for 16 examples is "
             "wrong for 64. Adam hides it."
         ),
         cause="The sum was taken for the mean.",
         fix="Use the mean, or divide by what is summed over.",
-        hints=("Put each example into the batch twice: what does the loss do?", "What does the reduction do?"),
+        hints=(
+            "Put each example into the batch twice: what does the loss do?",
+            "What does the reduction do?",
+        ),
         measured=doubled_batch,
         limit=0.5,
         chapter="choices",
@@ -36,12 +40,17 @@ TORCH_OUTPUT = (
         plain="torch_forecast",
         family="output",
         title="The forecast ends in a relu, and half of the targets lie below zero.",
-        changes=(Change("forecast = self.linear(h[-1])", "forecast = torch.relu(self.linear(h[-1]))"),),
+        changes=(
+            Change("forecast = self.linear(h[-1])", "forecast = torch.relu(self.linear(h[-1]))"),
+        ),
         finding=("outputs-cannot-reach-targets",),
         symptom="No forecast below zero.",
         cause="The activation of hidden layers was put behind the last one.",
         fix="Use no activation for targets of any sign.",
-        hints=("What is the smallest output, what is the smallest target?", "Which numbers can the model return?"),
+        hints=(
+            "What is the smallest output, what is the smallest target?",
+            "Which numbers can the model return?",
+        ),
         measured=never_negative(40),
         limit=0.5,
         chapter="choices",
@@ -59,9 +68,14 @@ TORCH_OUTPUT = (
         ),
         finding=("loss-wants-logits",),
         symptom="The loss stops at about a half.",
-        cause=("The name of the loss says that it wants logits; the model ends as the textbook's does."),
+        cause=(
+            "The name of the loss says that it wants logits; the model ends as the textbook's does."
+        ),
         fix="Leave the sigmoid out, and take it where chances are read.",
-        hints=("How small can the loss get when every answer is right?", "What does the loss do to the outputs first?"),
+        hints=(
+            "How small can the loss get when every answer is right?",
+            "What does the loss do to the outputs first?",
+        ),
         measured=training_loss(120),
         limit=0.4,
         chapter="choices",
@@ -82,7 +96,10 @@ TORCH_OUTPUT = (
         symptom="Nothing changes at all.",
         cause=("Softmax is taken for the usual end of a classifier, also of one with one output."),
         fix="Use a sigmoid for one output.",
-        hints=("How many different values do the outputs take?", "What is the softmax of a single number?"),
+        hints=(
+            "How many different values do the outputs take?",
+            "What is the softmax of a single number?",
+        ),
         measured=trained(60),
         limit=0.3,
         chapter="choices",
@@ -106,7 +123,10 @@ TORCH_OUTPUT = (
         symptom="The loss falls below zero and has no floor.",
         cause="The labels are those of another loss (hinge).",
         fix="Use 0 and 1 with cross-entropy.",
-        hints=("What sign has the loss after some steps?", "Which labels does binary cross-entropy expect?"),
+        hints=(
+            "What sign has the loss after some steps?",
+            "Which labels does binary cross-entropy expect?",
+        ),
         measured=minus(training_loss(160)),
         limit=0.0,
         chapter="choices",
