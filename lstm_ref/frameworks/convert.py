@@ -10,8 +10,7 @@ dialect    spoken by                                       order    names and sh
 =========  ==============================================  =======  ========================================================
 here       this course                                     i f g o  Wx (D, 4H), Wh (H, 4H), b (4H,)
 pytorch    torch.nn.LSTM; cuDNN                            i f g o  weight_ih_l0 (4H, D), weight_hh_l0 (4H, H),
-                                                                    bias_ih_l0 (4H,), bias_hh_l0
-                                                                    (4H,)
+                                                                    bias_ih_l0 (4H,), bias_hh_l0 (4H,)
 keras      keras.layers.LSTM                               i f c o  kernel (D, 4H), recurrent_kernel (H, 4H), bias (4H,)
 onnx       the operator LSTM                               i o f c  W (1, 4H, D), R (1, 4H, H), B (1, 8H)
 cs231n     CS231n, Karpathy                                i f o g  Wx (D, 4H), Wh (H, 4H), b (4H,)

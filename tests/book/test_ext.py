@@ -623,12 +623,15 @@ def test_what_pages_import_is_parsed_in_one_thread_alone(packages, monkeypatch):
     assert len(executing) == 3 and threading.main_thread() not in dict(executing).values()
 
 
-def test_two_pages_run_at_a_time_and_one_that_measures_time_runs_alone(tmp_path, katex):
+def test_two_pages_run_at_a_time_and_one_that_measures_time_runs_alone(
+    tmp_path, katex, monkeypatch
+):
     """Two pages that wait for each other; one that looks whether another runs meanwhile; and one
     that fails, said once.
     """
     meet = (
-        "import pathlib, time",
+        "import os, pathlib, time",
+        "assert os.environ['OMP_NUM_THREADS'] == '1'",
         f"there = pathlib.Path({str(tmp_path)!r})",
         "(there / 'NAME.runs').touch()",
         "for _ in range(1200):",  # a minute, in case nobody comes
@@ -639,14 +642,16 @@ def test_two_pages_run_at_a_time_and_one_that_measures_time_runs_alone(tmp_path,
         "(there / 'NAME.runs').rename(there / 'NAME.ran')",
     )
     clock = (
-        "import pathlib, time",
+        "import os, pathlib, time",
         "start = time.perf_counter()",
         f"there = pathlib.Path({str(tmp_path)!r})",
         "with open(there / 'clock', 'a') as log:",
         "    print(sorted(path.name for path in there.glob('*.r*n*')), file=log)",
+        "    print(os.environ.get('OMP_NUM_THREADS'), file=log)",
     )
     one = cell(*(line.replace("NAME", "one").replace("OTHER", "two") for line in meet))
     two = cell(*(line.replace("NAME", "two").replace("OTHER", "one") for line in meet))
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     pages = {"one": one, "clock": cell(*clock), "two": two, "zero": cell("1 / 0")}
     done = small_book(tmp_path, katex, pages, execute="cache")
     assert done.returncode != 0
@@ -655,7 +660,7 @@ def test_two_pages_run_at_a_time_and_one_that_measures_time_runs_alone(tmp_path,
         done.stdout.count("Executed notebook in") == 3
         and done.stdout.count("Using cached notebook") == 2
     )
-    assert (tmp_path / "clock").read_text() == "['one.ran', 'two.ran']\n"
+    assert (tmp_path / "clock").read_text() == "['one.ran', 'two.ran']\nNone\n"
 
 
 class Seen(HTMLParser):

@@ -4,7 +4,9 @@ import ast
 import hashlib
 import os
 import re
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
@@ -28,6 +30,7 @@ logger = logging.getLogger(__name__)
 PACKAGES = ("lstm_ref", "verdict")  # what a page may import, and what that imports
 KERNELSPEC = re.compile(r"^kernelspec:\n((?:  .+\n)+)", re.MULTILINE)
 AT_A_TIME = 2  # pages; most compute on one core
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 CLOCK = "perf_counter"  # a page that measures time runs alone
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 
@@ -157,9 +160,25 @@ def execute_ahead(app: Sphinx, env: BuildEnvironment, docnames: list[str]) -> No
     # All are read before the first thread starts. To read a page is to parse what it imports, and
     # Python 3.11 can fail where two threads parse at once (issue 106905 of python/cpython).
     pages = [(docname, *page) for docname in docnames if (page := read(docname)) is not None]
-    with ThreadPoolExecutor(AT_A_TIME) as pool:
+    with _on_one_core_each(), ThreadPoolExecutor(AT_A_TIME) as pool:
         for _ in pool.map(lambda page: execute(*page), pages):
             pass
+
+
+@contextmanager
+def _on_one_core_each() -> Iterator[None]:
+    """Let kernels that start here compute with one thread.
+
+    Where two pages compute with two threads each on two cores, the threads wait for each other:
+    *memory* takes three times as much processor time. What a page or a reader has set stays.
+    """
+    unset = [name for name in THREADS if name not in os.environ]
+    os.environ.update(dict.fromkeys(unset, "1"))
+    try:
+        yield
+    finally:
+        for name in unset:
+            del os.environ[name]
 
 
 def warn_of_live_widgets(app: Sphinx, doctree: nodes.document, docname: str) -> None:
