@@ -61,8 +61,8 @@ def over_seeds(values: Sequence[float]) -> dict[str, Any]:
 def row(
     run: Callable[[int], dict[str, float]], seeds: Sequence[int], name: str = ""
 ) -> dict[str, Any]:
-    """Run each seed, and sum up each number that a run returns: ``{"accuracy": over_seeds(...),
-    ...}``.
+    """Run each seed, and sum up each number that a run returns:
+    ``{"accuracy": over_seeds(...), ...}``.
     """
     runs = []
     for seed in seeds:

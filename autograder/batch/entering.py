@@ -101,8 +101,8 @@ def save(writer: Writer, graded: Graded) -> None:
 def write_autograded(
     course: Course, problem_set: str, student: str, notebook: NotebookNode
 ) -> None:
-    """Write a graded notebook to ``autograded/``, where formgrader and ``nbgrader
-    generate_feedback`` read it.
+    """Write a graded notebook to ``autograded/``, where formgrader and
+    ``nbgrader generate_feedback`` read it.
 
     Of the other submitted files only the time stamp and the secret of ``nbgrader release_feedback``
     are copied.

@@ -161,8 +161,8 @@ def build(machine: str | None = None, families: tuple[int, ...] = FAMILIES) -> b
 
 
 def profile() -> dict[str, Any]:
-    """Return the same filter as the profile that podman's and docker's ``--security-opt
-    seccomp=FILE`` take.
+    """Return the same filter as the profile that podman's and docker's
+    ``--security-opt seccomp=FILE`` take.
     """
     refuse = {"action": "SCMP_ACT_ERRNO", "errnoRet": errno.EPERM}
 

@@ -47,8 +47,8 @@ class NumpySubject(Subject):
     ----------
     params : name -> array
     batch : (x, y)
-    loss : ``loss(outputs, y) -> loss`` or ``(loss, doutputs)``; without ``forward`` ``loss(params,
-        batch) -> loss`` or ``(loss, grads)``
+    loss : ``loss(outputs, y) -> loss`` or ``(loss, doutputs)``; without ``forward``
+        ``loss(params, batch) -> loss`` or ``(loss, grads)``
     optimizer : ``optimizer(params, grads) -> params``; None
     options : see `Options`; ``step`` is ``step(params, batch) -> (loss, grads)``, as
         `lstm_ref.train` takes it

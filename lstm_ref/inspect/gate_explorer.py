@@ -23,9 +23,10 @@ class GateExplorer(Widget):
     gates.
 
     Every number is a trait: ``ipywidgets.link((slider, "value"), (explorer, "b_f"))`` ties a slider
-    of your own to it. Without the widget, ``ipywidgets.interact(lambda b_f:
-    GateExplorer(b_f=b_f).values, b_f=(-8.0, 8.0))`` prints the numbers. `of_unit` shows a unit of a
-    model of yours. The view can be saved as SVG, or as a page that stands alone.
+    of your own to it. Without the widget,
+    ``ipywidgets.interact(lambda b_f: GateExplorer(b_f=b_f).values, b_f=(-8.0, 8.0))`` prints the
+    numbers. `of_unit` shows a unit of a model of yours. The view can be saved as SVG, or as a page
+    that stands alone.
 
     Parameters
     ----------

@@ -65,8 +65,9 @@ class SequenceInspector(Widget):
     >>> inspector.orders["signal_depth_c"]
     [1, 0]
 
-    In a notebook, without the widget: ``ipywidgets.interact(lambda unit: figure(...), unit=(0, H -
-    1))`` draws a figure of your own for each unit; `trace` gives the numbers.
+    In a notebook, without the widget:
+    ``ipywidgets.interact(lambda unit: figure(...), unit=(0, H - 1))`` draws a figure of your own
+    for each unit; `trace` gives the numbers.
     """
 
     name = "sequence_inspector"

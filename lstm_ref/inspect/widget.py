@@ -40,8 +40,8 @@ def is_static() -> bool:
 
 
 def module(name: str) -> str:
-    """Source of the ES module of a widget, with the shared parts that its first lines name: ``//
-    with save.js``.
+    """Source of the ES module of a widget, with the shared parts that its first lines name:
+    ``// with save.js``.
     """
     source = (STATIC / f"{name}.js").read_text(encoding="utf-8")
     shared = re.findall(r"^// with (\w+\.js)$", source, re.MULTILINE)

@@ -304,8 +304,8 @@ def error_by_horizon(y: Array, forecast: Array, measure: Measure = "rmse") -> Ar
 
 
 class ByLength(NamedTuple):
-    """Means by length: ``means[k]`` over the ``counts[k]`` sequences with ``edges[k] <= length <
-    edges[k + 1]``.
+    """Means by length: ``means[k]`` over the ``counts[k]`` sequences with
+    ``edges[k] <= length < edges[k + 1]``.
 
     The mean over none is NaN.
     """

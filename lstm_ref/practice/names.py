@@ -15,8 +15,8 @@ MAX_FUNCTIONS = 500
 
 
 def ruled_out(names: Iterable[str], function: Any, namespace: Mapping[str, Any]) -> list[str]:
-    """Those of the names that a function uses; ``np.gradient`` is also found as ``from numpy import
-    gradient``.
+    """Those of the names that a function uses; ``np.gradient`` is also found as
+    ``from numpy import gradient``.
 
     As in the judge, this is a reminder and no wall: code can make a name up while it runs.
 

@@ -34,14 +34,14 @@ class KerasEngine:
     Parameters
     ----------
     model : keras.Model or keras.layers.Layer, built; or a list or dict of layers and keras.Variable
-    step : ``step(model, batch) -> loss``, a tensor with one number; with carry ``step(model, batch,
-        state) -> (loss, state)``, and state is None at the start of each pass. NumPy arrays in the
-        batch arrive as tensors. A step with an argument ``training`` is told whether it trains:
-        hand it on to layers that drop
+    step : ``step(model, batch) -> loss``, a tensor with one number; with carry
+        ``step(model, batch, state) -> (loss, state)``, and state is None at the start of each pass.
+        NumPy arrays in the batch arrive as tensors. A step with an argument ``training`` is told
+        whether it trains: hand it on to layers that drop
     optimiser : keras.optimizers.Optimizer; None means Adam. Its learning rate is set by `train`
     carry : the step takes a state and returns it, for truncated backpropagation through time
-    loss : ``loss(model, batch) -> loss``, with carry ``loss(model, batch, state) -> (loss,
-        state)``: what validation calls. None means the step
+    loss : ``loss(model, batch) -> loss``, with carry
+        ``loss(model, batch, state) -> (loss, state)``: what validation calls. None means the step
     compile : compile step and gradients by tf.function: faster, and harder to look into
 
     Attributes

@@ -25,8 +25,9 @@ class NumpyEngine:
     optimiser : name of an optimiser of `lstm_ref.optim`: "sgd", "momentum", "rmsprop", "adam" or
         "adamw"
     carry : the step takes a state and returns it, for truncated backpropagation through time
-    loss : ``loss(params, batch) -> loss``, with carry ``loss(params, batch, state) -> (loss,
-        state)``: what validation calls. None means the step, whose gradients are then thrown away
+    loss : ``loss(params, batch) -> loss``, with carry
+        ``loss(params, batch, state) -> (loss, state)``: what validation calls. None means the step,
+        whose gradients are then thrown away
     options : for the optimiser: ``beta1=0.5``
 
     Attributes

@@ -30,15 +30,15 @@ class TorchEngine:
     Parameters
     ----------
     model : torch.nn.Module, on the device where it is to be trained
-    step : ``step(model, batch) -> loss``, a tensor with one number; with carry ``step(model, batch,
-        state) -> (loss, state)``, and state is None at the start of each pass. NumPy arrays in the
-        batch arrive as tensors on the device of the model. The state that is carried is detached:
-        its numbers go on, its graph is cut
+    step : ``step(model, batch) -> loss``, a tensor with one number; with carry
+        ``step(model, batch, state) -> (loss, state)``, and state is None at the start of each pass.
+        NumPy arrays in the batch arrive as tensors on the device of the model. The state that is
+        carried is detached: its numbers go on, its graph is cut
     optimiser : torch.optim.Optimizer on the parameters of the model; None means Adam. Its learning
         rate is set by `train`
     carry : the step takes a state and returns it, for truncated backpropagation through time
-    loss : ``loss(model, batch) -> loss``, with carry ``loss(model, batch, state) -> (loss,
-        state)``: what validation calls. None means the step
+    loss : ``loss(model, batch) -> loss``, with carry
+        ``loss(model, batch, state) -> (loss, state)``: what validation calls. None means the step
 
     Attributes
     ----------

@@ -155,8 +155,8 @@ def fit_translator(
     ----------
     model : takes (sources (N, T), written (N, S)) and gives scores (N, S, V), as `Translator`
     sources : n arrays of ids
-    targets : n arrays of ids, each with its start and its end, ``vocabulary.encode(words,
-        ends=True)``
+    targets : n arrays of ids, each with its start and its end,
+        ``vocabulary.encode(words, ends=True)``
     steps : updates
     N : pairs in a batch, whose sources are of one length
     lr : learning rate, or a function of the step, as `train` takes it

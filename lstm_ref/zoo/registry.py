@@ -165,8 +165,8 @@ class Bug:
 
 
 def step_caches(cache: SequenceCache) -> list[tuple[Any, ...]]:
-    """A sequence cache as the list of its T step caches, each ``(x, h_prev, c_prev, i, f, g, o, c,
-    Wx, Wh)``.
+    """A sequence cache as the list of its T step caches, each
+    ``(x, h_prev, c_prev, i, f, g, o, c, Wx, Wh)``.
     """
     H = cache.h.shape[2]
     return [

@@ -53,8 +53,8 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def page_for(book: Path, browser: Browser) -> Iterator[Callable[..., Page]]:
-    """Open a page of the book: ``page_for("book/one/bptt", viewport="phone",
-    colour_scheme="dark")``.
+    """Open a page of the book:
+    ``page_for("book/one/bptt", viewport="phone", colour_scheme="dark")``.
 
     When the test ends, it fails if any page that it opened asked for something outside the disk,
     failed to load a file, wrote an error to the console or raised one.
