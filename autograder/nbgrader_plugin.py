@@ -63,6 +63,7 @@ class JudgedNotebook(NotebookExporter):  # type: ignore[misc]
         grading = Grading.prepare(course, course.directory.assignment_id)
         with open_gradebook(course.directory) as gradebook:
             register(gradebook, course.directory, grading.problem_set.name, grading.release)
+            Writer(gradebook, course, grading.problem_set)  # refuses extensions that cannot be
         return grading
 
     def from_filename(self, filename: str, resources: Any = None, **options: Any) -> Any:
@@ -75,6 +76,7 @@ class JudgedNotebook(NotebookExporter):  # type: ignore[misc]
             # nbgrader takes a zone that it does not know for UTC
             read_timestamp(Path(filename).with_name(TIMESTAMP))
             refuse_linked_folders(Path(filename))
+            self._extend(student)
             return self.from_notebook_node(read_notebook(Path(filename)), resources, **options)
         except SubmissionError as error:
             self.grading.refuse(student, str(error))
@@ -82,6 +84,14 @@ class JudgedNotebook(NotebookExporter):  # type: ignore[misc]
             with open_gradebook(course.directory) as gradebook:
                 Writer(gradebook, course, self.grading.problem_set).refuse(student)
             raise
+
+    def _extend(self, student: str) -> None:
+        """Enter the student's extension, before nbgrader works out what is lost for being late."""
+        course, problem_set = self.grading.course, self.grading.problem_set
+        with open_gradebook(course.directory) as gradebook:
+            writer = Writer(gradebook, course, problem_set)
+            writer.extend(student, gradebook.find_submission(problem_set.name, student))
+            gradebook.db.commit()
 
 
 class _Step(NbGraderPreprocessor):  # type: ignore[misc]

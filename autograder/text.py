@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
+import unicodedata
 
 
 def printable(text: str, keep: str = "") -> str:
@@ -32,3 +34,21 @@ def verbatim(text: str) -> str:
     '    scale: <b>\n    $x$'
     """
     return "\n".join(f"    {line}" for line in wrapped(text).splitlines())
+
+
+def delimiter_of(line: str) -> str:
+    r"""What stands between the columns of a table, by its row of headings; what is quoted does not
+    count.
+
+    >>> delimiter_of('Student;ID;"By hand, with care, and slowly (12)"\r')
+    ';'
+    """
+    bare = re.sub(r'"[^"]*"', "", line)
+    return max(",;\t", key=bare.count)
+
+
+def folded(name: str) -> str:
+    """A name without what platforms change in it: space around it, the case of its letters, how
+    accents are put together.
+    """
+    return unicodedata.normalize("NFC", name).strip().casefold()

@@ -20,6 +20,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from autograder.course.course import Course
+from autograder.course.roster import Person, Roster
 from autograder.errors import ReportError
 from autograder.files import write_atomic
 from autograder.judge.problem_set import ProblemSet
@@ -54,12 +55,24 @@ class Class:
     records : of those who were graded, by name
     failures : name -> why a submission could not be graded
     waiting : names of those who handed in and were not graded yet
+    roster : who is in the class
     """
 
     problem_set: ProblemSet
     records: Mapping[str, Result]
     failures: Mapping[str, str]
     waiting: Sequence[str]
+    roster: Roster = Roster()
+
+    @property
+    def handed_in(self) -> list[str]:
+        """Names of all of whom there is something."""
+        return [*self.records, *self.failures, *self.waiting]
+
+    @property
+    def not_handed_in(self) -> list[Person]:
+        """Those of the roster of whom there is nothing."""
+        return self.roster.not_handed_in(self.handed_in)
 
 
 @dataclass(frozen=True)

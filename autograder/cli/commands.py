@@ -13,7 +13,7 @@ import statistics
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,11 +27,12 @@ from autograder.cli.progress import progress_of
 from autograder.errors import DISK_FULL, AutograderError, CourseError, ProblemSetError
 from autograder.files import write_atomic
 from autograder.sandbox.level import is_sandboxed
-from autograder.text import printable
+from autograder.text import folded, printable
 
 if TYPE_CHECKING:
     from autograder.batch.outcome import Outcome
     from autograder.course.course import Course
+    from autograder.course.roster import Roster
     from autograder.judge.result import CheckResult, Result
 
 # form -> its function in lms.worksheet
@@ -160,10 +161,12 @@ def run(
 
     from autograder.batch import grading as batch
     from autograder.course.course import Course
+    from autograder.course.roster import ROSTER, read_roster
 
     course = Course.load()
     if course.root != Path.cwd():  # nbgrader's settings may name another one
         judges = None
+    roster = read_roster(course) if (course.root / ROSTER).is_file() else None
     grading = batch.Grading.prepare(
         course, problem_set, unsafe_local, elsewhere=bool(scheduler), judges=judges
     )
@@ -201,12 +204,9 @@ def run(
         click.echo(json.dumps([_as_json(outcome) for outcome in outcomes], indent=1))
     elif not as_lines:
         _show_class(outcomes)
-        if not students and (others := course.others(problem_set)):
-            names = plain(", ".join(others))
-            Console().print(
-                Text(f"Not in a folder submitted/<student>/{problem_set}: ") + names + ".",
-                soft_wrap=True,
-            )
+        if not students:
+            for line in absences(course, problem_set, roster or read_roster(course)):
+                Console().print(plain(line), soft_wrap=True)
     context.exit(1 if any(outcome.problem for outcome in outcomes) else 0)
 
 
@@ -268,14 +268,17 @@ def report(problem_set: str, out: Path | None) -> None:
     """
     from autograder.batch import report as reports
     from autograder.course.course import Course
+    from autograder.course.roster import read_roster
     from autograder.judge import problem_set as problem_sets
 
     course = Course.load()
     chosen = problem_sets.load(problem_set, course.root, validate=False)
-    found = reports.read_class(course, chosen)
+    found = replace(reports.read_class(course, chosen), roster=read_roster(course))
     path = out or course.root / "reports" / f"{chosen.name}.html"
     reports.write_report(found, path)
     said = f"{len(found.records)} graded, {len(found.failures)} not, {len(found.waiting)} waiting"
+    if found.roster.people:
+        said += f", {len(found.not_handed_in)} not handed in"
     click.echo(f"wrote {path} ({said})")
 
 
@@ -425,6 +428,7 @@ def export(
     autograder, which grades what is handed in there. It holds the hidden checks.
     """
     from autograder.course.course import Course
+    from autograder.course.roster import read_roster
     from autograder.judge import problem_set as problem_sets
     from autograder.lms import worksheet as exports
 
@@ -445,10 +449,13 @@ def export(
     if form == "csv":
         found = exports.scores(course, name)
         named = {score.student: _mistakes_of(course, name, score.student) for score in found}
-        write_atomic(
-            path, exports.as_csv(name, found, [check.name for check in chosen.checks], named)
-        )
+        order, roster = [check.name for check in chosen.checks], read_roster(course)
+        there = course.students(name)
+        table = exports.as_csv(name, found, order, named, roster.people, there)
+        write_atomic(path, table)
         click.echo(f"{len(found)} scores, into {path}")
+        if absent := roster.not_handed_in([*there, *named]):
+            click.echo(f"{len(absent)} have not handed in (handed_in: no).")
         if awaited := sum(not score.complete for score in found):
             click.echo(
                 f"{awaited} of them await a score by hand, or could not be graded (complete: no)."
@@ -691,6 +698,23 @@ def class_summary(results: Sequence[Result]) -> str:
     return told + (
         f"; commonest mistakes: {', '.join(f'{m} ({n})' for m, n in common)}" if common else ""
     )
+
+
+def absences(course: Course, problem_set: str, roster: Roster) -> list[str]:
+    """Lines that say who of the class has not handed in, who is not of the class, and what stands
+    in no folder of the problem set.
+    """
+    there = course.students(problem_set)
+    absent = roster.not_handed_in(there)
+    known = {folded(person.login) for person in roster.people}
+    names = {
+        f"Not handed in ({len(absent)} of {len(roster.people)})": [p.label for p in absent],
+        "Not in roster.csv": roster.unknown(there),
+        f"Not in a folder submitted/<student>/{problem_set}": [
+            name for name in course.others(problem_set) if folded(name) not in known
+        ],
+    }
+    return [f"{what}: {', '.join(listed)}." for what, listed in names.items() if listed]
 
 
 def _mistakes_of(course: Course, problem_set: str, student: str) -> list[str]:

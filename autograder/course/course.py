@@ -103,6 +103,23 @@ class Course:
         return {path.name: Path(f"{path}{after}").is_dir() for path in folders}
 
 
+def parse_time(text: str) -> datetime.datetime:
+    """Time as nbgrader stores one: in UTC, without a zone.
+
+    Raises
+    ------
+    ValueError : it is no time, or in a zone that nbgrader would take for UTC, such as EDT
+    OverflowError : it is too far away
+
+    >>> parse_time("2026-03-01 12:00 Europe/Berlin").isoformat(" ")
+    '2026-03-01 11:00:00'
+    """
+    if len(parts := text.split(" ")) == 3 and (parts[2][-1:].isdigit() or gettz(parts[2]) is None):
+        raise ValueError("nbgrader would take this zone, such as EDT or +01:00, for UTC")
+    when: datetime.datetime = parse_utc(text)
+    return when
+
+
 def read_timestamp(path: Path) -> datetime.datetime | None:
     """When something was handed in; None where no file says so. Links and pipes in a submission are
     left alone.
@@ -116,11 +133,7 @@ def read_timestamp(path: Path) -> datetime.datetime | None:
             return None
         with path.open(encoding="utf-8") as file:
             text = file.read(200).strip()
-        if len(parts := text.split(" ")) == 3 and (
-            parts[2][-1:].isdigit() or gettz(parts[2]) is None
-        ):
-            raise ValueError("nbgrader would take this zone, such as EDT or +01:00, for UTC")
-        return parse_utc(text) if text else None
+        return parse_time(text) if text else None
     except FileNotFoundError:
         return None
     except OSError as error:

@@ -4,6 +4,7 @@ write.
 
 from __future__ import annotations
 
+import datetime
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -21,9 +22,12 @@ from sqlalchemy.orm import scoped_session, sessionmaker
 from autograder.course.course import TIMESTAMP, Course, read_timestamp
 from autograder.course.database import explained
 from autograder.course.feedback import comment_on, comments
-from autograder.errors import GradebookError, SubmissionError
+from autograder.course.roster import EXTENSIONS, read_extensions
+from autograder.course.table import refuse
+from autograder.errors import CourseError, GradebookError, SubmissionError
 from autograder.judge.problem_set import ProblemSet
 from autograder.judge.result import Result
+from autograder.text import folded
 
 # nbgrader 0.9.6 makes SQLAlchemy warn whenever it enters a submission; the rows are right.
 NBGRADERS_OWN: dict[str, Any] = {"message": "Object of type <Submitted", "category": SAWarning}
@@ -80,6 +84,33 @@ def _known(gradebook: Gradebook, problem_set: str) -> dict[str, Any] | None:
     }
 
 
+def _extensions(
+    gradebook: Gradebook, course: Course, problem_set: ProblemSet
+) -> dict[str, datetime.timedelta] | None:
+    """Folded login -> time beyond the due date; None where no file says so."""
+    sets = {path.parent.name for path in (course.root / "solutions").glob("*/checks.py")}
+    later = read_extensions(course, problem_set.name, sets | {problem_set.name})
+    if not later:
+        return None if later is None else {}
+    due = gradebook.find_assignment(problem_set.name).duedate
+    path = course.root / EXTENSIONS
+    if due is None:
+        raise CourseError(
+            f"{path} extends {problem_set.name}, which has no due date; give it one: `nbgrader db "
+            f'assignment add {problem_set.name} --duedate "2026-03-01 12:00:00 UTC"`'
+        )
+    refuse(
+        path,
+        [
+            f"{login!r} would have until {when} UTC, and {problem_set.name} is due at {due} UTC; "
+            "write a later time, or leave the row out"
+            for login, when in later.items()
+            if when < due
+        ],
+    )
+    return {login: when - due for login, when in later.items()}
+
+
 class Writer:
     """Writes what became of submissions into one gradebook. Manual scores and comments are never
     touched.
@@ -89,10 +120,15 @@ class Writer:
     gradebook : from `open_gradebook`
     course : whose it is
     problem_set : which must be registered
+
+    Raises
+    ------
+    CourseError : ``extensions.csv`` is wrong, or gives no more time than everybody has
     """
 
     def __init__(self, gradebook: Gradebook, course: Course, problem_set: ProblemSet) -> None:
         self.gradebook, self.course, self.problem_set = gradebook, course, problem_set
+        self.extensions = _extensions(gradebook, course, problem_set)
         self.late = AssignLatePenalties(config=course.config)
         self.late.init_plugin()
         self._now: Gradebook | None = None
@@ -195,8 +231,16 @@ class Writer:
             submission = gradebook.update_or_create_submission(
                 self.problem_set.name, student, **when
             )
+        self.extend(student, submission)
         (row,) = (row for row in submission.notebooks if row.name == self.problem_set.name)
         return submission, row
+
+    def extend(self, student: str, submission: Any) -> None:
+        """Give a submission the extension that ``extensions.csv`` says, or none; without that file
+        it keeps what was granted in the gradebook.
+        """
+        if self.extensions is not None:
+            submission.extension = self.extensions.get(folded(student))
 
     def _penalty(self, student: str, submission: Any, row: Any) -> float | None:
         """Points lost for being late, as nbgrader's plug-in for that says; never more than there

@@ -33,8 +33,8 @@ from autograder.lms.archive import (
     notebooks_in,
     select_notebook,
 )
-from autograder.lms.worksheet import delimiter_of, folded, names_in
-from autograder.text import printable
+from autograder.lms.worksheet import names_in
+from autograder.text import delimiter_of, folded, printable
 
 EARLIER = ".earlier"  # folder, beside a submission, of those that it replaced
 # "Full Name_123456_assignsubmission_file_/work.ipynb", or all of it as the name of a file. The

@@ -11,9 +11,8 @@ from __future__ import annotations
 import csv
 import io
 import re
-import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,7 +31,9 @@ from sqlalchemy import case, func
 
 from autograder.course.course import Course
 from autograder.course.database import open_gradebook
+from autograder.course.roster import Person
 from autograder.errors import ExportError
+from autograder.text import delimiter_of, folded
 
 # Columns that may hold the name of a student's folder, most specific first.
 CANVAS_KEYS = ("SIS Login ID", "SIS User ID", "ID", "Integration ID")
@@ -181,29 +182,41 @@ def as_csv(
     found: Iterable[Score],
     order: Sequence[str] = (),
     mistakes: Mapping[str, Sequence[str]] | None = None,
+    people: Sequence[Person] = (),
+    handed_in: Collection[str] = (),
 ) -> str:
-    """Table of scores: one row a student, quoted where a name needs it.
+    r"""Table of scores: one row a student, quoted where a name needs it.
 
     Parameters
     ----------
     problem_set, found : from `scores`
     order : grade_ids of cells with points; a column each, after them those that `found` has besides
-    mistakes : student -> mistakes that were named
+    people : of the roster; who has no score gets a row without one
+    handed_in : names of folders of those who handed something in; who has a score has, too
 
     Examples
     --------
-    >>> table = as_csv("hw", [Score("ann", 15.5, 20.0, name="Doe, Ann", parts={"step": 4.0})], mistakes={"ann": ["no_bias"]})
-    >>> print(table, end="")
-    assignment,student_id,score,max_score,late_submission_penalty,complete,timestamp,name,points step,mistakes
-    hw,ann,15.5,20,0,yes,,"Doe, Ann",4,no_bias
+    >>> scores = [Score("ann", 15.5, 20.0, name="Doe, Ann", parts={"step": 4.0})]
+    >>> heads, row = as_csv("hw", scores, mistakes={"ann": ["no_bias"]}).splitlines()
+    >>> print(heads[:62], heads[62:], row, sep="\n")
+    assignment,student_id,score,max_score,late_submission_penalty,
+    complete,timestamp,name,points step,mistakes,handed_in,section,email
+    hw,ann,15.5,20,0,yes,,"Doe, Ann",4,no_bias,yes,,
+
+    Who is on the roster and has not handed in has a row without a score.
+
+    >>> table = as_csv("hw", [Score("ann", 15.5, 20.0)], people=[Person("bob", "Roe, Bob", section="B")])
+    >>> print(table.splitlines()[2])
+    hw,bob,,20,,no,,"Roe, Bob",,no,B,
 
     A name that a spreadsheet would take for a formula gets an apostrophe before it.
 
     >>> print(as_csv("lstm-bptt", [Score("=A1", 1.0, 20.0)]).splitlines()[1])
-    lstm-bptt,'=A1,1,20,0,yes,,,
+    lstm-bptt,'=A1,1,20,0,yes,,,,yes,,
     """
     found = list(found)
     parts = list(dict.fromkeys([*order, *(part for score in found for part in score.parts)]))
+    persons = {folded(person.login): person for person in people}
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     heads = [
@@ -215,25 +228,34 @@ def as_csv(
         "complete",
         "timestamp",
     ]
-    writer.writerow([*heads, "name", *(f"points {part}" for part in parts), "mistakes"])
+    points_of = [f"points {part}" for part in parts]
+    writer.writerow([*heads, "name", *points_of, "mistakes", "handed_in", "section", "email"])
     for s in found:
         numbers = [_number(value) for value in (s.score, s.max_score, s.late_penalty)]
         points = [
             "" if s.parts.get(part) is None else _number(s.parts[part] or 0.0) for part in parts
         ]
         told = " ".join((mistakes or {}).get(s.student, ()))
-        name, student = _no_formula(s.name), _no_formula(s.student)
+        person = persons.pop(folded(s.student), Person(s.student))
         row = [
             problem_set,
-            student,
+            _no_formula(s.student),
             *numbers,
             "yes" if s.complete else "no",
             s.timestamp,
-            name,
+            _no_formula(s.name or person.name),
             *points,
             told,
+            "yes",
         ]
-        writer.writerow(row)
+        writer.writerow([*row, *map(_no_formula, (person.section, person.email))])
+    most = _number(found[0].max_score) if found else ""
+    there = {folded(student) for student in handed_in}
+    for key, person in persons.items():
+        login, name = _no_formula(person.login), _no_formula(person.name)
+        row = [problem_set, login, "", most, "", "no", "", name, *[""] * len(parts), ""]
+        row.append("yes" if key in there else "no")
+        writer.writerow([*row, *map(_no_formula, (person.section, person.email))])
     return out.getvalue()
 
 
@@ -523,24 +545,6 @@ def names_in(cells: Sequence[str]) -> list[list[str]]:
         [name, match[2]] if match and match[1] == word else [name]
         for name, match in zip(names, found, strict=True)
     ]
-
-
-def delimiter_of(line: str) -> str:
-    r"""What stands between the columns of a table, by its row of headings; what is quoted does not
-    count.
-
-    >>> delimiter_of('Student;ID;"By hand, with care, and slowly (12)"\r')
-    ';'
-    """
-    bare = re.sub(r'"[^"]*"', "", line)
-    return max(",;\t", key=bare.count)
-
-
-def folded(name: str) -> str:
-    """A name without what platforms change in it: space around it, the case of its letters, how
-    accents are put together.
-    """
-    return unicodedata.normalize("NFC", name).strip().casefold()
 
 
 def _other_maximum(said: str, found: Sequence[Score], platform: str) -> list[str]:

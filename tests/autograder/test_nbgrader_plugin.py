@@ -331,6 +331,32 @@ def test_who_is_late_loses_the_same_by_both_commands_also_after_the_due_date_was
     both_lose(later)
 
 
+def test_an_extension_counts_by_both_commands_and_ends_with_its_row(course, tmp_path):
+    with (course / "nbgrader_config.py").open("a") as file:
+        file.write(TEN_PERCENT_A_DAY)
+    for student in ("ann", "Dan"):
+        path = hand_in(course, student, RIGHT)
+        path.with_name("timestamp.txt").write_text("2026-03-03 12:00:01 UTC")
+    with open_gradebook(Course.load(course).directory) as gradebook:
+        gradebook.add_assignment("tiny", duedate="2026-03-01 12:00:00 UTC")
+    (course / "records").mkdir()
+    (course / "records" / "course.key").write_text("11" * 32)
+    other = shutil.copytree(course, tmp_path / "other")
+    for row, wanted in (
+        ("dan,tiny,2026-03-03 12:00 UTC\n", {"ann": 0.9, "Dan": 0.3}),
+        ("dan,tiny,2026-03-04 12:00 UTC\n", {"ann": 0.9, "Dan": None}),
+        ("", {"ann": 0.9, "Dan": 0.9}),
+    ):
+        for root in (course, other):
+            (root / "extensions.csv").write_text(f"login,set,due\n{row}")
+        autograde(course, Autograde__force=True).start()
+        grading.run(grading.Grading.prepare(Course.load(other), "tiny"), ["ann", "Dan"])
+        assert penalties(course) == penalties(other) == pytest.approx(wanted)
+    (course / "extensions.csv").write_text("login,set,due\nann,tiny,soon\n")
+    with pytest.raises(NbGraderException, match="line 2: 'soon' is no time"):
+        autograde(course, Autograde__force=True).start()
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -282,6 +282,32 @@ def test_a_late_submission_loses_what_nbgraders_plugin_says(gradebook, course, t
     assert submission.late_submission_penalty == 3.0  # never more than there are points
 
 
+def test_an_extension_is_later_than_the_due_date_or_refused(gradebook, course, tiny):
+    path = course.root / "extensions.csv"
+    path.write_text("login,set,due\nann,tiny,2026-03-01 11:00 UTC\n")
+    with pytest.raises(CourseError, match="extends tiny, which has no due date; give it one"):
+        Writer(gradebook, course, tiny)
+    gradebook.find_assignment("tiny").duedate = datetime.datetime(2026, 3, 1, 12)
+    gradebook.db.commit()
+    with pytest.raises(CourseError, match="until 2026-03-01 11:00:00 UTC, and tiny is due at"):
+        Writer(gradebook, course, tiny)
+    path.write_text("login,set,due\n")
+    assert Writer(gradebook, course, tiny).extensions == {}
+
+
+def test_without_a_file_what_was_granted_in_the_gradebook_holds(gradebook, course, tiny):
+    hand_in(course.root, "ann", RIGHT)
+    gradebook.find_assignment("tiny").duedate = datetime.datetime(2026, 3, 1, 12)
+    Writer(gradebook, course, tiny).enter("ann")
+    gradebook.grant_extension("tiny", "ann", days=2)
+    Writer(gradebook, course, tiny).enter("ann")
+    assert gradebook.find_submission("tiny", "ann").extension == datetime.timedelta(days=2)
+    (course.root / "extensions.csv").write_text("login,set,due\n")
+    Writer(gradebook, course, tiny).enter("ann")
+    gradebook.db.expire_all()
+    assert gradebook.find_submission("tiny", "ann").extension is None
+
+
 def test_a_linked_time_stamp_is_not_read(gradebook, course, tiny):
     hand_in(course.root, "ann", RIGHT)
     (course.submission("ann", "tiny") / "timestamp.txt").symlink_to("/dev/zero")
