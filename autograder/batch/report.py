@@ -11,7 +11,7 @@ import datetime
 import json
 import statistics
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -25,12 +25,14 @@ from autograder.errors import ReportError
 from autograder.files import write_atomic
 from autograder.judge.problem_set import ProblemSet
 from autograder.judge.result import FOR_INSTRUCTOR, Result
+from autograder.judge.sketch import equal
 from autograder.sandbox.level import SANDBOXED
 from autograder.text import printable
 
 BINS = 10  # of the histogram; fewer where there are fewer points
 SLOWEST = 10  # submissions in the list of those that took longest
 WHO = 20  # names beside a mistake; the table of everybody has them all
+ENOUGH = 10  # students, for a correlation
 # The order in which the results of a check are shown, from right to not tried.
 STATUSES = (
     "passed",
@@ -77,13 +79,27 @@ class Class:
 
 @dataclass(frozen=True)
 class CheckRow:
-    """One check over the whole class: ``counts`` is status -> students, ``mean`` the mean score."""
+    """One check over the whole class: ``counts`` is status -> students, ``mean`` the mean score,
+    ``discrimination`` from `discrimination`.
+    """
 
     name: str
     title: str
     points: float
     mean: float
     counts: Mapping[str, int]
+    discrimination: float | None = None
+
+
+@dataclass(frozen=True)
+class AnswerRow:
+    """One wrong answer that several students gave and nobody has named, with what the first of them
+    was told.
+    """
+
+    check: str
+    message: str
+    students: Sequence[str]
 
 
 @dataclass(frozen=True)
@@ -152,7 +168,54 @@ def check_rows(found: Class) -> list[CheckRow]:
         counts = Counter(result.status for result in results)
         known = {status: counts.pop(status) for status in STATUSES if status in counts}
         mean = statistics.fmean(result.score for result in results) if results else 0.0
-        rows.append(CheckRow(check.name, check.title, check.points, mean, {**known, **counts}))
+        told = discrimination(found.records.values(), check.name)
+        rows.append(
+            CheckRow(check.name, check.title, check.points, mean, {**known, **counts}, told)
+        )
+    return rows
+
+
+def discrimination(records: Iterable[Result], name: str) -> float | None:
+    """Correlation, over the students, of a check's points with those of all other checks.
+
+    None where there are fewer than `ENOUGH` students, or one of the two is the same for all: the
+    number would say nothing. (The corrected item-total correlation of test theory.)
+    """
+    pairs = [
+        (result.score, record.score - result.score)
+        for record in records
+        for result in record.checks
+        if result.name == name
+    ]
+    if len(pairs) < ENOUGH:
+        return None
+    here, elsewhere = zip(*pairs, strict=True)
+    try:
+        return statistics.correlation(here, elsewhere)
+    except statistics.StatisticsError:  # one of them does not vary
+        return None
+
+
+def answer_rows(found: Class) -> list[AnswerRow]:
+    """Wrong answers that were not recognised and that at least two students gave, by check, the
+    most frequent first.
+    """
+    rows: list[AnswerRow] = []
+    for check in found.problem_set.checks:
+        groups: list[tuple[tuple[float, ...], str, list[str]]] = []
+        for student, record in found.records.items():
+            for result in record.checks:
+                if result.name != check.name or not result.answer:
+                    continue
+                same = (students for a, _, students in groups if equal(a, result.answer))
+                if (students := next(same, None)) is not None:
+                    students.append(student)
+                else:
+                    groups.append((result.answer, result.message, [student]))
+        several = [
+            AnswerRow(check.name, message, who) for _, message, who in groups if len(who) > 1
+        ]
+        rows += sorted(several, key=lambda row: -len(row.students))
     return rows
 
 
@@ -226,6 +289,7 @@ def render(found: Class, when: datetime.datetime) -> str:
         tallest=max((bar.count for bar in bars), default=0),
         checks=check_rows(found),
         mistakes=mistake_rows(found),
+        answers=answer_rows(found),
         who=WHO,
         slowest=[(student, records[student].seconds) for student, _ in by_time[:SLOWEST]],
         changed=_noted(records, integrity=True),

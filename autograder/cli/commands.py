@@ -277,7 +277,7 @@ def report(problem_set: str, out: Path | None) -> None:
     path = out or course.root / "reports" / f"{chosen.name}.html"
     reports.write_report(found, path)
     said = f"{len(found.records)} graded, {len(found.failures)} not, {len(found.waiting)} waiting"
-    if found.roster.people:
+    if found.not_handed_in:
         said += f", {len(found.not_handed_in)} not handed in"
     click.echo(f"wrote {path} ({said})")
 

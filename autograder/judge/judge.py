@@ -34,6 +34,7 @@ from autograder.errors import (
     WorkerTimeout,
 )
 from autograder.guest.worker import CUT, MAX_USES
+from autograder.judge import sketch
 from autograder.judge.cpu_limit import Overrun, cpu_limit
 from autograder.judge.problem_set import ProblemSet
 from autograder.judge.result import FOR_INSTRUCTOR, CheckResult, Result
@@ -202,6 +203,8 @@ def _graded(
                 if not session.killed:
                     decided[check.name] = verdicts[check.name]
                     said += grader.notes[noted:]
+        lost = _who_killed(session)  # what comes now decides nothing
+        answers = grader.sketches(verdicts)
         asked = time.monotonic()
     ended = time.monotonic()
     verdicts = charge_once(problem_set.checks, verdicts)
@@ -211,7 +214,10 @@ def _graded(
         seed=seed,
         isolation=str(isolation.level),
         content_hash=content_hash(cells, problem_set),
-        checks=tuple(_record(check, verdicts[check.name]) for check in problem_set.checks),
+        checks=tuple(
+            _record(check, verdicts[check.name], answers.get(check.name, ()))
+            for check in problem_set.checks
+        ),
         notes=_told(grader.notes),
         output=_clean(session.printed, len(session.printed)),
         seconds={
@@ -223,14 +229,13 @@ def _graded(
         versions={"python": ".".join(map(str, sys.version_info[:3])), "numpy": np.__version__},
         log=tuple(map(_clean, session.events[:MAX_EVENTS])),
     )
-    lost = (
-        Lost.OUTSIDE
-        if session.killed_from_outside
-        else Lost.UNKNOWN
-        if session.killed
-        else Lost.NOT
-    )
     return _Graded(record, lost, decided, list(_told(said)), session.left)
+
+
+def _who_killed(session: Session) -> Lost:
+    if session.killed_from_outside:
+        return Lost.OUTSIDE
+    return Lost.UNKNOWN if session.killed else Lost.NOT
 
 
 def _told(notes: Sequence[str]) -> tuple[str, ...]:
@@ -359,6 +364,30 @@ class _Grader:
                 f"What {check.function} returned could not be read.",
                 hints=check.hints,
             )
+
+    def sketches(self, verdicts: dict[str, Verdict]) -> dict[str, tuple[float, ...]]:
+        """Check -> numbers that stand for a wrong answer that was not recognised.
+
+        It is asked for last, with inputs that are the same for all, and only while the worker
+        lives: no score depends on it.
+        """
+        found = {}
+        for check in self.problem_set.checks:
+            verdict = verdicts[check.name]
+            if verdict.status is not Status.WRONG or verdict.misconception or check.examine:
+                continue
+            if not self.session.is_up:
+                break
+            self.session.forget()
+            self.session.allow(min(sketch.SECONDS, check.time_limit))
+            rng = generator("the same for all", f"{self.problem_set.name}/{check.name}")
+            try:
+                with np.errstate(all="ignore"), warnings.catch_warnings():
+                    warnings.simplefilter("ignore")
+                    found[check.name] = sketch.sketch(check, self._function(check), rng)
+            except Exception as error:
+                self.session.say(f"{check.name}: no sketch of its answer: {type(error).__name__}")
+        return found
 
     def _forbidden(self, check: Check) -> str:
         """Why the check is not asked: a name that it rules out is used, or nobody can tell; empty
@@ -529,7 +558,7 @@ class _Grader:
         return status, f"{before}{sentence}{failure.place}"
 
 
-def _record(check: Check, verdict: Verdict) -> CheckResult:
+def _record(check: Check, verdict: Verdict, answer: tuple[float, ...] = ()) -> CheckResult:
     credit = min(float(verdict.credit), 1.0) if verdict.credit > 0 else 0.0  # 0 for NaN too
     return CheckResult(
         name=check.name,
@@ -541,6 +570,7 @@ def _record(check: Check, verdict: Verdict) -> CheckResult:
         misconception=verdict.misconception,
         hints=tuple(verdict.hints),
         warnings=tuple(map(_clean, verdict.warnings)),
+        answer=answer,
     )
 
 

@@ -18,7 +18,8 @@ class CheckResult:
 
     ``name`` is the check's, which is also the grade_id of the notebook cell that carries the
     points. ``status`` is a word of ``verdict.Status``. ``message`` and ``hints`` are for the
-    student; no expected value stands in them.
+    student; no expected value stands in them. ``answer`` stands for a wrong answer that was not
+    recognised, from `sketch`: equal answers have equal numbers.
     """
 
     name: str
@@ -30,6 +31,7 @@ class CheckResult:
     misconception: str | None = None
     hints: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    answer: tuple[float, ...] = ()
 
     def advice(self) -> list[str]:
         """What the student reads beside the message: the first hint, and the warnings."""
@@ -105,7 +107,12 @@ class Result:
         data: dict[str, Any] = json.loads(text)
         checks = tuple(
             CheckResult(
-                **{**check, "hints": tuple(check["hints"]), "warnings": tuple(check["warnings"])}
+                **{
+                    **check,
+                    "hints": tuple(check["hints"]),
+                    "warnings": tuple(check["warnings"]),
+                    "answer": tuple(check.get("answer", ())),
+                }
             )
             for check in data.pop("checks")
         )

@@ -140,6 +140,11 @@ class Session:
         self.events.append(f"{time.monotonic() - self._began:8.3f}  {text}")
 
     @property
+    def is_up(self) -> bool:
+        """Whether a worker runs."""
+        return self._box is not None
+
+    @property
     def statement_limit(self) -> float:
         """Seconds for one statement of a cell."""
         return self.load_limit * STATEMENT_SHARE

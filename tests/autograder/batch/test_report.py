@@ -148,3 +148,41 @@ def test_command_writes_the_page_and_refuses_where_nothing_was_graded(
     shutil.rmtree(tiny_course / "records" / "tiny")
     refused = call("report", "tiny")
     assert refused.exit_code == 2 and "run `autograder run tiny` first" in refused.stderr
+
+
+def many(found, answers, scores=(0.0,)):
+    """A class in which each student's first check is wrong, with these answers and scores."""
+    bob = found.records["bob"]
+    first, second = bob.checks
+
+    def student(k):
+        score = scores[k % len(scores)]
+        wrong = replace(first, misconception=None, answer=answers[k % len(answers)], score=score)
+        return replace(bob, checks=(wrong, replace(second, score=float(k % 2))))
+
+    return replace(found, records={f"s{k:02d}": student(k) for k in range(12)})
+
+
+def test_equal_answers_that_nobody_named_stand_together(found):
+    one, rounded, other = (7.0, 1.0, 0.5), (7.0, 1.0 + 1e-9, 0.5), (7.0, 1.0, 0.6)
+    assert report.answer_rows(found) == []
+    grouped = many(found, [one, rounded, one, other, ()])
+    rows = report.answer_rows(grouped)
+    assert [(row.check, len(row.students)) for row in rows] == [("scale", 8), ("scale", 2)]
+    assert rows[1].students == ["s03", "s08"]
+    page = report.render(grouped, WHEN)
+    assert "<bdi>s03</bdi>, <bdi>s08</bdi>" in page and "returned the same numbers" in page
+    assert "No two students." in report.render(found, WHEN)
+
+
+def test_discrimination_is_the_correlation_with_the_other_checks(found):
+    def of(scores):
+        rows = report.check_rows(many(found, [()], scores))
+        return [row.discrimination for row in rows]
+
+    assert of((0.0, 2.0)) == pytest.approx([1, 1])
+    assert of((2.0, 0.0)) == pytest.approx([-1, -1])
+    assert of((0.0, 0.0, 2.0, 2.0)) == pytest.approx([0, 0])
+    assert of((2.0,)) == [None, None]  # the same for all
+    assert [row.discrimination for row in report.check_rows(found)] == [None, None]  # too few
+    assert '<td class="n">-1</td>' in report.render(many(found, [()], (2.0, 0.0)), WHEN)
