@@ -19,6 +19,7 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from autograder.batch.similar import ALIKE, Similar
 from autograder.course.course import Course
 from autograder.course.roster import Person, Roster
 from autograder.errors import ReportError
@@ -58,6 +59,7 @@ class Class:
     failures : name -> why a submission could not be graded
     waiting : names of those who handed in and were not graded yet
     roster : who is in the class
+    similar : from `find_similar`; None where nobody was compared
     """
 
     problem_set: ProblemSet
@@ -65,6 +67,7 @@ class Class:
     failures: Mapping[str, str]
     waiting: Sequence[str]
     roster: Roster = Roster()
+    similar: Similar | None = None
 
     @property
     def handed_in(self) -> list[str]:
@@ -291,6 +294,7 @@ def render(found: Class, when: datetime.datetime) -> str:
         mistakes=mistake_rows(found),
         answers=answer_rows(found),
         who=WHO,
+        alike=round(100 * ALIKE),
         slowest=[(student, records[student].seconds) for student, _ in by_time[:SLOWEST]],
         changed=_noted(records, integrity=True),
         happened=_noted(records, integrity=False),

@@ -261,19 +261,25 @@ def check(notebook: Path, problem_set: str | None, unsafe_local: bool) -> None:
     type=click.Path(path_type=Path, dir_okay=False),
     help="The file; reports/PROBLEM_SET.html when left out.",
 )
-def report(problem_set: str, out: Path | None) -> None:
+@click.option(
+    "--similar/--no-similar", default=True, help="Compare the students' code with each other."
+)
+def report(problem_set: str, out: Path | None, similar: bool) -> None:
     """Write what became of a class for PROBLEM_SET as one HTML page, to read offline or to print.
 
     It names students and mistakes: it is for instructors.
     """
     from autograder.batch import report as reports
+    from autograder.batch.similar import find_similar
     from autograder.course.course import Course
     from autograder.course.roster import read_roster
     from autograder.judge import problem_set as problem_sets
 
     course = Course.load()
     chosen = problem_sets.load(problem_set, course.root, validate=False)
-    found = replace(reports.read_class(course, chosen), roster=read_roster(course))
+    found = reports.read_class(course, chosen)
+    alike = find_similar(course, chosen, found.records) if similar else None
+    found = replace(found, roster=read_roster(course), similar=alike)
     path = out or course.root / "reports" / f"{chosen.name}.html"
     reports.write_report(found, path)
     said = f"{len(found.records)} graded, {len(found.failures)} not, {len(found.waiting)} waiting"

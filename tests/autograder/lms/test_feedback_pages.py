@@ -76,8 +76,9 @@ def test_each_student_gets_a_page_with_scores_comments_and_no_active_content(wee
         line.split(",", 2)[1:]
         for line in (tiny_course / "exports/tiny-csv.csv").read_text().splitlines()[1:]
     )
-    assert rows["12"].endswith(',"Doe, Li",0.5,1,adds') and rows["7"].endswith(",,2,1,")
-    assert rows["31"].endswith(",no,,,,,")
+    assert rows["12"].endswith(',"Doe, Li",0.5,1,adds,yes,,')
+    assert rows["7"].endswith(",,2,1,,yes,,")
+    assert rows["31"].endswith(",no,,,,,,yes,,")
 
 
 def test_the_last_line_of_a_run_says_how_the_class_did(week):
