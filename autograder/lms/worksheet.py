@@ -44,6 +44,17 @@ EXCUSED = "ex"  # in place of a score, at Canvas
 # what the table holds.
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
+# Of the table of our own, up to the name.
+HEADS = (
+    "assignment",
+    "student_id",
+    "score",
+    "max_score",
+    "late_submission_penalty",
+    "complete",
+    "timestamp",
+)
+
 
 @dataclass(frozen=True)
 class Score:
@@ -217,46 +228,36 @@ def as_csv(
     found = list(found)
     parts = list(dict.fromkeys([*order, *(part for score in found for part in score.parts)]))
     persons = {folded(person.login): person for person in people}
+    there = {folded(student) for student in handed_in}
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    heads = [
-        "assignment",
-        "student_id",
-        "score",
-        "max_score",
-        "late_submission_penalty",
-        "complete",
-        "timestamp",
-    ]
     points_of = [f"points {part}" for part in parts]
-    writer.writerow([*heads, "name", *points_of, "mistakes", "handed_in", "section", "email"])
-    for s in found:
-        numbers = [_number(value) for value in (s.score, s.max_score, s.late_penalty)]
-        points = [
-            "" if s.parts.get(part) is None else _number(s.parts[part] or 0.0) for part in parts
-        ]
-        told = " ".join((mistakes or {}).get(s.student, ()))
-        person = persons.pop(folded(s.student), Person(s.student))
-        row = [
-            problem_set,
-            _no_formula(s.student),
-            *numbers,
-            "yes" if s.complete else "no",
-            s.timestamp,
-            _no_formula(s.name or person.name),
-            *points,
-            told,
-            "yes",
-        ]
+    writer.writerow([*HEADS, "name", *points_of, "mistakes", "handed_in", "section", "email"])
+    for score in found:
+        person = persons.pop(folded(score.student), Person(score.student))
+        told = " ".join((mistakes or {}).get(score.student, ()))
+        row = [problem_set, *_cells(score, person, parts), told, "yes"]
         writer.writerow([*row, *map(_no_formula, (person.section, person.email))])
     most = _number(found[0].max_score) if found else ""
-    there = {folded(student) for student in handed_in}
     for key, person in persons.items():
         login, name = _no_formula(person.login), _no_formula(person.name)
         row = [problem_set, login, "", most, "", "no", "", name, *[""] * len(parts), ""]
         row.append("yes" if key in there else "no")
         writer.writerow([*row, *map(_no_formula, (person.section, person.email))])
     return out.getvalue()
+
+
+def _cells(score: Score, person: Person, parts: Sequence[str]) -> list[str]:
+    """Cells of one row, from the student's name to the points of the parts."""
+    points = (score.parts.get(part) for part in parts)
+    return [
+        _no_formula(score.student),
+        *(_number(value) for value in (score.score, score.max_score, score.late_penalty)),
+        "yes" if score.complete else "no",
+        score.timestamp,
+        _no_formula(score.name or person.name),
+        *("" if value is None else _number(value) for value in points),
+    ]
 
 
 def _no_formula(name: str) -> str:
