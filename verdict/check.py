@@ -33,6 +33,8 @@ class Status(StrEnum):
     CRASHED = "crashed"  # the process died, or ran out of memory
     FORBIDDEN = "forbidden"  # uses a name that the task rules out
     SKIPPED = "skipped"  # a check that this one needs did not pass
+    # a value of the form that is asked for; only the judge says whether it is right
+    NOTED = "noted"
 
 
 class StudentError(Exception):
@@ -88,6 +90,11 @@ class Check:
     name : unique in the problem set; also the grade_id of the notebook cell that carries the points
     title : one sentence that says what the check asks, shown to the student
     function : the name of the student's function
+    value : in place of a function, a name to which the student gives a value: the answer to a
+        question. ``expected`` and known mistakes are functions without arguments then
+        (``lambda: 0.35``). A check in a notebook says only whether the value has the right form
+    choices : of a value, the words or numbers out of which it, or each entry of it, must be; how
+        words are written, large or small, does not matter
     cases : rng -> the calls to make; the same rng state gives the same calls
     expected : the reference, called with the arguments of a case
     outputs : pattern of names that mirrors the return value
@@ -125,8 +132,8 @@ class Check:
 
     name: str
     title: str
-    function: str
-    points: float
+    function: str = ""
+    points: float = 0.0
     cases: Callable[[Generator], Sequence[Case]] | None = None
     expected: Call | None = None
     outputs: Pattern = None
@@ -145,13 +152,38 @@ class Check:
     examine: Callable[[Call, Generator], Verdict] | None = None
     arrays: str = "numpy"
     one_form: Callable[[dict[str, Any]], dict[str, Any]] | None = None
+    value: str = ""
+    choices: tuple[Any, ...] = ()
 
     def __post_init__(self) -> None:
+        if bool(self.function) is bool(self.value):
+            raise ValueError(
+                f"check {self.name!r}: give either function, the name of the student's function, "
+                f"or value, a name that the student gives a value; got function={self.function!r} "
+                f"and value={self.value!r}"
+            )
+        if self.choices and not self.value:
+            raise ValueError(f"check {self.name!r}: choices belong to a value, not to a function")
+        if self.value:
+            self._ask_once()
         if self.arrays not in FRAMEWORKS:
             raise ValueError(
                 f"check {self.name!r}: arrays must be one of {', '.join(FRAMEWORKS)}, got "
                 f"{self.arrays!r}"
             )
+
+    def _ask_once(self) -> None:
+        """A value is asked for once, under its own name, and a choice is compared as it is."""
+        outputs = self.outputs if self.outputs is not None else self.value
+        object.__setattr__(self, "outputs", outputs)
+        object.__setattr__(self, "cases", lambda rng: [Case("", ())])
+        if self.choices:
+            object.__setattr__(self, "exact", (outputs,))
+
+    @property
+    def asked(self) -> str:
+        """Name in the student's notebook that is asked for: of a function, or of a value."""
+        return self.function or self.value
 
     def with_more(self, hidden: Callable[[Generator], Sequence[Case]]) -> Check:
         """Return the same check with further cases after its own: what a judge asks beyond the

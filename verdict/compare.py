@@ -4,6 +4,7 @@ where it is known.
 
 from __future__ import annotations
 
+import copy
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -81,7 +82,7 @@ def examine(check: Check, call: Call, rng: Generator) -> Verdict:
     failure: Verdict | None = None
     for case, expected in zip(cases, right, strict=True):
         try:
-            got, missing = _read(check, call(*copy_tree(case.args)), check.function)
+            got, missing = _read(check, call(*copy_tree(case.args)), check.asked)
         except StudentError as error:
             failed.append(case)
             # Without the check's hints: they are for numbers that are wrong, and here there are
@@ -115,6 +116,28 @@ def examine(check: Check, call: Call, rng: Generator) -> Verdict:
     )
     apart = "\n" if "\n" in failure.message else " "
     return replace(rest, status=failure.status, message=f"{failure.message}{apart}{told}", named="")
+
+
+def form(check: Check, value: Any) -> Verdict:
+    """Whether a value has the form that is asked for. Where the student can look, nothing more may
+    be said: a question with a few possible answers would be answered by trying.
+
+    Parameters
+    ----------
+    check : with ``value``
+    value : what the student's name is bound to
+    """
+    try:
+        came = read(check, value, check.value)
+    except WrongReturn as error:
+        return Verdict(error.status, str(error))
+    if any(part.dtype != object and not np.isfinite(part).all() for part in came.values()):
+        return Verdict(Status.WRONG, f"{check.value} holds NaN or infinity.")
+    return Verdict(
+        Status.NOTED,
+        f"{check.value} has the form that is asked for. Whether it is right, only the graded "
+        "version says.",
+    )
 
 
 def _judge(check: Check, answers: list[_Answer], asked: int) -> Verdict:
@@ -335,7 +358,7 @@ def _read(check: Check, value: Any, function: str) -> tuple[dict[str, Array], di
         value = list(value) if isinstance(check.outputs, tuple) else value
     parts = dict(_walk(check.outputs, value, function, spell(check.outputs)))
     parts = {
-        name: _as_tree(part) if name in check.exact else _as_array(part)
+        name: _as_tree(part, check) if name in check.exact else _as_array(part)
         for name, part in parts.items()
     }
     missing = {name: part for name, part in parts.items() if isinstance(part, Missing)}
@@ -371,7 +394,10 @@ class Missing:
 def _told(check: Check | None, function: str, name: str, what: Missing) -> str:
     """One sentence for a function that returned nothing that can be compared."""
     plain = check is not None and name in check.exact
-    asked = "made of words, numbers, lists and dicts" if plain else "an array of numbers"
+    asked = "made of words, numbers, lists, sets and dicts" if plain else "an array of numbers"
+    if check is not None and check.value:
+        asked = asked if plain else "a number, or an array of numbers"
+        return f"{name} is {what.kind}; it must be {asked}."
     return f"{function} returned {what.kind} for {name}; it must be {asked} ({what.question})."
 
 
@@ -475,15 +501,22 @@ def _as_array(value: Any) -> Array | Missing:
         return Missing(_with_article(_kind(value)), "did you return what you meant?")
 
 
-def _as_tree(value: Any) -> Array | Missing:
+def _as_tree(value: Any, check: Check) -> Array | Missing:
     """The tree of a value as the one entry of an array of objects."""
     if value is None:
         return Missing("None")
     array = np.empty((), dtype=object)
     try:
-        array[()] = exact.tree(value)
+        tree = exact.tree(value)
     except Exception:  # an object that is none of these may raise anything when it is looked at
         return Missing(_with_article(_kind(value)), "did you return what you meant?")
+    try:
+        array[()] = exact.chosen(tree, check.choices) if check.choices else tree
+    except ValueError as error:
+        listed = ", ".join(map(str, check.choices))
+        raise WrongReturn(
+            f"{check.value} is or holds {error}, which is none of the choices: {listed}."
+        ) from None
     return array
 
 
@@ -499,8 +532,8 @@ def spell(pattern: Pattern) -> str:
 
 
 def copy_tree(value: Any) -> Any:
-    """Copy of nested tuples, lists and dicts of arrays, so that a function that changes its
-    arguments changes only its own.
+    """Copy of nested tuples, lists and dicts of arrays and generators, so that a function that
+    changes its arguments changes only its own.
     """
     if isinstance(value, np.ndarray):
         return value.copy()
@@ -510,6 +543,8 @@ def copy_tree(value: Any) -> Any:
         return type(value)(copy_tree(item) for item in value)
     if isinstance(value, dict):
         return {key: copy_tree(item) for key, item in value.items()}
+    if isinstance(value, set | Generator):  # of two calls with one generator, both draw the same
+        return copy.deepcopy(value)
     return value
 
 
@@ -602,6 +637,8 @@ def _without_ones(shape: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def _kind(value: Any) -> str:
+    if isinstance(value, set | frozenset):
+        return "set"
     for plain in (tuple, list, dict):  # not the name of a class that the value only travelled in
         if isinstance(value, plain):
             return plain.__name__

@@ -22,7 +22,8 @@ def unmet(check: Check, verdicts: Mapping[str, Verdict]) -> list[str]:
         known = {mistake.convention for group in check.known_mistakes() for mistake in group} - {""}
         if conventions <= known:
             return []
-    return [need for need in check.needs if verdicts[need].status is not Status.PASSED]
+    met = (Status.PASSED, Status.NOTED)
+    return [need for need in check.needs if verdicts[need].status not in met]
 
 
 def charge_once(checks: Sequence[Check], verdicts: Mapping[str, Verdict]) -> dict[str, Verdict]:
@@ -47,6 +48,6 @@ def charge_once(checks: Sequence[Check], verdicts: Mapping[str, Verdict]) -> dic
             )
             verdict = replace(verdict, credit=verdict.uncharged, message=told)
         elif verdict.convention:
-            charged.setdefault(verdict.convention, check.function)
+            charged.setdefault(verdict.convention, check.asked)
         found[check.name] = verdict
     return found

@@ -1,17 +1,21 @@
-"""Results that are no numbers: words, lists of any lengths, dicts. They are compared as they are.
+"""Results that are no numbers: words, lists of any lengths, sets, dicts. They are compared as they
+are.
 
-A tree is a word, a number, True or False, None, a tuple of trees, or a dict with trees as values.
-Which kind of sequence a list was does not matter, nor the order of a dict.
+A tree is a word, a number, True or False, None, a tuple or a set of trees, or a dict with trees as
+values. Which kind of sequence a list was does not matter, nor the order of a dict. A list without
+repetitions is as good as the set that is asked for.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence, Set
 from typing import Any, TypeAlias
 
 import numpy as np
 
-Tree: TypeAlias = Any  # str, int, float, bool, None, tuple[Tree, ...] or dict[Tree, Tree]
+# str, int, float, bool, None, tuple[Tree, ...], frozenset[Tree] or dict[Tree, Tree]
+Tree: TypeAlias = Any
 
 DEEPEST = 16
 CLOSE = 1e-6  # of two numbers within a tree, relative: float32 is as right here as elsewhere
@@ -40,6 +44,8 @@ def tree(value: Any, depth: int = 0) -> Tree:
         return str(value)
     if isinstance(value, list | tuple):
         return tuple(tree(item, depth + 1) for item in value)
+    if isinstance(value, Set):
+        return frozenset(tree(item, depth + 1) for item in value)
     if isinstance(value, dict):
         return {tree(key, depth + 1): tree(item, depth + 1) for key, item in value.items()}
     raise TypeError(type(value).__name__)
@@ -59,12 +65,16 @@ def difference(got: Tree, expected: Tree, where: str = "") -> str:
     >>> difference((1, 2), (1, 2, 3))
     'it has 2 entries, and 3 were expected'
     """
+    if isinstance(expected, frozenset) and isinstance(got, tuple):
+        got = _as_set(got)
     if kind(got) != kind(expected):
         return f"{where or 'it'} is {kind(got)}, and {kind(expected)} was expected"
     if isinstance(expected, tuple):
         return _in_sequence(got, expected, where)
     if isinstance(expected, dict):
         return _in_dict(got, expected, where)
+    if isinstance(expected, frozenset):
+        return _in_set(got, expected, where)
     if got == expected or (kind(expected) == "a number" and _close(got, expected)):
         return ""
     return f"it differs first at {where}" if where else "it is another one"
@@ -85,6 +95,55 @@ def _in_sequence(got: tuple[Tree, ...], expected: tuple[Tree, ...], where: str) 
     return next((said for k, (a, b) in pairs if (said := difference(a, b, f"{where}[{k}]"))), "")
 
 
+def _as_set(value: tuple[Tree, ...]) -> Tree:
+    """The set of a list; the list itself where something stands in it twice, or cannot be in a
+    set.
+    """
+    try:
+        return one if len(one := frozenset(value)) == len(value) else value
+    except TypeError:
+        return value
+
+
+def _in_set(got: frozenset[Tree], expected: frozenset[Tree], where: str) -> str:
+    missing, more = len(expected - got), len(got - expected)
+    if missing == more and _numbers_close(got - expected, expected - got):
+        return ""
+    told = [f"lacks {_count(missing, 'entry', 'entries')}"] * bool(missing)
+    told += [f"has {_count(more, 'entry', 'entries')} that should not be there"] * bool(more)
+    return f"{where or 'it'} {' and '.join(told)}"
+
+
+def _numbers_close(a: frozenset[Tree], b: frozenset[Tree]) -> bool:
+    """Whether what is in one set only are numbers that are those of the other up to rounding."""
+    if any(isinstance(item, str | tuple | frozenset) or item is None for item in a | b):
+        return False
+    return all(_close(x, y) for x, y in zip(sorted(a), sorted(b), strict=True))
+
+
+def chosen(value: Tree, choices: Sequence[Any]) -> Tree:
+    """A value with each word as it is spelled among the choices.
+
+    Raises
+    ------
+    ValueError : it is, or holds, something that is no choice; says what
+
+    >>> chosen(("Forget ", "input"), ("forget", "input", "output"))
+    ('forget', 'input')
+    """
+    if isinstance(value, tuple | frozenset):
+        return type(value)(chosen(item, choices) for item in value)
+    for choice in choices:
+        if plain(choice) == plain(value):
+            return choice
+    raise ValueError(repr(value)[:60])
+
+
+def plain(value: Any) -> Any:
+    """A word without what does not matter in a choice: spaces around it, large letters."""
+    return value.strip().casefold() if isinstance(value, str) else value
+
+
 def _in_dict(got: dict[Tree, Tree], expected: dict[Tree, Tree], where: str) -> str:
     missing, more = len(expected.keys() - got.keys()), len(got.keys() - expected.keys())
     if missing or more:
@@ -99,8 +158,9 @@ def _in_dict(got: dict[Tree, Tree], expected: dict[Tree, Tree], where: str) -> s
 
 def kind(value: Tree) -> str:
     """What a tree is, in words."""
-    if isinstance(value, tuple | dict):
-        return "a dict" if isinstance(value, dict) else "a list"
+    if isinstance(value, tuple | dict | frozenset):
+        names: dict[type, str] = {dict: "a dict", tuple: "a list", frozenset: "a set"}
+        return next(name for plain, name in names.items() if isinstance(value, plain))
     if value is None:
         return "None"
     return "a word" if isinstance(value, str) else "a number"

@@ -83,10 +83,12 @@ def _unpacked(value: Any) -> Any:
     """Dict or list of what is neither and can be read as one; the same object where it says itself
     how it becomes an array.
     """
-    if isinstance(value, list | tuple | dict | Set | str | bytes | memoryview) or hasattr(
-        type(value), "__array__"
-    ):
+    if isinstance(value, list | tuple | dict | set | frozenset | str | bytes | memoryview):
         return value
+    if hasattr(type(value), "__array__"):
+        return value
+    if isinstance(value, Set):  # the keys of a dict, as a set has them
+        return set(islice(value, MANY))
     if callable(getattr(type(value), "keys", None)):
         return {key: value[key] for key in islice(value.keys(), MANY)}
     return list(islice(value, MANY)) if isinstance(value, Iterable) else value

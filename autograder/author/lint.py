@@ -26,7 +26,7 @@ from autograder.judge import problem_set as problem_sets
 from autograder.judge.problem_set import ProblemSet
 from autograder.judge.result import Result
 from autograder.sandbox.sandbox import Sandbox
-from verdict import Check
+from verdict import Check, exact
 from verdict.compare import copy_tree, read, relative_error
 
 TRIES = 3  # seeds with which the solution is graded: it must not pass by luck, nor fail
@@ -92,6 +92,7 @@ def _troubles(
 ) -> Iterator[Trouble]:
     yield from _questions(problem_set)
     yield from _leaks(problem_set, text)
+    yield from _answers_told(problem_set, text)
     if not problem_set.release.is_file() or problem_set.release.read_text(encoding="utf-8") != text:
         yield Trouble(
             f"{problem_set.release} is not what {source.name} gives.",
@@ -193,7 +194,7 @@ def _question(check: Check, which: str) -> Iterator[Trouble]:
                 "looked into again."
             ),
         )
-    for name in outputs:
+    for name in () if check.value else outputs:  # a value is what it is
         for idle in _idle_answers(name, drawn, check.tolerance):
             yield Trouble(
                 f"{which} takes {name} for right when it is {idle}.",
@@ -262,6 +263,10 @@ def _equal(a: Any, b: Any) -> bool:
         return isinstance(b, Mapping) and list(a) == list(b) and all(_equal(a[k], b[k]) for k in a)
     if isinstance(a, list | tuple):
         return isinstance(b, list | tuple) and len(a) == len(b) and all(map(_equal, a, b))
+    if isinstance(a, np.random.Generator):
+        return isinstance(b, np.random.Generator) and a.bit_generator.state == b.bit_generator.state
+    if isinstance(a, set | frozenset):
+        return bool(a == b)
     return callable(a) or bool(np.array_equal(a, b, equal_nan=np.asarray(a).dtype.kind in "fc"))
 
 
@@ -311,6 +316,50 @@ def _leaks(problem_set: ProblemSet, text: str) -> Iterator[Trouble]:
                 )
 
 
+def _answers_told(problem_set: ProblemSet, text: str) -> Iterator[Trouble]:
+    """Answers of value questions that students would get with the notebook."""
+    cells = [
+        (cell.get("id", "?"), cell.source) for cell in nbformat.reads(text, as_version=4).cells
+    ]
+    for check in problem_set.checks:
+        if not check.value or check.expected is None:
+            continue
+        right = exact.tree(check.expected())
+        for cell, content in cells:
+            if _tells(check, right, content):
+                yield Trouble(
+                    f"Cell {cell} of the released notebook holds the answer of check "
+                    f"{check.name!r}.",
+                    "Take it out, name all choices beside it, or ask for something else.",
+                )
+
+
+def _tells(check: Check, right: Any, content: str) -> bool:
+    """Whether a cell gives an answer away: a number of some digits, or words without the other
+    choices.
+    """
+    words = [right] if isinstance(right, str) else list(right) if _holds_words(right) else []
+    if words:
+        said = content.casefold()
+        others = [str(choice).casefold() for choice in check.choices]
+        told = all(re.search(rf"\b{re.escape(word.casefold())}\b", said) for word in words)
+        return told and not (others and all(other in said for other in others))
+    if type(right) not in (int, float) or len(f"{abs(right):.12g}".strip("0").strip(".")) < 4:
+        return False
+    return any(
+        abs(float(found) - right) <= check.tolerance * abs(right)
+        for found in NUMBER.findall(content)
+    )
+
+
+def _holds_words(value: Any) -> bool:
+    return (
+        isinstance(value, tuple | frozenset)
+        and bool(value)
+        and all(isinstance(item, str) for item in value)
+    )
+
+
 def _bare(line: str) -> str:
     """A line of code without a comment at its end, and without the spaces that mean nothing."""
     return re.sub(r"\s+#.*$|\s", "", line.strip())
@@ -320,6 +369,12 @@ def _unanswered(problem_set: ProblemSet, text: str) -> Iterator[Trouble]:
     """Functions that are asked for and that no cell asks students to write."""
     cells = nbformat.reads(text, as_version=4).cells
     written = "\n".join(cell.source for cell in cells if cell.cell_type == "code")
+    for check in problem_set.checks:
+        if check.value and not re.search(rf"\b{re.escape(check.value)}\b", written):
+            yield Trouble(
+                f"No code cell holds {check.value}, which a check asks for.",
+                f"Give students its first line, `{check.value} = None`, or correct the name.",
+            )
     for function in dict.fromkeys(check.function for check in problem_set.checks):
         if function.isidentifier() and f"def {function}(" not in written:
             yield Trouble(

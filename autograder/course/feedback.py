@@ -55,7 +55,7 @@ def comments(problem_set: ProblemSet, result: Result) -> dict[str, str]:
     for check in problem_set.checks:
         answer = result.check(check.name)
         if answer.status != "passed":
-            said.setdefault(f"{check.function}_code", []).append(f"{check.name}: {answer.message}")
+            said.setdefault(f"{check.asked}_code", []).append(f"{check.name}: {answer.message}")
     return {cell: "\n".join(lines) for cell, lines in said.items()}
 
 

@@ -8,6 +8,8 @@ point outside or twice at the same bytes.
     None, bool, int, str          themselves; int within 64 bits
     float                         ["f"]: its 8 bytes are in the payload
     list, tuple, dict             ["l", ref, [...]]  ["t", ref, [...]]  ["d", ref, [[key, value], ...]]
+    set, frozenset                ["s", ref, [...]]  ["z", ref, [...]]
+    NumPy's default generator     ["g", [six hexadecimal numbers], [...]]: see `_generator`
     array, NumPy scalar           ["a", dtype, shape]
     what stays where it is        ["r", ref, type name, callable?]
 
@@ -25,6 +27,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from json import loads
 from json.encoder import encode_basestring_ascii as quoted
+from re import fullmatch
 from struct import Struct
 from typing import Any, TypeAlias
 
@@ -97,7 +100,21 @@ class RemoteDict(dict[Any, Any]):
     ref: Reference = None
 
 
-CONTAINERS = {"l": RemoteList, "t": RemoteTuple, "d": RemoteDict}
+class RemoteSet(frozenset[Any]):
+    """A set that came from the other side, with the number under which it is kept there."""
+
+    ref: Reference = None
+
+
+CONTAINERS = {
+    "l": RemoteList,
+    "t": RemoteTuple,
+    "d": RemoteDict,
+    "s": RemoteSet,
+    "z": RemoteSet,
+}
+PLAIN_CONTAINERS: dict[str, type] = {"l": list, "t": tuple, "d": dict, "s": set, "z": frozenset}
+REMOTE = (RemoteList, RemoteTuple, RemoteDict, RemoteSet)
 
 
 @dataclass
@@ -154,18 +171,22 @@ class Encoder:
             return PLAIN[value]
         if isinstance(value, Remote):
             return f'["r",{value.ref},"",true]'
-        if isinstance(value, RemoteList | RemoteTuple | RemoteDict) and value.ref is not None:
+        if isinstance(value, REMOTE) and value.ref is not None:
             return f'["r",{value.ref},"",false]'
         if isinstance(value, list | tuple | dict):
+            return self._container(value, depth)
+        if isinstance(value, set | frozenset) and all(map(_is_plain_key, value)):
             return self._container(value, depth)
         if (array := _plain_array(value)) is not None:
             return self._array(array)
         ref = self.keep(value)
+        if ref is None and isinstance(value, np.random.Generator):
+            return _text_of_generator(value)
         if ref is None:
             raise ProtocolError(f"a {type(value).__name__} cannot be sent")
         return f'["r",{ref},{quoted(type(value).__name__[:100])},{PLAIN[callable(value)]}]'
 
-    def _container(self, value: list[Any] | tuple[Any, ...] | dict[Any, Any], depth: int) -> str:
+    def _container(self, value: Any, depth: int) -> str:
         ref = self.keep(value) if depth else None  # the outermost tuple is the message itself
         number = "null" if ref is None else str(ref)
         if isinstance(value, dict):
@@ -174,7 +195,9 @@ class Encoder:
             ]
             return f'["d",{number},[{",".join(pairs)}]]'
         items = ",".join([self._text(item, depth + 1) for item in value])
-        return f'["{"l" if isinstance(value, list) else "t"}",{number},[{items}]]'
+        kinds = (("l", list), ("t", tuple), ("s", set), ("z", frozenset))
+        kind = next(letter for letter, plain in kinds if isinstance(value, plain))
+        return f'["{kind}",{number},[{items}]]'
 
     def _array(self, array: np.ndarray[Any, Any]) -> str:
         if self._size + array.nbytes > MAX_PAYLOAD:  # before its bytes are copied
@@ -221,10 +244,12 @@ class Decoder:
     remote : (ref, type name, callable?) -> what stands for an object that stayed with the other
         side
     own : ref -> own object, for a reference that the other side sends back
+    generators : whether the other side may send one
     """
 
     remote: Callable[[int, str, bool], Any] = lambda ref, kind, is_callable: Remote(ref, kind)
     own: Callable[[int], Any] | None = None
+    generators: bool = False
 
     def __post_init__(self) -> None:
         self._known: dict[bytes, tuple[Build, int]] = {}
@@ -281,7 +306,10 @@ class Decoder:
                 return self._float()
             case ["a", str(dtype), list(shape)]:
                 return self._array(dtype, shape)
-            case ["l" | "t" | "d" as kind, None | int() as ref, list(items)] if (
+            case ["g", list(state), list(spawn_key)] if self.generators:
+                numbers, key = _hexadecimal(state, 6), _hexadecimal(spawn_key)
+                return lambda payload: _generator(numbers, key)
+            case ["l" | "t" | "d" | "s" | "z" as kind, None | int() as ref, list(items)] if (
                 type(ref) is not bool
             ):
                 return self._container(kind, ref, items, depth)
@@ -297,11 +325,11 @@ class Decoder:
     def _container(self, kind: str, ref: Reference, items: list[Any], depth: int) -> Build:
         make: Callable[[list[Any]], Any]
         if ref is None:
-            make = {"l": list, "t": tuple, "d": dict}[kind]
+            make = PLAIN_CONTAINERS[kind]
         else:
 
             def make(values: list[Any]) -> Any:
-                value = CONTAINERS[kind](values)
+                value: Any = CONTAINERS[kind](values)
                 value.ref = ref
                 return value
 
@@ -311,6 +339,8 @@ class Decoder:
                 make, [(key(payload), value(payload)) for key, value in pairs]
             )
         builds = [self._value(item, depth + 1) for item in items]
+        if kind in "sz":
+            return lambda payload: _with_keys(make, [build(payload) for build in builds])
         return lambda payload: make([build(payload) for build in builds])
 
     def _pair(self, item: Any, depth: int) -> tuple[Build, Build]:
@@ -351,11 +381,65 @@ class Decoder:
         return lambda payload: np.ndarray(shape, kind, payload, at).copy()[()]
 
 
-def _with_keys(make: Callable[[list[Any]], Any], pairs: list[tuple[Any, Any]]) -> Any:
+def _with_keys(make: Callable[[list[Any]], Any], items: list[Any]) -> Any:
     try:
-        return make(pairs)
+        return make(items)
     except TypeError:
-        raise ProtocolError("a frame holds a dict whose key cannot be a key") from None
+        raise ProtocolError("a frame holds a dict or a set whose key cannot be one") from None
+
+
+def _is_plain_key(value: Any) -> bool:
+    """Whether a value can be in a set on the other side, too."""
+    if isinstance(value, tuple | frozenset):
+        return all(map(_is_plain_key, value))
+    return value is None or isinstance(value, str | int | float | np.generic)
+
+
+def _text_of_generator(generator: np.random.Generator) -> str:
+    """JSON of a generator as `np.random.default_rng` makes it: where it stands, and its seed, from
+    which it spawns others.
+    """
+    bits: Any = generator.bit_generator
+    seed: Any = bits.seed_seq
+    if type(bits) is not np.random.PCG64 or type(seed) is not np.random.SeedSequence:
+        raise ProtocolError(f"a Generator of {type(bits).__name__} cannot be sent")
+    if not isinstance(seed.entropy, int | np.integer) or seed.pool_size != 4:
+        raise ProtocolError("a Generator whose seed is no whole number cannot be sent")
+    state = bits.state
+    if int(seed.entropy) >> 256 or len(seed.spawn_key) > 16:
+        raise ProtocolError("a Generator of so long a seed cannot be sent")
+    numbers = (
+        *(state["state"]["state"], state["state"]["inc"], state["has_uint32"], state["uinteger"]),
+        *(seed.entropy, seed.n_children_spawned),
+    )
+    texts = ([f"{n:x}" for n in row] for row in (numbers, seed.spawn_key))
+    return '["g",{},{}]'.format(*(f"[{','.join(map(quoted, row))}]" for row in texts))
+
+
+def _hexadecimal(texts: list[Any], count: int | None = None) -> list[int]:
+    """Whole numbers below 2**256, at most 16 of them."""
+    if len(texts) > 16 or (count is not None and len(texts) != count):
+        raise ProtocolError("a frame holds a generator of another form")
+    if not all(type(text) is str and fullmatch("[0-9a-f]{1,64}", text) for text in texts):
+        raise ProtocolError("a frame holds a generator of another form")
+    return [int(text, 16) for text in texts]
+
+
+def _generator(numbers: list[int], spawn_key: list[int]) -> np.random.Generator:
+    """Generator that draws, and spawns, what the one draws that was sent."""
+    state, inc, has_uint32, uinteger, entropy, spawned = numbers
+    bits = np.random.PCG64(
+        np.random.SeedSequence(
+            entropy, spawn_key=tuple(spawn_key), n_children_spawned=spawned % 2**32
+        )
+    )
+    bits.state = {
+        "bit_generator": "PCG64",
+        "state": {"state": state % 2**128, "inc": inc % 2**128},
+        "has_uint32": has_uint32 % 2,
+        "uinteger": uinteger % 2**32,
+    }
+    return np.random.Generator(bits)
 
 
 def frame(header: bytes, payload: bytes = b"") -> bytes:

@@ -11,6 +11,7 @@ reply, and while a call runs the worker may ask back:
     ("call", name or function, args, framework) -> ("value", value) or ("missing",) or ("error",
     ...)
     ("call", ...) meanwhile         <- ("ask", function's number, args); the judge answers ("value", ...) or ("error", ...)
+    ("fetch", name)                 -> ("value", value) or ("missing",) or ("error", ...)
     ("forget",)                     -> ("done",)                let go of the objects kept for the judge
 
 Everything here can be reached and changed by the student's code. That is no matter: the worker
@@ -289,7 +290,7 @@ class Worker:
         self.kept: dict[int, Any] = {}
         self.keeps_containers = True
         self.encoder = protocol.Encoder(self._keep)
-        self.decoder = protocol.Decoder(self._judges_function, self._own)
+        self.decoder = protocol.Decoder(self._judges_function, self._own, generators=True)
         self.module = ModuleType("__main__")
         self.module.__dict__.update(__builtins__=builtins, display=display)
         sys.modules["__main__"] = self.module
@@ -349,13 +350,24 @@ class Worker:
         except BaseException as error:
             return error_reply(error)
 
+    def do_fetch(self, name: str) -> tuple[Any, ...]:
+        """The value that the student's code gave to a name."""
+        value = self.module.__dict__.get(name)
+        if value is None or value is Ellipsis:
+            return ("missing",)
+        try:
+            return "value", to_plain(self.tensors.to_arrays(value))
+        except BaseException as error:
+            return error_reply(error)
+
     def do_forget(self) -> tuple[Any, ...]:
         """Let go of what was kept."""
         self.kept.clear()
         return ("done",)
 
     def _keep(self, value: Any) -> int | None:
-        if isinstance(value, list | tuple | dict) and not self.keeps_containers:
+        is_container = isinstance(value, list | tuple | dict | set | frozenset)
+        if is_container and not self.keeps_containers:
             return None
         # id is unique as long as the object lives, and it lives because it is kept.
         self.kept[id(value)] = value
@@ -438,6 +450,10 @@ def to_plain(value: Any, depth: int = 0) -> Any:
         return type(value)(items) if changed else value
     if type(value) is dict:
         return {key: to_plain(item, depth + 1) for key, item in value.items()}
+    if type(value) in (set, frozenset):
+        known = any(isinstance(item, np.generic) for item in value)
+        plain = (item.item() if isinstance(item, np.generic) else item for item in value)
+        return type(value)(plain) if known else value
     if hasattr(type(value), "__array__") or isinstance(value, memoryview | array):
         return numeric(np.asarray(value), value)
     return value

@@ -361,7 +361,7 @@ class _Grader:
             self.session.say(f"the check {check.name} failed itself\n{traceback.format_exc()}")
             return Verdict(
                 Status.ERROR,
-                f"What {check.function} returned could not be read.",
+                f"What {check.asked} {'is' if check.value else 'returned'} could not be read.",
                 hints=check.hints,
             )
 
@@ -414,21 +414,23 @@ class _Grader:
         return frozenset[str]().union(*(cell.uses for cell in self.session.read))
 
     def _function(self, check: Check) -> Any:
-        """Return the student's function as the check calls it: gives values, raises StudentError
-        and nothing else.
+        """Return the student's function, or what gives the student's value, as the check calls it:
+        gives values, raises StudentError and nothing else.
         """
 
         def call(*args: Any) -> Any:
             try:
+                if check.value:
+                    return self.session.fetch(check.value)
                 return self.session.call(check.function, args, check.arrays)
             except StudentFailure as failure:
                 raise self._student_error(failure) from None
             except MissingFunction:
-                raise self._missing(check.function) from None
+                raise self._missing(check.asked, bool(check.value)) from None
             except WorkerError as error:
                 status = Status.TIMEOUT if isinstance(error, WorkerTimeout) else Status.CRASHED
                 what = describe_loss(error, check.time_limit)
-                raise StudentError(status, f"{check.function} gave no answer: {what}") from None
+                raise StudentError(status, f"{check.asked} gave no answer: {what}") from None
 
         return call
 
@@ -495,16 +497,17 @@ class _Grader:
                 return cause
         return None
 
-    def _missing(self, function: str) -> StudentError:
-        """Why there is no such function: its statement failed, its cell is no Python, or nobody
-        wrote it.
+    def _missing(self, function: str, is_value: bool = False) -> StudentError:
+        """Why there is no such function or value: its statement failed, its cell is no Python, or
+        nobody wrote it.
         """
+        what = f"{'value' if is_value else 'function'} {function}"
         for c, cell in reversed(list(enumerate(self.session.read))):
             for s, statement in reversed(list(enumerate(cell.statements))):
                 if function not in statement.binds:
                     continue
                 place = f"code cell {c + 1}, line {statement.line}"
-                where = f"There is no function {function}: the statement that defines it ({place})"
+                where = f"There is no {what}: the statement that defines it ({place})"
                 if (c, s) in self.session.failures:
                     failure = self.session.failures[c, s]
                     return StudentError(
@@ -515,6 +518,9 @@ class _Grader:
                 if (c, s) in self.session.lost:
                     lost = describe_loss(self.session.lost[c, s], self.session.statement_limit)
                     return StudentError(Status.CRASHED, f"{where} did not end well: {lost}")
+                if is_value:
+                    told = f"{function} has no value yet: it is None, or it was deleted."
+                    return StudentError(Status.UNFINISHED, told)
                 return StudentError(
                     Status.ERROR,
                     (
@@ -525,10 +531,7 @@ class _Grader:
         if (broken := self._broken_cell(function)) is not None:
             error = self.session.read[broken].error
             assert error is not None
-            where = (
-                f"There is no function {function}: code cell {broken + 1}, which names it, is not "
-                "Python. "
-            )
+            where = f"There is no {what}: code cell {broken + 1}, which names it, is not Python. "
             return StudentError(*self._explained(error, where))
         bound = {
             name
@@ -538,9 +541,7 @@ class _Grader:
         }
         near = difflib.get_close_matches(function, sorted(bound)[:MAX_NAMES], n=1)
         hint = f" There is {near[0]}; is it the one?" if near else ""
-        return StudentError(
-            Status.UNFINISHED, f"There is no function {function} in the notebook.{hint}"
-        )
+        return StudentError(Status.UNFINISHED, f"There is no {what} in the notebook.{hint}")
 
     def _broken_cell(self, function: str) -> int | None:
         """Cell that is no Python and would define a function; where none does, the first one that

@@ -20,12 +20,13 @@ from typing import Any
 import numpy as np
 from packaging.utils import canonicalize_name
 
-from autograder.errors import ProblemSetError
+from autograder.errors import ProblemSetError, ProtocolError
+from autograder.guest.protocol import Encoder
 from autograder.modules import imported, load_module
 from autograder.sandbox.limits import Limits
 from autograder.sandbox.mounts import with_requirements
-from verdict import Check
-from verdict.compare import copy_tree, read, relative_error
+from verdict import Case, Check, exact
+from verdict.compare import WrongReturn, copy_tree, read, relative_error
 
 LEAST_MEMORY = 128 << 20  # bytes: with less, Python does not come up with NumPy in it
 # Bytes of address space that a student's code has where these are imported: on the CPU, PyTorch
@@ -290,7 +291,9 @@ def _validate_check(where: str, check: Check, names: list[str]) -> None:
     if missing := [need for need in check.needs if need not in names]:
         raise ProblemSetError(f"{where}: needs {missing[0]!r}, and there is no such check")
     if check.examine is None and (check.cases is None or check.expected is None):
-        raise ProblemSetError(f"{where}: give cases and expected, or examine")
+        needed = "expected, as in expected=lambda: 0.35" if check.value else "cases and expected"
+        raise ProblemSetError(f"{where}: give {needed}, or examine")
+    _validate_choices(where, check)
     ids = [mistake.id for mistake in check.misconceptions]
     for twice in sorted({i for i in ids if ids.count(i) > 1}):
         raise ProblemSetError(
@@ -298,6 +301,46 @@ def _validate_check(where: str, check: Check, names: list[str]) -> None:
         )
     if check.examine is None:
         _validate_misconceptions(where, check)
+
+
+def _validate_choices(where: str, check: Check) -> None:
+    """Choices are at least two that differ, and the right value and known mistakes are among
+    them.
+    """
+    spelled = {exact.plain(choice) for choice in check.choices}
+    if check.choices and len(spelled) < max(2, len(check.choices)):
+        raise ProblemSetError(
+            f"{where}: choices must be at least two that differ otherwise than in large and small "
+            f"letters, got {check.choices!r}"
+        )
+
+
+def _validate_arguments(where: str, case: Case) -> None:
+    """Refuse what no frame can carry to the student's function."""
+    for k, argument in enumerate(case.args, 1):
+        try:
+            Encoder(lambda value: 0 if callable(value) else None).encode(("call", argument))
+        except ProtocolError as error:
+            raise ProblemSetError(
+                f"{where}: argument {k} of the case {case.label!r} is, or holds, what cannot be "
+                f"sent to the student's function: {error}. {_remedy(argument)}"
+            ) from None
+
+
+def _remedy(argument: Any) -> str:
+    """What to give in place of an argument that cannot be sent."""
+    if isinstance(argument, np.random.Generator):
+        return "Give np.random.default_rng(seed), with a whole number that rng.integers draws."
+    if type(argument).__module__.partition(".")[0] == "pandas":
+        return (
+            "Give its columns as a dict of arrays, and build it in a function that the notebook "
+            "gives."
+        )
+    return (
+        "Give arrays of numbers, numbers, words, lists, tuples, dicts, sets, "
+        "np.random.default_rng(seed), or functions; what else the function needs, a function that "
+        "the notebook gives builds from these."
+    )
 
 
 def _validate_misconceptions(where: str, check: Check) -> None:
@@ -310,6 +353,8 @@ def _validate_misconceptions(where: str, check: Check) -> None:
         cases = check.cases(np.random.default_rng(0))
         if not cases:
             raise ProblemSetError(f"{where}: cases gives no case")
+        for case in cases:
+            _validate_arguments(where, case)
         answers: dict[str, list[Any]] = {
             "the reference": [check.expected(*copy_tree(case.args)) for case in cases]
         }
@@ -322,10 +367,16 @@ def _validate_misconceptions(where: str, check: Check) -> None:
                 raise ProblemSetError(
                     f"{where}: the misconception {mistake.id!r} fails in every case: {error!r}"
                 )
-    outputs = {
-        who: [None if isinstance(a, Exception) else read(check, a, who) for a in given]
-        for who, given in answers.items()
-    }
+    try:
+        outputs = {
+            who: [None if isinstance(a, Exception) else read(check, a, who) for a in given]
+            for who, given in answers.items()
+        }
+    except WrongReturn as error:
+        raise ProblemSetError(
+            f"{where}: {error} Words, lists of any lengths, sets and dicts are compared where the "
+            "result's name stands in exact, as in exact=('tokens',)"
+        ) from None
     ids = list(outputs)
     for k, first in enumerate(ids):
         for second in ids[k + 1 :]:

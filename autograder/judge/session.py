@@ -278,15 +278,22 @@ class Session:
         MissingFunction : there is none of that name
         WorkerError : no answer came; the worker is gone, and the next call starts another
         """
+        return self._ask(("call", function, args, framework))
+
+    def fetch(self, name: str) -> Any:
+        """The value that the student's code gave to a name; raises what `call` does."""
+        return self._ask(("fetch", name))
+
+    def _ask(self, message: tuple[Any, ...]) -> Any:
         if self._functions:  # within another call, whose time goes on
-            return self._call(function, args, framework)
+            return self._value(message)
         self.deadline += time.monotonic() - self._judging_since
         try:
-            return self._call(function, args, framework)
+            return self._value(message)
         finally:
             self._judging_since = time.monotonic()
 
-    def _call(self, function: str | Remote, args: tuple[Any, ...], framework: str) -> Any:
+    def _value(self, message: tuple[Any, ...]) -> Any:
         self.start()
         if len(self._functions) >= MAX_NESTED:
             raise StudentFailure(
@@ -295,14 +302,14 @@ class Session:
             )
         self._functions.append({})
         try:
-            answer = self._exchange(("call", function, args, framework))
+            answer = self._exchange(message)
         except WorkerError:
             self.stop()
             raise
         finally:
             self._functions.pop()
         if answer[0] == "missing":
-            raise MissingFunction(str(function))
+            raise MissingFunction(str(message[1]))
         if answer[0] == "error":
             raise _failure(answer)
         return answer[1]
@@ -364,9 +371,13 @@ class Session:
                         self._answer(self._functions[-1][ref], args),
                         deadline + self._put_off - put_off,
                     )
-                case ("value", _) | ("missing",) if message[0] == "call":
+                case ("value", _) | ("missing",) if message[0] in ("call", "fetch"):
                     return answer
-                case ("error", str(), str(), int(), str()) if message[0] in ("call", "run"):
+                case ("error", str(), str(), int(), str()) if message[0] in (
+                    "call",
+                    "fetch",
+                    "run",
+                ):
                     return answer
                 case ("done",) if message[0] in ("import", "run", "forget"):
                     return answer

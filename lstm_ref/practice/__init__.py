@@ -33,6 +33,7 @@ from lstm_ref.practice.failing import Example, first_failure
 from lstm_ref.practice.lstm_bptt import CHECKS
 from lstm_ref.practice.names import ruled_out
 from verdict import Check, Status, StudentError, Verdict, charge_once, classify, examine, unmet
+from verdict.compare import form
 from verdict.tensors import from_arrays, to_arrays
 
 __all__ = ["Example", "ask", "case", "case_of", "check", "examine_all", "examine_in"]
@@ -47,6 +48,7 @@ _HEADLINES = {
     Status.CRASHED: "ran out of memory",
     Status.SKIPPED: "not asked yet",
     Status.FORBIDDEN: "uses what the task rules out",
+    Status.NOTED: "noted; only the graded version says whether it is right",
 }
 
 # Name of a check -> what was wrong last time, and how often it was told.
@@ -101,16 +103,17 @@ def ask(checks: Sequence[Check], name: str, seed: int | None, namespace: Mapping
         verdicts = examine_all(namespace, checks, seed)
         _show(
             _table(checks, verdicts, seed),
-            passed=all(v.status is Status.PASSED for v in verdicts.values()),
+            passed=all(v.status in (Status.PASSED, Status.NOTED) for v in verdicts.values()),
         )
         return
     if (chosen := _find(checks, name)) is None:
         return
     verdict = examine_in(namespace, chosen, seed, checks)
     text = _report(chosen, verdict, seed)
-    _show(text, passed=verdict.status is Status.PASSED)
+    fine = verdict.status in (Status.PASSED, Status.NOTED)
+    _show(text, passed=fine)
     if os.environ.get("NBGRADER_EXECUTION") == "validate":
-        _tell_validate(name, "" if verdict.status is Status.PASSED else text)
+        _tell_validate(name, "" if fine else text)
 
 
 def case_of(
@@ -127,11 +130,11 @@ def case_of(
     """
     if (chosen := _find(checks, name)) is None:
         return None
-    function = namespace.get(chosen.function)
-    if chosen.cases is None or not callable(function):
+    function = namespace.get(chosen.asked)
+    if chosen.cases is None or chosen.value or not callable(function):
         why = (
             "compares no numbers, so that there is no case to show"
-            if callable(function)
+            if callable(function) or chosen.value
             else "is not written yet"
         )
         _show(f"{name}: {why}.", passed=False)
@@ -170,10 +173,13 @@ def examine_all(
 def _table(checks: Sequence[Check], verdicts: Mapping[str, Verdict], seed: int) -> str:
     """Which parts stand, and how many points they are worth."""
     points = {check.name: check.points * verdicts[check.name].credit for check in checks}
+    noted = [check for check in checks if verdicts[check.name].status is Status.NOTED]
     width = max(len(check.name) for check in checks)
+    shown = {name: f"{round(number, 2):5g}" for name, number in points.items()}
+    shown |= {check.name: "    ?" for check in noted}
     lines = [
         (
-            f"{check.name:{width}}  {round(points[check.name], 2):5g} of {check.points:g}  "
+            f"{check.name:{width}}  {shown[check.name]} of {check.points:g}  "
             f"{_headline(verdicts[check.name])}"
         )
         for check in checks
@@ -182,6 +188,8 @@ def _table(checks: Sequence[Check], verdicts: Mapping[str, Verdict], seed: int) 
         f"{round(sum(points.values()), 2):g} of {sum(check.points for check in checks):g} points, "
         "as asked here"
     )
+    if noted:
+        head += f"; {sum(check.points for check in noted):g} more are not decided here"
     return "\n".join(
         [
             head,
@@ -222,12 +230,14 @@ def _examine(
         return Verdict(
             Status.SKIPPED, f'This needs {missing[0]}. First make check("{missing[0]}") pass.'
         )
-    function = namespace.get(check.function)
-    if function is None:
+    function = namespace.get(check.asked)
+    if function is None or function is Ellipsis:
         return Verdict(
             Status.UNFINISHED,
-            f"There is no {check.function} here yet. Run the cell that defines it, then this one.",
+            f"There is no {check.asked} here yet. Run the cell that defines it, then this one.",
         )
+    if check.value:
+        return form(check, to_arrays(function))
     if not callable(function):
         return Verdict(
             Status.ERROR,
@@ -333,7 +343,11 @@ def _report(check: Check, verdict: Verdict, seed: int) -> str:
             "In the graded version this costs a part of the points, once in all parts together."
         )
     lines += [help] if help else []
-    if verdict.status not in (Status.UNFINISHED, Status.SKIPPED, Status.FORBIDDEN):
+    if not check.value and verdict.status not in (
+        Status.UNFINISHED,
+        Status.SKIPPED,
+        Status.FORBIDDEN,
+    ):
         lines.append(
             f'The inputs are random; check("{check.name}", seed={seed}) asks with the same ones.'
         )
@@ -355,7 +369,7 @@ def _by_degrees(check: Check, verdict: Verdict) -> tuple[str, str]:
     before, count = _given.get(check.name, (kind, 0))
     count = count if before == kind else 0
     _given[check.name] = (kind, count + 1)
-    if verdict.status in (Status.UNFINISHED, Status.SKIPPED):
+    if verdict.status in (Status.UNFINISHED, Status.SKIPPED, Status.NOTED):
         return verdict.message, ""
     hints = [f"Hint {k} of {len(verdict.hints)}: {hint}" for k, hint in enumerate(verdict.hints, 1)]
     if not verdict.named or verdict.status is Status.CONVENTION:

@@ -82,7 +82,7 @@ WRONG = {
     ),
     "counts is wrong: it differs first at ['it']": lambda t: ([], {"so": 1, "it": 1, "is": 1}),
     "counts is None; a dict was asked for": lambda t: ([], None),
-    "tokens is a set; a list was asked for": lambda t: ({"so"}, {}),
+    "tokens is wrong: it is a set, and a list was expected": lambda t: ({"so"}, {}),
 }
 
 
@@ -99,10 +99,29 @@ def test_a_message_says_where_it_differs_and_not_what_is_right(says):
 def test_lists_without_an_end_and_odd_objects_are_refused():
     endless = []
     endless.append(endless)
-    for value in (endless, [object()], {1: {2}}, np.array([None])):
+    for value in (endless, [object()], {1: b"2"}, np.array([None])):
         with pytest.raises(TypeError):
             exact.tree(value)
     assert "could" not in ask(lambda texts: (endless, endless)).message
+
+
+SETS = [
+    ({"a", "b"}, {"b", "a"}, ""),
+    (["b", "a"], {"a", "b"}, ""),
+    ({1, 2.0000001}, {1.0, 2}, ""),
+    ({(1, 2)}, {(1, 2)}, ""),
+    ({"a", "c"}, {"a", "b"}, "it lacks 1 entry and has 1 entry that should not be there"),
+    ({1, 3}, {1, 2}, "it lacks 1 entry and has 1 entry that should not be there"),
+    (set(), {None, 1}, "it lacks 2 entries"),
+    (["a", "a"], {"a"}, "it is a list, and a set was expected"),
+    ([["a"], {}], {"a"}, "it is a list, and a set was expected"),
+    ({1: {"a"}}, {1: {"b", "a"}}, "[1] lacks 1 entry"),
+]
+
+
+@pytest.mark.parametrize(("got", "expected", "said"), SETS)
+def test_sets_are_compared_whatever_their_order(got, expected, said):
+    assert exact.difference(exact.tree(got), exact.tree(expected)) == said
 
 
 def test_numbers_in_a_tree_are_compared_up_to_rounding():

@@ -99,6 +99,7 @@ def test_what_can_be_unpacked_counts_as_a_list_and_what_cannot_stays_what_it_is(
         (iter("ab"), 2),
     ):
         assert type(got := to_arrays(value)) is list and len(got) == length
+    assert to_arrays({"a": 1, "b": 2}.keys()) == {"a", "b"}
     assert len(to_arrays(itertools.count())) == tensors.MANY  # and does not go on for ever
     assert type(to_arrays(torch.nn.ParameterList([torch.ones(2)]))[0]) is np.ndarray
     assert_array_equal(to_arrays(by_name)["weight"], np.ones(2))
@@ -107,7 +108,6 @@ def test_what_can_be_unpacked_counts_as_a_list_and_what_cannot_stays_what_it_is(
         "text",
         b"bytes",
         {1, 2},
-        {}.keys(),
         3,
         memoryview(b"bytes"),
         np.ma.ones(2),

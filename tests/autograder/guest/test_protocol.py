@@ -120,7 +120,16 @@ def test_every_kind_of_array_comes_back_as_a_plain_array_of_its_own(array: Any) 
 
 @pytest.mark.parametrize(
     "value",
-    [np.array(["text"]), np.array([None]), np.array([1j]), 2**63, {1, 2}, b"bytes", object(), len],
+    [
+        np.array(["text"]),
+        np.array([None]),
+        np.array([1j]),
+        2**63,
+        {b"bytes"},
+        b"bytes",
+        object(),
+        len,
+    ],
 )
 def test_what_is_no_plain_value_is_kept_or_refused(value: Any) -> None:
     with pytest.raises(ProtocolError, match=f"a {type(value).__name__} cannot be sent"):
@@ -341,3 +350,84 @@ def test_half_a_character_becomes_a_question_mark() -> None:
 
 def test_a_frame_says_its_lengths_first() -> None:
     assert frame(b"abc", b"defgh") == bytes([3, *bytes(7), 5, *bytes(7)]) + b"abcdefgh"
+
+
+def generators() -> list[np.random.Generator]:
+    used = np.random.default_rng(7)
+    used.integers(9, size=3, dtype=np.uint32)  # half of a drawn number is kept for the next call
+    child = np.random.default_rng([2**100][0]).spawn(2)[1]
+    child.spawn(3)
+    return [np.random.default_rng(0), used, child, np.random.default_rng()]
+
+
+@pytest.mark.parametrize("number", range(4))
+def test_a_generator_draws_and_spawns_the_same_on_the_other_side(number: int) -> None:
+    here = generators()[number]
+    there = decode(Encoder().encode((here,)), Decoder(generators=True))[0]
+    assert here.bit_generator.state == there.bit_generator.state
+    kinds: list[Any] = [np.uint32, np.uint64]
+    for kind in kinds:
+        np.testing.assert_array_equal(
+            here.integers(99, size=5, dtype=kind), there.integers(99, size=5, dtype=kind)
+        )
+    assert here.spawn(1)[0].normal() == there.spawn(1)[0].normal()
+
+
+def test_a_generator_that_is_sent_twice_begins_anew() -> None:
+    decoder, data = Decoder(generators=True), Encoder().encode((np.random.default_rng(3),))
+    first, second = decode(data, decoder)[0].normal(), decode(data, decoder)[0].normal()
+    assert first == second == np.random.default_rng(3).normal()
+
+
+@pytest.mark.parametrize(
+    ("generator", "complaint"),
+    [
+        (np.random.Generator(np.random.MT19937(1)), "a Generator of MT19937 cannot be sent"),
+        (np.random.default_rng([1, 2]), "whose seed is no whole number"),
+        (np.random.default_rng(2**300), "of so long a seed"),
+    ],
+)
+def test_a_generator_of_another_kind_is_refused(generator: Any, complaint: str) -> None:
+    with pytest.raises(ProtocolError, match=complaint):
+        Encoder().encode((generator,))
+
+
+@pytest.mark.parametrize(
+    "tree",
+    [
+        ["g", ["1"] * 5, []],
+        ["g", ["1"] * 6, ["1"] * 17],
+        ["g", ["-1"] * 6, []],
+        ["g", ["f" * 65] * 6, []],
+        ["g", [1] * 6, []],
+        ["g", ["1"] * 6],
+    ],
+)
+def test_a_malformed_generator_is_refused(tree: Any) -> None:
+    with pytest.raises(ProtocolError):
+        decode(frame(json.dumps(tree).encode()), Decoder(generators=True))
+
+
+def test_no_generator_is_made_for_who_does_not_ask_for_one() -> None:
+    with pytest.raises(ProtocolError):
+        decode(Encoder().encode((np.random.default_rng(3),)))
+
+
+SETS = [set(), {1, "a", None}, frozenset({2.5}), {(1, ("b",)), frozenset({3})}, {np.int64(4)}]
+
+
+@pytest.mark.parametrize("value", SETS)
+def test_a_set_comes_back_as_it_was(value: Any) -> None:
+    back = decode(Encoder().encode((value,)))[0]
+    assert back == value and type(back) is type(value)
+    kept: dict[int, Any] = {}
+    there = decode(Encoder(lambda v: kept.setdefault(id(v), v) is None or id(v)).encode((value,)))[
+        0
+    ]
+    assert there == value and kept[there.ref] is value
+
+
+def test_a_set_of_what_cannot_be_in_one_is_refused() -> None:
+    for tree in (["s", None, [["l", None, []]]], ["z", None, [["d", None, []]]]):
+        with pytest.raises(ProtocolError, match="a dict or a set whose key cannot be one"):
+            decode(frame(json.dumps(tree).encode()))
