@@ -31,7 +31,10 @@ RATES = {  # minutes for one
     "questions": 2.0,
 }
 TO_READ = ("words", "code lines", "formulas", "figures")
-WIDGETS = "Clinic|GateExplorer|BackwardStepper|GradientLens|SequenceInspector|SliceExplorer"
+WIDGETS = (
+    "Clinic|CurveDoctor|GateExplorer|BackwardStepper|GradientLens|PruningSlider|"
+    "SequenceInspector|SliceExplorer"
+)
 CELL = re.compile(r"^```\{code-cell\}[^\n]*\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 PROMISE = re.compile(r"It takes about [^.\n]*? minutes[^.\n]*\.")
 IN_MAP = re.compile(r"^(\| \{doc\}`/(book/[a-z/-]+)` \| .* \| )[^|]*( \|)$", re.MULTILINE)

@@ -14,8 +14,10 @@ from lstm_ref.inspect.trace import GateTrace, GRUTrace, trace, trace_gru
 if TYPE_CHECKING:
     from lstm_ref.inspect.backward_stepper import BackwardStepper
     from lstm_ref.inspect.clinic import Clinic
+    from lstm_ref.inspect.curve_doctor import CurveDoctor
     from lstm_ref.inspect.gate_explorer import GateExplorer
     from lstm_ref.inspect.gradient_lens import GradientLens
+    from lstm_ref.inspect.pruning_slider import PruningSlider
     from lstm_ref.inspect.sequence_inspector import SequenceInspector
     from lstm_ref.inspect.slice_explorer import SliceExplorer
 
@@ -25,12 +27,14 @@ __all__ = [
     "PALETTES",
     "BackwardStepper",
     "Clinic",
+    "CurveDoctor",
     "Figure",
     "GateExplorer",
     "GRUTrace",
     "GateTrace",
     "GradientLens",
     "Palette",
+    "PruningSlider",
     "SequenceInspector",
     "cell_diagram",
     "SliceExplorer",
@@ -50,6 +54,10 @@ def __getattr__(name: str) -> Any:
         from lstm_ref.inspect.clinic import Clinic
 
         return Clinic
+    if name == "CurveDoctor":
+        from lstm_ref.inspect.curve_doctor import CurveDoctor
+
+        return CurveDoctor
     if name == "GateExplorer":
         from lstm_ref.inspect.gate_explorer import GateExplorer
 
@@ -58,6 +66,10 @@ def __getattr__(name: str) -> Any:
         from lstm_ref.inspect.gradient_lens import GradientLens
 
         return GradientLens
+    if name == "PruningSlider":
+        from lstm_ref.inspect.pruning_slider import PruningSlider
+
+        return PruningSlider
     if name == "SequenceInspector":
         from lstm_ref.inspect.sequence_inspector import SequenceInspector
 

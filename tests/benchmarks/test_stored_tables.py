@@ -13,6 +13,7 @@ import torch
 from autograder.modules import load_module
 from benchmarks import doctor as bench
 from benchmarks.pages import experiment, over_seeds
+from lstm_ref.inspect.curve_doctor import fits, readings
 from lstm_ref.zoo.programs import find
 
 ROOT = Path(__file__).parents[2]
@@ -28,7 +29,7 @@ TABLES = [
     "search",
     "slow",
 ]
-TABLES += ["clinic", "folklore"]
+TABLES += ["clinic", "folklore", "curves", "pruning"]
 TABLES += ["speech"]
 TABLES += ["training", "smaller", "choices", "shift"]
 TABLES += ["translation", "summaries"]
@@ -144,6 +145,32 @@ def test_a_new_seed_at_a_good_and_at_a_bad_rate_ends_where_the_table_says():
         assert inside(row["loss"], found["loss"], slack=1) and inside(
             row["skill"], found["skill"], slack=1
         )
+
+
+def test_new_runs_of_two_curves_keep_the_signs_of_their_cause():
+    curves, table = script("curves"), stored("curves")
+    assert set(table["cases"]) == set(curves.CASES) == set(curves.OFFERED)
+    for name in ("rate-small", "order"):
+        found = curves.curves(name, 50)
+        assert fits(name, readings(found.train, found.valid)), name
+    row = table["cases"]["pairs"]["measured"]["pairs"]
+    assert inside(row, curves.measured("pairs", "pairs", 50))
+    assert inside(
+        table["cases"]["noise"]["measured"]["simple"], curves.measured("simple", "noise", 50)
+    )
+
+
+def test_fewer_units_and_zeros_have_the_bytes_of_the_table():
+    pruning, table = script("pruning"), stored("pruning")["arms"]
+    torch.manual_seed(0)
+    model = pruning.PAGE.SentenceClassifier(len(pruning.PAGE.vocabulary))
+    for arm, place, made in (
+        ("smallest weights", 6, lambda: pruning.PAGE.pruned(model, pruning.SHARES[6])),
+        ("whole units", 4, lambda: pruning.PAGE.fewer_units(model, pruning.UNITS[4])),
+    ):
+        thin = pruning.permanent(made())
+        for key, value in (("bytes", pruning.PAGE.size(thin)), ("zipped", pruning.zipped(thin))):
+            assert np.isclose(value, np.mean(table[arm][key], axis=0)[place], rtol=0.05), (arm, key)
 
 
 def test_a_new_network_counts_as_the_table_says():

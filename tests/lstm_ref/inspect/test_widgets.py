@@ -21,8 +21,10 @@ from lstm_ref.inspect.widget import STATIC
 T, H = 7, 5
 WIDGETS = [
     "backward_stepper",
+    "curve_doctor",
     "gate_explorer",
     "gradient_lens",
+    "pruning_slider",
     "sequence_inspector",
     "slice_explorer",
 ]
