@@ -1,7 +1,7 @@
 """What the pruning slider of the page *smaller* shows: accuracy and bytes of one classifier at many
 shares of weights thrown away, with and without fine-tuning.
 
-    python benchmarks/pruning.py        # five minutes of one core, into benchmarks/results/pruning.json
+    python benchmarks/pruning.py        # half a minute of one core, into benchmarks/results/pruning.json
 
 Data, model and the ways to make it smaller are those of book/three/smaller.md.
 """

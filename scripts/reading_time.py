@@ -33,7 +33,7 @@ RATES = {  # minutes for one
 TO_READ = ("words", "code lines", "formulas", "figures")
 WIDGETS = (
     "Clinic|CurveDoctor|GateExplorer|BackwardStepper|GradientLens|PruningSlider|"
-    "SequenceInspector|SliceExplorer"
+    "SearchRace|SequenceInspector|SliceExplorer"
 )
 CELL = re.compile(r"^```\{code-cell\}[^\n]*\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 PROMISE = re.compile(r"It takes about [^.\n]*? minutes[^.\n]*\.")

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from lstm_ref.inspect.gate_explorer import GateExplorer
     from lstm_ref.inspect.gradient_lens import GradientLens
     from lstm_ref.inspect.pruning_slider import PruningSlider
+    from lstm_ref.inspect.search_race import SearchRace
     from lstm_ref.inspect.sequence_inspector import SequenceInspector
     from lstm_ref.inspect.slice_explorer import SliceExplorer
 
@@ -35,6 +36,7 @@ __all__ = [
     "GradientLens",
     "Palette",
     "PruningSlider",
+    "SearchRace",
     "SequenceInspector",
     "cell_diagram",
     "SliceExplorer",
@@ -70,6 +72,10 @@ def __getattr__(name: str) -> Any:
         from lstm_ref.inspect.pruning_slider import PruningSlider
 
         return PruningSlider
+    if name == "SearchRace":
+        from lstm_ref.inspect.search_race import SearchRace
+
+        return SearchRace
     if name == "SequenceInspector":
         from lstm_ref.inspect.sequence_inspector import SequenceInspector
 

@@ -89,7 +89,7 @@ def test_nothing_is_told_before_both_answers(open_page):
 def test_every_number_of_every_answer_is_python_s(open_page):
     doctor = CurveDoctor(STORED)
     read, left = doctor.readings(), doctor.open_causes()
-    answers = {run["key"]: {"cause": run["key"], "next": run["nexts"][0]} for run in doctor.runs}
+    answers = {run["key"]: {"cause": run["key"], "next": run["nexts"][2]} for run in doctor.runs}
     page = open_page(CurveDoctor(STORED, answers=answers))
     for k, run in enumerate(doctor.runs):
         page.locator(f'[data-run="{k}"]').click()
@@ -105,7 +105,7 @@ def test_every_number_of_every_answer_is_python_s(open_page):
         assert page.locator(".lw-settled").inner_text() == run["settled"]
         after = 1 if run["after"] else 0
         assert page.locator(".lw-chart .lw-after").count() == after
-    nexts = sum(run["nexts"][0] == CAUSES[run["key"]].settles for run in doctor.runs)
+    nexts = sum(run["nexts"][2] == CAUSES[run["key"]].settles for run in doctor.runs)
     assert page.locator(".lw-score").inner_text() == (
         f"Of 12 answered: 12 causes and {nexts} next steps right."
     )

@@ -25,6 +25,7 @@ WIDGETS = [
     "gate_explorer",
     "gradient_lens",
     "pruning_slider",
+    "search_race",
     "sequence_inspector",
     "slice_explorer",
 ]
