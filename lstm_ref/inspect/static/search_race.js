@@ -26,6 +26,7 @@ const TEXT = {
   seen: (k) => (k === 0 ? "No race yet." : k === 1 ? "1 race." : `${k} races.`),
   last: "The last race",
   key: "strong colour: low loss after a full run; dot: tried and stopped early; ring: trained to the end; filled ring: found",
+  axes: (first, second) => `Upwards: ${first}; to the right: ${second}.`,
   map: (name, tried, full, loss, first, second) => `${name}: ${tried} settings tried, ${full} to the end. Found a loss of ${loss} at ${first}, ${second}.`,
   at: (name, value) => `${name} ${value}`,
   table: "All races",
@@ -257,7 +258,7 @@ function render({ model, el }) {
     for (const button of [once, often]) button.toggleAttribute("disabled", all.length >= MOST);
     if (!means) return;
     maps.replaceChildren(...METHODS.map((method) => mapOf(method, all[all.length - 1])));
-    key.replaceChildren(html("span", {}, `${TEXT.last}: ${TEXT.key}.`));
+    key.replaceChildren(html("span", {}, `${TEXT.last}: ${TEXT.key}. ${TEXT.axes(...names)}`));
     body.replaceChildren(...METHODS.map((method) => {
       const { shown, low, high, worth, won } = means[method], number = (value) => html("data", { value }, value.toFixed(3));
       const line = html("tr", {}, html("th", { scope: "row" }, TEXT.method[method]), html("td", {}, number(shown)), html("td", {}, number(low), " – ", number(high)), html("td", {}, number(worth)), html("td", {}, html("data", { value: won }, `${Math.round(100 * won)} %`)));
