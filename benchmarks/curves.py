@@ -1,7 +1,7 @@
 """The runs of the loss-curve doctor on the page *training*: curves whose cause is known, and the
 measurement that settles each of them.
 
-    python benchmarks/curves.py        # two minutes of one core, into benchmarks/results/curves.json
+    python benchmarks/curves.py  # two minutes of one core, into benchmarks/results/curves.json
 
 Most forecast the sea surface temperature of the page; the plateau is a recall task. Losses are
 parts of the loss of a constant answer.
@@ -270,7 +270,7 @@ def likeness(name: str, seed: int) -> float:
 
 
 def split(name: str, seed: int) -> float:
-    """Validation loss where nothing was copied before the split; the others are split so already."""
+    """Validation loss with nothing copied before the split; the others are split so already."""
     setting = CASES[name][1]
     honest = name == "leak"
     found = run(setting, copied(seed, honest=True), seed) if honest else curves(name, seed)

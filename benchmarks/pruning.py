@@ -1,7 +1,7 @@
 """What the pruning slider of the page *smaller* shows: accuracy and bytes of one classifier at many
 shares of weights thrown away, with and without fine-tuning.
 
-    python benchmarks/pruning.py        # half a minute of one core, into benchmarks/results/pruning.json
+    python benchmarks/pruning.py  # half a minute, into benchmarks/results/pruning.json
 
 Data, model and the ways to make it smaller are those of book/three/smaller.md.
 """
@@ -70,7 +70,8 @@ def of_a_seed(seed: int) -> dict[str, list[dict[str, float]]]:
         found[ARMS[1]].append(measured(lambda thin=thin: masked(thin)))
     for units in UNITS:
         found[ARMS[2]].append(measured(lambda units=units: PAGE.fewer_units(model, units)))
-    print(f"seed {seed}:", {arm: [p["accuracy"] for p in row] for arm, row in found.items()})
+    told = {arm: [point["accuracy"] for point in row] for arm, row in found.items()}
+    print(f"seed {seed}: {told}", flush=True)
     return found
 
 

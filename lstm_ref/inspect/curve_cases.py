@@ -173,8 +173,8 @@ SETTLED = {
     "nor time ({wait}) brings the loss below that of a constant answer.",
     "leak": "Split before the copies are made, the validation loss is {split}: above 1, a constant "
     "answer is better than this model.",
-    "rate-large": "At a tenth of the rate the training loss ends at {smaller}; waiting at this rate "
-    "gives {wait}.",
+    "rate-large": "At a tenth of the rate the training loss ends at {smaller}; waiting at this "
+    "rate gives {wait}.",
     "plateau": "Left alone eight times as long, the same run ends at {wait}. At a rate 30 times as "
     "large it ends at {larger}.",
     "sound": "The split was made by time, before anything was drawn: the validation loss is "
