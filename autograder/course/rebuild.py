@@ -22,8 +22,15 @@ from typing import Any
 
 import nbformat
 from nbformat import NotebookNode
-from nbformat.v4 import new_code_cell
+from nbformat.v4 import new_code_cell, new_markdown_cell
 
+from autograder.course.evidence import (
+    Budget,
+    Shown,
+    outputs_to_show,
+    read_evidence,
+    text_to_show,
+)
 from autograder.errors import ProblemSetError, SubmissionError
 from autograder.judge.problem_set import ProblemSet
 
@@ -60,7 +67,7 @@ class Rebuilt:
 
 @dataclass(frozen=True)
 class _Cell:
-    """The few things that are read of a submitted cell."""
+    """The few things that are read of a submitted cell; what is shown of it is bounded."""
 
     kind: str
     source: str
@@ -68,7 +75,7 @@ class _Cell:
     id: str | None
     tags: frozenset[str]
     marks: Mapping[str, Any]
-    attachments: bool
+    shown: Shown
 
 
 @dataclass
@@ -228,25 +235,49 @@ def rebuild(release: NotebookNode, submission: Mapping[str, Any]) -> Rebuilt:
     _check_belongs(release, submitted, match)
     notes = [*match.notes, *_notes(release, submitted, match)]
     ids = {cell.get("id") for cell in release.cells}
-    added = _added(release, submitted, match)
+    by_hand = bool(scored_by_hand(release))
+    added = _added(release, submitted, match, by_hand)
     notebook = NotebookNode(
         nbformat=4,
         nbformat_minor=5,
         metadata=deepcopy(release.metadata),
-        cells=_own_cells(added.get(-1, []), ids),
+        cells=_own_cells(added.get(-1, []), ids, by_hand),
     )
     for index, cell in enumerate(release.cells):
         cell = deepcopy(cell)
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None
         if _is_solution(cell) and index in match.winners:
-            cell.source = submitted[match.winners[index]].source
+            _answer(cell, submitted[match.winners[index]])
         elif _is_test(cell):
             mark_unjudged(cell)
         notebook.cells.append(cell)
-        notebook.cells.extend(_own_cells(added.get(index, []), ids))
+        notebook.cells.extend(_own_cells(added.get(index, []), ids, by_hand))
     notebook.metadata["autograder"] = {"notes": notes}
     return Rebuilt(notebook, cells_to_run(notebook), notes)
+
+
+def scored_by_hand(notebook: NotebookNode) -> dict[str, float]:
+    """Grade_id -> points of the cells that a person scores: answers that carry points, and
+    tasks.
+    """
+    return {
+        marks["grade_id"]: float(marks.get("points", 0))
+        for marks in map(_marks, notebook.cells)
+        if (marks.get("grade") and marks.get("solution")) or marks.get("task")
+    }
+
+
+def _answer(cell: NotebookNode, mine: _Cell) -> None:
+    """Put a student's answer into a cell of the release."""
+    if cell.cell_type == "code":
+        cell.source = mine.source
+        if _marks(cell).get("grade"):
+            cell.outputs = outputs_to_show(mine.shown)
+    elif mine.source != cell.source:
+        cell.source, attached = text_to_show(mine.source, mine.shown)
+        if attached:
+            cell.attachments = attached
 
 
 def read_release(problem_set: ProblemSet) -> NotebookNode:
@@ -360,11 +391,11 @@ def _cells(notebook: Mapping[str, Any]) -> Iterator[_Cell]:
         raise SubmissionError("the notebook has no list of cells")
     if len(cells) > MAX_CELLS:
         raise SubmissionError(f"the notebook has {len(cells)} cells; at most {MAX_CELLS} are read")
-    characters = 0
+    characters, budget = 0, Budget()
     for cell in cells:
         if not isinstance(cell, dict):
             continue
-        read = _read_cell(cell)
+        read = _read_cell(cell, budget)
         characters += len(read.source) if read.kind == "code" else 0
         if characters > MAX_CODE:
             raise SubmissionError(
@@ -374,7 +405,7 @@ def _cells(notebook: Mapping[str, Any]) -> Iterator[_Cell]:
         yield read
 
 
-def _read_cell(cell: Mapping[str, Any]) -> _Cell:
+def _read_cell(cell: Mapping[str, Any], budget: Budget) -> _Cell:
     source = cell.get("source")
     if isinstance(source, list):
         source = "".join(part for part in source if isinstance(part, str))
@@ -396,7 +427,7 @@ def _read_cell(cell: Mapping[str, Any]) -> _Cell:
             for key in ("points", "grade", "solution", "locked", "task")
             if key in marks
         },
-        attachments=bool(cell.get("attachments")),
+        shown=read_evidence(cell, budget),
     )
 
 
@@ -417,11 +448,17 @@ def _as_node(cell: _Cell) -> NotebookNode:
     metadata: dict[str, Any] = {"nbgrader": marks} if marks else {}
     if cell.tags:
         metadata["tags"] = sorted(cell.tags)
-    node = {"cell_type": cell.kind, "source": cell.source, "metadata": metadata}
+    node: dict[str, Any] = {
+        "cell_type": cell.kind,
+        "source": cell.source,
+        "metadata": metadata,
+        "attachments": {**(cell.shown.images or {})},
+        "outputs": [dict(output) for output in cell.shown.outputs],
+    }
     if cell.id is not None:
         node["id"] = cell.id
-    if cell.attachments:
-        node["attachments"] = {"left out": {}}
+    if cell.shown.lacks:
+        node["attachments"]["left out"] = {}
     return nbformat.from_dict(node)
 
 
@@ -574,9 +611,9 @@ def _notes(release: NotebookNode, submitted: list[_Cell], match: _Match) -> list
     ]
     if order != sorted(order):
         notes.append("Cells were moved; those that were handed out are back in their order.")
-    if any(cell.attachments for cell in submitted):
-        notes.append("Attachments were left out.")
-    if any(
+    if any(cell.shown.lacks for cell in submitted):
+        notes.append("Attachments were left out: only images are shown, PNG, JPEG and GIF.")
+    if not scored_by_hand(release) and any(
         cell.kind != "code" and cell.source.strip()
         for k, cell in enumerate(submitted)
         if k not in match.targets
@@ -593,9 +630,11 @@ def _notes(release: NotebookNode, submitted: list[_Cell], match: _Match) -> list
     return notes
 
 
-def _added(release: NotebookNode, submitted: list[_Cell], match: _Match) -> dict[int, list[_Cell]]:
-    """Code cells of the student's own, by the position of the release cell after which they stand;
-    -1 is the top.
+def _added(
+    release: NotebookNode, submitted: list[_Cell], match: _Match, texts: bool
+) -> dict[int, list[_Cell]]:
+    """Code cells of the student's own, and text cells where ``texts`` says so, by the position of
+    the release cell after which they stand; -1 is the top.
     """
     added: dict[int, list[_Cell]] = {}
     anchor = -1
@@ -619,18 +658,27 @@ def _added(release: NotebookNode, submitted: list[_Cell], match: _Match) -> dict
         # one that stands in for it must not come after that cell and undo it.
         while target is None and place + 1 < len(release.cells) and place + 1 not in match.winners:
             place += 1
-        if cell.kind == "code" and cell.source.strip():
+        is_text = texts and target is None and cell.kind != "code"
+        if (cell.kind == "code" or is_text) and cell.source.strip():
             added.setdefault(place, []).append(cell)
     return added
 
 
-def _own_cells(cells: list[_Cell], ids: set[Any]) -> list[NotebookNode]:
+def _own_cells(cells: list[_Cell], ids: set[Any], by_hand: bool) -> list[NotebookNode]:
+    """Cells that a student added; where a person scores, with what they show."""
     nodes = []
     for cell in cells:
         number = 1
         while f"added-{number}" in ids:
             number += 1
         ids.add(f"added-{number}")
+        if cell.kind != "code":
+            text, attached = text_to_show(cell.source, cell.shown)
+            nodes.append(new_markdown_cell(text, id=f"added-{number}"))
+            if attached:
+                nodes[-1].attachments = attached
+            continue
         metadata = {"tags": [LOCAL]} if LOCAL in cell.tags else {}
         nodes.append(new_code_cell(cell.source, id=f"added-{number}", metadata=metadata))
+        nodes[-1].outputs = outputs_to_show(cell.shown) if by_hand else []
     return nodes

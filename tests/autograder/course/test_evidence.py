@@ -1,0 +1,161 @@
+import base64
+
+import nbformat
+import pytest
+from nbconvert.exporters import HTMLExporter
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_output
+
+from autograder.course import evidence, release
+from autograder.course.evidence import Budget, read_evidence, text_to_show
+from autograder.course.rebuild import parse_notebook, rebuild, scored_by_hand
+from tests.support.tiny_course import RIGHT, SOURCE, filled_in, make_tiny_course, tiny_release
+
+PNG = base64.b64encode(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + b"pixels of a plot" * 20).decode()
+BY_HAND = """
+```{code-cell}
+---
+nbgrader: {grade_id: plot, grade: true, solution: true, points: 4}
+---
+### BEGIN SOLUTION
+print("a plot of the errors")
+### END SOLUTION
+```
+
++++ {"nbgrader": {"grade_id": "words", "grade": true, "solution": true, "points": 3}}
+
+What do the errors have in common?
+
++++ {"nbgrader": {"grade_id": "look", "task": true, "points": 2}}
+
+Look at ten of them.
+"""
+
+
+@pytest.fixture(scope="module")
+def by_hand(tmp_path_factory):
+    """The small course with three parts that a person scores."""
+    root = make_tiny_course(tmp_path_factory.mktemp("by_hand"))
+    (root / "solutions" / "tiny" / "tiny.md").write_text(SOURCE + BY_HAND)
+    release.write_releases(root)
+    return root
+
+
+def show(cell, **more):
+    return read_evidence({**cell, **more}, Budget())
+
+
+def image_output(data):
+    return [nbformat.from_dict({"output_type": "display_data", "data": data, "metadata": {}})]
+
+
+def submitted(root):
+    """What a student hands in who draws, pastes and writes below."""
+    notebook = filled_in(root, {**RIGHT, "words": "See ![it](attachment:my%20plot.png)."})
+    cells = {cell.id: cell for cell in notebook.cells}
+    cells["words"].attachments = {"my plot.png": {"image/png": PNG}}
+    cells["plot"].source = "plt.plot(errors)"
+    cells["plot"].outputs = [
+        new_output("stream", text="drawn\x1b[2J\n"),
+        *image_output({"image/png": PNG, "text/html": "<script>alert(1)</script>"}),
+    ]
+    cells["scale"].outputs = image_output({"image/png": PNG})  # nobody scores it by hand
+    helper = new_code_cell("helper = 1", outputs=[new_output("stream", text="a table\n")])
+    notebook.cells += [helper, new_markdown_cell("Most are **long** <script>alert(1)</script>")]
+    return parse_notebook(nbformat.writes(notebook).encode(), "tiny.ipynb")
+
+
+def test_who_scores_sees_what_was_drawn_pasted_printed_and_written(by_hand):
+    assert scored_by_hand(tiny_release(by_hand)) == {"plot": 4, "words": 3, "look": 2}
+    rebuilt = rebuild(tiny_release(by_hand), submitted(by_hand))
+    nbformat.validate(rebuilt.notebook)
+    cells = {cell.id: cell for cell in rebuilt.notebook.cells}
+    told, printed, drawn = cells["plot"].outputs
+    assert (
+        told.text == evidence.AS_HANDED_IN and printed.text == "drawn\N{REPLACEMENT CHARACTER}[2J\n"
+    )
+    assert drawn.data == {"image/png": PNG, "text/plain": "an image"}
+    assert cells["words"].source == "See ![it](attachment:image-1)."
+    assert cells["words"].attachments == {"image-1": {"image/png": PNG}}
+    helper, text = rebuilt.notebook.cells[-2:]
+    assert helper.outputs[1].text == "a table\n"
+    assert text.source == "Most are **long** &lt;script>alert(1)&lt;/script>"
+    assert PNG not in nbformat.writes(cells["scale"])
+    assert rebuilt.notes == [] and "<script" not in nbformat.writes(rebuilt.notebook)
+
+
+def test_where_nobody_scores_by_hand_nothing_of_it_is_shown(made_tiny_course):
+    notebook = filled_in(made_tiny_course, RIGHT)
+    notebook.cells.append(new_code_cell("helper = 1", outputs=image_output({"image/png": PNG})))
+    rebuilt = rebuild(tiny_release(made_tiny_course), notebook)
+    assert rebuilt.notebook.cells[-1].outputs == [] and PNG not in nbformat.writes(rebuilt.notebook)
+
+
+@pytest.mark.parametrize(
+    "bundle",
+    [
+        {"image/svg+xml": "<svg onload='alert(1)'/>"},
+        {"text/html": "<b>"},
+        {"image/png": "<script>"},
+        {"image/png": PNG + "'><script>"},
+        {"image/png": base64.b64encode(b"GIF89a or so").decode()},
+        {"image/png": "iVBORw0KGgo" + "A" * evidence.MAX_IMAGE},
+        {"image/png": 7},
+        {"image/png": [7, None]},
+        ["image/png"],
+        None,
+    ],
+)
+def test_what_is_no_image_or_too_large_is_left_out(bundle):
+    shown = show({}, attachments={"a": bundle}, outputs=image_output(bundle or {}))
+    assert not shown.images and shown.lacks
+    assert not any("data" in output for output in shown.outputs)
+
+
+def test_all_images_together_are_bounded():
+    large = "iVBORw0KGgo" + "A" * (evidence.MAX_IMAGE - 11)
+    shown = show({}, attachments={str(k): {"image/png": large} for k in range(9)})
+    assert len(shown.images) == 2 and shown.lacks
+    long = show({}, outputs=[{"output_type": "stream", "text": ["x" * 9] * 9999}] * 99)
+    assert len(long.outputs) == evidence.MAX_PARTS
+    assert len(long.outputs[0]["text"]) < evidence.MAX_TEXT + 60
+    assert "characters more are left out" in long.outputs[0]["text"]
+
+
+@pytest.mark.parametrize(
+    "value", [None, 7, "text", [], {}, [None], [{}], {"a": None}, [{"data": 7}]]
+)
+def test_whatever_stands_where_outputs_and_attachments_should_is_no_error(value):
+    assert show({}, attachments=value, outputs=value).outputs == ()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "![a](attachment:gone.png)",
+        "![a][b]\n\n[b]: attachment:gone.png",
+        "![a](<attachment:gone.png>)",
+        "![a](attachment\\:gone.png)",
+        "![a](attach&#109;ent:gone.png)",
+        "![a](attachment&colon;gone.png)",
+        "<img src='attachment:gone.png'>",
+        "![a](attachment:)",
+        "![a](attachment:image-1) ![a](attachment:there%2Epng)",
+        "`![a](attachment:gone.png)` ![a](attachment:there.png)",
+    ],
+)
+def test_no_reference_to_an_image_that_is_not_there_stops_formgraders_page(text):
+    shown = show({}, attachments={"there.png": {"image/png": PNG}})
+    source, attached = text_to_show(text, shown)
+    page = _as_formgrader(source, attached)  # raises where an image is missing
+    assert 'src="attachment' not in page and "<img src='" not in source
+    assert (PNG in page) == ("there" in text or "image-1" in text)
+
+
+def _as_formgrader(source, attached):
+    """The page of one cell, by the exporter that formgrader and the feedback use."""
+    cell = new_markdown_cell(source)
+    cell.attachments = attached
+    body, _ = HTMLExporter(template_name="basic").from_notebook_node(
+        nbformat.v4.new_notebook(cells=[cell])
+    )
+    return body
