@@ -20,6 +20,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from autograder.batch.similar import ALIKE, Similar
+from autograder.course.by_hand import Part
 from autograder.course.course import Course
 from autograder.course.roster import Person, Roster
 from autograder.errors import ReportError
@@ -50,6 +51,22 @@ STATUSES = (
 
 
 @dataclass(frozen=True)
+class PartRow:
+    """A part that a person scores, ``scores`` those that were given, ``awaited`` how many are not
+    there yet.
+    """
+
+    part: Part
+    scores: Sequence[float]
+    awaited: int
+
+    @property
+    def mean(self) -> float | None:
+        """Of the scores that were given."""
+        return statistics.fmean(self.scores) if self.scores else None
+
+
+@dataclass(frozen=True)
 class Class:
     """What the records say of a class.
 
@@ -60,6 +77,7 @@ class Class:
     waiting : names of those who handed in and were not graded yet
     roster : who is in the class
     similar : from `find_similar`; None where nobody was compared
+    by_hand : parts that a person scores
     """
 
     problem_set: ProblemSet
@@ -68,6 +86,7 @@ class Class:
     waiting: Sequence[str]
     roster: Roster = Roster()
     similar: Similar | None = None
+    by_hand: Sequence[PartRow] = ()
 
     @property
     def handed_in(self) -> list[str]:
@@ -246,6 +265,8 @@ def histogram(scores: Sequence[float], most: float) -> list[Bin]:
     >>> [(bar.low, bar.high, bar.count) for bar in histogram([0, 1, 1.5, 3], 3)]
     [(0.0, 1.0, 1), (1.0, 2.0, 2), (2.0, 3.0, 1)]
     """
+    if most <= 0:  # all points are given by hand
+        return []
     number = max(1, min(BINS, round(most)))
     width = most / number
     counts = Counter(min(max(int(score / width), 0), number - 1) for score in scores)

@@ -31,8 +31,10 @@ from autograder.text import folded, printable
 
 if TYPE_CHECKING:
     from autograder.batch.outcome import Outcome
+    from autograder.batch.report import PartRow
     from autograder.course.course import Course
     from autograder.course.roster import Roster
+    from autograder.judge.problem_set import ProblemSet
     from autograder.judge.result import CheckResult, Result
 
 # form -> its function in lms.worksheet
@@ -204,9 +206,11 @@ def run(
         click.echo(json.dumps([_as_json(outcome) for outcome in outcomes], indent=1))
     elif not as_lines:
         _show_class(outcomes)
+        lines = awaited_by_hand(course, grading.problem_set)
         if not students:
-            for line in absences(course, problem_set, roster or read_roster(course)):
-                Console().print(plain(line), soft_wrap=True)
+            lines += absences(course, problem_set, roster or read_roster(course))
+        for line in lines:
+            Console().print(plain(line), soft_wrap=True)
     context.exit(1 if any(outcome.problem for outcome in outcomes) else 0)
 
 
@@ -279,7 +283,8 @@ def report(problem_set: str, out: Path | None, similar: bool) -> None:
     chosen = problem_sets.load(problem_set, course.root, validate=False)
     found = reports.read_class(course, chosen)
     alike = find_similar(course, chosen, found.records) if similar else None
-    found = replace(found, roster=read_roster(course), similar=alike)
+    by_hand = rows_by_hand(course, chosen)
+    found = replace(found, roster=read_roster(course), similar=alike, by_hand=by_hand)
     path = out or course.root / "reports" / f"{chosen.name}.html"
     reports.write_report(found, path)
     said = f"{len(found.records)} graded, {len(found.failures)} not, {len(found.waiting)} waiting"
@@ -692,7 +697,7 @@ def class_summary(results: Sequence[Result]) -> str:
     """Mean, median and the commonest mistakes of a class, on one line; empty where nobody was
     graded.
     """
-    if not results:
+    if not results or not results[0].max_score:  # all points are given by hand
         return ""
     scores = [result.score for result in results]
     named = Counter(m for result in results for m in {c.misconception for c in result.checks} if m)
@@ -704,6 +709,36 @@ def class_summary(results: Sequence[Result]) -> str:
     return told + (
         f"; commonest mistakes: {', '.join(f'{m} ({n})' for m, n in common)}" if common else ""
     )
+
+
+def rows_by_hand(course: Course, problem_set: ProblemSet) -> list[PartRow]:
+    """Parts that a person scores, with what the gradebook has of them."""
+    from autograder.batch.report import PartRow
+    from autograder.course.by_hand import parts_by_hand
+    from autograder.lms.worksheet import scores_by_part
+
+    parts = parts_by_hand(problem_set)
+    found = scores_by_part(course, problem_set.name) if parts else {}
+    rows = []
+    for part in parts:
+        scores = found.get(part.name, [])
+        given = [score for score in scores if score is not None]
+        rows.append(PartRow(part, given, len(scores) - len(given)))
+    return rows
+
+
+def awaited_by_hand(course: Course, problem_set: ProblemSet) -> list[str]:
+    """A line on the parts that a person scores; none where there are none."""
+    rows = rows_by_hand(course, problem_set)
+    if not rows:
+        return []
+    parts = ", ".join(f"{row.part.name} ({row.part.points:g})" for row in rows)
+    total = sum(row.part.points for row in rows)
+    awaited = sum(row.awaited for row in rows)
+    return [
+        f"Scored by hand, beside the points above: {parts}; {total:g} points. "
+        + (f"{awaited} scores are awaited." if awaited else "All have their score.")
+    ]
 
 
 def absences(course: Course, problem_set: str, roster: Roster) -> list[str]:

@@ -29,6 +29,7 @@ from autograder.errors import ProblemSetError
 from autograder.files import write_atomic
 
 BEGIN, END = "BEGIN SOLUTION", "END SOLUTION"
+RUBRIC = re.compile(r"^[^\n]*BEGIN MARK SCHEME[^\n]*\n(.*?)^[^\n]*END MARK SCHEME", re.M | re.S)
 # tag of a code cell that is left out as long as the course has no public address
 INSTALL = "install"
 ADDRESS = "REPOSITORY_URL"  # stands for that address in such a cell
@@ -113,6 +114,8 @@ def release_text(source: Path) -> str:
         # release when it is graded.
         config = Config(CourseDirectory={"root": str(course)}, SaveCells={"enabled": False})
         config.GenerateAssignment.no_database = True
+        # A rubric may stand in an answer, too, and not only in a task.
+        config.ClearMarkScheme.enforce_metadata = False
         coursedir = CourseDirectory(config=config, log=log, assignment_id=name)
         try:
             GenerateAssignment(coursedir=coursedir, config=config, log=log).start()
@@ -183,6 +186,21 @@ def solution_cells(source: Path) -> dict[str, str]:
         for cell in source_notebook(source).cells
         if cell.metadata.get("nbgrader", {}).get("solution")
     }
+
+
+def rubrics(source: Path) -> dict[str, str]:
+    """Grade_id -> the text between nbgrader's marks for a mark scheme, which no student gets.
+
+    Raises
+    ------
+    ProblemSetError : the source cannot be read
+    """
+    found = {}
+    for cell in source_notebook(source).cells:
+        name = cell.metadata.get("nbgrader", {}).get("grade_id")
+        if name is not None and (texts := RUBRIC.findall(cell.source)):
+            found[name] = "\n".join(text.strip() for text in texts)
+    return found
 
 
 class _Said(logging.Handler):

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import json
 import sys
 import traceback
 import warnings
@@ -258,8 +259,10 @@ def validate_checks(problem_set: ProblemSet) -> None:
         packages that are not installed, known mistakes that cannot be told apart
     """
     name, checks = problem_set.name, problem_set.checks
-    if not checks:
-        raise ProblemSetError(f"{name}: CHECKS is empty")
+    if not checks and not _is_scored_by_hand(problem_set.release):
+        raise ProblemSetError(
+            f"{name}: CHECKS is empty, and the released notebook has no cell that is scored by hand"
+        )
     for check in checks:
         if not isinstance(check, Check):
             raise ProblemSetError(
@@ -279,6 +282,16 @@ def validate_checks(problem_set: ProblemSet) -> None:
         raise ProblemSetError(
             f"{name}: checks need each other in a circle: {' -> '.join(error.args[1])}"
         ) from None
+
+
+def _is_scored_by_hand(release: Path) -> bool:
+    """Whether a cell of the released notebook carries points that a person gives."""
+    try:
+        cells = json.loads(release.read_text(encoding="utf-8"))["cells"]
+    except (OSError, ValueError, KeyError):
+        return False
+    marks = [cell.get("metadata", {}).get("nbgrader", {}) for cell in cells]
+    return any(m.get("task") or (m.get("grade") and m.get("solution")) for m in marks)
 
 
 def _validate_check(where: str, check: Check, names: list[str]) -> None:

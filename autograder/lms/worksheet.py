@@ -188,6 +188,32 @@ def _parts(gradebook: Gradebook, mine: Any) -> dict[str, dict[str, float | None]
     return found
 
 
+def scores_by_part(course: Course, problem_set: str) -> dict[str, list[float | None]]:
+    """Grade_id of each cell with points -> the scores of all submissions; None where there is none.
+
+    Other than in `scores`, a score by hand counts also where nbgrader wants it looked over again,
+    as it does after each grading.
+
+    Raises
+    ------
+    GradebookError : the gradebook cannot be read
+    """
+    found: dict[str, list[float | None]] = {}
+    with open_gradebook(course.directory) as gradebook, suppress(MissingEntry):
+        assignment = gradebook.find_assignment(problem_set)
+        rows = (
+            gradebook.db.query(BaseCell.name, Grade.score, Grade.manual_score, Grade.auto_score)
+            .join(Grade, Grade.cell_id == BaseCell.id)
+            .join(SubmittedNotebook, Grade.notebook_id == SubmittedNotebook.id)
+            .join(SubmittedAssignment, SubmittedNotebook.assignment_id == SubmittedAssignment.id)
+            .filter(SubmittedAssignment.assignment_id == assignment.id)
+        )
+        for name, score, by_hand, by_judge in rows:
+            is_there = by_hand is not None or by_judge is not None
+            found.setdefault(name, []).append(score if is_there else None)
+    return found
+
+
 def as_csv(
     problem_set: str,
     found: Iterable[Score],

@@ -1,14 +1,31 @@
 import base64
+import re
+import shutil
+from pathlib import Path
 
 import nbformat
 import pytest
+from click.testing import CliRunner
 from nbconvert.exporters import HTMLExporter
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_output
 
+from autograder.cli import commands
 from autograder.course import evidence, release
+from autograder.course.course import Course
+from autograder.course.database import open_gradebook
 from autograder.course.evidence import Budget, read_evidence, text_to_show
+from autograder.course.feedback import write_feedback
 from autograder.course.rebuild import parse_notebook, rebuild, scored_by_hand
-from tests.support.tiny_course import RIGHT, SOURCE, filled_in, make_tiny_course, tiny_release
+from autograder.errors import ProblemSetError
+from autograder.judge import problem_set
+from tests.support.tiny_course import (
+    RIGHT,
+    SOURCE,
+    filled_in,
+    hand_in,
+    make_tiny_course,
+    tiny_release,
+)
 
 PNG = base64.b64encode(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + b"pixels of a plot" * 20).decode()
 BY_HAND = """
@@ -28,6 +45,11 @@ What do the errors have in common?
 +++ {"nbgrader": {"grade_id": "look", "task": true, "points": 2}}
 
 Look at ten of them.
+
+### BEGIN MARK SCHEME
+2: names what they share
+1: lists them
+### END MARK SCHEME
 """
 
 
@@ -48,7 +70,7 @@ def image_output(data):
     return [nbformat.from_dict({"output_type": "display_data", "data": data, "metadata": {}})]
 
 
-def submitted(root):
+def handed_in(root):
     """What a student hands in who draws, pastes and writes below."""
     notebook = filled_in(root, {**RIGHT, "words": "See ![it](attachment:my%20plot.png)."})
     cells = {cell.id: cell for cell in notebook.cells}
@@ -61,12 +83,13 @@ def submitted(root):
     cells["scale"].outputs = image_output({"image/png": PNG})  # nobody scores it by hand
     helper = new_code_cell("helper = 1", outputs=[new_output("stream", text="a table\n")])
     notebook.cells += [helper, new_markdown_cell("Most are **long** <script>alert(1)</script>")]
-    return parse_notebook(nbformat.writes(notebook).encode(), "tiny.ipynb")
+    return notebook
 
 
 def test_who_scores_sees_what_was_drawn_pasted_printed_and_written(by_hand):
     assert scored_by_hand(tiny_release(by_hand)) == {"plot": 4, "words": 3, "look": 2}
-    rebuilt = rebuild(tiny_release(by_hand), submitted(by_hand))
+    submitted = parse_notebook(nbformat.writes(handed_in(by_hand)).encode(), "tiny.ipynb")
+    rebuilt = rebuild(tiny_release(by_hand), submitted)
     nbformat.validate(rebuilt.notebook)
     cells = {cell.id: cell for cell in rebuilt.notebook.cells}
     told, printed, drawn = cells["plot"].outputs
@@ -159,3 +182,70 @@ def _as_formgrader(source, attached):
         nbformat.v4.new_notebook(cells=[cell])
     )
     return body
+
+
+@pytest.fixture
+def week(by_hand, tmp_path, empty_gradebook, monkeypatch):
+    """The commands of an instructor, in a copy of that course with two hand-ins."""
+    root = Path(shutil.copytree(by_hand, tmp_path / "course"))
+    shutil.copy(empty_gradebook, root / "gradebook.db")
+    path = hand_in(root, "ann", RIGHT)
+    path.write_text(nbformat.writes(handed_in(root)))
+    hand_in(root, "bob", RIGHT | {"words": "They are long.", "plot": "2"})
+    monkeypatch.chdir(root)
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def call(*arguments):
+        result = CliRunner().invoke(commands.main, list(arguments), catch_exceptions=False)
+        assert result.exit_code == 0, result.output
+        return result.stdout
+
+    return call
+
+
+def test_run_report_and_feedback_know_what_is_scored_by_hand(week):
+    course = Course.load()
+    assert "MARK SCHEME" not in tiny_release(course.root).cells[-1].source
+    said = week("run", "tiny")
+    assert "3 of 3" in said
+    assert "by hand, beside the points above: plot (4), words (3), look (2); 9 points." in said
+    assert "6 scores are awaited." in said
+    with open_gradebook(course.directory) as gradebook:
+        for student, points in (("ann", 3), ("bob", 1)):
+            grade = gradebook.find_grade("words", "tiny", "tiny", student)
+            grade.manual_score, grade.needs_manual_grade = points, False
+        gradebook.db.commit()
+    week("report", "tiny")
+    page = Path("reports/tiny.html").read_text()
+    words = page[page.index('<th scope="row">words</th>') :].split("</tr>")[0]
+    assert re.findall(r'"n">([^<]*)<', words) == ["3", "2", "2", "0"]
+    assert "2: names what they share\n1: lists them" in page
+    assert "4 scores are awaited." in week("run", "tiny")
+
+    write_feedback(course, "tiny")  # nbgrader's own, which failed for a pasted picture
+    ann = Path("feedback/ann/tiny/tiny.html").read_text()
+    assert ann.count(PNG) == 2 and evidence.AS_HANDED_IN in ann
+    assert "alert(1)" in ann and "<script>alert(1)" not in ann
+
+
+def test_a_set_may_be_scored_by_hand_as_a_whole(week):
+    root = Path.cwd()
+    source = root / "solutions" / "tiny" / "tiny.md"
+    (root / "solutions" / "tiny" / "checks.py").write_text("CHECKS = []\nPACKAGES = ('numpy',)\n")
+    source.write_text(
+        re.sub(
+            r"```{code-cell}\n---\nnbgrader: {grade_id: (scale|total),.*?```\n",
+            "",
+            source.read_text(),
+            flags=re.S,
+        )
+    )
+    release.write_releases(root)
+    said = week("run", "tiny")
+    assert "2 judged" in said and "6 scores are awaited." in said and "mean" not in said
+    week("report", "tiny")
+    assert "Scored by hand" in Path("reports/tiny.html").read_text()
+    source.write_text(source.read_text().split("```{code-cell}\n---\nnbgrader: {grade_id: plot")[0])
+    release.write_releases(root)
+    with pytest.raises(ProblemSetError, match="no cell that is scored by hand"):
+        problem_set.load("tiny", root)
