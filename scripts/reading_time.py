@@ -103,6 +103,7 @@ def count(source: str) -> Count:
     """Count a page given as its source."""
     text = core(source)
     cells = CELL.findall(text)
+    at_the_end = re.split(r"^## (?:\w+ q|Q)uestions$", text, flags=re.MULTILINE)[-1]
     shown = [cell for cell in cells if not re.search(r"hide-(input|cell)", cell)]
     return Count(
         {
@@ -116,7 +117,8 @@ def count(source: str) -> Count:
             "figures": len(re.findall(r"^(?:figure|cell_diagram)\(", text, re.MULTILINE)),
             "predictions": text.count("{admonition} Predict"),
             "widgets": len(re.findall(rf"^(?:{WIDGETS})\(", text, re.MULTILINE)),
-            "questions": len(re.findall(r"^\*\*\d\.\*\*", text, re.MULTILINE)),
+            "questions": len(re.findall(r"^## Choose one$", text, re.MULTILINE))
+            + len(re.findall(r"^\*\*\d\.", at_the_end, re.MULTILINE)),
         }
     )
 

@@ -169,3 +169,12 @@ def test_a_visible_cell_has_25_lines_at_most(page):
         if (n := sum(bool(line.strip()) for line in cell.splitlines())) > 25
     }
     assert long == {}
+
+
+def test_questions_are_counted_where_they_are_asked():
+    page = (
+        "**1. A step.** Not a question.\n\n## Choose one\n\nWhich?\n\n"
+        "## Four questions\n\n**1. Write five lines.** Do.\n\n**2.** Why?\n"
+    )
+    assert reading_time.count(page).counts["questions"] == 3
+    assert reading_time.count(page.replace("Four q", "Q")).counts["questions"] == 3
