@@ -208,6 +208,7 @@ def run(
         _show_class(outcomes)
         lines = awaited_by_hand(course, grading.problem_set)
         if not students:
+            lines += more_time(course, problem_set)
             lines += absences(course, problem_set, roster or read_roster(course))
         for line in lines:
             Console().print(plain(line), soft_wrap=True)
@@ -689,7 +690,7 @@ def _as_json(outcome: Outcome) -> dict[str, Any]:
 
 
 def mistakes_named(checks: Iterable[CheckResult]) -> str:
-    """Mistakes that were mistakes_named, each once, in the order of the checks."""
+    """Mistakes that were named, each once, in the order of the checks."""
     return ", ".join(dict.fromkeys(check.misconception for check in checks if check.misconception))
 
 
@@ -741,6 +742,19 @@ def awaited_by_hand(course: Course, problem_set: ProblemSet) -> list[str]:
     ]
 
 
+def more_time(course: Course, problem_set: str) -> list[str]:
+    """A line on who has an extension, and of whom nothing is there: perhaps a login is wrong."""
+    from autograder.course.roster import read_extensions, set_names
+
+    found = read_extensions(course, problem_set, {*set_names(course), problem_set}) or {}
+    there = {folded(student) for student in course.students(problem_set)}
+    told = [
+        f"{login} until {due:%Y-%m-%d %H:%M} UTC" + ("" if login in there else ", not handed in")
+        for login, due in found.items()
+    ]
+    return [f"More time, by extensions.csv: {'; '.join(told)}."] if told else []
+
+
 def absences(course: Course, problem_set: str, roster: Roster) -> list[str]:
     """Lines that say who of the class has not handed in, who is not of the class, and what stands
     in no folder of the problem set.
@@ -781,7 +795,7 @@ def _show_class(outcomes: list[Outcome]) -> None:
         Column("student", overflow="fold"),
         "points",
         "not passed",
-        Column("mistakes_named mistakes", overflow="fold"),
+        Column("named mistakes", overflow="fold"),
     )
     isolations = set()
     for outcome in outcomes:

@@ -22,7 +22,7 @@ from sqlalchemy.orm import scoped_session, sessionmaker
 from autograder.course.course import TIMESTAMP, Course, read_timestamp
 from autograder.course.database import explained
 from autograder.course.feedback import comment_on, comments
-from autograder.course.roster import EXTENSIONS, read_extensions
+from autograder.course.roster import EXTENSIONS, read_extensions, set_names
 from autograder.course.table import refuse
 from autograder.errors import CourseError, GradebookError, SubmissionError
 from autograder.judge.problem_set import ProblemSet
@@ -88,8 +88,7 @@ def _extensions(
     gradebook: Gradebook, course: Course, problem_set: ProblemSet
 ) -> dict[str, datetime.timedelta] | None:
     """Folded login -> time beyond the due date; None where no file says so."""
-    sets = {path.parent.name for path in (course.root / "solutions").glob("*/checks.py")}
-    later = read_extensions(course, problem_set.name, sets | {problem_set.name})
+    later = read_extensions(course, problem_set.name, set_names(course) | {problem_set.name})
     if not later:
         return None if later is None else {}
     due = gradebook.find_assignment(problem_set.name).duedate

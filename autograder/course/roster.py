@@ -147,6 +147,11 @@ def _of_gradebook(course: Course) -> list[Person]:
     ]
 
 
+def set_names(course: Course) -> set[str]:
+    """Names of the problem sets of a course."""
+    return {path.parent.name for path in (course.root / "solutions").glob("*/checks.py")}
+
+
 def read_extensions(
     course: Course, problem_set: str, sets: Collection[str]
 ) -> Mapping[str, datetime.datetime] | None:

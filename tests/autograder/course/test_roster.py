@@ -142,6 +142,14 @@ def test_run_report_and_export_say_who_has_not_handed_in(course, monkeypatch):
     assert "Not in a folder submitted/<student>/tiny: odd." in said
     assert "Not handed in" not in call("run", "tiny", "--student", "ann").stdout
 
+    with open_gradebook(course.directory) as gradebook:
+        gradebook.update_or_create_assignment("tiny", duedate="2026-03-01 12:00 UTC")
+    rows = "Ann,tiny,2026-03-08 12:00 UTC\ncya,tiny,2026-03-09 12:00 UTC\n"
+    write(course, "extensions.csv", f"login,set,due\n{rows}")
+    said = call("run", "tiny").stdout
+    until = "ann until 2026-03-08 12:00 UTC; cya until 2026-03-09 12:00 UTC, not handed in."
+    assert f"More time, by extensions.csv: {until}" in said
+
     said = call("report", "tiny").stdout
     assert said.endswith("(2 graded, 0 not, 0 waiting, 3 not handed in)\n")
     page = (course.root / "reports" / "tiny.html").read_text()
