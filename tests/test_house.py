@@ -57,7 +57,7 @@ LONG = {
     "lstm_ref/practice/gradient_checkers.py: _judge",
     "lstm_ref/frameworks/weights.py: _read_dicts",
     "verdict/compare.py: _judge",
-    "verdict/compare.py: examine",
+    "verdict/compare.py: compared",
     "autograder/sandbox/container.py: _arguments",
     "autograder/sandbox/prefork.py: worker",
     "autograder/sandbox/selftest.py: self_test",

@@ -5,15 +5,26 @@ same about the same work. It knows nothing of LSTMs and nothing of sandboxes: a 
 call is a callable.
 """
 
-from verdict.check import Case, Check, Misconception, Status, StudentError, Verdict
+from verdict.check import (
+    Answer,
+    Case,
+    Check,
+    Misconception,
+    Property,
+    Status,
+    StudentError,
+    Verdict,
+)
 from verdict.classify import classify
-from verdict.compare import examine
 from verdict.conventions import charge_once, unmet
+from verdict.holds import examine
 
 __all__ = [
+    "Answer",
     "Case",
     "Check",
     "Misconception",
+    "Property",
     "Status",
     "StudentError",
     "Verdict",

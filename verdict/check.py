@@ -82,6 +82,61 @@ class Misconception:
 
 
 @dataclass(frozen=True)
+class Answer:
+    """One call of the student's function, as a property sees it.
+
+    Parameters
+    ----------
+    args : of the case
+    out : name of a result -> array
+    calls : position of an argument that is a function -> what the student's code asked of it
+    again : calls the student's function once more, with these arguments, and gives results by name
+    """
+
+    args: tuple[Any, ...]
+    out: Mapping[str, Any]
+    calls: Mapping[int, Calls]
+    again: Callable[..., Mapping[str, Any]]
+
+
+@dataclass
+class Calls:
+    """What was asked of a function that the student's function was given.
+
+    Parameters
+    ----------
+    count : how often
+    kept : (arguments, result) of each call, as long as they take not too much memory
+    cut : whether some were not kept
+    """
+
+    count: int = 0
+    kept: list[tuple[tuple[Any, ...], Any]] = field(default_factory=list)
+    cut: bool = False
+
+
+@dataclass(frozen=True)
+class Property:
+    """What must hold of every right answer, where there are many.
+
+    Parameters
+    ----------
+    id : of the mistake where it does not hold; stored in records
+    title : one sentence that says so
+    test : says of an answer what is wrong, in words for the student; empty where the property holds
+    hints : shown by degrees
+    false_alarm : largest probability that it does not hold of one answer of a right function which
+        draws random numbers
+    """
+
+    id: str
+    title: str
+    test: Callable[[Answer], str]
+    hints: tuple[str, ...] = ()
+    false_alarm: float = 0.0
+
+
+@dataclass(frozen=True)
 class Check:
     """One question to the student's code.
 
@@ -126,6 +181,10 @@ class Check:
     arrays : what the function gets for each array: "numpy" itself, or a tensor of "torch" or
         "tensorflow". What it returns may hold either; cases, expected and misconceptions know
         arrays only
+    properties : what must hold of every answer, in place of a comparison with ``expected``. Points
+        are given only where all of them hold in every case. ``expected`` is one right version then,
+        and known mistakes are wrong versions, of each of which one property at least does not hold:
+        both are tried when the set is loaded
     one_form : output name -> array, to the same in the one form that is compared, where several are
         right: two numbers of which only the sum counts
     """
@@ -152,6 +211,7 @@ class Check:
     examine: Callable[[Call, Generator], Verdict] | None = None
     arrays: str = "numpy"
     one_form: Callable[[dict[str, Any]], dict[str, Any]] | None = None
+    properties: tuple[Property, ...] = ()
     value: str = ""
     choices: tuple[Any, ...] = ()
 

@@ -51,8 +51,8 @@ class _Answer:
     missing: dict[str, Missing] = field(default_factory=dict)  # what came in the place of an array
 
 
-def examine(check: Check, call: Call, rng: Generator) -> Verdict:
-    """Put a check to a function.
+def compared(check: Check, call: Call, rng: Generator) -> Verdict:
+    """Put a check to a function, and compare what it gives with what is expected.
 
     Parameters
     ----------
@@ -657,6 +657,11 @@ def _told_with(check: Check, error: StudentError) -> str:
     ]
     apart = "\n" if "\n" in str(error) else " "
     return apart.join((str(error), *(told if error.status is Status.ERROR else ())))
+
+
+def labelled(check: Check, error: StudentError, case: Case) -> StudentError:
+    """The error with what the check has to say of it, and the case in which it came."""
+    return StudentError(error.status, _with_label(_told_with(check, error), case))
 
 
 def _with_label(message: str, case: Case) -> str:

@@ -10,7 +10,7 @@ import ast
 import re
 import secrets
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,9 +28,12 @@ from autograder.judge.result import Result
 from autograder.sandbox.sandbox import Sandbox
 from verdict import Check, exact
 from verdict.compare import copy_tree, read, relative_error
+from verdict.holds import caught
 
 TRIES = 3  # seeds with which the solution is graded: it must not pass by luck, nor fail
 SLOW = 0.2  # of a time limit: a student's code may well take five times as long as the instructor's
+DRAWS = 100  # seeds with which a wrong version is tried that differs by chance only
+CAUGHT = 0.99  # share of them in which it must be found
 SEEDS = 3  # with which the cases are drawn: some mistakes are right in some of them
 LONG = 20  # characters of a line of checks.py that would give something away
 DIGITS = 5  # of a number of checks.py that would
@@ -129,7 +132,7 @@ def _questions(problem_set: ProblemSet) -> Iterator[Trouble]:
         if check.cases is not None and check.expected is not None:
             which = f"Check {check.name!r}"
             try:
-                yield from _question(check, which)
+                yield from (_properties if check.properties else _question)(check, which)
             except (
                 Exception
             ) as error:  # the instructor's own code runs, with inputs that `load` has not tried
@@ -208,6 +211,57 @@ def _question(check: Check, which: str) -> Iterator[Trouble]:
             ),
             "Draw cases in which it always shows: larger sizes, more steps, no zeros.",
         )
+
+
+def _properties(check: Check, which: str) -> Iterator[Trouble]:
+    """Whether right versions have all properties, and wrong and idle ones never do."""
+    assert check.expected is not None
+    chance = any(one.false_alarm for one in check.properties)
+    seeds = DRAWS if chance else SEEDS
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        if failed := caught(check, check.expected, seeds):
+            yield Trouble(
+                f"{which} fails its own expected, which is a right version, for {failed} of "
+                f"{seeds} seeds.",
+                "Correct the property, or its chance.",
+            )
+        for mistake in check.misconceptions:
+            if (found := caught(check, mistake.function, seeds)) < CAUGHT * seeds:
+                yield Trouble(
+                    f"{which} finds the misconception {mistake.id!r} for {found} of {seeds} seeds "
+                    "only.",
+                    "Ask for more draws (verdict.chance.draws_needed says how many), or with "
+                    "larger inputs.",
+                )
+        for what, make in IDLE.items():
+            if not caught(check, _idle(check, make), SEEDS):
+                yield Trouble(
+                    f"{which} takes results for right that are {what}.",
+                    "Add a property that they have not, such as complete.",
+                )
+
+
+IDLE: dict[str, Callable[[Any], Any]] = {
+    "zero everywhere": lambda result: 0 * result,
+    "one everywhere": lambda result: 0 * result + 1,
+    "empty": lambda result: np.zeros(0),
+}
+
+
+def _idle(check: Check, make: Callable[[Any], Any]) -> Callable[..., Any]:
+    """A version that has each result made from the right one by no work."""
+    assert check.expected is not None
+    right = check.expected
+
+    def place(pattern: Any, out: Mapping[str, Any]) -> Any:
+        if isinstance(pattern, tuple):
+            return tuple(place(part, out) for part in pattern)
+        if pattern is None or out[pattern].dtype == object:
+            return "" if pattern else None
+        return make(out[pattern])
+
+    return lambda *args: place(check.outputs, read(check, right(*args), check.asked))
 
 
 def _idle_answers(name: str, drawn: Sequence[Answers], tolerance: float) -> list[str]:

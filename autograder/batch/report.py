@@ -244,6 +244,7 @@ def answer_rows(found: Class) -> list[AnswerRow]:
 def mistake_rows(found: Class) -> list[MistakeRow]:
     """Mistakes that were named, the most frequent first."""
     titles = {m.id: m.title for check in found.problem_set.checks for m in check.misconceptions}
+    titles |= {one.id: one.title for check in found.problem_set.checks for one in check.properties}
     checks: dict[str, dict[str, None]] = {}
     students: dict[str, dict[str, None]] = {}
     for student, record in found.records.items():

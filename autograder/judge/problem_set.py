@@ -26,8 +26,10 @@ from autograder.guest.protocol import Encoder
 from autograder.modules import imported, load_module
 from autograder.sandbox.limits import Limits
 from autograder.sandbox.mounts import with_requirements
-from verdict import Case, Check, exact
+from verdict import Case, Check, exact, examine
+from verdict.chance import FALSE_ALARMS
 from verdict.compare import WrongReturn, copy_tree, read, relative_error
+from verdict.holds import caught
 
 LEAST_MEMORY = 128 << 20  # bytes: with less, Python does not come up with NumPy in it
 # Bytes of address space that a student's code has where these are imported: on the CPU, PyTorch
@@ -276,6 +278,12 @@ def validate_checks(problem_set: ProblemSet) -> None:
     _with_requirements(problem_set.packages, name)
     for check in checks:
         _validate_check(f"{name}: check {check.name!r}", check, names)
+    if (rate := false_alarms(checks)) > FALSE_ALARMS:
+        raise ProblemSetError(
+            f"{name}: a right hand-in would be failed by chance with a probability of {rate:.1g}; "
+            f"at most {FALSE_ALARMS:g} is allowed. Give the properties smaller values of "
+            "false_alarm, or ask in fewer cases"
+        )
     try:
         problem_set.in_order_of_need()
     except CycleError as error:
@@ -312,8 +320,46 @@ def _validate_check(where: str, check: Check, names: list[str]) -> None:
         raise ProblemSetError(
             f"{where}: the misconception {twice!r} stands there {ids.count(twice)} times"
         )
-    if check.examine is None:
+    if check.properties:
+        _validate_properties(where, check)
+    elif check.examine is None:
         _validate_misconceptions(where, check)
+
+
+def _validate_properties(where: str, check: Check) -> None:
+    """The right version must have all properties, and no wrong one may."""
+    if check.examine is not None or check.value:
+        raise ProblemSetError(f"{where}: properties go with cases, not with examine or value")
+    ids = [one.id for one in check.properties]
+    for twice in sorted({i for i in ids if ids.count(i) > 1}):
+        raise ProblemSetError(f"{where}: the property {twice!r} stands there more than once")
+    assert check.cases is not None and check.expected is not None
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for case in check.cases(np.random.default_rng(0)):
+            _validate_arguments(where, case)
+        if caught(check, check.expected, 1):
+            verdict = examine(check, check.expected, np.random.default_rng(0))
+            raise ProblemSetError(
+                f"{where}: expected, which must be a right version, is not passed: "
+                f"{verdict.message}"
+            )
+        for mistake in check.misconceptions:
+            if not caught(check, mistake.function, 1):
+                raise ProblemSetError(
+                    f"{where}: the misconception {mistake.id!r} is passed; add a property that it "
+                    "has not, or cases in which it shows"
+                )
+
+
+def false_alarms(checks: Sequence[Check]) -> float:
+    """Largest probability that a right hand-in is failed by chance."""
+    return sum(
+        sum(one.false_alarm for one in check.properties)
+        * len(check.cases(np.random.default_rng(0)))
+        for check in checks
+        if check.cases is not None and check.properties
+    )
 
 
 def _validate_choices(where: str, check: Check) -> None:

@@ -131,7 +131,7 @@ def case_of(
     if (chosen := _find(checks, name)) is None:
         return None
     function = namespace.get(chosen.asked)
-    if chosen.cases is None or chosen.value or not callable(function):
+    if chosen.cases is None or chosen.properties or chosen.value or not callable(function):
         why = (
             "compares no numbers, so that there is no case to show"
             if callable(function) or chosen.value
@@ -351,7 +351,7 @@ def _report(check: Check, verdict: Verdict, seed: int) -> str:
         lines.append(
             f'The inputs are random; check("{check.name}", seed={seed}) asks with the same ones.'
         )
-        if check.cases is not None:
+        if check.cases is not None and not check.properties:
             lines.append(
                 f'case("{check.name}", seed={seed}) gives the failing input, what came and '
                 "what was expected."
