@@ -212,8 +212,8 @@ class OutOfMemory(WorkerError):
 
 @dataclass(eq=False)
 class StudentFailure(Exception):
-    """An exception in the student's code: class, text, and the line of the student's at which it
-    happened (0: none).
+    """An exception in the student's code: class, text, the line of the student's at which it
+    happened (0: none), and the classes that its own is made from.
 
     All of it stands on one line: a text with line breaks could write lines that look like the
     judge's own.
@@ -223,6 +223,7 @@ class StudentFailure(Exception):
     text: str
     line: int = 0
     source: str = ""
+    bases: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         self.kind, self.text, self.source = map(_on_one_line, (self.kind, self.text, self.source))

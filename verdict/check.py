@@ -39,12 +39,14 @@ class Status(StrEnum):
 
 class StudentError(Exception):
     """A call of the student's function that gave no value; ``status`` says of which kind, the text
-    is for the student.
+    is for the student. ``kinds`` are the names of the exception's class and of those it is made
+    from, where the student's code raised one.
     """
 
-    def __init__(self, status: Status, message: str) -> None:
+    def __init__(self, status: Status, message: str, kinds: tuple[str, ...] = ()) -> None:
         super().__init__(message)
         self.status = status
+        self.kinds = kinds
 
 
 @dataclass(frozen=True)
@@ -52,12 +54,15 @@ class Case:
     """One call: positional arguments, and a few words that say what is special about them.
 
     Where a case that is ``needed`` gets no answer, none of the others counts: it is made so that
-    only what the task asks for ends in time.
+    only what the task asks for ends in time. With ``raises``, the name of an exception such as
+    ``"ValueError"``, the call must raise that kind, or one made from it; it counts only where
+    another case is right.
     """
 
     label: str
     args: tuple[Any, ...]
     needed: bool = False
+    raises: str = ""
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.random import Generator
 
-from verdict import compare
+from verdict import compare, refusals
 from verdict.check import Answer, Call, Calls, Case, Check, Property, Status, StudentError, Verdict
 from verdict.compare import copy_tree, read
 
@@ -35,8 +35,10 @@ def examine(check: Check, call: Call, rng: Generator) -> Verdict:
     -------
     Verdict : never raises for anything that the student's code did
     """
-    if not check.properties or check.examine is not None:
+    if check.examine is not None:
         return compare.compared(check, call, rng)
+    if not check.properties:
+        return refusals.asked_to_refuse(check, call, rng)
     assert check.cases is not None, f"check {check.name} has properties and no cases"
     with np.errstate(all="ignore"):
         cases = check.cases(rng)

@@ -7,7 +7,7 @@ reply, and while a call runs the worker may ask back:
 
     ("read", cells)                 -> ("read", [cell])         look at the cells, run nothing
     ("import", modules)             -> ("done",)                import packages, before any of the student's code runs
-    ("run", cell, statement)        -> ("done",) or ("error", kind, text, line, source)
+    ("run", cell, statement)        -> ("done",) or ("error", kind, text, line, source, bases)
     ("call", name or function, args, framework) -> ("value", value) or ("missing",) or ("error",
     ...)
     ("call", ...) meanwhile         <- ("ask", function's number, args); the judge answers ("value", ...) or ("error", ...)
@@ -45,6 +45,7 @@ KILLED = 201
 PR_SET_DUMPABLE = 4
 CELL = "<cell {}>"
 MAX_TEXT = 2000  # characters of an error's text
+MAX_BASES = 10  # of the classes from which an exception's own is made
 MAX_USES, MAX_BINDS = 5000, 500  # names a cell, a statement
 CUT = "<cut>"  # stands among names of which not all are told; no name can look like it
 FUTURE = (
@@ -410,7 +411,7 @@ class Worker:
             data = self.encoder.encode(message)
         except (self.too_large, MemoryError) as error:
             text = str(error) or "it takes more memory than there is"
-            data = self.encoder.encode(("error", "TooLarge", text[:MAX_TEXT], 0, ""))
+            data = self.encoder.encode(("error", "TooLarge", text[:MAX_TEXT], 0, "", ""))
         self._send(data)
 
     def _send(self, data: bytes) -> None:
@@ -470,8 +471,8 @@ def numeric(array: Any, value: Any) -> Any:
 
 
 def error_reply(error: BaseException) -> tuple[Any, ...]:
-    """("error", kind, text, line, source) of an exception, at the last line of the student's that
-    it passed.
+    """("error", kind, text, line, source, bases) of an exception, at the last line of the student's
+    that it passed; ``bases`` are the names of the classes that its own is made from, in one text.
     """
     try:
         text = str(error)[:MAX_TEXT]
@@ -481,7 +482,9 @@ def error_reply(error: BaseException) -> tuple[Any, ...]:
     for frame, at in traceback.walk_tb(error.__traceback__):
         if match := re.fullmatch(r"<cell (\d+)>", frame.f_code.co_filename):
             number, line = int(match.group(1)), at
-    return "error", type(error).__name__[:100], text, line, line_of(number, line) if line else ""
+    kinds = [kind.__name__[:100] for kind in type(error).__mro__[1:MAX_BASES]]
+    source = line_of(number, line) if line else ""
+    return "error", type(error).__name__[:100], text, line, source, " ".join(kinds)
 
 
 if __name__ == "__main__":

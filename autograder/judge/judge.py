@@ -424,7 +424,9 @@ class _Grader:
                     return self.session.fetch(check.value)
                 return self.session.call(check.function, args, check.arrays)
             except StudentFailure as failure:
-                raise self._student_error(failure) from None
+                told = self._student_error(failure)
+                told.kinds = (failure.kind, *failure.bases)
+                raise told from None
             except MissingFunction:
                 raise self._missing(check.asked, bool(check.value)) from None
             except WorkerError as error:

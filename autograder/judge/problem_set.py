@@ -30,7 +30,10 @@ from verdict import Case, Check, exact, examine
 from verdict.chance import FALSE_ALARMS
 from verdict.compare import WrongReturn, copy_tree, read, relative_error
 from verdict.holds import caught
+from verdict.refusals import kinds_of
 
+# kinds of exceptions that a stub raises, or code that is wrong anywhere
+TOO_WIDE = ("BaseException", "Exception", "NameError", "NotImplementedError", "RuntimeError")
 LEAST_MEMORY = 128 << 20  # bytes: with less, Python does not come up with NumPy in it
 # Bytes of address space that a student's code has where these are imported: on the CPU, PyTorch
 # takes 0.7 GiB of it for itself, and TensorFlow, with the first model, 2.1 GiB. Builds for GPUs
@@ -338,6 +341,8 @@ def _validate_properties(where: str, check: Check) -> None:
         warnings.simplefilter("ignore")
         for case in check.cases(np.random.default_rng(0)):
             _validate_arguments(where, case)
+            if case.raises:
+                raise ProblemSetError(f"{where}: a case that must raise goes with expected results")
         if caught(check, check.expected, 1):
             verdict = examine(check, check.expected, np.random.default_rng(0))
             raise ProblemSetError(
@@ -414,8 +419,14 @@ def _validate_misconceptions(where: str, check: Check) -> None:
             raise ProblemSetError(f"{where}: cases gives no case")
         for case in cases:
             _validate_arguments(where, case)
+        _validate_refusals(where, check, cases)
         answers: dict[str, list[Any]] = {
-            "the reference": [check.expected(*copy_tree(case.args)) for case in cases]
+            "the reference": [
+                _attempt(check.expected, copy_tree(case.args))
+                if case.raises
+                else check.expected(*copy_tree(case.args))
+                for case in cases
+            ]
         }
         for mistake in check.misconceptions:
             answers[mistake.id] = [
@@ -428,7 +439,7 @@ def _validate_misconceptions(where: str, check: Check) -> None:
                 )
     try:
         outputs = {
-            who: [None if isinstance(a, Exception) else read(check, a, who) for a in given]
+            who: [_outcome(check, a, who, case) for a, case in zip(given, cases, strict=True)]
             for who, given in answers.items()
         }
     except WrongReturn as error:
@@ -455,7 +466,44 @@ def _attempt(function: Any, args: tuple[Any, ...]) -> Any:
         return error
 
 
-def _same(a: dict[str, Any] | None, b: dict[str, Any] | None, tolerance: float) -> bool:
-    if a is None or b is None:
-        return a is b
+def _outcome(check: Check, answer: Any, who: str, case: Case) -> dict[str, Any] | str:
+    """Results by name; where there are none, nothing, or the name of what must be raised."""
+    if isinstance(answer, Exception):
+        return type(answer).__name__ if case.raises else ""
+    # a result where there should be none is a mistake, whatever it is
+    return "a result" if case.raises else read(check, answer, who)
+
+
+def _validate_refusals(where: str, check: Check, cases: Sequence[Case]) -> None:
+    """A case that must raise names a kind of its own, the reference raises it, and other cases have
+    results.
+    """
+    assert check.expected is not None
+    for case in cases:
+        if not case.raises:
+            continue
+        if case.raises in TOO_WIDE or not case.raises.isidentifier():
+            raise ProblemSetError(
+                f"{where}: raises={case.raises!r} of the case {case.label!r} also holds for code "
+                "that is not written yet, or is no name; name one kind, such as 'ValueError'"
+            )
+        came = _attempt(check.expected, copy_tree(case.args))
+        if not isinstance(came, Exception) or case.raises not in kinds_of(came):
+            what = (
+                f"raises {type(came).__name__}" if isinstance(came, Exception) else "gives a result"
+            )
+            raise ProblemSetError(
+                f"{where}: in the case {case.label!r}, expected must raise {case.raises}, and "
+                f"{what}"
+            )
+    if cases and all(case.raises for case in cases):
+        raise ProblemSetError(
+            f"{where}: all cases must raise, so that code which always does would be right; add "
+            "one that has a result"
+        )
+
+
+def _same(a: dict[str, Any] | str, b: dict[str, Any] | str, tolerance: float) -> bool:
+    if isinstance(a, str) or isinstance(b, str):
+        return a == b
     return all(a[n].shape == b[n].shape and relative_error(a[n], b[n]) <= tolerance for n in a)

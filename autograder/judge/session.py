@@ -373,7 +373,7 @@ class Session:
                     )
                 case ("value", _) | ("missing",) if message[0] in ("call", "fetch"):
                     return answer
-                case ("error", str(), str(), int(), str()) if message[0] in (
+                case ("error", str(), str(), int(), str(), str()) if message[0] in (
                     "call",
                     "fetch",
                     "run",
@@ -455,8 +455,9 @@ def _failure(answer: tuple[Any, ...]) -> StudentFailure:
     """What a worker says of an exception; the worker clips it, too, but the student's code can have
     any said, many times.
     """
-    _, kind, text, line, source = answer
-    return StudentFailure(kind[:MAX_KIND], text[:MAX_TEXT], line, source[:MAX_KIND])
+    _, kind, text, line, source, bases = answer
+    kinds = tuple(bases[:MAX_TEXT].split())
+    return StudentFailure(kind[:MAX_KIND], text[:MAX_TEXT], line, source[:MAX_KIND], kinds)
 
 
 def _kills_for_memory() -> int | None:

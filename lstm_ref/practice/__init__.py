@@ -34,6 +34,7 @@ from lstm_ref.practice.lstm_bptt import CHECKS
 from lstm_ref.practice.names import ruled_out
 from verdict import Check, Status, StudentError, Verdict, charge_once, classify, examine, unmet
 from verdict.compare import form
+from verdict.refusals import kinds_of
 from verdict.tensors import from_arrays, to_arrays
 
 __all__ = ["Example", "ask", "case", "case_of", "check", "examine_all", "examine_in"]
@@ -287,7 +288,7 @@ def _guarded(
         except (Exception, SystemExit) as error:
             status, message = classify(type(error).__name__, _text(error), packages)
             own = (namespace, getattr(function, "__globals__", namespace))
-            raise StudentError(status, message + _own_line(error, own)) from None
+            raise StudentError(status, message + _own_line(error, own), kinds_of(error)) from None
 
     return call
 

@@ -122,7 +122,14 @@ def test_an_exception_that_cannot_be_told_is_told_by_its_name() -> None:
         def __str__(self) -> str:
             raise RuntimeError
 
-    assert worker.error_reply(Mute()) == ("error", "Mute", "", 0, "")
+    assert worker.error_reply(Mute()) == (
+        "error",
+        "Mute",
+        "",
+        0,
+        "",
+        "Exception BaseException object",
+    )
     assert len(worker.error_reply(ValueError("x" * 100_000))[2]) == worker.MAX_TEXT
 
 
