@@ -27,6 +27,7 @@ from traitlets.config import Config
 
 from autograder.errors import ProblemSetError
 from autograder.files import write_atomic
+from autograder.judge.data_files import data_files
 
 BEGIN, END = "BEGIN SOLUTION", "END SOLUTION"
 RUBRIC = re.compile(r"^[^\n]*BEGIN MARK SCHEME[^\n]*\n(.*?)^[^\n]*END MARK SCHEME", re.M | re.S)
@@ -45,8 +46,8 @@ def sources(root: Path) -> list[Path]:
 
 
 def write_releases(root: Path) -> list[Path]:
-    """Write the student notebook of every problem set, and for nbgrader's own commands the source
-    as a notebook.
+    """Write the student notebook of every problem set with its data files, and for nbgrader's own
+    commands the source as a notebook.
 
     Returns
     -------
@@ -67,6 +68,8 @@ def write_releases(root: Path) -> list[Path]:
             (root / "build" / "source" / name / f"{name}.ipynb", _text(source_notebook(source))),
         ):
             write_atomic(path, content)
+        for file, data in data_files(source.parent).items():
+            write_atomic(target.parent / file, data)
         written.append(target)
     return written
 
@@ -87,6 +90,10 @@ def stale(root: Path) -> list[str]:
             report.append(
                 f"{shown} is not what {source.relative_to(root)} gives:\n{_difference(old, new)}"
             )
+        for file, data in data_files(source.parent).items():
+            copy = target.parent / file
+            if not copy.is_file() or copy.read_bytes() != data:
+                report.append(f"{copy.relative_to(root)} is not {source.parent.name}'s {file}.")
     for folder in sorted((root / "exercises").glob("*/*.ipynb")):
         if folder.stem not in {source.stem for source in sets}:
             report.append(f"{folder.relative_to(root)} has no source under solutions/; remove it.")

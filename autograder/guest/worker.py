@@ -5,6 +5,7 @@ Requests come on file descriptor 0 and replies go to 1; both are moved away befo
 student's code runs, and 1 and 2 become the student's output. A request is a tuple; each gets one
 reply, and while a call runs the worker may ask back:
 
+    ("files", {name: bytes})        -> ("done",)                write data files into the folder
     ("read", cells)                 -> ("read", [cell])         look at the cells, run nothing
     ("import", modules)             -> ("done",)                import packages, before any of the student's code runs
     ("run", cell, statement)        -> ("done",) or ("error", kind, text, line, source, bases)
@@ -321,6 +322,13 @@ class Worker:
             self.codes.append(codes)
             flags |= codes[-1].co_flags & FUTURE if codes else 0
         return "read", answers
+
+    def do_files(self, contents: dict[str, Any]) -> tuple[Any, ...]:
+        """Write the data files of the problem set into the working folder."""
+        for name, content in contents.items():
+            with open(name, "wb") as file:
+                file.write(content.tobytes())
+        return ("done",)
 
     def do_import(self, modules: list[str]) -> tuple[Any, ...]:
         """Import modules; what is wrong with one, the student's own import will say."""

@@ -184,7 +184,13 @@ def _graded(
     """Grade once; checks that are settled are not asked."""
     began = time.monotonic()
     with Session(
-        cells, isolation, problem_set.packages, limits, load_limit, left=seconds
+        cells,
+        isolation,
+        problem_set.packages,
+        limits,
+        load_limit,
+        left=seconds,
+        files=problem_set.files,
     ) as session:
         grader = _Grader(problem_set, session, seed)
         trouble = grader.load()

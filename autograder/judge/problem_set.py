@@ -10,7 +10,7 @@ import json
 import sys
 import traceback
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from graphlib import CycleError, TopologicalSorter
 from importlib.metadata import PackageNotFoundError, distribution, packages_distributions
@@ -23,6 +23,7 @@ from packaging.utils import canonicalize_name
 
 from autograder.errors import ProblemSetError, ProtocolError
 from autograder.guest.protocol import Encoder
+from autograder.judge.data_files import data_files
 from autograder.modules import imported, load_module
 from autograder.sandbox.limits import Limits
 from autograder.sandbox.mounts import with_requirements
@@ -52,8 +53,9 @@ class ProblemSet:
     packages : distributions that the student's code may import
     folder : ``solutions/<name>``
     limits : what the student's code may use
-    digest : SHA-256 of ``checks.py`` and of what it imports; another digest means that older
-        records may no longer hold
+    files : name and content of the data files that the student's code finds in its folder
+    digest : SHA-256 of ``checks.py``, of the data files and of what is imported; another digest
+        means that older records may no longer hold
     """
 
     name: str
@@ -62,6 +64,7 @@ class ProblemSet:
     folder: Path
     digest: str
     limits: Limits = Limits()
+    files: tuple[tuple[str, bytes], ...] = ()
 
     @property
     def release(self) -> Path:
@@ -107,13 +110,15 @@ def load(name: str | Path, root: Path | None = None, validate: bool = True) -> P
     folder = folder.resolve()
     module = _import(folder.name, source)
     packages = tuple(_attribute(module, "PACKAGES", source))
+    files = data_files(folder)
     problem_set = ProblemSet(
         name=folder.name,
         checks=tuple(_attribute(module, "CHECKS", source)),
         packages=packages,
         limits=limits_for(packages, getattr(module, "LIMITS", {}), folder.name),
         folder=folder,
-        digest=_digest(source),
+        files=tuple(files.items()),
+        digest=_digest(source, files),
     )
     if validate:
         try:
@@ -153,7 +158,7 @@ def _import(name: str, source: Path) -> ModuleType:
         ) from error
 
 
-def _digest(source: Path) -> str:
+def _digest(source: Path, files: Mapping[str, bytes]) -> str:
     """Digest of a file and of the packages that it imports: of their sources where they are worked
     on, else of their versions.
 
@@ -161,6 +166,8 @@ def _digest(source: Path) -> str:
     must grade anew, too.
     """
     digest = hashlib.sha256(source.read_bytes())
+    for name, content in files.items():
+        digest.update(f"{name} {len(content)}\0".encode() + content)
     for name in sorted(
         {"verdict"} | {module.partition(".")[0] for module in imported(source.read_bytes())}
     ):
@@ -411,32 +418,9 @@ def _validate_misconceptions(where: str, check: Check) -> None:
     """Every known mistake must give other numbers than the reference and than every other, or it
     cannot be named.
     """
-    assert check.cases is not None and check.expected is not None
     with np.errstate(all="ignore"), warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        cases = check.cases(np.random.default_rng(0))
-        if not cases:
-            raise ProblemSetError(f"{where}: cases gives no case")
-        for case in cases:
-            _validate_arguments(where, case)
-        _validate_refusals(where, check, cases)
-        answers: dict[str, list[Any]] = {
-            "the reference": [
-                _attempt(check.expected, copy_tree(case.args))
-                if case.raises
-                else check.expected(*copy_tree(case.args))
-                for case in cases
-            ]
-        }
-        for mistake in check.misconceptions:
-            answers[mistake.id] = [
-                _attempt(mistake.function, copy_tree(case.args)) for case in cases
-            ]
-            if all(isinstance(answer, Exception) for answer in answers[mistake.id]):
-                error = answers[mistake.id][0]
-                raise ProblemSetError(
-                    f"{where}: the misconception {mistake.id!r} fails in every case: {error!r}"
-                )
+        cases, answers = _answered(where, check)
     try:
         outputs = {
             who: [_outcome(check, a, who, case) for a, case in zip(given, cases, strict=True)]
@@ -457,6 +441,32 @@ def _validate_misconceptions(where: str, check: Check) -> None:
                 raise ProblemSetError(
                     f"{where}: {second!r} gives the same numbers as {first!r} in every case"
                 )
+
+
+def _answered(where: str, check: Check) -> tuple[Sequence[Case], dict[str, list[Any]]]:
+    """Cases, and what the reference and each known mistake give for them, by name."""
+    assert check.cases is not None and check.expected is not None
+    cases = check.cases(np.random.default_rng(0))
+    if not cases:
+        raise ProblemSetError(f"{where}: cases gives no case")
+    for case in cases:
+        _validate_arguments(where, case)
+    _validate_refusals(where, check, cases)
+    right = [
+        _attempt(check.expected, copy_tree(case.args))
+        if case.raises
+        else check.expected(*copy_tree(case.args))
+        for case in cases
+    ]
+    answers: dict[str, list[Any]] = {"the reference": right}
+    for mistake in check.misconceptions:
+        given = [_attempt(mistake.function, copy_tree(case.args)) for case in cases]
+        if all(isinstance(answer, Exception) for answer in given):
+            raise ProblemSetError(
+                f"{where}: the misconception {mistake.id!r} fails in every case: {given[0]!r}"
+            )
+        answers[mistake.id] = given
+    return cases, answers
 
 
 def _attempt(function: Any, args: tuple[Any, ...]) -> Any:

@@ -16,6 +16,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from autograder.errors import (
     IsolationError,
     MissingFunction,
@@ -88,6 +90,7 @@ class Session:
     max_restarts : how often a new worker is started after one was lost
     left : seconds for all that workers are waited for: to read and run the cells, to answer, and to
         end
+    files : name and content of data files for the worker's folder
 
     Attributes
     ----------
@@ -111,6 +114,7 @@ class Session:
     load_limit: float = 120.0
     max_restarts: int = 24
     left: float = float("inf")
+    files: tuple[tuple[str, bytes], ...] = ()
     deadline: float = float("inf")
     read: tuple[Cell, ...] = ()
     failures: dict[tuple[int, int], StudentFailure] = field(default_factory=dict)
@@ -187,6 +191,7 @@ class Session:
             self._greet()
             self.say(f"worker {self._starts} is up")
             try:
+                self._write_files()
                 self._read_cells()
                 self._import_packages()
                 self._run_cells()
@@ -211,6 +216,12 @@ class Session:
                     f"{', '.join(self.packages)} in this environment?"
                 ),
             ) from None
+
+    def _write_files(self) -> None:
+        """Put the data files into the worker's folder, before any of the student's code runs."""
+        if self.files:
+            contents = {name: np.frombuffer(data, dtype=np.uint8) for name, data in self.files}
+            self._exchange(("files", contents), time.monotonic() + READ_LIMIT)
 
     def _read_cells(self) -> None:
         answer = self._exchange(("read", list(self.cells)), time.monotonic() + READ_LIMIT)
@@ -379,7 +390,7 @@ class Session:
                     "run",
                 ):
                     return answer
-                case ("done",) if message[0] in ("import", "run", "forget"):
+                case ("done",) if message[0] in ("files", "import", "run", "forget"):
                     return answer
                 case ("read", list(cells)) if message[0] == "read" and len(cells) == len(
                     self.cells

@@ -112,9 +112,9 @@ def test_an_error_is_told_with_the_students_own_line() -> None:
         exec(code, names)
     with pytest.raises(np.linalg.LinAlgError) as caught:
         names["f"](np.ones((2, 3)))
-    kind, name, text, line, source = worker.error_reply(caught.value)
+    kind, name, text, line, source, bases = worker.error_reply(caught.value)
     assert (kind, name, line, source) == ("error", "LinAlgError", 4, "return np.linalg.inv(y)")
-    assert "square" in text
+    assert "square" in text and bases == "ValueError Exception BaseException object"
 
 
 def test_an_exception_that_cannot_be_told_is_told_by_its_name() -> None:

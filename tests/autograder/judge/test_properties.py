@@ -146,7 +146,7 @@ def test_properties_that_contradict_themselves_are_refused(
     ("name", "old", "new", "said"),
     [
         ("drop", "rng.random(x.shape) >= 0.5)", "rng.random(x.shape) >= 0.34)", "'half' for"),
-        ("drop", "            ready.happens(", "            #", "zero everywhere"),
+        ("drop", "            ready.happens(", "            #", "'half' for 0 of 3 seeds only"),
         ("search", "", "", ""),
         ("drop", "", "", ""),
     ],
@@ -161,3 +161,12 @@ def test_lint_tries_wrong_and_idle_versions_with_many_seeds(
     check = next(one for one in checks if one.name == name)
     found = [trouble.what for trouble in _properties(check, f"Check {name!r}")]
     assert any(said in what for what in found) if said else found == [], found
+
+
+def test_lint_finds_properties_that_results_of_no_work_have(tmp_path: Path) -> None:
+    source = SEARCH.replace('a.out["y"] == 0, 0.3', 'a.out["y"] > 9, 0.0')
+    source = source.replace('            ready.drawn_from(1, "y"),\n', "")
+    assert len(source) < len(SEARCH)
+    check = problem_set.load(write(tmp_path, source), validate=False).checks[1]
+    found = "".join(trouble.what for trouble in _properties(check, "Check 'drop'"))
+    assert all(what in found for what in ("zero everywhere", "one everywhere", "'half' for 0 of"))
