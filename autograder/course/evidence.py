@@ -23,18 +23,23 @@ IMAGES = {"image/png": "iVBORw0KGgo", "image/jpeg": "/9j/", "image/gif": "R0lGOD
 MAX_IMAGE = 3 * 2**20  # characters of base64; a photograph at screen size has 1 MB
 MAX_IMAGES = 6 * 2**20  # of all images of a notebook together
 MAX_TEXT = 20_000  # characters of one cell's text or output
+MAX_TEXTS = 400_000  # characters of all printed text of a notebook together
 MAX_PARTS = 40  # outputs of one cell, attachments of one cell
+MAX_OUTPUTS = 500  # of a notebook
 BASE64 = re.compile(r"[A-Za-z0-9+/]+={0,2}")
 REFERENCE = re.compile(r"attachment:([^\s)>\"'\]]*)")
 TAG = re.compile(r"<(?=[A-Za-z/!?])")
+HARMFUL = re.compile(r"javascript:|vbscript:|data:text")  # addresses that are programs
 AS_HANDED_IN = "As handed in; the judge did not make this.\n"
 
 
 @dataclass
 class Budget:
-    """Characters of images that a notebook may still bring."""
+    """What a notebook may still show: characters of images and of printed text, outputs."""
 
-    left: int = MAX_IMAGES
+    images: int = MAX_IMAGES
+    text: int = MAX_TEXTS
+    outputs: int = MAX_OUTPUTS
 
 
 @dataclass(frozen=True)
@@ -60,7 +65,8 @@ def read_evidence(cell: Mapping[str, Any], budget: Budget) -> Shown:
     outputs = cell.get("outputs")
     found = []
     for output in outputs[:MAX_PARTS] if isinstance(outputs, list) else ():
-        if isinstance(output, dict):
+        if isinstance(output, dict) and budget.outputs > 0:
+            budget.outputs -= 1
             found += _output(output, budget)
     return Shown(tuple(found), images, len(images) < len(attached) or bool(raw and not attached))
 
@@ -69,11 +75,11 @@ def _image(bundle: Any, budget: Budget) -> dict[str, str] | None:
     """The first image of a bundle that may be shown."""
     for kind, beginning in IMAGES.items():
         text = _joined(bundle.get(kind)) if isinstance(bundle, dict) else ""
-        if not text.startswith(beginning) or len(text) > min(MAX_IMAGE, budget.left):
+        if not text.startswith(beginning) or len(text) > min(MAX_IMAGE, budget.images):
             continue
         text = "".join(text.split())
         if BASE64.fullmatch(text):
-            budget.left -= len(text)
+            budget.images -= len(text)
             return {kind: text}
     return None
 
@@ -87,25 +93,29 @@ def _output(output: Mapping[str, Any], budget: Budget) -> list[dict[str, Any]]:
     """An output as plain text or as an image; none where it is neither."""
     kind = output.get("output_type")
     if kind == "stream":
-        return _printed(_joined(output.get("text")))
+        return _printed(_joined(output.get("text")), budget)
     if kind == "error":
-        return _printed(f"{_joined(output.get('ename'))}: {_joined(output.get('evalue'))}\n")
+        return _printed(
+            f"{_joined(output.get('ename'))}: {_joined(output.get('evalue'))}\n", budget
+        )
     data = output.get("data")
     if image := _image(data, budget):
         return [{"output_type": "display_data", "data": image}]
     text = _joined(data.get("text/plain")) if isinstance(data, dict) else ""
-    return _printed(f"{text}\n") if text else []
+    return _printed(f"{text}\n", budget) if text else []
 
 
-def _printed(text: str) -> list[dict[str, Any]]:
-    text = printable(_cut(text), keep="\n\t")
+def _printed(text: str, budget: Budget) -> list[dict[str, Any]]:
+    text = printable(_cut(text, budget.text), keep="\n\t")
+    budget.text = max(budget.text - len(text), 0)
     return [{"output_type": "stream", "text": text}] if text.strip() else []
 
 
-def _cut(text: str) -> str:
-    if len(text) <= MAX_TEXT:
+def _cut(text: str, most: int = MAX_TEXT) -> str:
+    most = min(most, MAX_TEXT)
+    if len(text) <= most:
         return text
-    return f"{text[:MAX_TEXT]}\n[{len(text) - MAX_TEXT} characters more are left out]\n"
+    return f"{text[:most]}\n[{len(text) - most} characters more are left out]\n"
 
 
 def outputs_to_show(shown: Shown) -> list[NotebookNode]:
@@ -123,7 +133,7 @@ def outputs_to_show(shown: Shown) -> list[NotebookNode]:
 
 
 def text_to_show(source: str, shown: Shown) -> tuple[str, dict[str, Mapping[str, str]]]:
-    """A student's Markdown, without HTML and with references to images that are there.
+    """A student's Markdown, without HTML, programs in links and references to missing images.
 
     nbgrader's pages fail as a whole where an image is referred to and not attached, and take HTML
     in Markdown as it is.
@@ -132,7 +142,7 @@ def text_to_show(source: str, shown: Shown) -> tuple[str, dict[str, Mapping[str,
     -------
     the text, and its attachments under names that need no escape
     """
-    source = TAG.sub("&lt;", _cut(source))
+    source = TAG.sub("< ", _cut(source))  # no tag begins so, and in code and formulas it reads well
     images = shown.images or {}
     safe = {name: f"image-{number}" for number, name in enumerate(images, start=1)}
 
@@ -144,6 +154,7 @@ def text_to_show(source: str, shown: Shown) -> tuple[str, dict[str, Mapping[str,
     attached = {safe[name]: images[name] for name in safe}
     # Markdown knows other ways to write the same: entities, and a backslash before a sign.
     plain = html.unescape(source).replace("\\", "")
-    if any(name not in attached for name in REFERENCE.findall(plain)):
+    harmful = HARMFUL.search("".join(plain.casefold().split()))
+    if harmful or any(name not in attached for name in REFERENCE.findall(plain)):
         source = "\n".join(f"    {line}" for line in source.splitlines())
     return source, attached

@@ -45,6 +45,7 @@ MAX_BRACKETS = (
 MAX_COMMAS = 2_000_000
 MAX_CODE = 2**20  # characters in all cells together; a long notebook has 100 thousand
 MAX_CELLS = 5000
+MAX_TEXT_CELLS = 200  # that a student added, where a person scores
 LOCAL = "local"  # tag of a cell that is for the student's eyes and is not run when graded
 
 
@@ -613,11 +614,15 @@ def _notes(release: NotebookNode, submitted: list[_Cell], match: _Match) -> list
         notes.append("Cells were moved; those that were handed out are back in their order.")
     if any(cell.shown.lacks for cell in submitted):
         notes.append("Attachments were left out: only images are shown, PNG, JPEG and GIF.")
-    if not scored_by_hand(release) and any(
-        cell.kind != "code" and cell.source.strip()
+    texts = sum(
+        cell.kind != "code" and bool(cell.source.strip())
         for k, cell in enumerate(submitted)
         if k not in match.targets
-    ):
+    )
+    by_hand = bool(scored_by_hand(release))
+    if by_hand and texts > MAX_TEXT_CELLS:
+        notes.append(f"Of {texts} text cells that were added, {MAX_TEXT_CELLS} are shown here.")
+    if texts and not by_hand:
         notes.append(
             "Text cells that were added are not shown here; they are in the notebook that was "
             "handed in."
@@ -637,7 +642,7 @@ def _added(
     the release cell after which they stand; -1 is the top.
     """
     added: dict[int, list[_Cell]] = {}
-    anchor = -1
+    anchor, left = -1, MAX_TEXT_CELLS if texts else 0
     for k, cell in enumerate(submitted):
         target = match.targets.get(k)
         place = anchor
@@ -658,8 +663,9 @@ def _added(
         # one that stands in for it must not come after that cell and undo it.
         while target is None and place + 1 < len(release.cells) and place + 1 not in match.winners:
             place += 1
-        is_text = texts and target is None and cell.kind != "code"
-        if (cell.kind == "code" or is_text) and cell.source.strip():
+        is_text = target is None and cell.kind != "code" and bool(cell.source.strip())
+        left -= is_text
+        if (cell.kind == "code" and cell.source.strip()) or (is_text and left >= 0):
             added.setdefault(place, []).append(cell)
     return added
 

@@ -1,6 +1,7 @@
 import base64
 import re
 import shutil
+from functools import cache
 from pathlib import Path
 
 import nbformat
@@ -101,7 +102,7 @@ def test_who_scores_sees_what_was_drawn_pasted_printed_and_written(by_hand):
     assert cells["words"].attachments == {"image-1": {"image/png": PNG}}
     helper, text = rebuilt.notebook.cells[-2:]
     assert helper.outputs[1].text == "a table\n"
-    assert text.source == "Most are **long** &lt;script>alert(1)&lt;/script>"
+    assert text.source == "Most are **long** < script>alert(1)< /script>"
     assert PNG not in nbformat.writes(cells["scale"])
     assert rebuilt.notes == [] and "<script" not in nbformat.writes(rebuilt.notebook)
 
@@ -142,6 +143,49 @@ def test_all_images_together_are_bounded():
     assert len(long.outputs) == evidence.MAX_PARTS
     assert len(long.outputs[0]["text"]) < evidence.MAX_TEXT + 60
     assert "characters more are left out" in long.outputs[0]["text"]
+    budget = Budget()
+    cell = {"outputs": [{"output_type": "stream", "text": "x" * 9_000}] * 40}
+    cells = [read_evidence(cell, budget) for _ in range(40)]
+    shown = [len(output["text"]) for cell in cells for output in cell.outputs]
+    assert len(shown) <= evidence.MAX_OUTPUTS
+    assert sum(shown) <= evidence.MAX_TEXTS + 60 * evidence.MAX_OUTPUTS
+
+
+def test_text_cells_that_were_added_are_bounded_and_the_rest_is_told(by_hand):
+    notebook = filled_in(by_hand, RIGHT)
+    notebook.cells += [new_markdown_cell(f"text {k}") for k in range(250)]
+    rebuilt = rebuild(tiny_release(by_hand), notebook)
+    added = [cell for cell in rebuilt.notebook.cells if cell.id.startswith("added-")]
+    assert [cell.source for cell in added] == [f"text {k}" for k in range(200)]
+    assert rebuilt.notes == ["Of 250 text cells that were added, 200 are shown here."]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[a](javascript:alert(1))",
+        "[a](JavaScript\\:alert(1))",
+        "[a](java&#115;cript&colon;alert(1))",
+        "[a](java&Tab;script:alert(1))",
+        "[a][b]\n\n[b]: javascript:alert(1)",
+        "[a](data:text/html,alert)",
+        "<a href='javascript:alert(1)'>a</a>",
+        "<svg/onload=alert(1)>",
+        "$$\\href{javascript:alert(1)}{a}$$",
+        "<!-- --><iframe>",
+    ],
+)
+def test_no_text_becomes_a_program_on_the_page_of_who_scores(text):
+    source, attached = text_to_show(text, show({}))
+    page = _as_formgrader(source, attached)
+    assert not re.search(r"<(script|iframe|svg|img|a )[^>]*(script|data|onload)", page, re.I)
+    assert "<iframe" not in page and "<svg" not in page
+
+
+def test_code_and_formulas_of_an_answer_read_as_they_were_written():
+    source, _ = text_to_show("For $a<b$ use `x<y` and x < y.\n\n- [docs](https://a.org)", show({}))
+    page = _as_formgrader(source, {})
+    assert "$a&lt; b$" in page and "x&lt; y</code>" in page and 'href="https://a.org"' in page
 
 
 @pytest.mark.parametrize(
@@ -178,10 +222,13 @@ def _as_formgrader(source, attached):
     """The page of one cell, by the exporter that formgrader and the feedback use."""
     cell = new_markdown_cell(source)
     cell.attachments = attached
-    body, _ = HTMLExporter(template_name="basic").from_notebook_node(
-        nbformat.v4.new_notebook(cells=[cell])
-    )
+    body, _ = _exporter().from_notebook_node(nbformat.v4.new_notebook(cells=[cell]))
     return body
+
+
+@cache
+def _exporter():
+    return HTMLExporter(template_name="basic")
 
 
 @pytest.fixture
