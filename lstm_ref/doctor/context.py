@@ -364,6 +364,9 @@ class Context:
     def loop_is_tame(self) -> bool:
         """Whether the reader's own loop keeps its loss, as one that clips does where the bare
         optimizer would not.
+
+        The second half of its calls decides: a loss that jumps by powers of ten may be small again
+        in the last one by chance.
         """
         if self.subject.options.step is None:
             return False
@@ -371,8 +374,11 @@ class Context:
             losses = self.step_log.losses
         except CannotExamineError:
             return False
+        later = losses[len(losses) // 2 :]
         return (
-            len(losses) > 3 and bool(np.isfinite(losses[-1])) and losses[-1] <= 2 * abs(losses[0])
+            len(losses) > 3
+            and bool(np.isfinite(later).all())
+            and bool(np.median(later) <= 2 * abs(losses[0]))
         )
 
     @cached_property

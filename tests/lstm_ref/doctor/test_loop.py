@@ -2,12 +2,14 @@
 
 import importlib.util
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 from torch import nn
 
 from lstm_ref import doctor
+from lstm_ref.doctor.context import Context
 
 spec = importlib.util.spec_from_file_location(
     "torch_sick", Path(__file__).with_name("torch_sick.py")
@@ -120,3 +122,23 @@ def test_rates_are_judged_by_what_they_move(rate, wanted):
         model, (SICK.series(), SICK.LABELS), loss=SICK.CE, optimizer=optimizer, skip=("training",)
     )
     assert report.ids == wanted, str(report)
+
+
+@pytest.mark.parametrize(
+    ("losses", "tame"),
+    [
+        ([0.65, 15.0, 21.0, 6.0, 0.7, 189.0, 75.0, 183.0, 44.0, 98.0, 183.0, 0.74], False),
+        ([1.0, 0.9, 0.8, 5.0, 0.7, 0.6, 4.0, 0.5], True),
+        ([1.0, 0.9, 0.8, 0.7, float("inf"), 0.6, 0.5, 0.5], False),
+        ([1.0, 0.5, 0.4], False),
+    ],
+)
+def test_a_loop_that_keeps_its_loss_is_not_told_by_its_last_call_alone(losses, tame):
+    """The first list is that of a rate 400 times too large; whether its last loss is small is
+    chance.
+    """
+    context = SimpleNamespace(
+        subject=SimpleNamespace(options=SimpleNamespace(step=print)),
+        step_log=SimpleNamespace(losses=losses),
+    )
+    assert Context.loop_is_tame.fget(context) == tame
