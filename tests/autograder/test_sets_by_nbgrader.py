@@ -12,6 +12,7 @@ from tests.support.tiny_course import ROOT
 CLASSES = {
     "vanishing": ("jacobians", "wraps_around", "z_exchanged", "without_gru_step"),
     "measure": ("sorted", "precision_twice", "substitution_costs_two", "without_edit_distance"),
+    "clinic": ("on_its_own", "memory_first", "rate_lowered", "without_mend_pairs"),
     "prepare": ("masks", "mask_of_ones", "by_alphabet", "a_set"),
 }
 

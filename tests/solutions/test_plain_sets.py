@@ -7,7 +7,7 @@ import nbformat
 import numpy as np
 import pytest
 
-from lstm_ref.practice import measure, prepare, vanishing
+from lstm_ref.practice import graded_clinic, measure, prepare, vanishing
 from tests.support.problem_sets import SetOf, ask, holds_no_number, labels, without_docstring
 from verdict import Status
 from verdict.compare import SINGLE_PRECISION, copy_tree, read, relative_error
@@ -61,6 +61,18 @@ PREPARE = {
     "no gap at all": "The gap may be 0",
     "a third split": "more sentences, rows and steps",
 }
+CLINIC = {
+    "two examples, N = 2": "with two examples or many",
+    "many examples": "with two examples or many",
+    "many units": "with one unit or many",
+    "another healthy program": "sick and healthy ones in any order",
+    "a single example": "a single example",
+    "large outputs": "large outputs",
+    "as many classes as steps": "other sizes",
+    "long texts": "long texts",
+    "chunks of one step, k = 1": "chunks of one step",
+    "a long sequence": "long sequences",
+}
 
 SETS = (
     SimpleNamespace(
@@ -77,6 +89,11 @@ SETS = (
         of=SetOf("prepare", prepare, calls={"encode_sets": ("tokenize", "build_vocabulary")}),
         announced=PREPARE,
         box={"ranges", "masks", "needs_spacy", "a_set", "by_alphabet", "vocabulary_from_all"},
+    ),
+    SimpleNamespace(
+        of=SetOf("clinic", graded_clinic, calls={"diagnose": graded_clinic.EVIDENCE}),
+        announced=CLINIC,
+        box={"on_its_own", "asks_too_much", "a_sentence", "memory_first", "wrong_shapes"},
     ),
 )
 NAMES = [one.of.name for one in SETS]
@@ -141,6 +158,8 @@ def test_no_known_mistake_is_near_single_precision_and_right_work_in_it_passes(o
 def single(value):
     if isinstance(value, dict):
         return {name: single(array) for name, array in value.items()}
+    if isinstance(value, tuple):
+        return tuple(map(single, value))
     if isinstance(value, np.ndarray) and value.dtype == np.float64:
         return value.astype(np.float32)
     return value

@@ -199,7 +199,9 @@ def test_a_stub_that_gets_points_is_told(tiny_course, isolation):
     assert trouble.what == "Check 'total' gives 1 of 1 points for the notebook as students get it."
 
 
-@pytest.mark.parametrize("name", ["lstm-bptt", "lstm-torch", "vanishing", "measure", "prepare"])
+@pytest.mark.parametrize(
+    "name", ["lstm-bptt", "lstm-torch", "vanishing", "measure", "prepare", "clinic"]
+)
 def test_the_courses_own_problem_sets_have_nothing_to_mend(isolation, name):
     assert lint(ROOT, name, isolation) == []
 

@@ -130,9 +130,14 @@ MEASURE = Hands(
 PREPARE = Hands(
     "prepare", Path(__file__).parents[2] / "corpora" / "fair_prepare", begins="import re"
 )
+CLINIC = Hands(
+    "clinic", Path(__file__).parents[2] / "corpora" / "fair_clinic", begins="import numpy"
+)
 LSTM, RELEASE = NUMPY.problem, NUMPY.release
 ALL = [
-    (hands, name) for hands in (NUMPY, TORCH, VANISHING, MEASURE, PREPARE) for name in hands.names
+    (hands, name)
+    for hands in (NUMPY, TORCH, VANISHING, MEASURE, PREPARE, CLINIC)
+    for name in hands.names
 ]
 
 
