@@ -55,7 +55,10 @@ READING = (
     Mistake(
         "not_divided",
         "measure_reading",
-        "The effect of the first step is not divided by that of the last: its size alone says little.",
+        (
+            "The effect of the first step is not divided by that of the last: its size alone "
+            "says little."
+        ),
         (Change(_RATIO, "return strangers, early[:, -1].max()"),),
         _MEMORY,
     ),
@@ -219,7 +222,10 @@ TEXT = (
     Mistake(
         "next_place",
         "measure_text",
-        "Each input is compared with the target one place before: they are equal in a healthy program.",
+        (
+            "Each input is compared with the target one place before: they are equal in a "
+            "healthy program."
+        ),
         (
             Change(
                 _SHARES,
@@ -381,14 +387,20 @@ MENDS = (
     Mistake(
         "probabilities_scaled",
         "mend_scores",
-        "Mends the symptom: ten times the probabilities make the loss fall further, and are no logits.",
+        (
+            "Mends the symptom: ten times the probabilities make the loss fall further, and "
+            "are no logits."
+        ),
         (Change(_SCORES, "return F.cross_entropy(10 * outputs.softmax(dim=1), y)"),),
         _LOGITS,
     ),
     Mistake(
         "no_softmax_at_all",
         "mend_scores",
-        "Now there is no softmax left: nll_loss takes what it is given for logarithms of probabilities.",
+        (
+            "Now there is no softmax left: nll_loss takes what it is given for logarithms of "
+            "probabilities."
+        ),
         (Change(_SCORES, "return F.nll_loss(outputs, y)"),),
         _LOGITS,
     ),
@@ -409,7 +421,10 @@ MENDS = (
     Mistake(
         "loss_scaled",
         "mend_tokens",
-        "Mends the symptom: the loss is scaled by the share of true tokens, and padding is still in it.",
+        (
+            "Mends the symptom: the loss is scaled by the share of true tokens, and padding "
+            "is still in it."
+        ),
         (Change(_MEAN, "return losses.mean() * mask.sum() / mask.numel()"),),
         _TRUE,
     ),

@@ -216,13 +216,12 @@ def examine_diagnoses(sick: int, healthy: int) -> Callable[[Call, Generator], Ve
     def examine(call: Call, rng: Generator) -> Verdict:
         causes = [*programs.CAUSES * sick, *[programs.NONE] * healthy]
         start = int(rng.integers(12))  # programs with the same fault have it in different places
-        drawn = [
-            programs.draw(rng, cause, place=(start + k // len(programs.CAUSES)) % 12)
-            for k, cause in enumerate(causes)
-        ]
-        said = [""] * len(causes)
+        said, silent = [""] * len(causes), False
+        # Each is made when its turn comes: not even where it lies in memory tells its fault.
         for k in rng.permutation(len(causes)):
-            answer = _word(call(drawn[k]))
+            place = (start + int(k) // len(programs.CAUSES)) % 12
+            program = programs.draw(rng, causes[k], place=place)
+            answer = _word(call(program))
             if answer not in (*programs.CAUSES, programs.NONE):
                 words = ", ".join((*programs.CAUSES, programs.NONE))
                 return Verdict(
@@ -231,7 +230,7 @@ def examine_diagnoses(sick: int, healthy: int) -> Callable[[Call, Generator], Ve
                     "each way?",
                 )
             said[k] = answer
-        silent = any(program["forward"].counts[0] == 0 for program in drawn)
+            silent |= program["forward"].counts[0] == 0
         return _judge(causes, said, silent=silent)
 
     return examine

@@ -73,7 +73,8 @@ def measure_loss(program):
     y = program["y"].copy()
     y[~program["mask"]] += 1
     y[y == program["outputs"].shape[2]] = 0
-    return ask(best, program["y"]), abs(ask(program["outputs"], y) - ask(program["outputs"], program["y"]))
+    change = ask(program["outputs"], y) - ask(program["outputs"], program["y"])
+    return ask(best, program["y"]), abs(change)
 """
 }
 
@@ -130,7 +131,8 @@ def diagnose(program):
     start[:, 0] = 3.0
     if np.abs(program["forward"](start) - out)[:, -1].max() < 1e-4:
         return "memory"
-    y, mask, z = program["y"], program["mask"], 40 * np.eye(program["outputs"].shape[2])[program["y"]]
+    y, mask = program["y"], program["mask"]
+    z = 40 * np.eye(program["outputs"].shape[2])[y]
     if program["loss"](z, y, mask) > 0.1:
         return "softmax"
     z[~mask] *= -1
@@ -215,7 +217,8 @@ def diagnose(program):
     print("on stderr too", file=sys.stderr)
     numbers = [f(program) for f in (measure_reading, measure_loss, measure_step, measure_text)]
     (strangers, memory), (floor, padding), (length, idle), (copied, beyond) = numbers
-    signs = [strangers > 0, memory < 2e-3, floor > 0.3, padding > 1e-7, length > 1.5, idle > 0, copied > 0.99, beyond > 1e-9]
+    signs = [strangers > 0, memory < 2e-3, floor > 0.3, padding > 1e-7, length > 1.5]
+    signs += [idle > 0, copied > 0.99, beyond > 1e-9]
     words = "axis memory softmax padding clipping optimizer shift state".split()
     return ([word for word, sign in zip(words, signs) if sign] + ["none"])[0]
 """
@@ -376,8 +379,9 @@ def diagnose(program):
     length, idle = measure_step(program)
     copied, beyond = measure_text(program)
     found = {
-        "memory": memory < 0.005, "axis": strangers > 0, "softmax": floor > 0.1, "padding": padding > 1e-9,
-        "clipping": length > 1.001, "optimizer": idle > 0, "shift": copied > 0.95, "state": beyond > 1e-12,
+        "memory": memory < 0.005, "axis": strangers > 0, "softmax": floor > 0.1,
+        "padding": padding > 1e-9, "clipping": length > 1.001, "optimizer": idle > 0,
+        "shift": copied > 0.95, "state": beyond > 1e-12,
     }
     return next((cause for cause, is_sick in found.items() if is_sick), "none")
 """
@@ -389,8 +393,9 @@ def diagnose(program):
     length, idle = measure_step(program)
     copied, beyond = measure_text(program)
     found = {
-        "axis": strangers > 0, "memory": memory < 0.005, "softmax": floor > 0.1, "padding": padding > 1e-9,
-        "clipping": length > 1.001, "optimizer": idle > 0, "state": beyond > 1e-12,
+        "axis": strangers > 0, "memory": memory < 0.005, "softmax": floor > 0.1,
+        "padding": padding > 1e-9, "clipping": length > 1.001, "optimizer": idle > 0,
+        "state": beyond > 1e-12,
     }
     return next((cause for cause, is_sick in found.items() if is_sick), "shift")
 """
@@ -456,9 +461,11 @@ def diagnose(program):
     ask = program["forward"]
     ask(program["x"])
     words = "axis memory softmax padding clipping optimizer shift state".split()
-    seen = [ask, getattr(ask, "function", None), getattr(ask, "__closure__", None), getattr(ask, "__self__", None)]
+    names = ("function", "__closure__", "__self__")
+    seen = [ask, *(getattr(ask, name, None) for name in names)]
     seen += [cell.cell_contents for cell in getattr(ask, "__closure__", None) or ()]
-    told = " ".join(repr(getattr(thing, "__dict__", thing)) + repr(getattr(thing, "__defaults__", "")) for thing in seen)
+    parts = [getattr(thing, name, thing) for thing in seen for name in ("__dict__", "__defaults__")]
+    told = " ".join(map(repr, parts))
     return next((word for word in words if word in told), "none")
 """
 
@@ -488,7 +495,8 @@ def measure_step(program):
 
 HUGE = """
 def diagnose(program):
-    return program["loss"](np.zeros((10, 1000, 100)), np.zeros((10, 1000), int), np.ones((10, 1000)))
+    many = np.zeros((10, 1000), int)
+    return program["loss"](np.zeros((10, 1000, 100)), many, many)
 """
 
 LOOPS = """
