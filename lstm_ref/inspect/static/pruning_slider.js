@@ -126,7 +126,7 @@ function render({ model, el }) {
   const summary = html("p", { class: "lw-summary", "aria-live": "polite" });
   const key = html("p", { class: "lw-key" });
   const chart = svg("svg", { class: "lw-chart", role: "img" });
-  const sizes = html("dl", { class: "lw-sizes", "aria-label": TEXT.size });
+  const sizes = html("div", { class: "lw-sizes", role: "group", "aria-label": TEXT.size });
   const body = html("tbody");
   const head = html("tr", {}, ...["arm", "yours", "kept", "tuned"].map((name) => html("th", { scope: "col" }, TEXT[name])));
   const table = html("table", { class: "lw-table" }, html("caption", {}, TEXT.guesses(level)), html("thead", {}, head), body);
@@ -189,7 +189,8 @@ function render({ model, el }) {
       const value = mean(column(arm[name], place)), whole = mean(column(arm.bytes ?? arm.zipped, 0)), share = value / whole;
       const bar = html("span", { class: "lw-bar", "aria-hidden": "true" });
       bar.style.inlineSize = `${100 * Math.min(share, 1)}%`;
-      sizes.append(html("dt", {}, `${TEXT.size}, ${TEXT[name]}`), html("dd", {}, html("data", { value, "data-size": name }, TEXT.ofWhole(grouped(value), percent(share))), bar));
+      const told = html("data", { value, "data-size": name }, TEXT.ofWhole(grouped(value), percent(share)));
+      sizes.append(html("p", {}, html("span", { class: "lw-name" }, `${TEXT.size}, ${TEXT[name]}: `), told, bar));
     }
   }
 
