@@ -427,10 +427,12 @@ def _validate_misconceptions(where: str, check: Check) -> None:
             for who, given in answers.items()
         }
     except WrongReturn as error:
-        raise ProblemSetError(
-            f"{where}: {error} Words, lists of any lengths, sets and dicts are compared where the "
-            "result's name stands in exact, as in exact=('tokens',)"
-        ) from None
+        words = (
+            " Words, lists of any lengths, sets and dicts are compared where the result's name "
+            "stands in exact, as in exact=('tokens',)"
+        )
+        remedy = words if "array of numbers" in str(error) else ""
+        raise ProblemSetError(f"{where}: {error}{remedy}") from None
     ids = list(outputs)
     for k, first in enumerate(ids):
         for second in ids[k + 1 :]:

@@ -103,7 +103,7 @@ def test_outside_a_course_nothing_is_begun(tmp_path):
             "checks.py",
             'outputs="y"',
             'outputs=("y", "z")',
-            "checks.py: WrongReturn: the reference must return y, z",
+            "check 'scale': the reference must return y, z",
         ),
         (
             "checks.py",
