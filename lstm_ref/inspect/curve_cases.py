@@ -134,8 +134,8 @@ CAUSES = {
         "Validation is computed in training mode, with dropout",
         (("gap", "at least", 1.05), ("gap", "at most", 2.0), ("early", "at most", 2.0)),
         "evaluated",
-        "With dropout on, a model that is better than its curve is judged. In PyTorch, call "
-        "model.eval() before validation and model.train() after it.",
+        "The curve judges the model with a part of its units missing; the whole model is better. "
+        "In PyTorch, call model.eval() before validation and model.train() after it.",
     ),
     "dropout": Cause(
         "Dropout is on in training only: no fault",
