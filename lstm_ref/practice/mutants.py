@@ -30,11 +30,13 @@ class Version:
     label : what is wrong with it, a sentence; empty for a right one
     function : from what the tests may ask to an answer; never gets anything else
     fits : arguments -> whether the function may be asked this
+    refusal : what is said where it may not
     """
 
     label: str
     function: Callable[..., Any]
     fits: Callable[..., bool]
+    refusal: str
     calls: int = 0
     complaint: str = field(default="")
 
@@ -48,17 +50,38 @@ class Version:
             )
             return 0
         if not self.fits(*arguments):
-            self.complaint = (
-                self.complaint or "The function was called with something that it does not take."
-            )
+            self.complaint = self.complaint or self.refusal
             return 0
         return self.function(*arguments)
+
+
+@dataclass(frozen=True)
+class Words:
+    """How an examination speaks of the versions.
+
+    Parameters
+    ----------
+    versions : what they are, in the plural
+    alarm : what is said where too many right ones are called wrong; ``{alarms}`` and ``{right}``
+        are filled in
+    hints : how the tests fail, in a word -> two hints
+    refusal : what is said where a version was asked what it does not take
+    alarm_id : the misconception that a false alarm is; empty where it is none
+    """
+
+    versions: str
+    alarm: str
+    hints: Mapping[str, tuple[str, ...]]
+    refusal: str = "The function was called with something that it does not take."
+    alarm_id: str = ""
 
 
 def examine_tests(
     right: Sequence[Callable[..., Any]],
     wrong: Mapping[str, Callable[..., Any]],
     fits: Callable[..., bool],
+    words: Words | None = None,
+    false_alarms: float = 0.0,
 ) -> Callable[[Call, Generator], Verdict]:
     """Examination of a function that is given a version and says whether it is right.
 
@@ -67,11 +90,16 @@ def examine_tests(
     right : versions that must be accepted
     wrong : what is wrong, in a sentence -> the version
     fits : arguments -> whether a version may be asked this
+    words : how it is told; None: as for an edit distance
+    false_alarms : share of the right versions that may be called wrong all the same, where they are
+        models that err now and then
     """
+    told = words or EDITS
 
     def examine(call: Call, rng: Generator) -> Verdict:
-        versions = [Version("", f, fits) for f in right] + [
-            Version(label, f, fits) for label, f in wrong.items()
+        versions = [
+            Version(label, f, fits, told.refusal)
+            for label, f in [*(("", f) for f in right), *wrong.items()]
         ]
         said: list[bool] = [False for _ in versions]
         for k in rng.permutation(len(versions)):
@@ -89,7 +117,7 @@ def examine_tests(
                     "It must return True or False. Is there a return at the end of each way?",
                 )
             said[k] = answer
-        return _judge(versions, said)
+        return _judge(versions, said, told, false_alarms)
 
     return examine
 
@@ -106,7 +134,9 @@ def _truth(value: Any) -> bool | None:
     return bool(array.item())
 
 
-def _judge(versions: Sequence[Version], said: Sequence[bool]) -> Verdict:
+def _judge(
+    versions: Sequence[Version], said: Sequence[bool], words: Words, false_alarms: float
+) -> Verdict:
     right = [k for k, version in enumerate(versions) if not version.label]
     wrong = [k for k, version in enumerate(versions) if version.label]
     missed = [versions[k] for k in wrong if said[k]]
@@ -114,53 +144,61 @@ def _judge(versions: Sequence[Version], said: Sequence[bool]) -> Verdict:
     if complaint := next((version.complaint for version in versions if version.complaint), ""):
         return Verdict(Status.WRONG, complaint)
     if any(not version.calls for version in versions):
-        return _named("never_asks", "It gives an answer without a single question to the function.")
+        told = "It gives an answer without a single question to the function."
+        return _named("never_asks", told, words)
     if len(alarms) == len(right) and not missed:
-        return _named("rejects_all", "It calls every version wrong, the right ones, too.")
-    if alarms:
-        return Verdict(
-            Status.WRONG,
-            (
-                f"It calls {len(alarms)} of {len(right)} right versions wrong. Which of your "
-                "expected numbers is not right?"
-            ),
-            hints=HINTS["rejects_all"],
-        )
+        told = f"It calls every {words.versions[:-1]} wrong, the right ones, too."
+        return _named("rejects_all", told, words)
+    if len(alarms) > false_alarms * len(right):
+        return _false_alarm(len(alarms), len(right), words)
     if len(missed) == len(wrong):
-        return _named("accepts_all", "It calls every version right.")
+        return _named("accepts_all", f"It calls every {words.versions[:-1]} right.", words)
     if missed:
         message = (
-            f"It lets {len(missed)} of {len(wrong)} wrong versions pass, for example this one: "
-            f"{missed[0].label}"
+            f"It lets {len(missed)} of {len(wrong)} wrong {words.versions} pass, for example this "
+            f"one: {missed[0].label}"
         )
         return Verdict(
-            Status.WRONG, message, 1 - len(missed) / len(wrong), hints=HINTS["accepts_all"]
+            Status.WRONG, message, 1 - len(missed) / len(wrong), hints=words.hints["accepts_all"]
         )
     return Verdict(
         Status.PASSED,
-        f"Right: it accepts {len(right)} right versions and finds all {len(wrong)} wrong ones.",
+        f"Right: it accepts {len(right) - len(alarms)} right {words.versions} and finds all "
+        f"{len(wrong)} wrong ones.",
         1.0,
     )
 
 
-HINTS = {
-    "never_asks": (
-        "How do you tell two versions apart? Call the function.",
-        "Ask it what you know the answer of.",
-    ),
-    "rejects_all": (
-        "Try it on your own version.",
-        "Work each expected number out by hand once more.",
-    ),
-    "accepts_all": (
-        "For each kind of edit, ask a question that only this edit answers.",
-        (
-            "Ask at both ends, in the middle, with an empty list, with equal lists and with a word "
-            "that occurs twice."
+def _false_alarm(alarms: int, right: int, words: Words) -> Verdict:
+    told = words.alarm.format(alarms=alarms, right=right)
+    if words.alarm_id:
+        return _named(words.alarm_id, told, words)
+    return Verdict(Status.WRONG, told, hints=words.hints["rejects_all"])
+
+
+def _named(id: str, title: str, words: Words) -> Verdict:
+    return Verdict(Status.WRONG, title, misconception=id, hints=words.hints[id], named=title)
+
+
+EDITS = Words(
+    "versions",
+    "It calls {alarms} of {right} right versions wrong. Which of your expected numbers is not "
+    "right?",
+    {
+        "never_asks": (
+            "How do you tell two versions apart? Call the function.",
+            "Ask it what you know the answer of.",
         ),
-    ),
-}
-
-
-def _named(id: str, title: str) -> Verdict:
-    return Verdict(Status.WRONG, title, misconception=id, hints=HINTS[id], named=title)
+        "rejects_all": (
+            "Try it on your own version.",
+            "Work each expected number out by hand once more.",
+        ),
+        "accepts_all": (
+            "For each kind of edit, ask a question that only this edit answers.",
+            (
+                "Ask at both ends, in the middle, with an empty list, with equal lists and with a "
+                "word that occurs twice."
+            ),
+        ),
+    },
+)

@@ -7,7 +7,7 @@ import nbformat
 import numpy as np
 import pytest
 
-from lstm_ref.practice import graded_clinic, measure, prepare, vanishing
+from lstm_ref.practice import error_analysis, graded_clinic, measure, prepare, vanishing
 from tests.support.problem_sets import SetOf, ask, holds_no_number, labels, without_docstring
 from verdict import Status
 from verdict.compare import SINGLE_PRECISION, copy_tree, read, relative_error
@@ -73,6 +73,18 @@ CLINIC = {
     "chunks of one step, k = 1": "chunks of one step",
     "a long sequence": "long sequences",
 }
+ERROR_ANALYSIS = {
+    "many answers": "more answers, attributes and slices",
+    "the same value everywhere": "An attribute may have the same value everywhere",
+    "no error at all": "There may be no error at all",
+    "nothing is wrong": "Nothing may be wrong",
+    "everything is wrong": "or everything",
+    "a single answer": "there may be a single answer",
+    "many slices": "more answers, attributes and slices",
+    "one slice, m = 1": "`m` may be 1",
+    "one slice that does not differ": "There may be nothing that differs",
+    "nothing is found": "Where nothing is found, nothing is confirmed",
+}
 
 SETS = (
     SimpleNamespace(
@@ -94,6 +106,11 @@ SETS = (
         of=SetOf("clinic", graded_clinic, calls={"diagnose": graded_clinic.EVIDENCE}),
         announced=CLINIC,
         box={"on_its_own", "asks_too_much", "a_sentence", "memory_first", "wrong_shapes"},
+    ),
+    SimpleNamespace(
+        of=SetOf("error-analysis", error_analysis),
+        announced=ERROR_ANALYSIS,
+        box={"needs_astropy", "one_list", "one_by_one", "fails_right", "against_the_truth"},
     ),
 )
 NAMES = [one.of.name for one in SETS]

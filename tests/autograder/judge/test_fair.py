@@ -133,10 +133,15 @@ PREPARE = Hands(
 CLINIC = Hands(
     "clinic", Path(__file__).parents[2] / "corpora" / "fair_clinic", begins="import numpy"
 )
+ERRORS = Hands(
+    "error-analysis",
+    Path(__file__).parents[2] / "corpora" / "fair_error_analysis",
+    begins="import random",
+)
 LSTM, RELEASE = NUMPY.problem, NUMPY.release
 ALL = [
     (hands, name)
-    for hands in (NUMPY, TORCH, VANISHING, MEASURE, PREPARE, CLINIC)
+    for hands in (NUMPY, TORCH, VANISHING, MEASURE, PREPARE, CLINIC, ERRORS)
     for name in hands.names
 ]
 
