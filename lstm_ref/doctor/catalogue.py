@@ -176,6 +176,17 @@ _PAIRING = _entries(
         "pytorch",
     ),
     (
+        "steps-as-channels",
+        STRONG,
+        "One step of the input moves {value:.0%} of what the layer {where} reads, at all of its "
+        "steps (up to {threshold:.0%} is allowed), and one feature only {width} of {count} "
+        "neighbouring places of each.",
+        "A convolution slides along the features and takes the time steps for its channels.",
+        "Conv1d wants (N, channels, steps): exchange the axes before it and back behind it, with "
+        "transpose(1, 2).",
+        "pytorch",
+    ),
+    (
         "normalised-over-batch",
         PROOF,
         "In evaluation, the inputs of one example move the outputs of all others, whatever their "
@@ -296,6 +307,28 @@ _GRADIENTS = _entries(
         "reserve.",
         "Use the layer's result, or remove the layer.",
         "doctor",
+    ),
+    (
+        "direction-sees-one-step",
+        STRONG,
+        "The recurrent weights {where} have no effect (change {value:.1g}; more than 0 is needed), "
+        "those of the other direction have: what is read of this direction has seen one of {steps} "
+        "steps.",
+        "The last step of a bidirectional layer is read, at which the second direction has only "
+        "begun.",
+        "Join the last step of the first direction and the first of the second (the final states "
+        "h[-2] and h[-1]), or pool over all steps.",
+        "sequences",
+    ),
+    (
+        "token-without-gradient",
+        REMARK,
+        "Token {value:g} stands among others at {count} places and moves the outputs there (by "
+        "{effect:.1e}), and its row of the embedding has a gradient of exactly 0 (more is needed).",
+        "padding_idx names a true token, so that its vector stays as it is, zero as a rule; "
+        "a blank may well do so.",
+        "Give padding a number of its own, and count the tokens from the next one.",
+        "masks",
     ),
     (
         "not-in-optimizer",
@@ -456,6 +489,15 @@ _REPEAT = _entries(
         "evaluation mode.",
         "Put a dropout layer behind the recurrent one, and call it with the training flag.",
         "doctor",
+    ),
+    (
+        "dropout-too-high",
+        STRONG,
+        "A dropout rate of {value:g} is set (usual are 0.1 to 0.5, allowed is less than "
+        "{threshold:g}), so that training sees one of {count:.0f} units.",
+        "The share to keep was given for the share to drop.",
+        "Hand on 1 - rate: nn.Dropout and Dropout take the share that is dropped.",
+        "overfitting",
     ),
     (
         "mode-never-returns",
@@ -705,6 +747,16 @@ _DATA = _entries(
         "prepare",
     ),
     (
+        "outputs-too-large",
+        STRONG,
+        "Outputs have a size of {value:.1e} at the start (allowed {threshold:.1e}, a thousand "
+        "times that of the targets).",
+        "A state without bound that grows from step to step (relu, or large recurrent weights), or "
+        "inputs that reach the outputs unscaled.",
+        "Start the recurrent weights orthogonal, take tanh or gates, and scale the inputs.",
+        "fading",
+    ),
+    (
         "one-time-step",
         PROOF,
         "The recurrent layer {where} runs over {value:g} time step only (2 are needed at least): "
@@ -913,6 +965,16 @@ _LOOP = _entries(
         "allowed){detail}.",
         "The learning rate is too large for these gradients.",
         "Divide the learning rate by {factor:.0f}, or clip the gradient.",
+        "training-step",
+    ),
+    (
+        "decay-too-large",
+        STRONG,
+        "With a weight decay of {decay:g} the optimizer takes {steps} steps at a rate of {rate:g} "
+        "to bring the loss of this batch from {first:.4g} to {value:.4g}, without it to {free:.4g} "
+        "(at least {threshold:.0%} of that way is needed).",
+        "Weight decay pulls on the weights harder than the gradient of the loss does.",
+        "Usual are 1e-5 to 1e-2; for Adam take AdamW, whose decay does not mix with the gradient.",
         "training-step",
     ),
     (

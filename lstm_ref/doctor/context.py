@@ -262,10 +262,15 @@ class Context:
         return np.asarray(np.nan_to_num(np.abs(flat - self.base), nan=0.0, posinf=1e30))
 
     def effect_of(self, name: str) -> float:
-        """Largest change of the outputs when all of a leaf changes."""
+        """Largest change of the outputs when all of a leaf changes; NaN where it has no other
+        values to take, as one token for all.
+        """
         if name not in self._effects:
             array = self.subject.inputs[name]
             new = perturb.moved(array, (slice(None),), self.keep(name))
+            if np.array_equal(new, array):
+                self._effects[name] = float("nan")
+                return self._effects[name]
             inputs = self.with_leaf(name, new)
             effect = float(self.change(inputs).max(initial=0.0))
             if effect == 0:  # a decoder may read its input in training only
@@ -305,15 +310,18 @@ class Context:
     @cached_property
     def _ranges(self) -> tuple[float, float, Array | None]:
         leaf = self.subject.scored[0]
-        low, high, last = float("inf"), -float("inf"), None
+        low, high, last, seen = float("inf"), -float("inf"), None, 0
         for outputs in (self.subject.training_outputs, *enlarged_outputs(self.subject)):
             finite = outputs[leaf][np.isfinite(outputs[leaf])]
             if finite.size:
+                seen += 1
                 low, high, last = (
                     min(low, float(finite.min())),
                     max(high, float(finite.max())),
                     outputs[leaf],
                 )
+        if seen <= DRAWS:  # weights that overflow show no range
+            return -float("inf"), float("inf"), last
         return low, high, last
 
     @property

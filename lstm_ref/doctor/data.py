@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from lstm_ref.doctor import perturb
-from lstm_ref.doctor.context import Context
+from lstm_ref.doctor.context import Context, jittered
 from lstm_ref.doctor.reach import SHIFTED, alike
 from lstm_ref.doctor.report import Finding, found
 from lstm_ref.doctor.structure import flatten
@@ -21,6 +21,12 @@ INPUT_SIZE = 25.0
 # Outputs start within about one of zero; a distance of 20 takes Adam at 1e-3 about as many thousand
 # steps.
 TARGET_SIZE = 20.0
+# A fresh model answers with less than its targets; a thousand times as much is far beyond any
+# start.
+OUTPUT_SIZE = 1e3
+# A little noise on all weights moves outputs by a tenth of their usual size: outputs that a model
+# scales back to the targets' unit move by as much more.
+JITTERED = 10.0
 # Windows of real numbers agree by accident in no example.
 OVERLAP = 0.05
 # A score is a sum of products over the root of the sum of their squares: by chance a normal number
@@ -37,6 +43,13 @@ WINDOWS = 3.0
 # Windows that overlap count the ends of a series less often, which moves the mean by about their
 # length over the series' own.
 STANDARD = 0.02
+# Correlation of neighbours. A series that is worth a window is smooth along its time; channels that
+# stand in the place of time are not, and after their mean is taken out they are opposed. Days of 24
+# hours are smooth along both, or go on from the end of one day to the start of the next.
+SMOOTH = 0.6
+ROUGH = 0.25
+GOES_ON = 0.3
+LONGEST = 10
 
 
 def one_step(context: Context) -> Iterator[Finding]:
@@ -75,10 +88,25 @@ def target_scale(context: Context) -> Iterator[Finding]:
     form = context.loss_form
     if form is None or form.kind != "distance" or context.fixed_outputs:
         return
+    largest = max(1.0, float(np.sqrt(np.mean(form.target.astype(np.float64) ** 2))))
+    output = float(np.sqrt(np.mean(form.output.astype(np.float64) ** 2)))
+    if output > OUTPUT_SIZE * largest:
+        yield found("outputs-too-large", output, threshold=OUTPUT_SIZE * largest)
+        return
     distance = form.target.reshape(form.output.shape).astype(np.float64) - form.output
     size = float(np.sqrt(np.mean(distance**2)))
-    if size > TARGET_SIZE * max(1.0, float(form.output.std())):
+    if size > TARGET_SIZE * max(1.0, float(form.output.std())) and size > (
+        TARGET_SIZE * JITTERED * _moved_by_weights(context, form.leaf)
+    ):
         yield found("targets-badly-scaled", size, threshold=TARGET_SIZE)
+
+
+def _moved_by_weights(context: Context, leaf: int) -> float:
+    """How far outputs move with a little noise on all weights, root of the mean square."""
+    subject = context.subject
+    with subject.changed(jittered(subject)):
+        other = subject.call(training=True)[leaf]
+    return float(np.sqrt(np.mean((other.astype(np.float64) - subject.training_outputs[leaf]) ** 2)))
 
 
 def time_axis(context: Context) -> Iterator[Finding]:
@@ -114,6 +142,59 @@ def time_axis(context: Context) -> Iterator[Finding]:
             against = f"they do not (score {of_time:.1f}; chance stays below {CHANCE:g})"
             yield _other_axis(other, name, axis, evidence, against)
             return
+
+
+def time_in_features(context: Context) -> Iterator[Finding]:
+    """Neighbours among the features depend on each other as those of a series do, those along the
+    model's time do not: (N, D, T) was handed in for (N, T, D).
+    """
+    if context.healthy_axes is None or not context.recurrent:
+        return
+    for name in context.data_leaves:
+        array, axis = context.subject.inputs[name], context.time_axis(name)
+        if (
+            axis is None
+            or array.ndim != 3
+            or array.dtype.kind != "f"
+            or array.shape[2] < LONGEST
+            or array.shape[2] < 2 * array.shape[axis]
+            or array.shape[axis] < 2
+            or context.keep(name) is not None
+        ):
+            continue
+        values = np.moveaxis(array, axis, 1).astype(np.float64)
+        values = values - values.mean(axis=0, keepdims=True)  # what all examples share is no series
+        features, steps = _neighbours(values, 2), _neighbours(values, 1)
+        if features > SMOOTH and steps < ROUGH and _joined(values) < GOES_ON:
+            evidence = f"neighbours are alike (correlation {features:.2f})"
+            against = f"they are not ({steps:.2f}; a series has {SMOOTH:g} or more)"
+            more: dict[str, Any] = {
+                "right": 2,
+                "wrong": axis,
+                "evidence": evidence,
+                "against": against,
+            }
+            yield found("time-on-wrong-axis", features, threshold=SMOOTH, where=name, **more)
+            return
+
+
+def _neighbours(values: Array, axis: int) -> float:
+    """Correlation of neighbours along an axis of (N, T, D), each line centred."""
+    lines = values - values.mean(axis=axis, keepdims=True)
+    a, b = (np.take(lines, range(k, lines.shape[axis] - 1 + k), axis) for k in (0, 1))
+    size = float(np.sqrt((a * a).sum() * (b * b).sum()))
+    return float((a * b).sum()) / size if size > 0 else 0.0
+
+
+def _joined(values: Array) -> float:
+    """Correlation between the last feature of a step and the first of the next, over examples and
+    steps; large where the features are the parts of one long series.
+    """
+    last, first = (
+        part - part.mean(axis=0, keepdims=True) for part in (values[:, :-1, -1], values[:, 1:, 0])
+    )
+    size = float(np.sqrt((last * last).sum() * (first * first).sum()))
+    return float((last * first).sum()) / size if size > 0 else 0.0
 
 
 def _other_axis(value: float, name: str, axis: int, evidence: str, against: str) -> Finding:

@@ -23,6 +23,10 @@ SHUT = 0.05
 # not.
 SET = 0.25
 FEWEST_STEPS = 3
+# Weights that are drawn are never equal. A last layer may start at one value, and a scale at 1; of
+# two matrices and most of all weights, units do the same.
+FEWEST_EQUAL = 2
+MOST_EQUAL = 0.5
 MOST = (16, 100)  # examples and steps that are computed again
 
 
@@ -81,6 +85,26 @@ def _run(layer: Recurrent) -> tuple[Array, Array, float]:
         [values[..., 2 * H : 3 * H], values[..., 3 * H :] * 2 - 1], axis=-1
     )
     return h, activations, float(np.median(values[..., H : 2 * H]))
+
+
+def equal_weights(context: Context) -> Iterator[Finding]:
+    """Matrices whose numbers are all equal: then all units of a layer do the same."""
+    subject = context.subject
+    names = [
+        (p.name, int(np.prod(p.shape)))
+        for p in subject.parameters()
+        if p.trainable and len(p.shape) == 2 and min(p.shape) > 1 and p.kind != "embedding"
+    ]
+    values = subject.values([name for name, _ in names])
+    equal = [
+        pair
+        for pair, value in zip(names, values, strict=True)
+        if np.ptp(value) == 0 and value.flat[0] not in (0, 1)
+    ]
+    share = sum(size for _, size in equal) / max(sum(size for _, size in names), 1)
+    if len(equal) >= FEWEST_EQUAL and share > MOST_EQUAL:
+        where = " and ".join(name for name, _ in equal[:2])
+        yield found("dead-units", share, threshold=MOST_EQUAL, where=f"the layers behind {where}")
 
 
 def forget_bias(context: Context) -> Iterator[Finding]:

@@ -16,6 +16,8 @@ from lstm_ref.doctor.subject import Array, Parameter, Subject
 # How far weights are moved to see whether anything depends on them: by half their size, or by this
 # where they are 0.
 MOVE = 0.5
+# What is rounded, or shut by a relu, moves with larger changes only.
+FARTHER = (1.0, 10.0, 100.0)
 # Gradients are judged over several steps, since a last layer that starts at zero passes nothing on
 # at the first.
 STEPS = 4
@@ -93,9 +95,38 @@ def parameters(context: Context) -> Iterator[Finding]:
         elif on_loss > 0:  # else it acts on outputs that nobody scores
             id = "no-gradient" if ever.get(parameter.name) is None else "zero-gradient"
             groups.setdefault(id, []).append((parameter, on_loss))
+    if (one := _one_step_of_a_direction(context, groups.get("parameter-unused", []))) is not None:
+        yield one
+        del groups["parameter-unused"]
     for id, members in groups.items():
         if (finding := _silence(id, members, subject)) is not None:
             yield finding
+
+
+def _one_step_of_a_direction(
+    context: Context, unused: Sequence[tuple[Parameter, float]]
+) -> Finding | None:
+    """The recurrent weights of one direction have no effect, those of the other have: what is read
+    of this direction has seen one step.
+    """
+    matrices = [p for p, _ in unused if len(p.shape) == 2]
+    if not matrices or not all(_recurrent_kernel(p) for p in matrices):
+        return None
+    ever = context.subject.few_steps.ever
+    live = [p for p in context.subject.parameters() if ever.get(p.name)]
+    for p in matrices:
+        twin = any(q.shape == p.shape and _recurrent_kernel(q) for q in live)
+        steps = [r.x.shape[1] for r in context.layers if r.kind == p.kind]
+        alone = sum(q.layer == p.layer for q in matrices) == 1  # what goes in has an effect
+        if not twin or not alone or not steps or min(steps) < 2:
+            return None
+    names = _listed([p.name for p in matrices])
+    return found("direction-sees-one-step", 0.0, where=names, steps=min(steps))
+
+
+def _recurrent_kernel(p: Parameter) -> bool:
+    gates = {"lstm": 4, "gru": 3, "rnn": 1}.get(p.kind, 0)
+    return len(p.shape) == 2 and gates > 0 and max(p.shape) == gates * min(p.shape)
 
 
 def _silence(
@@ -132,20 +163,28 @@ def effect_of(subject: Subject, names: Sequence[str]) -> tuple[float, float]:
     """Largest change of the outputs, and change of the loss, in training and in evaluation, with
     other values of parameters.
     """
+    before = [subject.outputs, subject.training_outputs]
+    outputs = change = 0.0
+    for far in FARTHER:
+        with subject.changed(_moved_weights(subject, names, far)):
+            after = [subject.call(), subject.call(training=True)]
+            loss = subject.loss(after[1]) if subject.has_loss else 0.0
+        outputs = max(_largest(p, q) for p, q in zip(before, after, strict=True))
+        change = abs(loss - subject.loss(before[1])) if subject.has_loss else outputs
+        if change != 0:
+            break
+    return float(np.nan_to_num(outputs, nan=1.0)), float(np.nan_to_num(change, nan=1.0))
+
+
+def _moved_weights(subject: Subject, names: Sequence[str], far: float) -> dict[str, Array]:
     rng = np.random.default_rng(0)
     values = {}
     for name, value in zip(names, subject.values(names), strict=True):
-        size = float(np.abs(value).mean()) or MOVE
-        values[name] = (value + rng.uniform(0.5, 1.0, value.shape) * size * MOVE * 2).astype(
-            value.dtype
-        )
-    before = [subject.outputs, subject.training_outputs]
-    with subject.changed(values):
-        after = [subject.call(), subject.call(training=True)]
-        loss = subject.loss(after[1]) if subject.has_loss else 0.0
-    outputs = max(_largest(p, q) for p, q in zip(before, after, strict=True))
-    change = abs(loss - subject.loss(before[1])) if subject.has_loss else outputs
-    return float(np.nan_to_num(outputs, nan=1.0)), float(np.nan_to_num(change, nan=1.0))
+        size = (float(np.abs(value).mean()) or MOVE) * far
+        signs = 1.0 if abs(far) == 1 else rng.choice([-1.0, 1.0], value.shape)
+        moves = rng.uniform(0.5, 1.0, value.shape) * size * MOVE * 2 * signs
+        values[name] = (value + moves).astype(value.dtype)
+    return values
 
 
 def _largest(before: Sequence[Array], after: Sequence[Array]) -> float:

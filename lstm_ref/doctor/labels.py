@@ -119,7 +119,7 @@ def _counted(context: Context, form: LossForm, label: int) -> Array:
         return np.zeros(target.shape, bool)
     if _one_run_each(target == label):  # as padding behind a start token is
         return np.zeros(target.shape, bool)
-    ends = _in_end_runs(target == label)
+    ends = in_end_runs(target == label)
     return (
         np.asarray(~ends)
         if (~ends & (target == label)).any() and not ends.any()
@@ -136,7 +136,7 @@ def _one_run_each(equal: Array) -> bool:
     return bool((runs <= 1).all()) and bool(equal.sum() > runs.sum())
 
 
-def _in_end_runs(equal: Array) -> Array:
+def in_end_runs(equal: Array) -> Array:
     """True where all places from here to an end of the row are equal, too."""
     forward = np.logical_and.accumulate(equal, axis=1)
     backward = np.logical_and.accumulate(equal[:, ::-1], axis=1)[:, ::-1]

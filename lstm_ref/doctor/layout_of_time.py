@@ -20,6 +20,8 @@ AGREES = 0.5
 EVERYTHING = 0.8
 FEWEST_STEPS = 5
 MOST_STEPS = 6
+# Fewer features lie within one kernel.
+FEWEST_FEATURES = 4
 # A convolution without padding shortens a sequence by its width.
 EDGE = 6
 
@@ -92,3 +94,47 @@ def _moved(context: Context, name: str, layer: Recurrent, axis: int, step: int) 
 def _alike(a: Array, b: Array) -> float:
     either = int((a | b).sum())
     return float((a & b).sum()) / either if either else 1.0
+
+
+def channels(context: Context) -> Iterator[Finding]:
+    """A convolution that slides along the features and takes the steps as its channels: a feature
+    moves its neighbours alone, a step moves everything.
+    """
+    pair = context.healthy_axes
+    if pair is None or not context.layers:
+        return
+    layer = context.layers[0]
+    for name in context.data_leaves:
+        array, axis = context.subject.inputs[name], context.time_axis(name)
+        if axis is None or array.ndim != 3 or array.dtype.kind != "f" or layer.calls != 1:
+            continue
+        if len(layer.x) != array.shape[1 - axis] or array.shape[2] < FEWEST_FEATURES:
+            continue
+        one = [_moved(context, name, layer, 2, k) for k in range(array.shape[2])]
+        step = _moved(context, name, layer, axis, array.shape[axis] // 2)
+        if step is None or step.mean() < EVERYTHING or any(m is None for m in one):
+            continue
+        wide = [
+            np.asarray(m.any(axis=0)) for m in one if m is not None
+        ]  # places among what a step reads
+        whole = np.mean([m[:, w].mean() for m, w in zip(one, wide, strict=True) if m is not None])
+        places = [np.flatnonzero(w) for w in wide]
+        if whole > EVERYTHING and _slides(places, len(wide[0])):
+            yield found(
+                "steps-as-channels",
+                float(step.mean()),
+                threshold=EVERYTHING,
+                width=int(np.median([len(p) for p in places])),
+                count=len(wide[0]),
+                where=layer.name or "of the model",
+            )
+            return
+
+
+def _slides(places: list[Array], count: int) -> bool:
+    """Whether each feature moves a few neighbouring places, and the next one those one further."""
+    if any(len(p) < 2 or len(p) > count // 2 + 1 or np.ptp(p) != len(p) - 1 for p in places[1:-1]):
+        return False
+    return all(
+        b[0] >= a[0] and b[-1] > a[0] for a, b in zip(places, places[1:], strict=False)
+    ) and (places[0][0] < places[-1][0])

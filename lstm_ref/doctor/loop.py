@@ -5,6 +5,7 @@ step of the optimizer moves.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -16,6 +17,9 @@ from lstm_ref.doctor.subject import StepLog
 # that a rate of 0.1 on weights of 0.1 replaces them. A batch of a few examples at a rate of 0.01
 # moves them by some percents at first.
 TOO_LARGE = 0.5
+# Weights that are replaced by one step, each by a number that shuts a gate when a few of them add
+# up; Adam does so from a rate of about 0.3 on, and a single batch may be learned even then.
+REPLACED, FAR = 1.5, 0.25
 # A warm-up over some thousand steps begins with several millionths; an embedding of small numbers
 # moves by more than the rest.
 TOO_SMALL = 2e-6
@@ -39,6 +43,12 @@ GROWN = 1.8
 KEPT_GRAPHS = 0.9
 # What PyTorch says where a backward pass reaches the graph of a step before.
 OLD_GRAPH = ("second time", "modified by an inplace operation")
+# Decays of 0.01 and less, and 0.1 apart from the gradient, are usual; from here on it is tried what
+# the decay does: the loss of one batch falls at a rate of 0.01 at the least by a tenth, and with a
+# harmless decay as far as without.
+DECAY = 0.05
+DECAY_STEPS, DECAY_RATE = 60, 1e-2
+FALLS, HINDERED = 0.1, 0.4
 # The share of what was left that is found again: 1 where nothing clears it, 0 where something does.
 KEPT = (0.9, 1.1)
 
@@ -135,6 +145,33 @@ def schedule(context: Context) -> Iterator[Finding]:
         yield found("rate-decays-at-once", ratio, threshold=DECAYED, steps=SCHEDULED)
 
 
+def decay(context: Context) -> Iterator[Finding]:
+    """A weight decay that keeps the optimizer from fitting one batch, which it can without."""
+    subject = context.subject
+    size = subject.decay()
+    if not size >= DECAY or not subject.first_backward.connected:
+        return
+    held, free = (subject.steps_decayed(DECAY_STEPS, DECAY_RATE, on) for on in (True, False))
+    if min(len(held), len(free)) < DECAY_STEPS or not np.isfinite([*held, *free]).all():
+        return
+    first = free[0]
+    way = first - float(np.mean(free[-5:]))
+    if way > FALLS * abs(first) and first - float(np.mean(held[-5:])) < HINDERED * way:
+        more: dict[str, Any] = {
+            "decay": size,
+            "steps": DECAY_STEPS,
+            "rate": DECAY_RATE,
+            "first": first,
+        }
+        yield found("decay-too-large", held[-1], threshold=HINDERED, free=free[-1], **more)
+
+
+def _absolute(context: Context, ratios: dict[str, float]) -> float:
+    """How far a step moves a single weight of the median matrix."""
+    values = zip(ratios, context.subject.values(list(ratios)), strict=True)
+    return float(np.median([ratios[n] * np.sqrt(np.mean(v.astype(float) ** 2)) for n, v in values]))
+
+
 def updates(context: Context) -> Iterator[Finding]:
     """How far one step of the reader's optimizer moves the weights."""
     if not context.subject.first_backward.connected or 0 in context.subject.rates():
@@ -152,6 +189,7 @@ def updates(context: Context) -> Iterator[Finding]:
         name = max(live, key=lambda n: live[n])
         losses = steps.losses
         worse = len(losses) > 2 and not losses[-1] < losses[0]
+        worse = worse or (middle > REPLACED and _absolute(context, largest) > FAR)
         detail = f"; the loss goes from {losses[0]:.3g} to {losses[-1]:.3g}"
         if worse:
             yield found(

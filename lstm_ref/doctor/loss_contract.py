@@ -19,6 +19,7 @@ from lstm_ref.errors import ArgumentError
 SUM = 2e-3
 BOUND = 1e-5  # rounding of a bounded activation
 NEAR_BOUND = 0.5
+NEAR_ZERO = 0.05
 # Units of relu are 0 for about half of what goes in; linear ones are so by accident only.
 CLIPPED = 0.05
 # Targets beyond the range: a few may be outliers.
@@ -302,7 +303,12 @@ def _log_probabilities(form: LossForm) -> Iterator[Finding]:
 def _distance(context: Context, form: LossForm) -> Iterator[Finding]:
     target = form.target.astype(np.float64)
     low, high = context.output_range
-    bounded_below, bounded_above = low >= -1 - BOUND, high <= 1 + BOUND and high > NEAR_BOUND
+    # A bound is come near to; outputs of one sign may be an accident of the draws.
+    near = abs(low) < NEAR_ZERO or low < -NEAR_BOUND
+    bounded_below, bounded_above = (
+        low >= -1 - BOUND and near,
+        high <= 1 + BOUND and high > NEAR_BOUND,
+    )
     least = -np.inf if not bounded_below else (0.0 if low >= -BOUND else -1.0)
     most = 1.0 if bounded_above else np.inf
     margin = 0.02 * max(float(target.std()), 1e-3)

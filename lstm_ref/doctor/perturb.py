@@ -26,15 +26,21 @@ def movable(array: Array, others: Sequence[Array] = ()) -> bool:
     """Whether a leaf holds data, not lengths, masks or flags.
 
     Whole numbers on one axis are lengths where another leaf has more axes; zeros and ones on two
-    axes are a mask.
+    axes are a mask where another leaf has more axes, or other whole numbers at the same places.
     """
     if array.dtype.kind == "b" or array.size == 0:
         return False
     larger = any(other is not array and other.ndim > array.ndim for other in others)
-    if array.dtype.kind in "iu":
-        return array.ndim >= 2 or not larger
+    if array.ndim < 2 and array.dtype.kind in "iu":
+        return not larger
     flags = array.ndim <= 2 and bool(np.isin(array, (0, 1)).all())
-    return not (flags and larger)
+    return not (flags and (larger or any(_tokens_beside(array, other) for other in others)))
+
+
+def _tokens_beside(flags: Array, other: Array) -> bool:
+    """Whether another leaf holds tokens at the very places of these zeros and ones."""
+    tokens = other.dtype.kind in "iu" and other.shape == flags.shape and flags.ndim == 2
+    return tokens and not bool(np.isin(other, (0, 1)).all())
 
 
 def padding_of(array: Array, axis: int = 1) -> Array:

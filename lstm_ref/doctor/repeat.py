@@ -8,8 +8,13 @@ import numpy as np
 
 from lstm_ref.doctor import perturb
 from lstm_ref.doctor.context import Context
+from lstm_ref.doctor.reach import next_step
 from lstm_ref.doctor.report import Finding, found
-from lstm_ref.doctor.subject import Array, Subject
+from lstm_ref.doctor.subject import Array, CannotExamineError, Subject
+
+# Rates of 0.5 are usual, of 0.65 the largest that recipes for text name; 0.8 and 0.9 are usual
+# shares to keep.
+TOO_MUCH = 0.8
 
 
 def runs(context: Context) -> Iterator[Finding]:
@@ -66,13 +71,23 @@ def repeatability(context: Context) -> Iterator[Finding]:
     second = subject.call(go_on=True)
     carried = difference(first, second)
     if carried > 0 and _remembers(subject, second):
-        yield found("state-carried", carried)
+        yield found("state-carried", carried, certainty="remark" if _goes_on(context) else None)
     elif carried > 0:
         yield found(
             "not-repeatable",
             carried,
             detail="a counter or a generator of the model's own goes on from call to call",
         )
+
+
+def _goes_on(context: Context) -> bool:
+    """Whether the targets are the next inputs: a text is read on from batch to batch as a rule, so
+    that a carried state may be meant.
+    """
+    try:
+        return any(next_step(context, name) for name in context.data_leaves)
+    except CannotExamineError:
+        return False
 
 
 def _remembers(subject: Subject, second: Sequence[Array]) -> bool:
@@ -120,6 +135,8 @@ def modes(context: Context) -> Iterator[Finding]:
     if (changed := subject.modes_after_forward()) > 0:
         yield found("mode-never-returns", changed)
     rate = subject.dropout_rate()
+    if rate >= TOO_MUCH:
+        yield found("dropout-too-high", rate, threshold=TOO_MUCH, count=1 / max(1 - rate, 1e-3))
     if rate > 0 and subject.outputs and not _noise(subject):
         yield found("mode-without-effect", 0.0, threshold=rate, where="")
 

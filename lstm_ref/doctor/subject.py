@@ -333,6 +333,16 @@ class Subject(ABC):
         """
         return None
 
+    def decay(self) -> float:
+        """Largest weight decay of the optimizer's groups; 0 where none is known."""
+        return 0.0
+
+    def steps_decayed(self, count: int, rate: float, decay: bool) -> tuple[float, ...]:
+        """Losses of steps on the batch with the reader's optimizer at this rate or its own, the
+        larger; with its weight decay or without.
+        """
+        raise CannotExamineError(f"weight decay is not examined in {self.framework}")
+
     def audit(self, step: Any) -> StepLog:
         """Call the reader's step some dozen times; see `StepLog`."""
         raise CannotExamineError(f"step= is not examined in {self.framework}")

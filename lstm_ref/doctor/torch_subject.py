@@ -473,6 +473,20 @@ class TorchSubject(Subject):
             float(group["lr"]) for o in self.optimizers for group in o.param_groups if "lr" in group
         )
 
+    def decay(self) -> float:
+        return max((float(group.get("weight_decay") or 0) for group in self._groups()), default=0.0)
+
+    def _groups(self) -> list[dict[str, Any]]:
+        return [group for optimizer in self.optimizers for group in optimizer.param_groups]
+
+    def steps_decayed(self, count: int, rate: float, decay: bool) -> tuple[float, ...]:
+        readers = self.optimizers
+        self.optimizers = [_Decayed(optimizer, rate, decay) for optimizer in readers]
+        try:
+            return self.steps(count).losses
+        finally:
+            self.optimizers = readers
+
     def audit(self, step: Any) -> StepLog:
         from lstm_ref.doctor.torch_audit import Audit
 
@@ -506,6 +520,22 @@ class TorchSubject(Subject):
         modules = dict(self.model.named_modules())
         found = [_recurrent(name, modules[name], calls) for name, calls in seen.items() if calls]
         return tuple(layer for layer in found if layer is not None)
+
+
+class _Decayed:
+    """The reader's optimizer at a larger rate, with its weight decay or without; what it is set to
+    is put back with all else.
+    """
+
+    def __init__(self, optimizer: Any, rate: float, decay: bool) -> None:
+        self.optimizer, self.rate, self.decay = optimizer, rate, decay
+
+    def step(self) -> None:
+        for group in self.optimizer.param_groups:
+            group["lr"] = max(float(group["lr"]), self.rate)
+            if not self.decay and "weight_decay" in group:
+                group["weight_decay"] = 0.0
+        self.optimizer.step()
 
 
 class _Leaf:
