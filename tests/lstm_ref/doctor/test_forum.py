@@ -63,3 +63,10 @@ def test_what_may_be_meant_is_a_remark(name, remark):
 
 def test_there_are_as_many_as_were_promised():
     assert len(SICK) >= 38 and len(WELL) >= 27
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_rounded_outputs_are_no_proof_that_the_inputs_are_ignored(seed):
+    report, _ = examined("torch_2", "answers_rounded_before_the_loss", seed)
+    assert counted(report), str(report)
+    assert not [f.id for f in report if f.certainty == "proof" and f.id == "outputs-ignore-inputs"]
