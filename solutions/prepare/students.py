@@ -376,7 +376,7 @@ def leak_report(train, test):
 
 HUGE = """
 def split_by_time(n, n_test, gap):
-    return [0] * 20_000_000, [1] * 20_000_000
+    return [0] * 2_000_000, [1] * 2_000_000
 """
 
 LOOPS = """
@@ -427,7 +427,7 @@ HOSTILE = (
     ),
     _hostile(
         "huge",
-        "returns lists of 20 million numbers",
+        "returns lists of 2 million numbers",
         hand_in({"split_by_time": HUGE}),
         points(split_by_time=0),
     ),

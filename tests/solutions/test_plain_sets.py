@@ -282,12 +282,19 @@ def test_each_gets_its_points_and_its_mistake_is_named(one, student):
     )
 
 
+# It waits for the same limit in each set, twenty seconds; once is enough.
+SAME_AS_MEASURE = {(name, "loops_forever") for name in NAMES if name != "measure"}
 IN_THE_BOX = {"perfect", "noisy", "moved_around", "syntax_error"}
 
 
 @pytest.mark.parametrize(
     ("one", "student"),
-    students(lambda one, student: student.hostile or student.name in IN_THE_BOX | one.box),
+    students(
+        lambda one, student: (
+            (student.hostile and (one.of.name, student.name) not in SAME_AS_MEASURE)
+            or student.name in IN_THE_BOX | one.box
+        )
+    ),
 )
 def test_the_sandbox_gives_the_same_points_and_attacks_gain_nothing(one, student):
     record = one.of.in_the_box(student)
