@@ -132,8 +132,8 @@ class StoreError(AutograderError, RuntimeError):
                 why += f"; {shutil.disk_usage(place).free / 2**20:.1f} MB are free there"
             remedy = "Make room there"
         super().__init__(
-            f"{path} cannot be written: {why}. {remedy}, then run the same command again: it "
-            "goes on where this one ended."
+            f"{path} cannot be written: {why}. {remedy}, then run the same command again: it goes "
+            "on where this one ended."
         )
 
 

@@ -80,8 +80,7 @@ def exclusive(folder: Path, what: str) -> Iterator[None]:
             holder = os.read(lock, 20).decode(errors="replace").strip()
             raise AutograderError(
                 f"{what} already, by process {holder or 'unknown'}. Wait until it has ended, or "
-                "end it; "
-                "then run the same command again."
+                "end it; then run the same command again."
             ) from None
         except OSError:
             pass  # a file system without locks

@@ -73,8 +73,7 @@ class CollectWithoutLinks(ExchangeCollect):  # type: ignore[misc]
         if self.check_owner and (owner := _user(about.st_uid)) != student:
             return (
                 f"it is in the name of {student}, and {owner} put it there. Where students have "
-                "other names here than on this "
-                "machine, set c.ExchangeCollect.check_owner = False"
+                "other names here than on this machine, set c.ExchangeCollect.check_owner = False"
             )
         size = last = 0.0
         for _, name, file in _plain_files(path):

@@ -183,8 +183,8 @@ def check_lists(sanitize: list[Any], autograde: list[Any]) -> None:
         isinstance(step, type) and issubclass(step, ExecutePreprocessor) for step in (*first, *then)
     ):
         raise AutograderError(
-            "nbgrader_config.py lists a step that executes notebooks; remove it, the judge "
-            "stands in its place."
+            "nbgrader_config.py lists a step that executes notebooks; remove it, the judge stands "
+            "in its place."
         )
     if first[:1] != [RebuildFromRelease]:
         raise AutograderError(

@@ -673,8 +673,8 @@ def show(name: str, found: dict[str, Any]) -> None:
             )
     aim = f" (aim: {AIM[name]})" if name in AIM else ""
     print(
-        f"  times as fast: {found['times as fast']:.1f}{aim}; load {found['load before'][0]} "
-        f"to {found['load after'][0]}"
+        f"  times as fast: {found['times as fast']:.1f}{aim}; load {found['load before'][0]} to "
+        f"{found['load after'][0]}"
     )
     for program, phases in found.get("phases", {}).items():
         print(f"  where the time of {program} goes, seconds:")

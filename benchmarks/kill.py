@@ -467,8 +467,8 @@ def measure(
         results.append(result)
         outcome = "equal" if not result.troubles else "; ".join(result.troubles)
         tell(
-            f"{number:3} {kind:10} at {at:7.2f}, {result.records} records, {result.again} "
-            f"graded again: {outcome}"
+            f"{number:3} {kind:10} at {at:7.2f}, {result.records} records, {result.again} graded "
+            f"again: {outcome}"
         )
         keep(
             {

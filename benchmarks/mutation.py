@@ -158,8 +158,8 @@ def survivors_of(module: str, part: int, parts: int) -> tuple[int, list[str]]:
         source = (folder / "lstm_ref" / f"{module}.py").read_text()
         if noticed(folder, module, source):
             raise RuntimeError(
-                f"mutation.py: tests/lstm_ref/test_{module}.py fails on the module as it is; "
-                "mend that first"
+                f"mutation.py: tests/lstm_ref/test_{module}.py fails on the module as it is; mend "
+                "that first"
             )
         mine = list(mutants(module, source))[part::parts]
         survivors = []

@@ -58,8 +58,7 @@ def _times(report: dict[str, Any]) -> Any:
     best = min(result["of PyTorch"]["in-place"] for result in results)
     alt = (
         f"Time of each contender as a multiple of PyTorch's, for {len(results)} sizes, on a "
-        "logarithmic axis: "
-        f"lstm_ref takes {best:.2f} to {worst:.2f} times as long as PyTorch."
+        f"logarithmic axis: lstm_ref takes {best:.2f} to {worst:.2f} times as long as PyTorch."
     )
     return figure(draw, alt, size=(6.4, 4.2))
 

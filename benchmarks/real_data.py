@@ -531,9 +531,8 @@ TASKS = {
         None,
         5,
         "least of the skills against persistence, the same month of the year before, the mean of "
-        "the calendar month, and "
-        "persistence of what differs from it; skill is 1 - RMSE / RMSE of the other; 1 to 6 months "
-        "ahead",
+        "the calendar month, and persistence of what differs from it; skill is 1 - RMSE / RMSE of "
+        "the other; 1 to 6 months ahead",
     ),
     "fsdd": Task(
         fsdd,

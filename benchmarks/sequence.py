@@ -140,8 +140,8 @@ def side_by_side(size: tuple[int, ...], names: list[str], rounds: int) -> dict[s
         shown = memory.get(name)
         print(
             f"{name:>14} {1e3 * statistics.median(clock[name]):10.2f} "
-            f"{ratio(clock, name, 'PyTorch'):10.2f} "
-            f"{ratio(processor, name, 'PyTorch'):11.2f} {ratio(clock, name, BOUND):9.2f} "
+            f"{ratio(clock, name, 'PyTorch'):10.2f} {ratio(processor, name, 'PyTorch'):11.2f} "
+            f"{ratio(clock, name, BOUND):9.2f} "
             f"{'' if shown is None else format(shown / 1e6, '.1f'):>8}",
             flush=True,
         )

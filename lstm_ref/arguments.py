@@ -30,8 +30,8 @@ def check_integers(operation: str, name: str, array: Any) -> None:
     if not isinstance(array, np.ndarray) or array.dtype.kind not in "iu":
         kind = array.dtype if isinstance(array, np.ndarray) else type(array).__name__
         raise DTypeError(
-            f"{operation}: {name} must be an array of integers, got {kind}; use "
-            f"np.asarray({name}, np.int64)"
+            f"{operation}: {name} must be an array of integers, got {kind}; use np.asarray({name}, "
+            "np.int64)"
         )
 
 
@@ -54,8 +54,8 @@ def check_mask(
     if not isinstance(mask, np.ndarray) or mask.dtype != np.bool_:
         kind = mask.dtype if isinstance(mask, np.ndarray) else type(mask).__name__
         raise DTypeError(
-            f"{operation}: {name} must be an array of bool, True at valid steps, got {kind}; "
-            "of lengths, padding_mask makes one"
+            f"{operation}: {name} must be an array of bool, True at valid steps, got {kind}; of "
+            "lengths, padding_mask makes one"
         )
     if mask.shape != shape:
         hint = f"; did you pass {name}.T?" if mask.shape == shape[::-1] else ""

@@ -156,15 +156,15 @@ def check_floats(operation: str, arrays: Mapping[str, Any]) -> None:
     if len({array.dtype for array in arrays.values()}) > 1:
         kinds = ", ".join(f"{name} {array.dtype}" for name, array in arrays.items())
         raise DTypeError(
-            f"{operation}: all arrays must have one dtype, got {kinds}; use .astype to bring "
-            "them together"
+            f"{operation}: all arrays must have one dtype, got {kinds}; use .astype to bring them "
+            "together"
         )
     for name, array in arrays.items():
         if not np.isfinite(array).all():
             where = tuple(int(k) for k in np.argwhere(~np.isfinite(array))[0])
             raise NotFiniteError(
-                f"{operation}: {name} must be finite, got {array[where]} at index {where}; "
-                "look at the step that made it"
+                f"{operation}: {name} must be finite, got {array[where]} at index {where}; look at "
+                "the step that made it"
             )
 
 

@@ -329,8 +329,8 @@ def check_variant(operation: str, variant: Any) -> Variant:
         )
     if variant.input_gate == "1 - f" and not variant.forget_gate:
         raise ArgumentError(
-            f"{operation}: an input gate of 1 - f needs a forget gate; without one it would "
-            "always be 0"
+            f"{operation}: an input gate of 1 - f needs a forget gate; without one it would always "
+            "be 0"
         )
     return variant
 

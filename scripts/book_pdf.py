@@ -252,8 +252,8 @@ def print_page(page: Page, address: str, name: str, part: str, needed: set[str])
     # as it was: the pictures of the next page's widgets are of the screen
     page.emulate_media(media="null")
     title = page.locator("article h1").first.evaluate(
-        "(h) => [...h.childNodes].filter((n) => !n.classList?.contains('headerlink')).map((n) "
-        "=> n.textContent).join('').trim()"
+        "(h) => [...h.childNodes].filter((n) => !n.classList?.contains('headerlink')).map((n) => "
+        "n.textContent).join('').trim()"
     )
     sections = page.eval_on_selector_all(
         "article > section > section[id]",
@@ -476,8 +476,8 @@ def main() -> None:
     given = parser.parse_args()
     if not (given.html / "index.html").is_file():
         sys.exit(
-            f"book_pdf: there is no built book in {given.html}; run `make book` first (`make "
-            "pdf` does)"
+            f"book_pdf: there is no built book in {given.html}; run `make book` first (`make pdf` "
+            "does)"
         )
     config = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
     names = pages_of(yaml.safe_load(given.toc.read_text(encoding="utf-8")))

@@ -110,8 +110,8 @@ def check_python():
     """Stop where this Python is too old or too new for the pinned packages."""
     if not OLDEST <= sys.version_info[:2] <= NEWEST:
         fail(
-            f"Python {dotted(OLDEST)} to {dotted(NEWEST)} is needed, "
-            f"this is {dotted(sys.version_info[:2])} ({sys.executable}).\n" + ways()
+            f"Python {dotted(OLDEST)} to {dotted(NEWEST)} is needed, this is "
+            f"{dotted(sys.version_info[:2])} ({sys.executable}).\n" + ways()
         )
     if sys.version_info[:2] >= (3, 14):
         print(
@@ -156,15 +156,15 @@ def check_disk(choice):
         return
     if free < GIGABYTES:
         fail(
-            f"{GIGABYTES} GB of free disk are needed for the environment, "
-            f"{free:.1f} GB are free under {ROOT}.\n"
+            f"{GIGABYTES} GB of free disk are needed for the environment, {free:.1f} GB are free "
+            f"under {ROOT}.\n"
             "Make room there, or clone the course onto a larger disk."
         )
     if brings_cuda(choice):
         print(
             f"{free:.1f} GB of disk are free. PyTorch for Linux brings CUDA's libraries, and then "
-            f"{GIGABYTES_CUDA} GB are needed.\nWithout them {GIGABYTES} GB are enough: "
-            "make TORCH_INDEX=cpu ..."
+            f"{GIGABYTES_CUDA} GB are needed.\nWithout them {GIGABYTES} GB are enough: make "
+            "TORCH_INDEX=cpu ..."
         )
 
 
@@ -260,8 +260,8 @@ def explain(stderr):
         return (
             "The package index is out of reach, or lacks a package. Is there a network, or a proxy "
             "to set (HTTPS_PROXY)?\n"
-            "An index of your own is set by PIP_INDEX_URL. Then run the same command again; "
-            "what is installed already is kept."
+            "An index of your own is set by PIP_INDEX_URL. Then run the same command again; what "
+            "is installed already is kept."
         )
     return "pip could not install the environment; what it said is above."
 

@@ -38,8 +38,8 @@ def outputs_of(page: Path) -> dict[str, Any]:
     records = [record for record in cache.list_cache_records() if Path(record.uri) == page]
     if not records:
         sys.exit(
-            f"stored: {page.relative_to(ROOT)} was not executed here; run `make book` first "
-            "(`make stored` does)"
+            f"stored: {page.relative_to(ROOT)} was not executed here; run `make book` first (`make "
+            "stored` does)"
         )
     newest = max(records, key=lambda record: record.created)
     cells = cache.get_cache_bundle(newest.pk).nb.cells

@@ -37,8 +37,8 @@ def binomial_bounds(n: int, chance: float, false_alarm: float = FALSE_ALARM) -> 
     """
     if not 0 < n <= MOST_DRAWS or not 0 <= chance <= 1 or not 0 < false_alarm < 1:
         raise ValueError(
-            f"binomial_bounds: expected 0 < n <= {MOST_DRAWS:,}, 0 <= chance <= 1 and "
-            f"0 < false_alarm < 1, got {n}, {chance} and {false_alarm}"
+            f"binomial_bounds: expected 0 < n <= {MOST_DRAWS:,}, 0 <= chance <= 1 and 0 < "
+            f"false_alarm < 1, got {n}, {chance} and {false_alarm}"
         )
     below = _tail(n, chance, false_alarm / 2)
     return below, n - _tail(n, 1 - chance, false_alarm / 2)

@@ -149,16 +149,14 @@ TORCH_ERRORS = (
     (
         "0-dim tensor",
         Status.ENVIRONMENT,
-        "Before PyTorch 0.4 a loss was read as loss.data[0]; now it is a single number and has no "
-        "index. Write loss.item(). "
-        f"{OUTSIDE}",
+        "Before PyTorch 0.4 a loss was read as loss.data[0]; now it is a single number and has "
+        f"no index. Write loss.item(). {OUTSIDE}",
     ),
     (
         "tensors used as indices must be|int64 for index",
         Status.ERROR,
-        "An index must hold whole numbers, of type torch.int64. / and .float() make numbers with a "
-        "fraction: write // where an "
-        "index is computed, or .long().",
+        "An index must hold whole numbers, of type torch.int64. / and .float() make numbers with "
+        "a fraction: write // where an index is computed, or .long().",
     ),
     (
         "expected target dtype to be Long|scalar type Long but found (Float|Double)",
@@ -169,66 +167,60 @@ TORCH_ERRORS = (
         "Expected target size",
         Status.ERROR,
         "F.cross_entropy looks for the classes on the second axis: logits (N, C, T) go with "
-        "targets (N, T), and logits (rows, C) "
-        "with targets (rows,). Exchange the axes with transpose, or flatten both.",
+        "targets (N, T), and logits (rows, C) with targets (rows,). Exchange the axes with "
+        "transpose, or flatten both.",
     ),
     (
         r"have the same dtype|scalar type \w+ but (found|got)|source and destination dtypes match"
         r"|RNN input dtype|self.dtype to be equal to src.dtype",
         Status.ENVIRONMENT,
         "Two tensors of different precision meet. You are given float64, which PyTorch calls "
-        "double, because a mistake shows "
-        "better there; something in the code is made as float32 (float), or the other way round. "
-        "Make new tensors with "
-        "dtype=x.dtype, or from the ones that you have: torch.zeros_like(x), x.new_zeros(shape). "
-        f"{OUTSIDE}",
+        "double, because a mistake shows better there; something in the code is made as float32 "
+        "(float), or the other way round. Make new tensors with dtype=x.dtype, or from the ones "
+        f"that you have: torch.zeros_like(x), x.new_zeros(shape). {OUTSIDE}",
     ),
     (
         "backward through the graph a second time",
         Status.ERROR,
         "A part of the graph was gone through backward already, and backward() frees what it has "
-        "used. In a loop this means: "
-        "something that is carried from one round to the next still hangs on the graph of the "
-        "round before. Cut it off where "
-        "it is carried; retain_graph=True would only hide this, and the graph would grow with "
-        "every round.",
+        "used. In a loop this means: something that is carried from one round to the next still "
+        "hangs on the graph of the round before. Cut it off where it is carried; "
+        "retain_graph=True would only hide this, and the graph would grow with every round.",
     ),
     (
         r"does not require grad and does not have a grad_fn|does not require grad$",
         Status.ERROR,
         "What was computed hangs on no tensor that needs a gradient, so there is nothing to go "
-        "back through. On the way the "
-        "numbers left the graph: by .detach(), .data, .numpy(), .item(), float(), "
-        "torch.tensor(...), or under torch.no_grad() "
-        "or torch.set_grad_enabled(False).",
+        "back through. On the way the numbers left the graph: by .detach(), .data, .numpy(), "
+        ".item(), float(), torch.tensor(...), or under torch.no_grad() or "
+        "torch.set_grad_enabled(False).",
     ),
     (
         r"Can't call numpy\(\) on Tensor that requires grad",
         Status.ERROR,
-        "A tensor that needs a gradient cannot become an array: NumPy would not know the way back. "
-        "Stay with PyTorch's own "
-        "functions; each NumPy function has a twin in torch.",
+        "A tensor that needs a gradient cannot become an array: NumPy would not know the way "
+        "back. Stay with PyTorch's own functions; each NumPy function has a twin in torch.",
     ),
     (
         "leaf Variable that requires grad",
         Status.ERROR,
-        "A tensor whose gradient is asked for is changed in place (by +=, an index on the left, or "
-        "a name that ends in _), and "
-        "its gradient would then be that of other numbers. Make a new tensor instead.",
+        "A tensor whose gradient is asked for is changed in place (by +=, an index on the left, "
+        "or a name that ends in _), and its gradient would then be that of other numbers. Make a "
+        "new tensor instead.",
     ),
     (
         "is a view and is being modified inplace",
         Status.ERROR,
         "One of the parts that chunk, split or unbind gives is changed in place (by +=, an index "
-        "on the left, or a name that "
-        "ends in _), which autograd does not allow. Make a new tensor instead.",
+        "on the left, or a name that ends in _), which autograd does not allow. Make a new tensor "
+        "instead.",
     ),
     (
         "modified by an inplace operation",
         Status.ERROR,
         "A tensor that the way back needs was changed in place after it was used (by +=, an index "
-        "on the left, or a name that "
-        "ends in _; an optimizer's step does that to the weights). Make a new tensor instead.",
+        "on the left, or a name that ends in _; an optimizer's step does that to the weights). "
+        "Make a new tensor instead.",
     ),
     (
         "grad can be implicitly created only for scalar outputs",
@@ -242,16 +234,15 @@ TORCH_ERRORS = (
         "Expected output to be a torch.Tensor",
         Status.ERROR,
         "Gradients are asked for through what your function returned, and that is no pair of "
-        "tensors. Return (h, c), the tensors "
-        "themselves: an array of NumPy has no way back, and a dict gives its names when it is "
-        "unpacked.",
+        "tensors. Return (h, c), the tensors themselves: an array of NumPy has no way back, and a "
+        "dict gives its names when it is unpacked.",
     ),
     (
         r"elements? (tensors )?can(not)? be converted to (a )?(Python )?[sS]calar",
         Status.ERROR,
         "One number was expected, and a tensor with many came. .item() and float() take a tensor "
-        "of one number, and so do the "
-        "functions of math: torch has a twin of each that takes them all at once.",
+        "of one number, and so do the functions of math: torch has a twin of each that takes them "
+        "all at once.",
     ),
     (
         r"'(tuple|list)' object has no attribute '(detach|data|clone|requires_grad_)'",
@@ -334,8 +325,7 @@ def _removed_import(failure: Failure, match: re.Match[str]) -> Answer | None:
 def _import(failure: Failure, match: re.Match[str]) -> Answer:
     return Status.ENVIRONMENT, (
         f"An import failed: {failure.text}. This problem set runs with "
-        f"{' and '.join(failure.packages)} and Python's "
-        f"standard library only. {OUTSIDE}"
+        f"{' and '.join(failure.packages)} and Python's standard library only. {OUTSIDE}"
     )
 
 
@@ -389,14 +379,13 @@ def _unknown_name(failure: Failure, match: re.Match[str]) -> Answer:
         missing_import = USUAL_IMPORTS.get(name, f"import {name}")
         return Status.ENVIRONMENT, (
             f"NameError: {name} is not defined. Is “{missing_import}” missing, or below this cell? "
-            f"If {name} is a name of "
-            "your own: is the cell that defines it above this one and still there?"
+            f"If {name} is a name of your own: is the cell that defines it above this one and "
+            "still there?"
         )
     of_numpy = f"Did you mean np.{name}? If not: is" if name in dir(np) else "Is"
     return Status.ERROR, (
         f"NameError: {name} is not defined. {of_numpy} it spelled as in the function's arguments, "
-        "and is the cell that "
-        "defines it above this one and still there?"
+        "and is the cell that defines it above this one and still there?"
     )
 
 
@@ -459,9 +448,8 @@ RULES = (
         FLOAT_FOR_INTEGER,
         _says(
             Status.ENVIRONMENT,
-            "{kind}: {text}. In Python 3, / always gives a float, unlike in Python 2: write // "
-            "where a size or an index is "
-            "computed. " + OUTSIDE,
+            "{kind}: {text}. In Python 3, / always gives a float, unlike in Python 2: "
+            "write // where a size or an index is computed. " + OUTSIDE,
         ),
     ),
     Rule((), r"\Acannot import name '(\w+)' from 'numpy'", _removed_import),
@@ -492,9 +480,8 @@ RULES = (
         "inhomogeneous shape",
         _says(
             Status.ERROR,
-            "{kind}: setting an array element with a sequence. An array is made of parts that have "
-            "not all the same shape: "
-            "print the shape of each part.",
+            "{kind}: setting an array element with a sequence. An array is made of parts that "
+            "have not all the same shape: print the shape of each part.",
         ),
     ),
     Rule(

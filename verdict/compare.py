@@ -217,8 +217,8 @@ def _wrong_outputs(
     ]
     if rough := [name for name in single if name not in wrong]:
         warnings.append(
-            f"{', '.join(rough)}: right, but only to the precision of float32; float64 was "
-            "given. Counted as right."
+            f"{', '.join(rough)}: right, but only to the precision of float32; float64 was given. "
+            "Counted as right."
         )
     return wrong, tuple(warnings)
 

@@ -263,6 +263,5 @@ def show(results: list[StudentResult], console: Console) -> None:
     hostile = sum(result.student.hostile for result in results)
     console.print(
         f"{len(results)} students, {hostile} of them hostile: {len(results) - len(differing)} as "
-        "expected, "
-        f"{len(differing)} not."
+        f"expected, {len(differing)} not."
     )

@@ -332,9 +332,8 @@ def _leaks(problem_set: ProblemSet, text: str) -> Iterator[Trouble]:
         (cell.get("id", "?"), cell.source) for cell in nbformat.reads(text, as_version=4).cells
     ]
     remedy = (
-        "Take it out of the notebook, or ask for something else. If students are meant to have it, "
-        "end that line of checks.py "
-        f"with `{GIVEN}`."
+        "Take it out of the notebook, or ask for something else. If students are meant to have "
+        f"it, end that line of checks.py with `{GIVEN}`."
     )
     for number, line in enumerate(map(str.strip, hidden), start=1):
         if (
@@ -456,8 +455,7 @@ def _solution(problem_set: ProblemSet, result: Result) -> Iterator[Trouble]:
         if given.score < given.points:
             yield Trouble(
                 f"Check {check.name!r} gives the solution {given.score:g} of {given.points:g} "
-                f"points ({given.status}): "
-                f"{given.message}",
+                f"points ({given.status}): {given.message}",
                 "Correct the solution or the check; a correct student must never be failed.",
             )
         elif given.warnings:

@@ -29,8 +29,8 @@ def new(root: Path, name: str) -> list[Path]:
         or name != name.lower()
     ):
         raise ProblemSetError(
-            f"{name!r} cannot be the name of a problem set: use small letters, digits, - and "
-            "_, as in lstm-bptt"
+            f"{name!r} cannot be the name of a problem set: use small letters, digits, - and _, as "
+            "in lstm-bptt"
         )
     if not (root / "nbgrader_config.py").is_file():
         raise ProblemSetError(f"{root} has no nbgrader_config.py; run this from the course's root")

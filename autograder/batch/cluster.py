@@ -88,8 +88,8 @@ class Cluster:
                 )
             )
             raise ClusterError(
-                f"no Dask scheduler answers at {self.address} ({type(error).__name__}: "
-                f"{error}). {remedy}"
+                f"no Dask scheduler answers at {self.address} ({type(error).__name__}: {error}). "
+                f"{remedy}"
             ) from None
         try:
             self._client.wait_for_workers(1, timeout=WAIT)
@@ -97,8 +97,8 @@ class Cluster:
             self._client.close()
             raise ClusterError(
                 f"the scheduler at {self.address} has no worker after {WAIT:g} seconds. Start some "
-                "on machines that have "
-                f"this course installed: `dask worker {self.address} --nworkers auto --nthreads 1`"
+                f"on machines that have this course installed: `dask worker {self.address} "
+                "--nworkers auto --nthreads 1`"
             ) from None
 
     def __enter__(self) -> Cluster:
@@ -140,13 +140,11 @@ class Cluster:
             if missing := _import_error(error):
                 raise ClusterError(
                     f"a worker of the scheduler at {self.address} does not have this course "
-                    f"installed ({missing}); "
-                    "install the same version there as here"
+                    f"installed ({missing}); install the same version there as here"
                 ) from None
             raise ClusterError(
                 f"the scheduler at {self.address} is gone ({type(error).__name__}). What was "
-                "graded is kept: start it again and "
-                "run the same command"
+                "graded is kept: start it again and run the same command"
             ) from None
         kind, *text = answer
         if kind == "record":
@@ -200,8 +198,7 @@ def bundle(chosen: ProblemSet) -> Bundle:
     if size > MAX_SET_BYTES:
         raise ClusterError(
             f"{chosen.folder} holds {size / 2**20:.1f} MB, and {MAX_SET_BYTES >> 20} MB can go "
-            "along with a task; "
-            "install large files on the workers, and read them from there"
+            "along with a task; install large files on the workers, and read them from there"
         )
     return tuple(files.items())
 
@@ -217,9 +214,8 @@ def _grade_here(
         if chosen.digest != digest:
             return (
                 "version",
-                f"the worker {_address()} has another version of this course than this machine, so "
-                "that its scores could differ; "
-                "install the same version there",
+                f"the worker {_address()} has another version of this course than this machine, "
+                "so that its scores could differ; install the same version there",
             )
         isolation = _isolation(unsafe)
         return (

@@ -286,8 +286,8 @@ def run(
             grading.path(student).is_file() for student in students if not unwritable_name(student)
         )
         error.add_note(
-            f"{kept} of {len(students)} submissions have their record in {folder}; none of it "
-            "is lost."
+            f"{kept} of {len(students)} submissions have their record in {folder}; none of it is "
+            "lost."
         )
         raise
 

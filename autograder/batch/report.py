@@ -169,8 +169,8 @@ def read_class(course: Course, problem_set: ProblemSet) -> Class:
             )
     if not records and not failures:
         raise ReportError(
-            f"nothing was graded for {problem_set.name}: {folder} holds no record; "
-            f"run `autograder run {problem_set.name}` first"
+            f"nothing was graded for {problem_set.name}: {folder} holds no record; run `autograder "
+            f"run {problem_set.name}` first"
         )
     waiting = [
         name

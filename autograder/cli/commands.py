@@ -176,8 +176,8 @@ def run(
     there = course.students(problem_set)
     if unknown := sorted(set(students) - set(there)):
         raise CourseError(
-            f"{', '.join(unknown)}: nothing was handed in for {problem_set}; "
-            f"expected is the folder {course.submission(unknown[0], problem_set)}"
+            f"{', '.join(unknown)}: nothing was handed in for {problem_set}; expected is the "
+            f"folder {course.submission(unknown[0], problem_set)}"
         )
     if not there:
         raise CourseError(
@@ -813,8 +813,8 @@ def _show_class(outcomes: list[Outcome]) -> None:
     failed = [outcome for outcome in outcomes if outcome.problem]
     judged = sum(outcome.judged for outcome in outcomes)
     console.print(
-        f"{judged} judged, {len(outcomes) - judged - len(failed)} unchanged, {len(failed)} "
-        "could not be graded."
+        f"{judged} judged, {len(outcomes) - judged - len(failed)} unchanged, {len(failed)} could "
+        "not be graded."
     )
     if (
         summary := class_summary(

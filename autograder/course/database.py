@@ -127,8 +127,8 @@ def _unusable(address: str, error: Exception) -> str:
         )
     return (
         f"The gradebook {without_password(address)} cannot be used: c.CourseDirectory.db_url must "
-        "be an address such as "
-        "sqlite:////folder/gradebook.db or postgresql+psycopg://user:password@host/database."
+        "be an address such as sqlite:////folder/gradebook.db or "
+        "postgresql+psycopg://user:password@host/database."
     )
 
 
@@ -143,15 +143,15 @@ _SERVER = {
         "makes the tables in it"
     ),
     "permission denied": (
-        "this user may not make tables or write there. Make the user the owner: `ALTER "
-        "DATABASE NAME OWNER TO USER`"
+        "this user may not make tables or write there. Make the user the owner: `ALTER DATABASE "
+        "NAME OWNER TO USER`"
     ),
     (
         "terminating connection|server closed|connection is lost|connection is closed|connection "
         "already closed"
     ): (
-        "the server ended the connection; no score is lost, the judge keeps a record of each. "
-        "Wait until the server runs again"
+        "the server ended the connection; no score is lost, the judge keeps a record of each. Wait "
+        "until the server runs again"
     ),
     "connection failed|connection is bad|connection refused|failed to resolve|timeout": (
         "the server does not answer. Start it, or correct c.CourseDirectory.db_url in "
@@ -173,8 +173,7 @@ def _reason(address: str, said: str) -> str:
     if "locked" in said:
         return (
             f"{where} is locked: another program is writing to it. Close formgrader or wait for "
-            "nbgrader to end, "
-            "then run the same command again."
+            "nbgrader to end, then run the same command again."
         )
     if "full" in said:
         return (
@@ -199,7 +198,7 @@ def _reason(address: str, said: str) -> str:
     if "not a database" in said or "malformed" in said:
         return (
             f"{where} is damaged, or another file ({said}). Restore it from a copy; or move it "
-            "away and run the same command "
-            "again, which enters all scores that the judge gave, but none that were given by hand."
+            "away and run the same command again, which enters all scores that the judge gave, "
+            "but none that were given by hand."
         )
     return f"{where} cannot be used: {said}."

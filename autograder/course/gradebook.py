@@ -64,10 +64,9 @@ def register(
     except RuntimeError:
         raise GradebookError(
             f"The released notebook of {problem_set} has other cells than the gradebook knows, and "
-            "there are submissions. "
-            "Release the former cells again; or copy the gradebook, run `nbgrader db assignment "
-            f"remove {problem_set} --force`, "
-            "which forgets the scores of this problem set, and grade it anew."
+            "there are submissions. Release the former cells again; or copy the gradebook, run "
+            f"`nbgrader db assignment remove {problem_set} --force`, which forgets the scores of "
+            "this problem set, and grade it anew."
         ) from None
     gradebook.db.expire_all()
 

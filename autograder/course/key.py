@@ -42,7 +42,6 @@ def course_key(folder: Path) -> bytes:
     if len(key) < 16:
         raise AutograderError(
             f"{path} holds no key. Restore it from a copy, or remove it: a new one is made, and "
-            "seeds of old records "
-            "can no longer be made again from it."
+            "seeds of old records can no longer be made again from it."
         )
     return key

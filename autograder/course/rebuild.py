@@ -113,8 +113,8 @@ def read_notebook(path: Path) -> NotebookNode:
         content = file.read(MAX_FILE + 1)
     if len(content) > MAX_FILE:
         raise SubmissionError(
-            f"{path.name} has more than {MAX_FILE >> 20} MB; clear the outputs of the "
-            "notebook, save it and hand it in again"
+            f"{path.name} has more than {MAX_FILE >> 20} MB; clear the outputs of the notebook, "
+            "save it and hand it in again"
         )
     return parse_notebook(content, path.name)
 
@@ -155,8 +155,8 @@ def parse_notebook(content: bytes, name: str) -> NotebookNode:
     version = data["nbformat"]
     if version not in (3, 4):
         raise SubmissionError(
-            f"{name} has notebook format {version}; 3 and 4 can be read. Open it in "
-            "JupyterLab, save it and hand it in again"
+            f"{name} has notebook format {version}; 3 and 4 can be read. Open it in JupyterLab, "
+            "save it and hand it in again"
         )
     try:
         if version == 3:
@@ -185,8 +185,8 @@ def _refuse_bomb(content: bytes, name: str) -> None:
     for what, count, most in counts:
         if count > most:
             raise SubmissionError(
-                f"{name} holds more than {most:,} {what}; clear the outputs of the notebook, "
-                "save it and hand it in again"
+                f"{name} holds more than {most:,} {what}; clear the outputs of the notebook, save "
+                "it and hand it in again"
             )
 
 
@@ -303,8 +303,7 @@ def read_release(problem_set: ProblemSet) -> NotebookNode:
             check = f"{checks[name]:g} points" if name in checks else "no such check"
             raise ProblemSetError(
                 f"{path.name} and {problem_set.folder.name}/checks.py disagree about {name!r}: "
-                f"{cell} in the notebook, "
-                f"{check} in checks.py"
+                f"{cell} in the notebook, {check} in checks.py"
             )
     return release
 
@@ -400,8 +399,8 @@ def _cells(notebook: Mapping[str, Any]) -> Iterator[_Cell]:
         characters += len(read.source) if read.kind == "code" else 0
         if characters > MAX_CODE:
             raise SubmissionError(
-                f"the notebook has more than {MAX_CODE} characters of code; did data get into "
-                "a cell? Load it from a file"
+                f"the notebook has more than {MAX_CODE} characters of code; did data get into a "
+                "cell? Load it from a file"
             )
         yield read
 
@@ -573,8 +572,8 @@ def _notes(release: NotebookNode, submitted: list[_Cell], match: _Match) -> list
             ):
                 if submitted[match.winners[index]].source.strip() != cell.source.strip():
                     notes.append(
-                        f"Cell {name} is tagged '{LOCAL}' and was not run; code that others "
-                        "need goes into a cell of its own."
+                        f"Cell {name} is tagged '{LOCAL}' and was not run; code that others need "
+                        "goes into a cell of its own."
                     )
             continue
         copies = [k for k, target in match.targets.items() if target == index]

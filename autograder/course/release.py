@@ -229,8 +229,8 @@ def _some_sources(root: Path) -> list[Path]:
     found = sources(root)
     if not found:
         raise ProblemSetError(
-            f"{root / 'solutions'} has no problem set (a folder with a .md file of the same "
-            "name); run from the course's root"
+            f"{root / 'solutions'} has no problem set (a folder with a .md file of the same name); "
+            "run from the course's root"
         )
     return found
 
@@ -256,8 +256,8 @@ def _complete(source: Path, number: int, marks: dict[str, Any]) -> dict[str, Any
     grade_id = marks.get("grade_id")
     if not isinstance(grade_id, str) or not re.fullmatch(r"[a-zA-Z0-9_-]{1,64}", grade_id):
         raise ProblemSetError(
-            f"{source}: cell {number} needs a grade_id of letters, digits, - and _, at most 64 "
-            f"of them; got {grade_id!r}"
+            f"{source}: cell {number} needs a grade_id of letters, digits, - and _, at most 64 of "
+            f"them; got {grade_id!r}"
         )
     complete = MARKS | marks
     return {"locked": not complete["solution"]} | complete
@@ -309,8 +309,8 @@ def _check_leaks(source: Path, notebook: NotebookNode, release: NotebookNode) ->
             for name in re.findall(r"^def (\w+)", cell.source, re.MULTILINE):
                 if name in functions:
                     raise ProblemSetError(
-                        f"{where}: it defines {name}, which students are to write; mark it as "
-                        "a solution cell"
+                        f"{where}: it defines {name}, which students are to write; mark it as a "
+                        "solution cell"
                     )
 
 

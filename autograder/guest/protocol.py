@@ -152,8 +152,8 @@ class Encoder:
         self._leaves += 1
         if self._leaves > MAX_LEAVES:
             raise ProtocolError(
-                f"a value of more than {MAX_LEAVES:,} parts is too large; return arrays, not "
-                "lists of numbers"
+                f"a value of more than {MAX_LEAVES:,} parts is too large; return arrays, not lists "
+                "of numbers"
             )
         if depth > MAX_DEPTH:
             raise ProtocolError(f"a value nested more than {MAX_DEPTH} deep is too large")
@@ -460,7 +460,7 @@ def sizes(prefix: bytes) -> tuple[int, int]:
     )
     if not 0 < header <= MAX_HEADER or payload > MAX_PAYLOAD:
         raise ProtocolError(
-            f"a frame claims {header:,} + {payload:,} bytes; {MAX_HEADER:,} + {MAX_PAYLOAD:,} "
-            "are allowed"
+            f"a frame claims {header:,} + {payload:,} bytes; {MAX_HEADER:,} + {MAX_PAYLOAD:,} are "
+            "allowed"
         )
     return header, payload

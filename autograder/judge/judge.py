@@ -104,8 +104,8 @@ def too_long(seconds: float) -> str:
     """What is said where the judge itself takes too long for a submission."""
     return (
         f"the judge itself took more than {seconds:g} seconds of processor time for it. Is "
-        "something in the notebook made for "
-        "that? Look at it; LIMITS['judge_seconds'] in checks.py allows more"
+        "something in the notebook made for that? Look at it; LIMITS['judge_seconds'] in "
+        "checks.py allows more"
     )
 
 
@@ -323,13 +323,12 @@ class _Grader:
         if found := named(INTROSPECTION, self._used()):
             self.notes.append(
                 f"{FOR_INSTRUCTOR}the code uses {', '.join(found)}, by which code can reach into "
-                "the program that runs it. "
-                "No task needs that: look at it."
+                "the program that runs it. No task needs that: look at it."
             )
         if CUT in self._used():
             self.notes.append(
-                f"{FOR_INSTRUCTOR}a cell has more than {MAX_USES} names, and not all of them "
-                "are read: look at it."
+                f"{FOR_INSTRUCTOR}a cell has more than {MAX_USES} names, and not all of them are "
+                "read: look at it."
             )
 
     def run_check(self, check: Check, verdicts: dict[str, Verdict]) -> Verdict:
@@ -361,8 +360,8 @@ class _Grader:
             # The check itself failed over what came back. That may be the student's doing or the
             # instructor's.
             self.notes.append(
-                f"{FOR_INSTRUCTOR}the check {check.name} failed itself. "
-                f"{type(error).__name__}: {error}"
+                f"{FOR_INSTRUCTOR}the check {check.name} failed itself. {type(error).__name__}: "
+                f"{error}"
             )
             self.session.say(f"the check {check.name} failed itself\n{traceback.format_exc()}")
             return Verdict(
@@ -404,15 +403,13 @@ class _Grader:
         if check.forbids and CUT in self._used():
             return (
                 f"This task rules out {' and '.join(check.forbids)}, and the code has more names "
-                "than are read "
-                f"({MAX_USES} in a cell), so that nobody can tell. Leave out what the task does "
-                "not need."
+                f"than are read ({MAX_USES} in a cell), so that nobody can tell. Leave out what "
+                "the task does not need."
             )
         if used := named(check.forbids, self._used()):
             return (
                 f"The code uses {' and '.join(used)}, which this task rules out: write it "
-                "yourself. "
-                "A mention in a comment or a text does not count."
+                "yourself. A mention in a comment or a text does not count."
             )
         return ""
 
@@ -465,8 +462,7 @@ class _Grader:
         ):
             message += (
                 f". No cell of the notebook gives {name.group(1)} a value: was its cell deleted, "
-                "while your own kernel still "
-                "remembers it? Restart the kernel and run all cells."
+                "while your own kernel still remembers it? Restart the kernel and run all cells."
             )
         return StudentError(status, message)
 

@@ -256,8 +256,7 @@ def _with_requirements(packages: tuple[str, ...], name: str) -> tuple[str, ...]:
                 ) from None
             raise ProblemSetError(
                 f"{name}: PACKAGES names {package!r}, which requires {missing!r}, and that is not "
-                "installed here; "
-                f"pip install {missing}"
+                f"installed here; pip install {missing}"
             ) from None
     return found
 

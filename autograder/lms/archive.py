@@ -255,8 +255,7 @@ def select_notebook(
     shown = ", ".join(n.path for n in left[:5]) + (", ..." if len(left) > 5 else "")
     raise SubmissionError(
         f"{len(left)} notebooks were handed in ({shown}), and it cannot be told which one counts; "
-        "hand in one, "
-        f"called {name}.ipynb"
+        f"hand in one, called {name}.ipynb"
     )
 
 

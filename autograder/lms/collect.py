@@ -153,8 +153,8 @@ def collect(
                 _keep(folder, name, release, student, by_student[student], result, times, dry_run)
             except StoreError as error:
                 error.add_note(
-                    f"{len(result.kept)} of {len(by_student)} students have their notebook "
-                    "there by now."
+                    f"{len(result.kept)} of {len(by_student)} students have their notebook there "
+                    "by now."
                 )
                 raise
     return result
@@ -295,8 +295,7 @@ def _merged(handed_in: _HandedIn) -> str:
         return ""
     return (
         f"{len(most)} folders below it hold a {called} each: are they {len(most)} students? Pack "
-        "the students' folders "
-        "themselves, without those above them"
+        "the students' folders themselves, without those above them"
     )
 
 

@@ -113,8 +113,8 @@ def scores(course: Course, problem_set: str) -> list[Score]:
         found = _scores(gradebook, problem_set)
     if not found:
         raise ExportError(
-            f"the gradebook holds no score for {problem_set}; run `autograder run "
-            f"{problem_set}` first"
+            f"the gradebook holds no score for {problem_set}; run `autograder run {problem_set}` "
+            "first"
         )
     return sorted(found, key=lambda score: score.student)
 
@@ -323,8 +323,7 @@ def fill_canvas(
         if needed not in table.heads:
             raise ExportError(
                 f"this is no gradebook of Canvas: it has no column {needed!r}, but "
-                f"{_listed(table.heads)}; "
-                "export it in Canvas with Grades > Export"
+                f"{_listed(table.heads)}; export it in Canvas with Grades > Export"
             )
     wanted = column or problem_set
     titles = {head: re.sub(r"\s*\(\d+\)$", "", head).strip() for head in table.heads}
@@ -410,8 +409,7 @@ def read_worksheet(path: Path) -> str:
     except UnicodeDecodeError as error:
         raise ExportError(
             f"{path} is not encoded in UTF-8 (byte {error.start}); take the file as the platform "
-            "exported it, or save it as "
-            "CSV UTF-8"
+            "exported it, or save it as CSV UTF-8"
         ) from None
 
 
@@ -459,12 +457,12 @@ def _one_column(table: _Table, wanted: str, fitting: Sequence[str]) -> str:
         return fitting[0]
     if fitting:
         raise ExportError(
-            f"the worksheet has {len(fitting)} columns for {wanted!r}: {_listed(fitting)}; "
-            "name one whole"
+            f"the worksheet has {len(fitting)} columns for {wanted!r}: {_listed(fitting)}; name "
+            "one whole"
         )
     raise ExportError(
-        f"the worksheet has no column {wanted!r}, but {_listed(table.heads)}; name the one for "
-        "the scores with --column"
+        f"the worksheet has no column {wanted!r}, but {_listed(table.heads)}; name the one for the "
+        "scores with --column"
     )
 
 
@@ -492,8 +490,8 @@ def _fill(
             without.append(called(row))
         elif fitting[0].student in entered:
             raise ExportError(
-                f"two rows of the worksheet fit {fitting[0].student!r} by their {place!r}; "
-                "name another --key"
+                f"two rows of the worksheet fit {fitting[0].student!r} by their {place!r}; name "
+                "another --key"
             )
         elif row[column].strip().casefold() == EXCUSED:
             excused.append(fitting[0].student)
@@ -539,9 +537,8 @@ def _key_column(
         some = ", ".join(repr(score.student) for score in list(by_name.values())[:3])
         raise ExportError(
             f"no row fits a student of the gradebook ({some} ...) by "
-            f"{_listed(there) or 'any known column'}; name the column "
-            "that holds the names of the folders under submitted/ with --key. There are "
-            f"{_listed(table.heads)}"
+            f"{_listed(there) or 'any known column'}; name the column that holds the names of the "
+            f"folders under submitted/ with --key. There are {_listed(table.heads)}"
         )
     return best
 

@@ -312,12 +312,11 @@ def _remedy(output: bytes) -> str:
         return (
             "User namespaces are not allowed here.\n"
             "  Ubuntu 23.10 and later: sudo sysctl -w "
-            "kernel.apparmor_restrict_unprivileged_userns=0, or an AppArmor profile "
-            "for bwrap (package apparmor-profiles, bwrap-userns-restrict).\n"
+            "kernel.apparmor_restrict_unprivileged_userns=0, or an AppArmor profile for bwrap "
+            "(package apparmor-profiles, bwrap-userns-restrict).\n"
             "  Older Debian: sudo sysctl -w kernel.unprivileged_userns_clone=1\n"
             "  Docker: --security-opt seccomp=unconfined --security-opt apparmor=unconfined, and "
-            "as root --cap-add SYS_ADMIN; "
-            "or run the container with podman."
+            "as root --cap-add SYS_ADMIN; or run the container with podman."
         )
     return f"Is bubblewrap complete? {INSTALL}"
 

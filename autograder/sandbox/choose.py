@@ -27,8 +27,7 @@ LEVELS = (Level.BUBBLEWRAP, Level.PODMAN, Level.DOCKER)  # the first that holds 
 FORCE = "AUTOGRADER_ISOLATION"  # variable that names one of them, to take no other
 UNSAFE = (
     "To grade without any isolation, and only code that you trust: `autograder run "
-    "--unsafe-local`; "
-    "it is written in every record."
+    "--unsafe-local`; it is written in every record."
 )
 
 

@@ -518,9 +518,8 @@ def _remedy(level: Level, words: str) -> str:
         return f"Is docker complete? {INSTALL[Level.DOCKER]}"
     if "subuid" in words or "subgid" in words or "newuidmap" in words or "uid" in words:
         return (
-            "podman needs a range of users for you: sudo apt-get install uidmap; "
-            "sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 YOU; podman "
-            "system migrate"
+            "podman needs a range of users for you: sudo apt-get install uidmap; sudo usermod "
+            "--add-subuids 100000-165535 --add-subgids 100000-165535 YOU; podman system migrate"
         )
     if "namespace" in words:
         return (

@@ -65,16 +65,15 @@ class ClinicCase:
 CASES: tuple[ClinicCase, ...] = (
     ClinicCase(
         "axis_final_state_view",
-        "Reviews in three classes, read in two directions. All shapes are what they should "
-        "be. It learns its training set and stays at chance on new reviews. I have tried "
-        "more units.",
+        "Reviews in three classes, read in two directions. All shapes are what they should be. It "
+        "learns its training set and stays at chance on new reviews. I have tried more units.",
         100,
         ("gradients", "examples"),
     ),
     ClinicCase(
         "keras_sigmoid_twice",
-        "Did two sensors peak together? The loss falls, and then it stops far from zero. "
-        "Training longer does not help, nor does another learning rate.",
+        "Did two sensors peak together? The loss falls, and then it stops far from zero. Training "
+        "longer does not help, nor does another learning rate.",
         200,
         ("outputs", "perfect"),
     ),
@@ -89,8 +88,8 @@ CASES: tuple[ClinicCase, ...] = (
     ),
     ClinicCase(
         "keras_state_carried",
-        "The wear of machines from a window of readings. It learns well. But the forecast for "
-        "one and the same machine is another one each time I ask.",
+        "The wear of machines from a window of readings. It learns well. But the forecast for one "
+        "and the same machine is another one each time I ask.",
         100,
         ("twice",),
     ),
@@ -110,22 +109,22 @@ CASES: tuple[ClinicCase, ...] = (
     ),
     ClinicCase(
         "opt_schedule_per_batch",
-        "A regressor with momentum and a schedule. The loss falls for a few batches, and then "
-        "it is flat. One would think that it needs a larger model.",
+        "A regressor with momentum and a schedule. The loss falls for a few batches, and then it "
+        "is flat. One would think that it needs a larger model.",
         100,
         ("gradients", "loop"),
     ),
     ClinicCase(
         "pad_in_attention",
-        "A small translator with attention. It learns. A sentence comes out "
-        "differently when a longer one is in its batch.",
+        "A small translator with attention. It learns. A sentence comes out differently when a "
+        "longer one is in its batch.",
         100,
         ("padding",),
     ),
     ClinicCase(
         "axis_column_vs_row",
-        "A forecast for the next hour. Training runs, with one warning at the start that I "
-        "have switched off. All forecasts are near the mean.",
+        "A forecast for the next hour. Training runs, with one warning at the start that I have "
+        "switched off. All forecasts are near the mean.",
         100,
         ("outputs", "gradients", "targets"),
     ),
@@ -146,8 +145,8 @@ CASES: tuple[ClinicCase, ...] = (
     ),
     ClinicCase(
         "keras_inputs_unscaled",
-        "The next value of a series, from raw readings. The loss does not come down. My "
-        "learning rate is the usual one.",
+        "The next value of a series, from raw readings. The loss does not come down. My learning "
+        "rate is the usual one.",
         100,
         ("outputs", "gates"),
     ),

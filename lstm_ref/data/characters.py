@@ -51,8 +51,8 @@ def split_text(text: str, validation: float = 0.1, test: float = 0.1) -> Split:
     """
     if not (validation >= 0 and test >= 0 and validation + test < 1):
         raise ArgumentError(
-            "split_text: validation and test must be 0 or more and together less than 1, "
-            f"got validation={validation}, test={test}"
+            "split_text: validation and test must be 0 or more and together less than 1, got "
+            f"validation={validation}, test={test}"
         )
     # Rounded once each, so that shares like 0.2 + 0.1 do not lose a character to binary fractions.
     n_validation, n_test = round(len(text) * validation), round(len(text) * test)
@@ -64,8 +64,8 @@ def split_text(text: str, validation: float = 0.1, test: float = 0.1) -> Split:
     ):
         if share > 0 and length < 1:
             raise ArgumentError(
-                f"split_text: a text of {len(text)} characters leaves nothing for {name}; give "
-                "a longer one"
+                f"split_text: a text of {len(text)} characters leaves nothing for {name}; give a "
+                "longer one"
             )
     return Split(
         text[:n_train], text[n_train : n_train + n_validation], text[n_train + n_validation :]
@@ -108,8 +108,7 @@ class Vocabulary:
         if not known:
             raise ArgumentError(
                 f"Vocabulary: no character occurs {min_count} times or more in a training text of "
-                f"{len(training_text)} "
-                "characters; give a longer text or a smaller min_count"
+                f"{len(training_text)} characters; give a longer text or a smaller min_count"
             )
         self.characters = (UNKNOWN, *known)
         self._ids = {c: k for k, c in enumerate(self.characters)}
@@ -149,8 +148,8 @@ class Vocabulary:
         outside = array[(array < 0) | (array >= len(self))]
         if outside.size:
             raise ArgumentError(
-                f"decode: an id must be in 0 ... {len(self) - 1}, got {outside[0]}; is it "
-                "another vocabulary's?"
+                f"decode: an id must be in 0 ... {len(self) - 1}, got {outside[0]}; is it another "
+                "vocabulary's?"
             )
         return "".join(self.characters[k] for k in array)
 
@@ -193,14 +192,12 @@ def batches(ids: Ids, N: int, T: int) -> Iterator[tuple[Ids, Ids]]:
     if array.ndim != 1 or array.dtype.kind not in "iu":
         raise ArgumentError(
             f"batches: ids must be integers with one axis, got {array.dtype} with shape "
-            f"{array.shape}; "
-            "use Vocabulary.encode(text)"
+            f"{array.shape}; use Vocabulary.encode(text)"
         )
     if len(array) < N * T + 1:
         raise ArgumentError(
             f"batches: N={N} lanes of T={T} characters and one last target need {N * T + 1} ids, "
-            f"got {len(array)}; "
-            "make N or T smaller, or give a longer text"
+            f"got {len(array)}; make N or T smaller, or give a longer text"
         )
     return _batches(array.astype(np.int64), N, T)
 

@@ -96,8 +96,7 @@ def digit_sounds(
     if speakers < 1 or takes < 1 or not 0 <= test_takes <= takes:
         raise ArgumentError(
             "digit_sounds: speakers and takes must be 1 or more, and test_takes from 0 to takes, "
-            "got "
-            f"speakers={speakers}, takes={takes}, test_takes={test_takes}"
+            f"got speakers={speakers}, takes={takes}, test_takes={test_takes}"
         )
     voices = [_Voice.draw(np.random.default_rng([seed, k])) for k in range(speakers)]
     which = [

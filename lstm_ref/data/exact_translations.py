@@ -105,8 +105,8 @@ def date_pairs(
             locale: Any = babel.Locale.parse(language)
         except (babel.UnknownLocaleError, ValueError) as error:
             raise ArgumentError(
-                f'date_pairs: Babel knows no language {language!r}; use one like "en" or "fr", '
-                'or "iso"'
+                f'date_pairs: Babel knows no language {language!r}; use one like "en" or "fr", or '
+                '"iso"'
             ) from error
         dates = need("date_pairs", "babel.dates")
         return tuple(dates.format_date(day, style, locale=locale) for day in calendar)

@@ -101,8 +101,8 @@ def fetch(remote: Remote, data_set: str, twin: str) -> Path:
 def _own_file(folder: Path, remote: Remote, data_set: str) -> Path | None:
     if not folder.is_dir():
         raise DataError(
-            f"load: {DATA_DIR} names {str(folder)!r}, which is not a folder; correct it, or "
-            "unset it to use the cache"
+            f"load: {DATA_DIR} names {str(folder)!r}, which is not a folder; correct it, or unset "
+            "it to use the cache"
         )
     path = folder / remote.name
     if not path.is_file():
@@ -111,8 +111,8 @@ def _own_file(folder: Path, remote: Remote, data_set: str) -> Path | None:
     if found != remote.sha256:
         raise DataError(
             f"load: {path} is not the file of {data_set!r} that this course was written with: its "
-            f"SHA-256 is {found}, "
-            f"expected {remote.sha256}; remove it, or put the file from {remote.url} there"
+            f"SHA-256 is {found}, expected {remote.sha256}; remove it, or put the file from "
+            f"{remote.url} there"
         )
     return path
 
@@ -175,9 +175,7 @@ def _explained(action: Callable[[], None], remote: Remote, data_set: str, twin: 
     except (OSError, ValueError) as error:  # what requests raises is an OSError
         raise DataError(
             f"load: {data_set!r} could not be downloaded from {remote.url}: "
-            f"{type(error).__name__}: {error}. "
-            f"Try again when there is a network, or put the file as {remote.name} into a folder "
-            "and name that folder in "
-            f"{DATA_DIR}. Without a network, use load({twin!r}): another data set for the same "
-            "task, always there"
+            f"{type(error).__name__}: {error}. Try again when there is a network, or put the file "
+            f"as {remote.name} into a folder and name that folder in {DATA_DIR}. Without a "
+            f"network, use load({twin!r}): another data set for the same task, always there"
         ) from error

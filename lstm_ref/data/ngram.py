@@ -55,15 +55,14 @@ class NgramTable:
         if len(text) <= longest:
             raise ArgumentError(
                 f"NgramTable: the text must be longer than the longest context, got {len(text)} "
-                "characters "
-                f"and longest = {longest}; count a longer text, or choose a shorter context"
+                f"characters and longest = {longest}; count a longer text, or choose a shorter "
+                "context"
             )
         self.characters = frozenset(characters)
         if missing := sorted(set(text) - self.characters):
             raise ArgumentError(
                 "NgramTable: each character of the text must be one of `characters`, got also "
-                f"{missing[:5]}; "
-                "encode and decode the text with the vocabulary first"
+                f"{missing[:5]}; encode and decode the text with the vocabulary first"
             )
         self.longest = longest
         # The same places for all lengths, so that n(s) is the sum of n(s x) over x.
@@ -93,8 +92,7 @@ class NgramTable:
         if len(context) < self.longest or x not in self.characters:
             raise ArgumentError(
                 f"NgramTable.probabilities: needs {self.longest} characters of context and a next "
-                "character that can come, "
-                f"got {context!r} and {x!r}"
+                f"character that can come, got {context!r} and {x!r}"
             )
         ways: dict[str, Callable[[str, str], list[float]]] = {
             "interpolation": self._interpolated,
@@ -128,8 +126,8 @@ class NgramTable:
         k = self.longest
         if len(text) <= k:
             raise ArgumentError(
-                f"NgramTable.losses: the text must be longer than the longest context, {k}, "
-                f"got {len(text)} characters"
+                f"NgramTable.losses: the text must be longer than the longest context, {k}, got "
+                f"{len(text)} characters"
             )
         p = [self.probabilities(text[t - k : t], text[t], smoothing) for t in range(k, len(text))]
         return np.asarray(-np.log(p).mean(axis=0))

@@ -60,15 +60,14 @@ def pad(sequences: Sequence[Any], side: str = "right", T: int | None = None) -> 
         told = sorted({f"{array.shape} {array.dtype}" for array in arrays})
         raise ShapeError(
             "pad: sequences must all be (length,) or all (length, D), of one D and dtype, with at "
-            "least one step, got "
-            f"{', '.join(told[:5])}"
+            f"least one step, got {', '.join(told[:5])}"
         )
     lengths = as_ints([len(array) for array in arrays])
     longest = int(lengths.max())
     if T is not None and T < longest:
         raise ArgumentError(
-            f"pad: T must be at least {longest}, the length of the longest sequence, got {T}; "
-            "cut it first"
+            f"pad: T must be at least {longest}, the length of the longest sequence, got {T}; cut "
+            "it first"
         )
     mask = padding_mask(lengths, longest if T is None else T, side)
     x = np.zeros((*mask.shape, *arrays[0].shape[1:]), arrays[0].dtype)

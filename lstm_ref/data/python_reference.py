@@ -30,9 +30,8 @@ def text() -> str:
     except ImportError as error:
         raise MissingPackageError(
             "load: this Python has no pydoc_data.topics, a part of the standard library that some "
-            "small installations "
-            "leave out; install the full standard library (on Debian and Ubuntu: the package "
-            "libpython3-stdlib)"
+            "small installations leave out; install the full standard library (on Debian and "
+            "Ubuntu: the package libpython3-stdlib)"
         ) from error
     # without its line breaks -> as it first stands; a dict keeps the order
     paragraphs: dict[str, str] = {}

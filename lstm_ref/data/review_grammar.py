@@ -119,8 +119,8 @@ def reviews(n: int = 4000, seed: int = 0) -> Sentences:
     if not len(SHAPES) <= n <= len(SHAPES) * sizes["single"]:
         raise ArgumentError(
             f"reviews: n must be in {len(SHAPES)} ... {len(SHAPES) * sizes['single']}, got {n}: "
-            "there are "
-            f"{len(SHAPES)} shapes, and {sizes['single']} sentences of the shape with one clause"
+            f"there are {len(SHAPES)} shapes, and {sizes['single']} sentences of the shape with "
+            "one clause"
         )
     rng = np.random.default_rng(seed)
     drawn = []

@@ -40,8 +40,7 @@ def fill_forward(values: Array) -> Array:
     if gap[0].any():
         raise ArgumentError(
             f"fill_forward: column {int(gap[0].argmax())} begins with a gap of {_leading(gap)} "
-            "steps, with nothing before "
-            "it; leave those steps out"
+            "steps, with nothing before it; leave those steps out"
         )
     steps = np.arange(len(values))[:, np.newaxis]
     last = np.maximum.accumulate(np.where(gap, 0, steps), axis=0)
@@ -236,8 +235,7 @@ def windows(values: Array, T: int, horizon: int = 1, stride: int = 1) -> Windows
     if len(values) < T + horizon:
         raise ArgumentError(
             f"windows: T={T} steps and a horizon of {horizon} need {T + horizon} steps, got "
-            f"{len(values)}; make T or the "
-            "horizon smaller, or this part of the split larger"
+            f"{len(values)}; make T or the horizon smaller, or this part of the split larger"
         )
     cut = np.lib.stride_tricks.sliding_window_view(values, T + horizon, axis=0)[::stride].swapaxes(
         1, 2
@@ -273,8 +271,7 @@ def _check_whole(operation: str, values: Array) -> None:
         step, column = (int(k) for k in np.argwhere(~np.isfinite(values))[0])
         raise NotFiniteError(
             f"{operation}: the series must be finite, got {values[step, column]} at step {step}, "
-            f"column {column}; close gaps "
-            "with fill_forward"
+            f"column {column}; close gaps with fill_forward"
         )
 
 

@@ -49,8 +49,7 @@ def log_mel(
     if bands < 1 or hop < 1 or width < 2:
         raise ArgumentError(
             "log_mel: bands must be 1 or more, a frame 2 samples or more and a step 1 sample or "
-            "more, got "
-            f"bands={bands}, frame={frame}, step={step} at rate={rate}"
+            f"more, got bands={bands}, frame={frame}, step={step} at rate={rate}"
         )
     filters = _mel_filters(bands, rate, width)
     padded = np.pad(np.asarray(sound, np.float64), (0, max(0, width - len(sound))))
@@ -80,7 +79,7 @@ def _mel_filters(bands: int, rate: int, width: int) -> NDArray[np.float64]:
     filters = np.maximum(0, np.minimum(rise, fall))
     if (filters.sum(axis=1) == 0).any():
         raise ArgumentError(
-            f"log_mel: a frame of {width} samples cannot tell {bands} bands apart; take fewer, "
-            "or a longer frame"
+            f"log_mel: a frame of {width} samples cannot tell {bands} bands apart; take fewer, or "
+            "a longer frame"
         )
     return filters

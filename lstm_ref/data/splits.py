@@ -62,8 +62,8 @@ def split_by_time(L: int, validation: float = 0.1, test: float = 0.1, gap: int =
     if train_stop < 1 or (validation > 0 and n_validation < 1) or (test > 0 and n_test < 1):
         raise ArgumentError(
             f"split_by_time: {L} steps with validation={validation}, test={test} and gap={gap} "
-            "leave nothing for one of the "
-            "parts; give a longer series, larger shares or a smaller gap"
+            "leave nothing for one of the parts; give a longer series, larger shares or a smaller "
+            "gap"
         )
     return Parts(
         np.arange(train_stop),
@@ -106,8 +106,8 @@ def split_by_group(
     if len(ids) <= n_validation + n_test:
         raise ArgumentError(
             f"split_by_group: {len(ids)} groups cannot give {n_validation} to validation, {n_test} "
-            "to test and at least 1 to "
-            "training; make the shares smaller, or use groups that are finer"
+            "to test and at least 1 to training; make the shares smaller, or use groups that are "
+            "finer"
         )
     part = np.zeros(len(ids), int)  # 0 train, 1 validation, 2 test
     order = np.random.default_rng(seed).permutation(len(ids))
@@ -152,8 +152,7 @@ def split_stratified(
     if array.shape != (len(texts),) or array.dtype.kind not in "iub":
         raise ArgumentError(
             f"split_stratified: labels must be integers, one for each of the {len(texts)} texts, "
-            f"got {array.dtype} with "
-            f"shape {array.shape}"
+            f"got {array.dtype} with shape {array.shape}"
         )
     keys = [" ".join(text.split()).casefold() for text in texts]
     first = {key: k for k, key in reversed(list(enumerate(keys)))}  # of copies, the first one stays
@@ -170,9 +169,8 @@ def split_stratified(
         ):
             raise ArgumentError(
                 f"split_stratified: label {label} has {len(drawn)} different sentences, too few "
-                "for every part with "
-                f"validation={validation} and test={test}; make the shares larger, or leave the "
-                "label out"
+                f"for every part with validation={validation} and test={test}; make the shares "
+                "larger, or leave the label out"
             )
         part[drawn[:n_test]] = 2
         part[drawn[n_test : n_test + n_validation]] = 1
@@ -182,8 +180,8 @@ def split_stratified(
 def _check_shares(operation: str, validation: float, test: float) -> None:
     if not (validation >= 0 and test >= 0 and validation + test < 1):
         raise ArgumentError(
-            f"{operation}: validation and test must be 0 or more and together less than 1, "
-            f"got validation={validation}, test={test}"
+            f"{operation}: validation and test must be 0 or more and together less than 1, got "
+            f"validation={validation}, test={test}"
         )
 
 

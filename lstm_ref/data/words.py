@@ -76,8 +76,8 @@ class WordVocabulary:
             raise ArgumentError(f"WordVocabulary: min_count must be 1 or more, got {min_count}")
         if max_size is not None and max_size <= len(SPECIAL):
             raise ArgumentError(
-                f"WordVocabulary: max_size must be {len(SPECIAL) + 1} or more, for "
-                f"{len(SPECIAL)} ids are special, got {max_size}"
+                f"WordVocabulary: max_size must be {len(SPECIAL) + 1} or more, for {len(SPECIAL)} "
+                f"ids are special, got {max_size}"
             )
         counts: Counter[str] = Counter()
         for sentence in training_sentences:
@@ -89,8 +89,7 @@ class WordVocabulary:
         if not known:
             raise ArgumentError(
                 f"WordVocabulary: no word occurs {min_count} times or more among {counts.total()} "
-                "words; give more sentences "
-                "or a smaller min_count"
+                "words; give more sentences or a smaller min_count"
             )
         self.words = (*SPECIAL, *known)[:max_size]
         self._ids = {w: k for k, w in enumerate(self.words)}
@@ -173,7 +172,6 @@ def _words(operation: str, sentence: Sequence[str]) -> Sequence[str]:
     if isinstance(sentence, str):
         raise ArgumentError(
             f"{operation}: a sentence must be a list of words, got the string {sentence[:40]!r}, "
-            "whose letters would be taken "
-            "for words; use tokenize(text) or text.split()"
+            "whose letters would be taken for words; use tokenize(text) or text.split()"
         )
     return sentence

@@ -145,8 +145,7 @@ def _subject(
         return NumpySubject(model, tuple(batch), loss, optimizer, options, forward)
     raise ArgumentError(
         "examine: model must be a torch.nn.Module, a compiled keras.Model or a dict of NumPy "
-        "arrays by name, "
-        f"got {type(model).__name__}"
+        f"arrays by name, got {type(model).__name__}"
     )
 
 

@@ -53,8 +53,7 @@ def _arguments(offered: Any, path: str) -> dict[str, Any]:
         return dict(zip(NAMES, offered, strict=False))
     raise ValueError(
         f"{path}: make() must return a dict with model and batch, or (model, batch, loss, "
-        "optimizer), "
-        f"got {type(offered).__name__}"
+        f"optimizer), got {type(offered).__name__}"
     )
 
 

@@ -65,15 +65,13 @@ _PAIRING = _entries(
         "examples-mixed",
         PROOF,
         "Outputs of one example move with the inputs of others: example {j} alone moves "
-        "{value:.0%} of the outputs "
-        "that example {k} moves, too (allowed 0).",
+        "{value:.0%} of the outputs that example {k} moves, too (allowed 0).",
         (
             "The layer runs along the axis of the examples instead of time (batch_first), or a "
             "reshape mixes both axes."
         ),
         "Give the layer the axes in its own order (batch_first=True, or x.transpose(0, 1)); "
-        "exchange axes with "
-        "transpose or permute, never with view or reshape.",
+        "exchange axes with transpose or permute, never with view or reshape.",
         "pytorch",
     ),
     (
@@ -84,13 +82,10 @@ _PAIRING = _entries(
             "(allowed 0)."
         ),
         "Outputs and targets stand in another order: one is time first and the other is not, "
-        "outputs were flattened "
-        "or "
-        "sorted in another order than targets, or a reshape mixed steps and classes.",
+        "outputs were flattened or sorted in another order than targets, or a reshape mixed steps "
+        "and classes.",
         "Bring outputs and targets into one order before the loss; flatten both in the same way, "
-        "undo any sorting, "
-        "and exchange "
-        "axes with transpose or permute.",
+        "undo any sorting, and exchange axes with transpose or permute.",
         "masks",
     ),
     (
@@ -114,9 +109,8 @@ _PAIRING = _entries(
             "Outputs of {what} do not move at all when {inputs} change (change {value:.1g}; more "
             "than 0 is needed)."
         ),
-        "The input is overwritten or not used, the wrong step or example is taken from the states, "
-        "or an activation "
-        "is dead.",
+        "The input is overwritten or not used, the wrong step or example is taken from the "
+        "states, or an activation is dead.",
         (
             "Follow the input to the output with one forward pass; look at what is indexed from "
             "the outputs and states."
@@ -127,9 +121,7 @@ _PAIRING = _entries(
         "outputs-equal-at-all-steps",
         PROOF,
         "The output is the same at all {steps} time steps, bit by bit (largest difference "
-        "{value:.1g}, more is "
-        "needed), the targets "
-        "are not.",
+        "{value:.1g}, more is needed), the targets are not.",
         (
             "One state is repeated over time, or return_sequences is missing before the layer that "
             "answers step by step."
@@ -144,9 +136,7 @@ _PAIRING = _entries(
         "softmax-over-batch",
         PROOF,
         "Over the examples the outputs sum to 1 (largest deviation {value:.1e}, over the classes "
-        "{threshold:.2f}; "
-        "there it is needed), "
-        "so an answer depends on the other examples.",
+        "{threshold:.2f}; there it is needed), so an answer depends on the other examples.",
         "Softmax along the axis of the examples.",
         "Take the softmax over the classes: dim=-1.",
         "doctor",
@@ -154,9 +144,8 @@ _PAIRING = _entries(
     (
         "softmax-over-time",
         PROOF,
-        "Over the time steps the outputs sum to 1 (largest deviation {value:.1e}, over the classes "
-        "{threshold:.2f}; "
-        "there it is needed).",
+        "Over the time steps the outputs sum to 1 (largest deviation {value:.1e}, over the "
+        "classes {threshold:.2f}; there it is needed).",
         "Softmax along the axis of time.",
         "Take the softmax over the classes: dim=-1.",
         "doctor",
@@ -165,9 +154,8 @@ _PAIRING = _entries(
         "time-mixed-with-features",
         STRONG,
         "What the layer {where} reads is not in the order of time: one step later in the input "
-        "moves other places "
-        "than one "
-        "step later in the layer (they agree in {value:.0%}, {threshold:.0%} is needed).",
+        "moves other places than one step later in the layer (they agree in {value:.0%}, "
+        "{threshold:.0%} is needed).",
         (
             "A reshape or view stands in the place of a transpose, so that steps and features are "
             "cut in another order."
@@ -190,8 +178,7 @@ _PAIRING = _entries(
         "normalised-over-batch",
         PROOF,
         "In evaluation, the inputs of one example move the outputs of all others, whatever their "
-        "order, by up to "
-        "{value:.1e} of the change of its own (allowed 0).",
+        "order, by up to {value:.1e} of the change of its own (allowed 0).",
         (
             "A mean, a norm, an attention, or a batch norm in training mode is taken over the axis "
             "of the examples."
@@ -206,9 +193,8 @@ _REACH = _entries(
     (
         "sees-the-future",
         PROOF,
-        "The output at step {step} moves with the input at step {later} (change {value:.1e} of the "
-        "largest, allowed "
-        "0).",
+        "The output at step {step} moves with the input at step {later} (change {value:.1e} of "
+        "the largest, allowed 0).",
         (
             "A second direction, a normalisation over time, or an attention without its causal "
             "mask reads later steps."
@@ -224,8 +210,7 @@ _REACH = _entries(
             "{threshold:.0e})."
         ),
         "The last column, the mean or the attention takes padded steps as if they were data, or a "
-        "mask was lost on "
-        "the way.",
+        "mask was lost on the way.",
         (
             "Pack the sequences or take the output at lengths - 1; give the mask to every layer "
             "that reads over time."
@@ -244,8 +229,7 @@ _REACH = _entries(
         "short-reach",
         STRONG,
         "Of {steps} time steps only {value:g} ({where}) has any effect on the outputs{detail} "
-        "(more than one is "
-        "needed).",
+        "(more than one is needed).",
         (
             "The state does not travel: each step starts anew, or the output is taken at a step "
             "that has seen one input."
@@ -264,8 +248,7 @@ _GRADIENTS = _entries(
         "no-gradient",
         PROOF,
         "{what} no gradient, although the outputs depend on it (moved by {value:.1e} when it is "
-        "changed; then it "
-        "must have one).",
+        "changed; then it must have one).",
         (
             "The way from the loss back is cut: detach, .data, no_grad, a round trip over NumPy, a "
             "new tensor, or argmax."
@@ -277,20 +260,17 @@ _GRADIENTS = _entries(
         "gradient-wrong",
         PROOF,
         "The gradient of {where} is not the derivative of the loss: it is off by {value:.1e} of "
-        "its size (allowed "
-        "{threshold:.0e}).{detail}",
+        "its size (allowed {threshold:.0e}).{detail}",
         "A term of the backward pass is missing, counted twice, or of another gate.",
-        "Derive it anew for the cell alone, then for two steps; lstm_ref.gradcheck says which gate "
-        "and which step is "
-        "off.",
+        "Derive it anew for the cell alone, then for two steps; lstm_ref.gradcheck says which "
+        "gate and which step is off.",
         "bptt",
     ),
     (
         "zero-gradient",
         STRONG,
         "{what} a gradient of exactly 0 in every one of {steps} steps, although the loss depends "
-        "on it "
-        "(it moves by {value:.1e}; then more than 0 is needed).",
+        "on it (it moves by {value:.1e}; then more than 0 is needed).",
         "A dead or saturated activation, or a function whose slope is zero, stands behind it.",
         "Look at the activation behind these weights, and at the size of what goes into it.",
         "fading",
@@ -303,17 +283,16 @@ _GRADIENTS = _entries(
             "more than 0 is needed)."
         ),
         "The layer is made and never called, or its result is overwritten or not used; harmless "
-        "where it is kept in "
-        "reserve.",
+        "where it is kept in reserve.",
         "Use the layer's result, or remove the layer.",
         "doctor",
     ),
     (
         "direction-sees-one-step",
         STRONG,
-        "The recurrent weights {where} have no effect (change {value:.1g}; more than 0 is needed), "
-        "those of the other direction have: what is read of this direction has seen one of {steps} "
-        "steps.",
+        "The recurrent weights {where} have no effect (change {value:.1g}; more than 0 is "
+        "needed), those of the other direction have: what is read of this direction has seen one "
+        "of {steps} steps.",
         "The last step of a bidirectional layer is read, at which the second direction has only "
         "begun.",
         "Join the last step of the first direction and the first of the second (the final states "
@@ -325,8 +304,8 @@ _GRADIENTS = _entries(
         REMARK,
         "Token {value:g} stands among others at {count} places and moves the outputs there (by "
         "{effect:.1e}), and its row of the embedding has a gradient of exactly 0 (more is needed).",
-        "padding_idx names a true token, so that its vector stays as it is, zero as a rule; "
-        "a blank may well do so.",
+        "padding_idx names a true token, so that its vector stays as it is, zero as a rule; a "
+        "blank may well do so.",
         "Give padding a number of its own, and count the tokens from the next one.",
         "masks",
     ),
@@ -334,13 +313,9 @@ _GRADIENTS = _entries(
         "not-in-optimizer",
         STRONG,
         "{what} a gradient, and the optimizer does not have it: {value:.0%} of the weights cannot "
-        "change (allowed 0 "
-        "%, "
-        "where it is not meant).",
+        "change (allowed 0 %, where it is not meant).",
         "The optimizer was made before the layer was added or replaced, or from a part of the "
-        "model; right only "
-        "where this "
-        "part was trained before, or is meant to stay random.",
+        "model; right only where this part was trained before, or is meant to stay random.",
         (
             "Make the optimizer from model.parameters() after the model is complete; add the "
             "parameters of the loss."
@@ -351,8 +326,7 @@ _GRADIENTS = _entries(
         "not-registered",
         PROOF,
         "{what} not among model.parameters(), although the loss depends on it: it cannot be "
-        "trained, moved or saved "
-        "(counted {value:g}, allowed 0).",
+        "trained, moved or saved (counted {value:g}, allowed 0).",
         (
             "Layers in a plain list or dict, a tensor that is no nn.Parameter, or a layer that is "
             "made within forward."
@@ -364,8 +338,7 @@ _GRADIENTS = _entries(
         "gradient-cut",
         PROOF,
         "The input {lag} step(s) back moves the output (by {value:.1e}), yet its gradient is "
-        "exactly 0 (more is "
-        "needed).",
+        "exactly 0 (more is needed).",
         "The state is detached in the loop over time, or only its values are handed on.",
         "Detach between batches, never between the steps of one batch.",
         "bptt",
@@ -374,9 +347,7 @@ _GRADIENTS = _entries(
         "vanishing-gradient",
         REMARK,
         "The gradient at step {step} is {value:.1e} of the largest over the steps (below "
-        "{threshold:.0e} a task "
-        "that needs "
-        "this step is learned late or never).",
+        "{threshold:.0e} a task that needs this step is learned late or never).",
         (
             "Each step multiplies the gradient by the forget gate, which is about one half at the "
             "start."
@@ -391,9 +362,7 @@ _GRADIENTS = _entries(
         "exploding-gradient",
         STRONG,
         "The gradient at step {step} of {where} is {value:.1e} times that at the last step, and "
-        "grows with every "
-        "step back "
-        "(allowed {threshold:.0e}).",
+        "grows with every step back (allowed {threshold:.0e}).",
         (
             "Recurrent weights far too large, and no bounded activation or gate that holds what "
             "they multiply."
@@ -408,10 +377,8 @@ _GRADIENTS = _entries(
             "{what} frozen{state}: {value:.0%} of the weights are never trained (allowed 0 %, "
             "where it is not meant)."
         ),
-        "requires_grad or trainable was switched off, for this layer or for everything; right only "
-        "where a fixed "
-        "random "
-        "layer (a reservoir) or an evaluation is meant.",
+        "requires_grad or trainable was switched off, for this layer or for everything; right "
+        "only where a fixed random layer (a reservoir) or an evaluation is meant.",
         (
             "Switch it on again, and make or compile the optimizer afterwards; leave it where it "
             "is meant."
@@ -434,8 +401,7 @@ _REPEAT = _entries(
         "state-carried",
         PROOF,
         "The same batch gives other outputs at the second call (largest difference {value:.1e}, "
-        "allowed 0): "
-        "the state of the call before is the start of this one.",
+        "allowed 0): the state of the call before is the start of this one.",
         (
             "The state is kept in the model, or the layer is stateful, though the batches do not "
             "continue one another."
@@ -458,8 +424,7 @@ _REPEAT = _entries(
         "inputs-changed",
         PROOF,
         "One forward pass writes into its inputs: {where} has changed by {value:.1e} (allowed 0), "
-        "for all later "
-        "epochs, too.",
+        "for all later epochs, too.",
         (
             "An operation in place (x -= mean, x *= scale, x[...] = 0, x.mul_()) on what was "
             "handed in."
@@ -482,11 +447,9 @@ _REPEAT = _entries(
         "mode-without-effect",
         PROOF,
         "A dropout rate of {threshold:g} is set{where}, and outputs in training have no noise "
-        "(difference "
-        "{value:.1g}, more than 0 is needed).",
-        "The rate acts between layers and there is one layer only, or the dropout is not called or "
-        "always in "
-        "evaluation mode.",
+        "(difference {value:.1g}, more than 0 is needed).",
+        "The rate acts between layers and there is one layer only, or the dropout is not called "
+        "or always in evaluation mode.",
         "Put a dropout layer behind the recurrent one, and call it with the training flag.",
         "doctor",
     ),
@@ -503,8 +466,7 @@ _REPEAT = _entries(
         "mode-never-returns",
         PROOF,
         "The forward pass changes the mode of the model: {value:g} parts have another training "
-        "flag afterwards "
-        "(allowed 0).",
+        "flag afterwards (allowed 0).",
         "eval() or train() is called within the forward pass or the loss and not undone.",
         "Set the mode in the loop, before training and before validation.",
         "training-step",
@@ -517,9 +479,8 @@ _LOSS = _entries(
         "loss-wants-logits",
         CONTRACT,
         "The loss takes a {kind} itself ({evidence}), and the outputs are probabilities already: "
-        "between {low:.2g} "
-        "and "
-        "{high:.2g}, also with large weights. So it cannot fall below {value:.3g}.",
+        "between {low:.2g} and {high:.2g}, also with large weights. So it cannot fall below "
+        "{value:.3g}.",
         "Softmax or sigmoid twice: in the model and in the loss.",
         "Take the last activation out of the model, or use the loss of probabilities.",
         "doctor",
@@ -537,8 +498,7 @@ _LOSS = _entries(
         "loss-wants-log-probabilities",
         CONTRACT,
         "The loss takes the outputs for logarithms of probabilities (the larger they all are, the "
-        "smaller it is), "
-        "and they are none: exp sums to {value:.3g} (allowed 1).",
+        "smaller it is), and they are none: exp sums to {value:.3g} (allowed 1).",
         "NLLLoss or CTCLoss after softmax, or after no softmax at all.",
         "End the model with log_softmax, or use cross-entropy on logits.",
         "doctor",
@@ -555,11 +515,9 @@ _LOSS = _entries(
         "loss-constant",
         CONTRACT,
         "The loss does not change with the outputs: its gradient is exactly 0 at all {count} of "
-        "them (at one at "
-        "least it must not be).",
-        "Outputs that are rounded or taken by argmax before the loss, one class for everything, or "
-        "a loss of "
-        "something else.",
+        "them (at one at least it must not be).",
+        "Outputs that are rounded or taken by argmax before the loss, one class for everything, "
+        "or a loss of something else.",
         "Give the loss the outputs themselves.",
         "doctor",
     ),
@@ -567,9 +525,8 @@ _LOSS = _entries(
         "loss-sums",
         CONTRACT,
         "Twice the batch gives {value:.2f} times the loss (a mean gives {threshold:g}), so that "
-        "the gradient grows "
-        "with the size "
-        "of the batch; the first step moves the weights by {update:.1%}.",
+        "the gradient grows with the size of the batch; the first step moves the weights by "
+        "{update:.1%}.",
         "reduction='sum', or losses added up over steps without dividing.",
         "Take the mean, or divide the learning rate.",
         "training-step",
@@ -586,9 +543,7 @@ _LOSS = _entries(
         "outputs-cannot-reach-targets",
         CONTRACT,
         "{value:.0%} of the targets (allowed {threshold:.0%}) lie outside the outputs' range "
-        "({low:.3g} to "
-        "{high:.3g}, whatever the weights); "
-        "they go from {least:.3g} to {most:.3g}.",
+        "({low:.3g} to {high:.3g}, whatever the weights); they go from {least:.3g} to {most:.3g}.",
         (
             "The last activation (relu, sigmoid, tanh) or the recurrent layer itself bounds the "
             "outputs."
@@ -600,8 +555,7 @@ _LOSS = _entries(
         "classes-on-wrong-axis",
         CONTRACT,
         "The loss takes its classes along axis {axis} of the outputs, which is time in the model "
-        "(length {value:g}; "
-        "the axis of the classes is needed).",
+        "(length {value:g}; the axis of the classes is needed).",
         "Cross-entropy in PyTorch wants (N, C, T), the model gives (N, T, C).",
         "Exchange the axes before the loss (transpose(1, 2)), or flatten outputs and targets.",
         "doctor",
@@ -610,8 +564,7 @@ _LOSS = _entries(
         "wrong-loss-for-task",
         CONTRACT,
         "The targets are {value:g} class numbers, and the loss measures a distance to one output "
-        "(one for each "
-        "class is needed).",
+        "(one for each class is needed).",
         "Squared error on class numbers says that class 2 lies between 1 and 3.",
         "One output for each class, and cross-entropy.",
         "doctor",
@@ -665,8 +618,7 @@ _LABELS = _entries(
         "answer-in-input",
         STRONG,
         "{value:.0%} of the targets stand in the inputs at the very place that the output reads "
-        "({where}; up to "
-        "{threshold:.0%} is taken for chance).",
+        "({where}; up to {threshold:.0%} is taken for chance).",
         (
             "The window contains the value to predict, or inputs and targets are not shifted "
             "against each other."
@@ -701,9 +653,7 @@ _DATA = _entries(
         "scaler-fitted-on-all",
         STRONG,
         "Over train and valid together the inputs are scaled exactly, over train alone they are "
-        "not ({where} "
-        "{value:.3g}; "
-        "the reverse is right).",
+        "not ({where} {value:.3g}; the reverse is right).",
         "The scaler was fitted before the split.",
         "Fit it on the training part only.",
         "prepare",
@@ -712,10 +662,8 @@ _DATA = _entries(
         "persistence-as-good",
         REMARK,
         "Repeating the last value explains {value:.0%} of the variance of the targets on valid, "
-        "and a linear map of "
-        "the "
-        "window explains {fit:.2f} of the change that is left (less than {threshold:.2f} is "
-        "nothing).",
+        "and a linear map of the window explains {fit:.2f} of the change that is left (less than "
+        "{threshold:.2f} is nothing).",
         "A series of levels: a forecast that copies the last value, one step late, looks good.",
         "Predict the change, and always show persistence beside the model.",
         "measure",
@@ -724,8 +672,7 @@ _DATA = _entries(
         "inputs-badly-scaled",
         STRONG,
         "What the first layer reads ({where}) has a size of {value:.3g} (about 1 is meant, up to "
-        "{threshold:g} is "
-        "allowed).",
+        "{threshold:g} is allowed).",
         "Inputs are not scaled, or token numbers are read as magnitudes.",
         (
             "Subtract the mean and divide by the spread of the training part; use an embedding for "
@@ -737,8 +684,7 @@ _DATA = _entries(
         "targets-badly-scaled",
         STRONG,
         "Targets are {value:.3g} away from the outputs on average, which move by about 1 at the "
-        "start "
-        "(allowed {threshold:g}).",
+        "start (allowed {threshold:g}).",
         "Targets are not scaled.",
         (
             "Scale the targets with mean and spread of the training part, and scale the "
@@ -751,8 +697,8 @@ _DATA = _entries(
         STRONG,
         "Outputs have a size of {value:.1e} at the start (allowed {threshold:.1e}, a thousand "
         "times that of the targets).",
-        "A state without bound that grows from step to step (relu, or large recurrent weights), or "
-        "inputs that reach the outputs unscaled.",
+        "A state without bound that grows from step to step (relu, or large recurrent weights), "
+        "or inputs that reach the outputs unscaled.",
         "Start the recurrent weights orthogonal, take tanh or gates, and scale the inputs.",
         "fading",
     ),
@@ -760,8 +706,7 @@ _DATA = _entries(
         "one-time-step",
         PROOF,
         "The recurrent layer {where} runs over {value:g} time step only (2 are needed at least): "
-        "its recurrent "
-        "weights have no effect.",
+        "its recurrent weights have no effect.",
         (
             "The window stands on the axis of the features, or a dimension was added in the wrong "
             "place."
@@ -783,9 +728,8 @@ _DATA = _entries(
     (
         "labels-shuffled",
         STRONG,
-        "On {one} the targets follow from the inputs ({measure} {fit:.2f}), on {other} they do not "
-        "({value:.2f}; "
-        "less than {threshold:.2f} is nothing).",
+        "On {one} the targets follow from the inputs ({measure} {fit:.2f}), on {other} they do "
+        "not ({value:.2f}; less than {threshold:.2f} is nothing).",
         "Labels belong to other rows: one of both was shuffled, sorted or shifted alone.",
         "Shuffle inputs and labels with one permutation; check some rows by hand.",
         "prepare",
@@ -794,8 +738,7 @@ _DATA = _entries(
         "future-in-input",
         STRONG,
         "{where} is the target itself up to a factor and a constant (error {value:.1e} of its "
-        "spread, allowed "
-        "{threshold:.0e}), and the step before it is not.",
+        "spread, allowed {threshold:.0e}), and the step before it is not.",
         "A column was computed from the value to predict.",
         "Leave out what is not known at the time of the prediction.",
         "prepare",
@@ -819,8 +762,7 @@ _GATES = _entries(
         "dead-units",
         STRONG,
         "{value:.0%} of the units of {where} do the same for all inputs, or the same as another "
-        "unit (allowed "
-        "{threshold:.0%}).",
+        "unit (allowed {threshold:.0%}).",
         "All weights zero or equal, or units that never open.",
         "Initialise at random.",
         "doctor",
@@ -828,10 +770,8 @@ _GATES = _entries(
     (
         "memory-too-short",
         STRONG,
-        "The forget gates of {where} are {value:.1e} in the middle (allowed {threshold:g}): a step "
-        "later nothing of "
-        "the "
-        "cell state is left.",
+        "The forget gates of {where} are {value:.1e} in the middle (allowed {threshold:g}): a "
+        "step later nothing of the cell state is left.",
         "The forget bias is strongly negative; open means keep.",
         "Start with a forget bias of 1 or more (log of the lag).",
         "memory",
@@ -888,8 +828,7 @@ _LOOP = _entries(
         "clip-after-step",
         PROOF,
         "The gradient has the norm {value:.3g} when the optimizer uses it, and {threshold:.3g} "
-        "afterwards{detail}; "
-        "allowed is one and the same.",
+        "afterwards{detail}; allowed is one and the same.",
         "Clipping stands behind optimizer.step().",
         "Clip between backward() and step().",
         "training-step",
@@ -920,10 +859,8 @@ _LOOP = _entries(
         "left-in-evaluation-mode",
         PROOF,
         "The model is in evaluation mode in {value:g} of {steps} training steps (allowed 0).",
-        "eval() was called for validation, and train() not called again; in a loop of one's own in "
-        "Keras, the model "
-        "is called "
-        "without training=True.",
+        "eval() was called for validation, and train() not called again; in a loop of one's own "
+        "in Keras, the model is called without training=True.",
         "Call model.train() before each training epoch; in Keras, model(x, training=True).",
         "training-step",
     ),
@@ -961,8 +898,7 @@ _LOOP = _entries(
         "update-too-large",
         STRONG,
         "One step moves the weights {where} by {value:.0%} of their size (0.1 % is usual, "
-        "{threshold:.0%} "
-        "allowed){detail}.",
+        "{threshold:.0%} allowed){detail}.",
         "The learning rate is too large for these gradients.",
         "Divide the learning rate by {factor:.0f}, or clip the gradient.",
         "training-step",
@@ -971,8 +907,8 @@ _LOOP = _entries(
         "decay-too-large",
         STRONG,
         "With a weight decay of {decay:g} the optimizer takes {steps} steps at a rate of {rate:g} "
-        "to bring the loss of this batch from {first:.4g} to {value:.4g}, without it to {free:.4g} "
-        "(at least {threshold:.0%} of that way is needed).",
+        "to bring the loss of this batch from {first:.4g} to {value:.4g}, without it to "
+        "{free:.4g} (at least {threshold:.0%} of that way is needed).",
         "Weight decay pulls on the weights harder than the gradient of the loss does.",
         "Usual are 1e-5 to 1e-2; for Adam take AdamW, whose decay does not mix with the gradient.",
         "training-step",
@@ -981,8 +917,7 @@ _LOOP = _entries(
         "update-too-small",
         STRONG,
         "One step moves the weights by {value:.1e} of their size (1e-3 is usual, less than "
-        "{threshold:.0e} is no "
-        "learning).",
+        "{threshold:.0e} is no learning).",
         "The learning rate is too small, or clipping or weight decay eats the step.",
         "Multiply the learning rate by about {factor:.0e}.",
         "training-step",
@@ -994,9 +929,8 @@ _TRAINING = _entries(
     (
         "cannot-fit-one-batch",
         STRONG,
-        "{steps} steps on this one batch bring the loss from {first:.4g} to {value:.4g} only (less "
-        "than "
-        "{threshold:.4g} is needed at the least{detail}).",
+        "{steps} steps on this one batch bring the loss from {first:.4g} to {value:.4g} only "
+        "(less than {threshold:.4g} is needed at the least{detail}).",
         "Not recognised: no examination names the cause.",
         "Make the program smaller until it learns: fewer examples, shorter sequences, one layer.",
         "doctor",
@@ -1005,8 +939,7 @@ _TRAINING = _entries(
         "does-not-generalise",
         STRONG,
         "After the short training the loss on valid is {value:.2f} times that of a constant "
-        "answer, on train "
-        "{fit:.2f} (less than {threshold:.2f} is needed).",
+        "answer, on train {fit:.2f} (less than {threshold:.2f} is needed).",
         "Not recognised: train and valid are not of one kind, or the task is learned by heart.",
         "Prepare both with the same code; look at some rows of each.",
         "overfitting",
@@ -1015,8 +948,7 @@ _TRAINING = _entries(
         "diverges",
         STRONG,
         "With the given optimizer the loss goes from {first:.4g} to {value:.4g} within {steps} "
-        "steps on one batch "
-        "(up to {threshold:.3g} is allowed).",
+        "steps on one batch (up to {threshold:.3g} is allowed).",
         "Not recognised beyond that: rate, initial weights, or an activation without bound.",
         "Lower the learning rate by 10, clip the norm of the gradient at 1.",
         "doctor",

@@ -43,8 +43,7 @@ class KerasAudit:
         if any(not optimizer.built for optimizer in found):
             raise CannotExamineError(
                 "step= holds an optimizer that has no variables yet, and they could not be taken "
-                "away again: call "
-                "optimizer.build(model.trainable_variables) first"
+                "away again: call optimizer.build(model.trainable_variables) first"
             )
         _ = self.subject.first_backward  # before the loop is watched
         self.subject.restore()

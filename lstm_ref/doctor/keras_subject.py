@@ -169,8 +169,8 @@ class KerasSubject(Subject):
             outputs = self._run(inputs, training)
         except Exception as error:
             raise ArgumentError(
-                f"examine: model(x) failed with {type(error).__name__}: {_first_line(error)}; "
-                "x must be what fit takes"
+                f"examine: model(x) failed with {type(error).__name__}: {_first_line(error)}; x "
+                "must be what fit takes"
             ) from error
         leaves, self._pattern = flatten(outputs, _is_float, "output")
         return tuple(leaf.numpy() for leaf in leaves.values())

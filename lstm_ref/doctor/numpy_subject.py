@@ -109,8 +109,8 @@ class NumpySubject(Subject):
             outputs = self.forward(self.params, x, **mode)
         except Exception as error:
             raise ArgumentError(
-                f"examine: forward(params, x) failed with {type(error).__name__}: {error}; x "
-                "must be what the loop gives to it"
+                f"examine: forward(params, x) failed with {type(error).__name__}: {error}; x must "
+                "be what the loop gives to it"
             ) from error
         leaves, self._pattern = flatten(outputs, _is_float, "output")
         return tuple(np.array(leaf) for leaf in leaves.values())

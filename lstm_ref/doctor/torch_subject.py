@@ -99,8 +99,8 @@ class TorchSubject(Subject):
             return out
         first = failed[0]
         raise ArgumentError(
-            f"examine: model(x) failed with {type(first).__name__}: {first}; x must be what "
-            "the loop gives to the model"
+            f"examine: model(x) failed with {type(first).__name__}: {first}; x must be what the "
+            "loop gives to the model"
         ) from first
 
     def _run(

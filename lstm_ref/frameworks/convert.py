@@ -159,8 +159,8 @@ class Separate:
         H = len(b) // 4
         if len(W) <= H:
             raise ShapeError(
-                f"convert: weights must be (H, H+D) with D at least 1, got {(H, len(W))}; "
-                "there is no part for x"
+                f"convert: weights must be (H, H+D) with D at least 1, got {(H, len(W))}; there is "
+                "no part for x"
             )
         return {"Wx": W[H:], "Wh": W[:H], "b": b}
 
@@ -406,8 +406,7 @@ def _convert(
         if len(params) != len(shapes):
             raise ArgumentError(
                 f"{operation}: params must hold {len(shapes)} arrays, {', '.join(shapes)}, got "
-                f"{len(params)}; "
-                "for a layer without bias, add zeros"
+                f"{len(params)}; for a layer without bias, add zeros"
             )
         params = dict(zip(shapes, params, strict=True))
     params = _in_numpy(params)
@@ -434,8 +433,8 @@ def _point_to_models(
     if operation == "convert" and source == "pytorch" and extra and set(shapes) <= set(params):
         raise ArgumentError(
             "convert from pytorch: params must be one layer of one direction, "
-            f"{', '.join(shapes)}, got {', '.join(extra)} "
-            "as well; use convert_model for several layers or two directions"
+            f"{', '.join(shapes)}, got {', '.join(extra)} as well; use convert_model for several "
+            "layers or two directions"
         )
     missing = [name for name in shapes if name not in params]
     if (
@@ -445,8 +444,7 @@ def _point_to_models(
     ):
         raise ArgumentError(
             f"{operation} from pytorch: params must have the names {', '.join(shapes)}; missing: "
-            f"{', '.join(missing)}; "
-            "for a layer without bias, add zeros"
+            f"{', '.join(missing)}; for a layer without bias, add zeros"
         )
 
 
@@ -486,9 +484,8 @@ def _spread_torch(model: Any, dialect: Dialect) -> Layers:
         if parts is None:
             raise ArgumentError(
                 "convert_model from pytorch: names must be those of a recurrent layer without "
-                "projection, such as "
-                f"weight_ih_l0 or bias_hh_l1_reverse, got {name!r}; give the state_dict of that "
-                "layer alone"
+                f"projection, such as weight_ih_l0 or bias_hh_l1_reverse, got {name!r}; give the "
+                "state_dict of that layer alone"
             )
         found.setdefault((int(parts[2]), parts[3] is not None), {})[f"{parts[1]}_l0"] = array
     directions = 1 + any(side for _, side in found)
@@ -498,8 +495,8 @@ def _spread_torch(model: Any, dialect: Dialect) -> Layers:
     if found or not layers:
         missing = f"_l{len(layers)}"
         raise ArgumentError(
-            "convert_model from pytorch: layers must be counted from 0 without a gap, "
-            f"{missing} is missing"
+            f"convert_model from pytorch: layers must be counted from 0 without a gap, {missing} "
+            "is missing"
         )
     return layers
 
@@ -521,8 +518,8 @@ def _spread_keras(model: Any, dialect: Dialect) -> Layers:
             got = len(arrays) if isinstance(arrays, Sequence) else type(arrays).__name__
             raise ArgumentError(
                 f"convert_model from keras: layer {k} must be a list of {each} arrays, "
-                f"{', '.join(dialect.shapes)}, or of "
-                f"{2 * each} of a Bidirectional, got {got}; for a layer without bias, add zeros"
+                f"{', '.join(dialect.shapes)}, or of {2 * each} of a Bidirectional, got {got}; for "
+                "a layer without bias, add zeros"
             )
         layers.append([arrays[start : start + each] for start in range(0, len(arrays), each)])
     return layers
@@ -539,8 +536,8 @@ def _spread_onnx(model: Any, dialect: Dialect) -> Layers:
         if set(lengths.values()) not in ({(1,)}, {(2,)}):
             got = ", ".join(f"{name} {np.shape(array)}" for name, array in node.items())
             raise ShapeError(
-                f"convert_model from onnx: the first axis of all arrays of layer {k} must be "
-                f"the directions, 1 or 2, got {got}"
+                f"convert_model from onnx: the first axis of all arrays of layer {k} must be the "
+                f"directions, 1 or 2, got {got}"
             )
         count = next(iter(lengths.values()))[0]
         layers.append(
@@ -576,8 +573,8 @@ def _check_directions(layers: Layers, target: str) -> None:
         )
     if target == "pytorch" and len(set(counts)) > 1:
         raise ArgumentError(
-            "convert_model: all layers of a PyTorch module have as many directions, got "
-            f"{counts}; make one module of each"
+            f"convert_model: all layers of a PyTorch module have as many directions, got {counts}; "
+            "make one module of each"
         )
 
 
@@ -589,8 +586,8 @@ def _check_widths(layers: list[list[Params]]) -> None:
             if len(params["Wx"]) != width:
                 raise ShapeError(
                     f"convert_model: layer {k}{_SIDES[d]} must read D = {width}, got "
-                    f"{len(params['Wx'])}; from the second "
-                    "layer on, D is the H of the layer below, or 2H where that has two directions"
+                    f"{len(params['Wx'])}; from the second layer on, D is the H of the layer "
+                    "below, or 2H where that has two directions"
                 )
         width = sum(len(params["Wh"]) for params in layer)
 

@@ -27,8 +27,8 @@ try:
     from tensorflow import Tensor
 except ImportError as error:
     raise MissingPackageError(
-        "lstm_ref.keras needs Keras on TensorFlow, which is not installed; "
-        "run: pip install 'inside-the-lstm[tensorflow]'"
+        "lstm_ref.keras needs Keras on TensorFlow, which is not installed; run: pip install "
+        "'inside-the-lstm[tensorflow]'"
     ) from error
 
 
@@ -395,8 +395,7 @@ def run_keras(
         if not getattr(one, "return_sequences", False) or not getattr(one, "return_state", False):
             raise ArgumentError(
                 "run_keras: layers must be recurrent, with return_sequences and return_state, got "
-                f"{type(one).__name__} "
-                f"{one.name!r}"
+                f"{type(one).__name__} {one.name!r}"
             )
     S, kinds = sum(directions), _state_kinds(layers[0])
     given = None if state is None else ([state] if kinds == 1 else list(state))
@@ -482,8 +481,7 @@ def _layers(
     if keras.backend.backend() != "tensorflow":
         raise ArgumentError(
             f"{operation}: Keras must run on TensorFlow, it runs on {keras.backend.backend()}; set "
-            "the environment variable "
-            "KERAS_BACKEND=tensorflow before Keras is imported"
+            "the environment variable KERAS_BACKEND=tensorflow before Keras is imported"
         )
     weights = cast(
         list[list[Array]], convert_model(params, "here", "keras", cell=cell, reset=reset)

@@ -269,8 +269,8 @@ def _kernels() -> tuple[Callable[..., None], Callable[..., None]]:
         import numba
     except ImportError as error:
         raise MissingPackageError(
-            "lstm_ref.speed needs numba for its compiled rung, which is not installed; "
-            "run: pip install 'inside-the-lstm[bench]'"
+            "lstm_ref.speed needs numba for its compiled rung, which is not installed; run: pip "
+            "install 'inside-the-lstm[bench]'"
         ) from error
     # Without Python's check for a division by zero, LLVM may work on many numbers at once.
     options = {"nogil": True, "error_model": "numpy"}

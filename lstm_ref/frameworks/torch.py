@@ -412,8 +412,8 @@ def run_torch(
     weights = layer.weight_ih_l0.dtype
     if autocast is not None and weights != torch.float32:
         raise DTypeError(
-            f"run_torch: mixed precision keeps weights in float32, the layer has {weights}; "
-            "use .float()"
+            f"run_torch: mixed precision keeps weights in float32, the layer has {weights}; use "
+            ".float()"
         )
     given: Any = x
     if mask is not None:
@@ -471,8 +471,8 @@ def _lengths(mask: Tensor, x: Tensor) -> Tensor:
     if not torch.equal(mask, steps < lengths[:, None]):
         raise ArgumentError(
             "run_torch: mask must be True up to the length of each sequence and False after it, "
-            "got another; PyTorch packs "
-            "padding after the data only, deep_forward_torch takes any mask"
+            "got another; PyTorch packs padding after the data only, deep_forward_torch takes any "
+            "mask"
         )
     if not lengths.all():
         raise ArgumentError(
@@ -533,8 +533,8 @@ def _module(
     sizes = {array.shape[1] for array in recurrent.values()}
     if len(sizes) > 1:
         raise ArgumentError(
-            f"{operation}: all layers must have one H, got {sorted(sizes)}; a module of "
-            "PyTorch has one for all its layers"
+            f"{operation}: all layers must have one H, got {sorted(sizes)}; a module of PyTorch "
+            "has one for all its layers"
         )
     weights = {name: torch.from_numpy(array) for name, array in state.items()}
     dtype = weights["weight_ih_l0"].dtype if dtype is None else dtype

@@ -82,8 +82,7 @@ def read_weights(operation: str, model: Any) -> Weights:
         return _read_dicts(operation, model)
     raise ArgumentError(
         f"{operation}: model must be a dict of Wx, Wh and b, a list of them, a recurrent layer of "
-        "torch.nn or of "
-        f"keras.layers, got {type(model).__name__}"
+        f"torch.nn or of keras.layers, got {type(model).__name__}"
     )
 
 
@@ -107,8 +106,7 @@ def read_torch(operation: str, module: Any) -> Weights:
     if unusual:
         raise ArgumentError(
             f"{operation}: a torch.nn.{type(module).__name__} must have no projection and tanh, "
-            f"got {', '.join(unusual)}; "
-            "that is another recurrence"
+            f"got {', '.join(unusual)}; that is another recurrence"
         )
     weights = {name: tensor.detach().cpu() for name, tensor in module.named_parameters()}
     for name, tensor in weights.items():
@@ -176,15 +174,13 @@ def _read_one(
     if unusual:
         raise ArgumentError(
             f"{operation}: a keras.layers.{type(layer).__name__} must have "
-            f"{', '.join(usual.values())} and run "
-            f"{'backwards' if backwards else 'forwards'}, got {', '.join(unusual)}; that is "
-            "another recurrence"
+            f"{', '.join(usual.values())} and run {'backwards' if backwards else 'forwards'}, got "
+            f"{', '.join(unusual)}; that is another recurrence"
         )
     if not layer.built:
         raise ArgumentError(
             f"{operation}: the layer {layer.name!r} has no weights yet; call the model on some "
-            "input first, or "
-            "layer.build(shape)"
+            "input first, or layer.build(shape)"
         )
     arrays = list(layer.get_weights())
     reset = "before" if cell == "gru" and not layer.reset_after else "after"

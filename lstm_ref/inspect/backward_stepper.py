@@ -65,8 +65,7 @@ class BackwardStepper(Widget):
     name = "backward_stepper"
     fallback = (
         "The backward stepper walks back through two steps of an LSTM, one local derivative at a "
-        "time. "
-        "It needs JavaScript. The same gradients come from BackwardStepper(loss=..., "
+        "time. It needs JavaScript. The same gradients come from BackwardStepper(loss=..., "
         "mistake=...).values."
     )
     _esm = module(name)

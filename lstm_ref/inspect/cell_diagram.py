@@ -54,8 +54,7 @@ def cell_diagram(
     if unknown or set(parts) & set(ghost):
         raise ArgumentError(
             f"cell_diagram: parts are letters of {PARTS!r}, and a ghost is none of the parts that "
-            "are there; "
-            f"got parts {parts!r}, new {new!r}, ghost {ghost!r}"
+            f"are there; got parts {parts!r}, new {new!r}, ghost {ghost!r}"
         )
 
     def draw(ax: Any, palette: Palette) -> None:

@@ -45,8 +45,8 @@ class Clinic(Widget):
     name = "clinic"
     fallback = (
         "The clinic shows sick programs as cases, with measurements to be ordered. It needs "
-        "JavaScript. The same cases "
-        "can be examined in a notebook: from lstm_ref.clinic import Patient."
+        "JavaScript. The same cases can be examined in a notebook: from lstm_ref.clinic import "
+        "Patient."
     )
     _esm = module(name)
     _css = style(name)
@@ -65,8 +65,8 @@ class Clinic(Widget):
         missing = [part for part in PARTS if not record.get(part)]
         if missing:
             raise ArgumentError(
-                f"Clinic: the record has no {', '.join(missing)}; give what "
-                "benchmarks/clinic.py has stored"
+                f"Clinic: the record has no {', '.join(missing)}; give what benchmarks/clinic.py "
+                "has stored"
             )
         kept = {part: record[part] for part in PARTS}
         super().__init__(record=kept, ordered=dict(ordered or {}), decided=dict(decided or {}))

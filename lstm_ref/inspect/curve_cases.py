@@ -92,8 +92,8 @@ CAUSES = {
         "Inputs and targets do not belong together",
         (("end", "at least", 0.9), ("jump", "at most", 0.03)),
         "pairs",
-        "The model learns the mean and nothing else, for there is nothing else. Look at inputs and "
-        "targets, pair by pair, at the place where the model receives them.",
+        "The model learns the mean and nothing else, for there is nothing else. Look at inputs "
+        "and targets, pair by pair, at the place where the model receives them.",
     ),
     "noise": Cause(
         "Noise: nothing more can be learned from these data",

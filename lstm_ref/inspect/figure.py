@@ -123,8 +123,8 @@ def figure(
     """
     if not isinstance(alt, str) or not alt.strip():
         raise ArgumentError(
-            f"figure: alt must say in words what the figure shows, got {alt!r}; "
-            "name the finding, for a reader who cannot see it"
+            f"figure: alt must say in words what the figure shows, got {alt!r}; name the finding, "
+            "for a reader who cannot see it"
         )
     svg: dict[Mode, str] = {
         mode: _draw(draw, PALETTES[mode], size, rows, columns, subplots) for mode in PALETTES

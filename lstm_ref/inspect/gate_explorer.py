@@ -51,8 +51,8 @@ class GateExplorer(Widget):
     name = "gate_explorer"
     fallback = (
         "The gate explorer shows one LSTM cell with numbers that you can move. It needs "
-        "JavaScript. "
-        "The same numbers come from lstm_step(x, h_prev, c_prev, Wx, Wh, b) with D = H = 1."
+        "JavaScript. The same numbers come from lstm_step(x, h_prev, c_prev, Wx, Wh, b) with D = H "
+        "= 1."
     )
     _esm = module(name)
     _css = style(name)
@@ -151,8 +151,8 @@ class GateExplorer(Widget):
         for name, value, size, letter in (("unit", unit, H, "H"), ("step", step, T, "T")):
             if not 0 <= value < size:
                 raise ArgumentError(
-                    f"GateExplorer.of_unit: {name} must be from 0 to {letter}-1 = {size - 1}, "
-                    f"got {value}"
+                    f"GateExplorer.of_unit: {name} must be from 0 to {letter}-1 = {size - 1}, got "
+                    f"{value}"
                 )
         before = {"h": gates.h[0, step - 1], "c": gates.c[0, step - 1]}
         if step == 0:

@@ -73,9 +73,8 @@ class GradientLens(Widget):
     name = "gradient_lens"
     fallback = (
         "The gradient lens shows how large a gradient still is k steps back in a plain RNN, a GRU "
-        "and an LSTM. "
-        "It needs JavaScript. The same numbers come from GradientLens(forget_bias=..., scale=..., "
-        "T=...).values."
+        "and an LSTM. It needs JavaScript. The same numbers come from "
+        "GradientLens(forget_bias=..., scale=..., T=...).values."
     )
     _esm = module(name)
     _css = style(name)

@@ -114,7 +114,7 @@ def dark_css(selector: str, declarations: str) -> str:
     return (
         f":is({', '.join(DARK_HOSTS)}) {selector} {{ {declarations} }}\n"
         f"@media (prefers-color-scheme: dark) {{ html:not({_DECIDED}) {selector} {{ {declarations} "
-        f"}} }}\n"
+        "} }\n"
     )
 
 

@@ -73,8 +73,7 @@ class SequenceInspector(Widget):
     name = "sequence_inspector"
     fallback = (
         "The sequence inspector shows the gates and states of every unit at every step of a text. "
-        "It needs JavaScript. "
-        "The same numbers come from lstm_ref.inspect.trace(model, x)."
+        "It needs JavaScript. The same numbers come from lstm_ref.inspect.trace(model, x)."
     )
     _esm = module(name)
     _css = style(name)
@@ -152,8 +151,8 @@ class SequenceInspector(Widget):
         name = str(proposal["value"])
         if name and name not in self.signals:
             raise TraitError(
-                "SequenceInspector: signal must be one of "
-                f"{', '.join(self.signals) or 'none'}, got {name!r}"
+                f"SequenceInspector: signal must be one of {', '.join(self.signals) or 'none'}, "
+                f"got {name!r}"
             )
         return name
 
@@ -206,16 +205,13 @@ def _sample(trace: GateTrace, tokens: list[str], sample: int) -> dict[str, Array
     if len(tokens) != T:
         raise ShapeError(
             f"SequenceInspector: tokens must be T = {T}, one for each step of the trace, got "
-            f"{len(tokens)}; "
-            "for characters pass a string, for words a list"
+            f"{len(tokens)}; for characters pass a string, for words a list"
         )
     if 6 * T * H > LIMIT:
         raise ArgumentError(
             f"SequenceInspector: a page should carry at most {LIMIT} numbers, got 6 * T * H = 6 * "
-            f"{T} * {H} = {6 * T * H}; "
-            f"show fewer steps, GateTrace(*(a[:, :{LIMIT // (6 * H)}] for a in trace)) and as many "
-            "tokens, or fewer units, "
-            f"a[:, :, :{LIMIT // (6 * T)}]"
+            f"{T} * {H} = {6 * T * H}; show fewer steps, GateTrace(*(a[:, :{LIMIT // (6 * H)}] for "
+            f"a in trace)) and as many tokens, or fewer units, a[:, :, :{LIMIT // (6 * T)}]"
         )
     arrays = {name: values[sample] for name, values in trace._asdict().items()}
     for name, values in arrays.items():

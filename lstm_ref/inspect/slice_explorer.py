@@ -53,8 +53,8 @@ class SliceExplorer(Widget):
     name = "slice_explorer"
     fallback = (
         "The slice explorer shows the errors of a model by slices of its data. It needs "
-        "JavaScript. The same numbers come from "
-        "SliceExplorer(attributes, wrong).counts({attribute: value})."
+        "JavaScript. The same numbers come from SliceExplorer(attributes, "
+        "wrong).counts({attribute: value})."
     )
     _esm = module(name)
     _css = style(name)
@@ -78,8 +78,7 @@ class SliceExplorer(Widget):
         if errors.ndim != 1 or errors.dtype != bool or errors.size == 0:
             raise ShapeError(
                 f"SliceExplorer: wrong must be (n,) of bool with n at least 1, got {errors.dtype} "
-                f"with shape {errors.shape}; "
-                "use predicted != targets"
+                f"with shape {errors.shape}; use predicted != targets"
             )
         values, codes = _coded(attributes, len(errors))
         self._wrong: NDArray[np.bool_] = errors
@@ -123,8 +122,7 @@ def _coded(
     if not attributes or n * len(attributes) > LIMIT:
         raise ArgumentError(
             f"SliceExplorer: needs 1 to {LIMIT // n} attributes for {n} examples, got "
-            f"{len(attributes)}; a page should carry no "
-            "more, so take a sample of the examples"
+            f"{len(attributes)}; a page should carry no more, so take a sample of the examples"
         )
     values: dict[str, list[str]] = {}
     codes: dict[str, str] = {}
@@ -139,8 +137,7 @@ def _coded(
         if len(different) > VALUES:
             raise ArgumentError(
                 f"SliceExplorer: {name} has {len(different)} different values, at most {VALUES} "
-                "can be chosen from; put them "
-                "into ranges"
+                "can be chosen from; put them into ranges"
             )
         values[name] = [str(value) for value in different]
         codes[name] = "".join(LETTERS[k] for k in which)

@@ -319,8 +319,8 @@ def _batch(operation: str, weights: Weights, x: Any, mask: Any) -> tuple[Array, 
     if x.ndim != 3:
         axes = "(T, N, D)" if time_first else "(N, T, D)"
         raise ShapeError(
-            f"{operation}: x must be {axes}, got {x.shape}; a single example goes in as a "
-            "batch of one"
+            f"{operation}: x must be {axes}, got {x.shape}; a single example goes in as a batch of "
+            "one"
         )
     x = x.swapaxes(0, 1) if time_first else x
     k = BLOCKS[weights.cell]
@@ -373,8 +373,7 @@ def _array(operation: str, name: str, value: Any, dtype: Any) -> Array:
     if array.dtype.kind != "f" and array.dtype.name != "bfloat16":
         raise DTypeError(
             f"{operation}: {name} must hold floats, got {array.dtype}; it is what the recurrent "
-            "layer itself receives, "
-            "after the embedding or the one-hot encoding"
+            "layer itself receives, after the embedding or the one-hot encoding"
         )
     return array.astype(dtype)
 
@@ -436,8 +435,8 @@ def _watch(
 
     if not inside:
         raise ArgumentError(
-            f"{operation}: model must be or hold a {wanted}, got {type(model).__name__}, with "
-            "none in it"
+            f"{operation}: model must be or hold a {wanted}, got {type(model).__name__}, with none "
+            "in it"
         )
     if name is None and len(inside) > 1 or name is not None and name not in inside:
         raise ArgumentError(
@@ -446,16 +445,15 @@ def _watch(
         )
     if mask is not None or any(state is not None for state in states):
         raise ArgumentError(
-            f"{operation}: mask and states come from the model itself, where it is a whole "
-            "one, got some; give the layer"
+            f"{operation}: mask and states come from the model itself, where it is a whole one, "
+            "got some; give the layer"
         )
     part = inside[name] if name is not None else next(iter(inside.values()))
     calls = run(model, part, x)
     if len(calls) != 1:
         raise ArgumentError(
             f"{operation}: the model must call its {wanted} once, it called it {len(calls)} times; "
-            "pass the layer itself and "
-            "what it receives over all steps"
+            "pass the layer itself and what it receives over all steps"
         )
     (call,) = calls
     given = (*call.states, *(None,) * len(states))[: len(states)]

@@ -94,8 +94,8 @@ class Widget(Base):  # type: ignore[misc]  # anywidget has no types
     def __init__(self, **traits: Any) -> None:
         if AnyWidget is None and not is_static():
             raise MissingPackageError(
-                f"{type(self).__name__} needs anywidget; pip install 'inside-the-lstm[book]', "
-                "or set LSTM_REF_STATIC=1 to get it as HTML without a kernel"
+                f"{type(self).__name__} needs anywidget; pip install 'inside-the-lstm[book]', or "
+                "set LSTM_REF_STATIC=1 to get it as HTML without a kernel"
             )
         super().__init__(**traits)
 

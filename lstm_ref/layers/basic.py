@@ -54,8 +54,7 @@ def embedding_forward(ids: Array, W: Array) -> tuple[Array, EmbeddingCache]:
     if ids.min() < 0 or ids.max() >= len(W):
         raise ArgumentError(
             f"embedding_forward: ids must lie from 0 to V-1 = {len(W) - 1}, got {ids.min()} to "
-            f"{ids.max()}; "
-            "was the vocabulary built from other data?"
+            f"{ids.max()}; was the vocabulary built from other data?"
         )
     return W[ids], EmbeddingCache(ids.copy(), W)
 

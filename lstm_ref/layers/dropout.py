@@ -122,6 +122,6 @@ def check_dropout(
     if training and rate > 0 and not isinstance(rng, Generator):
         raise ArgumentError(
             f"{operation}: rng must be a numpy.random.Generator where numbers are dropped, got "
-            f"{type(rng).__name__}; use "
-            "np.random.default_rng(seed), or training=False in evaluation"
+            f"{type(rng).__name__}; use np.random.default_rng(seed), or training=False in "
+            "evaluation"
         )

@@ -419,8 +419,7 @@ def _checked_backward(
     if cache.cell != cell:
         raise ArgumentError(
             f"{operation}: cache must be the MaskedCache that masked_{cell}_forward returned, got "
-            "that of "
-            f"masked_{cache.cell}_forward"
+            f"that of masked_{cache.cell}_forward"
         )
     (N, T), Wx, H = cache.mask.shape, cache.weights["Wx"], len(cache.weights["Wh"])
     given = {

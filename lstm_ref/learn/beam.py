@@ -152,8 +152,7 @@ def _checked(log_p: Any, K: int) -> Array:
     ):
         raise ArgumentError(
             f"beam_search: step must give logarithms of probabilities (K, V) with K = {K}, 0 or "
-            "less and no NaN, got shape "
-            f"{array.shape}; are they scores before log_softmax?"
+            f"less and no NaN, got shape {array.shape}; are they scores before log_softmax?"
         )
     return array
 
@@ -161,6 +160,6 @@ def _checked(log_p: Any, K: int) -> Array:
 def _check(longest: int, width: int, alpha: float) -> None:
     if longest < 1 or width < 1 or not alpha >= 0:
         raise ArgumentError(
-            "beam_search: longest and width must be 1 or more and alpha 0 or more, got "
-            f"{longest}, {width} and {alpha}"
+            f"beam_search: longest and width must be 1 or more and alpha 0 or more, got {longest}, "
+            f"{width} and {alpha}"
         )

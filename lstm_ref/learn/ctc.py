@@ -283,16 +283,15 @@ def _check_targets(
         if count and (labels.min() < 1 or labels.max() >= V):
             raise ArgumentError(
                 f"ctc_loss: targets must lie from 1 to V-1 = {V - 1}, got {labels.min()} to "
-                f"{labels.max()} in targets[{n}]; "
-                "0 is the blank"
+                f"{labels.max()} in targets[{n}]; 0 is the blank"
             )
         repeats = int((labels[1:] == labels[:-1]).sum())
         if length < count + repeats:
             blanks = f", and {repeats} for blanks between equal neighbours" if repeats else ""
             raise ArgumentError(
                 f"ctc_loss: targets[{n}] needs {count + repeats} time steps, {count} for its "
-                f"labels{blanks}, got {length}; "
-                "leave the example out, or let the network see more steps"
+                f"labels{blanks}, got {length}; leave the example out, or let the network see more "
+                "steps"
             )
     return lengths, target_lengths
 
@@ -307,7 +306,7 @@ def _check_lengths(
         raise ShapeError(f"{operation}: {name} must be (N,) = ({N},), got {lengths.shape}")
     if lengths.min() < least or lengths.max() > most:
         raise ArgumentError(
-            f"{operation}: {name} must lie from {least} to {letter} = {most}, got "
-            f"{lengths.min()} to {lengths.max()}"
+            f"{operation}: {name} must lie from {least} to {letter} = {most}, got {lengths.min()} "
+            f"to {lengths.max()}"
         )
     return np.asarray(lengths, np.int64)

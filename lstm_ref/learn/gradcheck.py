@@ -198,8 +198,8 @@ def check_backward(
     """
     if not params:
         raise ArgumentError(
-            "check_backward: params must hold at least one array, got none: there is nothing "
-            "to check"
+            "check_backward: params must hold at least one array, got none: there is nothing to "
+            "check"
         )
     _check_float64("check_backward", {f'params["{name}"]': array for name, array in params.items()})
     _check_eps("check_backward", eps)
@@ -392,8 +392,8 @@ def _named(operation: str, grads: Any, params: Arrays) -> dict[str, Array]:
     if not isinstance(grads, Sequence) or len(grads) != len(params):
         got = len(grads) if isinstance(grads, Sequence) else type(grads).__name__
         raise ArgumentError(
-            f"{operation}: backward must return {len(params)} gradients, of "
-            f"{', '.join(params)}, got {got}"
+            f"{operation}: backward must return {len(params)} gradients, of {', '.join(params)}, "
+            f"got {got}"
         )
     return dict(zip(params, grads, strict=True))
 
@@ -484,8 +484,8 @@ def _number(operation: str, loss: object, name: str) -> float:
     """
     if isinstance(loss, np.ndarray | np.generic) and loss.dtype != np.float64:
         raise DTypeError(
-            f"{operation}: f must compute in float64, got a loss of {loss.dtype}; give it "
-            "float64 arrays"
+            f"{operation}: f must compute in float64, got a loss of {loss.dtype}; give it float64 "
+            "arrays"
         )
     try:
         number = float(loss)  # type: ignore[arg-type]
@@ -528,8 +528,7 @@ def _check_float64(operation: str, arrays: Arrays) -> None:
         if isinstance(array, np.ndarray) and array.dtype == np.float32:
             raise DTypeError(
                 f"{operation}: {name} must be float64, got float32: its 7 digits leave nothing of "
-                "a difference of two losses; "
-                f"check the same code with {name}.astype(np.float64)"
+                f"a difference of two losses; check the same code with {name}.astype(np.float64)"
             )
     check_floats(operation, arrays)
 

@@ -86,8 +86,7 @@ def mean_squared_error(y: Array, target: Array, mask: Array | None = None) -> tu
     if y.shape != target.shape or y.size == 0:
         raise ShapeError(
             "mean_squared_error: y and target must have one shape and hold at least one number, "
-            f"got {y.shape} and "
-            f"{target.shape}; reshape one of them"
+            f"got {y.shape} and {target.shape}; reshape one of them"
         )
     axes = mask.ndim if isinstance(mask, np.ndarray) else y.ndim
     mask = check_mask("mean_squared_error", mask, y.shape[:axes], axes="first axes of y")
@@ -104,8 +103,8 @@ def _check_targets(logits: Array, targets: Array, mask: Array | None) -> Array:
     if logits.ndim < 1 or logits.size == 0 or targets.shape != logits.shape[:-1]:
         raise ShapeError(
             "cross_entropy: logits must be (..., V) with every size at least 1, and targets (...) "
-            f"= {logits.shape[:-1]}, "
-            f"the same without V; got logits {logits.shape} and targets {targets.shape}"
+            f"= {logits.shape[:-1]}, the same without V; got logits {logits.shape} and targets "
+            f"{targets.shape}"
         )
     mask = check_mask("cross_entropy", mask, targets.shape, axes="...")
     _check_any("cross_entropy", mask)
@@ -113,8 +112,8 @@ def _check_targets(logits: Array, targets: Array, mask: Array | None) -> Array:
     if counted.min() < 0 or counted.max() >= classes:
         raise ArgumentError(
             f"cross_entropy: targets must lie from 0 to V-1 = {classes - 1}, got {counted.min()} "
-            f"to {counted.max()}; "
-            "does the vocabulary of the targets have more entries than the output layer?"
+            f"to {counted.max()}; does the vocabulary of the targets have more entries than the "
+            "output layer?"
         )
     return mask
 

@@ -357,8 +357,7 @@ def error_by_length(errors: Array, lengths: Array, edges: Sequence[int]) -> ByLe
     if lengths.min() < limits[0] or lengths.max() >= limits[-1]:
         raise ArgumentError(
             f"error_by_length: lengths must lie from {limits[0]} to {limits[-1] - 1}, got "
-            f"{lengths.min()} to "
-            f"{lengths.max()}; a range that is left out would hide them"
+            f"{lengths.min()} to {lengths.max()}; a range that is left out would hide them"
         )
     which = np.searchsorted(limits, lengths, side="right") - 1
     counts = np.bincount(which, minlength=len(limits) - 1)
@@ -372,8 +371,8 @@ def _mean_nll(operation: str, nll: Array, mask: Array | None) -> Any:
     valid = _valid(operation, mask, nll)
     if (nll[valid] < 0).any():
         raise ArgumentError(
-            f"{operation}: nll must be 0 or more at every valid step, got {nll[valid].min()}; "
-            "it is -ln p, not ln p"
+            f"{operation}: nll must be 0 or more at every valid step, got {nll[valid].min()}; it "
+            "is -ln p, not ln p"
         )
     # In float64, for float32 loses digits in a sum over many tokens.
     return nll[valid].mean(dtype=np.float64)
@@ -410,16 +409,16 @@ def _check_shape(operation: str, name: str, array: Array, other_name: str, other
 def _check_strings(operation: str, *sides: Sequence[str]) -> None:
     if any(isinstance(side, str) for side in sides):
         raise ArgumentError(
-            f"{operation}: give lists of sentences, as [reference] and [hypothesis], got a "
-            "single string"
+            f"{operation}: give lists of sentences, as [reference] and [hypothesis], got a single "
+            "string"
         )
 
 
 def _error_rate(operation: str, references: Sequence[Any], hypotheses: Sequence[Any]) -> float:
     if len(references) != len(hypotheses):
         raise ArgumentError(
-            f"{operation}: there must be as many hypotheses as references, got "
-            f"{len(hypotheses)} and {len(references)}"
+            f"{operation}: there must be as many hypotheses as references, got {len(hypotheses)} "
+            f"and {len(references)}"
         )
     total = sum(map(len, references))
     if total == 0:
@@ -439,8 +438,7 @@ def _repeat(operation: str, x: Array, horizon: int, period: int) -> Array:
     if horizon < 1 or not 1 <= period <= T:
         raise ArgumentError(
             f"{operation}: horizon must be 1 or more and period in 1 ... T = {T}, got "
-            f"horizon={horizon}, period={period}; "
-            "windows must hold a whole season"
+            f"horizon={horizon}, period={period}; windows must hold a whole season"
         )
     return x[:, T - period + np.arange(horizon) % period]
 

@@ -186,13 +186,11 @@ def _check_texts(operation: str, references: Sequence[Words], hypotheses: Sequen
     if len(references) != len(hypotheses) or len(references) == 0:
         raise ArgumentError(
             f"{operation}: references and hypotheses must be as many, and at least one, got "
-            f"{len(references)} and "
-            f"{len(hypotheses)}"
+            f"{len(references)} and {len(hypotheses)}"
         )
     for text in (*references, *hypotheses):
         if isinstance(text, str):
             raise ArgumentError(
                 f"{operation}: a text must be a list of words, got the string {text[:40]!r}, whose "
-                "letters would be taken for "
-                "words; use tokenize(text) or text.split()"
+                "letters would be taken for words; use tokenize(text) or text.split()"
             )

@@ -56,8 +56,8 @@ READING = (
         "not_divided",
         "measure_reading",
         (
-            "The effect of the first step is not divided by that of the last: its size alone "
-            "says little."
+            "The effect of the first step is not divided by that of the last: its size alone says "
+            "little."
         ),
         (Change(_RATIO, "return strangers, early[:, -1].max()"),),
         _MEMORY,
@@ -223,8 +223,8 @@ TEXT = (
         "next_place",
         "measure_text",
         (
-            "Each input is compared with the target one place before: they are equal in a "
-            "healthy program."
+            "Each input is compared with the target one place before: they are equal in a healthy "
+            "program."
         ),
         (
             Change(
@@ -388,8 +388,8 @@ MENDS = (
         "probabilities_scaled",
         "mend_scores",
         (
-            "Mends the symptom: ten times the probabilities make the loss fall further, and "
-            "are no logits."
+            "Mends the symptom: ten times the probabilities make the loss fall further, and are no "
+            "logits."
         ),
         (Change(_SCORES, "return F.cross_entropy(10 * outputs.softmax(dim=1), y)"),),
         _LOGITS,
@@ -422,8 +422,8 @@ MENDS = (
         "loss_scaled",
         "mend_tokens",
         (
-            "Mends the symptom: the loss is scaled by the share of true tokens, and padding "
-            "is still in it."
+            "Mends the symptom: the loss is scaled by the share of true tokens, and padding is "
+            "still in it."
         ),
         (Change(_MEAN, "return losses.mean() * mask.sum() / mask.numel()"),),
         _TRUE,

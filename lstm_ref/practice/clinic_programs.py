@@ -184,7 +184,7 @@ def loss(outputs: Array, y: Array, mask: Array, cause: str, place: int) -> float
     C = outputs.shape[2]
     if not outputs.shape[:2] == y.shape == mask.shape:
         raise ValueError(
-            f"loss: outputs (N, T, C), y (N, T) and mask (N, T) do not fit together: "
+            "loss: outputs (N, T, C), y (N, T) and mask (N, T) do not fit together: "
             f"{outputs.shape}, {y.shape}, {mask.shape}"
         )
     if y.size and not 0 <= y.min() <= y.max() < C:
@@ -266,7 +266,7 @@ def back(weights: list[Array], x: Array, k: int, cause: str, place: int) -> Arra
     """
     if not 1 <= k or x.shape[2] != weights[0].shape[1]:
         raise ValueError(
-            f"back: k must be at least 1, and the sequence (N, T, D) with D = "
+            "back: k must be at least 1, and the sequence (N, T, D) with D = "
             f"{weights[0].shape[1]}, got k = {k} and {x.shape}"
         )
     lstm = _lstm(weights, batch_first=True)

@@ -42,8 +42,8 @@ class Example:
             *self._first_entries(),
         ]
         lines.append(
-            "The parts of what case returned: arguments, got, expected; the last two by name "
-            "of the result."
+            "The parts of what case returned: arguments, got, expected; the last two by name of "
+            "the result."
         )
         return "\n".join(lines)
 
@@ -65,8 +65,8 @@ class Example:
             if not off[at] <= 1e-6 * np.abs(right).max(initial=1e-6):
                 index = f"[{', '.join(map(str, at))}]" if at else ""
                 lines.append(
-                    f"{name}{index}: {came.reshape(right.shape)[at]:.6g} came, {right[at]:.6g} "
-                    "was expected."
+                    f"{name}{index}: {came.reshape(right.shape)[at]:.6g} came, {right[at]:.6g} was "
+                    "expected."
                 )
         return lines
 

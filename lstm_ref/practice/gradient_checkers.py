@@ -487,14 +487,12 @@ def _judge(pairs: list[Pair], results: list[dict[str, float]]) -> Verdict:
     if alarms:
         parts.append(
             f"{len(alarms)} of {len(right)} right gradients are reported as wrong (error above "
-            f"{RIGHT_BELOW:.0e}), "
-            f"for example: {alarms[0].label}."
+            f"{RIGHT_BELOW:.0e}), for example: {alarms[0].label}."
         )
     if missed:
         parts.append(
             f"{len(missed)} of {len(wrong)} wrong gradients are not found (no error above "
-            f"{WRONG_ABOVE:.0e}), "
-            f"for example: {missed[0].label}."
+            f"{WRONG_ABOVE:.0e}), for example: {missed[0].label}."
         )
     message = " ".join(parts)
     complaint = next((pair.complaint for pair in pairs if pair.complaint), "")

@@ -293,8 +293,7 @@ CACHE_NOTE = (
 )
 CACHES_NOTE = (
     "The cache that you are given is a list with, for each time step, the tuple (x, h_prev, "
-    "c_prev, i, f, g, o, c, Wx, Wh) "
-    "of part 1, in this order."
+    "c_prev, i, f, g, o, c, Wx, Wh) of part 1, in this order."
 )
 
 CACHE_MISTAKES = (

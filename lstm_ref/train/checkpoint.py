@@ -65,8 +65,8 @@ def read_checkpoint(path: Path) -> Any:
     line, _, content = path.read_bytes().partition(b"\n")
     if not line.startswith(MAGIC):
         raise CheckpointError(
-            f"train: {path} is not a checkpoint of lstm_ref.train in a version that is known "
-            "here; give another path"
+            f"train: {path} is not a checkpoint of lstm_ref.train in a version that is known here; "
+            "give another path"
         )
     if line.removeprefix(MAGIC) != hashlib.sha256(content).hexdigest().encode():
         raise CheckpointError(
@@ -92,8 +92,8 @@ def _pack(tree: Any, arrays: dict[str, Array]) -> Any:
     if type(tree) in (tuple, list):
         return {type(tree).__name__: [_pack(part, arrays) for part in tree]}
     raise ArgumentError(
-        "train: a checkpoint can hold dicts, lists, tuples, arrays, numbers and texts; "
-        f"got {type(tree).__name__} in what is to be saved; is the state that is carried one?"
+        "train: a checkpoint can hold dicts, lists, tuples, arrays, numbers and texts; got "
+        f"{type(tree).__name__} in what is to be saved; is the state that is carried one?"
     )
 
 

@@ -19,8 +19,8 @@ try:
     import tensorflow as tf
 except ImportError as error:
     raise MissingPackageError(
-        "lstm_ref.train.KerasEngine needs Keras on TensorFlow, which is not installed; "
-        "run: pip install 'inside-the-lstm[tensorflow]'"
+        "lstm_ref.train.KerasEngine needs Keras on TensorFlow, which is not installed; run: pip "
+        "install 'inside-the-lstm[tensorflow]'"
     ) from error
 
 
@@ -66,8 +66,7 @@ class KerasEngine:
         if keras.backend.backend() != "tensorflow":
             raise ArgumentError(
                 f"KerasEngine: Keras must run on TensorFlow, it runs on {keras.backend.backend()}; "
-                "set the environment variable "
-                "KERAS_BACKEND=tensorflow before Keras is imported"
+                "set the environment variable KERAS_BACKEND=tensorflow before Keras is imported"
             )
         self.model = model
         variables = list(_variables(model))
@@ -77,8 +76,8 @@ class KerasEngine:
         self._trained = {name: v for name, v in self._all.items() if v.trainable}
         if not self._trained:
             raise ArgumentError(
-                f"KerasEngine: model has no variable to train, got {type(model).__name__}; is "
-                "it built? Call it on a batch first"
+                f"KerasEngine: model has no variable to train, got {type(model).__name__}; is it "
+                "built? Call it on a batch first"
             )
         self._optimiser = keras.optimizers.Adam() if optimiser is None else optimiser
         if not isinstance(self._optimiser, keras.optimizers.Optimizer):
@@ -99,8 +98,7 @@ class KerasEngine:
         if all(g is None for g in grads):
             raise ArgumentError(
                 "KerasEngine: step must return a loss that depends on the variables of the model; "
-                "did it leave TensorFlow "
-                "through .numpy(), or use another model?"
+                "did it leave TensorFlow through .numpy(), or use another model?"
             )
         named = zip(self._trained, grads, strict=True)
         return (
@@ -183,8 +181,7 @@ def _variables(model: Any) -> Iterator[Any]:
     else:
         raise ArgumentError(
             "KerasEngine: model must be a keras.Model, a layer, or a list or dict of layers and "
-            "keras.Variable, "
-            f"got {type(model).__name__}"
+            f"keras.Variable, got {type(model).__name__}"
         )
 
 

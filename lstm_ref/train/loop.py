@@ -231,19 +231,18 @@ def _what_to_look_at(error: NotFiniteError, history: History, batch: Any, clip: 
     ]
     if bad:
         return text + (
-            f"The batch itself holds NaN or infinity, in array {bad[0]} of it: look at the "
-            "data, and at what scales them"
+            f"The batch itself holds NaN or infinity, in array {bad[0]} of it: look at the data, "
+            "and at what scales them"
         )
     if not history.loss:
         return text + (
-            "It is the first step: look at the initial weights, and at a logarithm or a "
-            "division in the loss"
+            "It is the first step: look at the initial weights, and at a logarithm or a division "
+            "in the loss"
         )
     return text + (
         "The model holds the weights before the last update, whose loss was "
-        f"{history.loss[-1]:.4g}. That update was "
-        f"{history.update_ratio[-1]:.2g} of the weights, with learning rate {history.lr[-1]:.2g} "
-        "and gradients of length "
+        f"{history.loss[-1]:.4g}. That update was {history.update_ratio[-1]:.2g} of the weights, "
+        f"with learning rate {history.lr[-1]:.2g} and gradients of length "
         f"{history.grad_norm[-1]:.2g}, "
         f"{f'clipped to {clip:.2g}' if clip < math.inf else 'not clipped'}: try a tenth of the "
         f"learning rate{'' if clip < math.inf else ', and clip=1.0'}"
@@ -254,8 +253,7 @@ def _check(engine: Any, lr: Any, clip: Any, validation: Any, evaluate: Any) -> N
     if not hasattr(engine, "loss_and_grads"):
         raise ArgumentError(
             "train: engine must be a NumpyEngine, TorchEngine or KerasEngine, got "
-            f"{type(engine).__name__}; "
-            "wrap the model: TorchEngine(model, step)"
+            f"{type(engine).__name__}; wrap the model: TorchEngine(model, step)"
         )
     for name, number in (("lr", lr), ("clip", clip)):
         fits = (

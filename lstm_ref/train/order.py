@@ -26,14 +26,13 @@ def one_pass(argument: str, batches: Batches) -> Iterator[Any]:
     found = batches() if callable(batches) else batches
     if not isinstance(found, Iterable):
         raise ArgumentError(
-            f"train: {argument} must be a list of batches, or a function that gives those of "
-            f"one pass, got {type(found).__name__}"
+            f"train: {argument} must be a list of batches, or a function that gives those of one "
+            f"pass, got {type(found).__name__}"
         )
     if found is batches and iter(found) is found:
         raise ArgumentError(
             f"train: {argument} can be gone through only once, got {type(found).__name__}; give a "
-            "function that makes it: "
-            f"{argument}=lambda: ..."
+            f"function that makes it: {argument}=lambda: ..."
         )
     empty = True
     for batch in found:
@@ -41,8 +40,8 @@ def one_pass(argument: str, batches: Batches) -> Iterator[Any]:
         yield batch
     if empty:
         raise ArgumentError(
-            f"train: {argument} gave no batch; are there fewer examples than one batch needs, "
-            "or is an iterator used up?"
+            f"train: {argument} gave no batch; are there fewer examples than one batch needs, or "
+            "is an iterator used up?"
         )
 
 
@@ -126,10 +125,9 @@ class Order:
         if shared:
             raise ArgumentError(
                 "train: with a checkpoint, batches that are drawn one by one need a generator of "
-                "their own, but the step (or the "
-                f"validation) draws from theirs, too: {', '.join(sorted(shared))}; use two "
-                "generators, rng=[a, b], or draw the "
-                "whole order when the pass begins"
+                "their own, but the step (or the validation) draws from theirs, too: "
+                f"{', '.join(sorted(shared))}; use two generators, rng=[a, b], or draw the whole "
+                "order when the pass begins"
             )
 
     def place(self) -> dict[str, Any]:
@@ -147,8 +145,7 @@ class Order:
         if len(place["now"]["rngs"]) != len(self._rngs):
             raise CheckpointError(
                 f"train: the checkpoint was written with {len(place['now']['rngs'])} generators as "
-                f"rng, got {len(self._rngs)}; "
-                "give those that shuffle and drop"
+                f"rng, got {len(self._rngs)}; give those that shuffle and drop"
             )
         self.passes, self._taken = place["passes"], place["taken"]
         self._start, self._now = place["start"], place["now"]
@@ -159,8 +156,7 @@ class Order:
 def _other_data() -> CheckpointError:
     return CheckpointError(
         "train: the batches are not those that the checkpoint was written with; is it the same "
-        "data, in the same order? "
-        "A generator that shuffles must be given as rng"
+        "data, in the same order? A generator that shuffles must be given as rng"
     )
 
 

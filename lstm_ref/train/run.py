@@ -173,8 +173,8 @@ class Run:
             return
         if not resume:
             raise ArgumentError(
-                f"train: {self._file} holds a run already; use resume=True to go on with it, "
-                "or delete it to begin anew"
+                f"train: {self._file} holds a run already; use resume=True to go on with it, or "
+                "delete it to begin anew"
             )
         kept = read_checkpoint(self._file)
         if kept["model"] != self._description():

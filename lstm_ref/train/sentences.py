@@ -28,8 +28,8 @@ try:
     from torch import Tensor, nn
 except ImportError as error:
     raise MissingPackageError(
-        "lstm_ref.train.SentenceClassifier needs PyTorch, which is not installed; run: pip "
-        "install 'inside-the-lstm[torch]'"
+        "lstm_ref.train.SentenceClassifier needs PyTorch, which is not installed; run: pip install "
+        "'inside-the-lstm[torch]'"
     ) from error
 
 PAD = 0
@@ -107,8 +107,7 @@ def fit_sentences(
     if targets.shape != (len(sentences),) or len(sentences) == 0:
         raise ArgumentError(
             f"fit_sentences: labels must be one for each of the {len(sentences)} sentences, and at "
-            "least one, got shape "
-            f"{targets.shape}"
+            f"least one, got shape {targets.shape}"
         )
     rng = np.random.default_rng(seed)
 

@@ -99,15 +99,15 @@ class TorchEngine:
         if not isinstance(loss, Tensor) or loss.numel() != 1 or not loss.requires_grad:
             raise ArgumentError(
                 "TorchEngine: step must return the loss as a tensor with one number that depends "
-                "on the parameters, got "
-                f"{_describe(loss)}; did it leave the graph through .item(), .detach() or .numpy()?"
+                f"on the parameters, got {_describe(loss)}; did it leave the graph through "
+                ".item(), .detach() or .numpy()?"
             )
         loss.backward()
         grads = {name: p.grad for name, p in self._trained.items() if p.grad is not None}
         if not grads:
             raise ArgumentError(
-                "TorchEngine: step must return a loss that depends on the trained parameters "
-                "of the model; is it another model's?"
+                "TorchEngine: step must return a loss that depends on the trained parameters of "
+                "the model; is it another model's?"
             )
         grads = {name: g.to_dense() if g.is_sparse else g for name, g in grads.items()}
         return loss.item(), grads, _map(lambda tensor: tensor.detach(), state)
@@ -195,8 +195,8 @@ class TorchEngine:
         if not isinstance(self._optimiser, torch.optim.Optimizer):
             raise ArgumentError(
                 "TorchEngine: optimiser must be a torch.optim.Optimizer, got "
-                f"{type(self._optimiser).__name__}; "
-                "for example torch.optim.Adam(model.parameters())"
+                f"{type(self._optimiser).__name__}; for example "
+                "torch.optim.Adam(model.parameters())"
             )
         groups = self._optimiser.param_groups
         held = {id(p) for group in groups for p in group["params"]}
@@ -204,14 +204,13 @@ class TorchEngine:
         if missing:
             raise ArgumentError(
                 "TorchEngine: optimiser must hold every parameter of the model that is trained, "
-                f"missing: {', '.join(missing)}; "
-                "is it another model's, or should these have requires_grad off?"
+                f"missing: {', '.join(missing)}; is it another model's, or should these have "
+                "requires_grad off?"
             )
         if len({float(group["lr"]) for group in groups}) > 1:
             raise ArgumentError(
                 "TorchEngine: all groups of the optimiser must have one learning rate, because "
-                "train sets it, got "
-                f"{', '.join(str(group['lr']) for group in groups)}"
+                f"train sets it, got {', '.join(str(group['lr']) for group in groups)}"
             )
 
 

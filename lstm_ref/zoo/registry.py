@@ -236,8 +236,7 @@ def apply(changes: Sequence[Change], source: str, name: str) -> str:
         if len(where) != 1:
             raise ValueError(
                 f"zoo entry {name}: the line {change.right!r} must stand exactly once in the plain "
-                "version, "
-                f"it stands there {len(where)} times"
+                f"version, it stands there {len(where)} times"
             )
         line = lines[where[0]]
         indent = line[: len(line) - len(line.lstrip())]

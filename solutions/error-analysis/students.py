@@ -297,8 +297,8 @@ NOT_FINISHED = (
         "one_by_one",
         "asks with one review, and not with a list",
         "directed",
-        "def directed(model):\n    good, bad = (clause('plot', 'was', '', w) for w in "
-        "('good', 'bad'))\n    return model(good) != model(bad)",
+        "def directed(model):\n    good, bad = (clause('plot', 'was', '', w) for w in ('good', "
+        "'bad'))\n    return model(good) != model(bad)",
     ),
 )
 

@@ -69,8 +69,8 @@ def test_page_that_stops_leaves_a_book_and_says_so_each_time_until_it_is_mended(
         stopped, where, rest = run.stderr.rstrip().splitlines()[-3:]
         assert stopped == "book: 1 page stopped: bad"
         assert where.startswith(
-            "book: bad, code cell 2: assert x == 4, 'three is not four'  ->  AssertionError: "
-            "three is"
+            "book: bad, code cell 2: assert x == 4, 'three is not four'  ->  AssertionError: three "
+            "is"
         )
         assert "_build/html/reports" in rest and "_build/html/index.html" in rest
         assert (tmp_path / "_build" / "html" / "good.html").is_file()

@@ -82,9 +82,8 @@ def test_what_a_reader_sees_is_counted_and_nothing_that_is_folded():
     assert counts["code lines"] == 2 and counts["figures"] == 1 and counts["formulas"] == 1
     assert counts["predictions"] == 1 and counts["questions"] == 1 and counts["widgets"] == 0
     assert counts["words"] == len(
-        "Title Three words here It takes about minutes A formula x counts one admonition Predict "
-        "class tip Guess "
-        "Three questions Why".split()
+        "Title Three words here It takes about minutes A formula x counts one admonition "
+        "Predict class tip Guess Three questions Why".split()
     )
 
 

@@ -196,8 +196,7 @@ def test_wrong_shape_is_named_with_letters_expected_and_received(draw_step, name
             np.zeros(8, np.float32),
             DTypeError,
             "all arrays must have one dtype, got x float64, h_prev float64, c_prev float64, Wx "
-            "float64, Wh float64, b float32; "
-            "use .astype to bring them together",
+            "float64, Wh float64, b float32; use .astype to bring them together",
         ),
         (
             "Wh",

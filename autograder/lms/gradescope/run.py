@@ -52,8 +52,7 @@ METADATA = "submission_metadata.json"
 MAX_FILES = 2000  # of a submission that are looked at
 NOT_THE_STUDENTS = (
     "Your notebook has arrived, but it could not be graded. This is no fault of yours, and you "
-    "need not hand in again: "
-    "your instructor can see what has to be done."
+    "need not hand in again: your instructor can see what has to be done."
 )
 
 
@@ -424,17 +423,14 @@ def _no_isolation(error: IsolationError, places: Places) -> str:
     (folder,) = (places.course / "solutions").iterdir()
     return (
         "Nothing was judged, and there is no score: this container cannot hold students' code "
-        "apart, so that a submission could "
-        f"write its own result and read the hidden checks.\n{error.reason}\n\nDo one of these:\n"
+        "apart, so that a submission could write its own result and read the hidden "
+        f"checks.\n{error.reason}\n\nDo one of these:\n"
         "1. Grade on a machine of your own, where there is a sandbox; `autograder doctor` tries it "
-        "out. Review Grades > Export "
-        "Submissions gives you all notebooks.\n"
+        "out. Review Grades > Export Submissions gives you all notebooks.\n"
         f"2. Make the zip again with `autograder export gradescope {folder.name} --unsafe-local`, "
-        "upload it, and use Regrade All "
-        "Submissions. The code then runs as another user and without a sandbox; the page 'Grade a "
-        "class' of the book says what "
-        "that costs.\n3. If the container is your own: "
-        f"{error.remedy.removesuffix(choose.UNSAFE).strip()}"
+        "upload it, and use Regrade All Submissions. The code then runs as another user and "
+        "without a sandbox; the page 'Grade a class' of the book says what that costs.\n3. If the "
+        f"container is your own: {error.remedy.removesuffix(choose.UNSAFE).strip()}"
     )
 
 
@@ -536,8 +532,8 @@ def _content(path: Path) -> bytes:
         content = file.read(MAX_FILE + 1)
     if len(content) > MAX_FILE:
         raise SubmissionError(
-            f"{path.name} has more than {MAX_FILE >> 20} MB; clear the outputs of the "
-            "notebook, save it and hand it in again"
+            f"{path.name} has more than {MAX_FILE >> 20} MB; clear the outputs of the notebook, "
+            "save it and hand it in again"
         )
     return content
 
@@ -578,8 +574,8 @@ def _check(places: Places) -> int:
             "allowed by --unsafe-local" if settings.unsafe_local else "submissions will be refused"
         )
         print(
-            f"No sandbox holds here, where the image is built; {said}, if that is so where it "
-            f"runs too. {error.reason}"
+            f"No sandbox holds here, where the image is built; {said}, if that is so where it runs "
+            f"too. {error.reason}"
         )
     return 0
 

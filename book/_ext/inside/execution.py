@@ -189,8 +189,7 @@ def warn_of_live_widgets(app: Sphinx, doctree: nodes.document, docname: str) -> 
         if WIDGET_VIEW in node.astext():
             logger.warning(
                 "this output is a live widget, which a built page cannot show; give it an HTML "
-                "form "
-                "(lstm_ref.inspect does so where LSTM_REF_STATIC is set)",
+                "form (lstm_ref.inspect does so where LSTM_REF_STATIC is set)",
                 location=(docname, node.line),
             )
 

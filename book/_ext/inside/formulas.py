@@ -66,8 +66,7 @@ def katex_package(root: Path, build: Path) -> Path:
     if done.returncode:
         raise ExtensionError(
             f"KaTeX {pinned}, which renders the formulas, is not in {npm}, and npm could not "
-            "install it. "
-            "Build once with a network to the npm registry; later builds need none.\n"
+            "install it. Build once with a network to the npm registry; later builds need none.\n"
             f"{done.stderr.strip()}"
         )
     return package / "dist"

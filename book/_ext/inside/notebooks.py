@@ -70,8 +70,8 @@ def install_cell(repository: str) -> nbformat.NotebookNode:
         )
         return nbformat.v4.new_code_cell(source)
     return nbformat.v4.new_markdown_cell(
-        "This notebook imports `lstm_ref`, the code of the course. "
-        "Where it is missing, run `pip install -e .` in the folder of the course first."
+        "This notebook imports `lstm_ref`, the code of the course. Where it is missing, run `pip "
+        "install -e .` in the folder of the course first."
     )
 
 
@@ -96,8 +96,7 @@ def launch_links(repository: str, branch: str, docname: str, source: str) -> dic
     if address.scheme != "https" or not address.netloc or len(parts) < 2 or not all(parts):
         raise ConfigError(
             "repository.url in _config.yml must look like https://github.com/OWNER/NAME, got "
-            f"{repository!r}; "
-            "leave it empty to show no launch buttons"
+            f"{repository!r}; leave it empty to show no launch buttons"
         )
     # With this factory, Notebook 7 opens a MyST file as a notebook, through jupytext; without, as
     # text.

@@ -90,8 +90,7 @@ def say_so(app: Sphinx, doctree: nodes.document) -> None:
     whose = ", ".join(f"{name} {value}" for name, value in made.items())
     text = (
         "TensorFlow is missing where this book was built (it has no build for Python 3.14), so the "
-        "cells of this page "
-        "were not run. "
+        "cells of this page were not run. "
     )
     text += (
         f"The results shown are those of another machine: {whose}."

@@ -192,8 +192,8 @@ def namespace_of(code: str, name: str) -> dict[str, Any]:
         exec(compile(code, filename, "exec", dont_inherit=True), namespace)
     except ModuleNotFoundError as error:
         raise MissingPackageError(
-            f"lstm_ref.zoo.programs: {name} needs {error.name}, which is not installed; "
-            "run: pip install 'inside-the-lstm[torch,tensorflow]'"
+            f"lstm_ref.zoo.programs: {name} needs {error.name}, which is not installed; run: pip "
+            "install 'inside-the-lstm[torch,tensorflow]'"
         ) from None
     return namespace
 

@@ -131,8 +131,8 @@ class Container:
         python = python or Path(sys.executable).resolve()
         wrapper = self.root / "venv" / "bin" / "python"
         wrapper.write_text(
-            f'#!/bin/sh\nPYTHONPATH="$PYTHONPATH:{sysconfig.get_path("purelib")}" exec '
-            f'{python} "$@"\n'
+            f'#!/bin/sh\nPYTHONPATH="$PYTHONPATH:{sysconfig.get_path("purelib")}" exec {python} '
+            '"$@"\n'
         )
         wrapper.chmod(0o755)
 
@@ -368,8 +368,8 @@ def test_as_another_user_a_student_cannot_write_the_result_or_read_what_is_hidde
         )
     if python is None:
         pytest.skip(
-            f"no Python 3.{sys.version_info[1]} here that other users can start: "
-            f"{sys.executable} is closed to them"
+            f"no Python 3.{sys.version_info[1]} here that other users can start: {sys.executable} "
+            "is closed to them"
         )
     box = container(python, unsafe_local=True)
     box.hand_in(

@@ -436,8 +436,7 @@ def deep(dialect, change):
             "here",
             ArgumentError,
             "convert_model: layer 1, reverse from pytorch: params must have the names "
-            "weight_ih_l0, weight_hh_l0, "
-            "bias_ih_l0, bias_hh_l0; missing: weight_hh_l0",
+            "weight_ih_l0, weight_hh_l0, bias_ih_l0, bias_hh_l0; missing: weight_hh_l0",
         ),
         (
             "pytorch",
@@ -455,8 +454,8 @@ def deep(dialect, change):
             "here",
             ArgumentError,
             "convert_model from pytorch: names must be those of a recurrent layer without "
-            "projection, such as weight_ih_l0 "
-            "or bias_hh_l1_reverse, got 'weight_hr_l0'; give the state_dict of that layer alone",
+            "projection, such as weight_ih_l0 or bias_hh_l1_reverse, got 'weight_hr_l0'; give the "
+            "state_dict of that layer alone",
         ),
         (
             "keras",
@@ -464,8 +463,8 @@ def deep(dialect, change):
             "here",
             ArgumentError,
             "convert_model from keras: layer 1 must be a list of 3 arrays, kernel, "
-            "recurrent_kernel, bias, or of 6 of a "
-            "Bidirectional, got 5; for a layer without bias, add zeros",
+            "recurrent_kernel, bias, or of 6 of a Bidirectional, got 5; for a layer without bias, "
+            "add zeros",
         ),
         (
             "onnx",
@@ -473,8 +472,7 @@ def deep(dialect, change):
             "here",
             ShapeError,
             "convert_model from onnx: the first axis of all arrays of layer 0 must be the "
-            "directions, 1 or 2, got "
-            "W (2, 8, 4), R (2, 8, 2), B (1, 16)",
+            "directions, 1 or 2, got W (2, 8, 4), R (2, 8, 2), B (1, 16)",
         ),
         (
             "here",
@@ -482,8 +480,7 @@ def deep(dialect, change):
             "onnx",
             ShapeError,
             "convert_model: layer 1, reverse must read D = 4, got 2; from the second layer on, D "
-            "is the H of the layer "
-            "below, or 2H where that has two directions",
+            "is the H of the layer below, or 2H where that has two directions",
         ),
         (
             "here",
@@ -580,8 +577,7 @@ def bad(dialect, name, value):
             "here",
             ArgumentError,
             "convert from pytorch: params must have the names weight_ih_l0, weight_hh_l0, "
-            "bias_ih_l0, bias_hh_l0; "
-            "missing: bias_hh_l0",
+            "bias_ih_l0, bias_hh_l0; missing: bias_hh_l0",
         ),
         (
             bad("pytorch", "weight_ih_l1", np.zeros((8, 2))),
@@ -589,9 +585,8 @@ def bad(dialect, name, value):
             "here",
             ArgumentError,
             "convert from pytorch: params must be one layer of one direction, weight_ih_l0, "
-            "weight_hh_l0, bias_ih_l0, "
-            "bias_hh_l0, got weight_ih_l1 as well; use convert_model for several layers or two "
-            "directions",
+            "weight_hh_l0, bias_ih_l0, bias_hh_l0, got weight_ih_l1 as well; use convert_model "
+            "for several layers or two directions",
         ),
         (
             {name: np.zeros((4 * H, H)) for name in ("weight_ih_l0", "weight_hh_l0")},
@@ -599,8 +594,8 @@ def bad(dialect, name, value):
             "here",
             ArgumentError,
             "convert from pytorch: params must have the names weight_ih_l0, weight_hh_l0, "
-            "bias_ih_l0, bias_hh_l0; "
-            "missing: bias_ih_l0, bias_hh_l0; for a layer without bias, add zeros",
+            "bias_ih_l0, bias_hh_l0; missing: bias_ih_l0, bias_hh_l0; for a layer without bias, "
+            "add zeros",
         ),
         (
             [np.zeros((D, 4 * H)), np.zeros((H, 4 * H))],
@@ -688,8 +683,7 @@ def bad(dialect, name, value):
             "here",
             DTypeError,
             "convert from cs231n: all arrays must have one dtype, got Wx float64, Wh float64, b "
-            "float32; "
-            "use .astype to bring them together",
+            "float32; use .astype to bring them together",
         ),
     ],
 )

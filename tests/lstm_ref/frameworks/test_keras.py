@@ -173,8 +173,7 @@ def test_without_tensorflow_the_message_says_what_to_install(package):
     assert run.returncode == 1
     assert run.stderr.strip().endswith(
         "lstm_ref.errors.MissingPackageError: lstm_ref.keras needs Keras on TensorFlow, which is "
-        "not installed; "
-        "run: pip install 'inside-the-lstm[tensorflow]'"
+        "not installed; run: pip install 'inside-the-lstm[tensorflow]'"
     )
 
 

@@ -231,8 +231,7 @@ def test_without_torch_the_message_says_what_to_install():
     assert run.returncode == 1
     assert run.stderr.strip().endswith(
         "lstm_ref.errors.MissingPackageError: lstm_ref.torch needs PyTorch, which is not "
-        "installed; "
-        "run: pip install 'inside-the-lstm[torch]'"
+        "installed; run: pip install 'inside-the-lstm[torch]'"
     )
 
 

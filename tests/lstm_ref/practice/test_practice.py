@@ -208,8 +208,8 @@ def test_hints_of_one_function_do_not_use_up_those_of_another(capsys):
 def test_another_gate_order_is_a_convention(capsys):
     text = say(capsys, lstm_step=zoo.find("order_iofg").lstm_step)
     assert text.startswith(
-        "lstm_step: right, in another convention\nThis is an LSTM with its gates in the order "
-        "i o f g;"
+        "lstm_step: right, in another convention\nThis is an LSTM with its gates in the order i o "
+        "f g;"
     )
     assert "this costs a part of the points, once" in text
 
@@ -217,16 +217,15 @@ def test_another_gate_order_is_a_convention(capsys):
 def test_an_unknown_name_lists_those_that_there_are(capsys):
     assert say(capsys, 'check("lstm_stop")') == (
         "There is no check named 'lstm_stop'. There are: lstm_step, lstm_forward, "
-        "lstm_step_backward, lstm_backward, "
-        "end_to_end, gradient_check.\n"
+        "lstm_step_backward, lstm_backward, end_to_end, gradient_check.\n"
     )
 
 
 def test_a_function_that_is_not_there_is_said_to_be(capsys):
     text = say(capsys)
     assert text == (
-        "lstm_step: not written yet\nThere is no lstm_step here yet. Run the cell that defines "
-        "it, then this one.\n"
+        "lstm_step: not written yet\nThere is no lstm_step here yet. Run the cell that defines it, "
+        "then this one.\n"
     )
     assert "lstm_step is not a function but int." in say(capsys, lstm_step=3)
 

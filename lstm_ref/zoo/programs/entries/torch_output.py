@@ -22,8 +22,7 @@ TORCH_OUTPUT = (
         finding=("loss-sums",),
         symptom=(
             "The gradient grows with the batch: with SGD, a limit of clipping or weight decay, "
-            "what was right for 16 examples is "
-            "wrong for 64. Adam hides it."
+            "what was right for 16 examples is wrong for 64. Adam hides it."
         ),
         cause="The sum was taken for the mean.",
         fix="Use the mean, or divide by what is summed over.",
