@@ -10,6 +10,7 @@ from torch import nn
 
 from lstm_ref import doctor
 from lstm_ref.doctor.context import Context
+from lstm_ref.zoo import programs
 
 spec = importlib.util.spec_from_file_location(
     "torch_sick", Path(__file__).with_name("torch_sick.py")
@@ -142,3 +143,14 @@ def test_a_loop_that_keeps_its_loss_is_not_told_by_its_last_call_alone(losses, t
         step_log=SimpleNamespace(losses=losses),
     )
     assert Context.loop_is_tame.fget(context) == tame
+
+
+def test_the_report_does_not_depend_on_the_random_numbers_drawn_before():
+    """The loop of this program draws its batches from PyTorch's global generator."""
+    reports = set()
+    for seed in (15, 22, 29):
+        torch.manual_seed(seed)
+        before = torch.get_rng_state()
+        reports.add(str(programs.find("opt_rate_huge").make(True).examine()))
+        assert torch.equal(torch.get_rng_state(), before)
+    assert len(reports) == 1 and "update-too-large" in reports.pop()
