@@ -60,7 +60,7 @@ def examine(
     causal: bool = False,
     stateful: bool = False,
     batch_axis: int | None = None,
-    budget: float = 5.0,
+    budget: float = 20.0,
     skip: Sequence[str] = (),
 ) -> Report:
     """Examine a model with one batch, as the training loop would use it; nothing is left changed,

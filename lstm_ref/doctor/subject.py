@@ -41,7 +41,7 @@ class Options:
     causal: bool = False
     stateful: bool = False
     batch_axis: int | None = None
-    budget: float = 5.0
+    budget: float = 20.0
     skip: tuple[str, ...] = ()
 
 
