@@ -240,6 +240,9 @@ def examine_models(planted: Planted, shown: int = 0) -> Callable[[Call, Generato
     return examine
 
 
+# Seconds; thorough tests ask many questions of forty models, each through the wall of a sandbox, and
+# a slow machine needs some times as long as a fast one.
+TIME_LIMIT = 60.0
 BY_HAND = "Make a small example, with eight answers in two slices, and work it out by hand."
 
 CHECKS = (
@@ -319,6 +322,7 @@ CHECKS = (
         function="invariant",
         points=4,
         examine=examine_models(AGAINST_INVARIANCE, 3),
+        time_limit=TIME_LIMIT,
     ),
     Check(
         name="directed",
@@ -326,5 +330,6 @@ CHECKS = (
         function="directed",
         points=4,
         examine=examine_models(AGAINST_DIRECTION, 3),
+        time_limit=TIME_LIMIT,
     ),
 )
