@@ -76,7 +76,7 @@ def two_processes(seeds: int) -> list[dict[str, float]]:
     see slow_worker.py.
     """
     command = [sys.executable, str(WORKER), str(seeds), str(STEPS)]
-    run = subprocess.run(command, capture_output=True, text=True, timeout=300, check=True)
+    run = subprocess.run(command, capture_output=True, text=True, timeout=540, check=True)
     found = [tuple(map(float, line.split())) for line in run.stdout.splitlines()]
     return [
         {"largest difference of the gradients": a, "time of a step, of one process": b}
