@@ -5,13 +5,25 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, Route, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    Page,
+    Route,
+    expect,
+    sync_playwright,
+)
 
 ROOT = Path(__file__).parents[2]
 VIEWPORTS = {"desktop": {"width": 1280, "height": 900}, "phone": {"width": 390, "height": 844}}
 # The page itself, what it keeps inline, and what a widget makes out of its own text: none of these
 # leaves the machine.
 LOCAL = ("file:", "data:", "blob:", "about:")
+
+# Milliseconds that are waited for what must come, on a slow and busy machine too; nothing that is
+# there waits.
+PATIENCE = 120_000
+expect.set_options(timeout=PATIENCE)
 
 
 @pytest.fixture(scope="session")
@@ -76,6 +88,7 @@ def page_for(book: Path, browser: Browser) -> Iterator[Callable[..., Page]]:
             reduced_motion="reduce",  # nothing is looked at while it moves
             offline=True,
         )
+        context.set_default_timeout(PATIENCE)
         contexts.append(context)
         page = context.new_page()
         page.route("**/*", only_local)
