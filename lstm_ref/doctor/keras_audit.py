@@ -18,7 +18,7 @@ import numpy as np
 from lstm_ref.doctor.subject import CannotExamineError, StepLog, cosine
 
 CALLS = 8
-# CPU seconds behind the first call, which may compile, after which no further call is made, once
+# CPU seconds after the first call, which may compile, after which no further call is made, once
 # there were a few: far from what a small program takes, so that no slow processor changes a verdict
 SECONDS = 10.0
 FEWEST = 4

@@ -240,8 +240,8 @@ def examine_models(planted: Planted, shown: int = 0) -> Callable[[Call, Generato
     return examine
 
 
-# Seconds; thorough tests ask many questions of forty models, each through the wall of a sandbox, and
-# a slow machine needs some times as long as a fast one.
+# Seconds; thorough tests ask many questions of forty models, each through the wall of a sandbox,
+# and a slow machine needs several times as long as a fast one.
 TIME_LIMIT = 60.0
 BY_HAND = "Make a small example, with eight answers in two slices, and work it out by hand."
 
