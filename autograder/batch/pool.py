@@ -223,7 +223,11 @@ class JudgePool:
                 ):
                     pid, code = judge.judge_server.control.recv()
                     ended[pid] = code
-        code = ended.pop(judge.pid, None)
+            code = ended.pop(judge.pid, None)
+            if code is None:
+                # A killed server closes its pipes some time before it can be waited for. Until then
+                # it looks alive, and the next judge would be asked of it in vain.
+                judge.judge_server.process.join(END_LIMIT)
         if code == -signal.SIGXCPU:  # asked again, it would take as long once more
             raise JudgeOvertime(
                 "the judge itself took too much processor time for it; look at the notebook"

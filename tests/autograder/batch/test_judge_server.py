@@ -2,6 +2,7 @@
 do before a fork.
 """
 
+import multiprocessing
 import os
 import shutil
 import signal
@@ -10,6 +11,7 @@ import sys
 import threading
 import time
 from contextlib import suppress
+from types import SimpleNamespace
 
 import psutil
 import pytest
@@ -114,6 +116,28 @@ def test_a_killed_judge_server_takes_all_along_and_is_replaced(folder, isolation
         )
         everything = [family(judges)[0], *family(judges)[0].children(recursive=True)]
     assert not psutil.wait_procs(everything, timeout=60)[1]
+
+
+def test_a_killed_judge_server_that_cannot_be_waited_for_yet_is_waited_for():
+    """Its pipes are closed before it is a zombie; asked again then, it would lose a second judge."""
+
+    class Dying:
+        gone = False
+
+        def join(self, seconds):
+            self.gone = seconds > 1
+
+        def is_alive(self):
+            return not self.gone
+
+    ours, theirs = multiprocessing.Pipe()
+    theirs.close()
+    server = SimpleNamespace(process=Dying(), control=ours, ended={})
+    judge = SimpleNamespace(connection=multiprocessing.Pipe()[0], pid=4321, judge_server=server)
+    waiting = SimpleNamespace(_lock=threading.Lock(), _stopped=False, _all=[judge])
+    said = pool.JudgePool._how_it_ended(waiting, judge)
+    assert said == "the judge's process ended, with the one that it was forked from"
+    assert not server.process.is_alive() and waiting._all == []
 
 
 def test_the_end_of_a_judge_ends_its_own_worker_and_nobody_elses(folder, isolation):
