@@ -48,7 +48,7 @@ class CurveDoctor(Widget):
     >>> train = np.linspace(1.0, 0.1, 20)
     >>> doctor = CurveDoctor(train=train, valid=np.full(20, 0.9), constant=1.0)
     >>> round(doctor.readings()["own"]["gap"], 1)
-    7.2
+    7.3
     """
 
     name = "curve_doctor"

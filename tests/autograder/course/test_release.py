@@ -24,6 +24,17 @@ def test_the_committed_student_notebooks_are_fresh(source):
     )
 
 
+# Lines of sick programs that are handed out to be mended, and that stand in the mended one as well.
+KEPT_BY_A_MEND = {
+    "clinic": {
+        "optimizer.step()",
+        "nn.utils.clip_grad_norm_(model.parameters(), max_norm)",
+        "return bias_ih, bias_hh",
+        "F.mse_loss(model(x), y).backward()",
+    }
+}
+
+
 @pytest.mark.parametrize("source", SETS, ids=[source.stem for source in SETS])
 def test_no_line_between_the_markers_is_handed_out(source):
     lines, inside = [], False
@@ -35,7 +46,7 @@ def test_no_line_between_the_markers_is_handed_out(source):
     cells = json.loads(release.release_text(source))["cells"]
     handed_out = {line.strip() for cell in cells for line in "".join(cell["source"]).splitlines()}
     assert len(lines) > 20
-    assert not handed_out & set(lines)
+    assert handed_out & set(lines) == KEPT_BY_A_MEND.get(source.stem, set())
 
 
 def test_the_same_source_gives_the_same_notebook_with_nothing_of_this_machine(made_tiny_course):
