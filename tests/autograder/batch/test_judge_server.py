@@ -119,7 +119,9 @@ def test_a_killed_judge_server_takes_all_along_and_is_replaced(folder, isolation
 
 
 def test_a_killed_judge_server_that_cannot_be_waited_for_yet_is_waited_for():
-    """Its pipes are closed before it is a zombie; asked again then, it would lose a second judge."""
+    """Its pipes are closed before it is a zombie; asked again then, it would lose a second
+    judge.
+    """
 
     class Dying:
         gone = False
