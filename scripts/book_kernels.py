@@ -50,6 +50,8 @@ OUT = ROOT / "benchmarks" / "results" / "book-kernels.json"
 OTHER_TEXT = ROOT / "_build" / "other-text"  # a folder for PYTHONPATH
 LEFT_OUT = 0.05  # share of paragraphs; between 3.9 and 3.11 about as many differ
 NOT_POSSIBLE = "not possible here"
+# where README has the table
+BEGIN, END = "<!-- table by setting: begin -->", "<!-- table by setting: end -->"
 TIMEOUT = 1800  # seconds for one cell: a guard against a hang
 AT_A_TIME = 2  # pages
 AVX = frozenset({"avx"})
@@ -408,9 +410,8 @@ def gate(commit: str) -> int:
     chosen = [page for page in pages() if page in drawn | changed()]
     print(
         f"book-kernels: commit {commit or 'unknown'} draws the setting {name} and {len(drawn)} "
-        "pages; "
-        f"{len(set(chosen) - drawn)} more have changed. Again: book_kernels.py --gate --commit "
-        f"{commit or 'unknown'}",
+        f"pages; {len(set(chosen) - drawn)} more have changed. Again: book_kernels.py --gate "
+        f"--commit {commit or 'unknown'}",
         flush=True,
     )
     results = run(chosen, [setting])
@@ -420,8 +421,7 @@ def gate(commit: str) -> int:
     if failed or tests:
         print(
             f"book-kernels: under {name}: {len(failed)} page(s) failed {failed or ''}, the marked "
-            "tests "
-            f"{'failed' if tests else 'passed'}; each failing cell is told above.",
+            f"tests {'failed' if tests else 'passed'}; each failing cell is told above.",
             file=sys.stderr,
         )
     return int(bool(failed or tests))
@@ -445,8 +445,35 @@ def keep(results: Mapping[str, Mapping[str, Any]], out: Path) -> dict[str, Any]:
     return report
 
 
-def main() -> int:
-    """Read the arguments, execute, print the table; returns 1 where a page failed."""
+def summary(report: Mapping[str, Any]) -> str:
+    """What README says of a report: how many executions passed, then the table, folded."""
+    results, here = report["results"], report["machine"]
+    columns = [setting for setting in SETTINGS if setting.name in results]
+    names = [name for name in pages() if any(name in results[s.name] for s in columns)]
+    cells = [results[s.name][name] for s in columns for name in names if name in results[s.name]]
+    failed = sum(bool(texts) for texts in cells)
+    dates = sorted({report["dates"][setting.name] for setting in columns})
+    when = dates[0] if dates[0] == dates[-1] else f"{dates[0]} to {dates[-1]}"
+    says = (
+        f"Of {len(cells)} executions ({len(names)} pages with code, {len(columns)} settings) "
+        f"{failed or 'none'} failed ({when}, {here['processor']}, Python {here['python']}, "
+        f"NumPy {here['numpy']}, PyTorch {here['torch']})."
+    )
+    rows = table(names, columns, results)
+    return f"{says}\n\n<details><summary>Page by setting</summary>\n\n{rows}\n\n</details>\n"
+
+
+def write_readme(report: Mapping[str, Any], readme: Path = ROOT / "README.md") -> None:
+    """Put the summary of a report between README's markers."""
+    before, begin, rest = readme.read_text(encoding="utf-8").partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not (begin and end):
+        raise SystemExit(f"book-kernels: {readme} must have the lines {BEGIN} and {END}")
+    readme.write_text(f"{before}{BEGIN}\n{summary(report)}{END}{after}", encoding="utf-8")
+
+
+def arguments() -> argparse.ArgumentParser:
+    """What the command takes."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -467,7 +494,19 @@ def main() -> int:
     parser.add_argument(
         "--out", type=Path, default=OUT, help="the results of all runs on this processor"
     )
+    parser.add_argument(
+        "--readme", action="store_true", help="put what --out holds into README; execute nothing"
+    )
+    return parser
+
+
+def main() -> int:
+    """Read the arguments, execute, print the table; returns 1 where a page failed."""
+    parser = arguments()
     given = parser.parse_args()
+    if given.readme:
+        write_readme(json.loads(given.out.read_text(encoding="utf-8")))
+        return 0
     if given.gate:
         return gate(git("rev-parse", "HEAD") if given.commit is None else given.commit)
     names = [

@@ -20,8 +20,10 @@ from scripts.book_kernels import (
     execute,
     possible,
     seeds_of,
+    summary,
     table,
     write_other_text,
+    write_readme,
 )
 
 PAGE = """---
@@ -176,3 +178,29 @@ def test_seeds_of_a_page_are_the_last_lines_that_draw():
     import jupytext
 
     assert seeds_of(jupytext.reads(PAGE, fmt="md:myst"), 2)[-1].startswith("assert kernel is None")
+
+
+def test_readme_gets_the_table_that_a_report_gives(tmp_path):
+    page, other = book_kernels.pages()[:2]
+    report = {
+        "machine": {"processor": "A", "python": "3.11.7", "numpy": "2.0", "torch": "2.13"},
+        "dates": {"Nehalem": "2026-11-30", "Zen": "2026-11-29"},
+        "results": {"Nehalem": {page: [], other: ["cell 3"]}, "Zen": {page: []}},
+    }
+    readme = tmp_path / "README.md"
+    readme.write_text(f"before\n{book_kernels.BEGIN}\nold\n{book_kernels.END}\nafter\n")
+    for _ in range(2):
+        write_readme(report, readme)
+    text = readme.read_text()
+    assert text == f"before\n{book_kernels.BEGIN}\n{summary(report)}{book_kernels.END}\nafter\n"
+    assert "Of 3 executions (2 pages with code, 2 settings) 1 failed" in text
+    assert "2026-11-29 to 2026-11-30, A, Python 3.11.7" in text and "old" not in text
+    readme.write_text("no markers")
+    with pytest.raises(SystemExit, match="must have the lines"):
+        write_readme(report, readme)
+
+
+def test_readme_says_what_the_last_full_run_gave():
+    report = json.loads(book_kernels.OUT.read_text(encoding="utf-8"))
+    text = (book_kernels.ROOT / "README.md").read_text(encoding="utf-8")
+    assert f"{book_kernels.BEGIN}\n{summary(report)}{book_kernels.END}" in text
