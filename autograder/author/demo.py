@@ -77,6 +77,40 @@ def hand_in(changed: Mapping[str, str] | None = None, first: str = "", last: str
     return edit
 
 
+def untouched(notebook: Any, solutions: Mapping[str, str]) -> Any:
+    """Hand in the notebook as it was handed out; an `Edit`."""
+    return notebook
+
+
+def without(*names: str) -> Edit:
+    """Reference solutions, with the cells of these functions as they were handed out."""
+    cells = {f"{name}_code" for name in names}
+
+    def edit(notebook: Any, solutions: Mapping[str, str]) -> Any:
+        written = {cell: source for cell, source in solutions.items() if cell not in cells}
+        return hand_in()(notebook, written)
+
+    return edit
+
+
+def renamed(notebook: Any, solutions: Mapping[str, str]) -> Any:
+    """Hand in all functions under names of the student's own, with aliases; an `Edit`."""
+    changed = {}
+    for cell, source in solutions.items():
+        name = cell.removesuffix("_code")
+        changed[name] = (
+            source.replace(f"def {name}(", f"def my_{name}(") + f"\n\n{name} = my_{name}\n"
+        )
+    return hand_in(changed)(notebook, solutions)
+
+
+def moved_around(notebook: Any, solutions: Mapping[str, str]) -> Any:
+    """Hand in what is right, with all cells in reverse order; an `Edit`."""
+    notebook = hand_in()(notebook, solutions)
+    notebook.cells.reverse()
+    return notebook
+
+
 def _graded(notebook: Any) -> list[Any]:
     """The cells with marks."""
     return [cell for cell in notebook.cells if cell.metadata.get("nbgrader", {}).get("grade")]

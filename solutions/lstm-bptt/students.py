@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from copy import deepcopy
 from typing import Any
 
-from autograder.author.demo import Student
+from autograder.author.demo import Student, moved_around, untouched, without
 from lstm_ref import zoo
 
 FULL = {
@@ -423,13 +423,6 @@ def renamed(notebook: Any, solutions: Mapping[str, str]) -> Any:
     return hand_in(changed)(notebook, solutions)
 
 
-def moved_around(notebook: Any, solutions: Mapping[str, str]) -> Any:
-    """All is right; the cells stand in reverse order."""
-    notebook = hand_in()(notebook, solutions)
-    notebook.cells.reverse()
-    return notebook
-
-
 RIGHT = (
     Student("perfect", "the reference", hand_in(), FULL, mistakes={}),
     Student("looped", "loops over every number", hand_in(LOOPED), FULL, mistakes={}),
@@ -470,22 +463,6 @@ RIGHT = (
 
 # --- not finished
 # --------------------------------------------------------------------------------------------------
-
-
-def untouched(notebook: Any, solutions: Mapping[str, str]) -> Any:
-    """The notebook as it was handed out."""
-    return notebook
-
-
-def without(*names: str) -> Edit:
-    """Reference solutions, with the cells of these functions as they were handed out."""
-
-    def edit(notebook: Any, solutions: Mapping[str, str]) -> Any:
-        return hand_in()(
-            notebook, {cell: s for cell, s in solutions.items() if cell[:-5] not in names}
-        )
-
-    return edit
 
 
 NOT_FINISHED = (

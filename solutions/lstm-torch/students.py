@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from autograder.author.demo import Student
+from autograder.author.demo import Student, moved_around, untouched, without
 from lstm_ref import zoo
 
 FULL = {
@@ -385,13 +385,6 @@ def renamed(notebook: Any, solutions: Mapping[str, str]) -> Any:
     return hand_in(**changed)(notebook, solutions)
 
 
-def moved_around(notebook: Any, solutions: Mapping[str, str]) -> Any:
-    """All is right; the cells stand in reverse order."""
-    notebook = hand_in()(notebook, solutions)
-    notebook.cells.reverse()
-    return notebook
-
-
 def _right(name: str, what: str, edit: Edit) -> Student:
     return Student(name, what, edit, FULL, mistakes={})
 
@@ -454,18 +447,6 @@ RIGHT = (
 
 # --- not finished
 # --------------------------------------------------------------------------------------------------
-
-
-def untouched(notebook: Any, solutions: Mapping[str, str]) -> Any:
-    """The notebook as it was handed out."""
-    return notebook
-
-
-def without(name: str) -> Edit:
-    """Reference solutions, with the cell of this function as it was handed out."""
-    return lambda notebook, solutions: hand_in()(
-        notebook, {cell: source for cell, source in solutions.items() if cell != f"{name}_code"}
-    )
 
 
 def _not_finished(name: str, what: str, edit: Edit, **scores: float) -> Student:

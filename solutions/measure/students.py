@@ -9,9 +9,18 @@ does not go through.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
-from autograder.author.demo import Edit, Student, deletes_tests, hand_in, raises_points
+from autograder.author.demo import (
+    Edit,
+    Student,
+    deletes_tests,
+    hand_in,
+    moved_around,
+    raises_points,
+    renamed,
+    untouched,
+    without,
+)
 from lstm_ref.practice.measure import SET
 from lstm_ref.practice.mistakes import Mistake
 
@@ -163,23 +172,6 @@ def word_error_rate(references, hypotheses):
 }
 
 
-def renamed(notebook: Any, solutions: Mapping[str, str]) -> Any:
-    """All functions under names of the student's own, and the names asked for as aliases."""
-    changed = {
-        name: solutions[f"{name}_code"].replace(f"def {name}(", f"def my_{name}(")
-        + f"\n\n{name} = my_{name}\n"
-        for name in FULL
-    }
-    return hand_in(changed)(notebook, solutions)
-
-
-def moved_around(notebook: Any, solutions: Mapping[str, str]) -> Any:
-    """All is right; the cells stand in reverse order."""
-    notebook = hand_in()(notebook, solutions)
-    notebook.cells.reverse()
-    return notebook
-
-
 def _right(name: str, what: str, edit: Edit) -> Student:
     return Student(name, what, edit, FULL, mistakes={})
 
@@ -217,22 +209,6 @@ RIGHT = (
 
 # --- not finished
 # --------------------------------------------------------------------------------------------------
-
-
-def untouched(notebook: Any, solutions: Mapping[str, str]) -> Any:
-    """The notebook as it was handed out."""
-    return notebook
-
-
-def without(name: str) -> Edit:
-    """Reference solutions, with the cell of this function as it was handed out."""
-
-    def edit(notebook: Any, solutions: Mapping[str, str]) -> Any:
-        return hand_in()(
-            notebook, {cell: source for cell, source in solutions.items() if cell != f"{name}_code"}
-        )
-
-    return edit
 
 
 def _faulty(name: str, what: str, function: str, source: str, **scores: float) -> Student:

@@ -9,9 +9,18 @@ does not go through.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
-from autograder.author.demo import Edit, Student, deletes_tests, hand_in, raises_points
+from autograder.author.demo import (
+    Edit,
+    Student,
+    deletes_tests,
+    hand_in,
+    moved_around,
+    raises_points,
+    renamed,
+    untouched,
+    without,
+)
 from lstm_ref.practice.mistakes import Mistake
 from lstm_ref.practice.prepare import ALIKE_IN_THE_SETS, KNOWN_IN_THE_SETS, SET, UNSEEN_IN_THE_SETS
 
@@ -156,23 +165,6 @@ def leak_report(train, test):
 }
 
 
-def renamed(notebook: Any, solutions: Mapping[str, str]) -> Any:
-    """All functions under names of the student's own, and the names asked for as aliases."""
-    changed = {
-        name: solutions[f"{name}_code"].replace(f"def {name}(", f"def my_{name}(")
-        + f"\n\n{name} = my_{name}\n"
-        for name in FULL
-    }
-    return hand_in(changed)(notebook, solutions)
-
-
-def moved_around(notebook: Any, solutions: Mapping[str, str]) -> Any:
-    """All is right; the cells stand in reverse order."""
-    notebook = hand_in()(notebook, solutions)
-    notebook.cells.reverse()
-    return notebook
-
-
 def _right(name: str, what: str, edit: Edit) -> Student:
     return Student(name, what, edit, FULL, mistakes={})
 
@@ -198,22 +190,6 @@ RIGHT = (
 # --------------------------------------------------------------------------------------------------
 
 CALLED = ("tokenize", "build_vocabulary")  # by encode_sets of the reference
-
-
-def untouched(notebook: Any, solutions: Mapping[str, str]) -> Any:
-    """The notebook as it was handed out."""
-    return notebook
-
-
-def without(name: str) -> Edit:
-    """Reference solutions, with the cell of this function as it was handed out."""
-
-    def edit(notebook: Any, solutions: Mapping[str, str]) -> Any:
-        return hand_in()(
-            notebook, {cell: source for cell, source in solutions.items() if cell != f"{name}_code"}
-        )
-
-    return edit
 
 
 def _lost(name: str) -> dict[str, float]:
