@@ -103,6 +103,63 @@ def test_a_cell_in_a_rnn_layer_never_asks_for_cudnn_simulated(tries_of_cudnn):
     assert tries_of_cudnn == []
 
 
+def test_a_layer_on_cudnn_keeps_its_whole_model_from_xla_simulated(tries_of_cudnn):
+    fast, slow = keras.layers.LSTM(4), keras.layers.LSTM(4, use_cudnn=False)
+    assert (fast.supports_jit, slow.supports_jit) == (False, True)
+    model = keras.Sequential([keras.layers.LSTM(4), keras.layers.Dense(1)])
+    with pytest.warns(UserWarning, match="(?i)jit"):
+        model.compile(loss="mse", jit_compile=True)
+
+
+def test_the_losses_put_unequal_shapes_right_and_count_valid_steps_only():
+    pairs = np.array([[1.0], [2.0], [4.0]], "float32"), np.array([1.0, 1.0, 1.0], "float32")
+    assert float(keras.losses.MeanSquaredError()(pairs[1], pairs[0])) == pytest.approx(10 / 3)
+    model = keras.Sequential(
+        [keras.layers.Masking(0.0), keras.layers.LSTM(4, return_sequences=True)]
+    )
+    out = model(X * RIGHT[..., None])
+    target = np.zeros(out.shape, "float32")
+    valid = np.asarray(out)[RIGHT] ** 2
+    model.compile(loss="mse")
+    assert model.evaluate(X * RIGHT[..., None], target, verbose=0) == pytest.approx(
+        float(valid.mean()), rel=1e-5
+    )
+
+
+def test_a_plain_function_of_tensorflow_loses_the_mask():
+    out = keras.layers.Masking(0.0)(X * RIGHT[..., None])
+    assert np.array_equal(keras.src.backend.get_keras_mask(out), RIGHT)
+    assert keras.src.backend.get_keras_mask(tf.tanh(out)) is None
+
+
+def test_a_class_of_ones_own_is_found_again_only_if_registered(tmp_path):
+    class Doubled(keras.layers.Layer):
+        def call(self, x):
+            return 2 * x
+
+    model, file = keras.Sequential([keras.Input((3,)), Doubled()]), tmp_path / "own.keras"
+    model.save(file)
+    with pytest.raises(TypeError, match="register_keras_serializable"):
+        keras.models.load_model(file)
+    again = keras.models.load_model(file, custom_objects={"Doubled": Doubled})
+    assert np.array_equal(again(X[:, 0]), 2 * X[:, 0])
+
+
+def test_the_bias_of_the_forget_gate_starts_at_one_unless_switched_off():
+    for asked, value in (({}, 1.0), ({"unit_forget_bias": False}, 0.0)):
+        layer = keras.layers.LSTM(4, **asked)
+        layer.build(X.shape)
+        assert np.array_equal(layer.get_weights()[2], np.repeat([0.0, value, 0.0, 0.0], 4))
+
+
+def test_the_kernel_of_a_layer_is_drawn_from_a_matrix_of_four_h_columns():
+    """A function that sees (D, 4H) takes 4H for the number of outputs: smaller than for (D, H)."""
+    layer = keras.layers.LSTM(64)
+    layer.build((None, None, 64))
+    limit = np.sqrt(6 / (64 + 4 * 64))
+    assert 0.95 * limit < np.abs(layer.get_weights()[0]).max() <= limit
+
+
 def test_the_stored_skills_come_from_the_functions_of_the_page():
     page = (ROOT / "book" / "two" / "keras.md").read_text(encoding="utf-8")
     cells = re.findall(r"^```\{code-cell\}[^\n]*\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)

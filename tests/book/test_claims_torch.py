@@ -8,13 +8,15 @@ names.
 import inspect
 import io
 import warnings
+from importlib.util import find_spec
 
 import pytest
 import torch
 from torch import nn
 from torch.autograd import gradcheck, gradgradcheck
 from torch.autograd.function import once_differentiable
-from torch.nn.utils import rnn
+from torch.nn.functional import ctc_loss
+from torch.nn.utils import prune, rnn
 
 X = torch.randn(3, 5, 2, generator=torch.Generator().manual_seed(0))
 
@@ -190,3 +192,56 @@ def test_two_biases_move_their_sum_twice_as_far_under_adam():
 
     one, two = moved(False).abs().median().item(), moved(True).abs().median().item()
     assert two == pytest.approx(2 * one, rel=1e-6)
+
+
+def test_a_bare_lstm_comes_back_from_dynamic_quantisation_as_it_was():
+    bare, layer = nn.LSTM(2, 4), nn.Sequential(nn.LSTM(2, 4))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that it will move to another package
+        same = torch.ao.quantization.quantize_dynamic(bare, {nn.LSTM})
+        other = torch.ao.quantization.quantize_dynamic(layer, {nn.LSTM})
+    assert type(same) is nn.LSTM and type(other[0]) is not nn.LSTM
+
+
+def test_pruning_keeps_the_old_weights_beside_the_mask():
+    layer = nn.Linear(8, 8)
+    before = layer.weight.detach().clone()
+    prune.l1_unstructured(layer, "weight", amount=0.8)
+    held = layer.state_dict()
+    assert torch.equal(held["weight_orig"], before) and held["weight_mask"].sum() == 13
+
+
+def test_the_loss_of_ctc_checks_neither_probabilities_nor_a_blank_among_the_labels():
+    scores = torch.randn(6, 1, 4, generator=torch.Generator().manual_seed(0))
+    labels, lengths = torch.tensor([[0, 2]]), ([6], [2])  # 0 is the blank
+    assert ctc_loss(scores, labels, *lengths).isfinite()
+    assert ctc_loss(scores.log_softmax(2), labels, *lengths).isfinite()
+
+
+def test_the_newer_export_to_onnx_asks_for_a_package_and_the_older_is_deprecated():
+    pytest.importorskip("onnx")
+    file, layer = io.BytesIO(), nn.Linear(2, 3)
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        torch.onnx.export(layer, (X,), file, dynamo=False)
+    said = [str(one.message) for one in told if issubclass(one.category, DeprecationWarning)]
+    assert file.getvalue() and any("TorchScript" in one for one in said)
+    if find_spec("onnxscript") is None:
+        assert "onnxscript" in refusal(lambda: torch.onnx.export(layer, (X,), io.BytesIO()))
+
+
+def test_copies_that_wait_can_be_found_read_in_the_source():
+    assert '"warn"' in inspect.getsource(torch.cuda.set_sync_debug_mode)
+
+
+def test_records_of_kernels_are_a_mode_of_compile_read_in_the_constants():
+    assert torch._inductor.list_mode_options("reduce-overhead") == {"triton.cudagraphs": True}
+
+
+def test_a_state_dict_has_both_biases_drawn_around_zero():
+    torch.manual_seed(0)
+    held = nn.LSTM(2, 400).state_dict()
+    assert list(held) == ["weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0"]
+    # uniform within 1 / sqrt(H) = 0.05: the mean of 1600 has a standard error of 0.0007
+    for name in ("bias_ih_l0", "bias_hh_l0"):
+        assert held[name].abs().max() <= 0.05 and abs(held[name].mean().item()) < 0.005
