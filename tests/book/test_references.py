@@ -31,3 +31,19 @@ def test_what_is_cited_is_found_and_an_open_entry_is_an_error():
     assert cited("as {cite:t}`a2000` and {cite}`b2001, c2002` say") == {"a2000", "b2001", "c2002"}
     with pytest.raises(PybtexSyntaxError):
         parse_string("@book{a, year = {2000},\n\n@book{b, year = {2001}}", "bibtex")
+
+
+@pytest.mark.parametrize(
+    "text", sorted((BOOK.parent / "solutions").glob("*/*.md")), ids=lambda p: p.stem
+)
+def test_a_problem_set_names_pages_by_their_titles(text):
+    titles = {
+        title
+        for path in BOOK.rglob("*.md")
+        for title in re.findall(r"^# (.+)$", path.read_text(encoding="utf-8"), re.MULTILINE)[:1]
+    }
+    sentence = re.search(
+        r"The book's pages? (.*?)\n\n", text.read_text(encoding="utf-8"), re.DOTALL
+    )
+    named = re.findall(r"\*([^*]+)\*", sentence[1]) if sentence else []
+    assert named and set(named) <= titles, text

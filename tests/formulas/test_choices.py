@@ -1,4 +1,4 @@
-"""The formulas of the page *How much does each choice matter*."""
+"""The formulas of the page *Architecture and settings*."""
 
 import numpy as np
 from statsmodels.stats.weightstats import DescrStatsW

@@ -1,4 +1,4 @@
-"""The formulas of the page *What cures a vanishing gradient?*, by backpropagation and by
+"""The formulas of the page *Curing vanishing gradients*, by backpropagation and by
 drawing.
 """
 

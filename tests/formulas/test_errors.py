@@ -1,4 +1,4 @@
-"""The formulas of the page *Where is it wrong, and is that luck?*, by counting and by
+"""The formulas of the page *Error analysis*, by counting and by
 simulation.
 """
 

@@ -1,4 +1,4 @@
-"""The formulas of the page *Is it better than yesterday?*, by loops, by simulation, and by another
+"""The formulas of the page *Time-series forecasting*, by loops, by simulation, and by another
 minimiser.
 """
 

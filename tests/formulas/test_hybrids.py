@@ -1,4 +1,4 @@
-"""The formulas of the page *What can each cell not do?*, by loops over the steps."""
+"""The formulas of the page *GRU, attention, Transformer and hybrids*, by loops over the steps."""
 
 import numpy as np
 import torch

@@ -1,4 +1,4 @@
-"""The formulas of the page *What did it read*, beside Captum, finite differences and
+"""The formulas of the page *Interpretability*, beside Captum, finite differences and
 scikit-learn.
 """
 

@@ -1,4 +1,4 @@
-"""The formulas of the page *A layer you can use*."""
+"""The formulas of the page *The LSTM layer*."""
 
 import numpy as np
 import sympy

@@ -1,4 +1,4 @@
-"""The formulas of the page *Which number would have warned you?*, beside scikit-learn, statsmodels,
+"""The formulas of the page *Metrics*, beside scikit-learn, statsmodels,
 SciPy, brute force.
 """
 

@@ -1,4 +1,4 @@
-"""The formulas of the page *Which remedy helps, and by how much?*, by PyTorch's own and by
+"""The formulas of the page *Over-fitting and regularisation*, by PyTorch's own and by
 simulation.
 """
 

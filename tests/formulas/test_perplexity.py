@@ -1,4 +1,4 @@
-"""The formulas of the page *What a model must beat*."""
+"""The formulas of the page *Perplexity and baselines*."""
 
 from collections import Counter
 from itertools import product

@@ -1,4 +1,4 @@
-"""The formulas of the page *What may be changed in the data*, by brute force."""
+"""The formulas of the page *Preparing the data*, by brute force."""
 
 from itertools import product
 

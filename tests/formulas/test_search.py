@@ -1,4 +1,4 @@
-"""The formulas of the page *Which search finds the better settings*."""
+"""The formulas of the page *Hyper-parameter search*."""
 
 import numpy as np
 from scipy.integrate import quad

@@ -1,4 +1,4 @@
-"""The formulas of the page *What must a model know to get "not at all bad" right?*, by search and
+"""The formulas of the page *Sentiment analysis*, by search and
 by counting.
 """
 

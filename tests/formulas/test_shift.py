@@ -1,4 +1,4 @@
-"""The formulas of the page *When does it break*."""
+"""The formulas of the page *Generalisation and distribution shift*."""
 
 from itertools import product
 

@@ -1,4 +1,4 @@
-"""The formulas of the page *Where do the seconds go?*, by counting and by simulation."""
+"""The formulas of the page *Slow training*, by counting and by simulation."""
 
 import numpy as np
 import torch

@@ -1,4 +1,4 @@
-"""The formulas of the page *How much of a network may be thrown away?*, beside NumPy and PyTorch's
+"""The formulas of the page *Model compression*, beside NumPy and PyTorch's
 own pruning.
 """
 

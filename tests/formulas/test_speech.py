@@ -1,4 +1,4 @@
-"""The formulas of the page *Where in the sound is the digit?*, by listing all paths, by SciPy and
+"""The formulas of the page *Speech recognition with CTC*, by listing all paths, by SciPy and
 by PyTorch.
 """
 

@@ -1,4 +1,4 @@
-"""The formulas of the page *Can a small network summarise?*, by hand and by loops."""
+"""The formulas of the page *Summarisation*, by hand and by loops."""
 
 from itertools import combinations
 

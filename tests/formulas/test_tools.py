@@ -1,4 +1,4 @@
-"""The formula of the page *Is it still the same model?*, on PyTorch's own layer and on the
+"""The formula of the page *Saving, exporting and serving*, on PyTorch's own layer and on the
 reference.
 """
 

@@ -1,4 +1,4 @@
-"""The formulas of the page *What does a curve tell, and when do you stop?*, by running what they
+"""The formulas of the page *Training curves and early stopping*, by running what they
 describe.
 """
 

@@ -1,4 +1,4 @@
-"""The formulas of the page *Why does a translator look back?*, by the translator, by differences
+"""The formulas of the page *Translation and attention*, by the translator, by differences
 and by loops.
 """
 
