@@ -50,6 +50,41 @@ class Student:
     mistakes: Mapping[str, str] | None = None
 
 
+@dataclass(frozen=True)
+class Marks:
+    """Points of a problem set's checks, and the students who get all of them.
+
+    Parameters
+    ----------
+    full : check -> points of a right answer
+    """
+
+    full: Mapping[str, float]
+
+    @property
+    def nothing(self) -> dict[str, float]:
+        """No points for any check."""
+        return dict.fromkeys(self.full, 0)
+
+    @property
+    def unfinished(self) -> dict[str, str]:
+        """For each check, a solution cell that raises at once, as an empty one does."""
+        return dict.fromkeys(self.full, "raise NotImplementedError()")
+
+    def points(self, **changed: float) -> dict[str, float]:
+        """Full points but for the checks named."""
+        return {**self.full, **changed}
+
+    def right(self, name: str, what: str, edit: Edit) -> Student:
+        """A student with full points, of whom no mistake may be named."""
+        return Student(name, what, edit, self.full, mistakes={})
+
+
+def hostile(name: str, what: str, edit: Edit, scores: Mapping[str, float]) -> Student:
+    """A student who attacks the judge; which mistakes are named is not compared."""
+    return Student(name, what, edit, scores, hostile=True)
+
+
 def hand_in(changed: Mapping[str, str] | None = None, first: str = "", last: str = "") -> Edit:
     """What a student does who takes the reference solutions, and changes some of them.
 

@@ -23,7 +23,7 @@ import sys
 import traceback
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from types import FrameType
 from typing import Any
 
@@ -37,7 +37,7 @@ from verdict.compare import form
 from verdict.refusals import kinds_of
 from verdict.tensors import from_arrays, to_arrays
 
-__all__ = ["Example", "ask", "case", "case_of", "check", "examine_all", "examine_in"]
+__all__ = ["Example", "Instant", "ask", "case", "case_of", "check", "examine_all", "examine_in"]
 
 _HEADLINES = {
     Status.PASSED: "passed",
@@ -59,34 +59,44 @@ _given: dict[str, tuple[tuple[Status, str | None, tuple[str, ...]], int]] = {}
 _for_validate: dict[str, str] = {}
 
 
-def check(name: str = "", seed: int | None = None) -> None:
-    """Put a question to the function that the caller has defined, and show the verdict.
+@dataclass(frozen=True)
+class Instant:
+    """`check` and `case` of one problem set, for the notebook that calls them.
 
     Parameters
     ----------
-    name : of the check, ``"lstm_step"``; without it, all are asked, and shown are which parts stand
-        and how many points they are worth. An unknown one is answered with the list of those that
-        there are
-    seed : of the random inputs; None draws one, and the verdict shows it, so that a failure can be
-        repeated
+    checks : the questions that can be asked
     """
-    ask(CHECKS, name, seed, sys._getframe(1).f_globals)
 
+    checks: Sequence[Check]
 
-def case(name: str, seed: int) -> Example | None:
-    """The first input of a check that the caller's function fails, what came, and what was
-    expected.
+    def check(self, name: str = "", seed: int | None = None) -> None:
+        """Put a question to the function that the caller has defined, and show the verdict.
 
-    Parameters
-    ----------
-    name : of the check, ``"lstm_step"``
-    seed : of the random inputs, as the verdict shows it
+        Parameters
+        ----------
+        name : of the check, ``"lstm_step"``; without it, all are asked, and shown are which parts
+            stand and how many points they are worth. An unknown one is answered with the list of
+            those that there are
+        seed : of the random inputs; None draws one, and the verdict shows it, so that a failure can
+            be repeated
+        """
+        ask(self.checks, name, seed, sys._getframe(1).f_globals)
 
-    Returns
-    -------
-    an `Example`; None where the function passes, or where the check compares no numbers
-    """
-    return case_of(CHECKS, name, seed, sys._getframe(1).f_globals)
+    def case(self, name: str, seed: int) -> Example | None:
+        """The first input of a check that the caller's function fails, what came, and what was
+        expected.
+
+        Parameters
+        ----------
+        name : of the check, ``"lstm_step"``
+        seed : of the random inputs, as the verdict shows it
+
+        Returns
+        -------
+        an `Example`; None where the function passes, or where the check compares no numbers
+        """
+        return case_of(self.checks, name, seed, sys._getframe(1).f_globals)
 
 
 def ask(checks: Sequence[Check], name: str, seed: int | None, namespace: Mapping[str, Any]) -> None:
@@ -426,3 +436,7 @@ def _show(text: str, *, passed: bool) -> None:
         f"{head}</strong>{body}</div>"
     )
     display({"text/plain": text, "text/html": block}, raw=True)
+
+
+_LSTM_BPTT = Instant(CHECKS)
+check, case = _LSTM_BPTT.check, _LSTM_BPTT.case

@@ -10,7 +10,6 @@ them. PyTorch is imported when the first check is asked.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -42,22 +41,6 @@ AXES = {
     "bias": "4H",
 }
 BLOCKS = {"4H": ("i", "f", "g", "o")}
-
-
-def check(name: str = "", seed: int | None = None) -> None:
-    """Put a question to the function that the caller has defined, and show the verdict; see
-    `lstm_ref.practice.check`.
-    """
-    practice.ask(CHECKS, name, seed, sys._getframe(1).f_globals)
-
-
-def case(name: str, seed: int) -> practice.Example | None:
-    """The first input that the caller's function fails, what came, and what was expected.
-
-    ``name`` is that of a check, ``seed`` the one that its verdict shows; see
-    `lstm_ref.practice.case`.
-    """
-    return practice.case_of(CHECKS, name, seed, sys._getframe(1).f_globals)
 
 
 def patient(seed: int) -> programs.Program:
@@ -479,3 +462,6 @@ CHECKS = (
         ),
     ),
 )
+
+_INSTANT = practice.Instant(CHECKS)
+check, case = _INSTANT.check, _INSTANT.case

@@ -10,7 +10,6 @@ PyTorch in float64 or with `lstm_ref`. PyTorch is imported when the first check 
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import partial
@@ -44,23 +43,6 @@ AXES = {
 }
 CELL_GRADS = ("dx", "dh_prev", "dc_prev", "dWx", "dWh", "db")
 WEIGHTS = ("out_weight", "out_bias", "weight_ih", "weight_hh", "bias_ih", "bias_hh")
-
-
-def check(name: str = "", seed: int | None = None) -> None:
-    """Put a question to the function that the caller has defined, and show the verdict; see
-    `lstm_ref.practice.check`.
-    """
-    practice.ask(CHECKS, name, seed, sys._getframe(1).f_globals)
-
-
-def case(name: str, seed: int) -> practice.Example | None:
-    """The first input that the caller's function fails, what came, and what was expected.
-
-    ``name`` is that of a check, ``seed`` the one that its verdict shows; see
-    `lstm_ref.practice.case`.
-    """
-    return practice.case_of(CHECKS, name, seed, sys._getframe(1).f_globals)
-
 
 # --- cases
 # --------------------------------------------------------------------------------------------------
@@ -375,3 +357,6 @@ CHECKS = (
         ),
     ),
 )
+
+_INSTANT = practice.Instant(CHECKS)
+check, case = _INSTANT.check, _INSTANT.case

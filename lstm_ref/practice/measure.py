@@ -8,7 +8,6 @@ The judge asks the same questions with more cases (solutions/measure/checks.py).
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
 import numpy as np
@@ -26,23 +25,6 @@ from verdict.check import Call
 SET = Plain(plain, MISTAKES)
 AXES = {"M": "true said", "precision": "class", "recall": "class", "f1": "class"}
 WORDS = ("the", "cat", "sat", "on", "a", "mat", "and", "slept")
-
-
-def check(name: str = "", seed: int | None = None) -> None:
-    """Put a question to the function that the caller has defined, and show the verdict; see
-    `lstm_ref.practice.check`.
-    """
-    practice.ask(CHECKS, name, seed, sys._getframe(1).f_globals)
-
-
-def case(name: str, seed: int) -> practice.Example | None:
-    """The first input that the caller's function fails, what came, and what was expected.
-
-    ``name`` is that of a check, ``seed`` the one that its verdict shows; see
-    `lstm_ref.practice.case`.
-    """
-    return practice.case_of(CHECKS, name, seed, sys._getframe(1).f_globals)
-
 
 # --- cases
 # --------------------------------------------------------------------------------------------------
@@ -405,3 +387,6 @@ CHECKS = (
         ),
     ),
 )
+
+_INSTANT = practice.Instant(CHECKS)
+check, case = _INSTANT.check, _INSTANT.case

@@ -8,8 +8,6 @@ The judge asks the same questions with more cases (solutions/prepare/checks.py).
 
 from __future__ import annotations
 
-import sys
-
 import numpy as np
 from numpy.random import Generator
 
@@ -41,23 +39,6 @@ SPEAKERS = ("ann", "bob", "cid", "dora", "eve", "finn")
 UNSEEN_IN_THE_SETS = ("unknown_first", "ascii_only")
 ALIKE_IN_THE_SETS = ("padding_id_is_a_word", "no_special_ids", "specials_at_the_end")
 KNOWN_IN_THE_SETS = {"min_count_ignored": "test_words_kept"}
-
-
-def check(name: str = "", seed: int | None = None) -> None:
-    """Put a question to the function that the caller has defined, and show the verdict; see
-    `lstm_ref.practice.check`.
-    """
-    practice.ask(CHECKS, name, seed, sys._getframe(1).f_globals)
-
-
-def case(name: str, seed: int) -> practice.Example | None:
-    """The first input that the caller's function fails, what came, and what was expected.
-
-    ``name`` is that of a check, ``seed`` the one that its verdict shows; see
-    `lstm_ref.practice.case`.
-    """
-    return practice.case_of(CHECKS, name, seed, sys._getframe(1).f_globals)
-
 
 # --- cases
 # --------------------------------------------------------------------------------------------------
@@ -325,3 +306,6 @@ CHECKS = (
         ),
     ),
 )
+
+_INSTANT = practice.Instant(CHECKS)
+check, case = _INSTANT.check, _INSTANT.case

@@ -8,7 +8,6 @@ The judge asks the same questions with more cases (solutions/vanishing/checks.py
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 
 import numpy as np
@@ -38,23 +37,6 @@ AXES = {
 STEP_AXES = {"h": "N H", "r": "N H", "z": "N H", "n": "N H"}
 
 Sizes = tuple[int, int, int, int]  # N, T, D, H
-
-
-def check(name: str = "", seed: int | None = None) -> None:
-    """Put a question to the function that the caller has defined, and show the verdict; see
-    `lstm_ref.practice.check`.
-    """
-    practice.ask(CHECKS, name, seed, sys._getframe(1).f_globals)
-
-
-def case(name: str, seed: int) -> practice.Example | None:
-    """The first input that the caller's function fails, what came, and what was expected.
-
-    ``name`` is that of a check, ``seed`` the one that its verdict shows; see
-    `lstm_ref.practice.case`.
-    """
-    return practice.case_of(CHECKS, name, seed, sys._getframe(1).f_globals)
-
 
 # --- cases
 # --------------------------------------------------------------------------------------------------
@@ -319,3 +301,6 @@ CHECKS = (
         ),
     ),
 )
+
+_INSTANT = practice.Instant(CHECKS)
+check, case = _INSTANT.check, _INSTANT.case

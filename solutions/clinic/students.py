@@ -8,13 +8,12 @@ does not go through.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from autograder.author.demo import (
-    Edit,
+    Marks,
     Student,
     deletes_tests,
     hand_in,
+    hostile,
     moved_around,
     raises_points,
     renamed,
@@ -39,14 +38,9 @@ FULL = {
     "mend_pairs": 1,
     "mend_chunks": 1,
 }
-NOTHING = dict.fromkeys(FULL, 0)
-# a cell that stops, as an empty one does
-UNFINISHED = dict.fromkeys(FULL, "raise NotImplementedError()")
-
-
-def points(**changed: float) -> dict[str, float]:
-    """Full points but for the checks named."""
-    return {**FULL, **changed}
+MARKS = Marks(FULL)
+NOTHING, UNFINISHED = MARKS.nothing, MARKS.unfinished
+points, right = MARKS.points, MARKS.right
 
 
 # --- right, each in another style
@@ -234,24 +228,20 @@ def diagnose(program):
 }
 
 
-def _right(name: str, what: str, edit: Edit) -> Student:
-    return Student(name, what, edit, FULL, mistakes={})
-
-
 RIGHT = (
-    _right("perfect", "the reference", hand_in()),
-    _right("one_at_a_time", "example by example", hand_in(ONE_EXAMPLE_AT_A_TIME)),
-    _right("filled", "fills a table of outputs", hand_in(FILLED)),
-    _right("one_vector", "all parameters in one vector", hand_in(ONE_VECTOR)),
-    _right("sum_by_step", "sums by time step", hand_in(SUM_BY_STEP)),
-    _right("early_returns", "asks one thing after the other", hand_in(EARLY_RETURNS)),
-    _right("on_its_own", "diagnoses by experiments of its own", hand_in(ON_ITS_OWN)),
-    _right("transposed", "exchanges axes, and rebuilds a bias", hand_in(TRANSPOSED)),
-    _right("by_hand", "loss, mask and clipping by hand", hand_in(BY_HAND)),
-    _right("groups", "groups of parameters, narrow, split", hand_in(GROUPS)),
-    _right("noisy", "prints and warns in every call", hand_in(NOISY)),
-    _right("renamed", "own names, with aliases", renamed),
-    _right("moved_around", "the cells in reverse order", moved_around),
+    right("perfect", "the reference", hand_in()),
+    right("one_at_a_time", "example by example", hand_in(ONE_EXAMPLE_AT_A_TIME)),
+    right("filled", "fills a table of outputs", hand_in(FILLED)),
+    right("one_vector", "all parameters in one vector", hand_in(ONE_VECTOR)),
+    right("sum_by_step", "sums by time step", hand_in(SUM_BY_STEP)),
+    right("early_returns", "asks one thing after the other", hand_in(EARLY_RETURNS)),
+    right("on_its_own", "diagnoses by experiments of its own", hand_in(ON_ITS_OWN)),
+    right("transposed", "exchanges axes, and rebuilds a bias", hand_in(TRANSPOSED)),
+    right("by_hand", "loss, mask and clipping by hand", hand_in(BY_HAND)),
+    right("groups", "groups of parameters, narrow, split", hand_in(GROUPS)),
+    right("noisy", "prints and warns in every call", hand_in(NOISY)),
+    right("renamed", "own names, with aliases", renamed),
+    right("moved_around", "the cells in reverse order", moved_around),
 )
 
 # --- not finished
@@ -496,41 +486,37 @@ def mend_chunks(lstm, x, y, k):
 """
 
 
-def _hostile(name: str, what: str, edit: Edit, scores: Mapping[str, float]) -> Student:
-    return Student(name, what, edit, scores, hostile=True)
-
-
 HOSTILE = (
-    _hostile("deletes_tests", "deletes the cells with marks", deletes_tests, NOTHING),
-    _hostile("raises_points", "1000 points a cell; all is right", raises_points, FULL),
-    _hostile(
+    hostile("deletes_tests", "deletes the cells with marks", deletes_tests, NOTHING),
+    hostile("raises_points", "1000 points a cell; all is right", raises_points, FULL),
+    hostile(
         "imports_answers",
         "takes the course's own functions",
         hand_in(UNFINISHED, IMPORTS_THE_ANSWERS),
         NOTHING,
     ),
-    _hostile(
+    hostile(
         "looks_behind",
         "looks for the program behind the function",
         hand_in({"diagnose": LOOKS_BEHIND}),
         points(diagnose=0),
     ),
-    _hostile(
+    hostile(
         "agrees",
         "returns words and numbers that are equal to all others",
         hand_in({"diagnose": AGREES, "measure_step": ""}),
         points(diagnose=0, measure_step=0),
     ),
-    _hostile(
+    hostile(
         "huge",
         "asks a program for a million numbers",
         hand_in({"diagnose": HUGE}),
         points(diagnose=0),
     ),
-    _hostile(
+    hostile(
         "loops_forever", "does not end", hand_in({"mend_reader": LOOPS}), points(mend_reader=0)
     ),
-    _hostile("exits", "ends its process", hand_in({"mend_chunks": EXITS}), points(mend_chunks=0)),
+    hostile("exits", "ends its process", hand_in({"mend_chunks": EXITS}), points(mend_chunks=0)),
 )
 
 STUDENTS = (*RIGHT, *NOT_FINISHED, *WRONG, *HOSTILE)

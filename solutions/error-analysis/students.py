@@ -11,10 +11,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from autograder.author.demo import (
-    Edit,
+    Marks,
     Student,
     deletes_tests,
     hand_in,
+    hostile,
     moved_around,
     raises_points,
     renamed,
@@ -32,14 +33,9 @@ FULL = {
     "invariant": 4,
     "directed": 4,
 }
-NOTHING = dict.fromkeys(FULL, 0)
-# a cell that stops, as an empty one does
-UNFINISHED = dict.fromkeys(FULL, "raise NotImplementedError()")
-
-
-def points(**changed: float) -> dict[str, float]:
-    """Full points but for the checks named."""
-    return {**FULL, **changed}
+MARKS = Marks(FULL)
+NOTHING, UNFINISHED = MARKS.nothing, MARKS.unfinished
+points, right = MARKS.points, MARKS.right
 
 
 # --- right, each in another style
@@ -199,26 +195,22 @@ NOISY = {
 }
 
 
-def _right(name: str, what: str, edit: Edit) -> Student:
-    return Student(name, what, edit, FULL, mistakes={})
-
-
 RIGHT = (
-    _right("perfect", "the reference", hand_in()),
-    _right("looped", "loops over every answer", hand_in(LOOPED)),
-    _right("counted", "counts pairs of attribute and value", hand_in(COUNTED)),
-    _right("roots", "the roots of the quadratic equation", hand_in(ROOTS)),
-    _right("by_counts", "the interval from counts", hand_in(BY_COUNTS)),
-    _right("by_intervals", "slices by their intervals", hand_in(BY_INTERVALS)),
-    _right("by_p_values", "slices by p-values", hand_in(BY_P_VALUES)),
-    _right("calls", "one part calls another", hand_in(CALLS)),
-    _right("on_arrays", "both halves at once", hand_in(ON_ARRAYS)),
-    _right(
+    right("perfect", "the reference", hand_in()),
+    right("looped", "loops over every answer", hand_in(LOOPED)),
+    right("counted", "counts pairs of attribute and value", hand_in(COUNTED)),
+    right("roots", "the roots of the quadratic equation", hand_in(ROOTS)),
+    right("by_counts", "the interval from counts", hand_in(BY_COUNTS)),
+    right("by_intervals", "slices by their intervals", hand_in(BY_INTERVALS)),
+    right("by_p_values", "slices by p-values", hand_in(BY_P_VALUES)),
+    right("calls", "one part calls another", hand_in(CALLS)),
+    right("on_arrays", "both halves at once", hand_in(ON_ARRAYS)),
+    right(
         "against_the_truth", "tests by the truth, a share for each word", hand_in(AGAINST_THE_TRUTH)
     ),
-    _right("noisy", "prints and warns in every call", hand_in(NOISY)),
-    _right("renamed", "own names, with aliases", renamed),
-    _right("moved_around", "the cells in reverse order", moved_around),
+    right("noisy", "prints and warns in every call", hand_in(NOISY)),
+    right("renamed", "own names, with aliases", renamed),
+    right("moved_around", "the cells in reverse order", moved_around),
 )
 
 # --- not finished
@@ -481,50 +473,46 @@ def invariant(model):
 """
 
 
-def _hostile(name: str, what: str, edit: Edit, scores: Mapping[str, float]) -> Student:
-    return Student(name, what, edit, scores, hostile=True)
-
-
 HOSTILE = (
-    _hostile("deletes_tests", "deletes the cells with marks", deletes_tests, NOTHING),
-    _hostile("raises_points", "1000 points a cell; all is right", raises_points, FULL),
-    _hostile(
+    hostile("deletes_tests", "deletes the cells with marks", deletes_tests, NOTHING),
+    hostile("raises_points", "1000 points a cell; all is right", raises_points, FULL),
+    hostile(
         "imports_answers",
         "takes the course's own functions",
         hand_in(UNFINISHED, IMPORTS_THE_ANSWERS),
         NOTHING,
     ),
-    _hostile(
+    hostile(
         "takes_apart",
         "looks into the models for their faults",
         hand_in({"invariant": TAKES_MODELS_APART, "directed": ""}),
         points(invariant=0, directed=0),
     ),
-    _hostile(
+    hostile(
         "counts_them",
         "hopes that right models come first",
         hand_in({"directed": COUNTS_THEM}),
         points(directed=0),
     ),
-    _hostile(
+    hostile(
         "agrees",
         "returns what agrees with whoever asks",
         hand_in({"wilson_interval": AGREES, "slices_that_differ": ""}),
         points(wilson_interval=0, slices_that_differ=0),
     ),
-    _hostile(
+    hostile(
         "huge",
         "returns a table of 300 GB",
         hand_in({"wilson_interval": HUGE}),
         points(wilson_interval=0),
     ),
-    _hostile(
+    hostile(
         "loops_forever",
         "does not end",
         hand_in({"search_and_confirm": LOOPS}),
         points(search_and_confirm=0),
     ),
-    _hostile("exits", "ends its process", hand_in({"invariant": EXITS}), points(invariant=0)),
+    hostile("exits", "ends its process", hand_in({"invariant": EXITS}), points(invariant=0)),
 )
 
 STUDENTS = (*RIGHT, *NOT_FINISHED, *WRONG, *HOSTILE)

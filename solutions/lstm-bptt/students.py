@@ -8,11 +8,11 @@ does not go through.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from copy import deepcopy
 from typing import Any
 
-from autograder.author.demo import Student, moved_around, untouched, without
+from autograder.author.demo import Edit, Marks, Student, moved_around, untouched, without
 from lstm_ref import zoo
 
 FULL = {
@@ -23,15 +23,14 @@ FULL = {
     "end_to_end": 1,
     "gradient_check": 2,
 }
-NOTHING = dict.fromkeys(FULL, 0)
+MARKS = Marks(FULL)
+NOTHING, points = MARKS.nothing, MARKS.points
 UNFINISHED = dict.fromkeys(
     (f"{name}_code" for name in FULL if name != "end_to_end"), "raise NotImplementedError()"
 )  # a cell that stops, as an empty one does
 
 # A port on this machine at which nobody listens; a test may, and must not hear anything.
 FORBIDDEN_PORT = 49_151
-
-Edit = Callable[[Any, Mapping[str, str]], Any]
 
 
 def hand_in(changed: Mapping[str, str] | None = None, first: str = "", last: str = "") -> Edit:
@@ -68,11 +67,6 @@ def _code_cell(source: str) -> Any:
 
 def _tests(notebook: Any) -> list[Any]:
     return [cell for cell in notebook.cells if cell.metadata.get("nbgrader", {}).get("grade")]
-
-
-def points(**changed: float) -> dict[str, float]:
-    """Full points but for the checks named."""
-    return {**FULL, **changed}
 
 
 def with_bugs(*ids: str) -> Edit:

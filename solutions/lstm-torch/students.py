@@ -8,10 +8,10 @@ does not go through.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from autograder.author.demo import Student, moved_around, untouched, without
+from autograder.author.demo import Edit, Marks, Student, moved_around, untouched, without
 from lstm_ref import zoo
 
 FULL = {
@@ -23,10 +23,9 @@ FULL = {
     "train_step": 3,
     "run_chunks": 3,
 }
-NOTHING = dict.fromkeys(FULL, 0)
+MARKS = Marks(FULL)
+NOTHING, points, right = MARKS.nothing, MARKS.points, MARKS.right
 WRITTEN = ("lstm_cell", "to_torch", "last_hidden", "sequence_loss", "train_step", "run_chunks")
-
-Edit = Callable[[Any, Mapping[str, str]], Any]
 
 
 def hand_in(first: str = "", last: str = "", **changed: str) -> Edit:
@@ -52,11 +51,6 @@ def hand_in(first: str = "", last: str = "", **changed: str) -> Edit:
         return notebook
 
     return edit
-
-
-def points(**changed: float) -> dict[str, float]:
-    """Full points but for the checks named."""
-    return {**FULL, **changed}
 
 
 # --- right, each in another style
@@ -385,64 +379,58 @@ def renamed(notebook: Any, solutions: Mapping[str, str]) -> Any:
     return hand_in(**changed)(notebook, solutions)
 
 
-def _right(name: str, what: str, edit: Edit) -> Student:
-    return Student(name, what, edit, FULL, mistakes={})
-
-
 RIGHT = (
-    _right("perfect", "the reference", hand_in()),
-    _right("linear", "F.linear and split; gather", hand_in(lstm_cell=LINEAR, last_hidden=GATHER)),
-    _right(
+    right("perfect", "the reference", hand_in()),
+    right("linear", "F.linear and split; gather", hand_in(lstm_cell=LINEAR, last_hidden=GATHER)),
+    right(
         "einsum",
         "einsum, and lists where pairs were asked for",
         hand_in(lstm_cell=EINSUM, last_hidden=ONE_HOT, sequence_loss=BY_HAND),
     ),
-    _right(
+    right(
         "stacked", "[x, h] in one product; in place on its own tensors", hand_in(lstm_cell=STACKED)
     ),
-    _right(
+    right(
         "looped",
         "loops",
         hand_in(
             lstm_cell=LOOPED, last_hidden=LIST_OF_ROWS, sequence_loss=LOOPED_LOSS, run_chunks=WHILE
         ),
     ),
-    _right("modules", "a module for each gate", hand_in(lstm_cell=MODULE, to_torch=AS_PARAMETERS)),
-    _right("own_backward", "an autograd.Function of its own", hand_in(lstm_cell=OWN_BACKWARD)),
-    _right(
+    right("modules", "a module for each gate", hand_in(lstm_cell=MODULE, to_torch=AS_PARAMETERS)),
+    right("own_backward", "an autograd.Function of its own", hand_in(lstm_cell=OWN_BACKWARD)),
+    right(
         "named_tuples",
         "a named tuple for the state",
         hand_in(lstm_cell=NAMED, last_hidden=TIME_FIRST),
     ),
-    _right("single", "single precision", hand_in(lstm_cell=SINGLE_CELL, sequence_loss=SINGLE_LOSS)),
-    _right("compares", "compares with nn.LSTMCell in a cell of its own", hand_in(last=COMPARES)),
-    _right(
+    right("single", "single precision", hand_in(lstm_cell=SINGLE_CELL, sequence_loss=SINGLE_LOSS)),
+    right("compares", "compares with nn.LSTMCell in a cell of its own", hand_in(last=COMPARES)),
+    right(
         "by_name",
         "the weights by name; zero_grad at the end",
         hand_in(to_torch=BY_NAME, train_step=ZERO_LAST),
     ),
-    _right(
+    right(
         "halves",
         "half of the bias each; own clipping",
         hand_in(to_torch=HALVES, train_step=OWN_CLIPPING),
     ),
-    _right(
+    right(
         "state_dict",
         "a state_dict; a closure",
         hand_in(to_torch=STATE_DICT, train_step=WITH_CLOSURE),
     ),
-    _right("numpy", "NumPy, where no gradient is needed", hand_in(to_torch=WITH_NUMPY)),
-    _right("ignores", "ignore_index; split", hand_in(sequence_loss=IGNORE_INDEX, run_chunks=SPLIT)),
-    _right(
+    right("numpy", "NumPy, where no gradient is needed", hand_in(to_torch=WITH_NUMPY)),
+    right("ignores", "ignore_index; split", hand_in(sequence_loss=IGNORE_INDEX, run_chunks=SPLIT)),
+    right(
         "flattened",
         "flattens; one backward for all",
         hand_in(sequence_loss=FLATTENED, run_chunks=ONE_BACKWARD),
     ),
-    _right(
-        "noisy", "prints, warns, and asks for a GPU if there is one", hand_in(last_hidden=NOISY)
-    ),
-    _right("renamed", "own names, with aliases", renamed),
-    _right("moved_around", "the cells in reverse order", moved_around),
+    right("noisy", "prints, warns, and asks for a GPU if there is one", hand_in(last_hidden=NOISY)),
+    right("renamed", "own names, with aliases", renamed),
+    right("moved_around", "the cells in reverse order", moved_around),
 )
 
 # --- not finished

@@ -8,13 +8,12 @@ does not go through.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from autograder.author.demo import (
-    Edit,
+    Marks,
     Student,
     deletes_tests,
     hand_in,
+    hostile,
     moved_around,
     raises_points,
     renamed,
@@ -36,14 +35,9 @@ FULL = {
     "skill": 2,
     "bootstrap_interval": 2,
 }
-NOTHING = dict.fromkeys(FULL, 0)
-# a cell that stops, as an empty one does
-UNFINISHED = dict.fromkeys(FULL, "raise NotImplementedError()")
-
-
-def points(**changed: float) -> dict[str, float]:
-    """Full points but for the checks named."""
-    return {**FULL, **changed}
+MARKS = Marks(FULL)
+NOTHING, UNFINISHED = MARKS.nothing, MARKS.unfinished
+points, right = MARKS.points, MARKS.right
 
 
 # --- right, each in another style
@@ -172,10 +166,6 @@ def word_error_rate(references, hypotheses):
 }
 
 
-def _right(name: str, what: str, edit: Edit) -> Student:
-    return Student(name, what, edit, FULL, mistakes={})
-
-
 OTHER_TESTS = {
     "is_right": """
 import random
@@ -191,20 +181,20 @@ def is_right(distance):
 }
 
 RIGHT = (
-    _right("perfect", "the reference", hand_in()),
-    _right("looped", "loops over every number", hand_in(LOOPED)),
-    _right("counted_at_once", "np.add.at", hand_in(COUNTED_AT_ONCE)),
-    _right("from_counts", "hits, false alarms and misses", hand_in(FROM_COUNTS)),
-    _right("selected", "selects the true steps", hand_in(SELECTED)),
-    _right("weighted", "weights in place of a selection", hand_in(WEIGHTED)),
-    _right("whole_table", "the whole table of distances", hand_in(WHOLE_TABLE)),
-    _right("remembered", "recursion with a memory", hand_in(REMEMBERED)),
-    _right("squares", "from the end of the series", hand_in(SQUARES)),
-    _right("sorted", "percentiles, as one array", hand_in(SORTED)),
-    _right("compares", "tests against its own version, with asserts", hand_in(OTHER_TESTS)),
-    _right("noisy", "prints and warns in every call", hand_in(NOISY)),
-    _right("renamed", "own names, with aliases", renamed),
-    _right("moved_around", "the cells in reverse order", moved_around),
+    right("perfect", "the reference", hand_in()),
+    right("looped", "loops over every number", hand_in(LOOPED)),
+    right("counted_at_once", "np.add.at", hand_in(COUNTED_AT_ONCE)),
+    right("from_counts", "hits, false alarms and misses", hand_in(FROM_COUNTS)),
+    right("selected", "selects the true steps", hand_in(SELECTED)),
+    right("weighted", "weights in place of a selection", hand_in(WEIGHTED)),
+    right("whole_table", "the whole table of distances", hand_in(WHOLE_TABLE)),
+    right("remembered", "recursion with a memory", hand_in(REMEMBERED)),
+    right("squares", "from the end of the series", hand_in(SQUARES)),
+    right("sorted", "percentiles, as one array", hand_in(SORTED)),
+    right("compares", "tests against its own version, with asserts", hand_in(OTHER_TESTS)),
+    right("noisy", "prints and warns in every call", hand_in(NOISY)),
+    right("renamed", "own names, with aliases", renamed),
+    right("moved_around", "the cells in reverse order", moved_around),
 )
 
 # --- not finished
@@ -415,23 +405,19 @@ def average_f1(M):
 """
 
 
-def _hostile(name: str, what: str, edit: Edit, scores: Mapping[str, float]) -> Student:
-    return Student(name, what, edit, scores, hostile=True)
-
-
 HOSTILE = (
-    _hostile("deletes_tests", "deletes the cells with marks", deletes_tests, NOTHING),
-    _hostile("raises_points", "1000 points a cell; all is right", raises_points, FULL),
-    _hostile("imports_answers", "takes the course's own functions", hand_in(UNFINISHED, IMPORTS_THE_ANSWERS), NOTHING),
-    _hostile("agrees", "returns numbers that agree with whoever asks",
+    hostile("deletes_tests", "deletes the cells with marks", deletes_tests, NOTHING),
+    hostile("raises_points", "1000 points a cell; all is right", raises_points, FULL),
+    hostile("imports_answers", "takes the course's own functions", hand_in(UNFINISHED, IMPORTS_THE_ANSWERS), NOTHING),
+    hostile("agrees", "returns numbers that agree with whoever asks",
              hand_in({"skill": AGREES, "perplexity": ""}), points(skill=0, perplexity=0)),
-    _hostile("guesses", "says what is often near",
+    hostile("guesses", "says what is often near",
              hand_in({"masked_accuracy": GUESSES, "edit_distance": "", "word_error_rate": ""}),
              points(masked_accuracy=0, edit_distance=0, word_error_rate=0)),
-    _hostile("not_a_number", "returns NaN", hand_in({"bootstrap_interval": NOT_A_NUMBER}), points(bootstrap_interval=0)),
-    _hostile("huge", "returns a table of 300 GB", hand_in({"confusion": HUGE}), points(confusion=0)),
-    _hostile("loops_forever", "does not end", hand_in({"per_class": LOOPS}), points(per_class=0)),
-    _hostile("exits", "ends its process", hand_in({"average_f1": EXITS}), points(average_f1=0)),
+    hostile("not_a_number", "returns NaN", hand_in({"bootstrap_interval": NOT_A_NUMBER}), points(bootstrap_interval=0)),
+    hostile("huge", "returns a table of 300 GB", hand_in({"confusion": HUGE}), points(confusion=0)),
+    hostile("loops_forever", "does not end", hand_in({"per_class": LOOPS}), points(per_class=0)),
+    hostile("exits", "ends its process", hand_in({"average_f1": EXITS}), points(average_f1=0)),
 )  # fmt: skip
 
 STUDENTS = (*RIGHT, *NOT_FINISHED, *WRONG, *HOSTILE)

@@ -8,13 +8,12 @@ does not go through.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from autograder.author.demo import (
-    Edit,
+    Marks,
     Student,
     deletes_tests,
     hand_in,
+    hostile,
     moved_around,
     raises_points,
     renamed,
@@ -34,14 +33,9 @@ FULL = {
     "split_by_time": 2,
     "leak_report": 2,
 }
-NOTHING = dict.fromkeys(FULL, 0)
-# a cell that stops, as an empty one does
-UNFINISHED = dict.fromkeys(FULL, "raise NotImplementedError()")
-
-
-def points(**changed: float) -> dict[str, float]:
-    """Full points but for the checks named."""
-    return {**FULL, **changed}
+MARKS = Marks(FULL)
+NOTHING, UNFINISHED = MARKS.nothing, MARKS.unfinished
+points, right = MARKS.points, MARKS.right
 
 
 # --- right, each in another style
@@ -165,25 +159,21 @@ def leak_report(train, test):
 }
 
 
-def _right(name: str, what: str, edit: Edit) -> Student:
-    return Student(name, what, edit, FULL, mistakes={})
-
-
 RIGHT = (
-    _right("perfect", "the reference", hand_in()),
-    _right("by_character", "character by character", hand_in(BY_CHARACTER)),
-    _right("spaced", "puts spaces around marks", hand_in(SPACED)),
-    _right("two_sorts", "sorts twice", hand_in(TWO_SORTS)),
-    _right("lists", "lists where arrays were asked for", hand_in(LISTS)),
-    _right("compared", "the mask from the lengths", hand_in(COMPARED)),
-    _right("one_for_both", "one function for both sets", hand_in(ONE_FUNCTION_FOR_BOTH)),
-    _right("by_column", "column by column", hand_in(BY_COLUMN)),
-    _right("strides", "a view of windows", hand_in(STRIDES)),
-    _right("ranges", "an array and a range for lists", hand_in(RANGES)),
-    _right("masks", "masks, and a tuple for the dict", hand_in(MASKS)),
-    _right("noisy", "prints and warns in every call", hand_in(NOISY)),
-    _right("renamed", "own names, with aliases", renamed),
-    _right("moved_around", "the cells in reverse order", moved_around),
+    right("perfect", "the reference", hand_in()),
+    right("by_character", "character by character", hand_in(BY_CHARACTER)),
+    right("spaced", "puts spaces around marks", hand_in(SPACED)),
+    right("two_sorts", "sorts twice", hand_in(TWO_SORTS)),
+    right("lists", "lists where arrays were asked for", hand_in(LISTS)),
+    right("compared", "the mask from the lengths", hand_in(COMPARED)),
+    right("one_for_both", "one function for both sets", hand_in(ONE_FUNCTION_FOR_BOTH)),
+    right("by_column", "column by column", hand_in(BY_COLUMN)),
+    right("strides", "a view of windows", hand_in(STRIDES)),
+    right("ranges", "an array and a range for lists", hand_in(RANGES)),
+    right("masks", "masks, and a tuple for the dict", hand_in(MASKS)),
+    right("noisy", "prints and warns in every call", hand_in(NOISY)),
+    right("renamed", "own names, with aliases", renamed),
+    right("moved_around", "the cells in reverse order", moved_around),
 )
 
 # --- not finished
@@ -376,39 +366,35 @@ def encode_pad(sentences, vocabulary, T):
 """
 
 
-def _hostile(name: str, what: str, edit: Edit, scores: Mapping[str, float]) -> Student:
-    return Student(name, what, edit, scores, hostile=True)
-
-
 HOSTILE = (
-    _hostile("deletes_tests", "deletes the cells with marks", deletes_tests, NOTHING),
-    _hostile("raises_points", "1000 points a cell; all is right", raises_points, FULL),
-    _hostile(
+    hostile("deletes_tests", "deletes the cells with marks", deletes_tests, NOTHING),
+    hostile("raises_points", "1000 points a cell; all is right", raises_points, FULL),
+    hostile(
         "imports_answers",
         "takes the course's own functions",
         hand_in(UNFINISHED, IMPORTS_THE_ANSWERS),
         NOTHING,
     ),
-    _hostile(
+    hostile(
         "agrees",
         "returns words, lists and dicts that are equal to all others",
         hand_in({"tokenize": AGREES, "build_vocabulary": "", "split_by_time": ""}),
         points(tokenize=0, build_vocabulary=0, split_by_time=0, encode_sets=0),
     ),
-    _hostile(
+    hostile(
         "endless",
         "returns lists that hold themselves",
         hand_in({"tokenize": ENDLESS, "leak_report": ""}),
         points(tokenize=0, leak_report=0, encode_sets=0),
     ),
-    _hostile(
+    hostile(
         "huge",
         "returns lists of 2 million numbers",
         hand_in({"split_by_time": HUGE}),
         points(split_by_time=0),
     ),
-    _hostile("loops_forever", "does not end", hand_in({"scale": LOOPS}), points(scale=0)),
-    _hostile("exits", "ends its process", hand_in({"encode_pad": EXITS}), points(encode_pad=0)),
+    hostile("loops_forever", "does not end", hand_in({"scale": LOOPS}), points(scale=0)),
+    hostile("exits", "ends its process", hand_in({"encode_pad": EXITS}), points(encode_pad=0)),
 )
 
 STUDENTS = (*RIGHT, *NOT_FINISHED, *WRONG, *HOSTILE)

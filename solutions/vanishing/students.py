@@ -12,10 +12,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from autograder.author.demo import (
-    Edit,
+    Marks,
     Student,
     deletes_tests,
     hand_in,
+    hostile,
     moved_around,
     raises_points,
     renamed,
@@ -35,14 +36,9 @@ FULL = {
     "chrono_biases": 2,
     "gru_step": 3,
 }
-NOTHING = dict.fromkeys(FULL, 0)
-# a cell that stops, as an empty one does
-UNFINISHED = dict.fromkeys(FULL, "raise NotImplementedError()")
-
-
-def points(**changed: float) -> dict[str, float]:
-    """Full points but for the checks named."""
-    return {**FULL, **changed}
+MARKS = Marks(FULL)
+NOTHING, UNFINISHED = MARKS.nothing, MARKS.unfinished
+points, right = MARKS.points, MARKS.right
 
 
 # --- right, each in another style
@@ -202,25 +198,21 @@ def in_float32(notebook: Any, solutions: Mapping[str, str]) -> Any:
     return hand_in(changed, first)(notebook, solutions)
 
 
-def _right(name: str, what: str, edit: Edit) -> Student:
-    return Student(name, what, edit, FULL, mistakes={})
-
-
 RIGHT = (
-    _right("perfect", "the reference", hand_in()),
-    _right("looped", "loops over every number", hand_in(LOOPED)),
-    _right(
+    right("perfect", "the reference", hand_in()),
+    right("looped", "loops over every number", hand_in(LOOPED)),
+    right(
         "time_first_inside", "time first inside, and back at the end", hand_in(TIME_FIRST_INSIDE)
     ),
-    _right("jacobians", "products of Jacobians", hand_in(FORWARD_MODE)),
-    _right("schmidt", "Gram and Schmidt in place of QR", hand_in(SCHMIDT)),
-    _right("concatenated", "one matrix for input and state", hand_in(CONCATENATED)),
-    _right("halves", "half of the bias in each place", hand_in(HALVES)),
-    _right("by_eigenvectors", "scales the eigenvalues themselves", hand_in(TOLERANT)),
-    _right("float32", "in single precision", in_float32),
-    _right("noisy", "prints and warns in every call", hand_in(NOISY)),
-    _right("renamed", "own names, with aliases", renamed),
-    _right("moved_around", "the cells in reverse order", moved_around),
+    right("jacobians", "products of Jacobians", hand_in(FORWARD_MODE)),
+    right("schmidt", "Gram and Schmidt in place of QR", hand_in(SCHMIDT)),
+    right("concatenated", "one matrix for input and state", hand_in(CONCATENATED)),
+    right("halves", "half of the bias in each place", hand_in(HALVES)),
+    right("by_eigenvectors", "scales the eigenvalues themselves", hand_in(TOLERANT)),
+    right("float32", "in single precision", in_float32),
+    right("noisy", "prints and warns in every call", hand_in(NOISY)),
+    right("renamed", "own names, with aliases", renamed),
+    right("moved_around", "the cells in reverse order", moved_around),
 )
 
 # --- not finished
@@ -369,10 +361,6 @@ def rnn_backward(dh, x, h0, h, Wx, Wh):
 """
 
 
-def _hostile(name: str, what: str, edit: Edit, scores: Mapping[str, float]) -> Student:
-    return Student(name, what, edit, scores, hostile=True)
-
-
 def guesses_gates(notebook: Any, solutions: Mapping[str, str]) -> Any:
     """The library's h, so to speak, with gates that are not its own."""
     right = solutions["gru_step_code"].replace("def gru_step(", "def right_gru_step(")
@@ -380,16 +368,16 @@ def guesses_gates(notebook: Any, solutions: Mapping[str, str]) -> Any:
 
 
 HOSTILE = (
-    _hostile("deletes_tests", "deletes the cells with marks", deletes_tests, NOTHING),
-    _hostile("raises_points", "1000 points a cell; all is right", raises_points, FULL),
-    _hostile("imports_answers", "looks for the solutions", hand_in(UNFINISHED, IMPORTS_THE_ANSWERS), NOTHING),
-    _hostile("equals_all", "makes NumPy find all equal", hand_in(UNFINISHED, EQUALS_ALL), NOTHING),
-    _hostile("agrees", "returns arrays that agree with whoever asks",
+    hostile("deletes_tests", "deletes the cells with marks", deletes_tests, NOTHING),
+    hostile("raises_points", "1000 points a cell; all is right", raises_points, FULL),
+    hostile("imports_answers", "looks for the solutions", hand_in(UNFINISHED, IMPORTS_THE_ANSWERS), NOTHING),
+    hostile("equals_all", "makes NumPy find all equal", hand_in(UNFINISHED, EQUALS_ALL), NOTHING),
+    hostile("agrees", "returns arrays that agree with whoever asks",
              hand_in({"rnn_forward": AGREES, "orthogonal": ""}), points(rnn_forward=0, orthogonal=0)),
-    _hostile("not_a_number", "returns NaN", hand_in({"clip_by_norm": NOT_A_NUMBER}), points(clip_by_norm=0)),
-    _hostile("guesses_gates", "a right h with gates that are not its own", guesses_gates, points(gru_step=0)),
-    _hostile("loops_forever", "does not end", hand_in({"scale_to_radius": LOOPS}), points(scale_to_radius=0)),
-    _hostile("exits", "ends its process", hand_in({"rnn_backward": EXITS}), points(rnn_backward=0)),
+    hostile("not_a_number", "returns NaN", hand_in({"clip_by_norm": NOT_A_NUMBER}), points(clip_by_norm=0)),
+    hostile("guesses_gates", "a right h with gates that are not its own", guesses_gates, points(gru_step=0)),
+    hostile("loops_forever", "does not end", hand_in({"scale_to_radius": LOOPS}), points(scale_to_radius=0)),
+    hostile("exits", "ends its process", hand_in({"rnn_backward": EXITS}), points(rnn_backward=0)),
 )  # fmt: skip
 
 STUDENTS = (*RIGHT, *NOT_FINISHED, *WRONG, *HOSTILE)
