@@ -9,6 +9,10 @@ once for each of them can be faster.
 What is measured goes into the file at once. What the file holds of the same machine and versions
 stays, unless it is measured again: so one size, or the growth, can be measured alone. A GPU has a
 file of its own, gpu.py.
+
+The kernels of the other maker's processors are measured with OPENBLAS_CORETYPE in the environment,
+as far as this processor can execute them: SkylakeX on an AMD with AVX-512. They have a file of
+their own.
 """
 
 from __future__ import annotations
@@ -47,7 +51,7 @@ parser.add_argument(
 )
 parser.add_argument("--memory", nargs="*", help="contenders whose memory is measured (all)")
 parser.add_argument(
-    "--out", type=Path, help="(results/sequence-MAKER.json, a file for each maker of processors)"
+    "--out", type=Path, help="(results/sequence-MAKER[-KERNEL].json, a file for each maker)"
 )
 arguments = parser.parse_args()
 # Libraries read these when they are loaded, and the processes that measure memory inherit them.
@@ -68,10 +72,12 @@ MAKERS = ("intel", "amd", "apple")
 Times = dict[str, list[float]]
 
 
-def results_file(name: str) -> Path:
-    """Where the results of a processor belong: the order of the rungs follows its maker."""
+def results_file(name: str, kernel: str = "") -> Path:
+    """Where the results of a processor belong: the order of the rungs follows its maker, and the
+    kernel of OpenBLAS where one was asked for.
+    """
     maker = next((maker for maker in MAKERS if maker in name.lower()), "other")
-    return HERE / "results" / f"sequence-{maker}.json"
+    return HERE / "results" / f"sequence-{'-'.join(filter(None, (maker, kernel.lower())))}.json"
 
 
 def limit_threads(threads: int) -> None:
@@ -185,11 +191,9 @@ def growth(along: str, lengths: list[int], rounds: int) -> list[dict[str, Any]]:
 
 def machine() -> dict[str, object]:
     """What the numbers belong to; each of them has a date of its own."""
-    blas = {
-        f"{pool['internal_api']} {pool['version']}"
-        for pool in threadpoolctl.threadpool_info()
-        if "blas" in pool["user_api"]
-    }
+    pools = [pool for pool in threadpoolctl.threadpool_info() if "blas" in pool["user_api"]]
+    blas = {f"{pool['internal_api']} {pool['version']}" for pool in pools}
+    kernels = {pool["architecture"] for pool in pools if pool.get("architecture")}
     packages = ("numpy", "numba", "torch", "keras", "tensorflow-cpu", "tensorflow", "autograd")
     return {
         "processor": processor(),
@@ -197,6 +201,7 @@ def machine() -> dict[str, object]:
         "threads": arguments.threads,
         "python": platform.python_version(),
         "blas": sorted(blas),
+        "kernel": ", ".join(sorted(kernels)),
         **{name: installed for name in packages if (installed := version_of(name))},
         "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else "none",
     }
@@ -248,7 +253,8 @@ def write(measured: dict[str, Any], path: Path) -> dict[str, Any]:
 def main() -> None:
     """Measure all sizes, print the table, write the file and its pictures."""
     limit_threads(arguments.threads)
-    arguments.out = arguments.out or results_file(processor())
+    asked = os.environ.get("OPENBLAS_CORETYPE", "")
+    arguments.out = arguments.out or results_file(processor(), asked)
     names = []
     for name in (*OURS, *OTHERS, BOUND):
         if missing(name):
