@@ -393,16 +393,22 @@ def _tells(check: Check, right: Any, content: str) -> bool:
     """
     words = [right] if isinstance(right, str) else list(right) if _holds_words(right) else []
     if words:
-        said = content.casefold()
-        others = [str(choice).casefold() for choice in check.choices]
-        told = all(re.search(rf"\b{re.escape(word.casefold())}\b", said) for word in words)
-        return told and not (others and all(other in said for other in others))
+        told = all(_says(word, content) for word in words)
+        choices = [str(choice) for choice in check.choices]
+        return told and not (choices and all(_says(choice, content) for choice in choices))
     if type(right) not in (int, float) or len(f"{abs(right):.12g}".strip("0").strip(".")) < 4:
         return False
     return any(
         abs(float(found) - right) <= check.tolerance * abs(right)
         for found in NUMBER.findall(content)
     )
+
+
+def _says(word: str, content: str) -> bool:
+    """Whether a text holds a word. One letter is in each text: it counts where it is set apart."""
+    bare = re.escape(word.casefold())
+    pattern = rf"\b{bare}\b" if len(word) > 1 else rf"[\"'`*(]{bare}[\"'`*)]"
+    return re.search(pattern, content.casefold()) is not None
 
 
 def _holds_words(value: Any) -> bool:

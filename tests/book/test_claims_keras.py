@@ -160,6 +160,11 @@ def test_the_kernel_of_a_layer_is_drawn_from_a_matrix_of_four_h_columns():
     assert 0.95 * limit < np.abs(layer.get_weights()[0]).max() <= limit
 
 
+def test_a_layer_returns_its_last_state_unless_asked_for_all():
+    """The answer of a quiz, too: there it is 4 * 5 numbers."""
+    assert keras.layers.LSTM(5)(np.zeros((4, 7, 3), "float32")).shape == (4, 5)
+
+
 def test_the_stored_skills_come_from_the_functions_of_the_page():
     page = (ROOT / "book" / "two" / "keras.md").read_text(encoding="utf-8")
     cells = re.findall(r"^```\{code-cell\}[^\n]*\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)

@@ -45,7 +45,7 @@ def test_no_line_between_the_markers_is_handed_out(source):
             lines.append(line.strip())
     cells = json.loads(release.release_text(source))["cells"]
     handed_out = {line.strip() for cell in cells for line in "".join(cell["source"]).splitlines()}
-    assert len(lines) > 20
+    assert len(lines) > 20 or source.stem.startswith("quiz-")
     assert handed_out & set(lines) == KEPT_BY_A_MEND.get(source.stem, set())
 
 

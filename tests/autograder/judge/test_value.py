@@ -184,3 +184,16 @@ def test_lint_finds_an_answer_that_is_given_away(tiny_course: Path) -> None:
     release.write_releases(tiny_course)
     found = [trouble.what for trouble in lint(tiny_course, "values", box)]
     assert len(found) == 1 and "holds the answer of check 'recall'" in found[0]
+
+
+def test_a_letter_is_told_only_where_it_is_set_apart(tiny_course: Path) -> None:
+    letters = CHECKS.replace('("input", "forget", "output")', '("a", "b", "c")')
+    letters = letters.replace('"forget"', '"a"').replace('"input"', '"b"')
+    folder = write_value_set(tiny_course, checks=letters)
+    notebook, box = folder / "values.md", choose.choose(False)
+    sound = notebook.read_text().replace('gate = "forget"', 'gate = "a"')
+    for title, told in (("A gate is a share", False), ("The answer is **a**", True)):
+        notebook.write_text(sound.replace("# Which gate?", f"# {title}"))
+        release.write_releases(tiny_course)
+        found = [trouble.what for trouble in lint(tiny_course, "values", box)]
+        assert any("holds the answer of check 'gate'" in what for what in found) is told, found
