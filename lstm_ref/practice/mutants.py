@@ -8,7 +8,7 @@ found.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,8 @@ from verdict.check import Call
 
 # of one version: through the wall of a sandbox, each takes a fraction of a millisecond
 MOST_CALLS = 300
+# times that a wrong version is put to tests once more which found it and missed others
+AGAIN = 2
 
 
 @dataclass
@@ -103,23 +105,36 @@ def examine_tests(
         ]
         said: list[bool] = [False for _ in versions]
         for k in rng.permutation(len(versions)):
-            try:
-                answer = _truth(call(versions[k]))
-            except StudentError as error:
-                if "AssertionError" in str(error):
-                    continue  # an assert that fails says that the version is wrong
-                return Verdict(
-                    error.status, " ".join(filter(None, (versions[k].complaint, str(error))))
-                )
-            if answer is None:
-                return Verdict(
-                    Status.ERROR,
-                    "It must return True or False. Is there a return at the end of each way?",
-                )
+            answer = _answer(call, versions[k])
+            if isinstance(answer, Verdict):
+                return answer
             said[k] = answer
+        found = [k for k, version in enumerate(versions) if version.label and not said[k]]
+        # Whoever finds all is never a coin. Whoever finds some may be one, and a coin that comes
+        # up three times is rare; tests that look at what they are given say the same again.
+        for k in rng.permutation(found * AGAIN) if len(found) < len(wrong) else ():
+            answer = _answer(call, replace(versions[k], calls=0))
+            if isinstance(answer, Verdict):
+                return answer
+            said[k] |= answer
         return _judge(versions, said, told, false_alarms)
 
     return examine
+
+
+def _answer(call: Call, version: Version) -> bool | Verdict:
+    """What the tests say of a version; a verdict where they say nothing."""
+    try:
+        answer = _truth(call(version))
+    except StudentError as error:
+        if "AssertionError" in str(error):
+            return False  # an assert that fails says that the version is wrong
+        return Verdict(error.status, " ".join(filter(None, (version.complaint, str(error)))))
+    if answer is None:
+        return Verdict(
+            Status.ERROR, "It must return True or False. Is there a return at the end of each way?"
+        )
+    return answer
 
 
 def _truth(value: Any) -> bool | None:

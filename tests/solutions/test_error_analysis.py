@@ -237,11 +237,29 @@ def test_what_tests_nothing_earns_nothing_and_is_told_why(how):
     assert verdict.credit == 0 and says in verdict.message, verdict.message
 
 
-def test_a_coin_earns_nothing():
+@pytest.mark.parametrize("yes", [0.8, 0.92, 0.95])
+def test_a_coin_earns_nothing_whatever_its_bias(yes):
+    credits = []
     for seed in range(30):
         rng = np.random.default_rng(seed)
-        coin = lambda model, r=rng: bool(len(model([ONE])) and r.random() < 0.8)  # noqa: E731
-        assert ask(TESTS["directed"], coin, seed).credit <= 1 / 6
+        coin = lambda model, r=rng: bool(len(model([ONE])) and r.random() < yes)  # noqa: E731
+        credits.append(ask(TESTS["directed"], coin, seed).credit)
+    assert max(credits) <= 1 / 3 and np.mean(credits) < 0.03
+
+
+def test_what_finds_a_faulty_model_now_and_then_is_asked_again_and_what_finds_all_is_not():
+    asked = []
+
+    def honest(model):
+        asked.append(model)
+        return plain.directed(model)
+
+    assert ask(TESTS["directed"], honest).credit == 1
+    once = len(asked)
+    asked.clear()
+    negations = lambda model: honest(model) or model(REVIEWS).mean() > 0.9  # noqa: E731
+    partial = ask(TESTS["directed"], lambda model: bool(negations(model)))
+    assert 0 < partial.credit < 1 and len(asked) > once
 
 
 def test_what_is_no_review_is_told_from_one():
