@@ -250,6 +250,13 @@ class Check:
         """Name in the student's notebook that is asked for: of a function, or of a value."""
         return self.function or self.value
 
+    @property
+    def compares_all(self) -> bool:
+        """Whether all that the function returns is compared, and nothing of it is for a later
+        call.
+        """
+        return self.outputs is not None and not _has_gap(self.outputs)
+
     def with_more(self, hidden: Callable[[Generator], Sequence[Case]]) -> Check:
         """Return the same check with further cases after its own: what a judge asks beyond the
         check that students have.
@@ -269,6 +276,10 @@ class Check:
         yield self.misconceptions
         if self.further is not None:
             yield from self.further()
+
+
+def _has_gap(pattern: Pattern) -> bool:
+    return pattern is None or (isinstance(pattern, tuple) and any(map(_has_gap, pattern)))
 
 
 @dataclass(frozen=True)

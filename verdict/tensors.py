@@ -9,8 +9,20 @@ only, and nothing else of this package: in the sandbox it stands alone.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Set
+from collections import deque
+from collections.abc import (
+    Callable,
+    ItemsView,
+    Iterable,
+    Iterator,
+    KeysView,
+    MappingView,
+    Set,
+    ValuesView,
+)
+from decimal import Decimal
 from itertools import islice
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -18,6 +30,7 @@ import numpy as np
 FRAMEWORKS = ("numpy", "torch", "tensorflow")
 MANY = 10_000  # more is no row of results but an iterator without an end
 FEW = 16  # results of one function, at most
+PLAIN = (int, float, bool, str, bytes, type(None), list, tuple, dict, set)
 
 
 def from_arrays(value: Any, framework: str) -> Any:
@@ -53,13 +66,20 @@ def from_arrays(value: Any, framework: str) -> Any:
     )
 
 
-def to_arrays(value: Any) -> Any:
+def to_arrays(value: Any, spread: bool = False) -> Any:
     """What a function returned, with an array for each tensor in it; the same object where there is
     none.
 
     A tensor may need a gradient, lie on another device, be sparse, or have a precision that NumPy
     does not know. What can be unpacked as a list can (a generator of parameters, the values of a
-    dict) counts as that list.
+    dict) counts as that list. A fraction, a decimal number and a member of an enumeration that is a
+    number or a word count as what they stand for.
+
+    Parameters
+    ----------
+    value : what came back
+    spread : whether iterators, views and queues are read wherever they stand, however deep. What
+        is not compared may need them later
 
     Examples
     --------
@@ -76,7 +96,23 @@ def to_arrays(value: Any) -> Any:
         unpacked = [item if _array(item) is not None else _unpacked(item) for item in row]
         if any(new is not old for new, old in zip(unpacked, row, strict=True)):
             value = unpacked
-    return _replaced(value, _array)
+    return _replaced(_spread(value, [MANY]) if spread else value, _array)
+
+
+def _spread(value: Any, room: list[int], depth: int = 0) -> Any:
+    """The tree with a list for each iterator, view of a dict, or queue in it; ``room`` is how many
+    entries of these are read in all, and is used up.
+    """
+    if isinstance(value, Iterator | KeysView | ValuesView | ItemsView | deque):
+        value = list(islice(value, room[0]))
+        room[0] -= len(value)
+    if depth > 16 or type(value) not in (list, tuple, dict):
+        return value
+    old = list(value.values()) if isinstance(value, dict) else value
+    new = [_spread(item, room, depth + 1) for item in old]
+    if all(a is b for a, b in zip(new, old, strict=True)):
+        return value
+    return dict(zip(value, new, strict=True)) if isinstance(value, dict) else new
 
 
 def _unpacked(value: Any) -> Any:
@@ -87,7 +123,7 @@ def _unpacked(value: Any) -> Any:
         return value
     if hasattr(type(value), "__array__"):
         return value
-    if isinstance(value, Set):  # the keys of a dict, as a set has them
+    if isinstance(value, Set) and not isinstance(value, MappingView):
         return set(islice(value, MANY))
     if callable(getattr(type(value), "keys", None)):
         return {key: value[key] for key in islice(value.keys(), MANY)}
@@ -100,10 +136,8 @@ def _replaced(value: Any, new: Callable[[Any], Any], depth: int = 0) -> Any:
         return found
     if depth > 16 or not isinstance(value, list | tuple | dict):
         return value
-    if isinstance(value, dict) and any(isinstance(key, np.generic) for key in value):
-        value = {
-            key.item() if isinstance(key, np.generic) else key: item for key, item in value.items()
-        }
+    if isinstance(value, dict) and any(type(key) not in PLAIN for key in value):
+        value = {_plain_key(key): item for key, item in value.items()}
     old = list(value.values()) if isinstance(value, dict) else list(value)
     items = [_replaced(item, new, depth + 1) for item in old]
     if all(a is b for a, b in zip(items, old, strict=True)):
@@ -115,10 +149,22 @@ def _replaced(value: Any, new: Callable[[Any], Any], depth: int = 0) -> Any:
     return tuple(items) if isinstance(value, tuple) else items
 
 
+def _plain_key(key: Any) -> Any:
+    if isinstance(key, np.generic):
+        return key.item()
+    return _array(key) if isinstance(key, str | int) and type(key) not in PLAIN else key
+
+
 def _array(value: Any) -> Any:
-    """Array of a tensor; words of NumPy as plain ones; None for everything else."""
-    if isinstance(value, np.str_):
-        return str(value)
+    """Array of a tensor; words and numbers of other kinds as plain ones; None for everything
+    else.
+    """
+    if type(value) in PLAIN:
+        return None
+    if isinstance(value, str):  # of NumPy, of an enumeration, or of the student's own class
+        return str.__str__(value)
+    if isinstance(value, Real | Decimal) and not isinstance(value, np.generic):
+        return int(value) if isinstance(value, int) else float(value)
     if isinstance(value, np.ndarray) and value.dtype.kind == "U":
         return value.tolist()
     # Whoever has a tensor has imported its framework.

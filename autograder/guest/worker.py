@@ -9,8 +9,8 @@ reply, and while a call runs the worker may ask back:
     ("read", cells)                 -> ("read", [cell])         look at the cells, run nothing
     ("import", modules)             -> ("done",)                import packages, before any of the student's code runs
     ("run", cell, statement)        -> ("done",) or ("error", kind, text, line, source, bases)
-    ("call", name or function, args, framework) -> ("value", value) or ("missing",) or ("error",
-    ...)
+    ("call", name or function, args, framework, spread) -> ("value", value) or ("missing",) or
+    ("error", ...)
     ("call", ...) meanwhile         <- ("ask", function's number, args); the judge answers ("value", ...) or ("error", ...)
     ("fetch", name)                 -> ("value", value) or ("missing",) or ("error", ...)
     ("forget",)                     -> ("done",)                let go of the objects kept for the judge
@@ -345,9 +345,11 @@ class Worker:
             return error_reply(error)
         return ("done",)
 
-    def do_call(self, function: Any, args: tuple[Any, ...], framework: str) -> tuple[Any, ...]:
+    def do_call(
+        self, function: Any, args: tuple[Any, ...], framework: str, spread: bool = False
+    ) -> tuple[Any, ...]:
         """Call a function of the student's, by name or by reference, with the arrays as the
-        framework's tensors.
+        framework's tensors; for ``spread`` see `to_arrays`.
         """
         if isinstance(function, str):
             function = self.module.__dict__.get(function)
@@ -355,7 +357,7 @@ class Worker:
             return ("missing",)
         try:
             value = function(*self.tensors.from_arrays(args, framework))
-            return "value", to_plain(self.tensors.to_arrays(value))
+            return "value", to_plain(self.tensors.to_arrays(value, spread))
         except BaseException as error:
             return error_reply(error)
 

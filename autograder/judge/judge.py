@@ -36,6 +36,7 @@ from autograder.errors import (
 from autograder.guest.worker import CUT, MAX_USES
 from autograder.judge import sketch
 from autograder.judge.cpu_limit import Overrun, cpu_limit
+from autograder.judge.newer_python import newer_python
 from autograder.judge.problem_set import ProblemSet
 from autograder.judge.result import FOR_INSTRUCTOR, CheckResult, Result
 from autograder.judge.session import Session, describe_loss
@@ -425,7 +426,8 @@ class _Grader:
             try:
                 if check.value:
                     return self.session.fetch(check.value)
-                return self.session.call(check.function, args, check.arrays)
+                spread = check.compares_all
+                return self.session.call(check.function, args, check.arrays, spread)
             except StudentFailure as failure:
                 told = self._student_error(failure)
                 told.kinds = (failure.kind, *failure.bases)
@@ -460,6 +462,12 @@ class _Grader:
             and name
             and not self._binds(name.group(1))
         ):
+            if re.match(rf"return\b.*\b{name.group(1)}\b", failure.source):
+                return StudentError(
+                    status,
+                    f"{name.group(1)} is returned, and nothing gives it a value: is it a result "
+                    f"that is not written yet, or has it another name above? {message}",
+                )
             message += (
                 f". No cell of the notebook gives {name.group(1)} a value: was its cell deleted, "
                 "while your own kernel still remembers it? Restart the kernel and run all cells."
@@ -560,7 +568,8 @@ class _Grader:
 
     def _explained(self, failure: StudentFailure, before: str = "") -> tuple[Status, str]:
         status, sentence = classify(failure.kind, failure.text, self.problem_set.packages)
-        return status, f"{before}{sentence}{failure.place}"
+        later = newer_python(failure.kind, failure.text, failure.source)
+        return status, f"{before}{sentence}{failure.place}{later}"
 
 
 def _record(check: Check, verdict: Verdict, answer: tuple[float, ...] = ()) -> CheckResult:

@@ -279,9 +279,15 @@ class Session:
         self._judging_since = time.monotonic()
         self.deadline = self._judging_since + seconds
 
-    def call(self, function: str | Remote, args: tuple[Any, ...], framework: str = "numpy") -> Any:
+    def call(
+        self,
+        function: str | Remote,
+        args: tuple[Any, ...],
+        framework: str = "numpy",
+        spread: bool = False,
+    ) -> Any:
         """Call a function of the student's, by name or as it came from the worker; it gets the
-        framework's tensors.
+        framework's tensors. With ``spread``, iterators within its result are read, too.
 
         Raises
         ------
@@ -289,7 +295,7 @@ class Session:
         MissingFunction : there is none of that name
         WorkerError : no answer came; the worker is gone, and the next call starts another
         """
-        return self._ask(("call", function, args, framework))
+        return self._ask(("call", function, args, framework, spread))
 
     def fetch(self, name: str) -> Any:
         """The value that the student's code gave to a name; raises what `call` does."""
@@ -396,6 +402,8 @@ class Session:
                     self.cells
                 ):
                     return answer
+                case ("error", "TooLarge", str(text), *_) if message[0] == "read":
+                    raise ProtocolError(f"they hold more statements than are read; {text}")
                 case _:
                     raise ProtocolError(
                         "the worker sent something that is no answer to what was asked"

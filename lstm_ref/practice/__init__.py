@@ -151,7 +151,7 @@ def case_of(
         _show(f"{name}: {why}.", passed=False)
         return None
     found = first_failure(
-        chosen, _guarded(function, namespace, chosen.arrays), np.random.default_rng(seed)
+        chosen, _guarded(function, namespace, chosen), np.random.default_rng(seed)
     )
     _show(f"{name}: {found or 'passed with these inputs'}", passed=found is None)
     return found
@@ -266,7 +266,7 @@ def _examine(
         warnings.simplefilter("always")
         try:
             verdict = examine(
-                check, _guarded(function, namespace, check.arrays), np.random.default_rng(seed)
+                check, _guarded(function, namespace, check), np.random.default_rng(seed)
             )
         except (
             Exception
@@ -285,16 +285,18 @@ def _examine(
 
 
 def _guarded(
-    function: Callable[..., Any], namespace: Mapping[str, Any], framework: str
+    function: Callable[..., Any], namespace: Mapping[str, Any], check: Check
 ) -> Callable[..., Any]:
-    """The function, from arrays to arrays; whatever it raises becomes a StudentError that shows the
-    student's own line.
+    """The function as a check calls it, from arrays to arrays; whatever it raises becomes a
+    StudentError that shows the student's own line.
     """
+    framework = check.arrays
     packages = ("numpy",) if framework == "numpy" else ("numpy", framework)
 
     def call(*arguments: Any) -> Any:
         try:
-            return to_arrays(function(*from_arrays(arguments, framework)))
+            value = function(*from_arrays(arguments, framework))
+            return to_arrays(value, check.compares_all)
         except (Exception, SystemExit) as error:
             status, message = classify(type(error).__name__, _text(error), packages)
             own = (namespace, getattr(function, "__globals__", namespace))

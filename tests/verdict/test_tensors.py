@@ -1,6 +1,9 @@
 import collections
+import enum
 import itertools
 import os
+from decimal import Decimal
+from fractions import Fraction
 from typing import NamedTuple
 
 import numpy as np
@@ -99,7 +102,7 @@ def test_what_can_be_unpacked_counts_as_a_list_and_what_cannot_stays_what_it_is(
         (iter("ab"), 2),
     ):
         assert type(got := to_arrays(value)) is list and len(got) == length
-    assert to_arrays({"a": 1, "b": 2}.keys()) == {"a", "b"}
+    assert to_arrays({"b": 2, "a": 1}.keys()) == ["b", "a"]  # in their order
     assert len(to_arrays(itertools.count())) == tensors.MANY  # and does not go on for ever
     assert type(to_arrays(torch.nn.ParameterList([torch.ones(2)]))[0]) is np.ndarray
     assert_array_equal(to_arrays(by_name)["weight"], np.ones(2))
@@ -114,6 +117,36 @@ def test_what_can_be_unpacked_counts_as_a_list_and_what_cannot_stays_what_it_is(
         lambda: 0,
     ):
         assert to_arrays(value) is value
+
+
+def test_iterators_are_read_however_deep_where_all_that_comes_back_is_compared():
+    def made():
+        rows = ((n for n in range(k)) for k in (1, 2))
+        return rows, {"of": map(str, [1]), "last": collections.deque("abc", 2)}, {"b": 1}.items()
+
+    rows, by_name, pairs = to_arrays(made(), spread=True)
+    assert rows == [[0], [0, 1]] and by_name == {"of": ["1"], "last": ["b", "c"]}
+    assert pairs == [("b", 1)]
+    kept = made()[0]
+    cache = [[kept]]
+    assert to_arrays((cache, 0)) == (cache, 0) and len(list(kept)) == 2  # not read
+    endless = [[itertools.count()], [itertools.count()]]
+    assert [len(row[0]) for row in to_arrays(endless, spread=True)] == [tensors.MANY, 0]
+
+
+def test_fractions_enumerations_and_words_of_other_classes_are_what_they_stand_for():
+    class Word(str):
+        """A word of the student's own class."""
+
+    class Number(enum.IntEnum):
+        ONE = 1
+
+    given = [Fraction(1, 4), Decimal("0.5"), Number.ONE, Word("a"), True, {"k": Fraction(1, 2)}]
+    got = to_arrays(given)
+    assert got == [0.25, 0.5, 1, "a", True, {"k": 0.5}]
+    assert [type(item) for item in got] == [float, float, int, str, bool, dict]
+    ((word, number),) = to_arrays({Word("a"): Number.ONE}).items()
+    assert (word, type(word), number, type(number)) == ("a", str, 1, int)
 
 
 def test_tensorflow_goes_both_ways():

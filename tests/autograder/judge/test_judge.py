@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -328,6 +329,31 @@ def test_cells_that_no_frame_can_carry_are_told_so(grade: Any) -> None:
     assert {check.status for check in record.checks} == {
         "crashed"
     } and "cannot be read" in record.checks[0].message
+
+
+def test_a_notebook_of_too_many_statements_is_told_so(grade: Any) -> None:
+    record = grade(HONEST, "\n".join(f"x{k} = 0" for k in range(20_000)))
+    assert {check.status for check in record.checks} == {"crashed"}
+    assert "they hold more statements than are read" in record.checks[0].message
+
+
+def test_a_result_that_was_never_given_a_value_is_told_so(grade: Any) -> None:
+    message = grade("def double(x):\n    return dy, x").check("double").message
+    assert message.startswith("dy is returned, and nothing gives it a value: is it a result")
+    assert "(line 2: return dy, x)" in message
+    used = grade("def double(x):\n    y = dy * 2\n    return y").check("double").message
+    assert used.startswith("NameError: dy is not defined") and "Restart the kernel" in used
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 12), reason="this Python knows all of it")
+@pytest.mark.parametrize(
+    "line", ["type Row = list[float]", "def first[T](x: T) -> T: ...", """print(f"{d["a"]}")"""]
+)
+def test_syntax_of_a_later_python_is_told_from_a_slip(grade: Any, line: str) -> None:
+    message = grade(f"{line}\ndef double(x):\n    return 2 * x").check("double").message
+    assert "Python 3.12 and later know this; your work is run by Python 3.11" in message
+    slip = grade("def double(x)\n    return 2 * x").check("double").message
+    assert "3.12" not in slip
 
 
 def test_the_same_seed_gives_the_same_record_and_another_seed_other_inputs(grade: Any) -> None:
