@@ -94,6 +94,35 @@ class WordVocabulary:
         self.words = (*SPECIAL, *known)[:max_size]
         self._ids = {w: k for k, w in enumerate(self.words)}
 
+    @classmethod
+    def of_words(cls, words: Sequence[str]) -> WordVocabulary:
+        """The vocabulary whose ``words`` are these, in this order: one that was saved with a model.
+
+        Parameters
+        ----------
+        words : ``vocabulary.words``, the special ones included
+
+        Raises
+        ------
+        ArgumentError : the first four are not the special ones, or a word stands there twice
+
+        Examples
+        --------
+        >>> saved = WordVocabulary([["a", "fine", "film"]], min_count=1).words
+        >>> WordVocabulary.of_words(saved).encode(["film", "score"])
+        array([5, 1])
+        """
+        if tuple(words[: len(SPECIAL)]) != SPECIAL or len(set(words)) != len(words):
+            raise ArgumentError(
+                f"WordVocabulary.of_words: words must begin with {', '.join(SPECIAL)} and hold "
+                f"each word once, got {', '.join(words[: len(SPECIAL)]) or 'nothing'} and "
+                f"{len(words) - len(set(words))} repeated; give vocabulary.words"
+            )
+        found = cls.__new__(cls)
+        found.words = tuple(words)
+        found._ids = {w: k for k, w in enumerate(found.words)}
+        return found
+
     def __len__(self) -> int:
         """Return V: the number of ids, the special ones included."""
         return len(self.words)

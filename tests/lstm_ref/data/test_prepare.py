@@ -232,6 +232,15 @@ def test_unknown_rate_of_new_sentences_is_not_that_of_training():
     assert 0 < vocabulary.unknown_rate([sentences[k] for k in test]) < 1
 
 
+def test_a_vocabulary_comes_back_from_its_words():
+    vocabulary = WordVocabulary([["a", "fine", "film"], ["a", "dull", "film"]], min_count=1)
+    again = WordVocabulary.of_words(list(vocabulary.words))
+    sentence = ["a", "weak", "film", "</s>"]
+    assert again.words == vocabulary.words and len(again) == len(vocabulary)
+    assert again.encode(sentence, ends=True).tolist() == vocabulary.encode(sentence, True).tolist()
+    assert again.decode([2, 4, 5, 3]) == vocabulary.decode([2, 4, 5, 3])
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
@@ -241,6 +250,14 @@ def test_unknown_rate_of_new_sentences_is_not_that_of_training():
         ),
         (lambda: WordVocabulary([["a"]], 2), "no word occurs 2 times or more among 1 words"),
         (lambda: WordVocabulary([]), "no word occurs 2 times or more among 0 words"),
+        (
+            lambda: WordVocabulary.of_words(["film"]),
+            "words must begin with <pad>, <unk>, <s>, </s> and hold each word once, got film",
+        ),
+        (
+            lambda: WordVocabulary.of_words(["<pad>", "<unk>", "<s>", "</s>", "a", "a"]),
+            "and 1 repeated; give vocabulary.words",
+        ),
         (lambda: WordVocabulary([["a"]], 0), "min_count must be 1 or more, got 0"),
         (lambda: WordVocabulary([["a"]], 1, 4), "max_size must be 5 or more"),
         (
