@@ -31,12 +31,20 @@ PAGE = experiment("summaries")
 SEEDS = range(3)
 # Reviews with one clause first: their verdict is found sooner, and the others build on it.
 PLAN = ((True, 250, 1e-2), (False, 500, 1e-2), (False, 250, 3e-3))
+LONGER = ((True, 250, 1e-2), (False, 1000, 1e-2), (False, 250, 3e-3))
 KINDS = {
     "writer, 250 updates": (PAGE.learn_writer, PAGE.EARLY),
     "pointer, 250 updates": (PAGE.learn_pointer, PAGE.EARLY),
     "pointer, 1000 updates": (PAGE.learn_pointer, PLAN),
+    "pointer, 1500 updates": (PAGE.learn_pointer, LONGER),
 }
-NAMES = ("pointer, 250 updates", "writer, 250 updates", "docstrings", "pointer, 1000 updates")
+NAMES = (
+    "pointer, 250 updates",
+    "writer, 250 updates",
+    "docstrings",
+    "pointer, 1000 updates",
+    "pointer, 1500 updates",
+)
 TEXT_WORDS, SUMMARY_WORDS, TESTED, VOCABULARY = 60, 14, 200, 1500
 DOC_STEPS = 250
 

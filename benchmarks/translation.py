@@ -1,7 +1,7 @@
 """The tables of the page *translation*: three numbers in a row with and without attention,
-searches, and real sentences.
+searches, dates letter by letter, and real sentences.
 
-    python benchmarks/translation.py        # five minutes of one core, into benchmarks/results/translation.json
+    python benchmarks/translation.py        # ten minutes of one core, into benchmarks/results/translation.json
     python benchmarks/translation.py rest   # only the runs that the file does not have yet
 
 Data, model and measures are those of book/four/translation.md. The English and French sentences are
@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from itertools import product
 from typing import Any
 
 if __name__ == "__main__":  # before NumPy is loaded: these models are small
@@ -23,19 +24,22 @@ import numpy as np
 import torch
 
 from benchmarks.pages import RESULTS, experiment, over_seeds, store
-from lstm_ref.data import load, split_by_group, tokenize
+from lstm_ref.data import date_pairs, load, split_by_group, tokenize
 
 PAGE = experiment("translation")
 SEEDS = range(3)
 ARMS = ("dot", "none", "additive")
 NAMES = [
     f"{arm} {seed}"
-    for part in (("dot", "none"), ("real",), ("additive",))
+    for part in (("dot", "none"), ("real",), ("additive",), ("dates",))
     for seed in SEEDS
     for arm in part
 ]
 SEARCHED = 60  # strings
 REAL_STEPS, REAL_H = 600, 64
+STYLES = ("full", "long", "medium")  # Thursday, February 29, 2024 and its two shorter forms
+DATE_STEPS, DATE_H, DATES, DATES_TESTED = (300, 600, 1200), 64, 3000, 500
+PARTS = {"year": slice(0, 4), "month": slice(5, 7), "day": slice(8, 10)}  # of 2024-02-29
 
 Numbers = dict[str, float]
 
@@ -126,11 +130,50 @@ def real(seed: int) -> dict[str, Any]:
     return {"arms": rows, "searches": searches}
 
 
+def dates_task(seed: int) -> Any:
+    """Days of twenty years, letter by letter, from one of three English forms into 2024-02-29; no
+    day of the test is trained in any form.
+    """
+    rng = np.random.default_rng(seed)
+    forms = [date_pairs(target="iso", style=style) for style in STYLES]
+    days = rng.permutation(len(forms[0].source))[: DATES + DATES_TESTED]
+    chosen = rng.integers(len(STYLES), size=len(days))
+    pairs = [
+        (list(forms[k].source[day]), list(forms[k].target[day]))
+        for day, k in zip(days, chosen, strict=True)
+    ]
+    return PAGE.task_of(pairs[:DATES], pairs[DATES:])
+
+
+def by_part(found: list[list[str]], task: Any) -> Numbers:
+    """Share of right years, months and days."""
+    pairs = [("".join(f), "".join(y)) for f, (_, y) in zip(found, task.test, strict=True)]
+    return {name: float(np.mean([f[k] == y[k] for f, y in pairs])) for name, k in PARTS.items()}
+
+
+def dates(seed: int) -> dict[str, Any]:
+    """Arms and baselines on one draw of the days."""
+    task, rows = dates_task(seed), {}
+    for name, found in (("nearest date", nearest(task)), ("dictionary", PAGE.dictionary(task))):
+        rows[name] = {**PAGE.of_texts(found, task), **by_part(found, task)}
+    for steps, attention in product(DATE_STEPS, ("none", "dot")):
+        model = PAGE.learn(task, attention, seed, steps=steps, H=DATE_H)
+        found = PAGE.written_by(model, task)
+        rows[f"{attention}, {steps} updates"] = {
+            **PAGE.of_texts(found, task),
+            **by_part(found, task),
+            "forced words": PAGE.forced(model, task),
+        }
+    for name, row in rows.items():
+        print(f"dates, {name}, draw {seed}: {told(row)}", flush=True)
+    return {"arms": rows}
+
+
 def tables(runs: dict[str, Any]) -> dict[str, Any]:
     """The tables of the page from the runs that are there."""
     by = {
         arm: [one for name, one in runs.items() if name.split()[0] == arm]
-        for arm in (*ARMS, "real")
+        for arm in (*ARMS, "real", "dates")
     }
     found: dict[str, Any] = {
         "arms": {arm: over([one["numbers"] for one in by[arm]]) for arm in ARMS if len(by[arm]) > 1}
@@ -142,6 +185,8 @@ def tables(runs: dict[str, Any]) -> dict[str, Any]:
         found["English to French"] = {
             key: over_all([one[key] for one in by["real"]]) for key in ("arms", "searches")
         }
+    if len(by["dates"]) > 1:
+        found["dates"] = over_all([one["arms"] for one in by["dates"]])
     return found
 
 
@@ -154,11 +199,12 @@ def main(rest: bool) -> None:
     known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     runs = known.get("runs", {})
     task = PAGE.numbers_task()
+    of_all = {"real": real, "dates": dates}
     for name in NAMES:
         arm, seed = name.split()
         if (rest and name in runs) or (arm == "real" and "LSTM_DATA_DIR" not in os.environ):
             continue
-        runs[name] = real(int(seed)) if arm == "real" else run(arm, int(seed), task)
+        runs[name] = of_all[arm](int(seed)) if arm in of_all else run(arm, int(seed), task)
         what = "translations of the test, with and without attention"
         store("translation", what, {**tables(runs), "runs": runs}, ("numpy", "torch"))
 

@@ -284,6 +284,31 @@ def test_models_track_and_do_not_track_as_the_table_says():
         assert all(inside(row[key], found[key]) for key in ("right", "right, longer")), name
 
 
+def test_equal_time_is_counted_from_the_seconds_of_equal_updates():
+    hybrids, table = script("hybrids"), stored("hybrids")
+    for task, rows in table["equal updates"].items():
+        timed = table["equal time"][task]
+        assert {name: row["updates"] for name, row in timed.items()} == hybrids.updates_for(rows)
+        assert min(row["updates"] for row in timed.values()) == hybrids.UPDATES
+        # What was counted is about as long, on whatever machine it ran
+        seconds = [row["seconds"]["mean"] for row in timed.values()]
+        assert max(seconds) < 2.5 * min(seconds), task
+
+
+def test_a_new_draw_of_dates_is_learned_sooner_with_attention():
+    translation, table = script("translation"), stored("translation")["dates"]
+    task = translation.dates_task(seed=50)
+    assert not {"".join(y) for _, y in task.test} & {"".join(y) for _, y in task.train}
+    steps, exact = translation.DATE_STEPS[0], {}
+    for arm in ("none", "dot"):
+        model = translation.PAGE.learn(task, arm, 50, steps=steps, H=translation.DATE_H)
+        found = translation.PAGE.written_by(model, task)
+        exact[arm] = translation.PAGE.of_texts(found, task)["exact"]
+    assert exact["dot"] > exact["none"] + 0.2
+    rows = [table[f"{arm}, {steps} updates"]["exact"]["mean"] for arm in ("none", "dot")]
+    assert rows[1] > rows[0] + 0.5
+
+
 def test_intervals_over_seeds_are_those_of_statsmodels():
     from statsmodels.stats.weightstats import DescrStatsW
 
