@@ -7,6 +7,7 @@ formulas    KaTeX at build: a page needs no script and no network for its maths
 notebooks   each page with code as a notebook to download, and to launch when the repository has an address
 answers     folded answers
 optional    folded sections that may be skipped
+predictions questions to choose from, and the score
 sources     the list of sources of a page
 reference   the pages that are made from docstrings
 entrance    index.html, which also works from disk
@@ -25,6 +26,7 @@ from inside import (
     formulas,
     notebooks,
     optional,
+    predictions,
     reference,
     sources,
     stored,
@@ -43,6 +45,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
         formulas,
         answers,
         optional,
+        predictions,
         sources,
         notebooks,
         reference,
