@@ -111,11 +111,13 @@ class Calls:
     Parameters
     ----------
     count : how often
+    gave : bytes of what it gave, all calls together: 8 of a number, those of an array and of a text
     kept : (arguments, result) of each call, as long as they take not too much memory
     cut : whether some were not kept
     """
 
     count: int = 0
+    gave: int = 0
     kept: list[tuple[tuple[Any, ...], Any]] = field(default_factory=list)
     cut: bool = False
 

@@ -129,6 +129,7 @@ def counted(function: Callable[..., Any], calls: Calls) -> Callable[..., Any]:
         if calls.count > MOST_CALLS:
             raise ValueError(f"it was asked more than {MOST_CALLS:,} times")
         value = function(*args)
+        calls.gave += _bytes(value)
         if (room := room - _size((args, value))) >= 0:
             calls.kept.append(copy_tree((args, value)))
         else:
@@ -136,6 +137,19 @@ def counted(function: Callable[..., Any], calls: Calls) -> Callable[..., Any]:
         return value
 
     return ask
+
+
+def _bytes(value: Any) -> int:
+    """Bytes of the numbers and texts in a value, and nothing for what holds them."""
+    if isinstance(value, np.ndarray | np.generic):
+        return int(value.nbytes)
+    if isinstance(value, dict):
+        return sum(map(_bytes, (*value.keys(), *value.values())))
+    if isinstance(value, list | tuple | set | frozenset):
+        return sum(map(_bytes, value))
+    if isinstance(value, str | bytes):
+        return len(value)
+    return 0 if value is None else 8
 
 
 def _size(value: Any) -> int:

@@ -264,6 +264,24 @@ def at_most_calls(of: int, n: Number) -> Property:
     )
 
 
+def at_most_bytes(of: int, n: Number) -> Property:
+    """What the function at this position gives takes n bytes at most, all calls together: 8 a
+    number, or what an array of another type has. So a student's function reads a part only, or
+    each part once.
+    """
+
+    def test(answer: Answer) -> str:
+        gave, most = answer.calls[of].gave, _number(n, answer)
+        return "" if gave <= most else f"It gave {gave:,} bytes, and {most:,} are allowed."
+
+    return Property(
+        "too_much_read",
+        "More is asked of the function that is given than is allowed.",
+        test,
+        ("What is asked for twice?", "What must be in memory at one time?"),
+    )
+
+
 def best_of_tried(name: str, of: int, largest: bool = False, value: str = "") -> Property:
     """A result is what the function at this position gave its smallest number for, of all with
     which it was called.

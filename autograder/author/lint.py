@@ -19,6 +19,7 @@ import nbformat
 import numpy as np
 
 from autograder.course import release as exercises
+from autograder.course.by_hand import Part, parts_by_hand
 from autograder.course.rebuild import read_release, rebuild
 from autograder.errors import ProblemSetError
 from autograder.judge import judge
@@ -39,6 +40,8 @@ LONG = 20  # characters of a line of checks.py that would give something away
 DIGITS = 5  # of a number of checks.py that would
 GIVEN = "# given"  # ends a line of checks.py that students are meant to have
 NUMBER = re.compile(r"(?<![\w.])\d[\d_]*(?:\.\d+)?(?:[eE][+-]?\d+)?(?![\w])")
+
+POINTS = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*:", re.MULTILINE)  # at the head of a rubric's line
 
 
 # of each case: its arguments, and the expected results by name
@@ -108,6 +111,7 @@ def _troubles(
         yield Trouble(str(error), "Give the cell and the check the same name and the same points.")
         return
     yield from _unanswered(problem_set, text)
+    yield from _by_hand(problem_set, source, text)
 
     def graded(solutions: Mapping[str, str]) -> Result:
         submission = nbformat.reads(text, as_version=4)
@@ -124,6 +128,44 @@ def _troubles(
             if trouble.what not in seen:
                 seen.add(trouble.what)
                 yield trouble
+
+
+def _by_hand(problem_set: ProblemSet, source: Path, text: str) -> Iterator[Trouble]:
+    """What is wrong with the parts that a person scores: their points, and their rubrics."""
+    parts = parts_by_hand(problem_set)
+    for part in parts:
+        yield from _part(part)
+    for name, rubric in exercises.rubrics(source).items():
+        if name not in {part.name for part in parts}:
+            yield Trouble(
+                f"A rubric stands in the cell {name!r}, which no person scores.",
+                "Mark the cell as one that is scored by hand (grade: true, solution: true, or "
+                "task: true), or take the rubric out.",
+            )
+        lines = [POINTS.sub("", line).strip() for line in rubric.splitlines()]
+        if told := [line for line in lines if len(line) >= LONG and line in text]:
+            yield Trouble(
+                f"A line of the rubric of {name!r} stands in the students' notebook: {told[0]!r}.",
+                "Say it in other words in the task.",
+            )
+
+
+def _part(part: Part) -> Iterator[Trouble]:
+    which = f"The part {part.name!r}, which a person scores,"
+    if not part.points > 0:
+        yield Trouble(f"{which} carries no points.", "Write its points into the cell's marks.")
+    if not part.rubric:
+        yield Trouble(
+            f"{which} has no rubric: two people would score it in two ways.",
+            "Write one into its cell, a line for each number of points, between ### BEGIN MARK "
+            "SCHEME and ### END MARK SCHEME; no student gets it.",
+        )
+    steps = [float(number) for number in POINTS.findall(part.rubric)]
+    if steps and max(steps) != part.points:
+        yield Trouble(
+            f"{which} carries {part.points:g} points, and its rubric ends at {max(steps):g}.",
+            "Let both be the same.",
+        )
 
 
 def _questions(problem_set: ProblemSet) -> Iterator[Trouble]:

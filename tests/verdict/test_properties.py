@@ -358,3 +358,46 @@ def test_a_function_that_asks_without_end_is_stopped_and_takes_no_memory():
     verdict = examine(Check(**{**vars(SEARCH), **asked}), asks, np.random.default_rng(0))
     assert stopped == [f"it was asked more than {MOST_CALLS:,} times"]
     assert "more than can be kept track of" in verdict.message
+
+
+# --- how much is read
+# --------------------------------------------------------------------------------------------------
+
+
+def mean_of_parts(read, parts):
+    total = count = 0
+    for k in range(parts):
+        part = read(k)["rows"]
+        total, count = total + part.sum(axis=0), count + len(part)
+    return total / count
+
+
+def two_passes(read, parts):
+    mean_of_parts(read, parts)
+    return mean_of_parts(read, parts)
+
+
+def case_of_parts(rng):
+    data = rng.normal(size=(5, 20, 3))
+    return [Case("", (lambda k: {"rows": data[int(k)]}, 5))]
+
+
+READS = Check(
+    name="mean",
+    title="The mean in one pass.",
+    function="mean_of_parts",
+    points=1,
+    cases=case_of_parts,
+    expected=mean_of_parts,
+    outputs="mean",
+    properties=(ready.at_most_bytes(0, 5 * 20 * 3 * 8 + 5 * len("rows")),),
+    misconceptions=(Misconception("two_passes", "It reads all twice.", two_passes),),
+)
+
+
+def test_a_budget_of_bytes_counts_what_a_given_function_gives():
+    assert caught(READS, READS.expected, SEEDS) == 0
+    assert caught(READS, two_passes, SEEDS) == SEEDS
+    verdict = examine(READS, two_passes, np.random.default_rng(0))
+    assert verdict.misconception == "too_much_read" and verdict.credit == 0
+    assert "It gave 4,840 bytes, and 2,420 are allowed." in verdict.message

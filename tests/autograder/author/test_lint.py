@@ -216,3 +216,42 @@ def test_an_unknown_problem_set_is_refused(tiny_course, isolation):
     )
     with pytest.raises(ProblemSetError, match="must bear the name of its folder"):
         lint(tiny_course, "tiny", isolation)
+
+
+SCORED_BY_HAND = """
++++ {"nbgrader": {"grade_id": "words", "grade": true, "solution": true, "points": 3}}
+
+What do the errors have in common?
+
+### BEGIN MARK SCHEME
+3: names what they share, and how it was found
+1.5: names it
+### END MARK SCHEME
+"""
+FAULTS_OF_PARTS = {
+    "a sound one": (SCORED_BY_HAND, ""),
+    "no points": (SCORED_BY_HAND.replace('"points": 3', '"points": 0'), "carries no points"),
+    "no rubric": (SCORED_BY_HAND.split("### BEGIN")[0], "has no rubric"),
+    "a rubric of other points": (
+        SCORED_BY_HAND.replace("3: names", "2: names"),
+        "carries 3 points, and its rubric ends at 2",
+    ),
+    "a rubric for the judge": (
+        SCORED_BY_HAND.replace('"grade": true, "solution": true, "points": 3', '"locked": true'),
+        "which no person scores",
+    ),
+    "a rubric that is told": (
+        SCORED_BY_HAND + "\n+++\n\nA good answer names what they share, and how it was found.\n",
+        "stands in the students' notebook",
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS_OF_PARTS)
+def test_points_and_rubric_of_what_a_person_scores_are_looked_at(tiny_course, isolation, fault):
+    cell, complaint = FAULTS_OF_PARTS[fault]
+    source = tiny_course / "solutions" / "tiny" / "tiny.md"
+    source.write_text(source.read_text() + cell)
+    release.write_releases(tiny_course)
+    found = " ".join(trouble.what for trouble in lint(tiny_course, "tiny", isolation))
+    assert complaint in found and bool(complaint) == bool(found), found

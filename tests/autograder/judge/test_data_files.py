@@ -9,8 +9,10 @@ import pytest
 from autograder.author.lint import lint
 from autograder.batch.cluster import bundle
 from autograder.course import release
+from autograder.course.course import Course
 from autograder.errors import ProblemSetError
 from autograder.judge import data_files, judge, problem_set
+from autograder.lms.gradescope.build import contents
 from autograder.sandbox import choose
 
 CHECKS = """
@@ -93,6 +95,20 @@ def test_students_get_the_file_and_a_judge_elsewhere_has_it(tiny_course: Path) -
     assert dict(bundle(problem_set.load("prices", tiny_course)))["prices.csv"] == PRICES
     (there / "prices.csv").write_text("other")
     assert release.stale(tiny_course) == ["exercises/prices/prices.csv is not prices's prices.csv."]
+
+
+def test_a_container_of_gradescope_has_the_file(tiny_course: Path, tmp_path: Path) -> None:
+    write(tiny_course)
+    release.write_releases(tiny_course)
+    chosen = problem_set.load("prices", tiny_course)
+    course = Course.load(tiny_course)
+    for name, (content, _) in contents(course, chosen, False, "visible").items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(content)
+    there = problem_set.load("prices", tmp_path / "course")
+    assert dict(there.files) == {"prices.csv": PRICES}
+    cell = CELLS["with pandas"]
+    assert judge.grade([cell], there, seed="s", isolation=choose.choose()).score == 1
 
 
 def test_another_content_is_graded_anew(tmp_path: Path) -> None:
