@@ -1,6 +1,6 @@
 """How often is a mistake named, and rightly? Run by `make bench-naming`.
 
-Every check of a problem set is put to wrong functions, without a sandbox: the judge compares in the
+Every check of each problem set is put to wrong functions, without a sandbox: the judge compares in the
 same way.
 
 single      every known mistake, on several draws of the inputs: named as itself, as another, or not recognised
@@ -8,6 +8,8 @@ orders      the 23 other orders of the four gates, forward and backward: each fo
 mutants     functions with one operator, name or number changed by a machine, a line left out, or two lines exchanged. Such a one
             is nobody's known mistake unless its numbers are the same on other inputs, too; only
             then its name is right
+habit       mistakes that were written without a look at the known ones, of `habits.py`; of those
+            that give wrong numbers, how many are named
 pairs       two mistakes of the zoo in one function. None is a known one: a name is right where one of the two does not show
 """
 
@@ -16,11 +18,14 @@ from __future__ import annotations
 import argparse
 import ast
 import json
+import pkgutil
 import time
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -28,15 +33,18 @@ from typing import Any
 import numpy as np
 
 from autograder.judge import problem_set
+from benchmarks.habits import HABITS
 from benchmarks.machine import machine
-from lstm_ref import zoo
+from lstm_ref import practice, zoo
 from lstm_ref.practice import lstm_torch
+from lstm_ref.practice.mistakes import Plain
 from lstm_ref.zoo import plain
 from verdict import Check, Status, StudentError, classify, examine, tensors
-from verdict.compare import copy_tree, read, relative_error
+from verdict.compare import SINGLE_PRECISION, copy_tree, read, relative_error
 
 ROOT = Path(__file__).parents[1]
-SETS = ("lstm-bptt", "lstm-torch")
+SETS = tuple(sorted(path.parent.name for path in (ROOT / "solutions").glob("*/checks.py")))
+OF_ZOO = ("lstm-bptt", "lstm-torch")  # their mistakes are those of the zoo
 # Names that a machine may put in each other's place. Not those of lists: one that holds itself is
 # compared without an end.
 ARRAYS = {
@@ -69,19 +77,27 @@ class Question:
     check: Check
     written: str
     first: tuple[Question, ...] = ()  # without these it is not asked
+    of: Plain | None = None  # the set's plain solutions; None for the sets of the zoo
 
     @property
     def bugs(self) -> list[zoo.Bug]:
         """What the zoo knows about the function that is written, in the framework of the check."""
+        if self.of is not None:
+            return []
         bugs = zoo.BUGS if self.check.arrays == "numpy" else zoo.PYTORCH
         return [bug for bug in bugs if bug.function == self.written]
 
     def source(self, changes: Sequence[zoo.Change] = ()) -> str:
         """The plain right function, with some lines changed."""
+        if self.of is not None:
+            return self.of.source(self.written)
         return zoo.source_of(self.written, changes, self.check.arrays)
 
     def build(self, source: str) -> Callable[..., Any]:
         """What the check calls, where the student has written this; the rest is right."""
+        if self.of is not None:
+            made = self.of.with_source(self.written, source)
+            return self._from_arrays(made)
         code = compile(source, f"<{self.written}>", "exec")
         namespace: dict[str, Any] = {}
         if self.check.arrays == "numpy":
@@ -90,17 +106,40 @@ class Question:
             return namespace[self.check.function]  # type: ignore[no-any-return]
         exec(TORCH_IMPORTS + lstm_torch.RIGHT.code, namespace)
         exec(code, namespace)
+        return self._from_arrays(namespace)
+
+    def _from_arrays(self, made: dict[str, Any]) -> Callable[..., Any]:
+        """The function that the check calls, out of all of them, from arrays to arrays."""
+        function, arrays = made[self.check.function], self.check.arrays
         return lambda *arguments: tensors.to_arrays(
-            namespace[self.check.function](*tensors.from_arrays(arguments, self.check.arrays))
+            function(*tensors.from_arrays(arguments, arrays)), self.check.compares_all
         )
+
+
+@cache
+def plain_solutions() -> tuple[Plain, ...]:
+    """The plain solutions of each problem set that has them, found in `lstm_ref.practice`."""
+    names = [f"{practice.__name__}.{one.name}" for one in pkgutil.iter_modules(practice.__path__)]
+    values = [value for name in names for value in vars(import_module(name)).values()]
+    return tuple({id(value): value for value in values if isinstance(value, Plain)}.values())
+
+
+def plain_of(name: str) -> Plain | None:
+    """The plain solutions of a problem set: they hold every function that its checks call."""
+    if name in OF_ZOO:
+        return None
+    called = {check.asked for check in problem_set.load(name, ROOT, validate=False).checks}
+    fits = [one for one in plain_solutions() if called <= set(vars(one.module))]
+    return fits[0] if len(fits) == 1 else None
 
 
 def questions(name: str) -> list[Question]:
     """All questions of a problem set, each after those that it needs."""
     found: dict[str, Question] = {}
-    for check in problem_set.load(name, ROOT).in_order_of_need():
+    of = plain_of(name)
+    for check in problem_set.load(name, ROOT, validate=False).in_order_of_need():
         written = "lstm_cell" if check.name == "cell_gradients" else check.name
-        found[check.name] = Question(check, written, tuple(found[need] for need in check.needs))
+        found[check.name] = Question(check, written, tuple(found[need] for need in check.needs), of)
     return list(found.values())
 
 
@@ -123,7 +162,8 @@ def same_numbers(check: Check, function: Callable[..., Any], other: Callable[...
     """Whether two functions return the same on inputs that are used for nothing else; where one
     raises, both must.
     """
-    assert check.cases is not None
+    if check.cases is None:  # an examination: what it says of a function holds for this function
+        return False
     compared = 0
     for case in check.cases(np.random.default_rng(OTHER_SEED)):
         results = []
@@ -138,7 +178,8 @@ def same_numbers(check: Check, function: Callable[..., Any], other: Callable[...
         if set(a) != set(b) or any(a[k].size != b[k].size for k in a):
             return False
         if any(
-            not relative_error(a[k].ravel(), b[k].ravel()) <= max(1e-6, check.tolerance) for k in a
+            not relative_error(a[k].ravel(), b[k].ravel()) <= max(SINGLE_PRECISION, check.tolerance)
+            for k in a
         ):
             return False
         compared += len(a)
@@ -231,6 +272,23 @@ def said(question: Question, source: str, seed: int, mine: set[str] | None = Non
     )
 
 
+def from_habit(name: str, seed: int) -> dict[str, dict[str, str]]:
+    """Check -> mistake written from habit -> what is said of it."""
+    found: dict[str, dict[str, str]] = {}
+    # the first that calls it: what comes after it is not asked where this is wrong
+    asked = {question.written: question for question in reversed(questions(name))}
+    for function, right, wrong in HABITS.get(name, ()):
+        question = asked[function]
+        source = question.source()
+        if right not in source:
+            raise ValueError(
+                f"{name}: {function} has no {right!r}; mend it in benchmarks/habits.py"
+            )
+        rows = found.setdefault(question.check.name, {})
+        rows[f"{right} -> {wrong}"] = said(question, source.replace(right, wrong, 1), seed)
+    return found
+
+
 def orders(check: Check) -> int:
     """Other orders of the gates that are found as conventions under their own names."""
     prefix = "back_order_" if check.function == "lstm_step_backward" else "order_"
@@ -256,13 +314,26 @@ def measure(
         report["single"][check.name] = {id: dict(row) for id, row in matrix.items()}
         if check.name in ("lstm_step", "lstm_step_backward", "lstm_cell"):
             report["orders"][check.name] = orders(check)
-        if question.bugs and kept is None:
+        if kept is None and (question.bugs or has_mutants(question)):
             report["mutants"][check.name] = named_mutants(question, OTHER_SEED + 1)
-            # The numbers of lstm_cell go wrong as those of lstm_step do; what PyTorch adds shows in
-            # its gradients only.
-            if check.name != "lstm_cell":
-                report["pairs"][check.name] = named_pairs(question, OTHER_SEED + 2)
+        # The numbers of lstm_cell go wrong as those of lstm_step do; what PyTorch adds shows in
+        # its gradients only.
+        if kept is None and question.bugs and check.name != "lstm_cell":
+            report["pairs"][check.name] = named_pairs(question, OTHER_SEED + 2)
         print(f"{check.name}: {time.monotonic() - began:.0f} s", flush=True)
+    return report
+
+
+def has_mutants(question: Question) -> bool:
+    """Whether a plain solution is changed by a machine: its results are compared, and in NumPy. To
+    train a sick program in PyTorch a thousand times takes too long.
+    """
+    check = question.check
+    return question.of is not None and check.examine is None and check.arrays == "numpy"
+
+
+def summary(report: dict[str, Any]) -> dict[str, Any]:
+    """The figures of one problem set that say it all."""
     cells = [
         (id, name, n)
         for rows in report["single"].values()
@@ -270,18 +341,22 @@ def measure(
         for name, n in row.items()
     ]
     total = sum(n for *_, n in cells)
-    report["summary"] = {
+    habit = Counter(said for rows in report["habit"].values() for said in rows.values())
+    wrong = [habit[said] for said in ("named rightly", "named wrongly", "not recognised")]
+    return {
         "single, asked": total,
         "single, named rightly": sum(n for id, name, n in cells if name == id) / total,
         "single, named wrongly": sum(n for id, name, n in cells if name not in (id, "None"))
         / total,
         "single, not recognised": sum(n for _, name, n in cells if name == "None") / total,
+        "habit, wrong numbers": sum(wrong),
+        "habit, named rightly": wrong[0] / max(sum(wrong), 1),
+        "habit, named wrongly": wrong[1],
         **{
             kind: dict(sum(map(Counter, report[kind].values()), Counter()))
             for kind in ("mutants", "pairs")
         },
     }
-    return report
 
 
 def main() -> None:
@@ -304,18 +379,37 @@ def main() -> None:
         action="store_true",
         help="only mistakes one by one; mutants and pairs stay, with their date",
     )
+    parser.add_argument(
+        "--habit", action="store_true", help="only mistakes written from habit; all else stays"
+    )
+    parser.add_argument("--sets", nargs="+", choices=SETS, default=SETS, help="the others stay")
     options = parser.parse_args()
     report: dict[str, Any] = {"machine": machine("numpy", "torch")}
-    before = json.loads(options.out.read_text(encoding="utf-8")) if options.single else {}
-    earlier = before.get("machine", report["machine"])["date"]
-    report["mutants and pairs of"] = before.get("mutants and pairs of", earlier)
+    before = json.loads(options.out.read_text(encoding="utf-8")) if options.out.exists() else {}
+    stays = options.single or options.habit or options.sets != SETS
+    earlier = (
+        before.get("machine", report["machine"])["date"] if stays else report["machine"]["date"]
+    )
+    report["mutants and pairs of"] = (
+        before.get("mutants and pairs of", earlier) if stays else earlier
+    )
     for name in SETS:
-        report[name] = measure(
-            name, range(options.seeds), range(options.checker_seeds), before.get(name)
-        )
+        if name in options.sets and not (options.habit and name in before):
+            kept = before.get(name) if options.single else None
+            report[name] = measure(name, range(options.seeds), range(options.checker_seeds), kept)
+        elif name in before:
+            report[name] = before[name]
+        else:
+            continue  # another run measures it
+        if name in options.sets:
+            report[name]["habit"] = from_habit(name, OTHER_SEED + 3)
+            report[name]["summary"] = summary(report[name])
         for what, value in report[name]["summary"].items():
-            print(f"{what}: {value:.2%}" if isinstance(value, float) else f"{what}: {value}")
-        print("orders found as conventions, of 23:", report[name]["orders"])
+            print(
+                f"{name}: {what}: {value:.2%}"
+                if isinstance(value, float)
+                else f"{name}: {what}: {value}"
+            )
     options.out.write_text(
         json.dumps(report, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
     )

@@ -103,11 +103,13 @@ class Plain:
 
     def _functions(self, mistake: Mistake) -> dict[str, Callable[..., Any]]:
         """All functions of the module, in a namespace in which this one is wrong."""
+        return self.with_source(mistake.function, self.source(mistake.function, mistake.id))
+
+    def with_source(self, function: str, source: str) -> dict[str, Callable[..., Any]]:
+        """All functions of the module, in a namespace in which one of them has this source."""
         namespace: dict[str, Any] = dict(vars(self.module))
         for name, value in vars(self.module).items():
             if isinstance(value, FunctionType) and value.__module__ == self.module.__name__:
                 namespace[name] = FunctionType(value.__code__, namespace, name, value.__defaults__)
-        exec(
-            compile(self.source(mistake.function, mistake.id), f"<{mistake.id}>", "exec"), namespace
-        )
+        exec(compile(source, f"<{function}>", "exec"), namespace)
         return namespace
