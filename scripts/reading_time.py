@@ -32,8 +32,8 @@ RATES = {  # minutes for one
 }
 TO_READ = ("words", "code lines", "formulas", "figures")
 WIDGETS = (
-    "Clinic|CurveDoctor|GateExplorer|BackwardStepper|GradientLens|PruningSlider|"
-    "SearchRace|SequenceInspector|SliceExplorer"
+    "AttentionMap|Clinic|CurveDoctor|GateExplorer|BackwardStepper|GradientLens|OriginSlider|"
+    "PruningSlider|SearchRace|SequenceInspector|SliceExplorer"
 )
 CELL = re.compile(r"^```\{code-cell\}[^\n]*\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 PROMISE = re.compile(r"It takes about [^.\n]*? minutes[^.\n]*\.")

@@ -12,11 +12,13 @@ from lstm_ref.inspect.palette import COLOURS, LINE_STYLES, PALETTES, Palette
 from lstm_ref.inspect.trace import GateTrace, GRUTrace, trace, trace_gru
 
 if TYPE_CHECKING:
+    from lstm_ref.inspect.attention_map import AttentionMap
     from lstm_ref.inspect.backward_stepper import BackwardStepper
     from lstm_ref.inspect.clinic import Clinic
     from lstm_ref.inspect.curve_doctor import CurveDoctor
     from lstm_ref.inspect.gate_explorer import GateExplorer
     from lstm_ref.inspect.gradient_lens import GradientLens
+    from lstm_ref.inspect.origin_slider import OriginSlider
     from lstm_ref.inspect.pruning_slider import PruningSlider
     from lstm_ref.inspect.search_race import SearchRace
     from lstm_ref.inspect.sequence_inspector import SequenceInspector
@@ -26,6 +28,7 @@ __all__ = [
     "COLOURS",
     "LINE_STYLES",
     "PALETTES",
+    "AttentionMap",
     "BackwardStepper",
     "Clinic",
     "CurveDoctor",
@@ -34,6 +37,7 @@ __all__ = [
     "GRUTrace",
     "GateTrace",
     "GradientLens",
+    "OriginSlider",
     "Palette",
     "PruningSlider",
     "SearchRace",
@@ -48,6 +52,10 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     """The widgets are classes of anywidget, so that they can only be made once that is imported."""
+    if name == "AttentionMap":
+        from lstm_ref.inspect.attention_map import AttentionMap
+
+        return AttentionMap
     if name == "BackwardStepper":
         from lstm_ref.inspect.backward_stepper import BackwardStepper
 
@@ -68,6 +76,10 @@ def __getattr__(name: str) -> Any:
         from lstm_ref.inspect.gradient_lens import GradientLens
 
         return GradientLens
+    if name == "OriginSlider":
+        from lstm_ref.inspect.origin_slider import OriginSlider
+
+        return OriginSlider
     if name == "PruningSlider":
         from lstm_ref.inspect.pruning_slider import PruningSlider
 

@@ -35,6 +35,7 @@ TABLES += ["training", "smaller", "choices", "shift", "diary"]
 TABLES += ["translation", "summaries"]
 TABLES += ["sentiment"]
 TABLES += ["forecasting", "hybrids"]
+TABLES += ["attention", "origins"]
 
 
 def stored(name):

@@ -20,10 +20,12 @@ from lstm_ref.inspect.widget import STATIC
 
 T, H = 7, 5
 WIDGETS = [
+    "attention_map",
     "backward_stepper",
     "curve_doctor",
     "gate_explorer",
     "gradient_lens",
+    "origin_slider",
     "pruning_slider",
     "search_race",
     "sequence_inspector",
