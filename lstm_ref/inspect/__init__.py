@@ -6,6 +6,7 @@ Matplotlib, PyTorch, Keras and anywidget are imported when something that needs 
 
 from typing import TYPE_CHECKING, Any
 
+from lstm_ref.inspect.attribution import completeness_gap, integrated_gradients
 from lstm_ref.inspect.cell_diagram import cell_diagram
 from lstm_ref.inspect.figure import Figure, figure
 from lstm_ref.inspect.palette import COLOURS, LINE_STYLES, PALETTES, Palette
@@ -43,8 +44,10 @@ __all__ = [
     "SearchRace",
     "SequenceInspector",
     "cell_diagram",
+    "completeness_gap",
     "SliceExplorer",
     "figure",
+    "integrated_gradients",
     "trace",
     "trace_gru",
 ]

@@ -71,7 +71,7 @@ def along_the_path():
 def integrated():
     for seed in range(3):
         model, e = a_model(seed)
-        found = PAGE.integrated_gradients(model, e, n=400)
+        found = PAGE.integrated(model, e, n=400)
         assert np.isclose(found.sum().item(), score(model, e) - score(model, 0 * e), atol=1e-4)
         assert PAGE.incomplete(model, e, 400) < 1e-3
         theirs = IntegratedGradients(lambda v, model=model: PAGE.score(model, v)).attribute(
