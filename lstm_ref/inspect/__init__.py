@@ -4,6 +4,7 @@ them.
 Matplotlib, PyTorch, Keras and anywidget are imported when something that needs them is used.
 """
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from lstm_ref.inspect.attribution import completeness_gap, integrated_gradients
@@ -53,50 +54,24 @@ __all__ = [
 ]
 
 
+# Where each widget stands.
+_WIDGETS = {
+    "AttentionMap": "attention_map",
+    "BackwardStepper": "backward_stepper",
+    "Clinic": "clinic",
+    "CurveDoctor": "curve_doctor",
+    "GateExplorer": "gate_explorer",
+    "GradientLens": "gradient_lens",
+    "OriginSlider": "origin_slider",
+    "PruningSlider": "pruning_slider",
+    "SearchRace": "search_race",
+    "SequenceInspector": "sequence_inspector",
+    "SliceExplorer": "slice_explorer",
+}
+
+
 def __getattr__(name: str) -> Any:
     """The widgets are classes of anywidget, so that they can only be made once that is imported."""
-    if name == "AttentionMap":
-        from lstm_ref.inspect.attention_map import AttentionMap
-
-        return AttentionMap
-    if name == "BackwardStepper":
-        from lstm_ref.inspect.backward_stepper import BackwardStepper
-
-        return BackwardStepper
-    if name == "Clinic":
-        from lstm_ref.inspect.clinic import Clinic
-
-        return Clinic
-    if name == "CurveDoctor":
-        from lstm_ref.inspect.curve_doctor import CurveDoctor
-
-        return CurveDoctor
-    if name == "GateExplorer":
-        from lstm_ref.inspect.gate_explorer import GateExplorer
-
-        return GateExplorer
-    if name == "GradientLens":
-        from lstm_ref.inspect.gradient_lens import GradientLens
-
-        return GradientLens
-    if name == "OriginSlider":
-        from lstm_ref.inspect.origin_slider import OriginSlider
-
-        return OriginSlider
-    if name == "PruningSlider":
-        from lstm_ref.inspect.pruning_slider import PruningSlider
-
-        return PruningSlider
-    if name == "SearchRace":
-        from lstm_ref.inspect.search_race import SearchRace
-
-        return SearchRace
-    if name == "SequenceInspector":
-        from lstm_ref.inspect.sequence_inspector import SequenceInspector
-
-        return SequenceInspector
-    if name == "SliceExplorer":
-        from lstm_ref.inspect.slice_explorer import SliceExplorer
-
-        return SliceExplorer
+    if name in _WIDGETS:
+        return getattr(import_module(f"lstm_ref.inspect.{_WIDGETS[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
