@@ -509,14 +509,29 @@ def export(
 @click.option(
     "--download",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="The zip of submissions that Canvas gave: the pages go back under the names of its files.",
+    help="The zip of submissions that the platform gave: the pages go back under its names.",
+)
+@click.option(
+    "--names",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="The table that `collect` got as --names, where folders bear no numbers of the platform.",
+)
+@click.option(
+    "--student-column", metavar="HEADING", help="Column of --names with the folders' names."
 )
 @click.option(
     "--out",
     type=click.Path(path_type=Path, dir_okay=False),
     help="The zip; exports/PROBLEM_SET-feedback-FORM.zip.",
 )
-def feedback(problem_set: str, form: str | None, download: Path | None, out: Path | None) -> None:
+def feedback(
+    problem_set: str,
+    form: str | None,
+    download: Path | None,
+    out: Path | None,
+    names: Path | None,
+    student_column: str | None,
+) -> None:
     """Write a page for each student of PROBLEM_SET into feedback/, also for those who could not be
     graded.
 
@@ -525,7 +540,9 @@ def feedback(problem_set: str, form: str | None, download: Path | None, out: Pat
     """
     from autograder.course.course import Course
     from autograder.judge import problem_set as problem_sets
+    from autograder.lms import collect as collecting
     from autograder.lms import feedback_pages as pages
+    from autograder.lms import worksheet as exports
 
     course = Course.load()
     chosen = problem_sets.load(problem_set, course.root, validate=False)
@@ -535,10 +552,14 @@ def feedback(problem_set: str, form: str | None, download: Path | None, out: Pat
     said = f"{len(written)} pages in {_shortest(course.root / 'feedback')}"
     if form is not None:
         path = out or course.root / "exports" / f"{chosen.name}-feedback-{form}.zip"
-        packed, without = pages.pack(written, form, download, path)
+        sheet = exports.read_worksheet(names) if names else None
+        table = collecting.read_names(sheet, student_column) if sheet is not None else None
+        packed, without = pages.pack(written, form, download, path, table)
         said += f"; {packed} packed into {_shortest(path)}"
         if without:
             said += f"; without a place there: {', '.join(without)}"
+            if names is None:
+                said += ". Were the folders named by collect --names? Give the same table here"
     Console().print(plain(said), soft_wrap=True)
 
 
@@ -789,6 +810,16 @@ def plain(text: str) -> Text:
     return Text(printable(text))
 
 
+def not_passed(checks: Sequence[CheckResult]) -> str:
+    """Checks that were not passed, with what became of them; in two words where it is the same of
+    all.
+    """
+    states = {check.status for check in checks}
+    if len(states) == 1 and len(checks) > 2 and states != {"passed"}:
+        return f"all {len(checks)} ({next(iter(states))})"
+    return ", ".join(f"{c.name} ({c.status})" for c in checks if c.status != "passed")
+
+
 def _show_class(outcomes: list[Outcome]) -> None:
     console = Console()
     table = Table(
@@ -802,11 +833,11 @@ def _show_class(outcomes: list[Outcome]) -> None:
         if (result := outcome.result) is not None:
             isolations.add(result.isolation)
             points = f"{round(result.score, 2):g} of {result.max_score:g}"
-            open_checks = ", ".join(
-                f"{c.name} ({c.status})" for c in result.checks if c.status != "passed"
-            )
             table.add_row(
-                plain(outcome.student), points, open_checks, mistakes_named(result.checks)
+                plain(outcome.student),
+                points,
+                not_passed(result.checks),
+                mistakes_named(result.checks),
             )
     if table.row_count:
         console.print(table)

@@ -31,6 +31,7 @@ from autograder.course.evidence import (
     read_evidence,
     text_to_show,
 )
+from autograder.course.file_kinds import half_merged, kind_of
 from autograder.errors import ProblemSetError, SubmissionError
 from autograder.judge.problem_set import ProblemSet
 
@@ -143,13 +144,15 @@ def parse_notebook(content: bytes, name: str) -> NotebookNode:
     """
     if not content.strip():
         raise SubmissionError(f"{name} is empty; save the notebook and hand it in again")
+    if kind := kind_of(content):
+        raise SubmissionError(f"{name} is no notebook but {kind}")
     _refuse_bomb(content, name)
     try:
-        data = json.loads(content.decode("utf-8-sig"))
+        data = json.loads(content)  # also what Windows saved as UTF-16
     except (ValueError, RecursionError) as error:
-        raise SubmissionError(
-            f"{name} is no notebook: it cannot be read as JSON ({_short(error)})"
-        ) from None
+        merge = half_merged(content)
+        why = f" but {merge}" if merge else f": it cannot be read as JSON ({_short(error)})"
+        raise SubmissionError(f"{name} is no notebook{why}") from None
     if not isinstance(data, dict) or not isinstance(data.get("nbformat"), int):
         raise SubmissionError(f"{name} is no notebook: it has no nbformat number")
     version = data["nbformat"]

@@ -153,7 +153,11 @@ def _comments(course: Course, problem_set: str) -> dict[str, dict[str, str]]:
 
 
 def pack(
-    pages: Mapping[str, Path], form: str, download: Path | None, path: Path
+    pages: Mapping[str, Path],
+    form: str,
+    download: Path | None,
+    path: Path,
+    names: Mapping[str, str] | None = None,
 ) -> tuple[int, list[str]]:
     """Pack pages as a platform takes them back.
 
@@ -164,6 +168,8 @@ def pack(
     download : the zip of submissions that the platform gave; needed for Canvas, which knows a file
         by its name
     path : of the zip
+    names : the platform's number of a student -> folder, from `collect.read_names`, where folders
+        do not bear these numbers
 
     Returns
     -------
@@ -174,13 +180,15 @@ def pack(
     CollectError : the platform's zip cannot be read
     """
     places = _places(form, download)
+    numbers = {folder: number for number, folder in (names or {}).items() if number.isdecimal()}
     without = []
     path.parent.mkdir(parents=True, exist_ok=True)
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for student, page in pages.items():
-            place = places.get(student)
-            if place is None and form == "moodle" and student.isdecimal():
-                place = f"student_{student}_assignsubmission_file_/"
+            number = numbers.get(student, student)
+            place = places.get(number)
+            if place is None and form == "moodle" and number.isdecimal():
+                place = f"student_{number}_assignsubmission_file_/"
             if place is None:
                 without.append(student)
             else:

@@ -4,7 +4,9 @@ import io
 
 from rich.console import Console
 
+from autograder.cli.commands import not_passed
 from autograder.cli.progress import Counter, Lines, progress_of
+from autograder.judge.result import CheckResult
 
 
 class Clock:
@@ -60,3 +62,13 @@ def test_quiet_is_quiet(capsys):
         progress.advance()
         progress.say("nothing")
     assert "".join(capsys.readouterr()) == ""
+
+
+def test_what_is_the_same_of_all_checks_is_said_once():
+    def checks(*states):
+        return [CheckResult(f"c{k}", "It is.", 1, 0, state, "") for k, state in enumerate(states)]
+
+    assert not_passed(checks(*["unfinished"] * 8)) == "all 8 (unfinished)"
+    assert not_passed(checks("wrong", "passed", "wrong")) == "c0 (wrong), c2 (wrong)"
+    assert not_passed(checks("passed", "passed", "passed")) == ""
+    assert not_passed(checks("wrong")) == "c0 (wrong)"

@@ -295,6 +295,12 @@ GOOD = {
         (b"{", "cannot be read as JSON"),
         (b"\xff\xfe\x00", "cannot be read as JSON"),
         (b"[" * 100_000, "cannot be read as JSON"),
+        (b"PK\x03\x04" + b"{" * 500_000, "no notebook but a zip archive, .*unpack it"),
+        (b"\xef\xbb\xbf<!DOCTYPE HTML><html>", "but a page saved as HTML; hand in the .ipynb"),
+        (b"version https://git-lfs.github.com/spec/v1\noid", "a pointer of Git LFS.*git lfs pull"),
+        (b'{"cells": [\n<<<<<<< HEAD\n1\n=======\n2\n>>>>>>> b\n]}', "the middle of a merge"),
+        (b"%PDF-1.7", "but a PDF; hand in the .ipynb file itself"),
+        (b"import numpy as np\n", "but a Python script"),
         (b"[]", "no nbformat number"),
         (b'{"nbformat": "4", "cells": []}', "no nbformat number"),
         (json.dumps(GOOD | {"nbformat": 5}).encode(), "notebook format 5; 3 and 4 can be read"),
@@ -326,6 +332,15 @@ GOOD = {
 def test_what_is_no_notebook_is_refused_with_a_reason(content, reason):
     with pytest.raises(SubmissionError, match=reason):
         parse_notebook(content, "x.ipynb")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-be", "utf-32"])
+def test_a_notebook_is_read_in_whatever_encoding_it_was_saved(encoding):
+    text = json.dumps(
+        GOOD | {"cells": [{"cell_type": "code", "source": "é = '<<<<<<< HEAD'"}]},
+        ensure_ascii=False,
+    )
+    assert parse_notebook(text.encode(encoding), "x.ipynb").cells[0].source.startswith("é")
 
 
 def test_odd_cells_are_read_for_what_they_are():

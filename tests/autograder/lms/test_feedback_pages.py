@@ -103,6 +103,16 @@ def test_moodles_zip_has_a_folder_for_each_participant(week, tiny_course):
         assert "Ann Doe_7_assignsubmission_file_/tiny.html" in archive.namelist()
 
 
+def test_folders_that_were_named_by_a_table_find_their_numbers_in_it(week, tiny_course):
+    (tiny_course / "names.csv").write_text("Identifier,login\nParticipant 77,eve\n")
+    said = week("feedback", "tiny", "--zip", "moodle")
+    assert "without a place there: eve. Were the folders named by collect --names?" in said
+    said = week("feedback", "tiny", "--zip", "moodle", "--names", "names.csv")
+    assert "4 packed" in said and "without a place" not in said
+    with zipfile.ZipFile(tiny_course / "exports/tiny-feedback-moodle.zip") as archive:
+        assert "student_77_assignsubmission_file_/tiny.html" in archive.namelist()
+
+
 def test_canvas_gets_its_own_file_names_back(week, tiny_course):
     assert "--download is missing" in week("feedback", "tiny", "--zip", "canvas", code=2)
     with zipfile.ZipFile(tiny_course / "given.zip", "w") as given:
