@@ -15,6 +15,7 @@ CLASSES = {
     "clinic": ("on_its_own", "memory_first", "rate_lowered", "without_mend_pairs"),
     "prepare": ("masks", "mask_of_ones", "by_alphabet", "a_set"),
     "error-analysis": ("roots", "rate_over_all", "only_nouns", "without_directed"),
+    "search-compress": ("reshaped", "keeps_the_worst", "per_tensor", "without_price"),
 }
 
 

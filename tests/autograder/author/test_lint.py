@@ -201,7 +201,16 @@ def test_a_stub_that_gets_points_is_told(tiny_course, isolation):
 
 @pytest.mark.parametrize(
     "name",
-    ["lstm-bptt", "lstm-torch", "vanishing", "measure", "prepare", "clinic", "error-analysis"],
+    [
+        "lstm-bptt",
+        "lstm-torch",
+        "vanishing",
+        "measure",
+        "prepare",
+        "clinic",
+        "error-analysis",
+        "search-compress",
+    ],
 )
 def test_the_courses_own_problem_sets_have_nothing_to_mend(isolation, name):
     assert lint(ROOT, name, isolation) == []

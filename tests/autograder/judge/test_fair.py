@@ -138,10 +138,15 @@ ERRORS = Hands(
     Path(__file__).parents[2] / "corpora" / "fair_error_analysis",
     begins="import random",
 )
+SEARCH = Hands(
+    "search-compress",
+    Path(__file__).parents[2] / "corpora" / "fair_search_compress",
+    begins="import numpy",
+)
 LSTM, RELEASE = NUMPY.problem, NUMPY.release
 ALL = [
     (hands, name)
-    for hands in (NUMPY, TORCH, VANISHING, MEASURE, PREPARE, CLINIC, ERRORS)
+    for hands in (NUMPY, TORCH, VANISHING, MEASURE, PREPARE, CLINIC, ERRORS, SEARCH)
     for name in hands.names
 ]
 
