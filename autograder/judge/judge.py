@@ -35,6 +35,7 @@ from autograder.errors import (
 )
 from autograder.guest.worker import CUT, MAX_USES
 from autograder.judge import sketch
+from autograder.judge.budget import Budget
 from autograder.judge.cpu_limit import Overrun, cpu_limit
 from autograder.judge.newer_python import newer_python
 from autograder.judge.problem_set import ProblemSet
@@ -153,7 +154,7 @@ def time_limit(problem_set: ProblemSet, load_limit: float) -> float:
     """Seconds in which a submission is graded, whatever its code does; the machine's own delays
     come on top.
 
-    Among them is what the code waits for a processor, up to `session.PATIENCE` times as long.
+    Among them is what the code waits for a processor, up to `budget.PATIENCE` times as long.
     """
     return load_limit + sum(check.time_limit for check in problem_set.checks) + SPARE_TIME
 
@@ -190,7 +191,7 @@ def _graded(
         problem_set.packages,
         limits,
         load_limit,
-        left=seconds,
+        Budget(seconds, load_limit),
         files=problem_set.files,
     ) as session:
         grader = _Grader(problem_set, session, seed)
@@ -236,7 +237,7 @@ def _graded(
         versions={"python": ".".join(map(str, sys.version_info[:3])), "numpy": np.__version__},
         log=tuple(map(_clean, session.events[:MAX_EVENTS])),
     )
-    return _Graded(record, lost, decided, list(_told(said)), session.left)
+    return _Graded(record, lost, decided, list(_told(said)), session.budget.left)
 
 
 def _who_killed(session: Session) -> Lost:
@@ -348,7 +349,7 @@ class _Grader:
             self.session.start()
         except WorkerError as error:
             return self._lost_while_loading(error)
-        self.session.allow(check.time_limit)
+        self.session.budget.allow(check.time_limit)
         try:
             with np.errstate(all="ignore"), warnings.catch_warnings():
                 warnings.simplefilter("ignore")
@@ -385,7 +386,7 @@ class _Grader:
             if not self.session.is_up:
                 break
             self.session.forget()
-            self.session.allow(min(sketch.SECONDS, check.time_limit))
+            self.session.budget.allow(min(sketch.SECONDS, check.time_limit))
             rng = generator("the same for all", f"{self.problem_set.name}/{check.name}")
             try:
                 with np.errstate(all="ignore"), warnings.catch_warnings():

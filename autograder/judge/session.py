@@ -31,6 +31,7 @@ from autograder.errors import (
     WorkerTimeout,
 )
 from autograder.guest.protocol import PREFIX_SIZE, Decoder, Encoder, Remote, sizes
+from autograder.judge.budget import Budget
 from autograder.judge.cpu_limit import look
 from autograder.sandbox.box import Box
 from autograder.sandbox.limits import Limits
@@ -51,9 +52,6 @@ STATEMENT_SHARE = 1 / 6  # of the time for running the cells, for one statement
 MAX_LOST = 3  # statements at which a worker is lost, before only definitions are run
 # characters that are kept of an exception's text, and of its class and its line
 MAX_TEXT, MAX_KIND = 2000, 200
-# times a submission's seconds, by which they are put off at most while its code waits for a
-# processor
-PATIENCE = 2.0
 MAX_NESTED = 8  # calls of the student's code from within what it asked of the judge
 
 
@@ -87,16 +85,12 @@ class Session:
     cells : sources, in the order of the notebook
     isolation, packages, limits : what the worker is started with
     load_limit : seconds for running the cells, all runs together
+    budget : the seconds that there are in all
     max_restarts : how often a new worker is started after one was lost
-    left : seconds for all that workers are waited for: to read and run the cells, to answer, and to
-        end
     files : name and content of data files for the worker's folder
 
     Attributes
     ----------
-    left : what remains of these seconds
-    deadline : when the calls of the present check must be over, by ``time.monotonic()``, from
-        `allow`
     read : what the cells hold
     failures : (cell, statement), from 0 -> what the statement raised
     lost : (cell, statement), from 0 -> how the worker was lost while it ran
@@ -111,11 +105,10 @@ class Session:
     isolation: Sandbox
     packages: tuple[str, ...]
     limits: Limits
-    load_limit: float = 120.0
+    load_limit: float
+    budget: Budget
     max_restarts: int = 24
-    left: float = float("inf")
     files: tuple[tuple[str, bytes], ...] = ()
-    deadline: float = float("inf")
     read: tuple[Cell, ...] = ()
     failures: dict[tuple[int, int], StudentFailure] = field(default_factory=dict)
     lost: dict[tuple[int, int], WorkerError] = field(default_factory=dict)
@@ -124,19 +117,12 @@ class Session:
     killed: bool = False
     killed_from_outside: bool = False
     _starts: int = 0
-    _load_left: float = field(init=False)
-    # seconds by which deadlines were put off, because the worker waited for a processor
-    _put_off: float = 0.0
-    _patience: float = field(init=False)
     _box: Box | None = None
-    _waits: bool = False
     _functions: list[dict[int, Callable[..., Any]]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self._load_left = self.load_limit
-        self._patience = PATIENCE * self.left
         self._encoder, self._decoder = Encoder(self._keep), Decoder(self._remote)
-        self._began = self._judging_since = time.monotonic()
+        self._began = time.monotonic()
         self._kills_before = _kills_for_memory()
 
     def say(self, text: str) -> None:
@@ -163,9 +149,8 @@ class Session:
         """End the worker, if one runs."""
         if self._box is not None:
             box, self._box = self._box, None
-            began = time.monotonic()
-            box.close()
-            self.left -= time.monotonic() - began
+            with self.budget.ending():
+                box.close()
             # What is still in the pipe was printed before; nobody writes to it any more.
             self.printed = (self.printed + box.printed())[-self.limits.output :]
 
@@ -178,35 +163,37 @@ class Session:
             student's doing
         WorkerError : no worker could be brought to take the cells
         """
-        began = time.monotonic()
-        while self._box is None:
-            if self._starts > self.max_restarts:
-                raise WorkerDied(f"it was started {self._starts} times, and is not started again")
-            if self.left <= 0:
-                raise TimeUsedUp("no time is left")
-            self._starts += 1
-            wait_for_memory(self.limits)
-            self._box = self.isolation.start(self.packages, self.limits)
-            self._box.patience = self._patience - self._put_off
-            self._greet()
-            self.say(f"worker {self._starts} is up")
-            try:
-                self._write_files()
-                self._read_cells()
-                self._import_packages()
-                self._run_cells()
-            except WorkerError:
-                self.stop()
-                if not self.read or self._load_left <= 0 or self.left <= 0:
-                    raise
-        self.deadline += time.monotonic() - began
+        with self.budget.not_of_the_check():
+            while self._box is None:
+                self._start_one()
+
+    def _start_one(self) -> None:
+        if self._starts > self.max_restarts:
+            raise WorkerDied(f"it was started {self._starts} times, and is not started again")
+        if self.budget.left <= 0:
+            raise TimeUsedUp("no time is left")
+        self._starts += 1
+        wait_for_memory(self.limits)
+        self._box = self.isolation.start(self.packages, self.limits)
+        self._box.patience = self.budget.patience
+        self._greet()
+        self.say(f"worker {self._starts} is up")
+        try:
+            self._write_files()
+            self._read_cells()
+            self._import_packages()
+            self._run_cells()
+        except WorkerError:
+            self.stop()
+            if not self.read or self.budget.is_used_up:
+                raise
 
     def _greet(self) -> None:
         """Have an answer from a new worker, so that what goes wrong later is due to the cells."""
         try:
             # Not of the student's time: whoever has used it all up must not look like somebody
             # whose worker cannot start.
-            self._reply(("forget",), time.monotonic() + READ_LIMIT)
+            self._reply(("forget",), self.budget.clock() + READ_LIMIT)
         except WorkerError as error:
             self.stop()
             raise IsolationError(
@@ -221,10 +208,10 @@ class Session:
         """Put the data files into the worker's folder, before any of the student's code runs."""
         if self.files:
             contents = {name: np.frombuffer(data, dtype=np.uint8) for name, data in self.files}
-            self._exchange(("files", contents), time.monotonic() + READ_LIMIT)
+            self._exchange(("files", contents), READ_LIMIT)
 
     def _read_cells(self) -> None:
-        answer = self._exchange(("read", list(self.cells)), time.monotonic() + READ_LIMIT)
+        answer = self._exchange(("read", list(self.cells)), READ_LIMIT)
         # A fresh worker has run none of the student's code: this answer, and only this one, can be
         # believed.
         self.read = tuple(
@@ -244,9 +231,8 @@ class Session:
         used = frozenset[str]().union(*(cell.uses for cell in self.read))
         named = [module for module in modules(self.packages) if module.partition(".")[0] in used]
         if named:
-            began = time.monotonic()
-            self._exchange(("import", named), began + IMPORT_LIMIT)
-            self.left += time.monotonic() - began
+            with self.budget.free():
+                self._exchange(("import", named), IMPORT_LIMIT)
 
     def _run_cells(self) -> None:
         """Run statement by statement, so that one that fails, hangs or kills costs no other."""
@@ -258,26 +244,17 @@ class Session:
                 # what goes wrong around it.
                 if at in self.lost or (len(self.lost) > MAX_LOST and not statement.defines):
                     continue
-                began = time.monotonic() - self._put_off
-                try:
-                    within = time.monotonic() + min(self.statement_limit, self._load_left)
-                    answer = self._exchange(("run", c, s), within)
-                    if answer[0] == "error":
-                        self.failures[at] = _failure(answer)
-                except WorkerError as error:
-                    self.lost[at] = error
-                    raise
-                finally:
-                    self._load_left -= time.monotonic() - self._put_off - began
+                with self.budget.loading() as left:
+                    self._run(c, s, min(self.statement_limit, left))
 
-    def allow(self, seconds: float) -> None:
-        """Give all calls from now on so many seconds together.
-
-        Only the calls count: neither loading, nor what the judge does before and between them, such
-        as to import PyTorch.
-        """
-        self._judging_since = time.monotonic()
-        self.deadline = self._judging_since + seconds
+    def _run(self, c: int, s: int, seconds: float) -> None:
+        try:
+            answer = self._exchange(("run", c, s), seconds)
+        except WorkerError as error:
+            self.lost[c, s] = error
+            raise
+        if answer[0] == "error":
+            self.failures[c, s] = _failure(answer)
 
     def call(
         self,
@@ -304,11 +281,8 @@ class Session:
     def _ask(self, message: tuple[Any, ...]) -> Any:
         if self._functions:  # within another call, whose time goes on
             return self._value(message)
-        self.deadline += time.monotonic() - self._judging_since
-        try:
+        with self.budget.call():
             return self._value(message)
-        finally:
-            self._judging_since = time.monotonic()
 
     def _value(self, message: tuple[Any, ...]) -> Any:
         self.start()
@@ -335,32 +309,19 @@ class Session:
         """Let the worker drop the objects that it keeps for the judge; called between checks."""
         if self._box is not None:
             try:
-                self._exchange(("forget",), time.monotonic() + FORGET_LIMIT)
+                self._exchange(("forget",), FORGET_LIMIT)
             except WorkerError:
                 self.stop()
 
-    def _exchange(self, message: tuple[Any, ...], deadline: float | None = None) -> tuple[Any, ...]:
+    def _exchange(self, message: tuple[Any, ...], seconds: float | None = None) -> tuple[Any, ...]:
         """Send a request and return its reply; a worker that is lost with it is written down."""
         look()
-        began = time.monotonic() - self._put_off
-        outermost, self._waits = not self._waits, True
-        try:
-            within = self.deadline if deadline is None else deadline
-            return self._reply(
-                message, min(within, time.monotonic() + self.left) if outermost else within
-            )
-        except WorkerTimeout as error:
-            self._write_down(error, message)
-            if outermost and time.monotonic() - self._put_off - began >= self.left:
-                raise TimeUsedUp("no time is left") from None
-            raise
-        except WorkerError as error:
-            self._write_down(error, message)
-            raise
-        finally:
-            if outermost:
-                self.left -= time.monotonic() - self._put_off - began
-                self._waits = False
+        with self.budget.exchange(seconds) as deadline:
+            try:
+                return self._reply(message, deadline)
+            except WorkerError as error:
+                self._write_down(error, message)
+                raise
 
     def _write_down(self, error: WorkerError, message: tuple[Any, ...]) -> None:
         if isinstance(error, WorkerDied) and "SIGKILL" in str(error):
@@ -374,20 +335,16 @@ class Session:
 
     def _reply(self, message: tuple[Any, ...], deadline: float) -> tuple[Any, ...]:
         """Wait for a reply; in between, answer what the student's code asks of the functions it was
-        given.
+        given; the deadline is one by ``budget.clock()``.
         """
-        put_off = self._put_off
         self._send(message, deadline)
         while True:
-            answer = self._receive(deadline + self._put_off - put_off)
+            answer = self._receive(deadline)
             match answer:
                 case ("ask", int(ref), tuple(args)) if (
                     self._functions and ref in self._functions[-1]
                 ):
-                    self._send(
-                        self._answer(self._functions[-1][ref], args),
-                        deadline + self._put_off - put_off,
-                    )
+                    self._send(self._answer(self._functions[-1][ref], args), deadline)
                 case ("value", _) | ("missing",) if message[0] in ("call", "fetch"):
                     return answer
                 case ("error", str(), str(), int(), str(), str()) if message[0] in (
@@ -421,14 +378,13 @@ class Session:
     def _send(self, message: tuple[Any, ...], deadline: float) -> None:
         data = self._encoder.encode(message)
         with self._fairly() as box:
-            box.send(data, deadline)
+            box.send(data, self.budget.by_monotonic(deadline))
 
     def _receive(self, deadline: float) -> tuple[Any, ...]:
-        put_off = self._put_off
         with self._fairly() as box:
-            header, payload = sizes(box.read(PREFIX_SIZE, deadline))
+            header, payload = sizes(box.read(PREFIX_SIZE, self.budget.by_monotonic(deadline)))
         with self._fairly() as box:
-            data = box.read(header + payload, deadline + self._put_off - put_off)
+            data = box.read(header + payload, self.budget.by_monotonic(deadline))
         value = self._decoder.decode(data[:header], data[header:])
         if not isinstance(value, tuple):
             raise ProtocolError("the worker sent something that is no message")
@@ -436,16 +392,13 @@ class Session:
 
     @contextmanager
     def _fairly(self) -> Iterator[Box]:
-        """The box; what its worker waited for a processor meanwhile puts off the present check's
-        deadline, too.
-        """
+        """The box; what its worker waits for a processor meanwhile is taken from no budget."""
         assert self._box is not None
         box, before = self._box, self._box.put_off
         try:
             yield box
         finally:
-            self._put_off += box.put_off - before
-            self.deadline += box.put_off - before
+            self.budget.put_off += box.put_off - before
 
     def _keep(self, value: Any) -> int | None:
         """Functions that the judge gives are kept as long as the call lasts; nothing else stays on
