@@ -61,8 +61,6 @@ LONG = {
     "autograder/sandbox/container.py: _arguments",
     "autograder/sandbox/prefork.py: worker",
     "autograder/sandbox/selftest.py: self_test",
-    "autograder/judge/judge.py: _graded",
-    "autograder/judge/judge.py: _missing",
     "autograder/course/database.py: _reason",
     "autograder/course/rebuild.py: _notes",
     "autograder/batch/report.py: render",

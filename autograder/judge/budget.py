@@ -15,7 +15,7 @@ PATIENCE = 2.0
 
 
 @dataclass
-class Budget:
+class TimeBudget:
     """Seconds for a submission: in all, for running its cells, and for the present check.
 
     All of them, and all deadlines, are told by `clock`, which stands still while the worker is

@@ -8,11 +8,9 @@ check's name: nobody can foresee them, and a grade can be looked into again.
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import hmac
 import json
-import re
 import sys
 import time
 import traceback
@@ -35,23 +33,22 @@ from autograder.errors import (
 )
 from autograder.guest.worker import CUT, MAX_USES
 from autograder.judge import sketch
-from autograder.judge.budget import Budget
+from autograder.judge.budget import TimeBudget
 from autograder.judge.cpu_limit import Overrun, cpu_limit
-from autograder.judge.newer_python import newer_python
+from autograder.judge.explain import Explainer, describe_loss
 from autograder.judge.problem_set import ProblemSet
 from autograder.judge.result import FOR_INSTRUCTOR, CheckResult, Result
-from autograder.judge.session import Session, describe_loss
+from autograder.judge.session import Session
 from autograder.judge.static_names import INTROSPECTION, named
 from autograder.sandbox.limits import Limits
 from autograder.sandbox.sandbox import Sandbox
 from autograder.text import printable
-from verdict import Check, Status, StudentError, Verdict, charge_once, classify, examine, unmet
+from verdict import Check, Status, StudentError, Verdict, charge_once, examine, unmet
 
 SPARE_TIME = 60.0  # seconds for a submission, beside those for its cells and for each check
 MAX_ROUNDS = 4  # in which a submission is asked whose workers are killed
 # notes in a record, and characters of each: an exception's text stands in some
 MAX_NOTES, MAX_NOTE = 100, 900
-MAX_NAMES = 5000  # among which one is looked for that is meant; a long notebook binds a few hundred
 MAX_EVENTS = 200
 # characters of one message in a record: an exception of the student's may say anything
 MAX_MESSAGE = 3000
@@ -191,7 +188,7 @@ def _graded(
         problem_set.packages,
         limits,
         load_limit,
-        Budget(seconds, load_limit),
+        TimeBudget(seconds, load_limit),
         files=problem_set.files,
     ) as session:
         grader = _Grader(problem_set, session, seed)
@@ -200,17 +197,7 @@ def _graded(
         session.say(
             "the cells have run" if trouble is None else "the cells could not be run to their end"
         )
-        verdicts = dict(settled)
-        decided: dict[str, Verdict] = {}
-        said: list[str] = []
-        for check in problem_set.in_order_of_need():
-            if check.name not in settled:
-                noted = len(grader.notes)
-                verdicts[check.name] = trouble or grader.run_check(check, verdicts)
-                session.say(f"{check.name}: {verdicts[check.name].status.value}")
-                if not session.killed:
-                    decided[check.name] = verdicts[check.name]
-                    said += grader.notes[noted:]
+        verdicts = grader.ask_all(settled, trouble)
         lost = _who_killed(session)  # what comes now decides nothing
         answers = grader.sketches(verdicts)
         asked = time.monotonic()
@@ -228,16 +215,21 @@ def _graded(
         ),
         notes=_told(grader.notes),
         output=_clean(session.printed, len(session.printed)),
-        seconds={
-            "load": loaded - began,
-            "checks": asked - loaded,
-            "end": ended - asked,
-            "all": ended - began,
-        },
+        seconds=_seconds(began, loaded, asked, ended),
         versions={"python": ".".join(map(str, sys.version_info[:3])), "numpy": np.__version__},
         log=tuple(map(_clean, session.events[:MAX_EVENTS])),
     )
-    return _Graded(record, lost, decided, list(_told(said)), session.budget.left)
+    return _Graded(record, lost, grader.decided, list(_told(grader.said)), session.budget.left)
+
+
+def _seconds(began: float, loaded: float, asked: float, ended: float) -> dict[str, float]:
+    """Parts of the time that one grading took, for the record."""
+    return {
+        "load": loaded - began,
+        "checks": asked - loaded,
+        "end": ended - asked,
+        "all": ended - began,
+    }
 
 
 def _who_killed(session: Session) -> Lost:
@@ -286,6 +278,10 @@ class _Grader:
 
     def __post_init__(self) -> None:
         self.notes: list[str] = []
+        # verdicts that were given, and noted, before a worker was killed
+        self.decided: dict[str, Verdict] = {}
+        self.said: list[str] = []
+        self.explain = Explainer(self.session, self.problem_set.packages)
 
     def load(self) -> Verdict | None:
         """Run the cells; a verdict for all checks where not even that can be done."""
@@ -293,45 +289,40 @@ class _Grader:
             self.session.start()
             return None
         except WorkerError as error:
-            return self._lost_while_loading(error)
+            return self.explain.lost_while_loading(error)
         finally:
-            self._note_cells()
+            self.notes += self.explain.cells()
+            self.notes += self._suspicious()
 
-    def _lost_while_loading(self, error: WorkerError) -> Verdict:
-        if not self.session.read:
-            return Verdict(Status.CRASHED, f"The cells cannot be read: {error}.")
-        status = Status.TIMEOUT if isinstance(error, WorkerTimeout) else Status.CRASHED
-        what = describe_loss(error, self.session.load_limit)
-        return Verdict(status, f"The cells could not be run to their end: {what}")
-
-    def _note_cells(self) -> None:
-        """What went wrong in the cells; it costs nothing unless a check needs what is then
-        missing.
-        """
-        for c, cell in enumerate(self.session.read):
-            if cell.error is not None:
-                self.notes.append(f"Code cell {c + 1} is not Python and was left out. {cell.error}")
-            if cell.note:
-                self.notes.append(f"Code cell {c + 1}: {cell.note}.")
-        for (c, s), failure in self.session.failures.items():
-            line = self.session.read[c].statements[s].line
-            self.notes.append(f"Code cell {c + 1}, the statement in line {line} failed: {failure}")
-        for (c, s), error in self.session.lost.items():
-            line = self.session.read[c].statements[s].line
-            lost = describe_loss(error, self.session.statement_limit)
-            self.notes.append(
-                f"Code cell {c + 1}, the statement in line {line} was left out: {lost}"
-            )
+    def _suspicious(self) -> list[str]:
+        """Notes on what the instructor should look at."""
+        notes = []
         if found := named(INTROSPECTION, self._used()):
-            self.notes.append(
+            notes.append(
                 f"{FOR_INSTRUCTOR}the code uses {', '.join(found)}, by which code can reach into "
                 "the program that runs it. No task needs that: look at it."
             )
         if CUT in self._used():
-            self.notes.append(
+            notes.append(
                 f"{FOR_INSTRUCTOR}a cell has more than {MAX_USES} names, and not all of them are "
                 "read: look at it."
             )
+        return notes
+
+    def ask_all(self, settled: dict[str, Verdict], trouble: Verdict | None) -> dict[str, Verdict]:
+        """Verdicts of all checks: those that are settled as they are, the others asked, or answered
+        by the trouble that there was in loading.
+        """
+        verdicts = dict(settled)
+        for check in self.problem_set.in_order_of_need():
+            if check.name not in settled:
+                noted = len(self.notes)
+                verdicts[check.name] = trouble or self.run_check(check, verdicts)
+                self.session.say(f"{check.name}: {verdicts[check.name].status.value}")
+                if not self.session.killed:
+                    self.decided[check.name] = verdicts[check.name]
+                    self.said += self.notes[noted:]
+        return verdicts
 
     def run_check(self, check: Check, verdicts: dict[str, Verdict]) -> Verdict:
         """Ask one check of the student's code."""
@@ -348,7 +339,7 @@ class _Grader:
             self.session.forget()
             self.session.start()
         except WorkerError as error:
-            return self._lost_while_loading(error)
+            return self.explain.lost_while_loading(error)
         self.session.budget.allow(check.time_limit)
         try:
             with np.errstate(all="ignore"), warnings.catch_warnings():
@@ -430,147 +421,17 @@ class _Grader:
                 spread = check.compares_all
                 return self.session.call(check.function, args, check.arrays, spread)
             except StudentFailure as failure:
-                told = self._student_error(failure)
+                told = self.explain.failure(failure)
                 told.kinds = (failure.kind, *failure.bases)
                 raise told from None
             except MissingFunction:
-                raise self._missing(check.asked, bool(check.value)) from None
+                raise self.explain.missing(check.asked, bool(check.value)) from None
             except WorkerError as error:
                 status = Status.TIMEOUT if isinstance(error, WorkerTimeout) else Status.CRASHED
                 what = describe_loss(error, check.time_limit)
                 raise StudentError(status, f"{check.asked} gave no answer: {what}") from None
 
         return call
-
-    def _student_error(self, failure: StudentFailure) -> StudentError:
-        if failure.kind == "TooLarge":
-            return StudentError(
-                Status.ERROR, f"What the function returned cannot be taken: {failure.text}."
-            )
-        if cause := self._failed_above(failure):
-            return StudentError(
-                *self._explained(
-                    cause, f"{failure.kind}: {failure.text}{failure.place}. The cause lies above: "
-                )
-            )
-        status, message = self._explained(failure)
-        name = re.match(r"name '(\w+)' is not defined", failure.text)
-        if failure.kind == "NameError" and name and self._is_left_out(name.group(1)):
-            return self._missing(name.group(1))  # a given function calls it
-        if (
-            failure.kind == "NameError"
-            and status is Status.ERROR
-            and name
-            and not self._binds(name.group(1))
-        ):
-            if re.match(rf"return\b.*\b{name.group(1)}\b", failure.source):
-                return StudentError(
-                    status,
-                    f"{name.group(1)} is returned, and nothing gives it a value: is it a result "
-                    f"that is not written yet, or has it another name above? {message}",
-                )
-            message += (
-                f". No cell of the notebook gives {name.group(1)} a value: was its cell deleted, "
-                "while your own kernel still remembers it? Restart the kernel and run all cells."
-            )
-        return StudentError(status, message)
-
-    def _binds(self, name: str) -> bool:
-        """Whether a statement at the level of the notebook gives a name a value."""
-        return any(
-            name in statement.binds for cell in self.session.read for statement in cell.statements
-        )
-
-    def _is_left_out(self, function: str) -> bool:
-        """Whether a function of the notebook is not there because its statement failed, or its cell
-        is not Python.
-        """
-        for c, cell in enumerate(self.session.read):
-            if cell.error and re.search(
-                rf"^\s*def\s+{function}\b", self.session.cells[c], re.MULTILINE
-            ):
-                return True
-            for s, statement in enumerate(cell.statements):
-                gone = (c, s) in self.session.failures or (c, s) in self.session.lost
-                if gone and statement.defines and function in statement.binds:
-                    return True
-        return False
-
-    def _failed_above(self, failure: StudentFailure) -> StudentFailure | None:
-        """Failure of the statement that would have bound the name that is missing: an import, or a
-        value made on a GPU.
-        """
-        name = re.search(r"name '(\w+)'", failure.text)
-        if failure.kind != "NameError" or not name:
-            return None
-        for (c, s), cause in self.session.failures.items():
-            statement = self.session.read[c].statements[s]
-            an_import = cause.kind in ("ImportError", "ModuleNotFoundError")
-            if name.group(1) in statement.binds and (an_import or not statement.defines):
-                return cause
-        return None
-
-    def _missing(self, function: str, is_value: bool = False) -> StudentError:
-        """Why there is no such function or value: its statement failed, its cell is no Python, or
-        nobody wrote it.
-        """
-        what = f"{'value' if is_value else 'function'} {function}"
-        for c, cell in reversed(list(enumerate(self.session.read))):
-            for s, statement in reversed(list(enumerate(cell.statements))):
-                if function not in statement.binds:
-                    continue
-                place = f"code cell {c + 1}, line {statement.line}"
-                where = f"There is no {what}: the statement that defines it ({place})"
-                if (c, s) in self.session.failures:
-                    failure = self.session.failures[c, s]
-                    return StudentError(
-                        *self._explained(
-                            self._failed_above(failure) or failure, f"{where} failed. "
-                        )
-                    )
-                if (c, s) in self.session.lost:
-                    lost = describe_loss(self.session.lost[c, s], self.session.statement_limit)
-                    return StudentError(Status.CRASHED, f"{where} did not end well: {lost}")
-                if is_value:
-                    told = f"{function} has no value yet: it is None, or it was deleted."
-                    return StudentError(Status.UNFINISHED, told)
-                return StudentError(
-                    Status.ERROR,
-                    (
-                        f"{function} is not a function any more: something else was given that "
-                        "name, or it was deleted."
-                    ),
-                )
-        if (broken := self._broken_cell(function)) is not None:
-            error = self.session.read[broken].error
-            assert error is not None
-            where = f"There is no {what}: code cell {broken + 1}, which names it, is not Python. "
-            return StudentError(*self._explained(error, where))
-        bound = {
-            name
-            for cell in self.session.read
-            for statement in cell.statements
-            for name in statement.binds
-        }
-        near = difflib.get_close_matches(function, sorted(bound)[:MAX_NAMES], n=1)
-        hint = f" There is {near[0]}; is it the one?" if near else ""
-        return StudentError(Status.UNFINISHED, f"There is no {what} in the notebook.{hint}")
-
-    def _broken_cell(self, function: str) -> int | None:
-        """Cell that is no Python and would define a function; where none does, the first one that
-        names it.
-        """
-        broken = [c for c, cell in enumerate(self.session.read) if cell.error]
-        for pattern in (rf"^\s*(async\s+)?def\s+{function}\b", rf"\b{function}\b"):
-            found = [c for c in broken if re.search(pattern, self.session.cells[c], re.MULTILINE)]
-            if found:
-                return found[-1 if pattern.startswith("^") else 0]
-        return None
-
-    def _explained(self, failure: StudentFailure, before: str = "") -> tuple[Status, str]:
-        status, sentence = classify(failure.kind, failure.text, self.problem_set.packages)
-        later = newer_python(failure.kind, failure.text, failure.source)
-        return status, f"{before}{sentence}{failure.place}{later}"
 
 
 def _record(check: Check, verdict: Verdict, answer: tuple[float, ...] = ()) -> CheckResult:

@@ -21,17 +21,15 @@ import numpy as np
 from autograder.errors import (
     IsolationError,
     MissingFunction,
-    OutOfMemory,
     ProtocolError,
     StudentFailure,
     TimeUsedUp,
     WorkerDied,
     WorkerError,
     WorkerKilled,
-    WorkerTimeout,
 )
 from autograder.guest.protocol import PREFIX_SIZE, Decoder, Encoder, Remote, sizes
-from autograder.judge.budget import Budget
+from autograder.judge.budget import TimeBudget
 from autograder.judge.cpu_limit import look
 from autograder.sandbox.box import Box
 from autograder.sandbox.limits import Limits
@@ -106,7 +104,7 @@ class Session:
     packages: tuple[str, ...]
     limits: Limits
     load_limit: float
-    budget: Budget
+    budget: TimeBudget
     max_restarts: int = 24
     files: tuple[tuple[str, bytes], ...] = ()
     read: tuple[Cell, ...] = ()
@@ -440,22 +438,3 @@ def _kills_for_memory() -> int | None:
         found = re.search(r"^oom_kill (\d+)$", Path("/proc/vmstat").read_text(), re.MULTILINE)
         return int(found.group(1)) if found else None
     return None
-
-
-def describe_loss(error: WorkerError, seconds: float) -> str:
-    """Why there is no answer, for the student."""
-    match error:
-        case TimeUsedUp():
-            return "the time for all checks together was used up."
-        case WorkerTimeout():
-            return f"no answer within {seconds:g} seconds. Is there a loop without an end?"
-        case OutOfMemory():
-            return f"the code took more memory than the task allows ({error})."
-        case ProtocolError():
-            return (
-                "the code wrote to the judge's own connection, or answered with more than it can "
-                f"take ({error})."
-            )
-        case WorkerDied() if "SIGKILL" in str(error):
-            return f"its process was killed ({error}), by the code itself or for want of memory."
-    return f"the code ended its own process ({error})."

@@ -6,7 +6,7 @@ import pytest
 
 from autograder.errors import TimeUsedUp, WorkerDied, WorkerTimeout
 from autograder.judge import budget as module
-from autograder.judge.budget import PATIENCE, Budget
+from autograder.judge.budget import PATIENCE, TimeBudget
 
 
 class Clock:
@@ -24,7 +24,7 @@ def clock(monkeypatch):
 
 
 def test_an_exchange_ends_with_its_own_seconds_or_with_the_last_of_all(clock):
-    budget = Budget(left=10.0, load_left=5.0)
+    budget = TimeBudget(left=10.0, load_left=5.0)
     with budget.exchange(4.0) as deadline:
         assert budget.by_monotonic(deadline) == 1004.0
         clock.now += 3.0
@@ -34,7 +34,7 @@ def test_an_exchange_ends_with_its_own_seconds_or_with_the_last_of_all(clock):
 
 
 def test_an_exchange_within_another_is_not_counted_twice(clock):
-    budget = Budget(left=10.0, load_left=5.0)
+    budget = TimeBudget(left=10.0, load_left=5.0)
     with budget.exchange():
         clock.now += 1.0
         with budget.exchange(60.0) as deadline:
@@ -44,7 +44,7 @@ def test_an_exchange_within_another_is_not_counted_twice(clock):
 
 
 def test_a_timeout_with_which_all_is_gone_says_so(clock):
-    budget = Budget(left=10.0, load_left=5.0)
+    budget = TimeBudget(left=10.0, load_left=5.0)
     with pytest.raises(WorkerTimeout) as first, budget.exchange(4.0):
         clock.now += 4.0
         raise WorkerTimeout("no answer in time")
@@ -56,7 +56,7 @@ def test_a_timeout_with_which_all_is_gone_says_so(clock):
 
 
 def test_a_worker_that_dies_costs_what_was_waited_for_it(clock):
-    budget = Budget(left=10.0, load_left=5.0)
+    budget = TimeBudget(left=10.0, load_left=5.0)
     with pytest.raises(WorkerDied), budget.exchange():
         clock.now += 2.0
         raise WorkerDied("exit code 1")
@@ -64,7 +64,7 @@ def test_a_worker_that_dies_costs_what_was_waited_for_it(clock):
 
 
 def test_what_a_worker_waits_for_a_processor_is_taken_from_nothing(clock):
-    budget = Budget(left=10.0, load_left=5.0)
+    budget = TimeBudget(left=10.0, load_left=5.0)
     budget.allow(3.0)
     with budget.loading() as left, budget.exchange() as deadline:
         assert (left, budget.by_monotonic(deadline)) == (5.0, 1003.0)
@@ -76,7 +76,7 @@ def test_what_a_worker_waits_for_a_processor_is_taken_from_nothing(clock):
 
 
 def test_only_calls_cost_the_present_check(clock):
-    budget = Budget(left=100.0, load_left=5.0)
+    budget = TimeBudget(left=100.0, load_left=5.0)
     budget.allow(3.0)
     clock.now += 20.0  # the judge computes what is expected
     with budget.call():
@@ -90,7 +90,7 @@ def test_only_calls_cost_the_present_check(clock):
 
 
 def test_imports_are_given_back_and_the_end_of_a_worker_is_counted(clock):
-    budget = Budget(left=10.0, load_left=5.0)
+    budget = TimeBudget(left=10.0, load_left=5.0)
     with budget.free(), budget.exchange(60.0):
         clock.now += 9.0
     assert budget.left == 10.0
