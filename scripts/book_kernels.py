@@ -249,6 +249,11 @@ def execute(page: Path, variables: Mapping[str, str]) -> list[str]:
         client.execute(env=environment)
     except (DeadKernelError, CellTimeoutError) as error:
         return [f"{type(error).__name__}: {str(error).splitlines()[0]}"]
+    return _failures(page.stem, notebook)
+
+
+def _failures(page: str, notebook: NotebookNode) -> list[str]:
+    """One text for each error in the outputs, the last one with the values of all seeds."""
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     found = []
     for number, cell in enumerate(code, 1):
@@ -257,7 +262,7 @@ def execute(page: Path, variables: Mapping[str, str]) -> list[str]:
                 trace = "\n".join([*output.traceback, f"{output.ename}: {output.evalue}"])
                 seeds = seeds_of(notebook, number)
                 found.append(
-                    str(failure(page.stem, trace)._replace(cell=number))
+                    str(failure(page, trace)._replace(cell=number))
                     + "".join(f"\n      {line}" for line in seeds)
                 )
     if found:

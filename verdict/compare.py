@@ -98,8 +98,16 @@ def compared(check: Check, call: Call, rng: Generator) -> Verdict:
         return _judge(check, answers, len(cases))
     if not answers or any(case.needed for case in failed):
         return failure
-    # It works, but not for every size: the cases that gave a value count, and are told of, too.
-    rest = _judge(check, answers, len(cases))
+    return _for_some_sizes(check, failure, failed, answers, len(cases))
+
+
+def _for_some_sizes(
+    check: Check, failure: Verdict, failed: list[Case], answers: list[_Answer], asked: int
+) -> Verdict:
+    """Verdict where it works, but not for every size: the cases that gave a value count, and are
+    told of, too.
+    """
+    rest = _judge(check, answers, asked)
     mistake = _recognise(check, answers) if rest.status is Status.WRONG else None
     if mistake is not None and failure.status is Status.ERROR and _fails_too(mistake, failed):
         return replace(
@@ -108,7 +116,7 @@ def compared(check: Check, call: Call, rng: Generator) -> Verdict:
             message=f"{mistake.title} {failure.message}",
             named=mistake.title,
         )
-    others = "all other cases" if len(answers) + len(failed) == len(cases) else "the cases before"
+    others = "all other cases" if len(answers) + len(failed) == asked else "the cases before"
     told = (
         f"In {others} it is right."
         if rest.status is Status.PASSED
@@ -140,6 +148,31 @@ def form(check: Check, value: Any) -> Verdict:
     )
 
 
+def _credit(
+    check: Check,
+    mistake: Misconception | None,
+    answers: list[_Answer],
+    credit: float,
+    asked: int,
+) -> tuple[float, float]:
+    """Credit for answers that are wrong, and the credit where the mistake is charged elsewhere.
+
+    Parameters
+    ----------
+    mistake : that was recognised
+    credit : for the results that are right
+    asked : number of all cases
+    """
+    uncharged = credit
+    if mistake is not None and mistake.status is Status.CONVENTION:
+        uncharged = len(answers) / asked
+        credit = max(credit, CONVENTION_CREDIT * uncharged)
+    if mistake is not None and mistake.alone is not None:
+        uncharged = max(credit, _share(check, mistake.alone, answers) * len(answers) / asked)
+        credit = max(credit, CONVENTION_CREDIT * uncharged)
+    return credit, uncharged
+
+
 def _judge(check: Check, answers: list[_Answer], asked: int) -> Verdict:
     """Verdict on the cases that gave a value, of so many that were asked."""
     names = list(answers[0].expected)
@@ -153,19 +186,15 @@ def _judge(check: Check, answers: list[_Answer], asked: int) -> Verdict:
     ]
     credit = (1 - (len(wrong) + len(hanging)) / len(names)) * len(answers) / asked
     mistake = _recognise(check, answers)
-    uncharged = credit
+    credit, uncharged = _credit(check, mistake, answers, credit, asked)
     if mistake is not None and mistake.status is Status.CONVENTION:
-        uncharged = len(answers) / asked
-        credit = max(credit, CONVENTION_CREDIT * uncharged)
         numbers = (
             "is therefore another number" if len(wrong) == 1 else "are therefore other numbers"
         )
-        where = f"{_and(list(wrong))} {numbers} than asked for. {_right(names, wrong, hanging)}".rstrip()
+        sentences = f"{_and(list(wrong))} {numbers} than asked for."
     else:
-        where = f"{_sentences(check, wrong)} {_right(names, wrong, hanging)}".rstrip()
-    if mistake is not None and mistake.alone is not None:
-        uncharged = max(credit, _share(check, mistake.alone, answers) * len(answers) / asked)
-        credit = max(credit, CONVENTION_CREDIT * uncharged)
+        sentences = _sentences(check, wrong)
+    where = f"{sentences} {_right(names, wrong, hanging)}".rstrip()
     told = Verdict(
         Status.WRONG, where, credit, warnings=warnings, wrong=tuple(wrong), uncharged=uncharged
     )

@@ -197,6 +197,37 @@ def _question(check: Check, which: str) -> Iterator[Trouble]:
             and all(_same(check, mistake.function, args, right) for args, right in answers)
         }
     outputs = drawn[0][0][1]
+    yield from _results_named(check, which, outputs)
+    if not all(
+        _equal(a, b)
+        for (first, _), (second, _) in zip(drawn[0], again, strict=True)
+        for a, b in zip(first, second, strict=True)
+    ):
+        yield Trouble(
+            f"{which} draws other cases each time, from the same seed.",
+            (
+                "Take all random numbers from the generator that cases gets: else no grade can be "
+                "looked into again."
+            ),
+        )
+    for name in () if check.value else outputs:  # a value is what it is
+        for idle in _idle_answers(name, drawn, check.tolerance):
+            yield Trouble(
+                f"{which} takes {name} for right when it is {idle}.",
+                "Lower tolerance, or ask with inputs for which that is wrong.",
+            )
+    for mistake, seed in equal.items():
+        yield Trouble(
+            (
+                f"{which}: the misconception {mistake!r} gives the right numbers for some inputs "
+                f"(seed {seed})."
+            ),
+            "Draw cases in which it always shows: larger sizes, more steps, no zeros.",
+        )
+
+
+def _results_named(check: Check, which: str, outputs: Mapping[str, Any]) -> Iterator[Trouble]:
+    """Whether outputs, exact and axes name the results as the function returns them."""
     for name in outputs:
         if not name.isidentifier():
             yield Trouble(
@@ -227,32 +258,6 @@ def _question(check: Check, which: str) -> Iterator[Trouble]:
                 ),
                 "Give a letter for each axis, with a space between two.",
             )
-    if not all(
-        _equal(a, b)
-        for (first, _), (second, _) in zip(drawn[0], again, strict=True)
-        for a, b in zip(first, second, strict=True)
-    ):
-        yield Trouble(
-            f"{which} draws other cases each time, from the same seed.",
-            (
-                "Take all random numbers from the generator that cases gets: else no grade can be "
-                "looked into again."
-            ),
-        )
-    for name in () if check.value else outputs:  # a value is what it is
-        for idle in _idle_answers(name, drawn, check.tolerance):
-            yield Trouble(
-                f"{which} takes {name} for right when it is {idle}.",
-                "Lower tolerance, or ask with inputs for which that is wrong.",
-            )
-    for mistake, seed in equal.items():
-        yield Trouble(
-            (
-                f"{which}: the misconception {mistake!r} gives the right numbers for some inputs "
-                f"(seed {seed})."
-            ),
-            "Draw cases in which it always shows: larger sizes, more steps, no zeros.",
-        )
 
 
 def _properties(check: Check, which: str) -> Iterator[Trouble]:
@@ -369,7 +374,6 @@ def _equal(a: Any, b: Any) -> bool:
 def _leaks(problem_set: ProblemSet, text: str) -> Iterator[Trouble]:
     """Lines and numbers of checks.py that students would get."""
     source = (problem_set.folder / "checks.py").read_text(encoding="utf-8")
-    hidden = source.splitlines()
     cells = [
         (cell.get("id", "?"), cell.source) for cell in nbformat.reads(text, as_version=4).cells
     ]
@@ -377,7 +381,12 @@ def _leaks(problem_set: ProblemSet, text: str) -> Iterator[Trouble]:
         "Take it out of the notebook, or ask for something else. If students are meant to have "
         f"it, end that line of checks.py with `{GIVEN}`."
     )
-    for number, line in enumerate(map(str.strip, hidden), start=1):
+    for what in (*_lines_given(source, cells), *_numbers_given(source, cells)):
+        yield Trouble(what, remedy)
+
+
+def _lines_given(source: str, cells: Sequence[tuple[str, str]]) -> Iterator[str]:
+    for number, line in enumerate(map(str.strip, source.splitlines()), start=1):
         if (
             len(line) < LONG
             or line.startswith(("import ", "from ", "#", '"""', "def "))
@@ -386,28 +395,26 @@ def _leaks(problem_set: ProblemSet, text: str) -> Iterator[Trouble]:
             continue
         for cell, content in cells:
             if _bare(line) in map(_bare, content.splitlines()):
-                yield Trouble(
-                    (
-                        f"Cell {cell} of the released notebook holds line {number} of checks.py: "
-                        f"{line!r}."
-                    ),
-                    remedy,
+                yield (
+                    f"Cell {cell} of the released notebook holds line {number} of checks.py: "
+                    f"{line!r}."
                 )
+
+
+def _numbers_given(source: str, cells: Sequence[tuple[str, str]]) -> Iterator[str]:
+    lines = source.splitlines()
     shown = {cell: {float(found) for found in NUMBER.findall(content)} for cell, content in cells}
     for node in ast.walk(ast.parse(source)):
         if not isinstance(node, ast.Constant) or type(value := node.value) not in (int, float):
             continue
-        if hidden[node.lineno - 1].rstrip().endswith(GIVEN):
+        if lines[node.lineno - 1].rstrip().endswith(GIVEN):
             continue
         digits = re.sub(r"\D", "", f"{value!r}".partition("e")[0]).strip("0")
         for cell, numbers in shown.items():
             if len(digits) >= DIGITS and value in numbers:
-                yield Trouble(
-                    (
-                        f"Cell {cell} of the released notebook holds a number of line "
-                        f"{node.lineno} of checks.py: {value!r}."
-                    ),
-                    remedy,
+                yield (
+                    f"Cell {cell} of the released notebook holds a number of line {node.lineno} of "
+                    f"checks.py: {value!r}."
                 )
 
 

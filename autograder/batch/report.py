@@ -274,6 +274,25 @@ def histogram(scores: Sequence[float], most: float) -> list[Bin]:
     return [Bin(k * width, (k + 1) * width, counts[k]) for k in range(number)]
 
 
+def _environment() -> Environment:
+    """Where the template is read, with its filters; all text is escaped."""
+    environment = Environment(
+        loader=PackageLoader("autograder.batch", ""),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["number"] = lambda value: f"{round(value, 2):g}"
+    environment.filters["result_of"] = lambda record, name: next(
+        (r for r in record.checks if r.name == name), None
+    )
+    # In print a column may be narrower than the name of its check.
+    environment.filters["broken"] = lambda name: escape(name).replace("_", Markup("_<wbr>"))
+    environment.filters["shown"] = partial(printable, keep="\n")
+    return environment
+
+
 def render(found: Class, when: datetime.datetime) -> str:
     """The page, as HTML with its style in it; no script, and nothing that is loaded.
 
@@ -289,46 +308,36 @@ def render(found: Class, when: datetime.datetime) -> str:
         ((student, record.seconds.get("all", 0.0)) for student, record in records.items()),
         key=lambda pair: -pair[1],
     )
-    environment = Environment(
-        loader=PackageLoader("autograder.batch", ""),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["number"] = lambda value: f"{round(value, 2):g}"
-    environment.filters["result_of"] = lambda record, name: next(
-        (r for r in record.checks if r.name == name), None
-    )
-    # In print a column may be narrower than the name of its check.
-    environment.filters["broken"] = lambda name: escape(name).replace("_", Markup("_<wbr>"))
-    environment.filters["shown"] = partial(printable, keep="\n")
-    return environment.get_template("report.html").render(
-        found=found,
-        when=when.strftime("%Y-%m-%d %H:%M %Z").strip(),
-        scores=scores,
-        max_score=sum(check.points for check in found.problem_set.checks),
-        mean=statistics.fmean(scores) if scores else None,
-        median=statistics.median(scores) if scores else None,
-        bars=bars,
-        tallest=max((bar.count for bar in bars), default=0),
-        checks=check_rows(found),
-        mistakes=mistake_rows(found),
-        answers=answer_rows(found),
-        who=WHO,
-        alike=round(100 * ALIKE),
-        slowest=[(student, records[student].seconds) for student, _ in by_time[:SLOWEST]],
-        changed=_noted(records, integrity=True),
-        happened=_noted(records, integrity=False),
-        sandboxed=SANDBOXED,
-        isolations=sorted(Counter(record.isolation for record in records.values()).items()),
-        versions=sorted(
-            {
-                f"{name} {number}"
-                for record in records.values()
-                for name, number in record.versions.items()
-            }
-        ),
+    return (
+        _environment()
+        .get_template("report.html")
+        .render(
+            found=found,
+            when=when.strftime("%Y-%m-%d %H:%M %Z").strip(),
+            scores=scores,
+            max_score=sum(check.points for check in found.problem_set.checks),
+            mean=statistics.fmean(scores) if scores else None,
+            median=statistics.median(scores) if scores else None,
+            bars=bars,
+            tallest=max((bar.count for bar in bars), default=0),
+            checks=check_rows(found),
+            mistakes=mistake_rows(found),
+            answers=answer_rows(found),
+            who=WHO,
+            alike=round(100 * ALIKE),
+            slowest=[(student, records[student].seconds) for student, _ in by_time[:SLOWEST]],
+            changed=_noted(records, integrity=True),
+            happened=_noted(records, integrity=False),
+            sandboxed=SANDBOXED,
+            isolations=sorted(Counter(record.isolation for record in records.values()).items()),
+            versions=sorted(
+                {
+                    f"{name} {number}"
+                    for record in records.values()
+                    for name, number in record.versions.items()
+                }
+            ),
+        )
     )
 
 

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from autograder.course.roster import Roster
     from autograder.judge.problem_set import ProblemSet
     from autograder.judge.result import CheckResult, Result
+    from autograder.lms.collect import Collection
 
 # form -> its function in lms.worksheet
 WORKSHEETS = {"canvas": "fill_canvas", "moodle": "fill_moodle"}
@@ -174,16 +175,7 @@ def run(
     )
     problem_set = grading.problem_set.name
     there = course.students(problem_set)
-    if unknown := sorted(set(students) - set(there)):
-        raise CourseError(
-            f"{', '.join(unknown)}: nothing was handed in for {problem_set}; expected is the "
-            f"folder {course.submission(unknown[0], problem_set)}"
-        )
-    if not there:
-        raise CourseError(
-            f"nothing was handed in for {problem_set}: put the notebooks in "
-            f"{course.submission('STUDENT', problem_set)}"
-        )
+    _check_handed_in(course, problem_set, students, there)
     chosen = sorted(set(students)) or there
     with progress_of(len(chosen), quiet=as_json or as_lines) as progress:
 
@@ -357,29 +349,7 @@ def collect(
         times=times,
         dry_run=dry_run,
     )
-    console = Console()
-    for kept in found.kept:
-        if dry_run:
-            console.print(
-                plain(
-                    f"{kept.how:>9}  {course.submission(kept.student, chosen.name)}  {kept.path}"
-                ),
-                soft_wrap=True,
-            )
-    how = [kept.how for kept in found.kept]
-    said = (
-        f"{how.count('new')} new, {how.count('replaced')} in place of an earlier one, "
-        f"{how.count('unchanged')} unchanged"
-    )
-    console.print(
-        plain(f"{len(how)} notebooks{' would be there' if dry_run else ''}: {said}."),
-        soft_wrap=True,
-    )
-    if late := [kept.student for kept in found.kept if kept.late]:
-        console.print(plain(f"late, says Canvas: {', '.join(late)}"), soft_wrap=True)
-    for title, listed in (("not needed", found.passed_over), ("left out", found.left_out)):
-        for path, reason in listed:
-            console.print(plain(f"{title}: {path}: {reason}"), soft_wrap=True)
+    _show_collected(found, course, chosen.name, dry_run)
     context.exit(1 if found.left_out else 0)
 
 
@@ -440,9 +410,7 @@ def export(
     autograder, which grades what is handed in there. It holds the hidden checks.
     """
     from autograder.course.course import Course
-    from autograder.course.roster import read_roster
     from autograder.judge import problem_set as problem_sets
-    from autograder.lms import worksheet as exports
 
     course = Course.load()
     chosen = problem_sets.load(problem_set, course.root, validate=form == "gradescope")
@@ -459,43 +427,13 @@ def export(
         return
     path = out or course.root / "exports" / f"{name}-{form}.csv"
     if form == "csv":
-        found = exports.scores(course, name)
-        named = {score.student: _mistakes_of(course, name, score.student) for score in found}
-        order, roster = [check.name for check in chosen.checks], read_roster(course)
-        there = course.students(name)
-        table = exports.as_csv(name, found, order, named, roster.people, there)
-        write_atomic(path, table)
-        click.echo(f"{len(found)} scores, into {path}")
-        if absent := roster.not_handed_in([*there, *named]):
-            click.echo(f"{len(absent)} have not handed in (handed_in: no).")
-        if awaited := sum(not score.complete for score in found):
-            click.echo(
-                f"{awaited} of them await a score by hand, or could not be graded (complete: no)."
-            )
-        if formulas := sum(exports.is_formula(score.student) for score in found):
-            click.echo(
-                f"{formulas} names begin as a formula does: an apostrophe stands before them."
-            )
+        _export_table(course, chosen, path)
         return
     if worksheet is None:
         raise click.UsageError(
             f"--worksheet is missing: the file that {form.capitalize()} exported"
         )
-    fill: Callable[..., exports.Filled] = getattr(exports, WORKSHEETS[form])
-    filled = fill(
-        exports.read_worksheet(worksheet), name, exports.scores(course, name), column, key
-    )
-    write_atomic(path, filled.text)
-    click.echo(f"{len(filled.entered)} scores, into {path}")
-    for said, names in (
-        ("without a row", filled.unmatched),
-        ("rows without a score", filled.without),
-    ):
-        if names:
-            Console().print(plain(f"{said}: {', '.join(names)}"), soft_wrap=True)
-    for note in filled.notes:
-        Console().print(plain(note), soft_wrap=True)
-    context.exit(1 if filled.unmatched else 0)
+    context.exit(0 if _export_worksheet(course, name, path, form, worksheet, column, key) else 1)
 
 
 @main.command()
@@ -694,6 +632,81 @@ def demo(context: click.Context, folder: Path, problem_set: str, jobs: int | Non
     context.exit(0 if all(result.as_expected for result in results) else 1)
 
 
+def _show_collected(found: Collection, course: Course, name: str, dry_run: bool) -> None:
+    console = Console()
+    for kept in found.kept:
+        if dry_run:
+            console.print(
+                plain(f"{kept.how:>9}  {course.submission(kept.student, name)}  {kept.path}"),
+                soft_wrap=True,
+            )
+    how = [kept.how for kept in found.kept]
+    said = (
+        f"{how.count('new')} new, {how.count('replaced')} in place of an earlier one, "
+        f"{how.count('unchanged')} unchanged"
+    )
+    console.print(
+        plain(f"{len(how)} notebooks{' would be there' if dry_run else ''}: {said}."),
+        soft_wrap=True,
+    )
+    if late := [kept.student for kept in found.kept if kept.late]:
+        console.print(plain(f"late, says Canvas: {', '.join(late)}"), soft_wrap=True)
+    for title, listed in (("not needed", found.passed_over), ("left out", found.left_out)):
+        for path, reason in listed:
+            console.print(plain(f"{title}: {path}: {reason}"), soft_wrap=True)
+
+
+def _export_table(course: Course, chosen: ProblemSet, path: Path) -> None:
+    """Write scores as a table of its own, and tell what is in it."""
+    from autograder.course.roster import read_roster
+    from autograder.lms import worksheet as exports
+
+    name = chosen.name
+    found = exports.scores(course, name)
+    named = {score.student: _mistakes_of(course, name, score.student) for score in found}
+    order, roster = [check.name for check in chosen.checks], read_roster(course)
+    there = course.students(name)
+    write_atomic(path, exports.as_csv(name, found, order, named, roster.people, there))
+    click.echo(f"{len(found)} scores, into {path}")
+    if absent := roster.not_handed_in([*there, *named]):
+        click.echo(f"{len(absent)} have not handed in (handed_in: no).")
+    if awaited := sum(not score.complete for score in found):
+        click.echo(
+            f"{awaited} of them await a score by hand, or could not be graded (complete: no)."
+        )
+    if formulas := sum(exports.is_formula(score.student) for score in found):
+        click.echo(f"{formulas} names begin as a formula does: an apostrophe stands before them.")
+
+
+def _export_worksheet(
+    course: Course,
+    name: str,
+    path: Path,
+    form: str,
+    worksheet: Path,
+    column: str | None,
+    key: str | None,
+) -> bool:
+    """Write scores into a platform's worksheet; whether each of them has a row in it."""
+    from autograder.lms import worksheet as exports
+
+    fill: Callable[..., exports.Filled] = getattr(exports, WORKSHEETS[form])
+    filled = fill(
+        exports.read_worksheet(worksheet), name, exports.scores(course, name), column, key
+    )
+    write_atomic(path, filled.text)
+    click.echo(f"{len(filled.entered)} scores, into {path}")
+    for said, names in (
+        ("without a row", filled.unmatched),
+        ("rows without a score", filled.without),
+    ):
+        if names:
+            Console().print(plain(f"{said}: {', '.join(names)}"), soft_wrap=True)
+    for note in filled.notes:
+        Console().print(plain(note), soft_wrap=True)
+    return not filled.unmatched
+
+
 def _progress(quiet: bool = False) -> Progress:
     columns = (
         TextColumn("{task.description}"),
@@ -818,6 +831,22 @@ def not_passed(checks: Sequence[CheckResult]) -> str:
     if len(states) == 1 and len(checks) > 2 and states != {"passed"}:
         return f"all {len(checks)} ({next(iter(states))})"
     return ", ".join(f"{c.name} ({c.status})" for c in checks if c.status != "passed")
+
+
+def _check_handed_in(
+    course: Course, problem_set: str, students: Sequence[str], there: Sequence[str]
+) -> None:
+    """Refuse to grade students who have handed in nothing, or nobody at all."""
+    if unknown := sorted(set(students) - set(there)):
+        raise CourseError(
+            f"{', '.join(unknown)}: nothing was handed in for {problem_set}; expected is the "
+            f"folder {course.submission(unknown[0], problem_set)}"
+        )
+    if not there:
+        raise CourseError(
+            f"nothing was handed in for {problem_set}: put the notebooks in "
+            f"{course.submission('STUDENT', problem_set)}"
+        )
 
 
 def _show_class(outcomes: list[Outcome]) -> None:

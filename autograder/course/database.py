@@ -160,6 +160,36 @@ _SERVER = {
 }
 
 
+# What SQLite says -> what that means and what to do; {said} is what it says.
+_FILE = {
+    "locked": (
+        "is locked: another program is writing to it. Close formgrader or wait for nbgrader to "
+        "end, then run the same command again."
+    ),
+    "full": (
+        "has no room left: the disk is full ({said}). Make room there, then run the same command "
+        "again."
+    ),
+    "disk I/O": (
+        "cannot be read or written: {said}. Is a quota used up, or the disk gone? Then run the "
+        "command again."
+    ),
+    "readonly": (
+        "cannot be written: {said}. Make the file and its folder writable, then run the same "
+        "command again."
+    ),
+    "no such column|no such table": (
+        "was made by another version of nbgrader: make a copy of it, then run `nbgrader db "
+        "upgrade`."
+    ),
+    "not a database|malformed": (
+        "is damaged, or another file ({said}). Restore it from a copy; or move it away and run the "
+        "same command again, which enters all scores that the judge gave, but none that were given "
+        "by hand."
+    ),
+}
+
+
 def _reason(address: str, said: str) -> str:
     where = f"The gradebook {without_password(address)}"
     said = " ".join(said.split()).split(" Is the server running")[0].rstrip(".")
@@ -170,35 +200,7 @@ def _reason(address: str, said: str) -> str:
                     f"{where} cannot be used: {advice}, then run the same command again. (It was "
                     f"said: {said}.)"
                 )
-    if "locked" in said:
-        return (
-            f"{where} is locked: another program is writing to it. Close formgrader or wait for "
-            "nbgrader to end, then run the same command again."
-        )
-    if "full" in said:
-        return (
-            f"{where} has no room left: the disk is full ({said}). Make room there, then run the "
-            "same command again."
-        )
-    if "disk I/O" in said:
-        return (
-            f"{where} cannot be read or written: {said}. Is a quota used up, or the disk gone? "
-            "Then run the command again."
-        )
-    if "readonly" in said:
-        return (
-            f"{where} cannot be written: {said}. Make the file and its folder writable, then run "
-            "the same command again."
-        )
-    if "no such column" in said or "no such table" in said:
-        return (
-            f"{where} was made by another version of nbgrader: make a copy of it, then run "
-            "`nbgrader db upgrade`."
-        )
-    if "not a database" in said or "malformed" in said:
-        return (
-            f"{where} is damaged, or another file ({said}). Restore it from a copy; or move it "
-            "away and run the same command again, which enters all scores that the judge gave, "
-            "but none that were given by hand."
-        )
+    for pattern, advice in _FILE.items():
+        if re.search(pattern, said):
+            return f"{where} {advice.replace('{said}', said)}"
     return f"{where} cannot be used: {said}."

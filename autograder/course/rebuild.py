@@ -567,48 +567,66 @@ def _notes(release: NotebookNode, submitted: list[_Cell], match: _Match) -> list
     notes = []
     for index, cell in enumerate(release.cells):
         name = _marks(cell).get("grade_id") or f"number {index + 1}"
-        if not _marks(cell).get("grade_id"):
-            if (
-                index in match.winners
-                and cell.cell_type == "code"
-                and LOCAL in cell.metadata.get("tags", [])
-            ):
-                if submitted[match.winners[index]].source.strip() != cell.source.strip():
-                    notes.append(
-                        f"Cell {name} is tagged '{LOCAL}' and was not run; code that others need "
-                        "goes into a cell of its own."
-                    )
-            continue
         copies = [k for k, target in match.targets.items() if target == index]
-        if not copies:
+        winner = submitted[match.winners[index]] if index in match.winners else None
+        if not _marks(cell).get("grade_id"):
+            notes += _notes_on_local(cell, name, winner)
+        elif winner is None:
             notes.append(
                 f"Cell {name} was missing; the cell that was handed out stands in its place."
             )
-            continue
-        mine = submitted[match.winners[index]]
-        if len(copies) > 1:
-            kept = (
-                "the last one counts"
-                if _is_solution(cell)
-                else "the cell that was handed out is used"
-            )
-            notes.append(f"Cell {name} is there {len(copies)} times; {kept}.")
-        if not _is_solution(cell) and any(
-            submitted[k].source.strip() != cell.source.strip() for k in copies
-        ):
-            notes.append(f"Cell {name} was changed; the cell that was handed out is used.")
-        if mine.grade_id is None:
-            notes.append(f"Cell {name} had lost its name; it was found by its cell id.")
-        if mine.kind != cell.cell_type:
-            notes.append(
-                f"Cell {name} was turned into a {mine.kind} cell; it is read as {cell.cell_type}."
-            )
-        if mine.tags != frozenset(cell.metadata.get("tags", [])):
-            notes.append(f"Tags of cell {name} were changed; they are not read.")
-        if mine.grade_id is not None and any(
-            mine.marks[key] != value for key, value in _marks(cell).items() if key in mine.marks
-        ):
-            notes.append(f"nbgrader's data on cell {name} was changed; it is not read.")
+        else:
+            notes += _notes_on_copies(cell, name, [submitted[k] for k in copies])
+            notes += _notes_on_form(cell, name, winner)
+    return notes + _notes_on_all(release, submitted, match)
+
+
+def _notes_on_local(cell: NotebookNode, name: str, mine: _Cell | None) -> list[str]:
+    """On a cell that the judge leaves out."""
+    is_local = cell.cell_type == "code" and LOCAL in cell.metadata.get("tags", [])
+    if mine is None or not is_local or mine.source.strip() == cell.source.strip():
+        return []
+    return [
+        f"Cell {name} is tagged '{LOCAL}' and was not run; code that others need goes into a cell "
+        "of its own."
+    ]
+
+
+def _notes_on_copies(cell: NotebookNode, name: str, copies: list[_Cell]) -> list[str]:
+    """On a cell that is there more than once, or was changed where it may not be."""
+    notes = []
+    if len(copies) > 1:
+        kept = (
+            "the last one counts" if _is_solution(cell) else "the cell that was handed out is used"
+        )
+        notes.append(f"Cell {name} is there {len(copies)} times; {kept}.")
+    changed = any(copy.source.strip() != cell.source.strip() for copy in copies)
+    if changed and not _is_solution(cell):
+        notes.append(f"Cell {name} was changed; the cell that was handed out is used.")
+    return notes
+
+
+def _notes_on_form(cell: NotebookNode, name: str, mine: _Cell) -> list[str]:
+    """On a cell whose name, kind, tags or data were changed."""
+    notes = []
+    if mine.grade_id is None:
+        notes.append(f"Cell {name} had lost its name; it was found by its cell id.")
+    if mine.kind != cell.cell_type:
+        notes.append(
+            f"Cell {name} was turned into a {mine.kind} cell; it is read as {cell.cell_type}."
+        )
+    if mine.tags != frozenset(cell.metadata.get("tags", [])):
+        notes.append(f"Tags of cell {name} were changed; they are not read.")
+    if mine.grade_id is not None and any(
+        mine.marks[key] != value for key, value in _marks(cell).items() if key in mine.marks
+    ):
+        notes.append(f"nbgrader's data on cell {name} was changed; it is not read.")
+    return notes
+
+
+def _notes_on_all(release: NotebookNode, submitted: list[_Cell], match: _Match) -> list[str]:
+    """On the order of the cells, and on those that were added."""
+    notes = []
     order = [
         match.targets[k] for k in sorted(match.targets) if match.winners[match.targets[k]] == k
     ]

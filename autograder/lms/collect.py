@@ -189,23 +189,7 @@ def read_names(text: str, column: str | None = None) -> dict[str, str]:
         raise CollectError("the table of names is empty")
     heads = [head.strip() for head in rows[0]]
     key = next((heads.index(head) for head in ("Identifier", "ID") if head in heads), 0)
-    if column in heads:
-        value = heads.index(column)
-    elif column is None and len(heads) == 2:
-        value = 1 - key
-    else:
-        has = (
-            f"no column {column!r}"
-            if column
-            else f"{len(heads)} column{'s' if len(heads) > 1 else ''}"
-        )
-        raise CollectError(
-            (
-                f"the table of names has {has}; say with --student-column which one holds the "
-                "names of the students' folders: "
-            )
-            + ", ".join(map(repr, heads))
-        )
+    value = _column_of_folders(heads, column, key)
     names: dict[str, str] = {}
     students: Counter[str] = Counter()
     rows = [row + [""] * (len(heads) - len(row)) for row in rows[1:]]
@@ -224,6 +208,26 @@ def read_names(text: str, column: str | None = None) -> dict[str, str]:
             f"the table of names has {students[twice[0]]} rows for the folder {twice[0]!r}"
         )
     return names
+
+
+def _column_of_folders(heads: list[str], column: str | None, key: int) -> int:
+    """Where the names of the students' folders stand: in the column that is asked for, or beside
+    the platform's where there are two.
+    """
+    if column in heads:
+        return heads.index(column)
+    if column is None and len(heads) == 2:
+        return 1 - key
+    has = (
+        f"no column {column!r}" if column else f"{len(heads)} column{'s' if len(heads) > 1 else ''}"
+    )
+    raise CollectError(
+        (
+            f"the table of names has {has}; say with --student-column which one holds the "
+            "names of the students' folders: "
+        )
+        + ", ".join(map(repr, heads))
+    )
 
 
 def _students(

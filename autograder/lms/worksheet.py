@@ -120,32 +120,13 @@ def scores(course: Course, problem_set: str) -> list[Score]:
 
 
 def _scores(gradebook: Gradebook, problem_set: str) -> list[Score]:
-    """Scores of a class in three queries: nbgrader's own sums look through all grades of a class
+    """Scores of a class in a few queries: nbgrader's own sums look through all grades of a class
     for each student anew.
     """
     assignment = gradebook.find_assignment(problem_set)
     most = assignment.max_score
     mine = SubmittedAssignment.assignment_id == assignment.id
-    of_submission = SubmittedNotebook.assignment_id
-    grades = (
-        gradebook.db.query(
-            of_submission,
-            func.sum(Grade.score),
-            func.max(case((Grade.needs_manual_grade, 1), else_=0)),
-        )
-        .join(Grade, Grade.notebook_id == SubmittedNotebook.id)
-        .join(SubmittedAssignment, of_submission == SubmittedAssignment.id)
-        .filter(mine)
-        .group_by(of_submission)
-    )
-    sums = {submission: (score, bool(open_part)) for submission, score, open_part in grades}
-    notebooks = (
-        gradebook.db.query(of_submission, func.sum(SubmittedNotebook.late_submission_penalty))
-        .join(SubmittedAssignment, of_submission == SubmittedAssignment.id)
-        .filter(mine)
-        .group_by(of_submission)
-    )
-    penalties = {submission: penalty or 0.0 for submission, penalty in notebooks}
+    sums, penalties = _sums(gradebook, mine), _penalties(gradebook, mine)
     parts = _parts(gradebook, mine)
     submissions = (
         gradebook.db.query(
@@ -169,6 +150,35 @@ def _scores(gradebook: Gradebook, problem_set: str) -> list[Score]:
             Score(student, max(0.0, score - late), most, late, not open_part, when, name, points)
         )
     return found
+
+
+def _sums(gradebook: Gradebook, mine: Any) -> dict[str, tuple[float, bool]]:
+    """Submission -> sum of its grades, and whether one of them awaits a person."""
+    of_submission = SubmittedNotebook.assignment_id
+    grades = (
+        gradebook.db.query(
+            of_submission,
+            func.sum(Grade.score),
+            func.max(case((Grade.needs_manual_grade, 1), else_=0)),
+        )
+        .join(Grade, Grade.notebook_id == SubmittedNotebook.id)
+        .join(SubmittedAssignment, of_submission == SubmittedAssignment.id)
+        .filter(mine)
+        .group_by(of_submission)
+    )
+    return {submission: (score, bool(open_part)) for submission, score, open_part in grades}
+
+
+def _penalties(gradebook: Gradebook, mine: Any) -> dict[str, float]:
+    """Submission -> points that are lost for being late."""
+    of_submission = SubmittedNotebook.assignment_id
+    notebooks = (
+        gradebook.db.query(of_submission, func.sum(SubmittedNotebook.late_submission_penalty))
+        .join(SubmittedAssignment, of_submission == SubmittedAssignment.id)
+        .filter(mine)
+        .group_by(of_submission)
+    )
+    return {submission: penalty or 0.0 for submission, penalty in notebooks}
 
 
 def _parts(gradebook: Gradebook, mine: Any) -> dict[str, dict[str, float | None]]:

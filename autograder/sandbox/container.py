@@ -206,31 +206,37 @@ class Container:
     def _arguments(
         self, reaper: Reaper, name: str, pid_file: Path, install: Installation, limits: Limits
     ) -> list[str]:
-        user = str(_own_uid(as_root=self.level == Level.PODMAN and os.geteuid() == 0))
         layout = reaper.layout(install, limits)
-        rules = [
-            "run",
-            "--interactive",
-            "--name",
-            name,
-            "--label",
-            f"{LABEL}={run_id.process_id(os.getpid())}",
-        ]
-        rules += [
-            *self.options,
-            "--pull",
-            "never",
-            "--log-driver",
-            "none",
-            "--network",
-            "none",
-            "--hostname",
-            "box",
-        ]
-        rules += ["--read-only", "--cap-drop", "ALL", "--user", f"{user}:{user}", "--ipc", "none"]
+        label = f"{LABEL}={run_id.process_id(os.getpid())}"
+        rules = ["run", "--interactive", "--name", name, "--label", label, *self.options]
+        rules += ["--pull", "never", "--log-driver", "none"]
+        rules += [*self._rights(reaper), *self._bounds(limits)]
+        for variable, text in ENVIRONMENT.items():
+            rules += ["--env", f"{variable}={text}"]
+        rules += [*layout.options, "--workdir", layout.workdir]
+        if self.level != Level.PODMAN:
+            return [*rules, reaper.image(layout)]
+        known = _options(self.program)
+        optional = ("--unsetenv-all", "--passwd=false")
+        rules += [word for word in optional if word.partition("=")[0] in known]
+        rules += ["--read-only-tmpfs=false", "--no-hosts", "--http-proxy=false"]
+        rules += ["--security-opt", "mask=/sys"]
+        rules += ["--pidfile", str(pid_file), "--rootfs", str(layout.root)]
+        return ["--log-level", "error", *rules]
+
+    def _rights(self, reaper: Reaper) -> list[str]:
+        """Options that take away what code could do: network, capabilities, uid, system calls."""
+        user = str(_own_uid(as_root=self.level == Level.PODMAN and os.geteuid() == 0))
+        rules = ["--network", "none", "--hostname", "box", "--ipc", "none"]
+        rules += ["--read-only", "--cap-drop", "ALL", "--user", f"{user}:{user}"]
         rules += ["--security-opt", "no-new-privileges", "--security-opt", "label=disable"]
         if platform.machine() in seccomp.ARCHITECTURES:
             rules += ["--security-opt", f"seccomp={reaper.profile}"]
+        return rules
+
+    def _bounds(self, limits: Limits) -> list[str]:
+        """Options for memory, processes and rlimits."""
+        rules = []
         if self.limited:
             rules += ["--memory", f"{limits.with_files}b", "--memory-swap", f"{limits.with_files}b"]
             rules += ["--pids-limit", str(limits.processes + EXTRA_PROCESSES)]
@@ -243,26 +249,7 @@ class Container:
             hard = resource.getrlimit(limit)[1]
             value = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
             rules += ["--ulimit", f"{word}={value}:{value}"]
-        for variable, text in ENVIRONMENT.items():
-            rules += ["--env", f"{variable}={text}"]
-        rules += [*layout.options, "--workdir", layout.workdir]
-        if self.level == Level.PODMAN:
-            known = _options(self.program)
-            rules += [
-                word
-                for word in ("--unsetenv-all", "--passwd=false")
-                if word.partition("=")[0] in known
-            ]
-            rules += [
-                "--read-only-tmpfs=false",
-                "--no-hosts",
-                "--http-proxy=false",
-                "--security-opt",
-                "mask=/sys",
-            ]
-            rules += ["--pidfile", str(pid_file), "--rootfs", str(layout.root)]
-            return ["--log-level", "error", *rules]
-        return [*rules, reaper.image(layout)]
+        return rules
 
 
 @dataclass(frozen=True)

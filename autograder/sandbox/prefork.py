@@ -186,14 +186,7 @@ class ForkClient:
             _close(inner_ends)
         try:
             pid = _pid_of(first)
-            status = open(outer_ends[3], "rb", buffering=0)
-            answer = status.read(1) if _readable(status, FORK_LIMIT) else b"it does not answer"
-            if answer != READY:
-                answer += status.read(1000) if answer else b""
-                status.close()
-                raise NoForkServer(
-                    f"a worker could not give up its rights: {answer.decode(errors='replace')}"
-                )
+            status = _ready(outer_ends[3])
         except NoForkServer:
             with suppress(ProcessLookupError):
                 signal.pidfd_send_signal(first, signal.SIGKILL)
@@ -490,6 +483,24 @@ def _readable(source: int | IO[bytes], seconds: float | None) -> bool:
     poll = select.poll()
     poll.register(source, select.POLLIN)
     return bool(poll.poll(None if seconds is None else 1000 * seconds))
+
+
+def _ready(fd: int) -> Any:
+    """The worker's status pipe, once the worker has dropped its privileges.
+
+    Raises
+    ------
+    NoForkServer : it could not; says why
+    """
+    status = open(fd, "rb", buffering=0)
+    answer = status.read(1) if _readable(status, FORK_LIMIT) else b"it does not answer"
+    if answer != READY:
+        answer += status.read(1000) if answer else b""
+        status.close()
+        raise NoForkServer(
+            f"a worker could not give up its rights: {answer.decode(errors='replace')}"
+        )
+    return status
 
 
 def _pid_of(pidfd: int) -> int:

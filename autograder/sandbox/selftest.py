@@ -136,6 +136,30 @@ def self_test(
     one finding per attempt; the first that does not hold says why this machine cannot grade
     untrusted code
     """
+    try:
+        box, saw, reached, untouched = _attempt(isolation, fork)
+    except IsolationError as error:
+        return [Finding("Does it make a box?", False, error.reason, error.remedy)]
+    if saw is None:
+        answer = (
+            "No: Python does not run in it: "
+            f"{box.printed().strip()[-500:] or box.process.returncode}"
+        )
+        readable = (
+            f"Can everybody read {sys.base_prefix} and the packages in "
+            f"{sysconfig.get_path('purelib')}?"
+        )
+        return [Finding("Does it make a box?", False, answer, readable)]
+    found = [Finding("Does it make a box?", True, "Yes."), *_findings(saw, reached, untouched)]
+    return found if fork is None else [*found, *_findings_of_fork(saw)]
+
+
+def _attempt(
+    isolation: Bubblewrap | Container, fork: Callable[[str, str, Limits], Box] | None
+) -> tuple[Box, dict[str, Any] | None, bool, bool]:
+    """Run the probe: its box, what it saw, whether it reached a socket of this process, and whether
+    a file out here is as it was.
+    """
     # In the home folder, where there is one: the box has a /tmp of its own in any case.
     home = os.path.expanduser("~")
     where = home if os.access(home, os.W_OK) else None
@@ -153,34 +177,18 @@ def self_test(
             [listener.getsockname()[1], str(canary), None if fork else isolation.uid()]
         )
         limits, install = Limits(scratch=4 << 20), installation(())
-        try:
-            if fork is not None:
-                box = fork(PROBE, given, limits)
-            else:
-                box = isolation.run(
-                    [str(install.python), "-I", "-S", "-c", PROBE, given], install, limits
-                )
-        except IsolationError as error:
-            return [Finding("Does it make a box?", False, error.reason, error.remedy)]
+        if fork is not None:
+            box = fork(PROBE, given, limits)
+        else:
+            command = [str(install.python), "-I", "-S", "-c", PROBE, given]
+            box = isolation.run(command, install, limits)
         saw = _answers(box)
         try:
             listener.accept()[0].close()
             reached = True
         except BlockingIOError:
             reached = False
-        untouched = canary.read_text() == "untouched"
-    if saw is None:
-        answer = (
-            "No: Python does not run in it: "
-            f"{box.printed().strip()[-500:] or box.process.returncode}"
-        )
-        readable = (
-            f"Can everybody read {sys.base_prefix} and the packages in "
-            f"{sysconfig.get_path('purelib')}?"
-        )
-        return [Finding("Does it make a box?", False, answer, readable)]
-    found = [Finding("Does it make a box?", True, "Yes."), *_findings(saw, reached, untouched)]
-    return found if fork is None else [*found, *_findings_of_fork(saw)]
+        return box, saw, reached, canary.read_text() == "untouched"
 
 
 def _findings(saw: dict[str, Any], reached: bool, untouched: bool) -> list[Finding]:

@@ -204,8 +204,8 @@ def _one_on_another(operation: str, parts: list[Weights]) -> Weights:
     return Weights(first.cell, layers, first.reset)
 
 
-def _read_dicts(operation: str, model: Sequence[Any]) -> Weights:
-    layers = [[layer] if isinstance(layer, Mapping) else layer for layer in model]
+def _check_names(operation: str, layers: Sequence[Any]) -> None:
+    """Each layer, in each direction, must be a dict that holds Wx, Wh and b."""
     for params in (
         params for layer in layers for params in (layer if isinstance(layer, Sequence) else [layer])
     ):
@@ -224,14 +224,24 @@ def _read_dicts(operation: str, model: Sequence[Any]) -> Weights:
                 f"{operation}: a dict must hold Wx, Wh and b, got {got or 'nothing'}; "
                 "convert(params, source, 'here') brings other dialects here"
             )
-    # By its shape: four blocks of H columns, three or one.
-    first = layers[0][0]
+
+
+def _kind_of(first: Mapping[str, Any]) -> tuple[str, str]:
+    """Cell and place of a GRU's reset gate, by the shape of Wh: four blocks of H columns, three or
+    one.
+    """
     Wh = np.asarray(first["Wh"])
     cell = next(
         (name for name, k in BLOCKS.items() if Wh.ndim == 2 and Wh.shape[1] == k * Wh.shape[0]),
         "lstm",
     )
-    reset = "before" if cell == "gru" and "bh" not in first else "after"
+    return cell, "before" if cell == "gru" and "bh" not in first else "after"
+
+
+def _read_dicts(operation: str, model: Sequence[Any]) -> Weights:
+    layers = [[layer] if isinstance(layer, Mapping) else layer for layer in model]
+    _check_names(operation, layers)
+    cell, reset = _kind_of(layers[0][0])
     k = BLOCKS[cell]
     axes = {
         "Wx": f"D {k}H" if k > 1 else "D H",

@@ -262,12 +262,15 @@ def _examine(
             Status.FORBIDDEN,
             f"The code uses {' and '.join(used)}, which this task rules out: write it yourself.",
         )
+    return _asked(check, _guarded(function, namespace, check), seed)
+
+
+def _asked(check: Check, call: Callable[..., Any], seed: int) -> Verdict:
+    """Verdict on what a function answers, with what it warns of."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
-            verdict = examine(
-                check, _guarded(function, namespace, check), np.random.default_rng(seed)
-            )
+            verdict = examine(check, call, np.random.default_rng(seed))
         except (
             Exception
         ) as error:  # an object that raises when it is looked at: whatever it is, it is no array

@@ -483,18 +483,7 @@ def _judge(pairs: list[Pair], results: list[dict[str, float]]) -> Verdict:
             1.0,
         )
     credit = max(0.0, 1 - len(alarms) / len(right) - len(missed) / len(wrong)) * moved_all
-    parts = []
-    if alarms:
-        parts.append(
-            f"{len(alarms)} of {len(right)} right gradients are reported as wrong (error above "
-            f"{RIGHT_BELOW:.0e}), for example: {alarms[0].label}."
-        )
-    if missed:
-        parts.append(
-            f"{len(missed)} of {len(wrong)} wrong gradients are not found (no error above "
-            f"{WRONG_ABOVE:.0e}), for example: {missed[0].label}."
-        )
-    message = " ".join(parts)
+    message = _told(alarms, len(right), missed, len(wrong))
     complaint = next((pair.complaint for pair in pairs if pair.complaint), "")
     if complaint:
         return Verdict(Status.WRONG, f"{complaint} {message}", credit)
@@ -508,6 +497,24 @@ def _judge(pairs: list[Pair], results: list[dict[str, float]]) -> Verdict:
         )
     # Which of the right gradients a one-sided difference accepts is the luck of the draw.
     return _named(id, message, 0.0 if id == "one_sided" else credit)
+
+
+def _told(alarms: list[Pair], right: int, missed: list[Pair], wrong: int) -> str:
+    """How many right gradients are reported as wrong, how many wrong ones are not found, and one of
+    each.
+    """
+    parts = []
+    if alarms:
+        parts.append(
+            f"{len(alarms)} of {right} right gradients are reported as wrong (error above "
+            f"{RIGHT_BELOW:.0e}), for example: {alarms[0].label}."
+        )
+    if missed:
+        parts.append(
+            f"{len(missed)} of {wrong} wrong gradients are not found (no error above "
+            f"{WRONG_ABOVE:.0e}), for example: {missed[0].label}."
+        )
+    return " ".join(parts)
 
 
 def _diagnose(
