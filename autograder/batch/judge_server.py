@@ -73,7 +73,7 @@ def serve(control: Connection, name: str | Path, root: Path | None, boxes: bool)
     fork_servers = _ForkServers(problem_set, boxes)
     _import_frameworks(problem_set)
     gc.collect()
-    # else the collector would write to every page that the judges share with this process
+    # the garbage collector would write to every page that judges share with this process
     gc.freeze()
     judges: list[BaseProcess] = []
     try:

@@ -101,7 +101,7 @@ class JudgePool:
         """Start the first judge and have it validate the checks, without waiting for it."""
         judge = self._start()
         self._idle.append(judge)
-        with suppress(OSError):  # that it is gone is told when its answer is read
+        with suppress(OSError):  # a judge that is gone is reported when its answer is read
             judge.connection.send(judge_server.VALIDATE)
 
     def validate(self) -> None:
@@ -150,7 +150,7 @@ class JudgePool:
             self._local.judge = self._start()
         judge = self._local.judge
         try:
-            with suppress(OSError):  # that it is gone is told when its answer is read
+            with suppress(OSError):  # a judge that is gone is reported when its answer is read
                 judge.connection.send((list(cells), seed, student, self.isolation))
             result = self._answer(judge)
         except JudgeLost:
@@ -183,7 +183,7 @@ class JudgePool:
             if self._server is None or not self._server.process.is_alive():
                 self._server = self._start_server()
             ours, theirs = multiprocessing.Pipe()
-            # that the judge server has just ended is told when the judge is asked
+            # an exit of the judge server is reported when the judge is asked
             with theirs, suppress(OSError):
                 send_handle(self._server.control, theirs.fileno(), self._server.process.pid)
             self._all.append(judge := _JudgeHandle(ours, self._server))

@@ -1,10 +1,8 @@
-"""Give up what root has, in the new process in which a student's code is to run; then run the
-command that is its worker.
+"""Drop root in the child: uid, no_new_privs, Landlock, seccomp; then exec the worker.
 
 It is started by `plain_process` as root, needs the standard library only, and runs none of the
-student's code. What it takes away cannot be taken back: the user, the right to gain rights, the
-system calls that a filter names, and where the kernel has Landlock all files but those that the
-settings name.
+student's code. Nothing that it drops can be regained: root's uid, setuid programs, the system calls
+that the filter names, and where the kernel has Landlock all files but those in the settings.
 """
 
 from __future__ import annotations
@@ -93,7 +91,7 @@ def _close_files(libc: ctypes.CDLL, version: int, readable: list[str], writable:
             try:
                 descriptor = os.open(path, os.O_PATH)
             except OSError:
-                continue  # what this user cannot reach needs no rule
+                continue  # a path out of this uid's reach needs no rule
             rights = allowed if os.path.isdir(path) else allowed & ON_A_FILE
             below = Below(rights, descriptor)
             _call(libc.syscall, ADD_RULE, rules, 1, ctypes.byref(below), 0)

@@ -7,8 +7,8 @@ secret, nothing of an earlier submission.
 
 A judge asks for a worker over a line, a connection of its own; the first one is descriptor 0, over
 which further lines come for judges that share the fork server. One request is served at a time, and
-the pipes that come with it are forgotten before the next one is read: no judge, and no worker, ever
-sees those of another. A judge's end ends its line and its workers, and nothing else.
+the pipes that come with it are closed here before the next one is read: no judge, and no worker,
+ever gets another's. When a judge exits, its line and its workers end, and nothing else.
 
 The child that is forked gives up, before any of the student's code runs, all that ties it to the
 fork server and to other workers:
@@ -22,10 +22,10 @@ fork server and to other workers:
   capability, not even one to regain, and the filter of system calls: what it can no longer do it
   could not do in a fresh box.
 
-The first process only waits: a process that is the first of its namespace ignores signals that
-would end any other, so that the student's code runs in its child. How that one ended goes to the
-judge through a fourth pipe, which the child does not have; when nobody holds the other end of that
-one any more, the judge has ended, and so does the worker.
+The first process only waits: pid 1 of a namespace ignores signals that would end any other
+process, so the student's code runs in its child. The child's exit code goes to the judge through a
+fourth pipe, which the child does not have; EOF on the judge's end of it means that the judge has
+exited, and the worker ends, too.
 """
 
 from __future__ import annotations
@@ -45,10 +45,10 @@ from typing import Any
 
 MAX_REQUEST = 1 << 16  # bytes
 MAX_FILES = 1 << 14  # in each writable folder: empty ones take memory, too
-PIPES = 4  # requests, replies, printed, status
+PIPES = 4  # requests, replies, output, status
 FOLDERS = ("/box", "/tmp")  # that are writable
 READY = b"r"  # first byte on the status pipe: nothing is left to give up
-ALONE = 0.5  # seconds after which a worker whose judge has ended must have noticed
+ALONE = 0.5  # seconds within which a worker must notice that its judge has exited
 
 # Linux's numbers, the same on every machine that autograder.sandbox.seccomp knows.
 NEWNS, NEWCGROUP, NEWUTS, NEWIPC = 0x00020000, 0x02000000, 0x04000000, 0x08000000
@@ -94,16 +94,16 @@ def main(settings: dict[str, Any]) -> None:
     first = socket.socket(fileno=os.dup(0))
     sys.path += settings["path"]
     for name in settings["modules"]:
-        with suppress(Exception):  # the student's own import will say what is wrong with it
+        with suppress(Exception):  # the student's own import reports what is wrong with it
             importlib.import_module(name)
     myself = os.pidfd_open(os.getpid())
-    # nobody here asks how a worker ended: let the kernel bury it
+    # exit codes of workers are not read here: let the kernel reap them
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     for folder in FOLDERS:
         with open(f"{folder}/forkserver", "w"):
-            pass  # for who tries out whether workers see it
+            pass  # the self-test looks whether workers see it
     gc.collect()
-    # else the collector would write to every page that the workers share with this process
+    # the garbage collector would write to every page that workers share with this process
     gc.freeze()
     lines = [first]
     answer(first)
@@ -139,7 +139,7 @@ def serve(line: socket.socket, lines: list[socket.socket], myself: int) -> None:
 
 
 def answer(line: socket.socket, handle: int | None = None, problem: str = "") -> None:
-    """Answer over a line; that nobody is there any more is found when it is read next."""
+    """Answer over a line; a closed one is found by the next read."""
     with suppress(OSError):
         said = json.dumps({"error": problem} if problem else {}).encode()
         socket.send_fds(line, [said], [] if handle is None else [handle])
@@ -163,8 +163,9 @@ def fork(request: dict[str, Any], pipes: list[int], lines: list[socket.socket], 
     Parameters
     ----------
     request : see `become_worker`
-    pipes : requests, replies, printed, status: the worker's ends
-    lines, myself : what the worker must not keep, and a pidfd of this process
+    pipes : requests, replies, output, status: the worker's ends
+    lines : connections to judges, which the worker must not keep
+    myself : pidfd of this process
 
     Returns
     -------
@@ -192,7 +193,7 @@ def fork(request: dict[str, Any], pipes: list[int], lines: list[socket.socket], 
 def become_worker(
     request: dict[str, Any], requests: int, replies: int, printed: int, status: int
 ) -> None:
-    """Give up all rights, start the worker, wait for its end and say how it ended.
+    """Drop all privileges, start the worker, wait for it and report its exit code.
 
     Parameters
     ----------
@@ -213,23 +214,21 @@ def become_worker(
         call("unshare", NEWCGROUP)
     renew_folders(request["scratch"], request["keep"])
     if request["uid"] is None:
-        call(
-            "unshare", NEWUSER
-        )  # no user is mapped into it, so that nobody in it can become another or make a further one
+        # no uid is mapped in it: no process in it can change its uid or make a further namespace
+        call("unshare", NEWUSER)
     drop_bounding_set()
     worker.give_up_rights(request)
     drop_capabilities()
     call("prctl", PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
     install_filter(bytes.fromhex(request["filter"]))
-    call(
-        "prctl", PR_SET_DUMPABLE, 0, 0, 0, 0
-    )  # the worker may be the same user: it cannot take this process's descriptors
+    # the worker may have the same uid: it must not take this process's descriptors
+    call("prctl", PR_SET_DUMPABLE, 0, 0, 0, 0)
     pid = os.fork()
     if pid == 0:
         try:
             run_worker(request, requests, replies, printed)
         except BaseException:
-            traceback.print_exc()  # to the pipe for what is printed, as in a fresh box
+            traceback.print_exc()  # to the worker's stderr, as in a fresh box
         finally:
             os._exit(1)
     nothing = os.open(os.devnull, os.O_RDWR)
@@ -242,19 +241,19 @@ def become_worker(
 
 
 def wait_for_worker(pid: int, status: int) -> None:
-    """As the first process of a namespace: bury what ends in it, say how the worker ended, and end
-    with it or with the judge.
+    """As pid 1 of a namespace: reap its processes, report the worker's exit code, and exit with the
+    worker or with the judge.
     """
     judge = select.poll()
-    judge.register(status, 0)  # only that nobody can read it any more is told
-    # What is blocked waits for sigtimedwait; with a handler in its place, the worker could reach
-    # this process with the signal.
+    judge.register(status, 0)  # reports only that the reading end is closed
+    # A blocked signal waits for sigtimedwait; with a handler instead, the worker could run code of
+    # this process by sending it.
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
     while not judge.poll(0):
-        ended, how = os.waitpid(-1, os.WNOHANG)  # also those whose own parent ended before them
+        ended, how = os.waitpid(-1, os.WNOHANG)  # orphans are reparented to pid 1
         if ended == pid:
             code = os.waitstatus_to_exitcode(how)
-            # as a shell, and bubblewrap, tells it
+            # in the form of a shell and of bubblewrap: 128 + signal
             os.write(status, b"%d" % (code if code >= 0 else 128 - code))
             os._exit(0)
         if ended == 0:
@@ -296,8 +295,8 @@ def renew_folders(size: int, keep: list[str]) -> None:
     options = f"size={size},mode=1777,nr_inodes={MAX_FILES}"
     for folder in FOLDERS:
         kept = [path for path in keep if path.startswith(f"{folder}/")]
-        # Made beside the old one, then moved over it: what is kept can be seen only as long as
-        # nothing covers it.
+        # Mounted beside the old folder, then moved over it: files to keep must stay visible until
+        # they are bound.
         place = "/new" if kept else folder
         mount("tmpfs", place, "tmpfs", MS_NOSUID | MS_NODEV, options)
         for path in kept:

@@ -11,11 +11,11 @@ point outside or twice at the same bytes.
     set, frozenset                ["s", ref, [...]]  ["z", ref, [...]]
     NumPy's default generator     ["g", [six hexadecimal numbers], [...]]: see `_generator`
     array, NumPy scalar           ["a", dtype, shape]
-    what stays where it is        ["r", ref, type name, callable?]
+    object that is not sent       ["r", ref, type name, callable?]
 
 A ``ref`` is a number under which the sender keeps the object, or null. When the receiver sends the
-value back, only the number travels, and the sender finds its own object again, whatever it is: a
-student's cache may be a class of the student's.
+value back, only the number travels, and the sender finds its own object again, of whatever type: a
+student's cache may be an instance of the student's own class.
 
 Both sides import this file, and neither trusts the other's frames: the limits hold on reading.
 Frames that break them raise ProtocolError. Only NumPy and the standard library are used here.
@@ -38,7 +38,7 @@ from autograder.guest.errors import ProtocolError
 PREFIX_SIZE = 16
 MAX_HEADER = 1 << 22  # bytes of JSON
 MAX_PAYLOAD = 1 << 25  # bytes of arrays
-# in all arrays, also of one byte each: who compares makes float64 of them
+# in all arrays, also of one byte each: comparing makes float64 of them
 MAX_NUMBERS = MAX_PAYLOAD // 8
 MAX_DEPTH = 16  # of nested containers
 MAX_LEAVES = 100_000  # values in one tree, containers included
@@ -56,7 +56,7 @@ NAMES = (
 DTYPES = {name: np.dtype(name) for name in NAMES}
 FLOAT = Struct("<d")
 PLAIN = {None: "null", True: "true", False: "false"}
-KNOWN, KNOWN_BYTES = 64, 1 << 12  # headers whose meaning is kept, and how long one may be for that
+KNOWN, KNOWN_BYTES = 64, 1 << 12  # cache of parsed headers: entries, and bytes of one
 
 Reference: TypeAlias = "int | None"
 Build: TypeAlias = Callable[[bytes], Any]  # payload -> value
@@ -224,8 +224,7 @@ def _plain_array(value: Any) -> np.ndarray[Any, Any] | None:
     array = np.asarray(value)
     if array.dtype.kind == "f" and array.dtype.itemsize > 8:
         array = array.astype(np.float64)
-    # Little-endian and a plain dtype: what the reader expects whatever the machine and the dtype's
-    # metadata.
+    # Little-endian and a plain dtype, whatever the machine and the dtype's metadata.
     name = f"{'|' if array.dtype.itemsize == 1 else '<'}{array.dtype.kind}{array.dtype.itemsize}"
     if name not in DTYPES or array.ndim > MAX_NDIM:
         return None
@@ -236,13 +235,13 @@ def _plain_array(value: Any) -> np.ndarray[Any, Any] | None:
 class Decoder:
     """Header and payload -> values.
 
-    A header says all but the numbers. It is looked over once, and what it asks for is kept: of
-    thousands of frames in which a student's checker asks for a loss, only the payload differs.
+    A header says all but the numbers. It is checked once, and the functions that build its values
+    are cached: of thousands of frames in which a student's checker asks for a loss, only the
+    payload differs.
 
     Parameters
     ----------
-    remote : (ref, type name, callable?) -> what stands for an object that stayed with the other
-        side
+    remote : (ref, type name, callable?) -> proxy of an object that the other side keeps
     own : ref -> own object, for a reference that the other side sends back
     generators : whether the other side may send one
     """

@@ -2,7 +2,7 @@
 and the standard library only.
 
 Requests come on file descriptor 0 and replies go to 1; both are moved away before any of the
-student's code runs, and 1 and 2 become the student's output. A request is a tuple; each gets one
+student's code runs, and 1 and 2 become the student's stdout and stderr. A request is a tuple; each gets one
 reply, and while a call runs the worker may ask back:
 
     ("files", {name: bytes})        -> ("done",)                write data files into the folder
@@ -15,9 +15,8 @@ reply, and while a call runs the worker may ask back:
     ("fetch", name)                 -> ("value", value) or ("missing",) or ("error", ...)
     ("forget",)                     -> ("done",)                let go of the objects kept for the judge
 
-Everything here can be reached and changed by the student's code. That is no matter: the worker
-knows no expected value, and the judge takes what comes back as the student's answer, whoever wrote
-it.
+The student's code can reach and change everything here. That does no harm: the worker knows no
+expected value, and the judge takes every reply as the student's answer.
 """
 
 from __future__ import annotations
@@ -48,7 +47,7 @@ CELL = "<cell {}>"
 MAX_TEXT = 2000  # characters of an error's text
 MAX_BASES = 10  # of the classes from which an exception's own is made
 MAX_USES, MAX_BINDS = 5000, 500  # names a cell, a statement
-CUT = "<cut>"  # stands among names of which not all are told; no name can look like it
+CUT = "<cut>"  # marks a list of names that was cut off; no identifier can look like it
 FUTURE = (
     __future__.annotations.compiler_flag
 )  # the only one that changes anything in the Python versions of this course
@@ -74,11 +73,10 @@ def main(settings: dict[str, Any]) -> None:
 
 
 def leave_to_child() -> None:
-    """Return in a child; this process waits for it and says how it ended.
+    """Return in a child; this process waits for it and exits with its exit code.
 
-    Nothing in a namespace can kill its first process. So where that one is killed, and only there,
-    it was from outside: what kills the worker itself is told as `KILLED`, and no other end as that
-    of a kill.
+    No process of a pid namespace can kill pid 1 of it. So if pid 1 was killed, and only then, the
+    kill came from outside: a SIGKILL of the worker itself is reported as `KILLED`.
     """
     if (pid := os.fork()) == 0:
         return
@@ -91,7 +89,7 @@ def leave_to_child() -> None:
     os.closerange(3, 1 << 16)
     ended = how = 0
     while ended != pid:
-        ended, how = os.wait()  # also those whose own parent ended before them
+        ended, how = os.wait()  # orphans are reparented to pid 1
     code = os.waitstatus_to_exitcode(how)
     killed = code in (-signal.SIGKILL, 128 + signal.SIGKILL)
     os._exit(KILLED if killed else code if code >= 0 else 128 - code)

@@ -39,7 +39,7 @@ class Process(Protocol):
     stdin: Any
     stdout: Any
     stderr: Any
-    pid: int  # of the first of its processes; what they started counts as the worker's memory
+    pid: int  # of its first process; memory of all descendants counts as the worker's
     returncode: int | Any
 
     def poll(self) -> int | None:
@@ -62,7 +62,7 @@ class Box:
 
     process: Process
     limits: Limits
-    # pidfd of the first process in the namespace, whose end is the end of all others
+    # pidfd of pid 1 of the namespace: killing it kills all others
     first: int | None = None
     folder: Path | None = None  # to be removed at the end
     # cgroup in which all of it runs, where the kernel holds it to its limits
@@ -155,9 +155,9 @@ class Box:
             poll.register(self._requests, select.POLLOUT)
         ready = [fd for fd, _ in poll.poll(1000 * min(left, 0.5))]
         if not ready and self.process.poll() is not None:
-            ready = [fd for fd, _ in poll.poll(0)]  # what it sent just before its end
+            ready = [fd for fd, _ in poll.poll(0)]  # data from just before its exit
             if not ready:
-                # it ended, though somebody else still holds the other end of a pipe
+                # it has exited, though another process still holds the other end of a pipe
                 self._open.clear()
         for fd in self._open.intersection(ready):
             self._take(fd)
@@ -180,11 +180,10 @@ class Box:
             self._unread += data
 
     def _memory(self) -> int:
-        """Bytes of memory that the worker and its processes take together.
+        """Bytes of memory of the worker and its descendants together.
 
-        What a process shares with the one that it was forked from counts in full at first, which is
-        quickly summed up. Only a sum above the limit is taken again, with each such page divided
-        among those that share it.
+        First the RSS, which is fast, and counts shared pages in full for each process. Only if that
+        is above the limit, the PSS, which divides shared pages among the processes.
         """
         processes: list[Any] = []
         with suppress(psutil.Error):
@@ -197,21 +196,19 @@ class Box:
         )
 
     def _ended(self) -> WorkerError:
-        """Why there is no worker any more: for want of memory, or otherwise."""
+        """Why the worker is gone: out of memory, or otherwise."""
         words = self._last_words()
         if self._out_of_memory():
             return OutOfMemory(f"more than {self.limits.memory >> 20} MiB")
-        # A kill from within its namespace is told by the first process there. That process itself,
-        # and bubblewrap around it, nothing within can end.
+        # pid 1 of the namespace reports a kill from within it. Pid 1 itself, and bubblewrap around
+        # it, can be killed from outside only.
         from_outside = {-signal.SIGKILL, 128 + signal.SIGKILL} - {self.killed}
         if self.first is not None and self.process.returncode in from_outside:
             return WorkerKilled(words)
         return WorkerDied(words)
 
     def _out_of_memory(self) -> bool:
-        """Whether the kernel ended it for want of memory, where the box has a limit of its own that
-        the kernel knows.
-        """
+        """Whether the kernel's OOM killer ended it, where the box has a cgroup of its own."""
         return self.group is not None and self.group.ran_out_of_memory()
 
     def _last_words(self) -> str:

@@ -2,15 +2,14 @@
 
 The box holds Python, its standard library, the packages that the problem set allows, and two small
 writable folders in memory. It has no network, no other process, no environment, no home, no /proc.
-What it may use of memory, processes, files and time is limited; the judge ends it from outside by
-killing the first process of its namespace, and nothing in it survives that.
+Memory, processes, files and time are limited; the judge ends it from outside by killing pid 1 of its
+pid namespace, and no process in it survives that.
 
 A worker is started in a box of its own, or forked in one that has imported the packages already
 (see `prefork`): it may reach the same either way.
 
 bubblewrap makes a box in one of two ways. An ordinary user gets a user namespace. Root needs none,
-and then the worker becomes a user whose number no one else has: the kernel does not count root's
-processes, so that a limit on them would hold nothing.
+and then the worker gets an unused uid: the kernel does not apply RLIMIT_NPROC to root.
 """
 
 from __future__ import annotations
@@ -121,9 +120,11 @@ class Bubblewrap:
 
         Parameters
         ----------
-        command, install, limits : what to run, on what, within what
-        first : whether the command is the first process of the namespace, see
-            `worker.leave_to_child`; else bubblewrap is
+        command : program and arguments
+        install : Python and packages that are visible in the box
+        limits : of the command
+        first : whether the command is pid 1 of the namespace, see `worker.leave_to_child`;
+            otherwise bubblewrap is
         """
         mounts = [*in_place_of_proc(install), *mounts_for(install, limits)]
         rules = [

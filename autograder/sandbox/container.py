@@ -170,7 +170,7 @@ class Container:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            start_new_session=True,  # what is typed at the judge's terminal is not for it
+            start_new_session=True,  # Ctrl-C at the judge's terminal is not for it
         )
         pid = 0
         deadline = time.monotonic() + START_LIMIT

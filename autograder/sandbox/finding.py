@@ -1,4 +1,4 @@
-"""What came of one question that a box was asked."""
+"""The result of one attempt of the self-test."""
 
 from __future__ import annotations
 
@@ -7,8 +7,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was tried from inside a box: what, whether the box holds, what came of it,
-    what to do.
+    """One attempt from inside a box.
+
+    Parameters
+    ----------
+    question : what was attempted
+    holds : whether the box prevented it
+    answer : what happened
+    remedy : what to change on this machine; empty if nothing
     """
 
     question: str

@@ -1,4 +1,4 @@
-"""What one worker may use."""
+"""Resource limits of one worker."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Limits:
-    """What the student's code may use.
+    """Resource limits of the student's code.
 
     Parameters
     ----------
@@ -16,10 +16,10 @@ class Limits:
     scratch : bytes in each of the two writable folders, and in one file
     open_files : at one time, per process
     cpu_seconds : per process
-    output : characters of what the code prints that are kept, the last ones
-    judge_seconds : CPU seconds of the judge's own, to read and to compare what the code gives
-    load_seconds : for running the cells; a sixth of it for one statement. What the code waits for a
-        processor does not count
+    output : characters of stdout and stderr that are kept, the last ones
+    judge_seconds : CPU seconds of the judge itself, to decode and to compare answers
+    load_seconds : for running the cells; a sixth of it for one statement. Waiting for a processor
+        does not count
     """
 
     memory: int = 2 << 30
@@ -33,8 +33,8 @@ class Limits:
 
     @property
     def with_files(self) -> int:
-        """Bytes of memory for processes and files: the kernel counts what is written to the two
-        folders, which are in memory.
+        """Bytes of memory for processes and files: the two writable folders are tmpfs, and the
+        kernel counts their files as memory.
         """
         return self.memory + 2 * self.scratch
 

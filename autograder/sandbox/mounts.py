@@ -47,7 +47,7 @@ ENVIRONMENT = {
     "TF_NUM_INTRAOP_THREADS": "1",
     "TF_NUM_INTEROP_THREADS": "1",
     "TF_ENABLE_ONEDNN_OPTS": "0",
-    # what the student's code prints is shown; what TensorFlow says of this machine is not
+    # TensorFlow's lines on this machine's processor do not belong in a student's output
     "TF_CPP_MIN_LOG_LEVEL": "2",
 }
 

@@ -1,10 +1,10 @@
 """Run students' code as another user, where root can make no sandbox: a container in which
 namespaces are denied.
 
-It is less than a sandbox, and no grade depends on it by default. The judge's files and processes
-belong to root, so that the other user can neither read what is hidden nor write a result; it can
-make no socket to a network, and where the kernel has Landlock it sees no files but Python's, the
-allowed packages' and its own. It sees the numbers and the names of other processes.
+It is less than a sandbox, and never chosen by default. The judge's files and processes belong to
+root, so that the other uid can neither read hidden checks nor write a result; seccomp denies network
+sockets, and where the kernel has Landlock only Python, the allowed packages and its own files are
+visible. It sees pids and names of other processes.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ from autograder.sandbox.mounts import (
 )
 
 AF_UNIX = 1
-START_LIMIT = 60.0  # seconds for trying it out
+START_LIMIT = 60.0  # seconds for the self-test
 SWEEP = (
     "import os, sys; u = int(sys.argv[1]); os.setgroups([]); os.setresgid(u, u, u); "
     "os.setresuid(u, u, u); os.kill(-1, 9)"
 )
-# Every attempt is on a file or a process that the judge named; what could be done is printed, not
-# done.
+# Attempts files and processes that the judge names; prints what would have succeeded, and does no
+# harm.
 PROBE = r"""
 import json, os, signal, socket, sys
 found = []

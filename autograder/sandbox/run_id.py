@@ -50,7 +50,7 @@ def is_stale(thing: str, shared: bool = False) -> bool:
     if parts[1] != mine[0]:
         return not shared  # from before the last boot
     if parts[2] != mine[1]:
-        return False  # from another pid namespace, whose processes cannot be seen
+        return False  # from another pid namespace: its processes are invisible here
     try:
         return _start(int(parts[3])) != int(parts[4])
     except OSError:

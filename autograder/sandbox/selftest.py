@@ -32,7 +32,7 @@ FAULT = (
 )
 
 
-# What only the seccomp filter prevents; there is one for x86_64 and aarch64.
+# Prevented by the seccomp filter only; there is one for x86_64 and aarch64.
 FILTERED = (
     ("Can it take memory of the kernel's?", "semaphores"),
     ("Can it lock a file that others read?", "lock"),
@@ -127,7 +127,7 @@ def self_test(
 
     Parameters
     ----------
-    isolation : what makes the boxes
+    isolation : the level to test
     fork : (program, argument, limits) -> a worker from a fork server, to be tested in place of a
         fresh box
 
