@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
+from tests.support.approved import approved  # noqa: F401  # a fixture
+
 # Before TensorFlow is imported: it tells at length on stderr which instructions it was compiled
 # for.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -21,6 +23,12 @@ os.environ.setdefault("AUTOGRADER_ISOLATION", "bubblewrap")
 # deadline: no test may depend on the machine being fast.
 settings.register_profile("repeatable", derandomize=True, deadline=None, database=None)
 settings.load_profile("repeatable")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--approve", action="store_true", help="write the texts of tests/messages anew"
+    )
 
 
 @pytest.fixture(scope="session")

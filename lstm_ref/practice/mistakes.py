@@ -76,9 +76,13 @@ class Plain:
         """Call a function of the module as it is where somebody has made this mistake, be it in
         this function or in another.
         """
+        return self.namespace(mistake)[function](*arguments)
+
+    def namespace(self, mistake: str) -> dict[str, Any]:
+        """Name -> function, of a module in which somebody has made this mistake."""
         if mistake not in self._made:
             self._made[mistake] = self._functions(self.find(mistake))
-        return self._made[mistake][function](*arguments)
+        return self._made[mistake]
 
     def known(self, function: str, called: str = "") -> tuple[Misconception, ...]:
         """The known mistakes of a function.
