@@ -5,6 +5,7 @@ another order.
 import ast
 import importlib.util
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -365,3 +366,13 @@ def test_public_names_are_unique_in_the_autograder():
     assert len(where) > 150
     twice = {name: paths for name, paths in where.items() if len(paths) > 1}
     assert set(twice) == SAME, twice
+
+
+def test_where_it_is_decided_is_still_so():
+    text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    named = re.findall(r"`([\w/]+\.py): (\w+)`", text)
+    assert len(named) > 12
+    for place, name in named:
+        path = next(one for one in (ROOT / "autograder" / place, ROOT / place) if one.is_file())
+        code = path.read_text(encoding="utf-8")
+        assert re.search(rf"^(def |class |){name}\b", code, re.MULTILINE), f"{place}: {name}"
