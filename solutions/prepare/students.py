@@ -342,7 +342,7 @@ def leak_report(train, test):
 
 HUGE = """
 def split_by_time(n, n_test, gap):
-    return [0] * 2_000_000, [1] * 2_000_000
+    return [0] * 400_000, [1] * 400_000
 """
 
 LOOPS = """
@@ -389,7 +389,7 @@ HOSTILE = (
     ),
     hostile(
         "huge",
-        "returns lists of 2 million numbers",
+        "returns lists of 400,000 numbers",
         hand_in({"split_by_time": HUGE}),
         points(split_by_time=0),
     ),
