@@ -5,9 +5,9 @@ pages promise them.
     python scripts/reading_time.py --write    # put the times into the pages and into the map of the start page
 
 Counted is what a reader sees on the core path: not what is folded (answers, code that only draws or
-checks, sections that may be skipped), and not the sources. The model, in RATES below, is a guess
-that errs on the careful side: 200 words a minute for technical prose, four seconds for a line of
-code.
+checks, sections that may be skipped), not the sources, and of tabs one.
+The model, in RATES below, is a guess that errs on the careful side: 200 words a minute for
+technical prose, four seconds for a line of code.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ RATES = {  # minutes for one
     "predictions": 1.0,
     "widgets": 4.0,
     "questions": 2.0,
+    "exercises": 5.0,
 }
 TO_READ = ("words", "code lines", "formulas", "figures")
 WIDGETS = (
@@ -36,6 +37,9 @@ WIDGETS = (
     "PruningSlider|SearchRace|SequenceInspector|SliceExplorer"
 )
 CELL = re.compile(r"^```\{code-cell\}[^\n]*\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+EXERCISE = re.compile(r"raise NotImplementedError.*?^check\(\"", re.DOTALL | re.MULTILINE)
+READ_TAB = "pytorch"  # the other tabs say the same in another library
+TABS = re.compile(r"^:tags: \[tab-(\w+)\]$", re.MULTILINE)
 PROMISE = re.compile(r"It takes about [^.\n]*? minutes[^.\n]*\.")
 IN_MAP = re.compile(r"^(\| \{doc\}`/(book/[a-z/-]+)` \| .* \| )[^|]*( \|)$", re.MULTILINE)
 
@@ -46,9 +50,14 @@ class Count(NamedTuple):
     counts: dict[str, int]
 
     @property
+    def minutes(self) -> float:
+        """Minutes for words, code, formulas and figures."""
+        return sum(RATES[name] * self.counts[name] for name in TO_READ)
+
+    @property
     def to_read(self) -> int:
-        """Minutes for words, code, formulas and figures, to the next five."""
-        return _fives(sum(RATES[name] * self.counts[name] for name in TO_READ))
+        """The same, to the next five."""
+        return _fives(self.minutes)
 
     @property
     def to_do(self) -> int:
@@ -99,12 +108,21 @@ def words(text: str) -> int:
     return len(re.findall(r"[A-Za-z][\w'’-]*", text))
 
 
+def _is_read(cell: str) -> bool:
+    """Whether a cell's code is on the core path: not folded, not in the tab of another library, and
+    not there to be written by the reader.
+    """
+    folded = re.search(r"hide-(input|cell)|^check\(\"", cell, re.MULTILINE)
+    tab = TABS.search(cell)
+    return not (folded or (tab and tab[1] != READ_TAB))
+
+
 def count(source: str) -> Count:
     """Count a page given as its source."""
     text = core(source)
     cells = CELL.findall(text)
     at_the_end = re.split(r"^## (?:\w+ q|Q)uestions$", text, flags=re.MULTILINE)[-1]
-    shown = [cell for cell in cells if not re.search(r"hide-(input|cell)", cell)]
+    shown = [cell for cell in cells if _is_read(cell)]
     return Count(
         {
             "words": words(text),
@@ -117,6 +135,7 @@ def count(source: str) -> Count:
             "figures": len(re.findall(r"^(?:figure|cell_diagram)\(", text, re.MULTILINE)),
             "predictions": text.count("{admonition} Predict"),
             "widgets": len(re.findall(rf"^(?:{WIDGETS})\(", text, re.MULTILINE)),
+            "exercises": sum(bool(EXERCISE.search(cell)) for cell in cells),
             "questions": len(re.findall(r"^## Choose one$", text, re.MULTILINE))
             + len(re.findall(r"^\*\*\d\.", at_the_end, re.MULTILINE)),
         }

@@ -71,6 +71,26 @@ Nor this.
 
 **1.** Why?
 
+```{code-cell} ipython3
+:tags: [tab-pytorch]
+
+two = 2
+```
+
+```{code-cell} ipython3
+:tags: [tab-keras]
+
+also = 2
+again = 2
+```
+
+```{code-cell} ipython3
+def own():
+    raise NotImplementedError
+
+check("own")
+```
+
 ## Sources
 
 Not counted.
@@ -79,8 +99,9 @@ Not counted.
 
 def test_what_a_reader_sees_is_counted_and_nothing_that_is_folded():
     counts = reading_time.count(PAGE).counts
-    assert counts["code lines"] == 2 and counts["figures"] == 1 and counts["formulas"] == 1
+    assert counts["code lines"] == 3 and counts["figures"] == 1 and counts["formulas"] == 1
     assert counts["predictions"] == 1 and counts["questions"] == 1 and counts["widgets"] == 0
+    assert counts["exercises"] == 1
     assert counts["words"] == len(
         "Title Three words here It takes about minutes A formula x counts one admonition "
         "Predict class tip Guess Three questions Why".split()
@@ -104,6 +125,11 @@ def test_pages_promise_what_is_counted(page):
     assert reading_time.with_times(source, times, page) == source, (
         "run scripts/reading_time.py --write"
     )
+
+
+@pytest.mark.parametrize("page", [p for p in PAGES if p.startswith(("book/one/", "book/two/"))])
+def test_a_core_path_takes_20_minutes_at_most(page):
+    assert TIMES[page].minutes <= 20
 
 
 def test_all_pages_of_part_one_promise_a_time():

@@ -8,6 +8,7 @@ notebooks   each page with code as a notebook to download, and to launch when th
 answers     folded answers
 optional    folded sections that may be skipped
 predictions questions to choose from, and the score
+tabs        the same code for several libraries
 sources     the list of sources of a page
 reference   the pages that are made from docstrings
 entrance    index.html, which also works from disk
@@ -30,6 +31,7 @@ from inside import (
     reference,
     sources,
     stored,
+    tabs,
     weight,
 )
 
@@ -46,6 +48,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
         answers,
         optional,
         predictions,
+        tabs,
         sources,
         notebooks,
         reference,
