@@ -33,7 +33,7 @@ RATES = {  # minutes for one
 }
 TO_READ = ("words", "code lines", "formulas", "figures")
 WIDGETS = (
-    "AttentionMap|Clinic|CurveDoctor|GateExplorer|BackwardStepper|GradientLens|OriginSlider|"
+    "AttentionMap|Clinic|CurveDoctor|ForgetSlider|GateExplorer|BackwardStepper|GradientLens|OriginSlider|"
     "PruningSlider|SearchRace|SequenceInspector|SliceExplorer"
 )
 CELL = re.compile(r"^```\{code-cell\}[^\n]*\n(.*?)^```$", re.DOTALL | re.MULTILINE)
@@ -132,7 +132,13 @@ def count(source: str) -> Count:
                 for line in c.splitlines()
             ),
             "formulas": len(re.findall(r"\$\$ \(", text)),
-            "figures": len(re.findall(r"^(?:figure|cell_diagram)\(", text, re.MULTILINE)),
+            "figures": len(
+                re.findall(
+                    r"^(?:figure|cell_diagram|cell_chain|flow_diagram|gru_diagram)\(",
+                    text,
+                    re.MULTILINE,
+                )
+            ),
             "predictions": text.count("{admonition} Predict"),
             "widgets": len(re.findall(rf"^(?:{WIDGETS})\(", text, re.MULTILINE)),
             "exercises": sum(bool(EXERCISE.search(cell)) for cell in cells),

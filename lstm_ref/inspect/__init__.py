@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from lstm_ref.inspect.attribution import completeness_gap, integrated_gradients
 from lstm_ref.inspect.cell_diagram import cell_diagram
+from lstm_ref.inspect.chain_diagram import cell_chain, flow_diagram, gru_diagram
 from lstm_ref.inspect.figure import Figure, figure
 from lstm_ref.inspect.palette import COLOURS, LINE_STYLES, PALETTES, Palette
 from lstm_ref.inspect.trace import GateTrace, GRUTrace, trace, trace_gru
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from lstm_ref.inspect.backward_stepper import BackwardStepper
     from lstm_ref.inspect.clinic import Clinic
     from lstm_ref.inspect.curve_doctor import CurveDoctor
+    from lstm_ref.inspect.forget_slider import ForgetSlider
     from lstm_ref.inspect.gate_explorer import GateExplorer
     from lstm_ref.inspect.gradient_lens import GradientLens
     from lstm_ref.inspect.origin_slider import OriginSlider
@@ -35,6 +37,7 @@ __all__ = [
     "Clinic",
     "CurveDoctor",
     "Figure",
+    "ForgetSlider",
     "GateExplorer",
     "GRUTrace",
     "GateTrace",
@@ -44,10 +47,13 @@ __all__ = [
     "PruningSlider",
     "SearchRace",
     "SequenceInspector",
+    "cell_chain",
     "cell_diagram",
     "completeness_gap",
     "SliceExplorer",
     "figure",
+    "flow_diagram",
+    "gru_diagram",
     "integrated_gradients",
     "trace",
     "trace_gru",
@@ -60,6 +66,7 @@ _WIDGETS = {
     "BackwardStepper": "backward_stepper",
     "Clinic": "clinic",
     "CurveDoctor": "curve_doctor",
+    "ForgetSlider": "forget_slider",
     "GateExplorer": "gate_explorer",
     "GradientLens": "gradient_lens",
     "OriginSlider": "origin_slider",

@@ -13,10 +13,9 @@ from typing import Any
 
 from lstm_ref.errors import ArgumentError, MissingPackageError
 from lstm_ref.inspect.palette import (
-    COLOURS,
-    LINE_STYLES,
     PALETTES,
     PLAIN_OUTPUT_CSS,
+    SERIES_DASHES,
     Mode,
     Palette,
     dark_css,
@@ -201,9 +200,9 @@ def _style(palette: Palette) -> dict[str, Any]:
         "legend.handlelength": 2.6,  # long enough for a dash pattern to show
         "patch.edgecolor": fg,
         "hatch.color": fg,
-        "axes.prop_cycle": cycler(color=[COLOURS[k] for k in "fcigoh"])
-        + cycler(
-            linestyle=["solid", (0, (5, 1.5))] + [LINE_STYLES[k] for k in "goh"] + [(0, (1, 3))]
+        "axes.prop_cycle": cycler(
+            color=[palette.series(k)["color"] for k in range(6)],
+            linestyle=list(SERIES_DASHES),
         ),
     }
 

@@ -5,12 +5,12 @@ LSTM.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
-from traitlets import Float, Int, TraitError, validate
+from traitlets import Enum, Float, Int, List, TraitError, validate
 
 from lstm_ref.cell import lstm_step, lstm_step_backward
 from lstm_ref.errors import Array
@@ -55,6 +55,8 @@ class GradientLens(Widget):
     T : time steps, 1 to 100
     lag : the lag whose numbers are shown, 0 to 100; more than T means T
     seed : which weights, inputs and direction are drawn
+    shown : curves that are drawn first, of rnn_h, gru_h, lstm_h, lstm_c and lstm_f; the reader ticks
+        the others
 
     Raises
     ------
@@ -85,14 +87,15 @@ class GradientLens(Widget):
     T = Int(50).tag(sync=True)
     lag = Int(20).tag(sync=True)
     seed = Int(3).tag(sync=True)
+    shown = List(Enum(SERIES), default_value=list(SERIES)).tag(sync=True)
 
-    def __init__(self, **numbers: float) -> None:
+    def __init__(self, *, shown: Sequence[str] = SERIES, **numbers: float) -> None:
         unknown = [name for name in numbers if name not in _LIMITS]
         if unknown:
             raise TraitError(
                 f"GradientLens: the numbers are {', '.join(_LIMITS)}; got {', '.join(unknown)}"
             )
-        super().__init__(**numbers)
+        super().__init__(shown=list(shown), **numbers)
 
     @validate(*_LIMITS)  # type: ignore[untyped-decorator]  # traitlets is read without its types
     def _in_range(self, proposal: dict[str, Any]) -> float:

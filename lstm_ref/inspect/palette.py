@@ -1,5 +1,5 @@
 """One colour and one line style for each of i, f, g, o, c, h: the same in every figure and in every
-widget.
+widget. All else takes the colours of `Palette.series`.
 
 The hues are those of Okabe and Ito (2008), moved in lightness so that each colour has a contrast of
 at least 3:1 on the book's white page and on its dark page (WCAG 2.1, criterion 1.4.11), and so that
@@ -35,6 +35,18 @@ LINE_STYLES: dict[str, Any] = {
 LINE_WIDTHS: dict[str, float] = {"i": 1.8, "f": 1.8, "g": 2.2, "o": 1.8, "c": 2.8, "h": 1.8}
 
 
+# What is no gate and no state has none of their colours: other networks, libraries, measurements.
+SERIES: tuple[str, ...] = ("#9161D6", "#0E8A8F", "fg", "muted")  # violet, teal, and the text's
+SERIES_DASHES: tuple[Any, ...] = (
+    "solid",
+    (0, (5, 1.5)),
+    (0, (5, 1.5, 1, 1.5)),
+    (0, (1, 1.2)),
+    (0, (2.5, 1.2)),
+    (0, (8, 2)),
+)
+
+
 class Palette(NamedTuple):
     """The colours of one figure in one mode; `figure` hands it to the function that draws."""
 
@@ -60,6 +72,23 @@ class Palette(NamedTuple):
             "color": COLOURS[name],
             "linestyle": LINE_STYLES[name],
             "linewidth": LINE_WIDTHS[name],
+        }
+
+    @property
+    def others(self) -> tuple[str, ...]:
+        """Colours of what is no gate and no state, in the order of `series`."""
+        return tuple({"fg": self.fg, "muted": self.muted}.get(colour, colour) for colour in SERIES)
+
+    def series(self, k: int) -> dict[str, Any]:
+        """Keyword arguments for ``ax.plot`` of the k-th line, 0 to 5, that is no gate and no
+        state.
+        """
+        if not 0 <= k < len(SERIES_DASHES):
+            raise ValueError(f"palette.series: k must be from 0 to 5, got {k}")
+        return {
+            "color": self.others[k % len(SERIES)],
+            "linestyle": SERIES_DASHES[k],
+            "linewidth": 2.0,
         }
 
     def colormap(self, kind: Literal["sequential", "diverging"]) -> Any:

@@ -42,7 +42,7 @@ class SequenceInspector(Widget):
     signals : name -> one number for each of the T steps: what a unit might count or track, as the
         functions of `lstm_ref.inspect.signals` find it in the text
     unit : the unit whose course is drawn first; None means the one that varies most in the array
-        shown
+        shown, and with sort="signal" the one that goes most with the first signal
     step : the time step whose numbers are shown first
 
     Raises
@@ -121,7 +121,8 @@ class SequenceInspector(Widget):
                 'SequenceInspector: sort="signal" needs signals, a dict of name -> T numbers'
             )
         if unit is None:
-            unit = orders.get(f"variance_{array}", [0])[0]
+            first = f"signal_{next(iter(found))}" if sort == "signal" else "variance"
+            unit = orders.get(f"{first}_{array}", [0])[0]
         super().__init__(
             tokens=[str(token) for token in tokens],
             arrays={name: _round(values) for name, values in arrays.items()},

@@ -70,6 +70,7 @@ def _variables(mode: Mode) -> str:
         "muted": palette.muted,
         "rule": palette.grid,
         "x": palette.fg,
+        **{f"s{k}": colour for k, colour in enumerate(palette.others)},
         "surface": surface,
         "track": track,
         "rule-strong": strong,

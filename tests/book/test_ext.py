@@ -831,3 +831,31 @@ A -1 is refused.
 >>> dh_ = 2 * 3
 >>> dh_
 6"""
+
+
+def test_cells_for_several_libraries_become_tabs_and_others_stay():
+    from inside.tabs import CellsToTabs
+
+    def cell(*tags):
+        classes = ["cell", *(f"tag_{tag}" for tag in tags)]
+        return nodes.container(
+            "", nodes.literal_block("", tags[0]), nb_element="cell_code", classes=classes
+        )
+
+    page = publish_doctree("")
+    page += [cell("tab-numpy"), cell("tab-pytorch"), cell("tab-keras"), cell("other")]
+    page += [nodes.paragraph("", "words"), cell("tab-pytorch"), cell("tab-pytorch")]
+    transform = CellsToTabs(page)
+    transform.run()
+    assert [child.get("design_component") for child in page] == [
+        "tab-set",
+        None,
+        None,
+        "tab-set",
+        "tab-set",
+    ]
+    three = page[0]
+    assert [item[0].astext() for item in three] == ["NumPy", "PyTorch", "Keras"]
+    assert [item[1].astext() for item in three] == ["tab-numpy", "tab-pytorch", "tab-keras"]
+    assert {item[0]["sync_group"] for item in three} == {"library"}
+    assert [item[0]["sync_id"] for item in three] == ["numpy", "pytorch", "keras"]

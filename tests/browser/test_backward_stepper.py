@@ -258,6 +258,35 @@ def test_one_press_goes_one_step_back_by_keyboard_and_is_read_out(open_page):
     assert "Two ways meet" in live.inner_text() and set(lit()) == {"h1-L", "h1-bus2"}
 
 
+def test_a_node_leads_to_its_gradient_and_sums_are_said_and_bracketed(open_page):
+    page = open_page(BackwardStepper())
+    slider, card = page.get_by_role("slider"), page.locator(".lw-card")
+    page.locator('[data-node="x2"]').click()
+    assert slider.input_value() == "14" and "Four parts are added" in card.inner_text()
+    page.locator('[data-node="c1"]').click()
+    first = slider.input_value()
+    page.locator('[data-node="c1"]').click()  # the next time that it is reached
+    assert int(slider.input_value()) > int(first)
+    page.locator('[data-node="L"]').click()
+    assert slider.input_value() == "0"
+    slider.fill(str(POSITIONS))  # db: two vectors
+    numbers = page.locator(".lw-numbers").first.inner_text()
+    assert numbers.count("(") == numbers.count(")") == 2 and ") + (" in numbers
+
+
+def test_it_plays_to_the_end_and_stops(open_page):
+    page = open_page(BackwardStepper(position=POSITIONS - 1))
+    play = page.get_by_role("button", name="Play")
+    play.click()
+    page.get_by_role("button", name="Pause").click()
+    assert page.get_by_role("slider").input_value() == str(POSITIONS - 1)
+    play.click()
+    page.wait_for_function("document.querySelector('input[type=range]').value === '34'")
+    play.wait_for()  # it has stopped
+    page.get_by_role("button", name="Play").click()  # from the start again
+    assert page.get_by_role("slider").input_value() == "0"
+
+
 def found_dh2(stepper):
     """Immediate derivative of the last hidden state, from the gradient of the output gate's bias
     and the forward pass.

@@ -183,7 +183,7 @@ def test_the_chart_reads_where_it_is_pressed_also_by_finger(open_page):
     lens = GradientLens(T=50)
     page = open_page(lens)
     box = page.locator(".lw-chart").bounding_box()
-    page.mouse.move(box["x"] + 46 + 0.6 * (box["width"] - 58), box["y"] + 100)
+    page.mouse.move(box["x"] + 46 + 0.6 * (box["width"] - 112), box["y"] + 100)
     page.mouse.down()
     page.mouse.up()
     assert slider(page, "lag").input_value() == "30"
@@ -191,8 +191,24 @@ def test_the_chart_reads_where_it_is_pressed_also_by_finger(open_page):
     phone = open_page(lens, PHONE, has_touch=True, is_mobile=True)
     phone.locator(".lw-chart").scroll_into_view_if_needed()
     box = phone.locator(".lw-chart").bounding_box()
-    phone.touchscreen.tap(box["x"] + 46 + 0.2 * (box["width"] - 58), box["y"] + 50)
+    phone.touchscreen.tap(box["x"] + 46 + 0.2 * (box["width"] - 112), box["y"] + 50)
     assert slider(phone, "lag").input_value() == "10"
+
+
+def test_a_page_may_begin_with_one_curve_and_the_reader_ticks_the_others(open_page):
+    lens = GradientLens(forget_bias=0.0, shown=["rnn_h"])
+    page = open_page(lens)
+    assert page.locator(".lw-end:visible").all_inner_texts() == ["RNN"]
+    assert page.locator('tr[data-row="lstm_h"] data').count() == 0
+    assert "LSTM" not in page.locator(".lw-summary").inner_text()
+    page.get_by_label("show the curve of LSTM, h").press("Space")
+    assert page.locator('[data-tick="lstm_h"]').is_checked()
+    assert page.locator('tr[data-row="lstm_h"] data').count() == 2
+    page.get_by_label("show the curve of LSTM, c").first.press("Space")
+    labels = [box.bounding_box() for box in page.locator(".lw-end:visible").all()]
+    heights = sorted(box["y"] for box in labels)
+    assert len(labels) == 3 and min(np.diff(heights)) > 12
+    assert all(box["x"] + box["width"] <= DESKTOP["width"] for box in labels)
 
 
 def test_an_example_shows_what_it_says(open_page):
@@ -234,7 +250,9 @@ def test_the_lens_is_accessible_and_fits(open_page, viewport, theme):
         for v in broken
     ] == []
     assert page.evaluate("document.documentElement.scrollWidth") <= viewport["width"]
-    assert "is left in the RNN" in page.locator(".lw-chart").get_attribute("aria-label")
+    assert "Left of the gradient 50 steps back: RNN, h" in page.locator(".lw-chart").get_attribute(
+        "aria-label"
+    )
 
 
 def test_two_lenses_on_one_page_do_not_touch_each_other(open_page):

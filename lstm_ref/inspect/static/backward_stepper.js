@@ -7,6 +7,7 @@ const GATES = ["i", "f", "g", "o"];
 const EPSILON = 1e-5; // of the difference quotient: near the cube root of the rounding error
 const APART = 1e-6; // relative; rounding and EPSILON stay far below
 const SHAPES = { one: "(N, H) = (1, 1)", x: "(N, D) = (1, 1)", Wx: "(D, 4H) = (1, 4)", Wh: "(H, 4H) = (1, 4)", b: "(4H,) = (4,)" };
+const SECONDS = 1.4; // for one step while it plays
 const NARROW = 560; // below this width the diagram shows one of the two steps
 
 const TEXT = {
@@ -21,6 +22,9 @@ const TEXT = {
   forward: "Forward again",
   back: "Back",
   end: "To the end",
+  play: "Play",
+  pause: "Pause",
+  jump: (node) => `Go to the gradient at ${node}`,
   place: "place in the walk back",
   atStart: "The forward pass is done. Press Back.",
   count: (k, all) => `Step back ${k} of ${all}`,
@@ -28,6 +32,7 @@ const TEXT = {
   shape: "shape",
   covered: "A mistake is planted: the formula and the numbers that go in are covered, as in a program that only runs.",
   meets: "Two ways meet here: their parts are added.",
+  four: "Four parts are added, one for each gate; in the picture they share one line.",
   found: "Found so far",
   nothing: "nothing yet",
   heads: ["gradient", "shape", "found"],
@@ -132,8 +137,8 @@ function plan(p, mistake) {
     const kept = !is("dc_prev_without_f");
     add(before ? "dc_next|1" : "dc|0", `${n("dc")}${kept ? ` · ${n("f")}` : ""}`, (e) => e[at("dc")] * (kept ? e[at("f")] : 1),
       [`c${t}`, `c${before}`, [`c${before}-c${t}`]]);
-    add(before ? "dh_next|1" : "dh|0", through("Wh"), times("Wh"), [`a${t}`, `h${before}`, [...stubs, `h${before}-bus${t}`]]);
-    add(at("dx"), through("Wx"), times("Wx"), [`a${t}`, `x${t}`, [...stubs, `x${t}-bus${t}`]], { shape: SHAPES.x });
+    add(before ? "dh_next|1" : "dh|0", through("Wh"), times("Wh"), [`a${t}`, `h${before}`, [...stubs, `h${before}-bus${t}`]], { four: true });
+    add(at("dx"), through("Wx"), times("Wx"), [`a${t}`, `x${t}`, [...stubs, `x${t}-bus${t}`]], { shape: SHAPES.x, four: true });
     for (const [name, factor] of [["Wx", `x|${t}`], ["Wh", `h|${before}`], ["b", ""]]) {
       const share = (e) => da(e).map((value) => value * (factor ? e[factor] : 1));
       const mine = `${factor ? `{${factor}} · ` : ""}(${GATES.map((k) => n(`da_${k}`)).join(", ")})`;
@@ -209,7 +214,7 @@ const cell = (value) => {
 
 // Where things stand: both steps have the same picture, the second one to the right
 const WIDE = 310, ROW = { c: 40, u: 85, gate: 105, h: 150, a: 165, bus: 205, x: 245, L: 276 };
-const COLUMN = { f: 55, i: 105, g: 155, o: 205, c: 105, u: 250, h: 250, W: 55, x: 155 };
+const COLUMN = { f: 55, i: 105, g: 155, o: 205, c: 105, u: 250, h: 250, W: 80, x: 180 }; // W and x join the line between two gates
 const COLOUR = { i: "i", f: "f", g: "g", o: "o", c: "c", h: "h" };
 
 function picture() {
@@ -290,6 +295,9 @@ function drawing() {
     discs.append(group);
     drawnNodes[name] = group;
   }
+  for (const t of [1, 2]) {
+    for (const name of ["W", "x"]) lines.append(svg("circle", { class: "lw-joint", cx: (t - 1) * WIDE + COLUMN[name], cy: ROW.bus, r: 3.5 }));
+  }
   return { root, drawnEdges, drawnNodes };
 }
 
@@ -347,10 +355,35 @@ function render({ model, el }) {
     forward: button(TEXT.forward, () => go(model.get("position") - 1)),
     back: button(`← ${TEXT.back}`, () => go(model.get("position") + 1), { class: "lw-back", "aria-label": TEXT.back }),
     end: button(TEXT.end, () => go(last())),
+    play: button(TEXT.play, () => (playing ? pause() : play())),
   };
+  let playing = 0;
+  function pause() {
+    clearInterval(playing);
+    playing = 0;
+    buttons.play.textContent = TEXT.play;
+  }
+  function play() {
+    if (model.get("position") >= last()) go(0);
+    playing = setInterval(() => {
+      go(model.get("position") + 1);
+      if (model.get("position") >= last()) pause();
+    }, SECONDS * 1000);
+    buttons.play.textContent = TEXT.pause;
+  }
+  cleanups.push(pause);
+  for (const [name, group] of Object.entries(drawnNodes)) {
+    group.append(svg("title", {}, TEXT.jump(nodeText(name))));
+    listen(group, "click", () => {
+      const arrivals = walked.steps.flatMap(({ walk: [, to] }, k) => (to === name ? [k + 1] : []));
+      const next = arrivals.find((place) => place > model.get("position")) ?? arrivals[0];
+      pause();
+      if (next || name === "L") go(next ?? 0);
+    });
+  }
   const slider = html("input", { type: "range", min: 0, step: 1, "aria-label": TEXT.place, ...KEYS });
   listen(slider, "input", () => go(Number(slider.value)));
-  const walk = html("div", { class: "lw-buttons", role: "group", "aria-label": TEXT.walk }, buttons.back, buttons.forward, buttons.start, buttons.end);
+  const walk = html("div", { class: "lw-buttons", role: "group", "aria-label": TEXT.walk }, buttons.back, buttons.forward, buttons.start, buttons.end, buttons.play);
 
   const card = html("div", { class: "lw-card" });
   const spoken = html("p", { class: "lw-unseen", "aria-live": "polite" });
@@ -426,7 +459,7 @@ function render({ model, el }) {
       card.replaceChildren(html("p", {}, TEXT.atStart));
       return TEXT.atStart;
     }
-    const { walk: [from, to], key, formula, number, shape, meets } = step;
+    const { walk: [from, to], key, formula, number, shape, meets, four } = step;
     const where = from ? TEXT.edge(nodeText(from), nodeText(to)) : TEXT.at(nodeText(to));
     const count = TEXT.count(position, last());
     const name = keyName(key);
@@ -436,13 +469,20 @@ function render({ model, el }) {
       lines.push(html("p", { class: "lw-covered" }, TEXT.covered), html("p", { class: "lw-equation" }, maths(name), " = ", html("b", {}, list(number))));
       said.push(`${asText(name)} = ${list(number)}`);
     } else {
-      const withNumbers = formula.replace(TOKEN, (_, letter, t) => [walked.values[`${letter}|${t}`]].flat().map(inLine).join(", "));
+      const withNumbers = formula.replace(TOKEN, (_, letter, t) => {
+        const value = walked.values[`${letter}|${t}`];
+        return Array.isArray(value) ? list(value) : inLine(value);
+      });
       const filled = withNumbers.replace(/\(\(([^()]*)\)\)/g, "($1)"); // tanh((−0.5)): one pair is enough
       const shown = formula === name ? [] : [html("p", { class: "lw-equation" }, maths(`${name} = ${formula}`))];
       lines.push(...shown, html("p", { class: "lw-equation lw-numbers" }, `= ${filled}`), html("p", { class: "lw-equation lw-numbers" }, "= ", html("b", {}, list(number))));
       said.push(`${asText(name)} = ${asText(formula)} = ${filled} = ${list(number)}`);
     }
     if (to[0] === "u") lines.push(html("p", { class: "lw-covered" }, TEXT.isTanh));
+    if (four && !covered) {
+      lines.push(html("p", { class: "lw-meets" }, TEXT.four));
+      said.push(TEXT.four);
+    }
     if (meets) {
       lines.push(html("p", { class: "lw-meets" }, TEXT.meets));
       said.push(TEXT.meets);

@@ -6,15 +6,16 @@ const NS = "http://www.w3.org/2000/svg";
 const N = 4, D = 4, H = 24, T_MAX = 100, INPUT = 0.5; // as in gradient_lens.py
 const NETWORKS = [["rnn", 1], ["gru", 3], ["lstm", 4]]; // and their blocks of H columns
 const NAMES = ["forget_bias", "longest", "scale", "T", "lag", "seed"];
-const CHART = { height: 300, left: 46, right: 12, top: 10, bottom: 40 };
+const CHART = { height: 300, left: 46, right: 66, top: 10, bottom: 40 };
+const APART = 15; // pixels between two labels at the ends of curves
 
-// Colour and dashes of the palette; the line of c is the widest there, too.
+// The states and the gate of the LSTM have the colours of the palette, the other networks two that no gate has.
 const SERIES = {
-  rnn_h: { colour: "o", dash: "8 3 2 3", width: 2 },
-  gru_h: { colour: "i", dash: "8 3", width: 2 },
-  lstm_h: { colour: "f", dash: "none", width: 2.2 },
+  rnn_h: { colour: "s0", dash: "8 3 2 3", width: 2.2 },
+  gru_h: { colour: "s1", dash: "8 3", width: 2 },
+  lstm_h: { colour: "h", dash: "none", width: 2.2 },
   lstm_c: { colour: "c", dash: "none", width: 3 },
-  lstm_f: { colour: "g", dash: "2 3", width: 2.2 },
+  lstm_f: { colour: "f", dash: "2 3", width: 2.2 },
 };
 
 const TEXT = {
@@ -37,8 +38,10 @@ const TEXT = {
   },
   x: "lag k: steps back from the last",
   y: "gradient, as a part of that at the last step",
-  summary: (T, rnn, gru, lstm, c) =>
-    `${T} steps back, ${rnn} of the gradient of h is left in the RNN, ${gru} in the GRU and ${lstm} in the LSTM, where that of c is ${c}.`,
+  summary: (T, parts) => `Left of the gradient ${T} steps back: ${parts.join("; ")}.`,
+  none: "Tick a curve in the table.",
+  end: { rnn_h: ["RNN"], gru_h: ["GRU"], lstm_h: ["LSTM ", "h"], lstm_c: ["LSTM ", "c"], lstm_f: ["only ", "f"] },
+  tick: (name) => `show the curve of ${name}`,
   table: "Size of the gradient in the three networks",
   row: {
     rnn_h: ["RNN, ", "h"], gru_h: ["GRU, ", "h"], lstm_h: ["LSTM, ", "h"], lstm_c: ["LSTM, ", "c"],
@@ -263,6 +266,18 @@ const stroke = ({ colour, dash, width }) => ({
   class: "lw-curve", style: `stroke:var(--lw-${colour})`, "stroke-dasharray": dash, "stroke-width": width,
 });
 
+// Labels at the ends of curves, moved so that no two of them touch and none leaves the chart
+function apart(places, bottom) {
+  const sorted = [...places].sort((a, b) => a[1] - b[1]);
+  sorted.forEach((entry, k) => {
+    if (k) entry[1] = Math.max(entry[1], sorted[k - 1][1] + APART);
+  });
+  sorted.reverse().forEach((entry, k) => {
+    entry[1] = Math.min(entry[1], k ? sorted[k - 1][1] - APART : bottom);
+  });
+  return sorted;
+}
+
 const rowName = (name) => {
   const [network, state, ...rest] = TEXT.row[name];
   return [network, html("i", {}, state), ...rest];
@@ -320,14 +335,18 @@ function render({ model, el }) {
 
   // Chart
   const chart = svg("svg", { class: "lw-chart", role: "img", height: CHART.height });
-  const ground = svg("g", {}), curves = {}, dots = {};
+  const ground = svg("g", {}), curves = {}, dots = {}, ends = {};
   const cursor = svg("path", { class: "lw-cursor" });
   const plot = svg("svg", { class: "lw-plot" }, cursor); // cuts off what leaves the axes
   chart.append(ground, plot);
   for (const [name, look] of Object.entries(SERIES)) {
     curves[name] = svg("path", { "data-series": name, ...stroke(look) });
     dots[name] = svg("circle", { r: 4.5, class: "lw-dot", style: `fill:var(--lw-${look.colour})` });
+    const [network, letter] = TEXT.end[name];
+    ends[name] = svg("text", { class: "lw-end", "data-end": name }, network);
+    if (letter) ends[name].append(svg("tspan", { "font-style": "italic" }, letter));
     plot.append(curves[name]);
+    chart.append(ends[name]);
   }
   plot.append(...Object.values(dots));
   const summary = html("p", { class: "lw-summary", "aria-live": "polite" });
@@ -343,11 +362,18 @@ function render({ model, el }) {
     html("thead", {}, html("tr", {}, html("th", { scope: "col" }, TEXT.network), ...heads, perStep)),
     body,
   );
-  const rows = {};
+  const rows = {}, ticks = {};
+  const isShown = (name) => model.get("shown").includes(name);
   for (const [name, look] of Object.entries(SERIES)) {
     const sample = svg("svg", { class: "lw-sample", width: 34, height: 8, "aria-hidden": "true" }, svg("path", { d: "M0 4H34", ...stroke(look) }));
     rows[name] = html("tr", { "data-row": name });
-    rows[name].append(html("th", { scope: "row" }, sample, html("span", {}, ...rowName(name))));
+    const tick = html("input", { type: "checkbox", "aria-label": TEXT.tick(TEXT.row[name].join("")), "data-tick": name, ...KEYS });
+    listen(tick, "change", () => {
+      const now = Object.keys(SERIES).filter((other) => (other === name ? tick.checked : isShown(other)));
+      write({ shown: now });
+    });
+    ticks[name] = tick;
+    rows[name].append(html("th", { scope: "row" }, html("label", { class: "lw-tick" }, tick, sample, html("span", {}, ...rowName(name)))));
     body.append(rows[name]);
   }
   const everything = html("table", { class: "lw-table lw-everything" });
@@ -375,7 +401,7 @@ function render({ model, el }) {
     const width = Math.max(el.clientWidth, 240);
     const right = width - CHART.right, bottom = CHART.height - CHART.bottom;
     // The axis moves by four decades at a time, so that a curve is seen to move and not the axis.
-    const sizes = Object.values(values).flatMap((all) => [...all]).filter((value) => value > 0).map(Math.log10);
+    const sizes = Object.entries(values).filter(([name]) => isShown(name)).flatMap(([, all]) => [...all]).filter((value) => value > 0).map(Math.log10);
     const low = Math.max(-24, 4 * Math.floor(Math.min(-8, ...sizes) / 4));
     const high = Math.min(16, 4 * Math.ceil(Math.max(1, ...sizes) / 4));
     const x = (k) => CHART.left + ((right - CHART.left) * k) / T;
@@ -404,15 +430,24 @@ function render({ model, el }) {
     }
     plot.setAttribute("viewBox", `${CHART.left} ${CHART.top} ${right - CHART.left} ${bottom - CHART.top}`);
     cursor.setAttribute("d", `M${x(lag)} ${CHART.top}V${bottom}`);
+    const places = [];
     for (const name of Object.keys(SERIES)) {
+      const seen = isShown(name);
+      for (const part of [curves[name], ends[name]]) part.setAttribute("display", seen ? "inline" : "none");
+      const last = values[name][T];
+      if (seen) places.push([name, Math.min(Math.max(last > 0 ? y(Math.log10(last)) : bottom, CHART.top + 6), bottom)]);
       const points = [];
       for (let k = 0; k <= T && values[name][k] > 0; k += 1) points.push(`${x(k).toFixed(1)} ${y(Math.log10(values[name][k])).toFixed(1)}`);
       curves[name].setAttribute("d", points.length ? `M${points.join("L")}` : "");
       const here = values[name][lag];
-      dots[name].setAttribute("visibility", here > 0 ? "visible" : "hidden");
+      dots[name].setAttribute("visibility", here > 0 && seen ? "visible" : "hidden");
       dots[name].setAttribute("cx", x(lag));
       dots[name].setAttribute("cy", here > 0 ? y(Math.log10(here)) : 0);
     }
+    apart(places, bottom).forEach(([name, place]) => {
+      ends[name].setAttribute("x", right + 5);
+      ends[name].setAttribute("y", place + 4);
+    });
   }
 
   function update() {
@@ -438,15 +473,18 @@ function render({ model, el }) {
     for (const [name, row] of Object.entries(rows)) {
       const all = values[name];
       const factor = T > 1 ? (all[T] / all[1]) ** (1 / (T - 1)) : NaN;
-      row.replaceChildren(
-        row.firstChild,
+      ticks[name].checked = isShown(name);
+      const numbersOf = () => [
         cell(all[lag], size(all[lag])),
         cell(all[T], size(all[T])),
         html("td", {}, Number.isFinite(factor) ? `× ${factor.toFixed(2)}` : "–"),
-      );
+      ];
+      while (row.children.length > 1) row.lastChild.remove(); // the tick keeps the focus
+      row.append(...(isShown(name) ? numbersOf() : ["–", "–", "–"].map((dash) => html("td", {}, dash))));
     }
     if (details.open) fillEverything();
-    summary.textContent = TEXT.summary(T, size(values.rnn_h[T]), size(values.gru_h[T]), size(values.lstm_h[T]), size(values.lstm_c[T]));
+    const parts = Object.keys(SERIES).filter(isShown).map((name) => `${TEXT.row[name].join("")} ${size(values[name][T])}`);
+    summary.textContent = parts.length ? TEXT.summary(T, parts) : TEXT.none;
     chart.setAttribute("aria-label", `${TEXT.title}. ${summary.textContent}`);
     const chosen = choices.findIndex(([, , wanted]) => Object.entries(wanted).every(([name, value]) => numbers[name] === value));
     buttons.forEach((button, k) => button.setAttribute("aria-pressed", String(k === chosen)));
@@ -454,7 +492,7 @@ function render({ model, el }) {
     drawChart(T, lag);
   }
 
-  const spoken = (lag) => Object.keys(SERIES).map((name) => `${TEXT.row[name].join("")} ${size(values[name][lag])}`).join("; ");
+  const spoken = (lag) => Object.keys(SERIES).filter(isShown).map((name) => `${TEXT.row[name].join("")} ${size(values[name][lag])}`).join("; ");
 
   // The chart reads where it is pressed.
   let pressed = false;
@@ -479,7 +517,7 @@ function render({ model, el }) {
   }
 
   // Numbers that change elsewhere: in Python, or by a slider of ipywidgets that is linked to this one.
-  for (const name of NAMES) {
+  for (const name of [...NAMES, "shown"]) {
     const changed = () => update();
     model.on(`change:${name}`, changed);
     cleanups.push(() => model.off(`change:${name}`, changed));

@@ -3,7 +3,7 @@
 import pytest
 
 from lstm_ref.errors import ArgumentError
-from lstm_ref.inspect import COLOURS, cell_diagram
+from lstm_ref.inspect import COLOURS, PALETTES, cell_chain, cell_diagram, flow_diagram, gru_diagram
 from lstm_ref.inspect.cell_diagram import STAGES
 
 pytest.importorskip("matplotlib")
@@ -33,3 +33,30 @@ def test_a_part_that_is_not_new_is_grey():
 def test_letters_that_do_not_fit_are_told(arguments):
     with pytest.raises(ArgumentError, match="parts are letters of 'figot'"):
         cell_diagram(**arguments)
+
+
+def test_a_chain_carries_two_lines_in_the_colours_of_the_states():
+    for mode, source in cell_chain().svg.items():
+        drawn = source.lower()
+        assert all(COLOURS[letter].lower() in drawn for letter in COLOURS), mode
+        assert drawn.count(COLOURS["c"].lower()) >= 4 and drawn.count(COLOURS["h"].lower()) >= 4
+    assert "into the next one together with its input" in cell_chain().alt
+    assert cell_chain(alt="Three.", caption="In a row.").caption == "In a row."
+
+
+def test_a_gru_has_one_line_and_its_reset_gate_no_gate_s_colour():
+    for mode, source in gru_diagram().svg.items():
+        drawn, own = source.lower(), PALETTES[mode].others[0].lower()
+        assert own in drawn and COLOURS["f"].lower() in drawn and COLOURS["g"].lower() in drawn
+        assert COLOURS["c"].lower() not in drawn and COLOURS["o"].lower() not in drawn, mode
+    assert "reset gate r" in gru_diagram().alt
+
+
+def test_boxes_in_a_row_have_an_arrow_in_each_gap():
+    two = flow_diagram(["LSTM", "affine"], ["h"], alt="Two boxes.", stress=[0])
+    assert two.alt == "Two boxes."
+    plain = flow_diagram(["LSTM", "affine"], ["h"], alt="Two boxes.")
+    rim = PALETTES["light"].others[0].lower()
+    assert rim in two.svg["light"].lower() and rim not in plain.svg["light"].lower()
+    with pytest.raises(ArgumentError, match="2 boxes have 1 gaps, got 0 arrows"):
+        flow_diagram(["LSTM", "affine"], [], alt="Two boxes.")

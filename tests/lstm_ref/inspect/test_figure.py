@@ -178,6 +178,20 @@ def test_any_two_colours_stay_apart_however_the_reader_sees_them(sight):
     assert len({str(style) for style in LINE_STYLES.values()}) == len(COLOURS) - 1
 
 
+@pytest.mark.parametrize("mode", PALETTES)
+def test_what_is_no_gate_has_colours_of_its_own(mode):
+    palette = PALETTES[mode]
+    assert not set(palette.others) & set(COLOURS.values())
+    assert all(contrast(colour, palette.page) >= 3 for colour in palette.others)
+    looks = [palette.series(k) for k in range(6)]
+    assert len({str(look["linestyle"]) for look in looks}) == 6
+    for sight in SIGHT.values():
+        seen = [oklab(sight @ linear_rgb(colour)) for colour in palette.others]
+        assert all(np.linalg.norm(a - b) > 0.065 for a, b in itertools.combinations(seen, 2))
+    with pytest.raises(ValueError, match="k must be from 0 to 5, got 6"):
+        palette.series(6)
+
+
 def test_importing_the_package_imports_none_of_its_tools():
     code = (
         "import sys, lstm_ref.inspect; print([m for m in ('matplotlib', 'torch', 'keras', "

@@ -1,0 +1,73 @@
+"""The forget slider in a real browser: its bars are as high as what is left."""
+
+import numpy as np
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from traitlets import TraitError
+
+from lstm_ref.inspect import ForgetSlider
+
+
+@pytest.fixture
+def open_page(browser, tmp_path, monkeypatch):
+    """Write a slider to disk and open it offline; an error of the page fails the test."""
+    monkeypatch.setenv("LSTM_REF_STATIC", "1")
+    contexts, trouble = [], []
+
+    def open_page(f, width=800, **options):
+        path = ForgetSlider(f).to_html(tmp_path / f"page-{len(contexts)}.html")
+        size = {"width": width, "height": 500}
+        contexts.append(browser.new_context(viewport=size, offline=True, **options))
+        page = contexts[-1].new_page()
+        page.on("pageerror", lambda error: trouble.append(str(error)))
+        page.goto(path.as_uri())
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert trouble == []
+
+
+def heights(page):
+    """Height of each bar over that of the first: (101,)."""
+    found = page.locator(".lw-bar").evaluate_all(
+        "all => all.map(bar => +bar.getAttribute('height'))"
+    )
+    return np.array(found) / found[0]
+
+
+def test_bars_are_as_high_as_what_is_left_and_shrink_with_the_gate(open_page):
+    page = open_page(0.97)
+    np.testing.assert_allclose(heights(page), ForgetSlider(0.97).left, atol=1e-3)
+    assert "after 100 steps: 4.76 %. Half is left after 22.8 steps." in page.inner_text(
+        ".lw-summary"
+    )
+    slider = page.get_by_role("slider")
+    slider.press("ArrowLeft")
+    assert slider.input_value() == "0.969" and heights(page)[100] < 0.97**100
+    slider.press("End")
+    assert (heights(page) == 1).all() and "nothing is ever lost" in page.inner_text(".lw-summary")
+    slider.press("Home")
+    np.testing.assert_allclose(heights(page), 0.8 ** np.arange(101), atol=1e-3)
+    assert "0.00000002 %" in page.inner_text(".lw-summary")
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1000, 390])
+def test_it_is_accessible_and_fits(open_page, width, theme):
+    page = open_page(0.9, width, color_scheme=theme)
+    serious = ("serious", "critical")
+    found = [v for v in Axe().run(page).response["violations"] if v["impact"] in serious]
+    assert [(v["id"], v["help"]) for v in found] == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    sizes = page.locator("svg text").evaluate_all(
+        "all => all.map(text => parseFloat(getComputedStyle(text).fontSize))"
+    )
+    assert min(sizes) >= 12
+
+
+def test_a_gate_outside_of_the_slider_is_refused(monkeypatch):
+    monkeypatch.setenv("LSTM_REF_STATIC", "1")
+    with pytest.raises(TraitError, match=r"f must be from 0.8 to 1, got 0.5"):
+        ForgetSlider(0.5)
