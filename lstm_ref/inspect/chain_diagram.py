@@ -205,7 +205,7 @@ def flow_diagram(
 
     Parameters
     ----------
-    boxes : the text of each, with "\\n" for a new line
+    boxes : the text of each, with a line break for a new line
     arrows : what stands on the arrow behind each box but the last; may be empty
     alt : what the drawing shows, in words
     caption : text under the drawing
@@ -230,15 +230,15 @@ def flow_diagram(
         )
 
     def draw(ax: Any, palette: Palette) -> None:
-        pen, gap = _Pen(ax, palette), 2.6
+        pen, gap = _Pen(ax, palette), 3.3
         for k, text in enumerate(boxes):
             colour = palette.others[0] if k in stress else palette.muted
-            pen.box(colour, gap * k, 0, "", width=1.3, height=0.75)
-            pen.text(gap * k, 0, text, fontsize=12.5)
+            pen.box(colour, gap * k, 0, "", width=1.7, height=0.9)
+            pen.text(gap * k, 0, text, fontsize=12)
         for k, text in enumerate(arrows):
-            pen.arrow(palette.muted, (gap * k + 0.72, 0), (gap * (k + 1) - 0.74, 0))
-            pen.text(gap * (k + 0.5), 0.62, text, fontsize=11.5, color=palette.fg)
-        ax.set(xlim=(-0.9, gap * (len(boxes) - 1) + 0.9), ylim=(-0.6, 0.95), aspect="equal")
+            pen.arrow(palette.muted, (gap * k + 0.93, 0), (gap * (k + 1) - 0.94, 0))
+            pen.text(gap * (k + 0.5), 0.62, text, fontsize=11.5, va="bottom")
+        ax.set(xlim=(-1, gap * (len(boxes) - 1) + 1), ylim=(-0.6, 1.5), aspect="equal")
         ax.axis("off")
 
-    return figure(draw, alt, caption, size=(6.4, 1.5))
+    return figure(draw, alt, caption, size=(6.4, 1.4))
