@@ -198,7 +198,7 @@ def test_the_chart_reads_where_it_is_pressed_also_by_finger(open_page):
 def test_a_page_may_begin_with_one_curve_and_the_reader_ticks_the_others(open_page):
     lens = GradientLens(forget_bias=0.0, shown=["rnn_h"])
     page = open_page(lens)
-    assert page.locator(".lw-end:visible").all_inner_texts() == ["RNN"]
+    assert page.locator(".lw-end:visible").all_text_contents() == ["RNN"]
     assert page.locator('tr[data-row="lstm_h"] data').count() == 0
     assert "LSTM" not in page.locator(".lw-summary").inner_text()
     page.get_by_label("show the curve of LSTM, h").press("Space")
