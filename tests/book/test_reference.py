@@ -31,3 +31,9 @@ def test_an_overview_names_each_public_function_with_its_first_sentence():
     lines = "\n".join(overview(["lstm_ref.frameworks.torch"]))
     assert ":py:obj:`params_from_torch <lstm_ref.frameworks.torch.params_from_torch>`" in lines
     assert "Our weights of a torch.nn.LSTM" in lines and "_module" not in lines
+
+
+def test_an_overview_leaves_out_caches_and_what_its_page_does_not_have():
+    lines = "\n".join(overview(["lstm_ref.layers.masked"], skip=["forward_masked"]))
+    assert "masked_lstm_forward" in lines and "MaskedCache" not in lines
+    assert "`forward_masked" not in lines and "`backward_masked" in lines

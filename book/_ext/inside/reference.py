@@ -11,7 +11,7 @@ import importlib
 import inspect
 import re
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 from docutils import nodes
 from sphinx.application import Sphinx
@@ -150,13 +150,15 @@ def _code(text: str) -> str:
     return rf"\ ``{text}``\ "
 
 
-def overview(modules: Iterable[str]) -> list[str]:
+def overview(modules: Iterable[str], skip: Iterable[str] = ()) -> list[str]:
     """Table of the public functions and classes of modules, with a link and the first sentence of
     each.
 
     Parameters
     ----------
     modules : names, in the order in which they are shown
+    skip : what the page leaves out. Named tuples that a function fills, such as its cache, are
+        left out anyway
 
     Returns
     -------
@@ -170,6 +172,8 @@ def overview(modules: Iterable[str]) -> list[str]:
         ]
         for key in public:
             member = getattr(module, key)
+            if key in skip or (isinstance(member, type) and issubclass(member, tuple)):
+                continue
             if callable(member) and getattr(member, "__module__", "") == name and member.__doc__:
                 first = " ".join(
                     translate(inspect.getdoc(member).split("\n\n")[0].splitlines())
@@ -179,14 +183,17 @@ def overview(modules: Iterable[str]) -> list[str]:
 
 
 class Overview(SphinxDirective):
-    """``.. overview:: module module``: see `overview`."""
+    """``.. overview:: module module``, with ``:skip: name name``: see `overview`."""
 
     required_arguments = 1
     final_argument_whitespace = True
+    option_spec: ClassVar = {"skip": str.split}
 
     def run(self) -> list[nodes.Node]:
         """Parse the table where the directive stands."""
-        return self.parse_text_to_nodes("\n".join(overview(self.arguments[0].split())))
+        return self.parse_text_to_nodes(
+            "\n".join(overview(self.arguments[0].split(), self.options.get("skip", ())))
+        )
 
 
 def _process(app: Sphinx, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
