@@ -55,8 +55,8 @@ class GradientLens(Widget):
     T : time steps, 1 to 100
     lag : the lag whose numbers are shown, 0 to 100; more than T means T
     seed : which weights, inputs and direction are drawn
-    shown : curves that are drawn first, of rnn_h, gru_h, lstm_h, lstm_c and lstm_f; the reader ticks
-        the others
+    shown : curves that are drawn first, of rnn_h, gru_h, lstm_h, lstm_c and lstm_f; the reader
+        ticks the others
 
     Raises
     ------

@@ -387,7 +387,7 @@ PART_ONE = (
         [
             (
                 "times_temperature",
-                "The scores are multiplied by the temperature, so that it acts the wrong way round.",
+                "The scores are multiplied by the temperature: it acts the wrong way round.",
                 "Does a low temperature make your letters more alike, or less?",
                 lambda scores, temperature, u: _drawn(scores, temperature, u, times=True),
             ),
@@ -617,7 +617,7 @@ PART_TWO = (
             ),
             (
                 "one_step_back",
-                "That is h one step back. Where two masked steps follow each other it is masked, too.",
+                "That is h one step back. Of two masked steps, the second gets a masked one.",
                 "Two masked steps in a row: what is y at the second one?",
                 lambda h, mask: np.where(
                     mask[:, :, None],
