@@ -91,14 +91,32 @@ def with_known(check: Check) -> Check:
     ----------
     check : with properties of which one at least does not hold of each wrong answer
     """
-    general = check.properties
-    named = tuple(_unlike(check, mistake, general) for mistake in check.misconceptions)
-    return replace(check, properties=(*named, *general))
+    said_of = _Once(check.properties)
+    named = tuple(_unlike(check, mistake, said_of) for mistake in check.misconceptions)
+    return replace(check, properties=(*named, *check.properties))
 
 
-def _unlike(check: Check, mistake: Misconception, general: Sequence[Property]) -> Property:
+class _Once:
+    """What the first of some properties says that does not hold; an answer is looked at once, by
+    however many mistakes it is asked.
+    """
+
+    def __init__(self, properties: Sequence[Property]) -> None:
+        self.properties = properties
+        self.last: tuple[Answer | None, str] = (None, "")
+
+    def __call__(self, answer: Answer) -> str:
+        """Empty where all hold."""
+        before, said = self.last
+        if before is not answer:
+            said = next((told for one in self.properties if (told := one.test(answer))), "")
+            self.last = (answer, said)
+        return said
+
+
+def _unlike(check: Check, mistake: Misconception, said_of: Callable[[Answer], str]) -> Property:
     def test(answer: Answer) -> str:
-        said = next((told for one in general if (told := one.test(answer))), "")
+        said = said_of(answer)
         wrong = hear(check, mistake.function, answer.args) if said else None
         return said if wrong and heard_of(answer).same(wrong) else ""
 
