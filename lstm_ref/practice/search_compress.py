@@ -298,8 +298,8 @@ def _tested(answer: Answer) -> str:
     settings = {one[0] for one in heard_of(answer).asked[1]}
     asked = answer.calls[1].count
     if len(settings) > 1:
-        return f"It was asked about {len(settings)} settings."
-    return f"It was asked {asked} times for {len(seeds)} seeds." if asked > len(seeds) else ""
+        return f"test was asked about {len(settings)} settings."
+    return f"test was asked {asked} times for {len(seeds)} seeds." if asked > len(seeds) else ""
 
 
 _COUNT = "Count the calls, and print with what the function is called."
@@ -331,13 +331,20 @@ OF_HALVING = (
     Property(
         "other_trainings",
         "Other settings are trained than those that must go on.",
-        _as_expected("successive_halving", True, "The calls of train show it.", _HALVED),
+        _as_expected(
+            "successive_halving", True, "train is called otherwise than it must be.", _HALVED
+        ),
         (_COUNT, "How many are left after each rung, and which?"),
     ),
     Property(
         "not_the_winner",
         "What is returned is not the winner and its loss at the last rung.",
-        _as_expected("successive_halving", False, "All trainings are right.", _HALVED),
+        _as_expected(
+            "successive_halving",
+            False,
+            "All calls of train are right; what is returned is not.",
+            _HALVED,
+        ),
         ("Print the losses at the last rung.", "Which of them belongs to which setting?"),
     ),
 )
@@ -352,13 +359,20 @@ OF_CHOICE = (
         "other_questions",
         "It is not each setting with each seed that is validated, and the chosen one that is "
         "tested.",
-        _as_expected("choose_and_report", True, "The calls show it.", _CHOSEN),
+        _as_expected(
+            "choose_and_report",
+            True,
+            "validation or test is called otherwise than it must be.",
+            _CHOSEN,
+        ),
         (_COUNT, "Each call is a training: none is made twice."),
     ),
     Property(
         "other_report",
         "What is returned is not the chosen setting and its mean test loss.",
-        _as_expected("choose_and_report", False, "All questions are right.", _CHOSEN),
+        _as_expected(
+            "choose_and_report", False, "All calls are right; what is returned is not.", _CHOSEN
+        ),
         ("Print the means.", "Which of them is the least?"),
     ),
 )

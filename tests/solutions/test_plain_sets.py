@@ -357,7 +357,7 @@ def test_the_class_is_large_and_covers_every_mistake(one):
 APPROVED = [
     pytest.param(one, id=one.of.name)
     for one in SETS
-    if one.of.name in ("vanishing", "measure", "prepare", "error-analysis")
+    if one.of.name in ("vanishing", "measure", "prepare", "error-analysis", "search-compress")
 ]
 
 
