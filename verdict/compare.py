@@ -353,11 +353,23 @@ def _explains(check: Check, mistake: Misconception, answers: list[_Answer]) -> b
         ):  # a wrong version may fail on an edge case; then it is not what the student wrote
             return False
         if any(
-            _compare(answer.got[name], numbers[name], check.tolerance) is _Match.WRONG
+            _compare(*_finite(answer.got[name], numbers[name]), check.tolerance) is _Match.WRONG
             for name in numbers
         ):
             return False
     return True
+
+
+def _finite(got: Array, numbers: Array) -> tuple[Array, Array]:
+    """Both with 0 where both hold NaN, or the same infinity: a known mistake may explain these,
+    too. Otherwise both as they are.
+    """
+    if got.dtype == object or numbers.dtype == object or got.shape != numbers.shape:
+        return got, numbers
+    finite = np.isfinite(got)
+    if not np.array_equal(got[~finite], numbers[~finite], equal_nan=True):
+        return got, numbers
+    return np.where(finite, got, 0.0), np.where(finite, numbers, 0.0)
 
 
 def read(check: Check, value: Any, function: str) -> dict[str, Array]:

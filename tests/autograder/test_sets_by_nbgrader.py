@@ -14,6 +14,7 @@ CLASSES = {
     "measure": ("sorted", "precision_twice", "substitution_costs_two", "without_edit_distance"),
     "clinic": ("on_its_own", "memory_first", "rate_lowered", "without_mend_pairs"),
     "prepare": ("masks", "mask_of_ones", "by_alphabet", "a_set"),
+    "seq2seq": ("dictionary", "mask_after_softmax", "beam_shrinks", "without_greedy"),
     "error-analysis": ("roots", "rate_over_all", "only_nouns", "without_directed"),
     "search-compress": ("reshaped", "keeps_the_worst", "per_tensor", "without_price"),
 }

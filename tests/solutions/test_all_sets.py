@@ -32,5 +32,7 @@ def test_its_points_and_minutes_are_those_of_the_set(name, points, minutes):
 def test_each_set_is_named_where_readers_look_for_it(name):
     for page in ("README.md", "book/start.md", "book/teach/grading.md"):
         assert f"`{name}`" in (ROOT / page).read_text(encoding="utf-8"), page
-    pages = [p for part in ("one", "two", "three") for p in (ROOT / "book" / part).glob("*.md")]
+    pages = [
+        p for part in ("one", "two", "three", "four") for p in (ROOT / "book" / part).glob("*.md")
+    ]
     assert any(f"`{name}`" in page.read_text(encoding="utf-8") for page in pages)

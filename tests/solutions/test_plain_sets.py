@@ -14,6 +14,7 @@ from lstm_ref.practice import (
     measure,
     prepare,
     search_compress,
+    seq2seq,
     vanishing,
 )
 from tests.support.problem_sets import SetOf, ask, holds_no_number, labels, without_docstring
@@ -117,6 +118,34 @@ SEARCH_COMPRESS = {
     "tau = 1": "`tau` may be 1",
     "very large scores": "Scores may be very large",
 }
+SEQ2SEQ = {
+    "many places": "other sizes",
+    "one number in each vector": "any of which may be 1",
+    "one word and one place": "any of which may be 1",
+    "all but one place are padding": "the other ones are padding and get the weight 0",
+    "no padding": "those places only at which the mask is True",
+    "no places at all": "In an example without any place all weights are 0",
+    "other large scores": "Scores may be as large as 1000",
+    "many texts": "longer texts and paths",
+    "one text": "any of which may be 1",
+    "texts of equal length": "as many columns as the longest text needs",
+    "only empty texts": "A text may be empty",
+    "many words": "longer texts and paths",
+    "a single step": "any of which may be 1",
+    "another end at once": "The end mark may be the likeliest at once",
+    "greedy, width = 1": "With `width` 1 this is greedy search",
+    "no rule, alpha = 0": r"$\alpha$ may be 0",
+    "more places than texts": "`width` may be larger than the number of texts",
+    "another one without an end": "there may be none that ends",
+    "a long path": "longer texts and paths",
+    "all blanks": "A path may be all blanks",
+    "one label for all of the path": "equal neighbours are merged into one",
+    "an empty text": "it may be empty",
+    "many labels": "longer texts and paths",
+    "just enough frames": "A text may have equal neighbours",
+    "a long sound": "There may be a thousand frames and more",
+    "a frame too few for equal neighbours": "the text may not fit into the frames",
+}
 
 SETS = (
     SimpleNamespace(
@@ -148,6 +177,11 @@ SETS = (
         of=SetOf("search-compress", search_compress),
         announced=SEARCH_COMPRESS,
         box={"needs_optuna", "recursive", "asks_again", "test_of_all", "wraps_around"},
+    ),
+    SimpleNamespace(
+        of=SetOf("seq2seq", seq2seq),
+        announced=SEQ2SEQ,
+        box={"as_lists", "tables", "needs_jax", "only_weights", "float32"},
     ),
 )
 NAMES = [one.of.name for one in SETS]

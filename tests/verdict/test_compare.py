@@ -144,6 +144,30 @@ def test_numbers_that_are_none_are_wrong(bad):
     assert np.isnan(relative_error(np.array([bad]), np.ones(1))) == (not np.isfinite(bad))
 
 
+def test_nan_is_explained_by_a_mistake_that_gives_nan_at_the_same_places():
+    def without(*places):
+        def spoilt(x, y):
+            p, q, cache = right(x, y)
+            for place in places:
+                p[:, place] = np.nan
+            p[:, 3] = np.inf
+            return p, q, cache
+
+        return spoilt
+
+    known = Misconception("nan", "NaN comes out.", without(1))
+    check = replace(CHECK, misconceptions=(known,))
+    assert ask(without(1), check).misconception == "nan"
+    for places in ((), (2,), (1, 2)):
+        assert ask(without(*places), check).misconception is None
+
+    def other_sign(x, y):
+        p, q, cache = known.function(x, y)
+        return np.where(np.isinf(p), -p, p), q, cache
+
+    assert ask(other_sign, check).misconception is None
+
+
 def test_axes_of_length_one_may_be_missing_or_added():
     verdict = ask(returning(q=lambda q: q[None]))
     assert verdict.status is Status.PASSED

@@ -210,6 +210,7 @@ def test_a_stub_that_gets_points_is_told(tiny_course, isolation):
         "clinic",
         "error-analysis",
         "search-compress",
+        "seq2seq",
     ],
 )
 def test_the_courses_own_problem_sets_have_nothing_to_mend(isolation, name):

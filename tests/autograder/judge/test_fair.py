@@ -143,10 +143,13 @@ SEARCH = Hands(
     Path(__file__).parents[2] / "corpora" / "fair_search_compress",
     begins="import numpy",
 )
+SEQ2SEQ = Hands(
+    "seq2seq", Path(__file__).parents[2] / "corpora" / "fair_seq2seq", begins="import numpy"
+)
 LSTM, RELEASE = NUMPY.problem, NUMPY.release
 ALL = [
     (hands, name)
-    for hands in (NUMPY, TORCH, VANISHING, MEASURE, PREPARE, CLINIC, ERRORS, SEARCH)
+    for hands in (NUMPY, TORCH, VANISHING, MEASURE, PREPARE, CLINIC, ERRORS, SEARCH, SEQ2SEQ)
     for name in hands.names
 ]
 
