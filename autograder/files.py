@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import ModuleType
 
 import psutil
 
 from autograder.errors import AutograderError, StoreError
+
+fcntl: ModuleType | None
+try:
+    import fcntl
+except ModuleNotFoundError:  # Windows, where nothing is graded and tables can be written
+    fcntl = None
 
 # Name of a temporary file, with the pid of its writer; SQLite puts a journal beside it.
 PART = re.compile(r"\..*\.(\d+)\.part(-journal|-wal|-shm)?")
@@ -75,7 +81,8 @@ def exclusive(folder: Path, what: str) -> Iterator[None]:
         raise StoreError(path, error) from None
     try:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if fcntl is not None:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             holder = os.read(lock, 20).decode(errors="replace").strip()
             raise AutograderError(
@@ -86,7 +93,8 @@ def exclusive(folder: Path, what: str) -> Iterator[None]:
             pass  # a file system without locks
         with suppress(OSError):  # that the disk is full is told where a record does not fit
             os.ftruncate(lock, 0)
-            os.pwrite(lock, str(os.getpid()).encode(), 0)
+            os.lseek(lock, 0, os.SEEK_SET)
+            os.write(lock, str(os.getpid()).encode())
         yield
     finally:
         os.close(lock)

@@ -25,7 +25,7 @@ from nbformat import NotebookNode
 
 from autograder.batch import log as submission_log
 from autograder.batch.entering import GROUP, Entering
-from autograder.batch.outcome import Graded, Outcome, read_result
+from autograder.batch.outcome import Graded, Outcome, change_of, read_result
 from autograder.batch.pool import JudgePool
 from autograder.course.course import TIMESTAMP, Course, read_timestamp
 from autograder.course.database import open_gradebook
@@ -153,9 +153,12 @@ class Grading:
         except SubmissionError as error:
             self.refuse(student, str(error))
             return Graded(self.outcome(student, problem=str(error), refused=True))
+        before = self.read(student)
         result, judged = self.judge(student, notebook, ask, force)
         fill(notebook, result)
-        return Graded(self.outcome(student, judged=judged), result, notebook)
+        outcome = self.outcome(student, judged=judged)
+        changed = change_of(before, result) if judged else ""
+        return Graded(replace(outcome, changed=changed), result, notebook)
 
     def outcome(
         self, student: str, problem: str = "", judged: bool = False, refused: bool = False

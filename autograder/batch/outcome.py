@@ -23,6 +23,7 @@ class Outcome:
     problem : why it could not be graded; else empty
     judged : whether it was judged now; False where the record was up to date
     refused : whether the submission itself cannot be graded; then an earlier score is removed, too
+    changed : what is another score than an earlier grading gave, and why; empty where none is
     """
 
     student: str
@@ -31,6 +32,7 @@ class Outcome:
     problem: str = ""
     judged: bool = False
     refused: bool = False
+    changed: str = ""
 
     @property
     def result(self) -> Result | None:
@@ -47,6 +49,31 @@ class Graded:
     outcome: Outcome
     result: Result | None = None
     notebook: NotebookNode | None = None
+
+
+def change_of(before: Result | None, after: Result) -> str:
+    """Both scores, and the checks whose scores differ; empty where there was no score, or the same
+    one for each check.
+    """
+    if before is None:
+        return ""
+    was, now = ({check.name: check for check in result.checks} for result in (before, after))
+    told = [f"{name} is asked no more" for name in was if name not in now]
+    for name, check in now.items():
+        if name not in was:
+            told.append(f"{name} is asked now")
+        elif was[name].score != check.score or was[name].points != check.points:
+            states = dict.fromkeys((was[name].status, check.status))
+            told.append(
+                f"{name} {was[name].score:g} of {was[name].points:g} -> {check.score:g} of "
+                f"{check.points:g}, {' -> '.join(states)}"
+            )
+    if not told:
+        return ""
+    return (
+        f"{before.score:g} of {before.max_score:g} -> {after.score:g} of {after.max_score:g} "
+        f"({'; '.join(told)})"
+    )
 
 
 def read_result(path: Path) -> Result | None:

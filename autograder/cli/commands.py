@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
 # form -> its function in lms.worksheet
 WORKSHEETS = {"canvas": "fill_canvas", "moodle": "fill_moodle"}
+UNIX_ONLY = ("fcntl", "resource", "pwd", "grp")  # modules of Python's that Windows has not
 COMMONEST = 3  # mistakes in the last line of a run
 STYLES = {"passed": "green", "convention": "yellow", "unfinished": "dim", "skipped": "dim"}
 UNSAFE = click.option(
@@ -84,6 +85,16 @@ class _Commands(click.Group):
             Console(stderr=True).print(
                 Text(f"autograder: {where}: {error.strerror}"), soft_wrap=True
             )
+            context.exit(1)
+        except ModuleNotFoundError as error:
+            if error.name not in UNIX_ONLY:
+                raise
+            said = (
+                "this machine has none of the ways to hold students' code apart. Grade on a Linux "
+                "machine, in a virtual machine, or in WSL 2; collect, export, feedback and report "
+                "work here, too"
+            )
+            Console(stderr=True).print(Text(f"autograder: {said}"), soft_wrap=True)
             context.exit(1)
         except KeyboardInterrupt:
             said = "stopped. What was done by then is kept, and the same command does the rest."
@@ -870,17 +881,17 @@ def _show_class(outcomes: list[Outcome]) -> None:
             )
     if table.row_count:
         console.print(table)
+    for outcome in (outcome for outcome in outcomes if outcome.changed):
+        said = f"another score: {outcome.student}: {outcome.changed}"
+        console.print(plain(said), soft_wrap=True)
     failed = [outcome for outcome in outcomes if outcome.problem]
     judged = sum(outcome.judged for outcome in outcomes)
     console.print(
         f"{judged} judged, {len(outcomes) - judged - len(failed)} unchanged, {len(failed)} could "
         "not be graded."
     )
-    if (
-        summary := class_summary(
-            [result for outcome in outcomes if (result := outcome.result) is not None]
-        )
-    ) != "":
+    results = [result for outcome in outcomes if (result := outcome.result) is not None]
+    if summary := class_summary(results):
         console.print(plain(summary), soft_wrap=True)
     if not all(map(is_sandboxed, isolations)):
         console.print(

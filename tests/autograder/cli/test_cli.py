@@ -1,6 +1,9 @@
 import errno
 import json
+import os
 import shutil
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
@@ -280,3 +283,51 @@ def test_a_command_that_is_stopped_says_that_nothing_is_lost(call, monkeypatch):
         "stopped. What was done by then is kept, and the same command does the rest."
         in result.stderr
     )
+
+
+WINDOWS = """
+import sys
+import nbformat, nbgrader.apps, psutil, sqlalchemy
+class NotThere:
+    def find_spec(self, name, path=None, target=None):
+        if name in ("fcntl", "resource"):
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+sys.meta_path.insert(0, NotThere())
+for name in ("fcntl", "resource"):
+    sys.modules.pop(name, None)
+from autograder.cli.commands import main
+main(sys.argv[1:])
+"""
+
+
+def test_what_needs_no_sandbox_runs_without_unixs_modules(call, tiny_course):
+    hand_in(tiny_course, "ann", RIGHT)
+    assert call("run", "tiny").exit_code == 0
+
+    def on_windows(*arguments):
+        return subprocess.run(
+            [sys.executable, "-c", WINDOWS, *arguments],
+            cwd=tiny_course,
+            capture_output=True,
+            text=True,
+            env={**os.environ, "PYTHONPATH": str(Path(commands.__file__).parents[2])},
+        )
+
+    assert "1 scores, into" in on_windows("export", "csv", "tiny").stdout
+    assert "wrote" in on_windows("report", "tiny").stdout
+    refused = on_windows("run", "tiny")
+    assert refused.returncode == 1 and "in WSL 2; collect, export, feedback" in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+
+def test_another_score_of_a_submission_that_was_graded_is_told_with_its_reason(call, tiny_course):
+    hand_in(tiny_course, "ann", RIGHT)
+    hand_in(tiny_course, "bob", ADDS)
+    assert "another score" not in call("run", "tiny").stdout
+    hand_in(tiny_course, "bob", RIGHT)
+    said = " ".join(call("run", "tiny").stdout.split())
+    assert "another score: bob: 1 of 3 -> 3 of 3 (scale 0 of 2 -> 2 of 2, wrong -> passed)" in said
+    assert "ann:" not in said
+    checks = tiny_course / "solutions" / "tiny" / "checks.py"
+    checks.write_text(checks.read_text() + "\n# another version\n")
+    assert "another score" not in call("run", "tiny").stdout
