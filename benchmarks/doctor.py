@@ -18,7 +18,7 @@ together.
 from __future__ import annotations
 
 import argparse
-import importlib.util
+import importlib
 import json
 import math
 import time
@@ -129,11 +129,7 @@ def forum_runs(framework: str, seeds: range, part: slice) -> Iterator[dict[str, 
     """The programs of the forum, sick and well, with these seeds; sizes follow the seed."""
     from lstm_ref.doctor import examine as examine_program
 
-    path = ROOT / "tests" / "corpora" / "forum" / f"programs_{framework}.py"
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    assert spec is not None and spec.loader is not None
-    corpus = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(corpus)
+    corpus = importlib.import_module(f"tests.corpora.forum.programs_{framework}")
     for name in [*corpus.SICK, *corpus.WELL][part]:
         for seed in seeds:
             arguments, right = corpus.make(name, seed)

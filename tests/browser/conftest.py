@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import (
@@ -15,7 +16,15 @@ from playwright.sync_api import (
 )
 
 ROOT = Path(__file__).parents[2]
-VIEWPORTS = {"desktop": {"width": 1280, "height": 900}, "phone": {"width": 390, "height": 844}}
+VIEWPORTS = {
+    "desktop": {"width": 1280, "height": 900},
+    "phone": {"width": 390, "height": 844},
+    "widget": {"width": 1000, "height": 900},
+}
+HEAD = (
+    '<!doctype html><html lang="en"><meta charset="utf-8"><title>widgets</title>'
+    '<meta name="viewport" content="width=device-width, initial-scale=1">'
+)
 # The page itself, what it keeps inline, and what a widget makes out of its own text: none of these
 # leaves the machine.
 LOCAL = ("file:", "data:", "blob:", "about:")
@@ -109,3 +118,43 @@ def page_for(book: Path, browser: Browser) -> Iterator[Callable[..., Page]]:
     for context in contexts:
         context.close()
     assert not trouble, "\n".join(trouble)
+
+
+@pytest.fixture
+def open_page(
+    browser: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[..., Page]]:
+    """Write a widget, a list of widgets, or HTML to disk and open it offline:
+    ``open_page(GateExplorer(), viewport=PHONE)``.
+
+    When the test ends, it fails if any page asked for something outside the disk, raised an error,
+    or wrote an error or a warning to the console.
+    """
+    monkeypatch.setenv("LSTM_REF_STATIC", "1")
+    contexts: list[BrowserContext] = []
+    trouble: list[str] = []
+
+    def open_page(
+        content: Any, viewport: Any = VIEWPORTS["widget"], hash: str = "", **options: Any
+    ) -> Page:
+        path = tmp_path / f"page-{len(contexts)}.html"
+        if not isinstance(content, str | list):
+            content.to_html(path)
+        else:
+            body = content if isinstance(content, str) else "".join(one.html() for one in content)
+            path.write_text(f"{HEAD}<body>{body}</body></html>", encoding="utf-8")
+        contexts.append(browser.new_context(viewport=viewport, offline=True, **options))
+        page = contexts[-1].new_page()
+        page.on("request", lambda request: note(request.url, not request.url.startswith("file:")))
+        page.on("pageerror", lambda error: note(str(error)))
+        page.on("console", lambda line: note(line.text, line.type in ("error", "warning")))
+        page.goto(path.as_uri() + hash)
+        return page
+
+    def note(text: str, is_trouble: bool = True) -> None:
+        trouble.extend([text] * is_trouble)
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert trouble == []

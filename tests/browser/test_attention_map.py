@@ -21,38 +21,6 @@ TEXTS = json.loads(
 GUESSES = {str(k): 0 for k in range(len(TEXTS))}
 
 
-@pytest.fixture
-def open_page(browser, tmp_path, monkeypatch):
-    """Write the widget to disk and open it offline; what goes wrong on any page fails the test when
-    it ends.
-    """
-    monkeypatch.setenv("LSTM_REF_STATIC", "1")
-    contexts, trouble = [], []
-
-    def open_page(widget, viewport=DESKTOP, **options):
-        path = widget.to_html(tmp_path / f"page-{len(contexts)}.html")
-        contexts.append(browser.new_context(viewport=viewport, offline=True, **options))
-        page = contexts[-1].new_page()
-        page.on(
-            "request",
-            lambda request: (
-                None if request.url.startswith("file:") else trouble.append(request.url)
-            ),
-        )
-        page.on("pageerror", lambda error: trouble.append(str(error)))
-        page.on(
-            "console",
-            lambda line: trouble.append(line.text) if line.type in ("error", "warning") else None,
-        )
-        page.goto(path.as_uri())
-        return page
-
-    yield open_page
-    for context in contexts:
-        context.close()
-    assert trouble == []
-
-
 def test_nothing_is_shown_before_the_text_has_a_guess(open_page):
     page = open_page(AttentionMap(TEXTS))
     commit = page.get_by_role("button", name="That is my guess")

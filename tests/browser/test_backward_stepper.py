@@ -17,42 +17,6 @@ DESKTOP, PHONE = {"width": 1000, "height": 900}, {"width": 390, "height": 844}
 ENDS = ("dx|2", "dx|1", "dh|0", "dc|0", "dWx|", "dWh|", "db|")
 
 
-@pytest.fixture
-def open_page(browser, tmp_path, monkeypatch):
-    """Write a widget, or HTML, to disk and open it offline; what goes wrong on any page fails the
-    test when it ends.
-    """
-    monkeypatch.setenv("LSTM_REF_STATIC", "1")
-    contexts, trouble = [], []
-
-    def open_page(content, viewport=DESKTOP, **options):
-        path = tmp_path / f"page-{len(contexts)}.html"
-        if isinstance(content, str):
-            path.write_text(f'<!doctype html><meta charset="utf-8">{content}', encoding="utf-8")
-        else:
-            content.to_html(path)
-        contexts.append(browser.new_context(viewport=viewport, offline=True, **options))
-        page = contexts[-1].new_page()
-        page.on(
-            "request",
-            lambda request: (
-                None if request.url.startswith("file:") else trouble.append(request.url)
-            ),
-        )
-        page.on("pageerror", lambda error: trouble.append(str(error)))
-        page.on(
-            "console",
-            lambda line: trouble.append(line.text) if line.type in ("error", "warning") else None,
-        )
-        page.goto(path.as_uri())
-        return page
-
-    yield open_page
-    for context in contexts:
-        context.close()
-    assert trouble == []
-
-
 def random_stepper(seed, **options):
     rng = np.random.default_rng(seed)
 
@@ -325,7 +289,7 @@ def test_what_python_sets_moves_the_page_and_a_removed_stepper_leaves_nothing(op
 @pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
 def test_the_stepper_is_accessible_and_fits(open_page, viewport, theme):
     page = open_page(
-        BackwardStepper(position=15, mistake="no_dh_carry"), viewport, color_scheme=theme
+        BackwardStepper(position=15, mistake="no_dh_carry"), viewport=viewport, color_scheme=theme
     )
     page.get_by_role("button", name="Compare").click()
     page.get_by_role("button", name="Show me").click()

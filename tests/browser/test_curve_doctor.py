@@ -23,42 +23,6 @@ STORED = json.loads(
 OWN = {"train": np.linspace(2.0, 0.1, 60), "valid": 0.6 + 1.4 * np.linspace(1, 0, 60) ** 8}
 
 
-@pytest.fixture
-def open_page(browser, tmp_path, monkeypatch):
-    """Write widgets to disk and open them offline; what goes wrong on any page fails the test when
-    it ends.
-    """
-    monkeypatch.setenv("LSTM_REF_STATIC", "1")
-    contexts, trouble = [], []
-
-    def open_page(*widgets, viewport=DESKTOP, **options):
-        path = tmp_path / f"page-{len(contexts)}.html"
-        body = "".join(widget.html() for widget in widgets)
-        path.write_text(f'<!doctype html><meta charset="utf-8">{body}', encoding="utf-8")
-        if len(widgets) == 1:
-            widgets[0].to_html(path)
-        contexts.append(browser.new_context(viewport=viewport, offline=True, **options))
-        page = contexts[-1].new_page()
-        page.on(
-            "request",
-            lambda request: (
-                None if request.url.startswith("file:") else trouble.append(request.url)
-            ),
-        )
-        page.on("pageerror", lambda error: trouble.append(str(error)))
-        page.on(
-            "console",
-            lambda line: trouble.append(line.text) if line.type in ("error", "warning") else None,
-        )
-        page.goto(path.as_uri())
-        return page
-
-    yield open_page
-    for context in contexts:
-        context.close()
-    assert trouble == []
-
-
 def commit(place, cause, following):
     place.locator(f'input[value="{cause}"]').check()
     place.locator(f'input[value="{following}"]').check()
@@ -199,7 +163,7 @@ def test_it_is_accessible_and_fits(open_page, viewport, theme):
 
 
 def test_two_doctors_on_one_page_do_not_touch_each_other(open_page):
-    page = open_page(CurveDoctor(STORED), CurveDoctor(STORED))
+    page = open_page([CurveDoctor(STORED), CurveDoctor(STORED)])
     one, two = page.locator(".lw-curves").all()
     one.locator('input[name="cause"]').first.check()
     two.locator('input[name="cause"]').nth(1).check()

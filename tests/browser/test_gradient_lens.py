@@ -12,42 +12,6 @@ from lstm_ref.inspect.gradient_lens import SERIES
 DESKTOP, PHONE = {"width": 1000, "height": 900}, {"width": 390, "height": 844}
 
 
-@pytest.fixture
-def open_page(browser, tmp_path, monkeypatch):
-    """Write a widget, or HTML, to disk and open it offline; what goes wrong on any page fails the
-    test when it ends.
-    """
-    monkeypatch.setenv("LSTM_REF_STATIC", "1")
-    contexts, trouble = [], []
-
-    def open_page(content, viewport=DESKTOP, **options):
-        path = tmp_path / f"page-{len(contexts)}.html"
-        if isinstance(content, str):
-            path.write_text(f'<!doctype html><meta charset="utf-8">{content}', encoding="utf-8")
-        else:
-            content.to_html(path)
-        contexts.append(browser.new_context(viewport=viewport, offline=True, **options))
-        page = contexts[-1].new_page()
-        page.on(
-            "request",
-            lambda request: (
-                None if request.url.startswith("file:") else trouble.append(request.url)
-            ),
-        )
-        page.on("pageerror", lambda error: trouble.append(str(error)))
-        page.on(
-            "console",
-            lambda line: trouble.append(line.text) if line.type in ("error", "warning") else None,
-        )
-        page.goto(path.as_uri())
-        return page
-
-    yield open_page
-    for context in contexts:
-        context.close()
-    assert trouble == []
-
-
 def slider(page, name):
     return page.locator(f'input[data-name="{name}"]')
 
@@ -188,7 +152,7 @@ def test_the_chart_reads_where_it_is_pressed_also_by_finger(open_page):
     page.mouse.up()
     assert slider(page, "lag").input_value() == "30"
     assert picked(page)["gru_h"][0] == pytest.approx(lens.values["gru_h"][30], rel=1e-6)
-    phone = open_page(lens, PHONE, has_touch=True, is_mobile=True)
+    phone = open_page(lens, viewport=PHONE, has_touch=True, is_mobile=True)
     phone.locator(".lw-chart").scroll_into_view_if_needed()
     box = phone.locator(".lw-chart").bounding_box()
     phone.touchscreen.tap(box["x"] + 46 + 0.2 * (box["width"] - 112), box["y"] + 50)
@@ -240,7 +204,7 @@ def test_an_example_shows_what_it_says(open_page):
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
 def test_the_lens_is_accessible_and_fits(open_page, viewport, theme):
-    page = open_page(GradientLens(), viewport, color_scheme=theme)
+    page = open_page(GradientLens(), viewport=viewport, color_scheme=theme)
     all_numbers(page)  # the long table is part of it
     broken = [
         v for v in Axe().run(page).response["violations"] if v["impact"] in ("serious", "critical")

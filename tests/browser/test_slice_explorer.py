@@ -13,43 +13,6 @@ from tests.lstm_ref.inspect.test_slice_explorer import planted
 DESKTOP, PHONE = {"width": 1000, "height": 900}, {"width": 390, "height": 844}
 
 
-@pytest.fixture
-def open_page(browser, tmp_path, monkeypatch):
-    """Write widgets to disk and open them offline; what goes wrong on any page fails the test when
-    it ends.
-    """
-    monkeypatch.setenv("LSTM_REF_STATIC", "1")
-    contexts, trouble = [], []
-
-    def open_page(*widgets, viewport=DESKTOP, **options):
-        path = tmp_path / f"page-{len(contexts)}.html"
-        if len(widgets) == 1:
-            widgets[0].to_html(path)
-        else:
-            body = "".join(widget.html() for widget in widgets)
-            path.write_text(f'<!doctype html><meta charset="utf-8">{body}', encoding="utf-8")
-        contexts.append(browser.new_context(viewport=viewport, offline=True, **options))
-        page = contexts[-1].new_page()
-        page.on(
-            "request",
-            lambda request: (
-                None if request.url.startswith("file:") else trouble.append(request.url)
-            ),
-        )
-        page.on("pageerror", lambda error: trouble.append(str(error)))
-        page.on(
-            "console",
-            lambda line: trouble.append(line.text) if line.type in ("error", "warning") else None,
-        )
-        page.goto(path.as_uri())
-        return page
-
-    yield open_page
-    for context in contexts:
-        context.close()
-    assert trouble == []
-
-
 def made(**options):
     return SliceExplorer(*planted(), **options)
 
@@ -196,7 +159,7 @@ def test_it_is_accessible_and_fits(open_page, stage, viewport, theme):
 
 
 def test_two_explorers_on_one_page_do_not_touch_each_other(open_page):
-    page = open_page(guessed(), guessed())
+    page = open_page([guessed(), guessed()])
     one, two = page.locator(".lw-slices").all()
     one.locator('select[data-name="a"]').select_option("one")
     assert one.locator("tbody tr").count() == 1 and two.locator("tbody tr").count() == 0

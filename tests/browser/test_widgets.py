@@ -30,46 +30,6 @@ DESKTOP, PHONE = {"width": 1000, "height": 800}, {"width": 390, "height": 844}
 TEXT = "The yield expression\nis used in a generator."  # 44 characters
 
 
-@pytest.fixture
-def open_page(browser, tmp_path, monkeypatch):
-    """Write HTML to disk and open it offline; what goes wrong on any page fails the test when it
-    ends.
-    """
-    monkeypatch.setenv("LSTM_REF_STATIC", "1")
-    contexts, trouble = [], []
-
-    def open_page(content, viewport=DESKTOP, **options):
-        path = tmp_path / f"page-{len(contexts)}.html"
-        head = '<!doctype html><html lang="en"><meta charset="utf-8"><title>widgets</title>'
-        head += '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        path.write_text(
-            f"{head}<body>{content}</body></html>" if isinstance(content, str) else "",
-            encoding="utf-8",
-        )
-        if not isinstance(content, str):
-            content.to_html(path)
-        contexts.append(browser.new_context(viewport=viewport, offline=True, **options))
-        page = contexts[-1].new_page()
-        page.on(
-            "request",
-            lambda request: (
-                None if request.url.startswith("file:") else trouble.append(request.url)
-            ),
-        )
-        page.on("pageerror", lambda error: trouble.append(str(error)))
-        page.on(
-            "console",
-            lambda line: trouble.append(line.text) if line.type in ("error", "warning") else None,
-        )
-        page.goto(path.as_uri())
-        return page
-
-    yield open_page
-    for context in contexts:
-        context.close()
-    assert trouble == []
-
-
 def number(text):
     return text.strip().replace("−", "-")
 
@@ -493,7 +453,7 @@ def both():
 @pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
 @pytest.mark.parametrize("which", [0, 1], ids=["explorer", "inspector"])
 def test_a_widget_is_accessible_and_fits(open_page, which, viewport, theme):
-    page = open_page(both()[which], viewport, color_scheme=theme)
+    page = open_page(both()[which], viewport=viewport, color_scheme=theme)
     broken = [
         v for v in Axe().run(page).response["violations"] if v["impact"] in ("serious", "critical")
     ]
@@ -615,7 +575,7 @@ def test_the_page_says_whether_it_is_dark_and_the_system_only_where_the_page_is_
 
 
 def test_a_finger_moves_lights_and_picks(open_page):
-    page = open_page(GateExplorer(), PHONE, has_touch=True, is_mobile=True)
+    page = open_page(GateExplorer(), viewport=PHONE, has_touch=True, is_mobile=True)
     page.locator('.lw-gate[data-part="g"]').tap()
     assert lit(page) == ["g"]
     handle = slider(page, "b_f")
@@ -627,7 +587,7 @@ def test_a_finger_moves_lights_and_picks(open_page):
 
     trace = gates()
     page = open_page(
-        SequenceInspector(trace, TEXT, sort="index"), PHONE, has_touch=True, is_mobile=True
+        SequenceInspector(trace, TEXT, sort="index"), viewport=PHONE, has_touch=True, is_mobile=True
     )
     box = page.locator("canvas").bounding_box()
     width = page.locator(".lw-sheet").evaluate("s => s.offsetWidth") / len(TEXT)

@@ -1,9 +1,8 @@
 // Where did the decoder look while it wrote each word? Guess one word first, then move over all of them.
 // The same module runs in a live notebook (anywidget) and in a page from disk; `model` is all it knows of either.
+// with dom.js
 
-const NS = "http://www.w3.org/2000/svg";
 const MAP = { cell: 17, left: 92, right: 44, top: 84, gap: 2 };
-const KEYS = { "data-lm-suppress-shortcuts": "true" }; // JupyterLab takes the arrow keys otherwise
 const FEW = 0.02; // weights below it have no bar
 const MANY = 6; // bars at most
 
@@ -31,28 +30,10 @@ const TEXT = {
   again: "Guess again",
 };
 
-function html(tag, attributes = {}, ...children) {
-  const node = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
-  node.append(...children);
-  return node;
-}
-
-function svg(tag, attributes = {}, text) {
-  const node = document.createElementNS(NS, tag);
-  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
-  if (text !== undefined) node.textContent = text;
-  return node;
-}
-
 const largest = (row) => row.indexOf(Math.max(...row)); // the first one, as numpy.argmax
 
 function render({ model, el }) {
-  const cleanups = [];
-  const listen = (target, event, handler) => {
-    target.addEventListener(event, handler);
-    cleanups.push(() => target.removeEventListener(event, handler));
-  };
+  const { listen, cleanups } = listening();
   const texts = model.get("texts");
   const write = (changes) => {
     for (const [name, value] of Object.entries(changes)) model.set(name, value);

@@ -1,8 +1,8 @@
 // Backpropagation through two steps of a small LSTM, one local derivative at a time, right or with a planted mistake.
 // The same module runs in a live notebook (anywidget) and in a page from disk; `model` is all it knows of either.
 // Forward pass, walk and difference quotients are computed here; lstm_ref.lstm_backward and the zoo give the same gradients.
+// with dom.js
 
-const NS = "http://www.w3.org/2000/svg";
 const GATES = ["i", "f", "g", "o"];
 const EPSILON = 1e-5; // of the difference quotient: near the cube root of the rounding error
 const APART = 1e-6; // relative; rounding and EPSILON stay far below
@@ -51,9 +51,6 @@ const TEXT = {
   weights: "the weights",
   isTanh: "u is tanh(c): what the output gate lets through.",
 };
-
-// JupyterLab takes the arrow keys for its cells, unless the very element that has the focus asks it not to.
-const KEYS = { "data-lm-suppress-shortcuts": "true" };
 
 // The numbers
 
@@ -176,20 +173,6 @@ const asText = (formula) => formula.replace(TOKEN, (_, name, t) => `${name}${t}`
 const nodeText = (node) => (node === "L" ? "L" : node.startsWith("W") ? TEXT.weights : node.startsWith("u") ? `tanh c${node.slice(-1)}` : node);
 const keyName = (key) => `{${key}}`;
 
-function html(tag, attributes = {}, ...children) {
-  const node = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
-  node.append(...children);
-  return node;
-}
-
-function svg(tag, attributes = {}, ...children) {
-  const node = document.createElementNS(NS, tag);
-  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
-  node.append(...children);
-  return node;
-}
-
 // {dc_next|1} as mathematics in HTML: letters in italics, what follows "_" and the step as an index
 function maths(formula) {
   const out = html("span", { class: "lw-formula" });
@@ -302,11 +285,7 @@ function drawing() {
 }
 
 function render({ model, el }) {
-  const cleanups = [];
-  const listen = (target, event, handler) => {
-    target.addEventListener(event, handler);
-    cleanups.push(() => target.removeEventListener(event, handler));
-  };
+  const { listen, cleanups } = listening();
   const NAMES = ["x", "y", "h0", "c0", "Wx", "Wh", "b", "loss", "mistake", "position"];
   const read = () => Object.fromEntries(NAMES.map((name) => [name, model.get(name)]));
   let writing = false;

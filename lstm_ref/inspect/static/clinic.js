@@ -1,5 +1,6 @@
 // Sick programs as cases: order measurements, each at its cost, read the numbers, decide, and then see the answer.
 // The same module runs in a live notebook (anywidget) and in a page from disk; `model` is all it knows of either.
+// with dom.js
 
 const HASH = "#case-"; // an address of the page with this and a case's id opens the case
 
@@ -35,13 +36,6 @@ const TEXT = {
   next: "Next case",
 };
 
-function html(tag, attributes = {}, ...children) {
-  const node = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
-  node.append(...children);
-  return node;
-}
-
 const SUPERSCRIPT = { "-": "⁻", 0: "⁰", 1: "¹", 2: "²", 3: "³", 4: "⁴", 5: "⁵", 6: "⁶", 7: "⁷", 8: "⁸", 9: "⁹" };
 
 // Three digits; powers of ten where a number is very small or large.
@@ -58,11 +52,7 @@ function number(x) {
 }
 
 function render({ model, el }) {
-  const cleanups = [];
-  const listen = (target, event, handler) => {
-    target.addEventListener(event, handler);
-    cleanups.push(() => target.removeEventListener(event, handler));
-  };
+  const { listen, cleanups } = listening();
   const { cases, measurements, diagnoses } = model.get("record");
   const named = () => cases.findIndex((one) => window.location.hash === HASH + one.id);
   let place = Math.max(named(), 0);

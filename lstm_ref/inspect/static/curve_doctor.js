@@ -1,10 +1,9 @@
 // Loss curves to be diagnosed: commit to a cause and to the next measurement, then see what the curve decides and what not.
 // The same module runs in a live notebook (anywidget) and in a page from disk; `model` is all it knows of either.
+// with dom.js
 
-const NS = "http://www.w3.org/2000/svg";
 const CHART = { height: 250, left: 40, right: 10, top: 10, bottom: 36 };
 const HIGHEST = 4; // of the loss axis; what is above it is drawn at its edge
-const KEYS = { "data-lm-suppress-shortcuts": "true" }; // JupyterLab takes the arrow keys otherwise
 
 const TEXT = {
   title: "Loss-curve doctor: what is wrong with this run, if anything?",
@@ -51,20 +50,6 @@ const TEXT = {
   again: "Start again",
 };
 
-function html(tag, attributes = {}, ...children) {
-  const node = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
-  node.append(...children);
-  return node;
-}
-
-function svg(tag, attributes = {}, text) {
-  const node = document.createElementNS(NS, tag);
-  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
-  if (text !== undefined) node.textContent = text;
-  return node;
-}
-
 const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
 const shown = (x) => (Math.abs(x) >= 100 ? x.toFixed(0) : Math.abs(x) >= 10 ? x.toFixed(1) : Math.abs(x) >= 0.1 || x === 0 ? x.toFixed(2) : x.toPrecision(2)).replace("-", "−");
 const number = (x) => html("data", { value: x }, shown(x));
@@ -87,11 +72,7 @@ function readings(a, v) {
 const holds = ([name, relation, limit], read) => (relation === "at least" ? read[name] >= limit : read[name] <= limit);
 
 function render({ model, el }) {
-  const cleanups = [];
-  const listen = (target, event, handler) => {
-    target.addEventListener(event, handler);
-    cleanups.push(() => target.removeEventListener(event, handler));
-  };
+  const { listen, cleanups } = listening();
   const runs = model.get("runs"), causes = model.get("causes"), measures = model.get("measures"), names = model.get("names");
   const isOwn = (run) => run.seeds.end === undefined;
   let place = 0;

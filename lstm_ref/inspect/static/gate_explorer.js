@@ -1,8 +1,8 @@
 // One LSTM cell with one input and one unit: move a number and watch it pass the gates.
 // The same module runs in a live notebook (anywidget) and in a page from disk; `model` is all it knows of either.
+// with dom.js
 // with save.js
 
-const NS = "http://www.w3.org/2000/svg";
 const GATES = ["i", "f", "g", "o"];
 const RESULTS = ["i", "f", "g", "o", "c", "h"];
 const STATE = ["x", "h_prev", "c_prev"];
@@ -45,9 +45,6 @@ const EXAMPLES = [
   ["Hide", "c is kept and the output gate is shut: h is 0, and still nothing is lost.", { ...BASE, b_i: -6, b_f: 6, b_o: -6 }],
 ];
 
-// JupyterLab takes the arrow keys for its cells, unless the very element that has the focus asks it not to.
-const KEYS = { "data-lm-suppress-shortcuts": "true" };
-
 const sigmoid = (a) => 0.5 * Math.tanh(0.5 * a) + 0.5; // as in lstm_ref.cell: tanh cannot overflow
 
 function step(v) {
@@ -63,20 +60,6 @@ const short = (value) => signed(value.toFixed(3).replace(/0$/, ""));
 const factor = (value) => // after another factor or a plus
   (value < 0 ? `(${short(value)})` : short(value));
 const percent = (value) => `${(100 * value).toFixed(1)} %`;
-
-function html(tag, attributes = {}, ...children) {
-  const node = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
-  node.append(...children);
-  return node;
-}
-
-function svg(tag, attributes = {}, ...children) {
-  const node = document.createElementNS(NS, tag);
-  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
-  node.append(...children);
-  return node;
-}
 
 // "c_prev" -> c with a subscript, for HTML and for SVG
 function symbol(name) {
@@ -198,11 +181,7 @@ function drawCell() {
 }
 
 function render({ model, el }) {
-  const cleanups = [];
-  const listen = (target, event, handler) => {
-    target.addEventListener(event, handler);
-    cleanups.push(() => target.removeEventListener(event, handler));
-  };
+  const { listen, cleanups } = listening();
   const read = () => Object.fromEntries(NAMES.map((name) => [name, model.get(name)]));
   let writing = false;
   const write = (changes) => {

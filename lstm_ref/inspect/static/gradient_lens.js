@@ -1,8 +1,8 @@
 // How large a gradient still is, k steps back, in a plain RNN, a GRU and an LSTM: move the numbers and see the curves follow.
 // The same module runs in a live notebook (anywidget) and in a page from disk; `model` is all it knows of either.
 // Forward and backward pass of all three are computed here; lstm_ref/inspect/gradient_lens.py has the same numbers in NumPy.
+// with dom.js
 
-const NS = "http://www.w3.org/2000/svg";
 const N = 4, D = 4, H = 24, T_MAX = 100, INPUT = 0.5; // as in gradient_lens.py
 const NETWORKS = [["rnn", 1], ["gru", 3], ["lstm", 4]]; // and their blocks of H columns
 const NAMES = ["forget_bias", "longest", "scale", "T", "lag", "seed"];
@@ -63,9 +63,6 @@ const EXAMPLES = [
   ["No recurrence", "Recurrent weights of 0: the cell state alone goes back, and its gradient is the product of the forget gates.", { forget_bias: 1, scale: 0, T: 50 }],
   ["Large weights", "The gradient of the RNN explodes in nearly every draw; that of the LSTM grows in most of them, and far less.", { forget_bias: 2, scale: 3, T: 100 }],
 ];
-
-// JupyterLab takes the arrow keys for its cells, unless the very element that has the focus asks it not to.
-const KEYS = { "data-lm-suppress-shortcuts": "true" };
 
 // The numbers
 
@@ -248,20 +245,6 @@ function size(value) {
   return value.toPrecision(3);
 }
 
-function html(tag, attributes = {}, ...children) {
-  const node = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
-  node.append(...children);
-  return node;
-}
-
-function svg(tag, attributes = {}, ...children) {
-  const node = document.createElementNS(NS, tag);
-  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
-  node.append(...children);
-  return node;
-}
-
 const stroke = ({ colour, dash, width }) => ({
   class: "lw-curve", style: `stroke:var(--lw-${colour})`, "stroke-dasharray": dash, "stroke-width": width,
 });
@@ -287,11 +270,7 @@ const rowName = (name) => {
 const cell = (value, text) => html("td", {}, html("data", { value }, text));
 
 function render({ model, el }) {
-  const cleanups = [];
-  const listen = (target, event, handler) => {
-    target.addEventListener(event, handler);
-    cleanups.push(() => target.removeEventListener(event, handler));
-  };
+  const { listen, cleanups } = listening();
   const read = () => Object.fromEntries(NAMES.map((name) => [name, model.get(name)]));
   let writing = false;
   const write = (changes) => {

@@ -1,10 +1,9 @@
 // Forecast, interval and persistence, wherever the forecast begins. Guess first, then move the origin.
 // The same module runs in a live notebook (anywidget) and in a page from disk; `model` is all it knows of either.
+// with dom.js
 
-const NS = "http://www.w3.org/2000/svg";
 const CHART = { height: 220, left: 48, right: 12, top: 12, bottom: 34 };
 const STRIP = { height: 130, left: 48, right: 12, top: 8, bottom: 34 };
-const KEYS = { "data-lm-suppress-shortcuts": "true" }; // JupyterLab takes the arrow keys otherwise
 const STEP = 5; // per cent, of a guess
 const BACK = 3; // horizons that are shown before an origin: as in origin_slider.py
 
@@ -31,20 +30,6 @@ const TEXT = {
   again: "Guess again",
 };
 
-function html(tag, attributes = {}, ...children) {
-  const node = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
-  node.append(...children);
-  return node;
-}
-
-function svg(tag, attributes = {}, text) {
-  const node = document.createElementNS(NS, tag);
-  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
-  if (text !== undefined) node.textContent = text;
-  return node;
-}
-
 const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
 const percent = (share) => String(Math.round(100 * share));
 // About three digits, whatever the unit
@@ -60,11 +45,7 @@ function windowAt(one, k) {
 }
 
 function render({ model, el }) {
-  const cleanups = [];
-  const listen = (target, event, handler) => {
-    target.addEventListener(event, handler);
-    cleanups.push(() => target.removeEventListener(event, handler));
-  };
+  const { listen, cleanups } = listening();
   const series = model.get("series"), names = Object.keys(series), who = model.get("model");
   const all = Object.fromEntries(names.map((name) => [name, series[name].origins.map((_, k) => windowAt(series[name], k))]));
   // One height of the chart for all origins of a series, so that an error looks as large as it is

@@ -1,9 +1,8 @@
 // What is left of accuracy and bytes when weights are thrown away? Guess first, then move the slider.
 // The same module runs in a live notebook (anywidget) and in a page from disk; `model` is all it knows of either.
+// with dom.js
 
-const NS = "http://www.w3.org/2000/svg";
 const CHART = { height: 240, left: 40, right: 12, top: 10, bottom: 36 };
-const KEYS = { "data-lm-suppress-shortcuts": "true" }; // JupyterLab takes the arrow keys otherwise
 const STEP = 5; // per cent, of a guess
 
 const TEXT = {
@@ -28,31 +27,13 @@ const TEXT = {
   again: "Guess again",
 };
 
-function html(tag, attributes = {}, ...children) {
-  const node = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
-  node.append(...children);
-  return node;
-}
-
-function svg(tag, attributes = {}, text) {
-  const node = document.createElementNS(NS, tag);
-  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
-  if (text !== undefined) node.textContent = text;
-  return node;
-}
-
 const column = (rows, k) => rows.map((row) => row[k]);
 const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
 const percent = (share) => String(Math.round(100 * share));
 const grouped = (value) => Math.round(value).toLocaleString("en");
 
 function render({ model, el }) {
-  const cleanups = [];
-  const listen = (target, event, handler) => {
-    target.addEventListener(event, handler);
-    cleanups.push(() => target.removeEventListener(event, handler));
-  };
+  const { listen, cleanups } = listening();
   const arms = model.get("arms"), level = model.get("level"), names = Object.keys(arms);
   const write = (changes) => {
     for (const [name, value] of Object.entries(changes)) model.set(name, value);

@@ -1,7 +1,7 @@
 // Which search finds the better settings at one price? Guess, then replay races on stored losses.
 // The same module runs in a live notebook (anywidget) and in a page from disk; `model` is all it knows of either.
+// with dom.js
 
-const NS = "http://www.w3.org/2000/svg";
 const METHODS = ["grid", "random", "halving"];
 const BUDGETS = [4, 9, 16];
 const ETA = 3; // of the runs of a rung of halving, one in so many goes on
@@ -9,7 +9,6 @@ const MANY = 200;
 const MOST = 2000; // as in search_race.py
 const MAP = { cell: 20, gap: 1 };
 const CHART = { row: 30, left: 12, right: 12, bottom: 34 };
-const KEYS = { "data-lm-suppress-shortcuts": "true" }; // JupyterLab takes the arrow keys otherwise
 
 const TEXT = {
   title: "Search race: grid, random and halving search at one price",
@@ -43,20 +42,6 @@ const TEXT = {
 };
 const FEW = 30; // fewer races than this decide nothing
 const APART = 1.2; // from this ratio on, two mean losses are called different
-
-function html(tag, attributes = {}, ...children) {
-  const node = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
-  node.append(...children);
-  return node;
-}
-
-function svg(tag, attributes = {}, text) {
-  const node = document.createElementNS(NS, tag);
-  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
-  if (text !== undefined) node.textContent = text;
-  return node;
-}
 
 const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
 const least = (cells, of) => cells.reduce((best, cell) => (of(cell) < of(best) ? cell : best));
@@ -98,11 +83,7 @@ function some(draw, n, rows, columns) {
 }
 
 function render({ model, el }) {
-  const cleanups = [];
-  const listen = (target, event, handler) => {
-    target.addEventListener(event, handler);
-    cleanups.push(() => target.removeEventListener(event, handler));
-  };
+  const { listen, cleanups } = listening();
   const loss = model.get("loss"), costs = model.get("costs"), axes = model.get("axes"), names = model.get("names");
   const rows = loss[0].length, columns = loss[0][0].length, last = costs.length - 1;
   const write = (changes) => {

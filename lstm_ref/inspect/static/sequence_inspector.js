@@ -1,8 +1,8 @@
 // What every gate of every unit did while a model read a text: a heat map to point at, and the text it belongs to.
 // The same module runs in a live notebook (anywidget) and in a page from disk; `model` is all it knows of either.
+// with dom.js
 // with save.js
 
-const NS = "http://www.w3.org/2000/svg";
 const ARRAYS = ["i", "f", "g", "o", "c", "h"];
 const GATES = ["i", "f", "o"]; // from 0 to 1; the others have a sign
 const SORTS = ["memory", "variance", "index"]; // and "signal", where there is one to be like
@@ -10,9 +10,6 @@ const DATA = ["tokens", "arrays", "orders", "means", "signals", "likeness"]; // 
 const NAMES = [...DATA, "array", "sort", "signal", "unit", "step"];
 const CHART = 84; // height of the chart in pixels
 const PAGE = 10; // rows that Page Up and Page Down move
-
-// JupyterLab takes the arrow keys for its cells, unless the very element that has the focus asks it not to.
-const KEYS = { "data-lm-suppress-shortcuts": "true" };
 
 const TEXT = {
   title: "Sequence inspector: gates and states over a text",
@@ -45,19 +42,6 @@ const TEXT = {
   space: "space",
   newline: "new line",
 };
-
-function html(tag, attributes = {}, ...children) {
-  const node = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
-  node.append(...children);
-  return node;
-}
-
-function svg(tag, attributes = {}) {
-  const node = document.createElementNS(NS, tag);
-  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
-  return node;
-}
 
 const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
 const exact = (value) => value.toPrecision(4).replace("-", "−"); // the page carries four digits
@@ -99,11 +83,7 @@ function ink(colour) {
 
 // `again` draws everything anew, after another trace was opened; `said` is told then.
 function draw({ model, el, again, said = "" }) {
-  const cleanups = [];
-  const listen = (target, event, handler, options) => {
-    target.addEventListener(event, handler, options);
-    cleanups.push(() => target.removeEventListener(event, handler, options));
-  };
+  const { listen, cleanups } = listening();
   const set = (name, value) => {
     model.set(name, value);
     model.save_changes();

@@ -1,12 +1,11 @@
 // Where is the model wrong, and is that luck? Choose a slice, see its errors with an interval that each look makes wider.
 // The same module runs in a live notebook (anywidget) and in a page from disk; `model` is all it knows of either.
+// with dom.js
 
-const NS = "http://www.w3.org/2000/svg";
 const LETTERS = "0123456789abcdefghijklmnopqrstuvwxyz"; // as in slice_explorer.py
 const LEVEL = 0.05;
 const FEW = 30; // fewer examples than this say little
 const CHART = { row: 30, left: 12, right: 12, bottom: 34 };
-const KEYS = { "data-lm-suppress-shortcuts": "true" }; // JupyterLab takes the arrow keys otherwise
 
 const TEXT = {
   title: "Slice explorer: errors of a model by slices of its data",
@@ -33,20 +32,6 @@ const TEXT = {
   again: "Start again",
 };
 
-function html(tag, attributes = {}, ...children) {
-  const node = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
-  node.append(...children);
-  return node;
-}
-
-function svg(tag, attributes = {}, text) {
-  const node = document.createElementNS(NS, tag);
-  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
-  if (text !== undefined) node.textContent = text;
-  return node;
-}
-
 const percent = (share) => (100 * share).toFixed(1);
 
 // Normal quantile: the u with P(|Z| > u) = level, by Newton's method on a series for the distribution function.
@@ -72,11 +57,7 @@ function wilson(k, n, u) {
 }
 
 function render({ model, el }) {
-  const cleanups = [];
-  const listen = (target, event, handler) => {
-    target.addEventListener(event, handler);
-    cleanups.push(() => target.removeEventListener(event, handler));
-  };
+  const { listen, cleanups } = listening();
   const values = model.get("values"), codes = model.get("codes"), errors = model.get("errors");
   const names = Object.keys(values), n = errors.length;
   const write = (changes) => {

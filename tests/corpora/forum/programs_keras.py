@@ -5,20 +5,9 @@ import numpy as np
 import tensorflow as tf
 from keras import layers
 
-SICK, WELL = {}, {}
+from tests.support.forum import collection
 
-
-def sick(*findings):
-    def keep(make):
-        SICK[make.__name__] = (make, findings)
-        return make
-
-    return keep
-
-
-def well(make):
-    WELL[make.__name__] = (make, ())
-    return make
+SICK, WELL, sick, well = collection()
 
 
 def program(model, x, y, loss, optimizer="adam", **arguments):

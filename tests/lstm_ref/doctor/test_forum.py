@@ -2,25 +2,17 @@
 tests/corpora/forum.
 """
 
-import importlib.util
+import importlib
 import warnings
-from pathlib import Path
 
 import pytest
 
 from lstm_ref import doctor
 
-FOLDER = Path(__file__).parents[2] / "corpora" / "forum"
-
-
-def corpus(name):
-    spec = importlib.util.spec_from_file_location(name, FOLDER / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-CORPORA = {name: corpus(f"programs_{name}") for name in ("torch", "torch_2", "keras")}
+CORPORA = {
+    name: importlib.import_module(f"tests.corpora.forum.programs_{name}")
+    for name in ("torch", "torch_2", "keras")
+}
 SICK = [(framework, name) for framework, corpus in CORPORA.items() for name in corpus.SICK]
 WELL = [(framework, name) for framework, corpus in CORPORA.items() for name in corpus.WELL]
 

@@ -299,10 +299,8 @@ def test_live_form_is_a_widget_that_sends_the_same_module_and_the_same_state(liv
         data, _ = widget._repr_mimebundle_()
         assert data["application/vnd.jupyter.widget-view+json"]["model_id"] == widget.model_id
         state = widget.get_state()
-        assert (
-            state["_esm"]
-            == (STATIC / "save.js").read_text() + (STATIC / f"{widget.name}.js").read_text()
-        )
+        parts = [(STATIC / f"{part}.js").read_text() for part in ("dom", "save", widget.name)]
+        assert state["_esm"] == "".join(parts)
         assert (STATIC / f"{widget.name}.css").read_text() in state["_css"]
         assert {key: state[key] for key in widget.module_traits()} == widget.module_state
 
@@ -374,7 +372,7 @@ def test_without_anywidget_the_static_form_works_and_the_live_form_says_what_to_
     assert done.stdout.startswith(said)
 
 
-@pytest.mark.parametrize("name", [*WIDGETS, "save"])
+@pytest.mark.parametrize("name", [*WIDGETS, "dom", "save"])
 def test_a_module_keeps_the_rules_that_let_it_run_everywhere(name):
     source = (STATIC / f"{name}.js").read_text()
     css = (STATIC / f"{name}.css").read_text() if name in WIDGETS else ""
