@@ -148,6 +148,7 @@ def test_the_draws_depend_on_the_seed_alone_and_have_the_deviation_that_is_said(
         ({"longest": 1}, "longest must be 0, for one bias for all units, or at least 2, got 1"),
         ({"longest": 1001}, "longest must be from 0 to 1000, got 1001"),
         ({"lag": 101}, "lag must be from 0 to 100"),
+        ({"shown": ["rnn"]}, "shown"),
         ({"b_f": 1.0}, "the numbers are forget_bias, longest, scale, T, lag, seed; got b_f"),
     ],
 )
@@ -157,8 +158,9 @@ def test_the_lens_refuses_what_it_cannot_show(numbers, message):
 
 
 def test_the_static_form_carries_its_numbers_and_nothing_else_to_load():
-    lens = GradientLens(forget_bias=2.0, T=12)
+    lens = GradientLens(forget_bias=2.0, T=12, shown=["rnn_h", "lstm_h"])
     assert lens.module_state == {
+        "shown": ["rnn_h", "lstm_h"],
         "forget_bias": 2.0,
         "longest": 0,
         "scale": 1.0,
