@@ -36,3 +36,62 @@ def test_each_set_is_named_where_readers_look_for_it(name):
         p for part in ("one", "two", "three", "four") for p in (ROOT / "book" / part).glob("*.md")
     ]
     assert any(f"`{name}`" in page.read_text(encoding="utf-8") for page in pages)
+
+
+# --- the programme of a semester
+# --------------------------------------------------------------------------------------------------
+
+SEMESTER = (ROOT / "book/teach/semester.md").read_text(encoding="utf-8")
+WEEKS = [
+    (re.findall(r"`/book/([\w/-]+)`", read), re.findall(r"`([\w-]+)`", sets), float(hours))
+    for read, sets, hours in re.findall(
+        r"^\| \d+ \| (.*?) \| (.*?) \| ([\d.]+) \|$", SEMESTER, re.MULTILINE
+    )
+]
+MINUTES = {
+    page: int(read) + int(do)
+    for page, read, do in re.findall(
+        r"^\| \{doc\}`/book/([\w/-]+)` \|.*\| (\d+) \+ (\d+) min \|$",
+        (ROOT / "book/start.md").read_text(encoding="utf-8"),
+        re.MULTILINE,
+    )
+}
+
+
+def test_the_semester_has_each_page_and_each_set_once_and_part_after_part():
+    pages = [page for read, _, _ in WEEKS for page in read]
+    assert sorted(pages) == sorted(MINUTES)
+    parts = [page.partition("/")[0] for page in pages]
+    assert parts == [page.partition("/")[0] for page in MINUTES]
+    assert sorted(name for _, sets, _ in WEEKS for name in sets) == EVERY
+
+
+def test_a_set_is_due_when_its_pages_have_been_read():
+    before = dict(
+        re.findall(
+            r"^\| `([\w-]+)` \| (.*?) \|",
+            (ROOT / "book/teach/grading.md").read_text(encoding="utf-8"),
+            re.MULTILINE,
+        )
+    )
+    read = []
+    for pages, sets, _ in WEEKS:
+        read += pages
+        for name in set(sets) & set(NAMES):
+            needed = re.findall(r"`/book/([\w/-]+)`", before[name])
+            assert needed and set(needed) <= set(read), name
+
+
+def test_the_hours_of_a_week_are_those_of_its_pages_and_sets():
+    sets = {name: int(minutes) for name, _, minutes in TABLE} | dict.fromkeys(
+        set(EVERY) - set(NAMES), 20
+    )
+    for pages, names, hours in WEEKS:
+        minutes = sum(MINUTES[page] for page in pages) + sum(sets[name] for name in names)
+        assert abs(hours - minutes / 60) <= 0.5, (pages, minutes)
+
+
+def test_each_goal_of_the_semester_is_shown_by_a_set():
+    section = SEMESTER.partition("## Fourteen weeks")[0]
+    goals = re.findall(r"^\| [a-z].*? \| `([\w-]+)` \|$", section, re.MULTILINE)
+    assert sorted(goals) == NAMES
