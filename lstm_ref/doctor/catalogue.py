@@ -226,6 +226,17 @@ _REACH = _entries(
         "masks",
     ),
     (
+        "steps-ignored",
+        STRONG,
+        "Steps {first} to {last} of 0 to {end} of {where} move no output (change 0; more than 0 "
+        "is needed), and step {beside} next to them does, by {value:.1e}: they are cut off, not "
+        "forgotten.",
+        "The sequence is cut, or the lengths that the layer is told are too short.",
+        "Follow the slice, or print the lengths beside the sequences; they count steps, not "
+        "features or examples.",
+        "masks",
+    ),
+    (
         "short-reach",
         STRONG,
         "Of {steps} time steps only {value:g} ({where}) has any effect on the outputs{detail} "
@@ -282,10 +293,20 @@ _GRADIENTS = _entries(
             "{what} no effect: other values change neither outputs nor loss (change {value:.1g}; "
             "more than 0 is needed)."
         ),
-        "The layer is made and never called, or its result is overwritten or not used; harmless "
-        "where it is kept in reserve.",
-        "Use the layer's result, or remove the layer.",
+        "The layer is made and never called, or its result is overwritten, not used, or made "
+        "constant, as by a softmax over an axis of length 1; harmless where it is kept in reserve.",
+        "Use the layer's result, take the softmax over the axis that is meant, or remove the layer.",
         "doctor",
+    ),
+    (
+        "output-not-scored",
+        STRONG,
+        "{what} no gradient, and the outputs that they make ({outputs}) fit targets that the loss "
+        "does not look at: {where} (the loss moves by {value:.1g} with either; more than 0 is "
+        "needed).",
+        "One of several losses is left out of the sum, or has a weight of 0.",
+        "Add the loss of these outputs to the sum, or leave both out.",
+        "training-step",
     ),
     (
         "direction-sees-one-step",
@@ -517,9 +538,28 @@ _LOSS = _entries(
         "The loss does not change with the outputs: its gradient is exactly 0 at all {count} of "
         "them (at one at least it must not be).",
         "Outputs that are rounded or taken by argmax before the loss, one class for everything, "
-        "or a loss of something else.",
+        "a loss of something else, or one that puts 0 in the place of infinity (CTC).",
         "Give the loss the outputs themselves.",
         "doctor",
+    ),
+    (
+        "examples-not-scored",
+        STRONG,
+        "The loss looks at example {j} alone: at the outputs of the other {value:g} of {count} "
+        "examples its gradient is exactly 0 (more is needed).",
+        "An index is taken before the loss, or the loss returns within its loop over the examples.",
+        "Give the loss all outputs and all targets.",
+        "training-step",
+    ),
+    (
+        "output-never-filled",
+        STRONG,
+        "The outputs of step {step} are the same with any weights and for any inputs, and the "
+        "loss scores them: {value:.0%} of its slope lies there (allowed 0).",
+        "A loop over the steps begins at 1, or ends one early, and what it leaves out stays as it "
+        "was made.",
+        "Fill every step, or leave this one out of the loss, on both sides.",
+        "sequences",
     ),
     (
         "loss-sums",
@@ -634,7 +674,8 @@ _DATA = _entries(
         "not-finite",
         PROOF,
         "{value:g} numbers of {where} are NaN or infinite (allowed 0).",
-        "Missing values, a division by a spread of 0, or a logarithm of 0.",
+        "Missing values, a division by a spread of 0, a logarithm of 0, or answers longer than "
+        "what they are aligned with (CTC).",
         (
             "Fill or drop missing values before the windows are cut; look at the first layer whose "
             "output is not finite."
@@ -669,11 +710,21 @@ _DATA = _entries(
         "measure",
     ),
     (
+        "inputs-identical",
+        STRONG,
+        "The inputs of all {count} examples are the same, number by number (largest difference "
+        "{value:.1g}; more than 0 is needed), and their targets are not.",
+        "The data set gives one and the same item at every index, or one array was filled and "
+        "stored again and again.",
+        "Look at two items of the data set; store a copy where an array is filled anew.",
+        "prepare",
+    ),
+    (
         "inputs-badly-scaled",
         STRONG,
-        "What the first layer reads ({where}) has a size of {value:.3g} (about 1 is meant, up to "
-        "{threshold:g} is allowed).",
-        "Inputs are not scaled, or token numbers are read as magnitudes.",
+        "What the first layer reads ({where}) has a size of {value:.3g} (about 1 is meant, {limit} "
+        "is allowed).",
+        "Inputs are not scaled, or scaled twice, or token numbers are read as magnitudes.",
         (
             "Subtract the mean and divide by the spread of the training part; use an embedding for "
             "tokens."

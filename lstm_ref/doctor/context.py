@@ -242,6 +242,21 @@ class Context:
         with self.subject.changed(self.jitter):
             return self.subject.call(inputs, training=training)
 
+    @cached_property
+    def shaken(self) -> Context:
+        """The same with a little noise on all weights."""
+        other = Context(self.subject, self.deadline, jitter=jittered(self.subject))
+        other.__dict__["pairing"] = self.pairing  # measured already
+        return other
+
+    @cached_property
+    def noisy(self) -> bool:
+        """Whether random numbers act in evaluation, so that what moves what is drawn by lot."""
+        return any(
+            p.shape != q.shape or not np.array_equal(p, q, equal_nan=True)
+            for p, q in zip(self.subject.outputs, self.subject.call(seed=1), strict=True)
+        )
+
     def keep(self, name: str) -> Array | None:
         """True at the padding of a leaf; None where there is none to see."""
         axis = self.time_axis(name)
@@ -292,13 +307,23 @@ class Context:
         axis, steps = self.time_axis(name), self.length(name)
         if axis is None or steps < 2:
             return None
-        array, keep = self.subject.inputs[name], self.keep(name)
         places = _some(steps)
-        rows = []
-        for t in places:
-            new = perturb.moved(array, perturb.along(axis, t), keep, seed=t)
-            rows.append(self.change(self.with_leaf(name, new)))
+        rows = [self._moved_step(name, axis, t) for t in places]
         return Reach(places, np.array(rows), steps)
+
+    def _moved_step(self, name: str, axis: int, t: int, amount: float = 1.0) -> Array:
+        index = perturb.along(axis, t)
+        new = perturb.moved(self.subject.inputs[name], index, self.keep(name), amount, seed=t)
+        return self.change(self.with_leaf(name, new))
+
+    def step_effect(self, name: str, t: int, amount: float = 1.0) -> float:
+        """Largest change of the outputs when one step of a leaf changes by so many spreads; see
+        `reach`.
+        """
+        axis = self.time_axis(name)
+        if axis is None:
+            return 0.0
+        return float(self._moved_step(name, axis, t, amount).max(initial=0.0))
 
     # The loss.
 

@@ -18,6 +18,9 @@ from lstm_ref.doctor.subject import Array
 # the inputs' own size, and a sigmoid is within one percent of its end at 4.6; a series in degrees
 # or percent is slow but works.
 INPUT_SIZE = 25.0
+# Returns of a day are about 0.01, those of a minute 0.001, and both train; from 0.0003 on the first
+# layer's own biases drown what it reads.
+LEAST_SIZE = 3e-4
 # Outputs start within about one of zero; a distance of 20 takes Adam at 1e-3 about as many thousand
 # steps.
 TARGET_SIZE = 20.0
@@ -64,13 +67,11 @@ def input_scale(context: Context) -> Iterator[Finding]:
     """The size of what the first recurrent layer reads."""
     for layer in context.layers[:1]:
         size = float(np.sqrt(np.mean(np.square(layer.x.astype(np.float64)))))
+        where = layer.name or "the model's input"
         if size > INPUT_SIZE and layer.calls <= layer.x.shape[1] + 1:
-            yield found(
-                "inputs-badly-scaled",
-                size,
-                threshold=INPUT_SIZE,
-                where=layer.name or "the model's input",
-            )
+            yield _scaled(size, where)
+        elif 0 < size < LEAST_SIZE and _small_leaves(context):
+            yield _scaled(size, where)
     if context.subject.framework == "numpy" and context.recurrent:
         for name in context.data_leaves:
             array = context.subject.inputs[name]
@@ -80,7 +81,22 @@ def input_scale(context: Context) -> Iterator[Finding]:
                 else 0.0
             )
             if size > INPUT_SIZE and array.ndim == 3:
-                yield found("inputs-badly-scaled", size, threshold=INPUT_SIZE, where=name)
+                yield _scaled(size, name)
+
+
+def _scaled(size: float, where: str) -> Finding:
+    limit = f"up to {INPUT_SIZE:g}" if size > INPUT_SIZE else f"no less than {LEAST_SIZE:g}"
+    threshold = INPUT_SIZE if size > INPUT_SIZE else LEAST_SIZE
+    return found("inputs-badly-scaled", size, threshold=threshold, where=where, limit=limit)
+
+
+def _small_leaves(context: Context) -> bool:
+    """Whether the inputs came in as small as that, so that no layer of the model made them so."""
+    arrays = [context.subject.inputs[name] for name in context.data_leaves]
+    return bool(arrays) and all(
+        a.dtype.kind == "f" and float(np.nanmax(np.abs(a), initial=0.0)) < 10 * LEAST_SIZE
+        for a in arrays
+    )
 
 
 def target_scale(context: Context) -> Iterator[Finding]:

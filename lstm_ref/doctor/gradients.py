@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from lstm_ref.doctor import perturb
 from lstm_ref.doctor.context import Context
 from lstm_ref.doctor.pairing import need_fit
 from lstm_ref.doctor.report import Finding, found
@@ -88,19 +89,58 @@ def parameters(context: Context) -> Iterator[Finding]:
     ever = subject.few_steps.ever
     silent = [p for p in subject.parameters() if p.trainable and not ever.get(p.name, 1.0)]
     groups: dict[str, list[tuple[Parameter, float]]] = {}
+    aside: list[str] = []
     for parameter in silent:
         on_outputs, on_loss = effect_of(subject, [parameter.name])
         if on_loss == 0 and on_outputs == 0:
             groups.setdefault("parameter-unused", []).append((parameter, 0.0))
-        elif on_loss > 0:  # else it acts on outputs that nobody scores
+        elif on_loss > 0:
             id = "no-gradient" if ever.get(parameter.name) is None else "zero-gradient"
             groups.setdefault(id, []).append((parameter, on_loss))
+        elif len(parameter.shape) >= 2:  # it acts on outputs that nobody scores
+            aside.append(parameter.name)
     if (one := _one_step_of_a_direction(context, groups.get("parameter-unused", []))) is not None:
         yield one
         del groups["parameter-unused"]
     for id, members in groups.items():
         if (finding := _silence(id, members, subject)) is not None:
             yield finding
+    if aside and (finding := _not_scored(subject, aside)) is not None:
+        yield finding
+
+
+def _not_scored(subject: Subject, names: Sequence[str]) -> Finding | None:
+    """Weights of outputs that the loss does not look at, where it does not look at targets of
+    their shape either: a task that is left out.
+    """
+    outputs = subject.training_outputs
+    with subject.changed(_moved_weights(subject, names, 1.0)):
+        after = subject.call(training=True)
+    theirs = [k for k, (p, q) in enumerate(zip(outputs, after, strict=True)) if _unlike(p, q)]
+    before = subject.loss(outputs)
+    for place, (where, target) in enumerate(subject.targets.items()):
+        targets = list(subject.targets_tuple)
+        targets[place] = perturb.moved_targets(target, (slice(None),))
+        shapes = [outputs[k].shape for k in theirs if _fits(outputs[k], target)]
+        if not shapes or np.array_equal(targets[place], target):
+            continue
+        if subject.loss(outputs, targets) == before:
+            what = f"{_listed(names)} {'gets' if len(names) == 1 else 'get'}"
+            return found("output-not-scored", 0.0, what=what, outputs=shapes[0], where=where)
+    return None
+
+
+def _unlike(p: Array, q: Array) -> bool:
+    return p.shape == q.shape and not np.array_equal(p, q, equal_nan=True)
+
+
+def _fits(output: Array, target: Array) -> bool:
+    """Whether targets are as many as the outputs, or labels without the axis of the classes."""
+    labels = target.dtype.kind in "iu" and target.shape in (
+        output.shape[:-1],
+        output.shape[:1] + output.shape[2:],
+    )
+    return target.size > 1 and (labels or target.shape == output.shape)
 
 
 def _one_step_of_a_direction(
@@ -135,7 +175,7 @@ def _silence(
     names = [p.name for p, _ in members]
     value = max(effect for _, effect in members)
     certainty = None
-    if id == "parameter-unused" and not any(p.kind in ("lstm", "gru", "rnn") for p, _ in members):
+    if id == "parameter-unused" and not any(_counts(p, subject) for p, _ in members):
         # a spare layer, as the second head of a model that was taken over; it harms nothing
         certainty = "remark"
     # Every row of an embedding may be padding, and a bias under a softmax over the inputs cancels:
@@ -152,6 +192,14 @@ def _silence(
     return found(
         id, value, where=some, what=what, steps=len(subject.few_steps.losses), certainty=certainty
     )
+
+
+def _counts(p: Parameter, subject: Subject) -> bool:
+    """Whether weights without an effect are more than a spare layer: recurrent ones, or a matrix
+    that is used, so that the loss has a gradient there, and it is exactly 0.
+    """
+    used = subject.few_steps.ever.get(p.name) == 0 and p.kind != "embedding"
+    return p.kind in ("lstm", "gru", "rnn") or (used and len(p.shape) >= 2)
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -132,6 +132,12 @@ class KerasSubject(Subject):
             for generator in _seed_variables(self.model):
                 generator.assign(np.array([seed + 1, 0], dtype=generator.dtype))
 
+    def draw_anew(self) -> None:
+        """Begin all random numbers of a program from the same place; `restore` undoes it."""
+        self._restart(0)
+        if (generator := _global_generator()) is not None:
+            generator.state.assign(np.array([1, 0], dtype=generator.state.dtype))
+
     def _function(self, training: bool) -> Any:
         """The traced forward pass in a mode, of a list of leaves."""
         if ("forward", training) not in self._traced:
@@ -565,9 +571,7 @@ def _left_alone(thing: Any) -> tuple[Undo, Iterable[Any]] | None:
 
 def _global_seed() -> Undo:
     """Undo for the generator that Keras uses where no seed was given, and for TensorFlow's own."""
-    from keras.src.backend.common import global_state
-
-    before = global_state.get_global_attribute("global_seed_generator")
+    before = _global_generator()
     value = None if before is None else before.state.numpy()
 
     def undo() -> None:
@@ -575,6 +579,12 @@ def _global_seed() -> Undo:
             before.state.assign(value)
 
     return undo
+
+
+def _global_generator() -> Any:
+    from keras.src.backend.common import global_state
+
+    return global_state.get_global_attribute("global_seed_generator")
 
 
 def _layers(model: Any) -> list[Any]:

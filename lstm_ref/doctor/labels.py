@@ -23,6 +23,10 @@ COPIES = 0.98
 AFFINE = 1e-5
 # Numbers that copy by accident: a window of few distinct values.
 FEWEST_VALUES = 6
+# More whole numbers than classes have, as a rule, are counts or amounts.
+MOST_CLASSES = 20
+# Outputs at which the slope of a loss is compared with that of a cross-entropy: both are chances.
+POINTS = (0.5, 0.9)
 
 
 def one_label(context: Context) -> Iterator[Finding]:
@@ -58,35 +62,39 @@ def outside(context: Context) -> Iterator[Finding]:
 
 
 def _takes_chances(form: LossForm) -> bool:
-    """Whether a loss of one output and of whole numbers is a cross-entropy: linear in the target,
-    without a least value there.
+    """Whether a loss of one output and of whole numbers, some of them neither 0 nor 1, is a
+    cross-entropy: its gradient is that of logits or of probabilities at these labels.
     """
-    target = form.target
-    whole = np.unique(target)
-    if form.kind or form.axes or whole.size > 3 or not np.isin(whole, (-1, 0, 1, 2)).all():
+    whole = np.unique(form.target)
+    if form.kind or form.axes or whole.size > MOST_CLASSES or (whole != np.round(whole)).any():
         return False
     if form.target.size != form.output.size or not ((whole < 0) | (whole > 1)).any():
         return False
-    output = np.full(form.output.shape, 0.5)
-    slopes = form.gradient(output)
-    return bool(np.isfinite(slopes).all()) and _linear_in_targets(form, output)
-
-
-def _linear_in_targets(form: LossForm, output: Array) -> bool:
-    """Whether the gradient is that of a cross-entropy of logits or of probabilities at these
-    labels.
-    """
-    slopes = form.gradient(output).ravel()
     y = form.target.astype(np.float64).ravel()
-    chance = 1 / (1 + np.exp(-output.ravel()))
-    for expected in (chance - y, (output.ravel() - y) / (output.ravel() * (1 - output.ravel()))):
-        live = np.abs(expected) > 1e-6
-        ratio = slopes[live] / expected[live]
-        if ratio.size and np.ptp(ratio) < 0.01 * abs(float(np.median(ratio))):
-            at_ends = form.gradient(np.full(form.output.shape, 0.9)).ravel() / slopes
-            distance = (0.9 - y) / (0.5 - y)
-            return bool(np.abs(at_ends - distance).max() > 0.05)
-    return False
+    slopes = [form.gradient(np.full(form.output.shape, at)).ravel() for at in POINTS]
+    if not np.isfinite(slopes).all():
+        return False
+    return any(
+        _one_factor([s / expected(at, y) for at, s in zip(POINTS, slopes, strict=True)])
+        for expected in (_logit_slope, _chance_slope)
+    )
+
+
+def _logit_slope(output: float, y: Array) -> Array:
+    return np.asarray(1 / (1 + np.exp(-output)) - y)
+
+
+def _chance_slope(output: float, y: Array) -> Array:
+    return np.asarray((output - y) / (output * (1 - output)))
+
+
+def _one_factor(ratios: list[Array]) -> bool:
+    """Whether all ratios of two gradients are one number: the slope of a squared error or of a
+    Poisson likelihood is that of a cross-entropy at one output, and not at another.
+    """
+    every = np.concatenate(ratios)
+    middle = float(np.median(every))
+    return middle > 0 and bool(np.ptp(every) < 0.01 * middle)
 
 
 def without_gradient(context: Context) -> Iterator[Finding]:
@@ -114,7 +122,10 @@ def _counted(context: Context, form: LossForm, label: int) -> Array:
         pair = context.pairing
         return np.full(target.shape, pair is not None and pair.axes.count == target.shape[0])
     if valid is not None and target.size == valid.size:
-        return valid.reshape(target.shape) if target.shape != valid.T.shape else valid.T
+        shaped = valid.reshape(target.shape) if target.shape != valid.T.shape else valid.T
+        # Lengths of a source are not those of an answer that happens to be as long.
+        if np.unique(target[~shaped]).size == 1:
+            return shaped
     if target.ndim != 2:
         return np.zeros(target.shape, bool)
     if _one_run_each(target == label):  # as padding behind a start token is
@@ -236,6 +247,11 @@ def _same_step_copy(context: Context, name: str) -> tuple[float, str] | None:
         share = alike(y, array)
         if share > COPIES and _reads_own_step(context, name):
             return share, f"the same step of {name}"
+        turned = np.moveaxis(array, axis, 1), y if axis == 1 else y.T
+        if turned[0].shape[1] > 3 and _reads_own_step(context, name):
+            share = alike(turned[1][:, 1:], turned[0][:, :-1])
+            if share > COPIES:
+                return share, f"the step before of {name}: shifted the wrong way"
     return None
 
 

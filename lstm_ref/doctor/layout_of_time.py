@@ -29,7 +29,7 @@ EDGE = 6
 def mixed(context: Context) -> Iterator[Finding]:
     """Compare what neighbouring steps of the input move in what the first recurrent layer reads."""
     pair = context.healthy_axes
-    if pair is None or not context.layers:
+    if pair is None or not context.layers or context.noisy:
         return
     for name in context.data_leaves:
         array, axis = context.subject.inputs[name], context.time_axis(name)
@@ -49,7 +49,14 @@ def mixed(context: Context) -> Iterator[Finding]:
             continue
         agree = [_agreement(context, name, layer, a) for a in (axis, 2)]
         known = [share for share in agree if share is not None]
-        if known and max(known) < AGREES and agree[0] is not None:
+        # As many numbers as before, along an axis of another length, are a reshape as well.
+        steps = layer.x.shape[1]
+        reshaped = (
+            np.prod(layer.x.shape[1:]) == np.prod(array.shape[1:])
+            and steps != array.shape[axis]
+            and steps == array.shape[2]
+        )
+        if known and max(known) < AGREES and (agree[0] is not None or reshaped):
             yield found(
                 "time-mixed-with-features",
                 max(known),
@@ -67,14 +74,23 @@ def _agreement(context: Context, name: str, layer: Recurrent, axis: int) -> floa
     stride = round(array.shape[axis] / steps)
     if stride < 1 or abs(array.shape[axis] - stride * steps) > EDGE * stride:
         return None
-    last = array.shape[axis] - stride
+    # A sequence that is only cut has no stride, however short it becomes.
+    shares = [_at_stride(context, name, layer, axis, one) for one in sorted({1, stride})]
+    return max((share for share in shares if share is not None), default=None)
+
+
+def _at_stride(
+    context: Context, name: str, layer: Recurrent, axis: int, stride: int
+) -> float | None:
+    last = context.subject.inputs[name].shape[axis] - stride
     starts = sorted({int(t) for t in np.linspace(1, max(last - 1, 1), MOST_STEPS // 2)})
     best: list[list[float]] = [[], []]
     for t in starts:
         now, later = (_moved(context, name, layer, axis, at) for at in (t, t + stride))
         if now is None or later is None:
             return None
-        # What moves everything, as an attention does, says nothing about order.
+        # What moves everything, as an attention does, says nothing about order, and what moves
+        # nothing is cut off.
         if not now.any() or not later.any() or min(now.mean(), later.mean()) > EVERYTHING:
             continue
         best[0].append(_alike(now[:-1], later[1:]))
@@ -101,7 +117,7 @@ def channels(context: Context) -> Iterator[Finding]:
     moves its neighbours alone, a step moves everything.
     """
     pair = context.healthy_axes
-    if pair is None or not context.layers:
+    if pair is None or not context.layers or context.noisy:
         return
     layer = context.layers[0]
     for name in context.data_leaves:

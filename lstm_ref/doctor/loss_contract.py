@@ -10,7 +10,7 @@ import numpy as np
 
 from lstm_ref.cell import sigmoid
 from lstm_ref.doctor.context import Context, enlarged_outputs
-from lstm_ref.doctor.loss_form import LossForm
+from lstm_ref.doctor.loss_form import LossForm, chances
 from lstm_ref.doctor.report import Finding, found
 from lstm_ref.doctor.subject import Array, CannotExamineError, Subject
 from lstm_ref.errors import ArgumentError
@@ -118,7 +118,7 @@ def _without_end(subject: Subject) -> Iterator[Finding]:
     """Labels, and a loss that falls by as much for each 1 that is added to all outputs: they stand
     for logarithms.
     """
-    labels = any(t.dtype.kind in "iu" and t.size for t in subject.targets_tuple)
+    labels = any((t.dtype.kind in "iu" and t.size) or chances(t) for t in subject.targets_tuple)
     if not labels or len(subject.scored) != 1:
         return
     k = subject.scored[0]
@@ -177,7 +177,12 @@ def _push(form: LossForm) -> float | None:
     largest = float(np.abs(gradient).max(initial=0.0))
     if largest == 0 or not np.isfinite(largest):
         return None
-    at = gradient[form.right()]
+    right = form.right()
+    at = gradient[right]
+    # Thresholds that a label exceeds are pushed the other way than one right class: a loss of
+    # unknown form counts where the other outputs are not pushed down as well.
+    if not form.kind and (gradient[~right] > SUM * largest).any():
+        return None
     live = at[at != 0] / largest
     return float(live.mean()) if live.size and (np.sign(live) == np.sign(live[0])).all() else None
 

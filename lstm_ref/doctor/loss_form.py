@@ -16,6 +16,8 @@ from lstm_ref.doctor.subject import Array, Gradients, Subject, quiet_numpy
 
 # Rounding of float32 in a mean over a batch; forms differ by far more.
 ALIKE = 2e-3
+# Two differences of three losses agree with some factor by chance once in fifty programs.
+DRAWS = 8
 CLASS_FORMS = ("softmax", "log-probabilities", "probabilities")
 BINARY_FORMS = ("sigmoid", "probability")
 
@@ -70,13 +72,31 @@ class LossForm:
         if self.axis is None:
             return self.target.reshape(self.output.shape) > 0.5
         axis = self.axis
-        if perturb.one_hot(self.target) and self.target.shape == self.output.shape:
-            return self.target > 0.5
+        if chances(self.target) and self.target.shape == self.output.shape:
+            return np.asarray(self.target == self.target.max(axis=axis, keepdims=True))
         count = self.output.shape[axis]
         labels = np.expand_dims(self.target, axis)
         shape = [1] * self.output.ndim
         shape[axis] = count
         return np.asarray(labels == np.arange(count).reshape(shape))
+
+    def weights(self) -> Array:
+        """How much each class counts: 1 for the right one, or the chances that are the targets."""
+        soft = chances(self.target) and self.target.shape == self.output.shape
+        return self.target.astype(np.float64) if soft else self.right().astype(np.float64)
+
+
+def chances(target: Array) -> bool:
+    """Whether rows of targets are probabilities of classes, one-hot ones among them."""
+    if perturb.one_hot(target):
+        return True
+    return (
+        target.dtype.kind == "f"
+        and target.ndim >= 2
+        and target.shape[-1] > 1
+        and bool((target >= 0).all())
+        and bool((np.abs(target.sum(-1) - 1) < ALIKE).all())
+    )
 
 
 def recognise(subject: Subject) -> LossForm | None:
@@ -119,7 +139,7 @@ def _classify(form: LossForm) -> None:
         if form.target.ndim == form.output.ndim:
             form.target = form.target[..., 0]
         _classify_labels(form)
-    elif perturb.one_hot(form.target.reshape(form.output.shape)) and form.output.shape[-1] > 1:
+    elif chances(form.target.reshape(form.output.shape)) and form.output.shape[-1] > 1:
         form.target = form.target.reshape(form.output.shape)
         form.axes = tuple(range(form.output.ndim - 1, 0, -1))
         _classify_labels(form)
@@ -163,10 +183,10 @@ def _is_log(form: LossForm) -> bool:
     """Whether the loss of probabilities is the mean of -log of the right one, up to one factor."""
     axis = form.axis or 0
     rows, losses = [], []
-    right = form.right()
-    for seed in range(3):
+    weights = form.weights()
+    for seed in range(DRAWS):
         p = softmax(_draw(form, seed), axis=axis)
-        rows.append(float(-(np.log(p) * right).sum()))
+        rows.append(float(-(np.log(p) * weights).sum()))
         losses.append(form.loss(p))
     expected, got = np.diff(rows), np.diff(losses)
     if not np.isfinite(got).all() or not np.abs(got).max() > 0:

@@ -273,6 +273,9 @@ def _alike(subject: Subject, pair: Pairing) -> float | None:
 
 def _broadcast(context: Context, pair: Pairing) -> Finding | None:
     """Every target meets every output, in one of the leaves that are scored."""
+    for k in context.subject.scored:
+        if (finding := _broadcast_shapes(context.subject, pair, k)) is not None:
+            return finding
     if pair.meets is None:
         return None
     parts = [context.split(row) for row in pair.meets]
@@ -284,6 +287,45 @@ def _broadcast(context: Context, pair: Pairing) -> Finding | None:
         if B.mean() >= 0.99 and (finding := _broadcast_leaf(context.subject, pair, k)) is not None:
             return finding
     return None
+
+
+def _broadcast_shapes(subject: Subject, pair: Pairing, k: int) -> Finding | None:
+    """As many numbers on both sides in two shapes, such as (N, 1) and (N,) or (N, M) and (N, 1, M),
+    and a loss that does not move when outputs drawn as wide as the targets are exchanged among the
+    examples. An absolute error has so flat a gradient that only this shows it.
+    """
+    outputs, targets = list(subject.training_outputs), subject.targets_tuple
+    n, output = pair.axes.count, outputs[k]
+    axis = next((a for a, size in enumerate(output.shape) if size == n), None)
+    if len(targets) != 1 or targets[0].size != output.size or axis is None or n < 3:
+        return None
+    if output.shape == targets[0].shape or np.unique(targets[0]).size < 2:
+        return None
+    spread = float(np.nanstd(targets[0].astype(np.float64))) or 1.0
+    middle = float(np.nanmean(targets[0].astype(np.float64)))
+    rng, losses = np.random.default_rng(0), []
+    for _ in range(2):  # another draw must move the loss
+        drawn = middle + spread * rng.normal(size=output.shape)
+        for turned in (drawn, np.roll(drawn, 1, axis)):
+            outputs[k] = turned.astype(output.dtype)
+            losses.append(subject.loss(outputs))
+    size = max(abs(losses[0]), 1e-30)
+    change = max(abs(losses[1] - losses[0]), abs(losses[3] - losses[2])) / size
+    if not np.isfinite(losses).all() or not change < EXCHANGED < abs(losses[2] - losses[0]) / size:
+        return None
+    return _every_output(change, output.shape, targets[0].shape)
+
+
+def _every_output(change: float, outputs: Any, targets: Any) -> Finding:
+    return found(
+        "targets-broadcast",
+        change,
+        threshold=EXCHANGED,
+        meets="every output: the loss is the same when the outputs are exchanged among the examples",
+        limit=f"a loss in pairs changes by more than {EXCHANGED:.0e}",
+        outputs=outputs,
+        targets=targets,
+    )
 
 
 def _broadcast_leaf(subject: Subject, pair: Pairing, k: int) -> Finding | None:
@@ -301,15 +343,7 @@ def _broadcast_leaf(subject: Subject, pair: Pairing, k: int) -> Finding | None:
     if not change < EXCHANGED:
         return None
     shapes = [t.shape for t in subject.targets_tuple]
-    return found(
-        "targets-broadcast",
-        change,
-        threshold=EXCHANGED,
-        meets="every output: the loss is the same when the outputs are exchanged among the examples",
-        limit=f"a loss in pairs changes by more than {EXCHANGED:.0e}",
-        outputs=outputs[k].shape,
-        targets=shapes[0] if len(shapes) == 1 else shapes,
-    )
+    return _every_output(change, outputs[k].shape, shapes[0] if len(shapes) == 1 else shapes)
 
 
 def _at_every_step(context: Context, pair: Pairing) -> Finding | None:
@@ -397,13 +431,17 @@ def _softmax_elsewhere(context: Context) -> Finding | None:
             output = np.exp(output)
         if (output < 0).any():
             continue
+        form, examples = context.loss_form, context.example_axis(k)
+        of_classes = form.axis if form is not None and form.leaf == k else None
         classes = float(np.abs(output.sum(-1) - 1).max())
         if classes < FAR_FROM_ONE:
             continue
         for axis in range(output.ndim - 1):
             off = float(np.abs(output.sum(axis) - 1).max())
-            if off < SUM and output.shape[axis] > 1:
-                time = context.output_time_axis(k) == axis
+            time = context.output_time_axis(k) == axis
+            # Classes may stand on any axis, as in (N, C, T), and sums of 1 are right there.
+            elsewhere = axis != of_classes and (time or axis in (0, examples))
+            if off < SUM and output.shape[axis] > 1 and elsewhere:
                 id = "softmax-over-time" if time and not pair.mixed else "softmax-over-batch"
                 return found(id, off, threshold=classes)
     return None

@@ -5,6 +5,7 @@ step.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -26,6 +27,13 @@ MORE_PADDING = 3
 # next step.
 SHIFTED = 0.95
 FEWEST_TOKENS = 4
+# Steps that hold data in most examples, of which one alone has an effect: with fewer of them the
+# sequences are so short that one step may be all there is.
+FEWEST_MOVED, HALF = 3, 0.5
+# Of the largest effect of a step. One that fades below rounding has an effect of about 1e-7 before
+# it has none.
+SHARP = 1e-2
+FARTHER = 10.0  # spreads of the input: what is rounded or shut moves by then
 
 
 def future(context: Context) -> Iterator[Finding]:
@@ -122,23 +130,69 @@ def one_step_only(context: Context) -> Iterator[Finding]:
     """Of all the steps, only one has an effect; or each output moves with its own step alone."""
     for name in context.data_leaves:
         reach = context.reach(name)
-        if reach is None or reach.length < 3 or context.keep(name) is not None:
+        if reach is None or reach.length < 3:
             continue
-        effect = reach.effect
-        context.pictures.setdefault("reach", {})[name] = (list(reach.steps), effect.tolist())
-        live = [t for t, size in zip(reach.steps, effect, strict=True) if size > 0]
-        sequence = context.recurrent or context.subject.inputs[name].ndim == 3
-        if len(live) == 1 and sequence:
-            where = f"step {live[0]} of 0 to {reach.length - 1}"
-            yield found("short-reach", 1, where=where, steps=reach.length, detail="")
-            return
-        if _own_step_only(context, reach):
-            where = "its own step"
-            yield found("short-reach", 1, where=where, steps=reach.length, detail=" at a step")
-            return
+        context.pictures.setdefault("reach", {})[name] = (list(reach.steps), reach.effect.tolist())
+        finding = _few_steps(context, name, reach)
+        # A last layer that starts at zero, beside a way around it, passes nothing on yet.
+        if finding is not None and (other := context.shaken.reach(name)) is not None:
+            if _few_steps(context.shaken, name, other) is not None:
+                yield finding
+                return
 
 
-def _own_step_only(context: Context, reach: Reach) -> bool:
+def _few_steps(context: Context, name: str, reach: Reach) -> Finding | None:
+    moved = _not_all_padding(context, name, reach)
+    live = [t for t, size in zip(reach.steps, reach.effect, strict=True) if size > 0]
+    sequence = context.recurrent or context.subject.inputs[name].ndim == 3
+    if len(moved) < FEWEST_MOVED:
+        return None
+    if len(live) == 1 and sequence:
+        where = f"step {live[0]} of 0 to {reach.length - 1}"
+        return found("short-reach", 1, where=where, steps=reach.length, detail="")
+    if _own_step_only(context, reach, moved):
+        where = "its own step"
+        return found("short-reach", 1, where=where, steps=reach.length, detail=" at a step")
+    return _cut_off(context, name, reach, moved)
+
+
+def _cut_off(context: Context, name: str, reach: Reach, moved: tuple[int, ...]) -> Finding | None:
+    """Half of the steps or more, up to one end, without any effect, beside one with an effect of
+    full size. What is forgotten fades to 0 over many steps instead.
+    """
+    if (context.base == np.round(context.base)).all():  # what is rounded moves by whole numbers
+        return None
+    effect = dict(zip(reach.steps, reach.effect, strict=True))
+    dead = [t for t in moved if effect[t] == 0]
+    live = [t for t in moved if effect[t] > 0]
+    if not dead or not live or not (max(dead) < min(live) or max(live) < min(dead)):
+        return None
+    early = max(dead) < min(live)
+    silent, loud = (max(dead), min(live)) if early else (min(dead), max(live))
+    while abs(silent - loud) > 1:  # the border lies between two steps that were moved
+        middle = (silent + loud) // 2
+        effect[middle] = context.step_effect(name, middle)
+        silent, loud = (silent, middle) if effect[middle] > 0 else (middle, loud)
+    first, last = (0, silent) if early else (silent, max(moved))
+    count, size = last - first + 1, effect[loud]
+    if count < HALF * reach.length or not size > SHARP * max(effect.values()):
+        return None
+    if context.step_effect(name, silent, FARTHER) > 0:
+        return None
+    ends: dict[str, Any] = {"first": first, "last": last, "end": reach.length - 1, "beside": loud}
+    return found("steps-ignored", float(size), where=name, **ends)
+
+
+def _not_all_padding(context: Context, name: str, reach: Reach) -> tuple[int, ...]:
+    """Steps that were moved and are padding in less than half of the examples."""
+    keep, axis = context.keep(name), context.time_axis(name)
+    if keep is None or axis is None:
+        return reach.steps
+    padded = np.moveaxis(keep, axis, 0).reshape(reach.length, -1).mean(1)
+    return tuple(t for t in reach.steps if padded[t] < HALF)
+
+
+def _own_step_only(context: Context, reach: Reach, moved: tuple[int, ...]) -> bool:
     """Whether every output moves with the input at its own step and with no other, in spite of a
     recurrent layer.
     """
@@ -146,6 +200,8 @@ def _own_step_only(context: Context, reach: Reach) -> bool:
         return False
     seen = False
     for t, row in zip(reach.steps, reach.moved, strict=True):
+        if t not in moved:
+            continue
         for k, part in context.split(row).items():
             view = context.by_step(k, part, reach.length)
             if view is None or not view[:, t].any():
@@ -292,6 +348,44 @@ def _other_padding(context: Context, valid: Array) -> Iterator[Finding]:
         yield found(
             "reads-padding", worst, threshold=PADDING, what="Other numbers at the padding", j=0
         )
+    elif (finding := _other_vector(context, valid)) is not None:
+        yield finding
+
+
+def _other_vector(context: Context, valid: Array) -> Finding | None:
+    """For tokens of a fixed length: another vector in the embedding for the token that fills the
+    ends, and stands nowhere else.
+    """
+    subject = context.subject
+    tables = [p for p in subject.parameters() if p.kind == "embedding" and len(p.shape) == 2]
+    tokens = [
+        (name, array)
+        for name, array in subject.inputs.items()
+        if array.dtype.kind in "iu" and name in context.data_leaves
+    ]
+    if len(tables) != 1 or len(tokens) != 1 or valid.all():
+        return None
+    name, array = tokens[0]
+    axis = context.time_axis(name)
+    if axis is None or array.ndim != 2 or array.shape[axis] != valid.shape[1]:
+        return None
+    steps = array if axis == 1 else array.T
+    fill = np.unique(steps[~valid])
+    if len(fill) != 1 or fill[0] in steps[valid] or not 0 <= fill[0] < tables[0].shape[0]:
+        return None
+    table = subject.values([tables[0].name])[0]
+    other = table.copy()
+    other[fill[0]] += np.random.default_rng(0).normal(size=table.shape[1]) * float(table.std())
+    with subject.changed({tables[0].name: other.astype(table.dtype)}):
+        outputs = subject.call()
+    sizes = [
+        _moved_by_padding(context, subject.outputs[k], outputs[k], k, valid) for k in subject.scored
+    ]
+    size, j = max(sizes, default=(0.0, 0))
+    what = f"Another vector for token {fill[0]}, which only fills the ends,"
+    return (
+        found("reads-padding", size, threshold=PADDING, what=what, j=j) if size > PADDING else None
+    )
 
 
 def padding_is_scored(context: Context) -> Iterator[Finding]:

@@ -16,6 +16,9 @@ from lstm_ref.doctor.subject import Array, CannotExamineError, Subject
 # shares to keep.
 TOO_MUCH = 0.8
 
+# The square of outputs beyond it is no number of float32 any more: what made them so is said.
+HUGE = 1e6
+
 
 def runs(context: Context) -> Iterator[Finding]:
     """The model must take its batch, in training and in evaluation; numbers must be finite."""
@@ -29,6 +32,23 @@ def runs(context: Context) -> Iterator[Finding]:
     for output in subject.training_outputs:
         if (bad := int((~np.isfinite(output)).sum())) and all(map(_finite, subject.inputs_tuple)):
             yield found("not-finite", bad, where="the outputs")
+    largest = max((float(np.abs(o).max(initial=0.0)) for o in subject.training_outputs), default=0)
+    if (
+        computed
+        and largest < HUGE
+        and subject.has_loss
+        and all(map(_finite, subject.targets_tuple))
+    ):
+        if not _finite_at(subject):
+            yield found("not-finite", 1, where="the loss, of finite outputs and targets,")
+
+
+def _finite_at(subject: Subject) -> bool:
+    """Whether the loss of the outputs is a number, or fails, which another examination tells."""
+    try:
+        return bool(np.isfinite(subject.loss(subject.training_outputs)))
+    except Exception:
+        return True
 
 
 def _finite_loss(subject: Subject) -> bool:
@@ -57,13 +77,17 @@ def repeatability(context: Context) -> Iterator[Finding]:
     if again > 0:
         yield found("not-repeatable", again, detail="even with the same random numbers")
         return
-    other = difference(first, subject.call(seed=1))
+    anew = subject.call(seed=1)
+    other = difference(first, anew)
     if other > 0:
         drawn = subject.draws_numbers()
         id = "not-repeatable" if drawn else "noise-in-evaluation"
-        yield found(
-            id, other, detail=f"{drawn} draws in the forward pass" if drawn else "dropout acts"
-        )
+        # A sample beside the mean and the spread that it is drawn with, as in a variational
+        # autoencoder: a state that starts at random leaves no scored output as it is.
+        scored = {k: difference([first[k]], [anew[k]]) for k in subject.scored}
+        sampled = drawn and not all(scored.values())
+        detail = f"{drawn} draws in the forward pass" if drawn else "dropout acts"
+        yield found(id, other, detail=detail, certainty="remark" if sampled else None)
         return
     if subject.options.stateful:
         return

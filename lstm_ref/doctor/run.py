@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from lstm_ref.doctor import (
+    coverage,
     data,
     gates,
     gradients,
@@ -72,6 +73,9 @@ EXAMINATIONS: tuple[Examination, ...] = (
     Examination("every label has a gradient", "labels", labels.without_gradient, ("loss",)),
     Examination("answer in the inputs", "labels", labels.answer_in_input),
     Examination("answer up to a factor", "data", labels.future_in_input),
+    Examination("examples differ", "data", coverage.alike, ()),
+    Examination("every example is scored", "loss", coverage.scored, ("loss",)),
+    Examination("every output is filled", "loss", coverage.filled, ("loss",)),
     Examination("outputs vary", "loss", loss_contract.outputs_vary, ("loss",)),
     Examination("outputs fit the loss", "loss", loss_contract.contract, ("loss",)),
     Examination("slope of the loss", "loss", loss_contract.slope, ("loss",)),
@@ -175,6 +179,11 @@ _FOLLOWS: dict[str, tuple[str, ...]] = {
         "training",
         "gates",
     ),
+    "inputs-identical": ("training", "gates"),
+    "examples-not-scored": ("training", "label-without-gradient", "targets-misaligned"),
+    "output-never-filled": ("training", "outputs-ignore-inputs"),
+    "steps-ignored": ("parameter-unused", "training"),
+    "output-not-scored": ("zero-gradient", "no-gradient", "parameter-unused"),
     "parameter-unused": ("zero-gradient",),
     "zero-gradient": ("training",),
     "state-carried": ("training", "state-not-detached"),

@@ -12,6 +12,7 @@ import pytest
 from keras import layers
 
 from lstm_ref import checks, doctor
+from lstm_ref.doctor.subject import Options
 
 spec = importlib.util.spec_from_file_location(
     "keras_well", Path(__file__).with_name("keras_well.py")
@@ -197,3 +198,20 @@ def test_an_optimizer_without_variables_is_asked_for():
     assert any(
         "optimizer.build(model.trainable_variables)" in entry.why for entry in report.not_examined
     )
+
+
+@pytest.mark.parametrize("seed", [3, 4])
+def test_a_loop_is_examined_with_the_same_random_numbers_whatever_was_drawn_before(seed):
+    def step(batch):
+        return np.random.random() + float(keras.random.uniform(())) + random.random()
+
+    model = broken(layers.Dense(4), "mse", LABELS)["model"]
+    x, y = WELL.series(), np.zeros((16, 4))
+    logs = []
+    for drawn in (seed, seed + 10):
+        keras.utils.set_random_seed(drawn)
+        before = random.getstate(), str(np.random.get_state())
+        subject = doctor._subject(model, (x, y), None, None, Options(step=step), None)
+        logs.append(subject.audit(step).losses)
+        assert (random.getstate(), str(np.random.get_state())) == before
+    assert logs[0] == logs[1] and len(set(logs[0])) > 1
