@@ -295,7 +295,8 @@ _GRADIENTS = _entries(
         ),
         "The layer is made and never called, or its result is overwritten, not used, or made "
         "constant, as by a softmax over an axis of length 1; harmless where it is kept in reserve.",
-        "Use the layer's result, take the softmax over the axis that is meant, or remove the layer.",
+        "Use the layer's result, take the softmax over the axis that is meant, or remove the "
+        "layer.",
         "doctor",
     ),
     (

@@ -321,7 +321,9 @@ def _every_output(change: float, outputs: Any, targets: Any) -> Finding:
         "targets-broadcast",
         change,
         threshold=EXCHANGED,
-        meets="every output: the loss is the same when the outputs are exchanged among the examples",
+        meets=(
+            "every output: the loss is the same when the outputs are exchanged among the examples"
+        ),
         limit=f"a loss in pairs changes by more than {EXCHANGED:.0e}",
         outputs=outputs,
         targets=targets,

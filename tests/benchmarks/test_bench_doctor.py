@@ -88,3 +88,31 @@ def test_parts_are_put_together():
     whole = bench.joined([part("a"), part("b")])
     assert [row["id"] for row in whole["rows"]["torch"]["sick"]] == ["a", "b"]
     assert whole["symptoms"] == {"torch": {"a": 1, "b": 1}} and len(whole["settings"]) == 2
+
+
+def test_a_fault_of_the_rate_keeps_its_rate():
+    entry = find("opt_rate_huge")
+    assert all("rate" not in sizes for _, sizes in bench.settings(entry, 6))
+
+
+@pytest.mark.parametrize(
+    ("findings", "otherwise"),
+    [
+        ([], False),
+        ([("one-time-step", "proof")], False),
+        ([("cannot-fit-one-batch", "strong")], False),
+        ([("parameter-unused", "strong")], False),  # follows from the one step
+        ([("label-outside", "remark")], False),
+        ([("label-outside", "proof")], True),
+    ],
+)
+def test_another_name_is_one_that_neither_follows_nor_leaves_it_open(findings, otherwise):
+    assert bench.named_otherwise(findings, ("one-time-step",)) == otherwise
+
+
+def test_rows_are_kept_and_nothing_is_begun_when_time_is_over(tmp_path):
+    store = bench.Store(tmp_path / "rows")
+    assert store.rows("a", lambda: [{"id": "a"}]) == [{"id": "a"}]
+    late = bench.Store(tmp_path / "rows", until=0.0)
+    assert late.rows("a", lambda: [{"id": "other"}]) == [{"id": "a"}] and late.left == 0
+    assert late.rows("b", lambda: [{"id": "b"}]) == [] and late.left == 1

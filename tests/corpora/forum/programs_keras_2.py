@@ -7,22 +7,9 @@ import numpy as np
 import tensorflow as tf
 from keras import layers, ops
 
-SICK, WELL = {}, {}
+from tests.support.forum import collection
 
-
-def sick(*findings):
-    """A program that is wrong, and the findings of which one must come first."""
-
-    def keep(make):
-        SICK[make.__name__] = (make, findings)
-        return make
-
-    return keep
-
-
-def well(make):
-    WELL[make.__name__] = (make, ())
-    return make
+SICK, WELL, sick, well = collection()
 
 
 def program(model, x, y, loss, optimizer="adam", **arguments):

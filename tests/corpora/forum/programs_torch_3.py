@@ -15,27 +15,10 @@ from torch.nn.utils.rnn import (
 )
 from torch.utils.data import DataLoader, TensorDataset
 
-SICK, WELL = {}, {}
+from tests.support.forum import collection
+from tests.support.forum import torch_program as program
 
-
-def sick(*findings):
-    """A program that is wrong, and the findings of which one must come first."""
-
-    def keep(make):
-        SICK[make.__name__] = (make, findings)
-        return make
-
-    return keep
-
-
-def well(make):
-    WELL[make.__name__] = (make, ())
-    return make
-
-
-def program(model, x, y, loss, rate=1e-3, optimizer=None, **arguments):
-    optimizer = optimizer or torch.optim.Adam(model.parameters(), lr=rate)
-    return dict(model=model, batch=(x, y), loss=loss, optimizer=optimizer, **arguments)
+SICK, WELL, sick, well = collection()
 
 
 def some(low, high):
