@@ -35,8 +35,19 @@ def other(page, number):
     return "a" if right(page, number) != "a" else "b"
 
 
+def quiet(page):
+    """Wait for all that the page loads: whoever leaves earlier cuts it off, and that is a failure."""
+    page.wait_for_load_state("networkidle")
+
+
+def reload(page):
+    quiet(page)
+    page.reload()
+
+
 def goto(page, name):
     """Another page of the book, in the same browser."""
+    quiet(page)
     here = page.url.split("/book/")[0]
     page.goto(f"{here}/{name}.html")
 
@@ -74,8 +85,9 @@ def test_choices_are_scored_on_another_page_stay_and_can_be_forgotten(page_for):
     expect(summary).to_have_text(
         f"1 of 2 answers were right. 2 of {sum(questions)} questions are answered."
     )
-    page.reload()
+    reload(page)
     expect(row.locator("td").last).to_have_text("1 of 2")
+    quiet(page)
     row.get_by_role("link").click()
     expect(told(page, 0)).to_have_text("Right.")
     assert page.locator("ul.choices").nth(0).locator("input:checked").get_attribute(
@@ -109,7 +121,7 @@ def test_a_choice_is_made_by_keyboard(page_for):
 def test_where_nothing_can_be_kept_answers_last_as_long_as_the_page_and_the_score_says_so(page_for):
     page = page_for(PAGE)
     page.add_init_script(REFUSES)
-    page.reload()
+    reload(page)
     answer(page, 0, right(page, 0))
     expect(told(page, 0)).to_have_text("Right.")
     goto(page, SCORE)
@@ -120,10 +132,10 @@ def test_where_nothing_can_be_kept_answers_last_as_long_as_the_page_and_the_scor
 def test_what_is_stored_by_somebody_else_does_no_harm(page_for):
     page = page_for(SCORE)
     page.evaluate("localStorage.setItem('inside-the-lstm-predictions', '[1, {')")
-    page.reload()
+    reload(page)
     expect(page.locator(".score-summary")).to_contain_text("No question is answered yet")
     page.evaluate("localStorage.setItem('inside-the-lstm-predictions', '{\"x:0\": \"a\"}')")
-    page.reload()
+    reload(page)
     expect(page.locator(".score-summary")).to_contain_text("No question is answered yet")
 
 
