@@ -38,9 +38,9 @@ SICK, WELL = chosen("SICK"), chosen("WELL")
 
 
 def examined(framework, name, seed=0):
-    arguments, right = CORPORA[framework].make(name, seed)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
+        arguments, right = CORPORA[framework].make(name, seed)
         return doctor.examine(**arguments), right
 
 
