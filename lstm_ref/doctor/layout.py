@@ -67,12 +67,15 @@ class Pairing:
         or such an axis
     fixed : (elements,) of bool, outputs that no input moves, as those at padding: they belong to no
         example
+    places : whether the targets are the places of the examples in the batch, each once: a loss in
+        which each example is compared with all others, so that its target meets theirs, too
     """
 
     axes: Axes
     moved: Array
     meets: Array | None
     fixed: Array
+    places: bool = False
 
     @property
     def A(self) -> Array:
@@ -112,6 +115,7 @@ class Pairing:
         if self.meets is None:
             return False
         most = bool((self.outside > 0.49).sum() * 2 > max(int(self.A.any(1).sum()), 1))
+        most &= not self.places
         # Sorted by length, some examples stay where they were.
         return most or int((self.outside > ENTIRELY).sum()) >= 2
 
@@ -238,8 +242,17 @@ def measure(subject: Subject, axes: Axes) -> Pairing:
         if change.shape != flat.shape:
             raise CannotExamineError("the outputs change their shape with the inputs")
         rows.append(np.nan_to_num(np.abs(change - flat), nan=np.inf, posinf=1e30))
-    return Pairing(
-        axes, np.array(rows), _meets(subject, axes), _fixed(subject, axes, flat, training)
+    fixed = _fixed(subject, axes, flat, training)
+    return Pairing(axes, np.array(rows), _meets(subject, axes), fixed, _places(subject, axes.count))
+
+
+def _places(subject: Subject, count: int) -> bool:
+    """Whether some targets are the numbers from 0 to the number of examples, each once."""
+    return count > 1 and any(
+        t.size == count
+        and t.dtype.kind in "iu"
+        and np.array_equal(np.sort(t.ravel()), range(count))
+        for t in subject.targets_tuple
     )
 
 

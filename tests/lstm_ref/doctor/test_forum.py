@@ -82,3 +82,10 @@ def test_rounded_outputs_are_no_proof_that_the_inputs_are_ignored(seed):
     report, _ = examined("torch_2", "answers_rounded_before_the_loss", seed)
     assert counted(report), str(report)
     assert not [f.id for f in report if f.certainty == "proof" and f.id == "outputs-ignore-inputs"]
+
+
+@pytest.mark.parametrize("seed", (900, 1000))
+def test_a_target_that_is_a_place_in_the_batch_may_meet_all_examples(seed):
+    """At these seeds the target met another example's output as much as its own."""
+    report, _ = examined("torch_2", "questions_against_all_answers", seed)
+    assert not counted(report), str(report)
