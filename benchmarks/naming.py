@@ -40,7 +40,7 @@ from lstm_ref.practice import lstm_torch
 from lstm_ref.practice.mistakes import Plain
 from lstm_ref.zoo import plain
 from verdict import Check, Status, StudentError, classify, examine, tensors
-from verdict.compare import SINGLE_PRECISION, copy_tree, read, relative_error
+from verdict.compare import SINGLE_PRECISION, copy_tree, finite_parts, read, relative_error
 
 ROOT = Path(__file__).parents[1]
 SETS = tuple(sorted(path.parent.name for path in (ROOT / "solutions").glob("*/checks.py")))
@@ -177,10 +177,9 @@ def same_numbers(check: Check, function: Callable[..., Any], other: Callable[...
         a, b = results
         if set(a) != set(b) or any(a[k].size != b[k].size for k in a):
             return False
-        if any(
-            not relative_error(a[k].ravel(), b[k].ravel()) <= max(SINGLE_PRECISION, check.tolerance)
-            for k in a
-        ):
+        pairs = [finite_parts(a[k].ravel(), b[k].ravel()) for k in a]
+        largest = max(SINGLE_PRECISION, check.tolerance)
+        if any(not relative_error(got, numbers) <= largest for got, numbers in pairs):
             return False
         compared += len(a)
     return compared > 0
@@ -261,6 +260,9 @@ def said(question: Question, source: str, seed: int, mine: set[str] | None = Non
         return "right"  # the change shows in nothing that is compared
     if name is None:
         return "not recognised" if status is Status.WRONG else "raises"
+    known = {mistake.id for group in check.known_mistakes() for mistake in group}
+    if name in {one.id for one in check.properties} - known:
+        return "named rightly"  # a property is named where it does not hold
     # A mistake in another order of the gates has the id of the mistake.
     candidates = [
         mistake for group in check.known_mistakes() for mistake in group if mistake.id == name

@@ -353,14 +353,15 @@ def _explains(check: Check, mistake: Misconception, answers: list[_Answer]) -> b
         ):  # a wrong version may fail on an edge case; then it is not what the student wrote
             return False
         if any(
-            _compare(*_finite(answer.got[name], numbers[name]), check.tolerance) is _Match.WRONG
+            _compare(*finite_parts(answer.got[name], numbers[name]), check.tolerance)
+            is _Match.WRONG
             for name in numbers
         ):
             return False
     return True
 
 
-def _finite(got: Array, numbers: Array) -> tuple[Array, Array]:
+def finite_parts(got: Array, numbers: Array) -> tuple[Array, Array]:
     """Both with 0 where both hold NaN, or the same infinity: a known mistake may explain these,
     too. Otherwise both as they are.
     """
