@@ -120,7 +120,9 @@ def _troubles(
         cells = rebuild(release, submission).cells
         return judge.grade(cells, problem_set, seed=secrets.token_hex(32), isolation=isolation)
 
-    yield from _stub(graded({}))
+    untouched = graded({})
+    yield from _stub(untouched)
+    yield from _starters(untouched, exercises.starters(source))
     solutions = exercises.solution_cells(source)
     seen: set[str] = set()
     for _ in range(TRIES):
@@ -128,6 +130,18 @@ def _troubles(
             if trouble.what not in seen:
                 seen.add(trouble.what)
                 yield trouble
+
+
+def _starters(untouched: Result, given: Mapping[str, str]) -> Iterator[Trouble]:
+    """Faults that students are given to mend, and that no known mistake explains."""
+    for check in untouched.checks:
+        if f"{check.name}_code" in given and check.misconception is None:
+            yield Trouble(
+                f"What is given in {check.name}_code is not recognised: its check says "
+                f"{check.status!r} and names no mistake.",
+                "Make the fault that is given one of the check's misconceptions: then a student who "
+                "hands it in as it is hears what is wrong.",
+            )
 
 
 def _by_hand(problem_set: ProblemSet, source: Path, text: str) -> Iterator[Trouble]:

@@ -30,6 +30,12 @@ from autograder.files import write_atomic
 from autograder.judge.data_files import data_files
 
 BEGIN, END = "BEGIN SOLUTION", "END SOLUTION"
+# What students get in the place of a solution, such as a function with a fault to be mended.
+BEGIN_GIVEN, END_GIVEN = "### BEGIN GIVEN", "### END GIVEN"
+GIVEN = re.compile(
+    rf"^[ \t]*{BEGIN_GIVEN}[ \t]*\n(.*?)^[ \t]*{END_GIVEN}[ \t]*(?:\n|\Z)", re.M | re.S
+)
+STUB = re.compile(r"^[ \t]*# YOUR CODE HERE\n[ \t]*raise NotImplementedError\(\)[ \t]*$", re.M)
 RUBRIC = re.compile(r"^[^\n]*BEGIN MARK SCHEME[^\n]*\n(.*?)^[^\n]*END MARK SCHEME", re.M | re.S)
 # tag of a code cell that is left out as long as the course has no public address
 INSTALL = "install"
@@ -131,8 +137,9 @@ def release_text(source: Path) -> str:
                 f"{source}: nbgrader cannot release it: {said.reason or error}"
             ) from None
         text = (course / "release" / name / f"{name}.ipynb").read_text(encoding="utf-8")
-    _check_leaks(source, notebook, nbformat.reads(text, as_version=4))
-    return text
+    released, given = nbformat.reads(text, as_version=4), starters(source)
+    _check_leaks(source, notebook, released, given)
+    return _with_starters(released, given) if given else text
 
 
 def source_notebook(source: Path) -> NotebookNode:
@@ -147,16 +154,13 @@ def source_notebook(source: Path) -> NotebookNode:
     ------
     ProblemSetError : grade_ids that are missing, stand twice, or cannot be cell ids
     """
-    try:
-        notebook = jupytext.reads(source.read_text(encoding="utf-8"), fmt="md:myst")
-    except Exception as error:
-        raise ProblemSetError(f"{source} cannot be read as a MyST notebook: {error}") from error
     cells = [
-        cell for cell in (_install(cell, source) for cell in notebook.cells) if cell is not None
+        cell for cell in (_install(cell, source) for cell in _cells(source)) if cell is not None
     ]
     seen: set[str] = set()
     for number, cell in enumerate(cells, start=1):
         marks = cell.metadata.get("nbgrader")
+        cell.source = GIVEN.sub("", cell.source).rstrip("\n") if marks else cell.source
         cell.id = _id_of(cell, seen)
         if marks is not None:
             cell.metadata.nbgrader = _complete(source, number, marks)
@@ -210,6 +214,34 @@ def rubrics(source: Path) -> dict[str, str]:
     return found
 
 
+def starters(source: Path) -> dict[str, str]:
+    """Grade_id -> the lines that students get in the place of a solution: what stands in the cell
+    between ``### BEGIN GIVEN`` and ``### END GIVEN``.
+
+    Raises
+    ------
+    ProblemSetError : the source cannot be read, or such a mark is out of place
+    """
+    found = {}
+    for number, cell in enumerate(_cells(source), start=1):
+        marks = cell.metadata.get("nbgrader", {})
+        texts = GIVEN.findall(cell.source)
+        rest = GIVEN.sub("", cell.source)
+        if BEGIN_GIVEN in rest or END_GIVEN in rest or len(texts) > 1:
+            raise ProblemSetError(
+                f"{source}: {_shown(number, cell)}: {BEGIN_GIVEN} and {END_GIVEN} must stand in "
+                "lines of their own, once, in this order"
+            )
+        if texts and not (marks.get("solution") and rest.count(BEGIN) == 1):
+            raise ProblemSetError(
+                f"{source}: {_shown(number, cell)}: {BEGIN_GIVEN} must stand in a solution cell, "
+                f"beside one region between ### {BEGIN} and ### {END}, in whose place it is given"
+            )
+        if texts:
+            found[str(marks["grade_id"])] = texts[0].rstrip("\n")
+    return found
+
+
 class _Said(logging.Handler):
     """Keeps the last line of the last error that nbgrader logged, which is where the reason
     stands.
@@ -233,6 +265,23 @@ def _some_sources(root: Path) -> list[Path]:
             "run from the course's root"
         )
     return found
+
+
+def _cells(source: Path) -> list[NotebookNode]:
+    """The cells of a source as they stand there."""
+    try:
+        notebook = jupytext.reads(source.read_text(encoding="utf-8"), fmt="md:myst")
+    except Exception as error:
+        raise ProblemSetError(f"{source} cannot be read as a MyST notebook: {error}") from error
+    return list(notebook.cells)
+
+
+def _with_starters(released: NotebookNode, given: dict[str, str]) -> str:
+    """Text of the student notebook with what is given in the place of each stub."""
+    for cell in released.cells:
+        if (lines := given.get(cell.get("id", ""))) is not None:
+            cell.source = STUB.sub(lambda _: lines, cell.source, count=1)
+    return _text(released)
 
 
 def _text(notebook: NotebookNode) -> str:
@@ -277,9 +326,11 @@ def _regions(cell: NotebookNode) -> Iterator[str]:
             yield line
 
 
-def _check_leaks(source: Path, notebook: NotebookNode, release: NotebookNode) -> None:
+def _check_leaks(
+    source: Path, notebook: NotebookNode, release: NotebookNode, given: dict[str, str]
+) -> None:
     """Refuse a marker out of place, and a release with a line of a solution or a solved function
-    outside its solution cell.
+    outside its solution cell. A line that is given to be mended is no secret.
     """
     for number, cell in enumerate(notebook.cells, start=1):
         found = re.findall(f"{BEGIN}|{END}", cell.source)
@@ -295,6 +346,7 @@ def _check_leaks(source: Path, notebook: NotebookNode, release: NotebookNode) ->
         line.strip() for cell in solutions for line in _regions(cell) if len(line.strip()) >= 20
     }
     secret = {line for line in secret if "=" in line and not line.startswith("#")}
+    secret -= {line.strip() for lines in given.values() for line in lines.split("\n")}
     functions = {
         name for cell in solutions for name in re.findall(r"^def (\w+)", cell.source, re.MULTILINE)
     }

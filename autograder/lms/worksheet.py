@@ -39,6 +39,8 @@ from autograder.text import delimiter_of, folded
 CANVAS_KEYS = ("SIS Login ID", "SIS User ID", "ID", "Integration ID")
 MOODLE_KEYS = ("Identifier", "ID number", "Email address", "Username")
 POINTS_POSSIBLE = "Points Possible"
+# Canvas computes columns of its own that are called so (canvas-lms issue 2134).
+IGNORED = re.compile(r"\bfinal\b", re.IGNORECASE)
 EXCUSED = "ex"  # in place of a score, at Canvas
 # A spreadsheet takes a cell that begins so for a formula, and one that is made for it can send away
 # what the table holds.
@@ -344,6 +346,11 @@ def fill_canvas(
         (k for k, row in enumerate(table.rows) if table.cell(row, "ID").strip()), len(table.rows)
     )
     notes = []
+    if IGNORED.search(target):
+        notes.append(
+            f"Canvas has ignored columns with the word Final in their title ({target!r}): look "
+            "whether the scores are there after the import, or rename the assignment first"
+        )
     for row in table.rows[:first]:
         if POINTS_POSSIBLE in table.cell(row, "Student"):
             notes += _other_maximum(table.cell(row, target), found, "Canvas")

@@ -31,6 +31,16 @@ def test_a_sound_problem_set_has_nothing_to_mend(tiny_course, isolation):
     assert lint(tiny_course, "tiny", isolation) == []
 
 
+@pytest.mark.parametrize(("faulty", "known"), [("return a + x", True), ("return a - x", False)])
+def test_a_fault_that_is_given_to_be_mended_has_a_name(tiny_course, isolation, faulty, known):
+    end = "    return product_of_both\n    ### END SOLUTION\n"
+    given = f"    ### BEGIN GIVEN\n    {faulty}\n    ### END GIVEN\n"
+    change(tiny_course, "tiny.md", end, end + given)
+    found = [trouble.what for trouble in lint(tiny_course, "tiny", isolation)]
+    said = "What is given in scale_code is not recognised: its check says 'wrong'"
+    assert found == [] if known else len(found) == 1 and found[0].startswith(said), found
+
+
 def test_a_new_problem_set_works_as_it_stands(tiny_course, monkeypatch):
     monkeypatch.chdir(tiny_course)
 

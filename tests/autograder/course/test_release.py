@@ -130,6 +130,47 @@ def test_a_source_that_would_give_something_away_is_refused(tiny_course, old, ne
         release.release_text(source_with(tiny_course, old, new))
 
 
+FAULTY = """    ### END SOLUTION
+    ### BEGIN GIVEN
+    product_of_both = np.multiply(a, x)
+    return product_of_both + a
+    ### END GIVEN
+"""
+
+
+def test_what_is_given_stands_in_the_place_of_the_solution(tiny_course):
+    source = source_with(tiny_course, "    ### END SOLUTION\n", FAULTY)
+    cells = {
+        cell.id: cell for cell in nbformat.reads(release.release_text(source), as_version=4).cells
+    }
+    assert cells["scale_code"].source.splitlines() == [
+        "def scale(x, a):",
+        '    """Return a times x."""',
+        "    product_of_both = np.multiply(a, x)",
+        "    return product_of_both + a",
+    ]
+    assert "# YOUR CODE HERE" in cells["total_code"].source
+    assert release.starters(source) == {
+        "scale_code": "    product_of_both = np.multiply(a, x)\n    return product_of_both + a"
+    }
+    solved = release.solution_cells(source)["scale_code"]
+    assert "GIVEN" not in solved and "+ a" not in solved and "return product_of_both" in solved
+    assert "GIVEN" not in nbformat.writes(release.source_notebook(source))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "reason"),
+    [
+        ("    ### END SOLUTION\n", FAULTY.replace("    ### END GIVEN\n", ""), "in this order"),
+        ("    ### END SOLUTION\n", FAULTY + FAULTY.partition("\n")[2], "once, in this order"),
+        ("import numpy as np\n", "### BEGIN GIVEN\nx = 1\n### END GIVEN\n", "in a solution cell"),
+    ],
+)
+def test_a_mark_of_what_is_given_has_its_place(tiny_course, old, new, reason):
+    with pytest.raises(ProblemSetError, match=reason):
+        release.release_text(source_with(tiny_course, old, new))
+
+
 def test_an_install_cell_is_there_only_when_the_course_has_an_address(tiny_course):
     install = '```{code-cell}\n:tags: [local, install]\n%pip install "git+REPOSITORY_URL"\n```\n\n'
     source = source_with(tiny_course, "```{code-cell}\nimport", install + "```{code-cell}\nimport")

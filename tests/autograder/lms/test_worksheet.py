@@ -47,6 +47,14 @@ def test_canvas_column_is_filled_and_nothing_else_changes():
     assert filled.without == ["李小龙", "Student, Test"]
 
 
+@pytest.mark.parametrize(("title", "told"), [("Final essay", True), ("Finalists", False)])
+def test_a_column_that_canvas_may_ignore_is_told(title, told):
+    worksheet = CANVAS.replace("Tiny problems", title)
+    filled = fill_canvas(worksheet, "tiny", [Score("ann", 2.0, 3)], column=title)
+    assert filled.entered == ["ann"]
+    assert any("the word Final in their title" in note for note in filled.notes) is told
+
+
 def test_canvas_matches_by_whichever_of_its_ids_the_folders_bear():
     for names in (["s1", "s3"], ["101", "103"], ["ANN", "cay"]):
         filled = fill_canvas(
