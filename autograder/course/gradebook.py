@@ -6,16 +6,16 @@ from __future__ import annotations
 
 import datetime
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from copy import copy, deepcopy
 from typing import Any
 
 from nbformat import NotebookNode
-from nbgrader.api import Gradebook, MissingEntry
+from nbgrader.api import Comment, Grade, Gradebook, GradeCell, MissingEntry, SolutionCell
 from nbgrader.coursedir import CourseDirectory
 from nbgrader.preprocessors import AssignLatePenalties, SaveCells
-from nbgrader.utils import determine_grade, is_grade, is_solution, is_task
+from nbgrader.utils import determine_grade, is_grade, is_locked, is_solution, is_task
 from sqlalchemy.exc import SAWarning
 from sqlalchemy.orm import scoped_session, sessionmaker
 
@@ -39,9 +39,12 @@ def register(
     """Tell the gradebook of a problem set, as ``nbgrader generate_assignment`` would; nothing
     happens where it knows.
 
+    Cells may come and go also when there are submissions, which nbgrader refuses: a new one has no
+    score yet, and all others keep theirs.
+
     Raises
     ------
-    GradebookError : there are submissions, and the cells that carry points are others now
+    GradebookError : a cell is gone that somebody has scored or commented on by hand
     """
     known = _known(gradebook, problem_set)
     wanted = {
@@ -56,19 +59,96 @@ def register(
     if known == wanted:
         return
     gradebook.update_or_create_assignment(problem_set)
+    if known is not None and gradebook.find_notebook(problem_set, problem_set).submissions:
+        _take_out(gradebook, problem_set, release)
+        _put_in(gradebook, problem_set, release)
     resources = {
         "nbgrader": {"notebook": problem_set, "assignment": problem_set, "db_url": directory.db_url}
     }
-    try:
-        SaveCells().preprocess(deepcopy(release), resources)
-    except RuntimeError:
-        raise GradebookError(
-            f"The released notebook of {problem_set} has other cells than the gradebook knows, and "
-            "there are submissions. Release the former cells again; or copy the gradebook, run "
-            f"`nbgrader db assignment remove {problem_set} --force`, which forgets the scores of "
-            "this problem set, and grade it anew."
-        ) from None
+    SaveCells().preprocess(deepcopy(release), resources)
     gradebook.db.expire_all()
+
+
+def _named(release: NotebookNode, kind: Callable[[NotebookNode], bool]) -> dict[str, NotebookNode]:
+    """Grade_id -> cell of a kind."""
+    return {cell.metadata.nbgrader["grade_id"]: cell for cell in release.cells if kind(cell)}
+
+
+def _take_out(gradebook: Gradebook, problem_set: str, release: NotebookNode) -> None:
+    """Remove the cells that the release no longer has, with their automatic scores and comments."""
+    notebook = gradebook.find_notebook(problem_set, problem_set)
+    gone = [
+        cell
+        for cells, kind in (
+            (notebook.grade_cells, is_grade),
+            (notebook.solution_cells, is_solution),
+            (notebook.task_cells, is_task),
+        )
+        for cell in cells
+        if cell.name not in _named(release, kind)
+    ]
+    by_hand = {
+        cell.name: sorted(row.notebook.student.id for row in rows)
+        for cell in gone
+        if (rows := [grade for grade in cell.grades if grade.manual_score is not None])
+        or (rows := [remark for remark in cell.comments if remark.manual_comment])
+    }
+    if by_hand:
+        raise GradebookError(
+            f"The released notebook of {problem_set} lacks cells that somebody has scored or "
+            "commented on by hand, which would be lost: "
+            + "; ".join(f"{name} ({', '.join(who)})" for name, who in by_hand.items())
+            + ". Release these cells again, or take scores and comments out in formgrader first."
+        )
+    for cell in gone:
+        for row in (*cell.grades, *cell.comments, cell):
+            gradebook.db.delete(row)
+    sources = {
+        cell.metadata.nbgrader["grade_id"] for cell in release.cells if "nbgrader" in cell.metadata
+    }
+    for source in notebook.source_cells:
+        if source.name not in sources:
+            gradebook.db.delete(source)
+    gradebook.db.commit()
+    gradebook.db.expire_all()
+
+
+def _put_in(gradebook: Gradebook, problem_set: str, release: NotebookNode) -> None:
+    """Add the cells that are new, and to each submission a place for their scores and comments."""
+    where = problem_set, problem_set
+    notebook = gradebook.find_notebook(*where)
+    there = {
+        kind: {cell.name for cell in cells}
+        for kind, cells in (
+            (is_grade, notebook.grade_cells),
+            (is_solution, notebook.solution_cells),
+            (is_task, notebook.task_cells),
+        )
+    }
+    known = {cell.name for cell in notebook.source_cells}
+    for cell in release.cells:
+        if "nbgrader" not in cell.metadata:
+            continue
+        marks = cell.metadata.nbgrader
+        name = marks["grade_id"]
+        worth = {"max_score": float(marks.get("points", 0)), "cell_type": cell.cell_type}
+        made = []
+        if is_grade(cell) and name not in there[is_grade]:
+            made.append(gradebook.add_grade_cell(name, *where, **worth))
+        if is_solution(cell) and name not in there[is_solution]:
+            made.append(gradebook.add_solution_cell(name, *where))
+        if is_task(cell) and name not in there[is_task]:
+            made.append(gradebook.add_task_cell(name, *where, **worth))
+        if name not in known:
+            source = {"locked": is_locked(cell), "source": cell.source}
+            gradebook.add_source_cell(name, *where, cell_type=cell.cell_type, **source)
+        for new in made:
+            for submission in gradebook.find_notebook(*where).submissions:
+                if not isinstance(new, SolutionCell):
+                    gradebook.db.add(Grade(cell_id=new.id, notebook_id=submission.id))
+                if not isinstance(new, GradeCell):
+                    gradebook.db.add(Comment(cell_id=new.id, notebook_id=submission.id))
+            gradebook.db.commit()
 
 
 def _known(gradebook: Gradebook, problem_set: str) -> dict[str, Any] | None:

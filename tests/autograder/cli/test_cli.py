@@ -47,6 +47,29 @@ def test_run_shows_the_class_and_ends_with_0_when_all_are_graded(call, tiny_cour
     assert "1 judged, 0 unchanged" in call("run", "tiny", "--student", "ann", "--force").stdout
 
 
+def test_a_check_may_be_added_after_a_class_was_graded(call, tiny_course):
+    """A second check on a function that students have written already."""
+    hand_in(tiny_course, "ann", RIGHT)
+    assert "1 judged" in call("run", "tiny").stdout
+    folder = tiny_course / "solutions" / "tiny"
+    notebook = folder / "tiny.md"
+    cell = (
+        "\n```{code-cell}\n---\nnbgrader: {grade_id: again, grade: true, points: 4}\n---\n"
+        "# 4 points\n```\n"
+    )
+    notebook.write_text(notebook.read_text() + cell)
+    checks = folder / "checks.py"
+    more = (
+        "from dataclasses import replace\n"
+        "CHECKS.append(replace(CHECKS[0], name='again', points=4))\n"
+    )
+    checks.write_text(checks.read_text() + more)
+    assert call("exercises").exit_code == 0
+    result = call("run", "tiny")
+    assert result.exit_code == 0, result.output
+    assert "another score: ann: 3 of 3 -> 7 of 7" in " ".join(result.stdout.split())
+
+
 def test_run_names_what_could_not_be_graded_and_ends_with_1(call, tiny_course):
     hand_in(tiny_course, "ann", RIGHT)
     hand_in_text(tiny_course, "bob", "{")

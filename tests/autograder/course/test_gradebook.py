@@ -167,16 +167,59 @@ def test_registering_again_changes_nothing_and_new_points_are_taken_over(gradebo
     assert "ann" in {student.id for student in gradebook.students}
 
 
-def test_other_cells_are_refused_once_there_are_submissions(gradebook, course, tiny):
-    Writer(gradebook, course, tiny).enter("ann")
+def with_another_check(tiny):
+    """The release with one check more: a cell for the answer, and one that carries points."""
     release = read_release(tiny)
-    release.cells.append(deepcopy(release.cells[-1]))
-    release.cells[-1].metadata.nbgrader["grade_id"] = "new"
-    with pytest.raises(
-        GradebookError,
-        match="has other cells than the gradebook knows.*nbgrader db assignment remove tiny",
-    ):
-        register(gradebook, course.directory, "tiny", release)
+    answer, test = (
+        deepcopy(next(cell for cell in release.cells if cell.id == name))
+        for name in ("total_code", "total")
+    )
+    for cell, name in ((answer, "mean_code"), (test, "mean")):
+        cell.id = cell.metadata.nbgrader["grade_id"] = name
+        release.cells.append(cell)
+    return release
+
+
+def test_a_check_that_comes_later_keeps_all_scores(gradebook, course, tiny, graded):
+    writer = Writer(gradebook, course, tiny)
+    writer.save("ann", graded(record(scale=0.5)), record(scale=0.5))
+    writer.enter("bob")
+    grade = gradebook.find_grade("scale", "tiny", "tiny", "ann")
+    grade.manual_score = 2.0
+    gradebook.db.commit()
+    register(gradebook, course.directory, "tiny", with_another_check(tiny))
+    for _ in range(2):  # registering again changes nothing
+        before = rows(course)
+        register(gradebook, course.directory, "tiny", with_another_check(tiny))
+        assert rows(course) == before
+    assert grades(gradebook)["scale"][:2] == (0.5, 2.0)
+    assert grades(gradebook)["total"][:2] == (1.0, None)
+    for student in ("ann", "bob"):
+        assert grades(gradebook, student)["mean"][:2] == (None, None)
+        assert remarks(gradebook, student)["mean_code"] == (None, None)
+    assert gradebook.find_notebook("tiny", "tiny").max_score == 4
+    writer.enter("cay")  # who comes later has all of them, once
+    assert list(grades(gradebook, "cay")) == list(grades(gradebook, "bob"))
+
+
+def test_a_check_that_is_gone_takes_its_own_scores_only(gradebook, course, tiny, graded):
+    Writer(gradebook, course, tiny).save("ann", graded(record(scale=0.5)), record(scale=0.5))
+    before = rows(course)
+    register(gradebook, course.directory, "tiny", with_another_check(tiny))
+    register(gradebook, course.directory, "tiny", read_release(tiny))
+    assert rows(course) == before
+
+
+def test_what_was_scored_by_hand_is_not_taken_out(gradebook, course, tiny):
+    register(gradebook, course.directory, "tiny", with_another_check(tiny))
+    Writer(gradebook, course, tiny).enter("ann")
+    gradebook.find_grade("mean", "tiny", "tiny", "ann").manual_score = 1.0
+    gradebook.find_comment("mean_code", "tiny", "tiny", "ann").manual_comment = "Good."
+    gradebook.db.commit()
+    before = rows(course)
+    with pytest.raises(GradebookError, match=r"would be lost: mean \(ann\); mean_code \(ann\)"):
+        register(gradebook, course.directory, "tiny", read_release(tiny))
+    assert rows(course) == before
 
 
 def test_scores_and_comments_are_entered(gradebook, course, tiny, graded):
