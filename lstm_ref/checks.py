@@ -97,6 +97,11 @@ def twice(function: Function, x: Array) -> float:
     """Largest difference between two calls with the same input; 0 unless a state is carried or
     numbers are drawn.
 
+    Parameters
+    ----------
+    function : (N, T, ...) -> an array
+    x : (N, T, ...)
+
     Examples
     --------
     >>> twice(np.tanh, np.ones((2, 3)))

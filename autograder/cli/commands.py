@@ -23,6 +23,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Column, Table
 from rich.text import Text
 
+from autograder.cli.interrupts import dropped_ones_come_again
 from autograder.cli.progress import progress_of
 from autograder.errors import DISK_FULL, AutograderError, CourseError, ProblemSetError
 from autograder.files import write_atomic
@@ -73,7 +74,8 @@ class _Commands(click.Group):
 
     def invoke(self, context: click.Context) -> Any:
         try:
-            return super().invoke(context)
+            with dropped_ones_come_again():
+                return super().invoke(context)
         except AutograderError as error:
             said = "\n".join([str(error), *getattr(error, "__notes__", [])])
             Console(stderr=True).print(Text(f"autograder: {said}"), soft_wrap=True)

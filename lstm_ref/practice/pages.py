@@ -45,6 +45,11 @@ PAGES = {
 def check(name: str = "", seed: int | None = None) -> None:
     """Put a question to the function that the caller has defined, and show the verdict; see
     `lstm_ref.practice.check`.
+
+    Parameters
+    ----------
+    name : of a check; without it, all that the page has are asked
+    seed : of the random inputs; None draws one, and the verdict shows it
     """
     practice.ask(CHECKS, name, seed, sys._getframe(1).f_globals)
 
