@@ -291,7 +291,7 @@ _GRADIENTS = _entries(
         STRONG,
         (
             "{what} no effect: other values change neither outputs nor loss (change {value:.1g}; "
-            "more than 0 is needed)."
+            "more than rounding is needed)."
         ),
         "The layer is made and never called, or its result is overwritten, not used, or made "
         "constant, as by a softmax over an axis of length 1; harmless where it is kept in reserve.",

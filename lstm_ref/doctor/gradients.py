@@ -32,6 +32,10 @@ EXPLODED = 1e4
 FEWEST_STEPS = 5
 # Changes of the outputs below this share of their size are rounding.
 ROUNDING = 1e-6
+# A softmax over one number is 1 exactly, or 6e-8 less where a processor divides by an approximate
+# reciprocal; its gradient is then some 1e-7 of the others.
+LAST_BITS = 3e-7
+ROUNDED_GRADIENT = 1e-5
 
 
 def connected(context: Context) -> Iterator[Finding]:
@@ -87,13 +91,18 @@ def parameters(context: Context) -> Iterator[Finding]:
     if not subject.first_backward.connected:
         return
     ever = subject.few_steps.ever
-    silent = [p for p in subject.parameters() if p.trainable and not ever.get(p.name, 1.0)]
+    least = ROUNDED_GRADIENT * max((size for size in ever.values() if size), default=0.0)
+    silent = [
+        p for p in subject.parameters() if p.trainable and (ever.get(p.name, 1.0) or 0) <= least
+    ]
     groups: dict[str, list[tuple[Parameter, float]]] = {}
     aside: list[str] = []
     for parameter in silent:
         on_outputs, on_loss = effect_of(subject, [parameter.name])
-        if on_loss == 0 and on_outputs == 0:
-            groups.setdefault("parameter-unused", []).append((parameter, 0.0))
+        if _in_last_bits(subject, on_outputs, on_loss):
+            groups.setdefault("parameter-unused", []).append((parameter, on_outputs))
+        elif ever.get(parameter.name):  # small, and not zero
+            continue
         elif on_loss > 0:
             id = "no-gradient" if ever.get(parameter.name) is None else "zero-gradient"
             groups.setdefault(id, []).append((parameter, on_loss))
@@ -107,6 +116,15 @@ def parameters(context: Context) -> Iterator[Finding]:
             yield finding
     if aside and (finding := _not_scored(subject, aside)) is not None:
         yield finding
+
+
+def _in_last_bits(subject: Subject, on_outputs: float, on_loss: float) -> bool:
+    """Whether these changes of outputs and loss are none, or rounding."""
+    if on_outputs == 0 == on_loss:
+        return True
+    loss = abs(subject.loss(subject.training_outputs)) if subject.has_loss else 0.0
+    size = max((float(np.abs(o).max(initial=0.0)) for o in subject.training_outputs), default=0.0)
+    return on_outputs <= LAST_BITS * size and on_loss <= LAST_BITS * max(loss, size)
 
 
 def _not_scored(subject: Subject, names: Sequence[str]) -> Finding | None:
@@ -196,9 +214,9 @@ def _silence(
 
 def _counts(p: Parameter, subject: Subject) -> bool:
     """Whether weights without an effect are more than a spare layer: recurrent ones, or a matrix
-    that is used, so that the loss has a gradient there, and it is exactly 0.
+    that is used, so that the loss has a gradient there, and it is 0 up to rounding.
     """
-    used = subject.few_steps.ever.get(p.name) == 0 and p.kind != "embedding"
+    used = subject.few_steps.ever.get(p.name) is not None and p.kind != "embedding"
     return p.kind in ("lstm", "gru", "rnn") or (used and len(p.shape) >= 2)
 
 
@@ -219,7 +237,7 @@ def effect_of(subject: Subject, names: Sequence[str]) -> tuple[float, float]:
             loss = subject.loss(after[1]) if subject.has_loss else 0.0
         outputs = max(_largest(p, q) for p, q in zip(before, after, strict=True))
         change = abs(loss - subject.loss(before[1])) if subject.has_loss else outputs
-        if change != 0:
+        if not _in_last_bits(subject, outputs, change):
             break
     return float(np.nan_to_num(outputs, nan=1.0)), float(np.nan_to_num(change, nan=1.0))
 

@@ -58,6 +58,27 @@ def loop(loss, model, optimizer, clip=None):
 # Sick.
 
 
+class AttentionByHand(nn.Module):
+    """A softmax over one score for each step: 1 everywhere, but for the last bits."""
+
+    def __init__(self, D, H):
+        super().__init__()
+        self.rnn = nn.LSTM(D, H, batch_first=True)
+        self.score, self.out = nn.Linear(H, 1), nn.Linear(H, 1)
+
+    def forward(self, x):
+        states, _ = self.rnn(x)
+        scores = torch.exp(self.score(states)) * 1.1
+        weights = scores / scores.sum(-1, keepdim=True)
+        return self.out((weights * states).mean(1))
+
+
+@sick("parameter-unused")
+def attention_by_hand_over_one_score():
+    x = curves(some(12, 24), some(8, 14), 3)
+    return program(AttentionByHand(3, some(12, 20)), x, x.mean(1)[:, :1], nn.MSELoss())
+
+
 class Encoder(nn.Module):
     def __init__(self, V, H):
         super().__init__()
