@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,11 @@ os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 # Most tests of the autograder are about bubblewrap's boxes: where those fail, a container must not
 # take their place unnoticed.
 os.environ.setdefault("AUTOGRADER_ISOLATION", "bubblewrap")
+
+# A shell starts what runs in the background with SIGINT ignored, and Python leaves it so: no test
+# of Ctrl-C could pass there.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # The same examples in every run: a red test is a change of the code and not of the dice. No
 # deadline: no test may depend on the machine being fast.
