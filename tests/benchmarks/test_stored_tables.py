@@ -3,6 +3,7 @@ out again.
 """
 
 import json
+import platform
 from functools import partial
 from pathlib import Path
 
@@ -190,9 +191,11 @@ def test_a_new_network_counts_as_the_table_says():
 def test_a_network_whose_state_is_carried_has_no_step_again():
     long_text, table = script("long_text"), stored("long_text")
     found = long_text.of_a_way("right", seed=500)
-    assert all(
-        inside(table["ways"]["right"][key], found[key]) for key in ("mean", "first", "late", "step")
-    )
+    # The text is Python's own reference, another one in each version: then a loss is another, too,
+    # and only the step between two strips is comparable.
+    same_text = platform.python_version() == table["machine"]["python"]
+    compared = ("mean", "first", "late", "step") if same_text else ("step",)
+    assert all(inside(table["ways"]["right"][key], found[key]) for key in compared)
 
 
 def test_two_settings_of_the_search_end_as_the_table_says():
