@@ -12,7 +12,7 @@ from copy import copy, deepcopy
 from typing import Any
 
 from nbformat import NotebookNode
-from nbgrader.api import Comment, Grade, Gradebook, GradeCell, MissingEntry, SolutionCell
+from nbgrader.api import Comment, Grade, Gradebook, MissingEntry
 from nbgrader.coursedir import CourseDirectory
 from nbgrader.preprocessors import AssignLatePenalties, SaveCells
 from nbgrader.utils import determine_grade, is_grade, is_locked, is_solution, is_task
@@ -48,13 +48,12 @@ def register(
     """
     known = _known(gradebook, problem_set)
     wanted = {
-        cell.metadata.nbgrader["grade_id"]: (
+        name: (
             cell.source,
             cell.metadata.nbgrader.get("checksum"),
             float(cell.metadata.nbgrader["points"]) if is_grade(cell) else None,
         )
-        for cell in release.cells
-        if "nbgrader" in cell.metadata
+        for name, cell in _marked(release).items()
     }
     if known == wanted:
         return
@@ -69,23 +68,32 @@ def register(
     gradebook.db.expire_all()
 
 
-def _named(release: NotebookNode, kind: Callable[[NotebookNode], bool]) -> dict[str, NotebookNode]:
-    """Grade_id -> cell of a kind."""
-    return {cell.metadata.nbgrader["grade_id"]: cell for cell in release.cells if kind(cell)}
+def _marked(release: NotebookNode) -> dict[str, NotebookNode]:
+    """Grade_id -> cell that nbgrader knows."""
+    return {
+        cell.metadata.nbgrader["grade_id"]: cell
+        for cell in release.cells
+        if "nbgrader" in cell.metadata
+    }
+
+
+def _kinds(notebook: Any) -> tuple[tuple[Any, Callable[[NotebookNode], bool], str], ...]:
+    """Cells of a notebook in the gradebook, what tells their kind, and its name there."""
+    return (
+        (notebook.grade_cells, is_grade, "grade"),
+        (notebook.solution_cells, is_solution, "solution"),
+        (notebook.task_cells, is_task, "task"),
+    )
 
 
 def _take_out(gradebook: Gradebook, problem_set: str, release: NotebookNode) -> None:
     """Remove the cells that the release no longer has, with their automatic scores and comments."""
-    notebook = gradebook.find_notebook(problem_set, problem_set)
+    notebook, marked = gradebook.find_notebook(problem_set, problem_set), _marked(release)
     gone = [
         cell
-        for cells, kind in (
-            (notebook.grade_cells, is_grade),
-            (notebook.solution_cells, is_solution),
-            (notebook.task_cells, is_task),
-        )
+        for cells, is_kind, _ in _kinds(notebook)
         for cell in cells
-        if cell.name not in _named(release, kind)
+        if cell.name not in marked or not is_kind(marked[cell.name])
     ]
     by_hand = {
         cell.name: sorted(row.notebook.student.id for row in rows)
@@ -103,11 +111,8 @@ def _take_out(gradebook: Gradebook, problem_set: str, release: NotebookNode) -> 
     for cell in gone:
         for row in (*cell.grades, *cell.comments, cell):
             gradebook.db.delete(row)
-    sources = {
-        cell.metadata.nbgrader["grade_id"] for cell in release.cells if "nbgrader" in cell.metadata
-    }
     for source in notebook.source_cells:
-        if source.name not in sources:
+        if source.name not in marked:
             gradebook.db.delete(source)
     gradebook.db.commit()
     gradebook.db.expire_all()
@@ -115,40 +120,38 @@ def _take_out(gradebook: Gradebook, problem_set: str, release: NotebookNode) -> 
 
 def _put_in(gradebook: Gradebook, problem_set: str, release: NotebookNode) -> None:
     """Add the cells that are new, and to each submission a place for their scores and comments."""
-    where = problem_set, problem_set
+    where, marked = (problem_set, problem_set), _marked(release)
     notebook = gradebook.find_notebook(*where)
-    there = {
-        kind: {cell.name for cell in cells}
-        for kind, cells in (
-            (is_grade, notebook.grade_cells),
-            (is_solution, notebook.solution_cells),
-            (is_task, notebook.task_cells),
-        )
-    }
     known = {cell.name for cell in notebook.source_cells}
-    for cell in release.cells:
-        if "nbgrader" not in cell.metadata:
-            continue
-        marks = cell.metadata.nbgrader
-        name = marks["grade_id"]
-        worth = {"max_score": float(marks.get("points", 0)), "cell_type": cell.cell_type}
-        made = []
-        if is_grade(cell) and name not in there[is_grade]:
-            made.append(gradebook.add_grade_cell(name, *where, **worth))
-        if is_solution(cell) and name not in there[is_solution]:
-            made.append(gradebook.add_solution_cell(name, *where))
-        if is_task(cell) and name not in there[is_task]:
-            made.append(gradebook.add_task_cell(name, *where, **worth))
-        if name not in known:
-            source = {"locked": is_locked(cell), "source": cell.source}
-            gradebook.add_source_cell(name, *where, cell_type=cell.cell_type, **source)
-        for new in made:
-            for submission in gradebook.find_notebook(*where).submissions:
-                if not isinstance(new, SolutionCell):
-                    gradebook.db.add(Grade(cell_id=new.id, notebook_id=submission.id))
-                if not isinstance(new, GradeCell):
-                    gradebook.db.add(Comment(cell_id=new.id, notebook_id=submission.id))
-            gradebook.db.commit()
+    for cells, is_kind, kind in _kinds(notebook):
+        there = {cell.name for cell in cells}
+        for name, cell in marked.items():
+            if is_kind(cell) and name not in there:
+                points = float(cell.metadata.nbgrader.get("points", 0))
+                worth = {"max_score": points, "cell_type": cell.cell_type}
+                worth = {} if kind == "solution" else worth
+                getattr(gradebook, f"add_{kind}_cell")(name, *where, **worth)
+    gradebook.db.expire_all()
+    _complete(gradebook, gradebook.find_notebook(*where))
+    # Last: as long as a source is missing, a run that was killed before this begins here again.
+    for name in marked.keys() - known:
+        cell = marked[name]
+        source = {"locked": is_locked(cell), "source": cell.source}
+        gradebook.add_source_cell(name, *where, cell_type=cell.cell_type, **source)
+
+
+def _complete(gradebook: Gradebook, notebook: Any) -> None:
+    """Give each submission a place for every score and comment that it has none for."""
+    for submission in notebook.submissions:
+        for row, rows, cells in (
+            (Grade, submission.grades, (*notebook.grade_cells, *notebook.task_cells)),
+            (Comment, submission.comments, (*notebook.solution_cells, *notebook.task_cells)),
+        ):
+            there = {one.cell_id for one in rows}
+            for cell in cells:
+                if cell.id not in there:
+                    gradebook.db.add(row(cell_id=cell.id, notebook_id=submission.id))
+    gradebook.db.commit()
 
 
 def _known(gradebook: Gradebook, problem_set: str) -> dict[str, Any] | None:

@@ -202,6 +202,15 @@ def test_a_check_that_comes_later_keeps_all_scores(gradebook, course, tiny, grad
     assert list(grades(gradebook, "cay")) == list(grades(gradebook, "bob"))
 
 
+def test_a_check_that_comes_later_is_completed_after_a_kill(gradebook, course, tiny):
+    """Killed after a cell was added, and before the submissions had a place for its scores."""
+    Writer(gradebook, course, tiny).enter("ann")
+    gradebook.add_grade_cell("mean", "tiny", "tiny", max_score=1.0, cell_type="code")
+    register(gradebook, course.directory, "tiny", with_another_check(tiny))
+    assert grades(gradebook)["mean"][:2] == (None, None)
+    assert remarks(gradebook)["mean_code"] == (None, None)
+
+
 def test_a_check_that_is_gone_takes_its_own_scores_only(gradebook, course, tiny, graded):
     Writer(gradebook, course, tiny).save("ann", graded(record(scale=0.5)), record(scale=0.5))
     before = rows(course)
