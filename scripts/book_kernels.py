@@ -59,6 +59,22 @@ AVX2 = frozenset({"avx2", "fma"})
 AVX512 = frozenset({"avx512f", "avx512cd", "avx512bw", "avx512dq", "avx512vl"})
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 
+# what decides on instructions and threads
+TOLD = frozenset(
+    {
+        "OPENBLAS_CORETYPE",
+        "OPENBLAS_L2_SIZE",
+        "ATEN_CPU_CAPABILITY",
+        "ONEDNN_MAX_CPU_ISA",
+        "DNNL_MAX_CPU_ISA",
+        "MKL_ENABLE_INSTRUCTIONS",
+        "NUMBA_CPU_NAME",
+        "NPY_DISABLE_CPU_FEATURES",
+        "NPY_ENABLE_CPU_FEATURES",
+        *THREADS,
+    }
+)
+
 
 @dataclass(frozen=True)
 class Setting:
@@ -91,6 +107,13 @@ class Setting:
             **dict.fromkeys(THREADS, str(self.threads)),
         }
         return {name: value for name, value in told.items() if value}
+
+    def environment(self) -> dict[str, str]:
+        """The whole environment of a process under this setting: what it does not tell is left to
+        the processor, also where the one who runs this has told it.
+        """
+        kept = {name: value for name, value in os.environ.items() if name not in TOLD}
+        return kept | self.variables()
 
     def python_path(self) -> list[str]:
         """Folders of PYTHONPATH: with the other text, one that hides the standard library's, and
@@ -183,7 +206,7 @@ def kernel_of(setting: Setting) -> str:
         "['baseline']\n"
         "print(f\"OpenBLAS {'/'.join(blas) or '?'}, NumPy {'/'.join(own)}, PyTorch {aten}\")"
     )
-    environment = os.environ | setting.variables()
+    environment = setting.environment()
     run = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", code],
         env=environment,
@@ -217,13 +240,13 @@ def seeds_of(notebook: NotebookNode, cell: int) -> list[str]:
     ][-6:]
 
 
-def execute(page: Path, variables: Mapping[str, str]) -> list[str]:
-    """Execute all cells of a page under some variables; one text for each cell that failed.
+def execute(page: Path, environment: Mapping[str, str]) -> list[str]:
+    """Execute all cells of a page; one text for each cell that failed.
 
     Parameters
     ----------
     page : MyST source
-    variables : of the environment, beside those of this process
+    environment : of the page's process, all of it
     """
     notebook = jupytext.read(page, fmt="md:myst")
     notebook.cells.append(
@@ -244,9 +267,8 @@ def execute(page: Path, variables: Mapping[str, str]) -> list[str]:
         extra_arguments=["--log-level=ERROR"],  # a word on encryption at each start
         resources={"metadata": {"path": str(page.parent)}},
     )
-    environment = os.environ | {"LSTM_REF_STATIC": "1"} | dict(variables)
     try:
-        client.execute(env=environment)
+        client.execute(env={"LSTM_REF_STATIC": "1", **environment})
     except (DeadKernelError, CellTimeoutError) as error:
         return [f"{type(error).__name__}: {str(error).splitlines()[0]}"]
     return _failures(page.stem, notebook)
@@ -326,7 +348,7 @@ def run(
             name: str, setting: Setting = setting, kernel: str = kernel
         ) -> tuple[str, list[str]]:
             start = time.monotonic()
-            failed = execute(ROOT / f"{name}.md", setting.variables())
+            failed = execute(ROOT / f"{name}.md", setting.environment())
             print(
                 f"  {name}: {'FAILS' if failed else 'passes'} ({time.monotonic() - start:.0f} s)",
                 flush=True,
@@ -393,7 +415,7 @@ def marked_tests(setting: Setting, commit: str) -> int:
         "no:cacheprovider",
         *marked,
     ]
-    environment = os.environ | setting.variables() | {"KERNELS_DRAW": commit or "unknown"}
+    environment = setting.environment() | {"KERNELS_DRAW": commit or "unknown"}
     return subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
 
 

@@ -87,6 +87,19 @@ def test_numpy_is_told_to_leave_alone_what_is_above_the_setting(monkeypatch):
     ]
 
 
+def test_what_a_setting_does_not_tell_is_left_to_the_processor(monkeypatch):
+    monkeypatch.setenv("OPENBLAS_CORETYPE", "Haswell")
+    monkeypatch.setenv("ATEN_CPU_CAPABILITY", "default")
+    monkeypatch.setenv("LSTM_DATA_DIR", "data")
+    by_name = {setting.name: setting.environment() for setting in SETTINGS}
+    native = by_name["native, 1 thread"]
+    assert not {"OPENBLAS_CORETYPE", "ATEN_CPU_CAPABILITY"} & set(native)
+    assert native["LSTM_DATA_DIR"] == "data" and native["OMP_NUM_THREADS"] == "1"
+    assert by_name["Zen"]["OPENBLAS_CORETYPE"] == "Zen"
+    assert "ATEN_CPU_CAPABILITY" not in by_name["Zen"]
+    assert by_name["Haswell"]["ATEN_CPU_CAPABILITY"] == "avx2"
+
+
 def test_other_text_is_the_reference_without_some_paragraphs(tmp_path):
     write_other_text(tmp_path)
     (setting,) = (setting for setting in SETTINGS if setting.other_text)
@@ -108,7 +121,7 @@ def test_other_text_is_the_reference_without_some_paragraphs(tmp_path):
 def test_every_failing_cell_is_told_with_its_seeds(tmp_path):
     page = tmp_path / "page.md"
     page.write_text(PAGE)
-    first, second = execute(page, {"OPENBLAS_CORETYPE": "Nehalem"})
+    first, second = execute(page, os.environ | {"OPENBLAS_CORETYPE": "Nehalem"})
     assert (
         first.startswith("code cell 2: assert kernel is None")
         and "AssertionError: seed 3 under Nehalem" in first
