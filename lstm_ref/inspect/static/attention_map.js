@@ -33,7 +33,7 @@ const TEXT = {
 const largest = (row) => row.indexOf(Math.max(...row)); // the first one, as numpy.argmax
 
 function render({ model, el }) {
-  const { listen, cleanups } = listening();
+  const { listen, follow, cleanups } = listening();
   const texts = model.get("texts");
   const write = (changes) => {
     for (const [name, value] of Object.entries(changes)) model.set(name, value);
@@ -181,11 +181,7 @@ function render({ model, el }) {
     score.textContent = TEXT.score(hits, guessed.length);
   }
 
-  for (const name of ["guesses", "text", "step"]) {
-    const changed = () => update();
-    model.on(`change:${name}`, changed);
-    cleanups.push(() => model.off(`change:${name}`, changed));
-  }
+  follow(model, ["guesses", "text", "step"], update);
   update();
   return () => {
     for (const undo of cleanups) undo();

@@ -285,7 +285,7 @@ function drawing() {
 }
 
 function render({ model, el }) {
-  const { listen, cleanups } = listening();
+  const { listen, follow, resized, cleanups } = listening();
   const NAMES = ["x", "y", "h0", "c0", "Wx", "Wh", "b", "loss", "mistake", "position"];
   const read = () => Object.fromEntries(NAMES.map((name) => [name, model.get(name)]));
   let writing = false;
@@ -522,20 +522,10 @@ function render({ model, el }) {
     fillForward(numbers);
   }
 
-  // Numbers that change elsewhere: in Python, or by a slider of ipywidgets that is linked to this one.
-  for (const name of NAMES) {
-    const changed = () => update();
-    model.on(`change:${name}`, changed);
-    cleanups.push(() => model.off(`change:${name}`, changed));
-  }
-  let width = 0;
-  const sizes = new ResizeObserver(() => {
-    if (el.clientWidth === width || !walked) return; // the height is our own doing
-    width = el.clientWidth;
-    drawPlace(walked.steps[Math.min(model.get("position"), last()) - 1]);
+  follow(model, NAMES, update);
+  resized(el, () => {
+    if (walked) drawPlace(walked.steps[Math.min(model.get("position"), last()) - 1]);
   });
-  sizes.observe(el);
-  cleanups.push(() => sizes.disconnect());
   update();
   return () => {
     for (const undo of cleanups) undo();

@@ -52,7 +52,7 @@ function number(x) {
 }
 
 function render({ model, el }) {
-  const { listen, cleanups } = listening();
+  const { listen, follow, cleanups } = listening();
   const { cases, measurements, diagnoses } = model.get("record");
   const named = () => cases.findIndex((one) => window.location.hash === HASH + one.id);
   let place = Math.max(named(), 0);
@@ -215,11 +215,7 @@ function render({ model, el }) {
     score.replaceChildren(...scoreTable());
   }
 
-  for (const name of ["ordered", "decided"]) {
-    const changed = () => update();
-    model.on(`change:${name}`, changed);
-    cleanups.push(() => model.off(`change:${name}`, changed));
-  }
+  follow(model, ["ordered", "decided"], update);
   update();
   return () => {
     for (const undo of cleanups) undo();

@@ -50,7 +50,6 @@ const TEXT = {
   again: "Start again",
 };
 
-const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
 const shown = (x) => (Math.abs(x) >= 100 ? x.toFixed(0) : Math.abs(x) >= 10 ? x.toFixed(1) : Math.abs(x) >= 0.1 || x === 0 ? x.toFixed(2) : x.toPrecision(2)).replace("-", "−");
 const number = (x) => html("data", { value: x }, shown(x));
 
@@ -72,7 +71,7 @@ function readings(a, v) {
 const holds = ([name, relation, limit], read) => (relation === "at least" ? read[name] >= limit : read[name] <= limit);
 
 function render({ model, el }) {
-  const { listen, cleanups } = listening();
+  const { listen, follow, resized, cleanups } = listening();
   const runs = model.get("runs"), causes = model.get("causes"), measures = model.get("measures"), names = model.get("names");
   const isOwn = (run) => run.seeds.end === undefined;
   let place = 0;
@@ -282,17 +281,8 @@ function render({ model, el }) {
     draw();
   }
 
-  const changed = () => update();
-  model.on("change:answers", changed);
-  cleanups.push(() => model.off("change:answers", changed));
-  let width = 0;
-  const sizes = new ResizeObserver(() => {
-    if (el.clientWidth === width) return;
-    width = el.clientWidth;
-    draw();
-  });
-  sizes.observe(el);
-  cleanups.push(() => sizes.disconnect());
+  follow(model, ["answers"], update);
+  resized(el, draw);
   show(0);
   return () => {
     for (const undo of cleanups) undo();

@@ -13,13 +13,33 @@ function filled(node, attributes, children) {
 const html = (tag, attributes = {}, ...children) => filled(document.createElement(tag), attributes, children);
 const svg = (tag, attributes = {}, ...children) => filled(document.createElementNS(NS, tag), attributes, children);
 
-// `listen` as addEventListener; `cleanups` is called by a widget when it goes, and holds what `listen` must undo.
+const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
+
+// What a widget looks at; `cleanups` is called by it when it goes, and undoes all of that.
 function listening() {
   const cleanups = [];
   const listen = (target, event, handler, options) => {
     target.addEventListener(event, handler, options);
     cleanups.push(() => target.removeEventListener(event, handler, options));
   };
-  return { listen, cleanups };
+  // Traits that change elsewhere: in Python, or by a slider of ipywidgets that is linked to the widget.
+  const follow = (model, names, update) => {
+    const changed = () => update();
+    for (const name of names) {
+      model.on(`change:${name}`, changed);
+      cleanups.push(() => model.off(`change:${name}`, changed));
+    }
+  };
+  // The width alone: the height is the widget's own doing.
+  const resized = (el, draw) => {
+    let width = 0;
+    const sizes = new ResizeObserver(() => {
+      if (el.clientWidth === width) return;
+      width = el.clientWidth;
+      draw();
+    });
+    sizes.observe(el);
+    cleanups.push(() => sizes.disconnect());
+  };
+  return { listen, follow, resized, cleanups };
 }
-

@@ -1,7 +1,7 @@
 // One slider, a forget gate, and what it leaves of a number step by step: bars that shrink.
 // The same module runs in a live notebook (anywidget) and in a page from disk; `model` is all it knows of either.
+// with dom.js
 
-const NS = "http://www.w3.org/2000/svg";
 const STEPS = 100; // as in forget_slider.py
 const CHART = { height: 170, top: 22, bottom: 28 };
 
@@ -16,23 +16,6 @@ const TEXT = {
   percent: (value) => `${value} %`,
 };
 
-// JupyterLab takes the arrow keys for its cells, unless the very element that has the focus asks it not to.
-const KEYS = { "data-lm-suppress-shortcuts": "true" };
-
-function html(tag, attributes = {}, ...children) {
-  const node = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
-  node.append(...children);
-  return node;
-}
-
-function svg(tag, attributes = {}, ...children) {
-  const node = document.createElementNS(NS, tag);
-  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
-  node.append(...children);
-  return node;
-}
-
 // A share in per cent with three digits; what is too small for that says how small
 function percent(share) {
   const value = 100 * share;
@@ -44,11 +27,7 @@ function percent(share) {
 const halfLife = (f) => (f >= 1 ? null : (Math.log(0.5) / Math.log(f)).toPrecision(3));
 
 function render({ model, el }) {
-  const cleanups = [];
-  const listen = (target, event, handler) => {
-    target.addEventListener(event, handler);
-    cleanups.push(() => target.removeEventListener(event, handler));
-  };
+  const { listen, follow, resized, cleanups } = listening();
   el.classList.add("lstm-widget", "lw-forget");
   el.setAttribute("role", "group");
   el.setAttribute("aria-label", TEXT.title);
@@ -99,17 +78,8 @@ function render({ model, el }) {
     drawChart(f);
   }
 
-  const changed = () => update();
-  model.on("change:f", changed);
-  cleanups.push(() => model.off("change:f", changed));
-  let width = 0;
-  const sizes = new ResizeObserver(() => {
-    if (el.clientWidth === width) return; // the height is our own doing
-    width = el.clientWidth;
-    drawChart(model.get("f"));
-  });
-  sizes.observe(el);
-  cleanups.push(() => sizes.disconnect());
+  follow(model, ["f"], update);
+  resized(el, () => drawChart(model.get("f")));
   update();
   return () => {
     for (const undo of cleanups) undo();

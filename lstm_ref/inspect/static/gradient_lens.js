@@ -270,7 +270,7 @@ const rowName = (name) => {
 const cell = (value, text) => html("td", {}, html("data", { value }, text));
 
 function render({ model, el }) {
-  const { listen, cleanups } = listening();
+  const { listen, follow, resized, cleanups } = listening();
   const read = () => Object.fromEntries(NAMES.map((name) => [name, model.get(name)]));
   let writing = false;
   const write = (changes) => {
@@ -495,20 +495,10 @@ function render({ model, el }) {
     });
   }
 
-  // Numbers that change elsewhere: in Python, or by a slider of ipywidgets that is linked to this one.
-  for (const name of [...NAMES, "shown"]) {
-    const changed = () => update();
-    model.on(`change:${name}`, changed);
-    cleanups.push(() => model.off(`change:${name}`, changed));
-  }
-  let width = 0;
-  const sizes = new ResizeObserver(() => {
-    if (el.clientWidth === width || !values) return; // the height is our own doing
-    width = el.clientWidth;
-    drawChart(model.get("T"), Math.min(model.get("lag"), model.get("T")));
+  follow(model, [...NAMES, "shown"], update);
+  resized(el, () => {
+    if (values) drawChart(model.get("T"), Math.min(model.get("lag"), model.get("T")));
   });
-  sizes.observe(el);
-  cleanups.push(() => sizes.disconnect());
   update();
   return () => {
     for (const undo of cleanups) undo();

@@ -1,6 +1,7 @@
 // Forecast, interval and persistence, wherever the forecast begins. Guess first, then move the origin.
 // The same module runs in a live notebook (anywidget) and in a page from disk; `model` is all it knows of either.
 // with dom.js
+// with guess.js
 
 const CHART = { height: 220, left: 48, right: 12, top: 12, bottom: 34 };
 const STRIP = { height: 130, left: 48, right: 12, top: 8, bottom: 34 };
@@ -30,7 +31,6 @@ const TEXT = {
   again: "Guess again",
 };
 
-const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
 const percent = (share) => String(Math.round(100 * share));
 // About three digits, whatever the unit
 const short = (value, span) => value.toFixed(Math.max(0, Math.min(4, 2 - Math.floor(Math.log10(span || 1)))));
@@ -45,7 +45,7 @@ function windowAt(one, k) {
 }
 
 function render({ model, el }) {
-  const { listen, cleanups } = listening();
+  const { listen, follow, resized, cleanups } = listening();
   const series = model.get("series"), names = Object.keys(series), who = model.get("model");
   const all = Object.fromEntries(names.map((name) => [name, series[name].origins.map((_, k) => windowAt(series[name], k))]));
   // One height of the chart for all origins of a series, so that an error looks as large as it is
@@ -68,35 +68,12 @@ function render({ model, el }) {
   el.setAttribute("aria-label", TEXT.title);
 
   // The guesses
-  const asked = html("div", { class: "lw-guess" }, html("p", {}, TEXT.first(who)));
-  const inputs = names.map((name) => {
-    const label = html("span", {}), input = html("input", { type: "range", min: 0, max: 100, step: STEP, value: 50, ...KEYS });
-    let touched = false;
-    const tell = () => {
-      label.textContent = TEXT.guess(name, touched ? input.value : "?");
-      input.setAttribute("aria-valuetext", `${input.value} %`);
-    };
-    listen(input, "input", () => {
-      touched = true;
-      tell();
-      commit.toggleAttribute("disabled", !inputs.every((one) => one.isTouched()));
-    });
-    tell();
-    asked.append(html("label", {}, label, input));
-    return {
-      input, name, isTouched: () => touched,
-      forget() {
-        touched = false;
-        input.value = 50;
-        tell();
-      },
-    };
-  });
-  const commit = html("button", { type: "button", disabled: "" }, TEXT.commit);
-  asked.append(commit);
-  listen(commit, "click", () => {
-    write({ guesses: Object.fromEntries(inputs.map(({ name, input }) => [name, Number(input.value) / 100])) });
-    slider.focus();
+  const asked = guessForm(listen, {
+    names, question: TEXT.first(who), label: TEXT.guess, commit: TEXT.commit, step: STEP, start: 50, unmoved: "?",
+    take(guesses) {
+      write({ guesses });
+      slider.focus();
+    },
   });
 
   // The slider
@@ -120,13 +97,12 @@ function render({ model, el }) {
   const region = html("div", { class: "lw-scroll", tabindex: "0", role: "region", "aria-label": TEXT.results }, table);
   const again = html("button", { type: "button" }, TEXT.again);
   listen(again, "click", () => {
-    for (const one of inputs) one.forget();
-    commit.toggleAttribute("disabled", true);
+    asked.clear();
     write({ guesses: {}, place: 0 });
-    inputs[0].input.focus();
+    asked.focus();
   });
   const shown = html("div", {}, ways, track, summary, key, chart, html("p", { class: "lw-note" }, TEXT.strip), strip, region, html("div", { class: "lw-buttons" }, again));
-  el.append(asked, shown);
+  el.append(asked.form, shown);
 
   function frame(target, { height, left, right, top, bottom }, [least, most], ticks) {
     const width = Math.max(el.clientWidth, 240);
@@ -195,7 +171,7 @@ function render({ model, el }) {
 
   function update() {
     const guesses = model.get("guesses"), name = model.get("chosen"), one = series[name];
-    asked.hidden = hasGuessed();
+    asked.form.hidden = hasGuessed();
     shown.hidden = !hasGuessed();
     if (!hasGuessed()) {
       // What is hidden is empty as well: nothing of the answer may be found before the guess.
@@ -229,19 +205,10 @@ function render({ model, el }) {
     draw();
   }
 
-  for (const name of ["guesses", "chosen", "place"]) {
-    const changed = () => update();
-    model.on(`change:${name}`, changed);
-    cleanups.push(() => model.off(`change:${name}`, changed));
-  }
-  let width = 0;
-  const watch = new ResizeObserver(() => {
-    if (el.clientWidth === width || !hasGuessed()) return;
-    width = el.clientWidth;
-    draw();
+  follow(model, ["guesses", "chosen", "place"], update);
+  resized(el, () => {
+    if (hasGuessed()) draw();
   });
-  watch.observe(el);
-  cleanups.push(() => watch.disconnect());
   update();
   return () => {
     for (const undo of cleanups) undo();

@@ -1,6 +1,7 @@
 // What is left of accuracy and bytes when weights are thrown away? Guess first, then move the slider.
 // The same module runs in a live notebook (anywidget) and in a page from disk; `model` is all it knows of either.
 // with dom.js
+// with guess.js
 
 const CHART = { height: 240, left: 40, right: 12, top: 10, bottom: 36 };
 const STEP = 5; // per cent, of a guess
@@ -28,12 +29,11 @@ const TEXT = {
 };
 
 const column = (rows, k) => rows.map((row) => row[k]);
-const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
 const percent = (share) => String(Math.round(100 * share));
 const grouped = (value) => Math.round(value).toLocaleString("en");
 
 function render({ model, el }) {
-  const { listen, cleanups } = listening();
+  const { listen, follow, resized, cleanups } = listening();
   const arms = model.get("arms"), level = model.get("level"), names = Object.keys(arms);
   const write = (changes) => {
     for (const [name, value] of Object.entries(changes)) model.set(name, value);
@@ -54,35 +54,12 @@ function render({ model, el }) {
   el.setAttribute("aria-label", TEXT.title);
 
   // The guesses
-  const asked = html("div", { class: "lw-guess" }, html("p", {}, TEXT.first(level)));
-  const inputs = names.map((arm) => {
-    const label = html("span", {}), input = html("input", { type: "range", min: 0, max: 100, step: STEP, value: 0, ...KEYS });
-    const tell = () => {
-      label.textContent = TEXT.guess(arm, input.value);
-      input.setAttribute("aria-valuetext", `${input.value} %`);
-    };
-    let touched = false;
-    listen(input, "input", () => {
-      touched = true;
-      tell();
-      commit.toggleAttribute("disabled", !inputs.every((one) => one.isTouched()));
-    });
-    tell();
-    asked.append(html("label", {}, label, input));
-    return {
-      input, arm, isTouched: () => touched,
-      forget() {
-        touched = false;
-        input.value = 0;
-        tell();
-      },
-    };
-  });
-  const commit = html("button", { type: "button", disabled: "" }, TEXT.commit);
-  asked.append(commit);
-  listen(commit, "click", () => {
-    write({ guesses: Object.fromEntries(inputs.map(({ arm, input }) => [arm, Number(input.value) / 100])) });
-    slider.focus();
+  const asked = guessForm(listen, {
+    names, question: TEXT.first(level), label: TEXT.guess, commit: TEXT.commit, step: STEP, start: 0,
+    take(guesses) {
+      write({ guesses });
+      slider.focus();
+    },
   });
 
   // The slider
@@ -113,15 +90,14 @@ function render({ model, el }) {
   const table = html("table", { class: "lw-table" }, html("caption", {}, TEXT.guesses(level)), html("thead", {}, head), body);
   const again = html("button", { type: "button" }, TEXT.again);
   listen(again, "click", () => {
-    for (const one of inputs) one.forget();
-    commit.toggleAttribute("disabled", true);
+    asked.clear();
     write({ guesses: {}, place: 0, tuned: false });
-    inputs[0].input.focus();
+    asked.focus();
   });
   const region = html("div", { class: "lw-scroll", tabindex: "0", role: "region", "aria-label": TEXT.guesses(level) }, table);
   const track = html("label", { class: "lw-track" }, html("span", {}, TEXT.share), slider);
   const shown = html("div", {}, ways, track, summary, key, chart, sizes, region, html("p", { class: "lw-note" }, TEXT.measured), html("div", { class: "lw-buttons" }, again));
-  el.append(asked, shown);
+  el.append(asked.form, shown);
 
   function draw() {
     const name = model.get("arm"), tuned = model.get("tuned"), arm = arms[name];
@@ -178,7 +154,7 @@ function render({ model, el }) {
   function update() {
     const guesses = model.get("guesses"), name = model.get("arm"), arm = arms[name];
     const place = Math.min(model.get("place"), arm.shares.length - 1), tuned = model.get("tuned") && arm["fine-tuned"] !== undefined;
-    asked.hidden = hasGuessed();
+    asked.form.hidden = hasGuessed();
     shown.hidden = !hasGuessed();
     if (!hasGuessed()) {
       // What is hidden is empty as well: nothing of the answer may be found before the guess.
@@ -206,19 +182,10 @@ function render({ model, el }) {
     draw();
   }
 
-  for (const name of ["guesses", "arm", "place", "tuned"]) {
-    const changed = () => update();
-    model.on(`change:${name}`, changed);
-    cleanups.push(() => model.off(`change:${name}`, changed));
-  }
-  let width = 0;
-  const watch = new ResizeObserver(() => {
-    if (el.clientWidth === width || !hasGuessed()) return;
-    width = el.clientWidth;
-    draw();
+  follow(model, ["guesses", "arm", "place", "tuned"], update);
+  resized(el, () => {
+    if (hasGuessed()) draw();
   });
-  watch.observe(el);
-  cleanups.push(() => watch.disconnect());
   update();
   return () => {
     for (const undo of cleanups) undo();

@@ -43,7 +43,6 @@ const TEXT = {
 const FEW = 30; // fewer races than this decide nothing
 const APART = 1.2; // from this ratio on, two mean losses are called different
 
-const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
 const least = (cells, of) => cells.reduce((best, cell) => (of(cell) < of(best) ? cell : best));
 
 // As NumPy's: linear between the two neighbours
@@ -83,7 +82,7 @@ function some(draw, n, rows, columns) {
 }
 
 function render({ model, el }) {
-  const { listen, cleanups } = listening();
+  const { listen, follow, resized, cleanups } = listening();
   const loss = model.get("loss"), costs = model.get("costs"), axes = model.get("axes"), names = model.get("names");
   const rows = loss[0].length, columns = loss[0][0].length, last = costs.length - 1;
   const write = (changes) => {
@@ -251,19 +250,10 @@ function render({ model, el }) {
     verdict.textContent = told(means, all.length);
   }
 
-  for (const name of ["guess", "budget", "races", "start"]) {
-    const changed = () => update();
-    model.on(`change:${name}`, changed);
-    cleanups.push(() => model.off(`change:${name}`, changed));
-  }
-  let width = 0;
-  const watch = new ResizeObserver(() => {
-    if (el.clientWidth === width) return;
-    width = el.clientWidth;
+  follow(model, ["guess", "budget", "races", "start"], update);
+  resized(el, () => {
     if (means) drawChart(means);
   });
-  watch.observe(el);
-  cleanups.push(() => watch.disconnect());
   update();
   return () => {
     for (const undo of cleanups) undo();

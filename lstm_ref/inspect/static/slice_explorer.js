@@ -57,7 +57,7 @@ function wilson(k, n, u) {
 }
 
 function render({ model, el }) {
-  const { listen, cleanups } = listening();
+  const { listen, follow, resized, cleanups } = listening();
   const values = model.get("values"), codes = model.get("codes"), errors = model.get("errors");
   const names = Object.keys(values), n = errors.length;
   const write = (changes) => {
@@ -220,19 +220,10 @@ function render({ model, el }) {
     verdict.textContent = told && worst ? (same(guess, worst[0]) ? TEXT.right : TEXT.other)(label(guess)) : "";
   }
 
-  for (const name of ["guess", "chosen", "looked"]) {
-    const changed = () => update();
-    model.on(`change:${name}`, changed);
-    cleanups.push(() => model.off(`change:${name}`, changed));
-  }
-  let width = 0;
-  const sizes = new ResizeObserver(() => {
-    if (el.clientWidth === width || isAll(model.get("guess"))) return;
-    width = el.clientWidth;
-    drawChart(rows);
+  follow(model, ["guess", "chosen", "looked"], update);
+  resized(el, () => {
+    if (!isAll(model.get("guess"))) drawChart(rows);
   });
-  sizes.observe(el);
-  cleanups.push(() => sizes.disconnect());
   update();
   return () => {
     for (const undo of cleanups) undo();
