@@ -12,10 +12,15 @@
     }
   };
   // The box changes with the window, what is in it when the fonts have come.
-  const watch = new ResizeObserver((entries) => entries.forEach(({ target }) => mark(target.closest("div.math"))));
-  document.querySelectorAll("div.math, div.math > .katex-display").forEach((box) => watch.observe(box));
+  const watch = new ResizeObserver((entries) =>
+    entries.forEach(({ target }) => mark(target.closest("div.math"))),
+  );
+  document
+    .querySelectorAll("div.math, div.math > .katex-display")
+    .forEach((box) => watch.observe(box));
 
-  // The notebook is downloaded. From disk a browser would show the file instead, so there it gets the page's own copy.
+  // The notebook is downloaded. From disk a browser would show the file instead, so there it
+  // gets the page's own copy.
   const link = document.querySelector("a.btn-download-notebook-button");
   const held = document.getElementById("page-notebook");
   if (link && held) {
@@ -30,7 +35,8 @@
     }
   }
 
-  // The theme's link to the first page stands outside of every landmark, where a screen reader may pass it by.
+  // The theme's link to the first page stands outside of every landmark, where a screen reader
+  // may pass it by.
   const home = document.querySelector(".bd-sidebar-primary .navbar-brand")?.parentElement;
   home?.setAttribute("role", "navigation");
   home?.setAttribute("aria-label", "First page");

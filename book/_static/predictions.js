@@ -1,4 +1,5 @@
-// Choices that a reader makes are kept in this browser, told right or wrong, and summed up where a page has a score.
+// Choices that a reader makes are kept in this browser, told right or wrong, and summed up where
+// a page has a score.
 // The lists come from book/_ext/inside/predictions.py; without this script they are plain lists.
 (() => {
   const NAME = "inside-the-lstm-predictions";
@@ -8,18 +9,23 @@
     right: "Right.",
     wrong: (letter) => `Not this one. The answer is (${letter}).`,
     later: "What comes here would tell the answer. Choose above first.",
-    score: (right, answered, all) => `${right} of ${answered} answers were right. ${answered} of ${all} questions are answered.`,
-    none: (all) => `No question is answered yet, of ${all}. Each page below asks: choose before you read on.`,
+    score: (right, answered, all) =>
+      `${right} of ${answered} answers were right. ${answered} of ${all} questions are answered.`,
+    none: (all) =>
+      `No question is answered yet, of ${all}. Each page below asks: choose before you read on.`,
     row: (right, answered) => `${right} of ${answered}`,
     kept: "The answers are kept in this browser only; nothing is sent.",
-    lost: "This browser keeps nothing for pages like this one: the answers last until the page is left.",
+    lost:
+      "This browser keeps nothing for pages like this one: the answers last until the " +
+      "page is left.",
     forget: "Forget all answers",
     sure: "Forget them: press once more",
     gone: "All answers are forgotten.",
   };
   const LETTER = /^\s*\(([a-h])\)/;
 
-  // Storage may be missing, refuse (some browsers do from disk), or hold what is not ours: then answers last as long as the page.
+  // Storage may be missing, refuse (some browsers do from disk), or hold what is not ours:
+  // then answers last as long as the page.
   let held = {};
   let keeps = true;
   const read = () => {
@@ -60,7 +66,10 @@
       const letter = LETTER.exec(item.textContent)?.[1];
       const input = html("input", { type: "radio", name, value: letter });
       // A paragraph in an item would end the label's line.
-      const inside = item.children.length === 1 && item.firstElementChild.tagName === "P" ? item.firstElementChild : item;
+      const inside =
+        item.children.length === 1 && item.firstElementChild.tagName === "P"
+          ? item.firstElementChild
+          : item;
       item.replaceChildren(html("label", {}, input, html("span", {}, ...inside.childNodes)));
       item.setAttribute("role", "none");
       return input;
@@ -76,11 +85,17 @@
       for (const input of inputs) {
         if (done) input.checked = input.value === answer;
         input.disabled = done;
-        input.closest("li").classList.toggle("choice-right", done && input.value === list.dataset.right);
+        input
+          .closest("li")
+          .classList.toggle("choice-right", done && input.value === list.dataset.right);
       }
       commit.hidden = done;
       commit.disabled = !inputs.some((input) => input.checked);
-      told.textContent = !done ? "" : answer === list.dataset.right ? TEXT.right : TEXT.wrong(list.dataset.right);
+      told.textContent = !done
+        ? ""
+        : answer === list.dataset.right
+          ? TEXT.right
+          : TEXT.wrong(list.dataset.right);
     };
     list.addEventListener("change", show);
     commit.addEventListener("click", () => {
@@ -98,7 +113,9 @@
 
   // A cell that would tell the answer waits for all questions before it.
   function wait(cell, lists) {
-    const before = lists.filter((list) => list.compareDocumentPosition(cell) & Node.DOCUMENT_POSITION_FOLLOWING);
+    const before = lists.filter(
+      (list) => list.compareDocumentPosition(cell) & Node.DOCUMENT_POSITION_FOLLOWING,
+    );
     const note = html("p", { class: "choice-later" }, TEXT.later);
     cell.before(note);
     return () => {
@@ -109,7 +126,8 @@
   }
 
   function score(table, whenever) {
-    const summary = html("p", { class: "score-summary", "aria-live": "polite" }), kept = html("p");
+    const summary = html("p", { class: "score-summary", "aria-live": "polite" }),
+      kept = html("p");
     const forget = html("button", { type: "button" }, TEXT.forget);
     table.parentElement.before(summary);
     table.parentElement.after(kept, forget);
@@ -130,10 +148,14 @@
       forget.textContent = TEXT.forget;
     });
     return () => {
-      let right = 0, answered = 0, all = 0;
+      let right = 0,
+        answered = 0,
+        all = 0;
       for (const row of table.tBodies[0].rows) {
-        const letters = [...row.dataset.right], given = letters.map((_, k) => held[keyOf(row.dataset.page, k)]);
-        const here = given.filter((letter) => letter !== undefined).length, hits = letters.filter((letter, k) => letter === given[k]).length;
+        const letters = [...row.dataset.right],
+          given = letters.map((_, k) => held[keyOf(row.dataset.page, k)]);
+        const here = given.filter((letter) => letter !== undefined).length,
+          hits = letters.filter((letter, k) => letter === given[k]).length;
         [right, answered, all] = [right + hits, answered + here, all + letters.length];
         row.lastElementChild.textContent = here === 0 ? "–" : TEXT.row(hits, here);
       }
@@ -151,7 +173,8 @@
   const parts = [];
   const whenever = () => parts.forEach((show) => show());
   for (const list of lists) parts.push(ask(list, whenever));
-  for (const cell of document.querySelectorAll("div.cell.tag_after-choice")) parts.push(wait(cell, lists));
+  for (const cell of document.querySelectorAll("div.cell.tag_after-choice"))
+    parts.push(wait(cell, lists));
   for (const table of document.querySelectorAll("table.score")) parts.push(score(table, whenever));
   whenever();
   addEventListener("storage", (event) => {
@@ -159,6 +182,8 @@
     read();
     whenever();
   });
-  addEventListener("beforeprint", () => document.querySelectorAll("div.cell.tag_after-choice").forEach((cell) => (cell.hidden = false)));
+  addEventListener("beforeprint", () =>
+    document.querySelectorAll("div.cell.tag_after-choice").forEach((cell) => (cell.hidden = false)),
+  );
   addEventListener("afterprint", whenever);
 })();

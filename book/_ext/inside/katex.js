@@ -7,7 +7,9 @@ lines.on("line", (line) => {
   let answer;
   try {
     // A mistake in a formula is an error of the build, not red text on the page.
-    answer = { html: katex.renderToString(latex, { displayMode, throwOnError: true, strict: "error" }) };
+    answer = {
+      html: katex.renderToString(latex, { displayMode, throwOnError: true, strict: "error" }),
+    };
   } catch (error) {
     answer = { error: error.message };
   }

@@ -1,15 +1,27 @@
-// How large a gradient still is, k steps back, in a plain RNN, a GRU and an LSTM: move the numbers and see the curves follow.
-// The same module runs in a live notebook (anywidget) and in a page from disk; `model` is all it knows of either.
-// Forward and backward pass of all three are computed here; lstm_ref/inspect/gradient_lens.py has the same numbers in NumPy.
+// How large a gradient still is, k steps back, in a plain RNN, a GRU and an LSTM: move the
+// numbers and see the curves follow.
+// The same module runs in a live notebook (anywidget) and in a page from disk; `model` is all it
+// knows of either.
+// Forward and backward pass of all three are computed here; lstm_ref/inspect/gradient_lens.py
+// has the same numbers in NumPy.
 // with dom.js
 
-const N = 4, D = 4, H = 24, T_MAX = 100, INPUT = 0.5; // as in gradient_lens.py
-const NETWORKS = [["rnn", 1], ["gru", 3], ["lstm", 4]]; // and their blocks of H columns
+const N = 4,
+  D = 4,
+  H = 24,
+  T_MAX = 100,
+  INPUT = 0.5; // as in gradient_lens.py
+const NETWORKS = [
+  ["rnn", 1],
+  ["gru", 3],
+  ["lstm", 4],
+]; // and their blocks of H columns
 const NAMES = ["forget_bias", "longest", "scale", "T", "lag", "seed"];
 const CHART = { height: 300, left: 46, right: 66, top: 10, bottom: 40 };
 const APART = 15; // pixels between two labels at the ends of curves
 
-// The states and the gate of the LSTM have the colours of the palette, the other networks two that no gate has.
+// The states and the gate of the LSTM have the colours of the palette, the other networks two
+// that no gate has.
 const SERIES = {
   rnn_h: { colour: "s0", dash: "8 3 2 3", width: 2.2 },
   gru_h: { colour: "s1", dash: "8 3", width: 2 },
@@ -22,16 +34,26 @@ const TEXT = {
   title: "Gradient lens: size of the gradient by lag in an RNN, a GRU and an LSTM",
   presets: "Examples",
   first: "Start",
-  firstNote: "Move a number, point at the chart, or take an example. Draw again for other weights and inputs.",
+  firstNote:
+    "Move a number, point at the chart, or take an example. Draw again for other " +
+    "weights and inputs.",
   own: "Your own numbers.",
   again: "Draw again",
   againHint: "Other weights, other inputs, another direction of the gradient",
   controls: "Numbers to move",
-  label: { forget_bias: "forget bias", longest: "chrono up to", scale: "weight scale", T: "steps T", lag: "read at lag" },
+  label: {
+    forget_bias: "forget bias",
+    longest: "chrono up to",
+    scale: "weight scale",
+    T: "steps T",
+    lag: "read at lag",
+  },
   off: "off",
   spoken: {
     forget_bias: "bias of the forget gate of the LSTM and of the update gate of the GRU",
-    longest: "longest memory in steps of the chrono start, which gives each unit a forget bias of its own; 0 is off",
+    longest:
+      "longest memory in steps of the chrono start, which gives each unit a forget " +
+      "bias of its own; 0 is off",
     scale: "scale of the recurrent weights",
     T: "time steps T",
     lag: "lag at which the numbers are read, in steps back from the last",
@@ -40,11 +62,20 @@ const TEXT = {
   y: "gradient, as a part of that at the last step",
   summary: (T, parts) => `Left of the gradient ${T} steps back: ${parts.join("; ")}.`,
   none: "Tick a curve in the table.",
-  end: { rnn_h: ["RNN"], gru_h: ["GRU"], lstm_h: ["LSTM ", "h"], lstm_c: ["LSTM ", "c"], lstm_f: ["only ", "f"] },
+  end: {
+    rnn_h: ["RNN"],
+    gru_h: ["GRU"],
+    lstm_h: ["LSTM ", "h"],
+    lstm_c: ["LSTM ", "c"],
+    lstm_f: ["only ", "f"],
+  },
   tick: (name) => `show the curve of ${name}`,
   table: "Size of the gradient in the three networks",
   row: {
-    rnn_h: ["RNN, ", "h"], gru_h: ["GRU, ", "h"], lstm_h: ["LSTM, ", "h"], lstm_c: ["LSTM, ", "c"],
+    rnn_h: ["RNN, ", "h"],
+    gru_h: ["GRU, ", "h"],
+    lstm_h: ["LSTM, ", "h"],
+    lstm_c: ["LSTM, ", "c"],
     lstm_f: ["LSTM, ", "c", ", gates fixed"],
   },
   network: "gradient of",
@@ -57,11 +88,35 @@ const TEXT = {
 };
 
 const EXAMPLES = [
-  ["b = 0", "Forget and update gates are half open: both gated networks forget faster than the plain RNN.", { forget_bias: 0, scale: 1, T: 50 }],
-  ["Gates open", "A large bias holds the gates near 1, and small weights leave them there: GRU and LSTM keep, the RNN does not.", { forget_bias: 5, scale: 0.5, T: 50 }],
-  ["Chrono", "Each unit has a forget bias of its own, for 1 to 49 steps, and writes as little as it forgets: LSTM and GRU keep over all 50 steps.", { longest: 50, scale: 1, T: 50 }],
-  ["No recurrence", "Recurrent weights of 0: the cell state alone goes back, and its gradient is the product of the forget gates.", { forget_bias: 1, scale: 0, T: 50 }],
-  ["Large weights", "The gradient of the RNN explodes in nearly every draw; that of the LSTM grows in most of them, and far less.", { forget_bias: 2, scale: 3, T: 100 }],
+  [
+    "b = 0",
+    "Forget and update gates are half open: both gated networks forget faster than the plain RNN.",
+    { forget_bias: 0, scale: 1, T: 50 },
+  ],
+  [
+    "Gates open",
+    "A large bias holds the gates near 1, and small weights leave them there: GRU " +
+      "and LSTM keep, the RNN does not.",
+    { forget_bias: 5, scale: 0.5, T: 50 },
+  ],
+  [
+    "Chrono",
+    "Each unit has a forget bias of its own, for 1 to 49 steps, and writes as little " +
+      "as it forgets: LSTM and GRU keep over all 50 steps.",
+    { longest: 50, scale: 1, T: 50 },
+  ],
+  [
+    "No recurrence",
+    "Recurrent weights of 0: the cell state alone goes back, and its gradient is the " +
+      "product of the forget gates.",
+    { forget_bias: 1, scale: 0, T: 50 },
+  ],
+  [
+    "Large weights",
+    "The gradient of the RNN explodes in nearly every draw; that of the LSTM grows " +
+      "in most of them, and far less.",
+    { forget_bias: 2, scale: 3, T: 100 },
+  ],
 ];
 
 // The numbers
@@ -86,7 +141,8 @@ function draw(seed) {
   const next = uniform(seed);
   const array = (size) => Float64Array.from({ length: size }, next);
   const drawn = {};
-  for (const [network, blocks] of NETWORKS) drawn[network] = { Wx: array(D * blocks * H), Wh: array(H * blocks * H) };
+  for (const [network, blocks] of NETWORKS)
+    drawn[network] = { Wx: array(D * blocks * H), Wh: array(H * blocks * H) };
   drawn.x = array(T_MAX * N * D); // (T, N, D)
   drawn.dhT = array(N * H);
   let squares = 0;
@@ -109,7 +165,8 @@ function times(row, W, out) {
 
 // row (columns) times W.T
 function timesTransposed(row, W, size) {
-  const columns = row.length, out = new Float64Array(size);
+  const columns = row.length,
+    out = new Float64Array(size);
   for (let k = 0; k < size; k += 1) {
     let sum = 0;
     for (let j = 0; j < columns; j += 1) sum += row[j] * W[k * columns + j];
@@ -124,7 +181,8 @@ function units(compute) {
   return out;
 }
 
-// Each network: one example, all steps forward, then back; note(name, gradient) is called for lag 0, 1, ..., T.
+// Each network: one example, all steps forward, then back; note(name, gradient) is called for
+// lag 0, 1, ..., T.
 
 function rnn({ Wx, Wh }, bias, xs, dhT, note) {
   const steps = [];
@@ -136,7 +194,11 @@ function rnn({ Wx, Wh }, bias, xs, dhT, note) {
   let dh = dhT;
   for (const y of steps.reverse()) {
     note("rnn_h", dh);
-    dh = timesTransposed(units((k) => dh[k] * (1 - y[k] ** 2)), Wh, H);
+    dh = timesTransposed(
+      units((k) => dh[k] * (1 - y[k] ** 2)),
+      Wh,
+      H,
+    );
   }
   note("rnn_h", dh);
 }
@@ -145,7 +207,9 @@ function gru({ Wx, Wh }, bias, xs, dhT, note) {
   const steps = [];
   let h = new Float64Array(H);
   for (const x of xs) {
-    const before = h, fromInput = times(x, Wx, new Float64Array(3 * H)), fromState = times(h, Wh, new Float64Array(3 * H));
+    const before = h,
+      fromInput = times(x, Wx, new Float64Array(3 * H)),
+      fromState = times(h, Wh, new Float64Array(3 * H));
     const r = units((k) => sigmoid(fromInput[k] + fromState[k]));
     const z = units((k) => sigmoid(fromInput[H + k] + fromState[H + k] + bias.keep[k]));
     const m = fromState.slice(2 * H);
@@ -163,7 +227,8 @@ function gru({ Wx, Wh }, bias, xs, dhT, note) {
       da[H + k] = dh[k] * (before[k] - n[k]) * z[k] * (1 - z[k]);
       da[2 * H + k] = da_n * r[k];
     }
-    const back = timesTransposed(da, Wh, H), kept = dh;
+    const back = timesTransposed(da, Wh, H),
+      kept = dh;
     dh = units((k) => back[k] + kept[k] * z[k]);
   }
   note("gru_h", dh);
@@ -171,17 +236,23 @@ function gru({ Wx, Wh }, bias, xs, dhT, note) {
 
 function lstm({ Wx, Wh }, bias, xs, dhT, note) {
   const steps = [];
-  let h = new Float64Array(H), c = new Float64Array(H);
+  let h = new Float64Array(H),
+    c = new Float64Array(H);
   for (const x of xs) {
-    const before = c, a = times(h, Wh, times(x, Wx, new Float64Array(4 * H)));
-    const i = units((k) => sigmoid(a[k] + bias.write[k])), f = units((k) => sigmoid(a[H + k] + bias.keep[k]));
-    const g = units((k) => Math.tanh(a[2 * H + k])), o = units((k) => sigmoid(a[3 * H + k]));
+    const before = c,
+      a = times(h, Wh, times(x, Wx, new Float64Array(4 * H)));
+    const i = units((k) => sigmoid(a[k] + bias.write[k])),
+      f = units((k) => sigmoid(a[H + k] + bias.keep[k]));
+    const g = units((k) => Math.tanh(a[2 * H + k])),
+      o = units((k) => sigmoid(a[3 * H + k]));
     c = units((k) => f[k] * before[k] + i[k] * g[k]);
     const y = c.map(Math.tanh);
     h = units((k) => o[k] * y[k]);
     steps.push({ before, i, f, g, o, y });
   }
-  let dh = dhT, dc = new Float64Array(H), alone = null;
+  let dh = dhT,
+    dc = new Float64Array(H),
+    alone = null;
   for (const { before, i, f, g, o, y } of steps.reverse()) {
     const total = units((k) => dc[k] + dh[k] * o[k] * (1 - y[k] ** 2));
     alone ??= total;
@@ -205,7 +276,8 @@ function lstm({ Wx, Wh }, bias, xs, dhT, note) {
   note("lstm_f", alone);
 }
 
-// Of the gate that keeps, and of the LSTM's input gate: the same for all units, or drawn for each by the chrono start
+// Of the gate that keeps, and of the LSTM's input gate: the same for all units, or drawn for
+// each by the chrono start
 function biases(drawn, { forget_bias, longest }) {
   if (!longest) return { keep: units(() => forget_bias), write: new Float64Array(H) };
   const keep = units((k) => Math.log(1 + (longest - 2) * (0.5 + drawn.chrono[k] / Math.sqrt(12))));
@@ -213,40 +285,56 @@ function biases(drawn, { forget_bias, longest }) {
 }
 
 function measure(drawn, numbers) {
-  const { scale, T } = numbers, bias = biases(drawn, numbers);
-  const squares = Object.fromEntries(Object.keys(SERIES).map((name) => [name, new Float64Array(T + 1)]));
+  const { scale, T } = numbers,
+    bias = biases(drawn, numbers);
+  const squares = Object.fromEntries(
+    Object.keys(SERIES).map((name) => [name, new Float64Array(T + 1)]),
+  );
   const weights = {};
   for (const [network] of NETWORKS) {
-    weights[network] = { Wx: scaled(drawn[network].Wx, INPUT / Math.sqrt(D)), Wh: scaled(drawn[network].Wh, scale / Math.sqrt(H)) };
+    weights[network] = {
+      Wx: scaled(drawn[network].Wx, INPUT / Math.sqrt(D)),
+      Wh: scaled(drawn[network].Wh, scale / Math.sqrt(H)),
+    };
   }
   for (let n = 0; n < N; n += 1) {
-    const xs = Array.from({ length: T }, (_, t) => drawn.x.slice((t * N + n) * D, (t * N + n + 1) * D));
+    const xs = Array.from({ length: T }, (_, t) =>
+      drawn.x.slice((t * N + n) * D, (t * N + n + 1) * D),
+    );
     const lag = {};
     const note = (name, gradient) => {
       lag[name] = (lag[name] ?? -1) + 1;
       for (const value of gradient) squares[name][lag[name]] += value * value;
     };
     const dhT = drawn.dhT.slice(n * H, (n + 1) * H);
-    for (const [network, run] of [["rnn", rnn], ["gru", gru], ["lstm", lstm]]) run(weights[network], bias, xs, dhT, note);
+    for (const [network, run] of [
+      ["rnn", rnn],
+      ["gru", gru],
+      ["lstm", lstm],
+    ])
+      run(weights[network], bias, xs, dhT, note);
   }
-  return Object.fromEntries(Object.entries(squares).map(([name, all]) => [name, all.map(Math.sqrt)]));
+  return Object.fromEntries(
+    Object.entries(squares).map(([name, all]) => [name, all.map(Math.sqrt)]),
+  );
 }
 
 // The page
 
-const SUPERSCRIPT = Object.fromEntries([..."0123456789-"].map((digit, k) => [digit, "⁰¹²³⁴⁵⁶⁷⁸⁹⁻"[k]]));
-const power = (exponent) => `10${[...String(exponent)].map((digit) => SUPERSCRIPT[digit]).join("")}`;
 const plain = (value, digits) => value.toFixed(digits).replace("-", "−");
 
 function size(value) {
   if (value === 0) return "0";
   const [digits, exponent] = value.toExponential(2).split("e").map(Number);
-  if (exponent > 3 || exponent < -3) return `${digits.toFixed(1)}·${power(exponent)}`;
+  if (exponent > 3 || exponent < -3) return `${digits.toFixed(1)}·${powerOfTen(exponent)}`;
   return value.toPrecision(3);
 }
 
 const stroke = ({ colour, dash, width }) => ({
-  class: "lw-curve", style: `stroke:var(--lw-${colour})`, "stroke-dasharray": dash, "stroke-width": width,
+  class: "lw-curve",
+  style: `stroke:var(--lw-${colour})`,
+  "stroke-dasharray": dash,
+  "stroke-width": width,
 });
 
 // Labels at the ends of curves, moved so that no two of them touch and none leaves the chart
@@ -289,7 +377,11 @@ function render({ model, el }) {
   const presets = html("div", { class: "lw-presets", role: "group", "aria-label": TEXT.presets });
   const note = html("p", { class: "lw-note", "aria-live": "polite" });
   const { forget_bias, longest, scale, T } = read();
-  const examples = EXAMPLES.map(([label, remark, values]) => [label, remark, { longest: 0, ...values }]);
+  const examples = EXAMPLES.map(([label, remark, values]) => [
+    label,
+    remark,
+    { longest: 0, ...values },
+  ]);
   const choices = [[TEXT.first, TEXT.firstNote, { forget_bias, longest, scale, T }], ...examples];
   const buttons = choices.map(([label, , values]) => {
     const button = html("button", { type: "button", "aria-pressed": "false" }, label);
@@ -297,24 +389,51 @@ function render({ model, el }) {
     presets.append(button);
     return button;
   });
-  const again = html("button", { type: "button", class: "lw-again", title: TEXT.againHint }, TEXT.again);
+  const again = html(
+    "button",
+    { type: "button", class: "lw-again", title: TEXT.againHint },
+    TEXT.again,
+  );
   listen(again, "click", () => write({ seed: (model.get("seed") % 2147483647) + 1 }));
   presets.append(again);
 
   // Sliders
   const sliders = {};
-  const controls = html("div", { class: "lw-controls", role: "group", "aria-label": TEXT.controls });
-  for (const [name, min, max, step] of [["forget_bias", -2, 6, 0.1], ["longest", 0, 400, 10], ["scale", 0, 3, 0.05], ["T", 1, T_MAX, 1], ["lag", 0, T_MAX, 1]]) {
-    const input = html("input", { type: "range", min, max, step, "aria-label": TEXT.spoken[name], "data-name": name, ...KEYS });
+  const controls = html("div", {
+    class: "lw-controls",
+    role: "group",
+    "aria-label": TEXT.controls,
+  });
+  for (const [name, min, max, step] of [
+    ["forget_bias", -2, 6, 0.1],
+    ["longest", 0, 400, 10],
+    ["scale", 0, 3, 0.05],
+    ["T", 1, T_MAX, 1],
+    ["lag", 0, T_MAX, 1],
+  ]) {
+    const input = html("input", {
+      type: "range",
+      min,
+      max,
+      step,
+      "aria-label": TEXT.spoken[name],
+      "data-name": name,
+      ...KEYS,
+    });
     const shown = html("output", {});
     listen(input, "input", () => write({ [name]: Number(input.value) }));
     sliders[name] = { input, shown, digits: { forget_bias: 1, scale: 2 }[name] ?? 0 };
-    controls.append(html("label", { class: "lw-slider" }, html("span", {}, TEXT.label[name]), input, shown));
+    controls.append(
+      html("label", { class: "lw-slider" }, html("span", {}, TEXT.label[name]), input, shown),
+    );
   }
 
   // Chart
   const chart = svg("svg", { class: "lw-chart", role: "img", height: CHART.height });
-  const ground = svg("g", {}), curves = {}, dots = {}, ends = {};
+  const ground = svg("g", {}),
+    curves = {},
+    dots = {},
+    ends = {};
   const cursor = svg("path", { class: "lw-cursor" });
   const plot = svg("svg", { class: "lw-plot" }, cursor); // cuts off what leaves the axes
   chart.append(ground, plot);
@@ -338,39 +457,83 @@ function render({ model, el }) {
     "table",
     { class: "lw-table" },
     html("caption", { class: "lw-unseen" }, TEXT.table),
-    html("thead", {}, html("tr", {}, html("th", { scope: "col" }, TEXT.network), ...heads, perStep)),
+    html(
+      "thead",
+      {},
+      html("tr", {}, html("th", { scope: "col" }, TEXT.network), ...heads, perStep),
+    ),
     body,
   );
-  const rows = {}, ticks = {};
+  const rows = {},
+    ticks = {};
   const isShown = (name) => model.get("shown").includes(name);
   for (const [name, look] of Object.entries(SERIES)) {
-    const sample = svg("svg", { class: "lw-sample", width: 34, height: 8, "aria-hidden": "true" }, svg("path", { d: "M0 4H34", ...stroke(look) }));
+    const sample = svg(
+      "svg",
+      { class: "lw-sample", width: 34, height: 8, "aria-hidden": "true" },
+      svg("path", { d: "M0 4H34", ...stroke(look) }),
+    );
     rows[name] = html("tr", { "data-row": name });
-    const tick = html("input", { type: "checkbox", "aria-label": TEXT.tick(TEXT.row[name].join("")), "data-tick": name, ...KEYS });
+    const tick = html("input", {
+      type: "checkbox",
+      "aria-label": TEXT.tick(TEXT.row[name].join("")),
+      "data-tick": name,
+      ...KEYS,
+    });
     listen(tick, "change", () => {
-      const now = Object.keys(SERIES).filter((other) => (other === name ? tick.checked : isShown(other)));
+      const now = Object.keys(SERIES).filter((other) =>
+        other === name ? tick.checked : isShown(other),
+      );
       write({ shown: now });
     });
     ticks[name] = tick;
-    rows[name].append(html("th", { scope: "row" }, html("label", { class: "lw-tick" }, tick, sample, html("span", {}, ...rowName(name)))));
+    rows[name].append(
+      html(
+        "th",
+        { scope: "row" },
+        html("label", { class: "lw-tick" }, tick, sample, html("span", {}, ...rowName(name))),
+      ),
+    );
     body.append(rows[name]);
   }
   const everything = html("table", { class: "lw-table lw-everything" });
-  const scroll = html("div", { class: "lw-scroll", tabindex: "0", role: "region", "aria-label": TEXT.allTable }, everything);
+  const scroll = html(
+    "div",
+    { class: "lw-scroll", tabindex: "0", role: "region", "aria-label": TEXT.allTable },
+    everything,
+  );
   const details = html("details", {}, html("summary", {}, TEXT.all), scroll);
 
-  el.append(html("div", { class: "lw-top" }, presets, note), controls, chart, summary, table, details);
+  el.append(
+    html("div", { class: "lw-top" }, presets, note),
+    controls,
+    chart,
+    summary,
+    table,
+    details,
+  );
 
-  let drawn = null, seed = null;
+  let drawn = null,
+    seed = null;
   let values = null;
 
   function fillEverything() {
     const head = html("tr", {}, html("th", { scope: "col" }, TEXT.lag));
-    for (const name of Object.keys(SERIES)) head.append(html("th", { scope: "col" }, ...rowName(name)));
+    for (const name of Object.keys(SERIES))
+      head.append(html("th", { scope: "col" }, ...rowName(name)));
     const lines = Array.from(values.rnn_h, (_, lag) =>
-      html("tr", {}, html("th", { scope: "row" }, String(lag)), ...Object.keys(SERIES).map((name) => cell(values[name][lag], size(values[name][lag])))),
+      html(
+        "tr",
+        {},
+        html("th", { scope: "row" }, String(lag)),
+        ...Object.keys(SERIES).map((name) => cell(values[name][lag], size(values[name][lag]))),
+      ),
     );
-    everything.replaceChildren(html("caption", { class: "lw-unseen" }, TEXT.allTable), html("thead", {}, head), html("tbody", {}, ...lines));
+    everything.replaceChildren(
+      html("caption", { class: "lw-unseen" }, TEXT.allTable),
+      html("thead", {}, head),
+      html("tbody", {}, ...lines),
+    );
   }
   listen(details, "toggle", () => {
     if (details.open) fillEverything();
@@ -378,9 +541,14 @@ function render({ model, el }) {
 
   function drawChart(T, lag) {
     const width = Math.max(el.clientWidth, 240);
-    const right = width - CHART.right, bottom = CHART.height - CHART.bottom;
+    const right = width - CHART.right,
+      bottom = CHART.height - CHART.bottom;
     // The axis moves by four decades at a time, so that a curve is seen to move and not the axis.
-    const sizes = Object.entries(values).filter(([name]) => isShown(name)).flatMap(([, all]) => [...all]).filter((value) => value > 0).map(Math.log10);
+    const sizes = Object.entries(values)
+      .filter(([name]) => isShown(name))
+      .flatMap(([, all]) => [...all])
+      .filter((value) => value > 0)
+      .map(Math.log10);
     const low = Math.max(-24, 4 * Math.floor(Math.min(-8, ...sizes) / 4));
     const high = Math.min(16, 4 * Math.ceil(Math.max(1, ...sizes) / 4));
     const x = (k) => CHART.left + ((right - CHART.left) * k) / T;
@@ -389,8 +557,15 @@ function render({ model, el }) {
     ground.replaceChildren();
     for (let exponent = low; exponent <= high; exponent += 4) {
       ground.append(
-        svg("path", { class: exponent === 0 ? "lw-one" : "lw-line", d: `M${CHART.left} ${y(exponent)}H${right}` }),
-        svg("text", { x: CHART.left - 7, y: y(exponent) + 4, "text-anchor": "end" }, exponent === 0 ? "1" : power(exponent)),
+        svg("path", {
+          class: exponent === 0 ? "lw-one" : "lw-line",
+          d: `M${CHART.left} ${y(exponent)}H${right}`,
+        }),
+        svg(
+          "text",
+          { x: CHART.left - 7, y: y(exponent) + 4, "text-anchor": "end" },
+          exponent === 0 ? "1" : powerOfTen(exponent),
+        ),
       );
     }
     const every = [1, 2, 5, 10, 20, 50].find((step) => T / step <= (width < 480 ? 5 : 10)) ?? 50;
@@ -401,22 +576,49 @@ function render({ model, el }) {
       );
     }
     ground.append(
-      svg("text", { class: "lw-axis", x: (CHART.left + right) / 2, y: CHART.height - 5, "text-anchor": "middle" }, TEXT.x),
-      svg("text", { class: "lw-axis", x: right - 4, y: CHART.top + 12, "text-anchor": "end" }, TEXT.y),
+      svg(
+        "text",
+        {
+          class: "lw-axis",
+          x: (CHART.left + right) / 2,
+          y: CHART.height - 5,
+          "text-anchor": "middle",
+        },
+        TEXT.x,
+      ),
+      svg(
+        "text",
+        { class: "lw-axis", x: right - 4, y: CHART.top + 12, "text-anchor": "end" },
+        TEXT.y,
+      ),
     );
-    for (const [name, place] of Object.entries({ x: CHART.left, y: CHART.top, width: right - CHART.left, height: bottom - CHART.top })) {
+    for (const [name, place] of Object.entries({
+      x: CHART.left,
+      y: CHART.top,
+      width: right - CHART.left,
+      height: bottom - CHART.top,
+    })) {
       plot.setAttribute(name, place);
     }
-    plot.setAttribute("viewBox", `${CHART.left} ${CHART.top} ${right - CHART.left} ${bottom - CHART.top}`);
+    plot.setAttribute(
+      "viewBox",
+      `${CHART.left} ${CHART.top} ${right - CHART.left} ${bottom - CHART.top}`,
+    );
     cursor.setAttribute("d", `M${x(lag)} ${CHART.top}V${bottom}`);
     const places = [];
     for (const name of Object.keys(SERIES)) {
       const seen = isShown(name);
-      for (const part of [curves[name], ends[name]]) part.setAttribute("display", seen ? "inline" : "none");
+      for (const part of [curves[name], ends[name]])
+        part.setAttribute("display", seen ? "inline" : "none");
       const last = values[name][T];
-      if (seen) places.push([name, Math.min(Math.max(last > 0 ? y(Math.log10(last)) : bottom, CHART.top + 6), bottom)]);
+      if (seen)
+        places.push([
+          name,
+          Math.min(Math.max(last > 0 ? y(Math.log10(last)) : bottom, CHART.top + 6), bottom),
+        ]);
       const points = [];
-      for (let k = 0; k <= T && values[name][k] > 0; k += 1) points.push(`${x(k).toFixed(1)} ${y(Math.log10(values[name][k])).toFixed(1)}`);
+      for (let k = 0; k <= T && values[name][k] > 0; k += 1)
+        points.push(`${x(k).toFixed(1)} ${y(Math.log10(values[name][k])).toFixed(1)}`);
       curves[name].setAttribute("d", points.length ? `M${points.join("L")}` : "");
       const here = values[name][lag];
       dots[name].setAttribute("visibility", here > 0 && seen ? "visible" : "hidden");
@@ -437,7 +639,8 @@ function render({ model, el }) {
       drawn = draw(seed);
     }
     values = measure(drawn, numbers);
-    const T = numbers.T, lag = Math.min(numbers.lag, T);
+    const T = numbers.T,
+      lag = Math.min(numbers.lag, T);
 
     sliders.lag.input.max = T;
     sliders.forget_bias.input.disabled = numbers.longest > 0; // each unit has its own then
@@ -445,7 +648,10 @@ function render({ model, el }) {
       const value = name === "lag" ? lag : numbers[name];
       if (Number(input.value) !== value) input.value = value;
       shown.textContent = name === "longest" && value === 0 ? TEXT.off : plain(value, digits);
-      input.setAttribute("aria-valuetext", name === "lag" ? `${lag}: ${spoken(lag)}` : shown.textContent);
+      input.setAttribute(
+        "aria-valuetext",
+        name === "lag" ? `${lag}: ${spoken(lag)}` : shown.textContent,
+      );
     }
     heads[0].textContent = TEXT.at(lag);
     heads[1].textContent = TEXT.at(T);
@@ -459,24 +665,35 @@ function render({ model, el }) {
         html("td", {}, Number.isFinite(factor) ? `× ${factor.toFixed(2)}` : "–"),
       ];
       while (row.children.length > 1) row.lastChild.remove(); // the tick keeps the focus
-      row.append(...(isShown(name) ? numbersOf() : ["–", "–", "–"].map((dash) => html("td", {}, dash))));
+      row.append(
+        ...(isShown(name) ? numbersOf() : ["–", "–", "–"].map((dash) => html("td", {}, dash))),
+      );
     }
     if (details.open) fillEverything();
-    const parts = Object.keys(SERIES).filter(isShown).map((name) => `${TEXT.row[name].join("")} ${size(values[name][T])}`);
+    const parts = Object.keys(SERIES)
+      .filter(isShown)
+      .map((name) => `${TEXT.row[name].join("")} ${size(values[name][T])}`);
     summary.textContent = parts.length ? TEXT.summary(T, parts) : TEXT.none;
     chart.setAttribute("aria-label", `${TEXT.title}. ${summary.textContent}`);
-    const chosen = choices.findIndex(([, , wanted]) => Object.entries(wanted).every(([name, value]) => numbers[name] === value));
+    const chosen = choices.findIndex(([, , wanted]) =>
+      Object.entries(wanted).every(([name, value]) => numbers[name] === value),
+    );
     buttons.forEach((button, k) => button.setAttribute("aria-pressed", String(k === chosen)));
     note.textContent = chosen < 0 ? TEXT.own : choices[chosen][1];
     drawChart(T, lag);
   }
 
-  const spoken = (lag) => Object.keys(SERIES).filter(isShown).map((name) => `${TEXT.row[name].join("")} ${size(values[name][lag])}`).join("; ");
+  const spoken = (lag) =>
+    Object.keys(SERIES)
+      .filter(isShown)
+      .map((name) => `${TEXT.row[name].join("")} ${size(values[name][lag])}`)
+      .join("; ");
 
   // The chart reads where it is pressed.
   let pressed = false;
   const point = (event) => {
-    const box = chart.getBoundingClientRect(), T = model.get("T");
+    const box = chart.getBoundingClientRect(),
+      T = model.get("T");
     const share = (event.clientX - box.left - CHART.left) / (box.width - CHART.left - CHART.right);
     const lag = Math.round(Math.min(Math.max(share, 0), 1) * T);
     if (lag !== model.get("lag")) write({ lag });

@@ -1,9 +1,23 @@
-// Shared by widgets whose view can be saved, and put in front of their modules: a picture of what is seen, and a page that
+// Shared by widgets whose view can be saved, and put in front of their modules: a picture of
+// what is seen, and a page that
 // stands alone.
 
 const SAVE = { label: "Save the view", svg: "Save as SVG", html: "Save as a page" };
 // What makes an SVG look as it does here, where style sheets do not reach it any more
-const LOOKS = ["fill", "fill-opacity", "stroke", "stroke-width", "stroke-dasharray", "stroke-linejoin", "opacity", "font-family", "font-size", "font-weight", "font-style", "text-anchor"];
+const LOOKS = [
+  "fill",
+  "fill-opacity",
+  "stroke",
+  "stroke-width",
+  "stroke-dasharray",
+  "stroke-linejoin",
+  "opacity",
+  "font-family",
+  "font-size",
+  "font-weight",
+  "font-style",
+  "text-anchor",
+];
 
 function download(name, type, text) {
   const link = document.createElement("a");
@@ -21,12 +35,16 @@ function pictureOf(root, background) {
   const [shown, written] = [root, copy].map((top) => [top, ...top.querySelectorAll("*")]);
   shown.forEach((node, k) => {
     const look = getComputedStyle(node);
-    written[k].setAttribute("style", LOOKS.map((name) => `${name}:${look.getPropertyValue(name)}`).join(";"));
+    written[k].setAttribute(
+      "style",
+      LOOKS.map((name) => `${name}:${look.getPropertyValue(name)}`).join(";"),
+    );
     written[k].removeAttribute("class");
   });
   const [left, top, width, height] = root.getAttribute("viewBox").split(" ").map(Number);
   const paper = document.createElementNS(root.namespaceURI, "rect");
-  for (const [name, value] of Object.entries({ x: left, y: top, width, height, fill: background })) paper.setAttribute(name, value);
+  for (const [name, value] of Object.entries({ x: left, y: top, width, height, fill: background }))
+    paper.setAttribute(name, value);
   copy.prepend(paper);
   for (const [name, value] of Object.entries({ width, height })) copy.setAttribute(name, value);
   return new XMLSerializer().serializeToString(copy);
@@ -42,20 +60,28 @@ function still(state) {
       state[name] = value;
       (listeners[`change:${name}`] ?? []).forEach((call) => call());
     },
-    on(event, call) { (listeners[event] ??= []).push(call); },
-    off(event, call) { listeners[event] = (listeners[event] ?? []).filter((other) => other !== call); },
+    on(event, call) {
+      (listeners[event] ??= []).push(call);
+    },
+    off(event, call) {
+      listeners[event] = (listeners[event] ?? []).filter((other) => other !== call);
+    },
     save_changes() {},
   };
 }
 
-// A page with the widget as it stands. A live notebook has module and style sheet in the model, a page around the widget.
+// A page with the widget as it stands. A live notebook has module and style sheet in the model,
+// a page around the widget.
 function standalone(model, el, names, title) {
   const START = "\nconst state = ";
-  const OFFER = ["export", "default"].join(" "); // in one piece, these words here would be taken for the module's own
+  // in one piece, these words here would be taken for the module's own
+  const OFFER = ["export", "default"].join(" ");
   const live = model.get("_esm")?.replace(OFFER, "const widget =");
   const source = (live ?? el.nextElementSibling.textContent.split(START)[0]).trim();
   const css = model.get("_css") ?? el.previousElementSibling.textContent;
-  const state = JSON.stringify(Object.fromEntries(names.map((name) => [name, model.get(name)]))).replaceAll("<", "\\u003c");
+  const state = JSON.stringify(
+    Object.fromEntries(names.map((name) => [name, model.get(name)])),
+  ).replaceAll("<", "\\u003c");
   const [light, dark] = ["#FFFFFF", "#121212"];
   return `<!doctype html>
 <html lang="en">
@@ -98,4 +124,3 @@ function saveButtons({ listen, model, el, names, name, title, picture }) {
   add(SAVE.html, () => download(`${name}.html`, "text/html", standalone(model, el, names, title)));
   return bar;
 }
-
