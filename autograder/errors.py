@@ -10,8 +10,8 @@ AutograderError
  ├─ ReportError      (also a ValueError)    there is nothing to report
  ├─ GradebookError   (also a RuntimeError)  nbgrader's gradebook cannot be written
  ├─ StoreError       (also a RuntimeError)  a file cannot be written
- ├─ ClusterError     (also a RuntimeError)  no cluster answers, or it has another version of the course
- ├─ IsolationError   (also a RuntimeError)  this machine cannot isolate the student's code; says what to install
+ ├─ ClusterError     (also a RuntimeError)  no cluster answers, or one with another version
+ ├─ IsolationError   (also a RuntimeError)  this machine cannot isolate code; says what to install
  │   └─ TransientStartError  a container could not be made this time
  ├─ JudgeError       (also a RuntimeError)  a judge's process ended, or failed itself
  │   └─ JudgeLost            its process is gone; another one can be asked

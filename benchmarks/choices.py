@@ -1,7 +1,7 @@
 """The tables of the page *choices*: accuracy of a classifier of docstrings, one choice changed at a
 time, and two at once.
 
-    python benchmarks/choices.py        # three minutes of one core, into benchmarks/results/choices.json
+    python benchmarks/choices.py  # three minutes of one core, into benchmarks/results/choices.json
 
 Data, model and training are those of book/three/choices.md.
 """

@@ -1,6 +1,6 @@
 """The numbers of the page *clinic*: every measurement of its twelve cases, sick and mended.
 
-    python -m benchmarks.clinic                  # some minutes of one core, into benchmarks/results/clinic.json
+    python -m benchmarks.clinic  # some minutes of one core, into benchmarks/results/clinic.json
     python -m benchmarks.clinic CASE [CASE ...]  # these cases only; the others stay as they are
 
 All measurements with the first seed; those that an expert would order with the other seeds as well.

@@ -1,6 +1,6 @@
 """How good is the Keras model that everybody copies, over seeds? The table behind the page *keras*.
 
-    python benchmarks/copied_model.py              # eight seeds, into benchmarks/results/copied_model.json
+    python benchmarks/copied_model.py  # eight seeds, into benchmarks/results/copied_model.json
     python benchmarks/copied_model.py --seeds 16
 
 Three ways of training, the same seeds: as given; as given, with the scale of the training years

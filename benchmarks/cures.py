@@ -1,7 +1,7 @@
 """The table of the page *cures*: recall of the first symbol by lag, cure by cure, after short and
 after long training.
 
-    python benchmarks/cures.py        # three minutes of one core, into benchmarks/results/cures.json
+    python benchmarks/cures.py  # three minutes of one core, into benchmarks/results/cures.json
 
 Task, layers and training are those of book/three/cures.md.
 """

@@ -3,15 +3,16 @@
 All whole programs of the zoo, sick and mended, and the well ones that look odd, with fresh seeds,
 other sizes and other learning rates than those that thresholds were chosen on.
 
-sick        found: any finding above a remark; named first, named in three: the right one; wrong proof: the first finding is a
-            proof and not a right one
+sick        found: any finding above a remark; named first, named in three: the right one; wrong
+            proof: the first finding is a proof and not a right one
 left out    the same with the examinations of the right finding's family left out: is anything
             found by others, and is it named otherwise, by a finding that neither says that the
             cause is not recognised nor follows from the right one
 well        mended twins and odd ones: any finding above a remark is a false alarm
-forum       the same for the programs of tests/corpora/forum, which were written without a look at the zoo
-folklore    what one is told to try first, on the same programs: can it fit one batch, is the loss at the start that of a guess,
-            are gradients of all parameters of one order
+forum       the same for the programs of tests/corpora/forum, which were written without a look at
+            the zoo
+folklore    what one is told to try first, on the same programs: can it fit one batch, is the loss
+            at the start that of a guess, are gradients of all parameters of one order
 
 It takes long. ``--part 0/3`` makes one of three parts of it, ``--join`` puts files of parts
 together; ``--keep FOLDER --seconds 600`` stores the rows of each run, and goes on from them at the

@@ -1,7 +1,7 @@
 """The table of the page *errors*: a classifier whose training lacks one shape of sentences, and the
 same mended, on more seeds.
 
-    python benchmarks/errors.py        # five minutes of one core, into benchmarks/results/errors.json
+    python benchmarks/errors.py  # five minutes of one core, into benchmarks/results/errors.json
 
 Data, model and training are those of book/three/errors.md.
 """

@@ -1,7 +1,7 @@
 """What one is told to try first, on all whole programs of the zoo in PyTorch: which tests raise an
 alarm.
 
-    python -m benchmarks.folklore        # some minutes of one core, into benchmarks/results/folklore.json
+    python -m benchmarks.folklore  # some minutes of one core, into benchmarks/results/folklore.json
 
 The tests are those of `benchmarks/doctor.py`: one batch by heart, the loss at the start, gradients
 of one order.

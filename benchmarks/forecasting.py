@@ -1,8 +1,8 @@
 """The table of the page *forecasting*: each series, walk forward, against forecasts that cost
 nothing.
 
-    python benchmarks/forecasting.py            # three minutes of one core, into benchmarks/results/forecasting.json
-    python benchmarks/forecasting.py CO2 Seattle    # these series only; the others stay as they are stored
+    python benchmarks/forecasting.py  # three minutes of one core, into results/forecasting.json
+    python benchmarks/forecasting.py CO2 Seattle  # these series only, the others stay as stored
 
 Series, models and folds are those of book/four/forecasting.md. An interval is that of a
 moving-block bootstrap over the test windows: stretches of twice the horizon are drawn again,

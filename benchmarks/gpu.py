@@ -210,7 +210,8 @@ def row(
         error = differs(run(), expected) if expected is not None else 0.0
         if not error <= tolerance:
             return {
-                "refused": f"a gradient is {error:.1e} from that of nn.LSTM, {tolerance:.1e} is allowed"
+                "refused": f"a gradient is {error:.1e} from that of nn.LSTM, {tolerance:.1e} is "
+                f"allowed"
             }
         return rate(seconds_of(run, rounds, device), tokens)
     except Exception as problem:  # whatever a machine lacks, the other rows are worth having
@@ -302,7 +303,13 @@ def first_win(points: list[dict[str, Any]]) -> int | None:
     """Smallest batch from which on the GPU is faster at every measured one; None where it is not at
     the largest.
 
-    >>> first_win([{"N": 1, "cpu": 1, "gpu": 2}, {"N": 2, "cpu": 3, "gpu": 2}, {"N": 4, "cpu": 6, "gpu": 2}])
+    >>> first_win(
+    ...     [
+    ...         {"N": 1, "cpu": 1, "gpu": 2},
+    ...         {"N": 2, "cpu": 3, "gpu": 2},
+    ...         {"N": 4, "cpu": 6, "gpu": 2},
+    ...     ]
+    ... )
     2
     """
     first = None

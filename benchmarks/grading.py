@@ -71,7 +71,8 @@ MOVED = (
 LEFT_OUT = {
     "lstm-bptt": {
         "moved_around": MOVED,
-        "needs_torch": "plain nbgrader's kernel has every package that is installed, and cannot leave one out",
+        "needs_torch": "plain nbgrader's kernel has every package that is installed, and cannot "
+        "leave one out",
     },
     "lstm-torch": {"moved_around": MOVED},
 }
@@ -96,7 +97,8 @@ from verdict.tensors import from_arrays, to_arrays
 # A name is kept where it decides about points: right mathematics in another layout earns a share.
 KEPT = {
     check.name: replace(
-        check, misconceptions=tuple(m for m in check.misconceptions if m.status is Status.CONVENTION)
+        check,
+        misconceptions=tuple(m for m in check.misconceptions if m.status is Status.CONVENTION),
     )
     for check in CHECKS
 }

@@ -1,7 +1,7 @@
 """The tables of the page *hybrids*: ten models on three tasks and five on a fourth, at equal
 weights and updates, and once more at equal weights and time.
 
-    python -m benchmarks.hybrids                    # seven minutes of one core, into benchmarks/results/hybrids.json
+    python -m benchmarks.hybrids  # seven minutes of one core, into benchmarks/results/hybrids.json
     python -m benchmarks.hybrids parity recall      # these tasks only
     python -m benchmarks.hybrids time               # the updates that the slowest one's time holds
     python -m benchmarks.hybrids time parity        # this task only

@@ -1,7 +1,7 @@
 """The tables of the page *inside*: explanations judged on trained and untrained models, and units
 that count, on more seeds.
 
-    python benchmarks/inside.py        # three minutes of one core, into benchmarks/results/inside.json
+    python benchmarks/inside.py  # three minutes of one core, into benchmarks/results/inside.json
 
 Data, models, explanations and their tests are those of book/three/inside.md.
 """

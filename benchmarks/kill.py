@@ -9,13 +9,15 @@ Then, again and again on a fresh copy of the course: `autograder run` is started
 point, from its start to its end, one of these happens.
 
 main        the command's own process is killed (SIGKILL, as all below)
-foreman     the process from which judges are forked, and with it all judges; the run must go on by itself
+foreman     the process from which judges are forked, and with it all judges; the run must go on by
+            itself
 judge       a judge's process; the run must go on by itself
-worker      a process in a student's box; the run must go on by itself, and no student may lose a point by it
+worker      a process in a student's box; the run must go on by itself, and no student may lose a
+            point by it
 everything  all processes at once
-copy        the course's folder is copied while the run goes on, SQLite's journal and half written files with it: what a disk
-            holds when the power fails. The copy goes on in the place of the original, which is
-            killed
+copy        the course's folder is copied while the run goes on, SQLite's journal and half written
+            files with it: what a disk holds when the power fails. The copy goes on in the place of
+            the original, which is killed
 
 The same command is then run until it ends by itself. Its gradebook must have the same rows as that
 of the unbroken run, but for their random ids; the records must be the same, but for seconds and
@@ -74,7 +76,8 @@ ANSWERS: Mapping[str, str] = {
     ),
     "unfinished": "def mean_over_time(x):\n    raise NotImplementedError()",
     "ends its process": "import os\ndef mean_over_time(x):\n    os._exit(NUMBER % 7)",
-    "kills itself": "import os, signal\ndef mean_over_time(x):\n    os.kill(os.getpid(), signal.SIGKILL)",
+    "kills itself": "import os, signal\ndef mean_over_time(x):\n    os.kill(os.getpid(), "
+    "signal.SIGKILL)",
     "no Python": "def mean_over_time(x)\n    return x",
 }
 FILES: Mapping[str, str] = {

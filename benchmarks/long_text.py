@@ -1,7 +1,7 @@
 """The networks of the page *long-text* on more seeds: loss by position of four ways to carry a
 state, and by where it is cut.
 
-    python benchmarks/long_text.py        # some minutes of one core, into benchmarks/results/long_text.json
+    python benchmarks/long_text.py  # some minutes of one core, into results/long_text.json
 
 Data, model and training are those of book/one/long-text.md.
 """

@@ -1,7 +1,7 @@
 """The tables of the page *measure*: the detector of rare events on more seeds, and how good the
 best of many looks.
 
-    python benchmarks/measure.py        # five minutes of one core, into benchmarks/results/measure.json
+    python benchmarks/measure.py  # five minutes of one core, into benchmarks/results/measure.json
 
 The detector, its data and its metrics are those of book/three/measure.md.
 """

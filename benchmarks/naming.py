@@ -1,16 +1,18 @@
 """How often is a mistake named, and rightly? Run by `make bench-naming`.
 
-Every check of each problem set is put to wrong functions, without a sandbox: the judge compares in the
-same way.
+Every check of each problem set is put to wrong functions, without a sandbox: the judge compares in
+the same way.
 
-single      every known mistake, on several draws of the inputs: named as itself, as another, or not recognised
+single      every known mistake, on several draws of the inputs: named as itself, as another, or not
+            recognised
 orders      the 23 other orders of the four gates, forward and backward: each found as that order
-mutants     functions with one operator, name or number changed by a machine, a line left out, or two lines exchanged. Such a one
-            is nobody's known mistake unless its numbers are the same on other inputs, too; only
-            then its name is right
+mutants     functions with one operator, name or number changed by a machine, a line left out, or
+            two lines exchanged. Such a one is nobody's known mistake unless its numbers are the
+            same on other inputs, too; only then its name is right
 habit       mistakes that were written without a look at the known ones, of `habits.py`; of those
             that give wrong numbers, how many are named
-pairs       two mistakes of the zoo in one function. None is a known one: a name is right where one of the two does not show
+pairs       two mistakes of the zoo in one function. None is a known one: a name is right where one
+            of the two does not show
 """
 
 from __future__ import annotations
@@ -49,7 +51,8 @@ OF_ZOO = ("lstm-bptt", "lstm-torch")  # their mistakes are those of the zoo
 # compared without an end.
 ARRAYS = {
     *"ifgoch",
-    *"c_prev h_prev a_i a_f a_g a_o dc dh di df dg do da dh_t dh_next dc_next dx_t dWx dWh db".split(),
+    *"c_prev h_prev a_i a_f a_g a_o dc dh di df dg do da".split(),
+    *"dh_t dh_next dc_next dx_t dWx dWh db".split(),
 }
 TENSORS = {
     *"xyk",

@@ -1,7 +1,7 @@
 """The tables of the page *overfitting*: remedies one at a time on the same splits, with right and
 wrong labels, on two data sets.
 
-    python benchmarks/overfitting.py        # five minutes of one core, into benchmarks/results/overfitting.json
+    python benchmarks/overfitting.py  # five minutes of one core, into results/overfitting.json
 
 Data, model and training are those of book/three/overfitting.md. The film reviews are measured where
 LSTM_DATA_DIR has them; else the stored rows stay as they are. Strengths of word dropout, of dropout

@@ -1,7 +1,7 @@
 """The tables of the page *prepare*: stop words, features for El Nino, and a leak on random walks,
 each with seeds.
 
-    python benchmarks/prepare.py        # two minutes of one core, into benchmarks/results/prepare.json
+    python benchmarks/prepare.py  # two minutes of one core, into benchmarks/results/prepare.json
 
 Data, models and training are those of book/three/prepare.md.
 """

@@ -1,7 +1,7 @@
 """Does the reference learn from real data what an LSTM can learn from them? Four tasks, each with
 an aim, seeds and times.
 
-    python benchmarks/real_data.py                     # all four, into benchmarks/results/real_data.json
+    python benchmarks/real_data.py  # all four, into benchmarks/results/real_data.json
     python benchmarks/real_data.py --task fsdd --seed 0
 
 Three of the four data sets are downloaded on first use. Where there is no network, put the files

@@ -1,8 +1,8 @@
 """The tables of the page *speech*: digit error rates for known voices and for strangers, on
 synthetic and on real voices.
 
-    python benchmarks/speech.py "synthetic digits"      # three minutes of one core, into benchmarks/results/speech.json
-    python benchmarks/speech.py "spoken digits"         # five minutes, with LSTM_DATA_DIR, or a download of 8 MB
+    python benchmarks/speech.py "synthetic digits"  # three minutes, into results/speech.json
+    python benchmarks/speech.py "spoken digits"  # five; LSTM_DATA_DIR, or a download of 8 MB
     python benchmarks/speech.py "spoken digits" 4 5     # some draws again; the others stay
 
 Network, loss and training are those of book/four/speech.md. The unit is the draw of the strangers:

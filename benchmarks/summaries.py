@@ -1,7 +1,7 @@
 """The tables of the page *summaries*: real docstrings beside baselines, and what a pointer copies
 and when it can judge.
 
-    python benchmarks/summaries.py             # six minutes of one core, into benchmarks/results/summaries.json
+    python benchmarks/summaries.py  # six minutes of one core, into results/summaries.json
     python benchmarks/summaries.py rest        # only the runs that the file does not have yet
 
 Reviews, models and measures are those of book/four/summaries.md.

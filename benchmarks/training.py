@@ -1,7 +1,7 @@
 """The tables of the page *training*: rate by batch size, schedules, a plateau, and three flat
 curves put to the test.
 
-    python benchmarks/training.py        # two minutes of one core, into benchmarks/results/training.json
+    python benchmarks/training.py  # two minutes of one core, into benchmarks/results/training.json
 
 Data, models and training are those of book/three/training.md.
 """

@@ -1,7 +1,7 @@
 """The tables of the page *translation*: three numbers in a row with and without attention,
 searches, dates letter by letter, and real sentences.
 
-    python benchmarks/translation.py        # ten minutes of one core, into benchmarks/results/translation.json
+    python benchmarks/translation.py  # ten minutes of one core, into results/translation.json
     python benchmarks/translation.py rest   # only the runs that the file does not have yet
 
 Data, model and measures are those of book/four/translation.md. The English and French sentences are

@@ -91,9 +91,18 @@ def lstm_step(
     Examples
     --------
     >>> N, D, H = 2, 3, 4
-    >>> h, c, cache = lstm_step(np.ones((N, D)), np.zeros((N, H)), np.ones((N, H)),
-    ...                         np.zeros((D, 4 * H)), np.zeros((H, 4 * H)), np.zeros(4 * H))
-    >>> c[0, 0], bool(h[0, 0] == 0.5 * np.tanh(0.5))  # all gates are half open: half of the old cell state is kept
+    >>> h, c, cache = lstm_step(
+    ...     np.ones((N, D)),
+    ...     np.zeros((N, H)),
+    ...     np.ones((N, H)),
+    ...     np.zeros((D, 4 * H)),
+    ...     np.zeros((H, 4 * H)),
+    ...     np.zeros(4 * H),
+    ... )
+    >>> (
+    ...     c[0, 0],
+    ...     bool(h[0, 0] == 0.5 * np.tanh(0.5)),
+    ... )  # all gates are half open: half of the old cell state is kept
     (np.float64(0.5), True)
     """
     check_arrays(

@@ -2,14 +2,14 @@
 
 LSTMError
  ├─ ShapeError          (also a ValueError)      an array has the wrong shape
- ├─ DTypeError          (also a TypeError)       an array is not of the kind that is needed, or two kinds are mixed
+ ├─ DTypeError          (also a TypeError)       an array is of the wrong kind, or kinds are mixed
  ├─ NotFiniteError      (also a ValueError)      an array or a loss holds NaN or infinity
  │   └─ DivergedError                            it happened in training, which stopped
  ├─ ArgumentError       (also a ValueError)      anything else that an argument can be and must not
  ├─ GradientError       (also an AssertionError) a gradient is not the derivative of the loss
  ├─ MissingPackageError (also an ImportError)    an optional package is not installed
- ├─ DataError           (also an OSError)        a data file cannot be had, or is not the file that it should be
- └─ CheckpointError     (also a ValueError)      a file is no checkpoint, is damaged, or belongs to another model or other data
+ ├─ DataError           (also an OSError)        a data file cannot be had, or is not the right one
+ └─ CheckpointError     (also a ValueError)      a file is no checkpoint, damaged, or of another run
 """
 
 from __future__ import annotations
@@ -110,10 +110,13 @@ def check_arrays(operation: str, sizes: dict[str, int], **arguments: tuple[Any, 
     >>> check_arrays("lstm_step", sizes, h_prev=(np.zeros((2, 3)), "N H"), b=(np.zeros(12), "4H"))
     >>> sizes
     {'N': 2, 'H': 3}
-    >>> check_arrays("lstm_step", sizes, h_prev=(np.zeros((3, 2)), "N H"))
+    >>> check_arrays(
+    ...     "lstm_step", sizes, h_prev=(np.zeros((3, 2)), "N H")
+    ... )  # doctest: +NORMALIZE_WHITESPACE
     Traceback (most recent call last):
         ...
-    lstm_ref.errors.ShapeError: lstm_step: h_prev must be (N, H) = (2, 3), got (3, 2); did you pass h_prev.T?
+    lstm_ref.errors.ShapeError: lstm_step: h_prev must be (N, H) = (2, 3), got (3, 2); did you pass
+    h_prev.T?
     """
     arrays = {name: array for name, (array, _) in arguments.items()}
     _check_kinds(operation, arrays)
@@ -199,10 +202,13 @@ def check_same_names(operation: str, expected: Iterable[str], **dicts: Mapping[s
 
     Examples
     --------
-    >>> check_same_names("sgd", ["Wx", "Wh", "b"], grads={"Wx": 0, "dWh": 0, "b": 0})
+    >>> check_same_names(
+    ...     "sgd", ["Wx", "Wh", "b"], grads={"Wx": 0, "dWh": 0, "b": 0}
+    ... )  # doctest: +NORMALIZE_WHITESPACE
     Traceback (most recent call last):
         ...
-    lstm_ref.errors.ArgumentError: sgd: grads must have the names Wx, Wh, b; missing: Wh; too many: dWh
+    lstm_ref.errors.ArgumentError: sgd: grads must have the names Wx, Wh, b; missing: Wh; too many:
+    dWh
     """
     names = list(expected)
     for argument, given in dicts.items():

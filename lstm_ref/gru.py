@@ -5,22 +5,24 @@ Sizes: N examples, T time steps, D inputs, H hidden units. The 3H columns of Wx,
 blocks of H, in the order r, z, n: that of PyTorch and cuDNN, so that weights go there and back by a
 transpose, as those of the LSTM do. (Keras and ONNX put z before r.)
 
-    r   = sigmoid(x Wx_r + h_prev Wh_r + b_r)               reset gate:  how much of the old state the candidate sees
-    z   = sigmoid(x Wx_z + h_prev Wh_z + b_z)               update gate: how much of the old state is kept
-    n   = tanh(x Wx_n + b_n + r * (h_prev Wh_n + bh))       candidate, reset="after"
-    n   = tanh(x Wx_n + b_n + (r * h_prev) Wh_n)            candidate, reset="before"
+    r   = sigmoid(x Wx_r + h_prev Wh_r + b_r)           reset gate: what n sees of h_prev
+    z   = sigmoid(x Wx_z + h_prev Wh_z + b_z)           update gate: how much of h_prev is kept
+    n   = tanh(x Wx_n + b_n + r * (h_prev Wh_n + bh))   candidate, reset="after"
+    n   = tanh(x Wx_n + b_n + (r * h_prev) Wh_n)        candidate, reset="before"
     h   = (1 - z) * n + z * h_prev
 
 The two candidates are two different models, and weights trained for one are wrong for the other:
 
-=========  ===================================================================  =============================================
-reset      the reset gate acts                                                  spoken by
-=========  ===================================================================  =============================================
-"after"    on the product, recurrent bias bh (H,) included: all three products  PyTorch, cuDNN, Keras by default
-           of h_prev can be one
-"before"   on h_prev, unit by unit; a recurrent bias would only add to b_n, so  the paper, Keras with ``reset_after=False``,
-           there is none                                                        ONNX with ``linear_before_reset=0``
-=========  ===================================================================  =============================================
+=========  =============================================  ========================================
+reset      the reset gate acts                            spoken by
+=========  =============================================  ========================================
+"after"    on the product, recurrent bias bh (H,)         PyTorch, cuDNN, Keras by default
+           included: all three products of h_prev can be
+           one
+"before"   on h_prev, unit by unit; a recurrent bias      the paper, Keras with
+           would only add to b_n, so there is none        ``reset_after=False``, ONNX with
+                                                          ``linear_before_reset=0``
+=========  =============================================  ========================================
 
 Source: Cho et al. (2014). Some papers write 1 - z where this course, the frameworks and Cho et al.
 write z.
@@ -129,8 +131,14 @@ def gru_step(
     Examples
     --------
     >>> N, D, H = 2, 3, 4
-    >>> h, cache = gru_step(np.ones((N, D)), np.ones((N, H)), np.zeros((D, 3 * H)), np.zeros((H, 3 * H)),
-    ...                     np.zeros(3 * H), np.zeros(H))
+    >>> h, cache = gru_step(
+    ...     np.ones((N, D)),
+    ...     np.ones((N, H)),
+    ...     np.zeros((D, 3 * H)),
+    ...     np.zeros((H, 3 * H)),
+    ...     np.zeros(3 * H),
+    ...     np.zeros(H),
+    ... )
     >>> h[0, 0]  # both gates are half open: half of the old state is kept, and the candidate is 0
     np.float64(0.5)
     """
@@ -214,7 +222,9 @@ def gru_forward(
     --------
     >>> rng = np.random.default_rng(0)
     >>> N, T, D, H = 2, 5, 3, 4
-    >>> x, h0, Wx, Wh = (rng.normal(size=shape) for shape in ((N, T, D), (N, H), (D, 3 * H), (H, 3 * H)))
+    >>> x, h0, Wx, Wh = (
+    ...     rng.normal(size=shape) for shape in ((N, T, D), (N, H), (D, 3 * H), (H, 3 * H))
+    ... )
     >>> after, _, _ = gru_forward(x, h0, Wx, Wh, np.zeros(3 * H), np.zeros(H), reset="after")
     >>> before, _, _ = gru_forward(x, h0, Wx, Wh, np.zeros(3 * H), reset="before")
     >>> after.shape, bool(np.allclose(after, before))  # the same weights, and another model

@@ -91,7 +91,9 @@ def rnn_step(x: Array, h_prev: Array, Wx: Array, Wh: Array, b: Array) -> tuple[A
 
     Examples
     --------
-    >>> h, cache = rnn_step(np.ones((2, 3)), np.zeros((2, 1)), np.ones((3, 1)), np.ones((1, 1)), np.zeros(1))
+    >>> h, cache = rnn_step(
+    ...     np.ones((2, 3)), np.zeros((2, 1)), np.ones((3, 1)), np.ones((1, 1)), np.zeros(1)
+    ... )
     >>> h.shape, bool(h[0, 0] == np.tanh(3))
     ((2, 1), True)
     """
@@ -162,8 +164,13 @@ def rnn_forward(
     --------
     >>> rng = np.random.default_rng(0)
     >>> N, T, D, H = 2, 5, 3, 4
-    >>> h, hT, cache = rnn_forward(rng.normal(size=(N, T, D)), np.zeros((N, H)),
-    ...     rng.normal(size=(D, H)), rng.normal(size=(H, H)), np.zeros(H))
+    >>> h, hT, cache = rnn_forward(
+    ...     rng.normal(size=(N, T, D)),
+    ...     np.zeros((N, H)),
+    ...     rng.normal(size=(D, H)),
+    ...     rng.normal(size=(H, H)),
+    ...     np.zeros(H),
+    ... )
     >>> h.shape, hT.shape, bool((h[:, -1] == hT).all())
     ((2, 5, 4), (2, 4), True)
     """

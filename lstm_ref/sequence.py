@@ -74,8 +74,14 @@ def lstm_forward(
     --------
     >>> rng = np.random.default_rng(0)
     >>> N, T, D, H = 2, 5, 3, 4
-    >>> h, (hT, cT), cache = lstm_forward(rng.normal(size=(N, T, D)), np.zeros((N, H)), np.zeros((N, H)),
-    ...     rng.normal(size=(D, 4 * H)), rng.normal(size=(H, 4 * H)), np.zeros(4 * H))
+    >>> h, (hT, cT), cache = lstm_forward(
+    ...     rng.normal(size=(N, T, D)),
+    ...     np.zeros((N, H)),
+    ...     np.zeros((N, H)),
+    ...     rng.normal(size=(D, 4 * H)),
+    ...     rng.normal(size=(H, 4 * H)),
+    ...     np.zeros(4 * H),
+    ... )
     >>> h.shape, hT.shape, bool((h[:, -1] == hT).all())
     ((2, 5, 4), (2, 4), True)
     """

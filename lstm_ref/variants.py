@@ -10,10 +10,12 @@ g, o, those that a cell does not have left out.
                        c = f * c_prev + i * g
                        h = o * tanh(c)
 
-    peepholes          i = sigmoid(a_i + p_i * c_prev);  f = sigmoid(a_f + p_f * c_prev);  o = sigmoid(a_o + p_o * c)
+    peepholes          i = sigmoid(a_i + p_i * c_prev);  f = sigmoid(a_f + p_f * c_prev)
+                       o = sigmoid(a_o + p_o * c)
     coupled            i = 1 - f                                 blocks f, g, o
-    projection         h = (o * tanh(c)) P                       h is (N, R), P is (H, R), Wh is (R, kH)
-    layer_norm         a = gain_x * LN(x Wx) + gain_h * LN(h_prev Wh) + b;  h = o * tanh(gain_c * LN(c) + shift_c)
+    projection         h = (o * tanh(c)) P                  h is (N, R), P is (H, R), Wh is (R, kH)
+    layer_norm         a = gain_x * LN(x Wx) + gain_h * LN(h_prev Wh) + b
+                       h = o * tanh(gain_c * LN(c) + shift_c)
                        LN(v) = (v - mean(v)) / sqrt(var(v) + 1e-5), over all numbers of one example
     no_forget_gate     f = 1: c = c_prev + i * g                 blocks i, g, o: the cell of 1997
     no_input_gate      i = 1: c = f * c_prev + g                 blocks f, g, o
@@ -21,24 +23,25 @@ g, o, those that a cell does not have left out.
     no_output_tanh     h = o * c
     no_candidate_tanh  g = a_g
 
-=================  ====================================================================================================
+=================  ===============================================================================
 what               source
-=================  ====================================================================================================
-no_forget_gate     Hochreiter and Schmidhuber (1997). Their cell squashed with scaled logistic functions where tanh stands
-                   here, and they cut the gradient short; here it is whole, as in Graves and
-                   Schmidhuber (2005)
+=================  ===============================================================================
+no_forget_gate     Hochreiter and Schmidhuber (1997). Their cell squashed with scaled logistic
+                   functions where tanh stands here, and they cut the gradient short; here it is
+                   whole, as in Graves and Schmidhuber (2005)
 the forget gate    Gers, Schmidhuber and Cummins (2000)
-peepholes          Gers, Schraudolph and Schmidhuber (2002). The output gate sees the new cell state, the others the old one
+peepholes          Gers, Schraudolph and Schmidhuber (2002). The output gate sees the new cell
+                   state, the others the old one
 projection         Sak, Senior and Beaufays (2014), whose cell has peepholes too: that is
                    ``Variant(projection=True, peepholes=True)``. Without them it is PyTorch's
                    ``proj_size``, whose ``weight_hr`` is the transpose of P
-layer_norm         Ba, Kiros and Hinton (2016). Each of their two sums has a shift of its own; both only add to b, so b
-                   stands for them. Cooijmans et al. (2017) normalise at the same three places, over
-                   the batch instead
-coupled and no_*   Greff et al. (2017): CIFG, NFG, NIG, NOG, NOAF, NIAF. Their starting point has peepholes, so that our
-                   standard cell is their NP. Their FGR, gates that see the gates of the step
-                   before, is left out
-=================  ====================================================================================================
+layer_norm         Ba, Kiros and Hinton (2016). Each of their two sums has a shift of its own;
+                   both only add to b, so b stands for them. Cooijmans et al. (2017) normalise at
+                   the same three places, over the batch instead
+coupled and no_*   Greff et al. (2017): CIFG, NFG, NIG, NOG, NOAF, NIAF. Their starting point has
+                   peepholes, so that our standard cell is their NP. Their FGR, gates that see the
+                   gates of the step before, is left out
+=================  ===============================================================================
 """
 
 from __future__ import annotations
@@ -210,8 +213,15 @@ def variant_forward(
     --------
     >>> rng = np.random.default_rng(0)
     >>> N, T, D, H = 2, 5, 3, 4
-    >>> h, (hT, cT), cache = variant_forward(rng.normal(size=(N, T, D)), np.zeros((N, H)), np.zeros((N, H)),
-    ...     rng.normal(size=(D, 3 * H)), rng.normal(size=(H, 3 * H)), np.zeros(3 * H), variant="coupled")
+    >>> h, (hT, cT), cache = variant_forward(
+    ...     rng.normal(size=(N, T, D)),
+    ...     np.zeros((N, H)),
+    ...     np.zeros((N, H)),
+    ...     rng.normal(size=(D, 3 * H)),
+    ...     rng.normal(size=(H, 3 * H)),
+    ...     np.zeros(3 * H),
+    ...     variant="coupled",
+    ... )
     >>> h.shape, bool((cache.steps[0].i == 1 - cache.steps[0].f).all())
     ((2, 5, 4), True)
     """

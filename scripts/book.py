@@ -24,13 +24,14 @@ def last_lines(html: Path, failed: list[dict[str, Any]]) -> list[str]:
     html : folder of the built book
     failed : the pages that stopped, as the extension left them
     """
+    index = html / "index.html"
     if not failed:
         return [
             (
                 "book: no page stopped, and yet the build warned or failed; see the lines with "
                 "WARNING or ERROR above."
             ),
-            f"book: {'the book is in ' + str(html / 'index.html') if (html / 'index.html').is_file() else 'there is no book'}.",
+            f"book: the book is in {index}." if index.is_file() else "book: there is no book.",
         ]
     first, others = failed[0], [row["page"] for row in failed[1:]]
     cell = "a cell" if first["cell"] is None else f"code cell {first['cell']}"

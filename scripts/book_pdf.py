@@ -5,7 +5,9 @@ Answers are unfolded, code that a page folds is left out, and a widget is replac
 how it starts, with a link to the page where it moves. Contents, bookmarks and references lead to
 their pages. Nothing is loaded from a network.
 
-    .venv/bin/python scripts/book_pdf.py        # _build/html -> _build/inside-the-lstm.pdf, _build/inside-the-lstm-api.pdf
+    .venv/bin/python scripts/book_pdf.py
+
+It reads _build/html, and writes _build/inside-the-lstm.pdf and _build/inside-the-lstm-api.pdf.
 """
 
 from __future__ import annotations
@@ -34,13 +36,19 @@ ROOT = Path(__file__).resolve().parents[1]
 WIDGET = "widget"  # the query that marks a link to a widget
 CSS = """
 @page { size: A4; margin: 15mm 16mm 19mm; }
-#jb-print-docs-body, .headerlink, .prev-next-footer, .bd-footer, .bd-footer-content { display: none !important; }
+#jb-print-docs-body, .headerlink, .prev-next-footer, .bd-footer, .bd-footer-content {
+  display: none !important;
+}
 .bd-article h1 { display: block !important; }
-.tag_hide-input details.hide, details.hide > summary, #pst-back-to-top, .copybtn { display: none !important; }
+.tag_hide-input details.hide, details.hide > summary, #pst-back-to-top, .copybtn {
+  display: none !important;
+}
 .bd-article { font-size: 10pt; }
-.bd-article h1 { font-size: 20pt; } .bd-article h2 { font-size: 14.5pt; } .bd-article h3 { font-size: 12pt; }
+.bd-article h1 { font-size: 20pt; } .bd-article h2 { font-size: 14.5pt; }
+.bd-article h3 { font-size: 12pt; }
 .bd-article :is(h2, h3) { margin: 6mm 0 2mm; break-after: avoid; }
-/* A box that could scroll is never divided: its text moves to the next sheet and leaves an empty frame behind. */
+/* A box that could scroll is never divided: its text moves to the next sheet and
+   leaves an empty frame behind. */
 .bd-article :is(.cell, .cell_input, .cell_output, .output, .highlight, pre, [class*="highlight-"]) {
   overflow: visible !important; max-height: none !important; break-inside: auto;
 }
@@ -48,9 +56,13 @@ CSS = """
 .bd-article tr, .bd-article .whole { break-inside: avoid !important; }
 .bd-article dt { break-after: avoid; }
 .bd-article details.hide { break-inside: auto !important; }
-.bd-article .continues, .bd-article .continues * { margin-bottom: 0 !important; padding-bottom: 0 !important; }
+.bd-article .continues, .bd-article .continues * {
+  margin-bottom: 0 !important; padding-bottom: 0 !important;
+}
 .bd-article .continues { border-bottom: 0 !important; }
-.bd-article .continued, .bd-article .continued * { margin-top: 0 !important; padding-top: 0 !important; }
+.bd-article .continued, .bd-article .continued * {
+  margin-top: 0 !important; padding-top: 0 !important;
+}
 .bd-article .continued { border-top: 0 !important; }
 figure.still { break-inside: avoid; margin: 4mm 0; }
 figure.still img { max-width: 100%; }
@@ -67,7 +79,8 @@ DIVIDE = r"""([limit, lines]) => {
     for (const pre of document.querySelectorAll("article pre")) {
         const kinds = [".cell_input", ".output", "[class*='highlight-']"];
         const frame = kinds.map((kind) => pre.closest(kind)).find((box) => box) ?? pre;
-        if (frame.getBoundingClientRect().height <= limit || frame.querySelectorAll("pre").length > 1) {
+        const fits = frame.getBoundingClientRect().height <= limit;
+        if (fits || frame.querySelectorAll("pre").length > 1) {
             frame.classList.add("whole");
             continue;
         }
@@ -104,19 +117,45 @@ DIVIDE = r"""([limit, lines]) => {
         return parts.filter((part) => part.textContent.trim());
     }
 }"""
+# Text of a heading without the sign that links to it
+TEXT_OF = """(heading) => {
+    const nodes = [...heading.childNodes];
+    const texts = nodes.filter((n) => !n.classList?.contains("headerlink"));
+    return texts.map((n) => n.textContent).join("").trim();
+}"""
+# Chromium writes a destination into the PDF for every id that a link on the page leads to, and for
+# no other.
+REACHED = """(ids) => {
+    const line = document.createElement("p");
+    line.className = "reached";
+    for (const id of ids) {
+        const link = document.createElement("a");
+        Object.assign(link, { href: `#${id}`, textContent: "." });
+        line.append(link);
+    }
+    document.querySelector("article").append(line);
+}"""
 FRONT = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title><style>
 @page {{ size: A4; margin: 22mm 22mm 19mm; }}
 body {{ font-family: system-ui, sans-serif; color: #222832; }}
 header {{ break-after: page; padding-top: 70mm; text-align: center; }}
-h1 {{ font-size: 30pt; margin: 0 0 6mm; }} h2 {{ font-size: 17pt; }} h3 {{ font-size: 12pt; margin: 5mm 0 1mm; }}
+h1 {{ font-size: 30pt; margin: 0 0 6mm; }} h2 {{ font-size: 17pt; }}
+h3 {{ font-size: 12pt; margin: 5mm 0 1mm; }}
 p {{ margin: 1mm 0; }} a {{ color: inherit; text-decoration: none; display: flex; gap: 3mm; }}
-a::before {{ content: attr(data-title); order: 0; }} i {{ flex: 1; border-bottom: 1px dotted #9aa5b3; margin-bottom: 1.2mm; }}
-i, b {{ order: 1; }} b {{ font-weight: normal; }} .section {{ font-size: 9.5pt; margin-left: 6mm; color: #5a6675; }}
-</style></head><body><header><h1>{title}</h1><p>{author}</p><p>{licence}</p></header><h2 id="contents">Contents</h2>{lines}
+a::before {{ content: attr(data-title); order: 0; }}
+i {{ flex: 1; border-bottom: 1px dotted #9aa5b3; margin-bottom: 1.2mm; }}
+i, b {{ order: 1; }} b {{ font-weight: normal; }}
+.section {{ font-size: 9.5pt; margin-left: 6mm; color: #5a6675; }}
+</style></head><body><header><h1>{title}</h1><p>{author}</p><p>{licence}</p></header>
+<h2 id="contents">Contents</h2>{lines}
 </body></html>"""
 FOOTERS = """<!doctype html><html><head><meta charset="utf-8"><style>
-@page {{ size: A4; margin: 0; }} body {{ margin: 0; font: 8.5pt system-ui, sans-serif; color: #5a6675; }}
-div {{ height: 297mm; break-after: page; box-sizing: border-box; padding: 282mm 16mm 0; display: flex; overflow: hidden; }}
+@page {{ size: A4; margin: 0; }}
+body {{ margin: 0; font: 8.5pt system-ui, sans-serif; color: #5a6675; }}
+div {{
+  height: 297mm; break-after: page; box-sizing: border-box; padding: 282mm 16mm 0;
+  display: flex; overflow: hidden;
+}}
 div:last-child {{ break-after: auto; }} span {{ flex: 1; }}
 </style></head><body>{pages}</body></html>"""
 
@@ -219,7 +258,8 @@ def stills(page: Page) -> int:
             """(el, {label, picture, query}) => {
                 const figure = document.createElement("figure");
                 figure.className = "still";
-                const image = Object.assign(new Image(), { src: `data:image/png;base64,${picture}`, alt: label });
+                const src = `data:image/png;base64,${picture}`;
+                const image = Object.assign(new Image(), { src, alt: label });
                 image.style.width = `${el.clientWidth}px`;
                 const caption = document.createElement("figcaption");
                 const link = document.createElement("a");
@@ -251,29 +291,12 @@ def print_page(page: Page, address: str, name: str, part: str, needed: set[str])
     page.evaluate(DIVIDE, [WHOLE / 25.4 * 96, LINES])
     # as it was: the pictures of the next page's widgets are of the screen
     page.emulate_media(media="null")
-    title = page.locator("article h1").first.evaluate(
-        "(h) => [...h.childNodes].filter((n) => !n.classList?.contains('headerlink')).map((n) => "
-        "n.textContent).join('').trim()"
-    )
+    title = page.eval_on_selector("article h1", f"(h) => ({TEXT_OF})(h)")
     sections = page.eval_on_selector_all(
         "article > section > section[id]",
-        """all => all.map((s) => [[...s.querySelector("h2").childNodes].filter((n) => !n.classList?.contains("headerlink"))
-            .map((n) => n.textContent).join("").trim(), s.id])""",
+        f'(all) => all.map((s) => [({TEXT_OF})(s.querySelector("h2")), s.id])',
     )
-    # Chromium writes a destination into the PDF for every id that a link on the page leads to, and
-    # for no other.
-    page.evaluate(
-        """(ids) => {
-            const line = document.createElement("p");
-            line.className = "reached";
-            for (const id of ids) {
-                const link = Object.assign(document.createElement("a"), { href: `#${id}`, textContent: "." });
-                line.append(link);
-            }
-            document.querySelector("article").append(line);
-        }""",
-        sorted({*needed, *(place for _, place in sections)}),
-    )
+    page.evaluate(REACHED, sorted({*needed, *(place for _, place in sections)}))
     pdf = page.pdf(prefer_css_page_size=True, print_background=True)
     return Printed(name, title, part, [tuple(section) for section in sections], pdf)
 

@@ -2,7 +2,7 @@
 pages promise them.
 
     python scripts/reading_time.py            # a table of all pages
-    python scripts/reading_time.py --write    # put the times into the pages and into the map of the start page
+    python scripts/reading_time.py --write  # put the times into the pages and the start page's map
 
 Counted is what a reader sees on the core path: not what is folded (answers, code that only draws or
 checks, sections that may be skipped), not the sources, and of tabs one.

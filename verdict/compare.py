@@ -259,7 +259,10 @@ def _right(names: list[str], wrong: dict[str, _Answer], hanging: list[str]) -> s
     right = [name for name in names if name not in wrong]
     told = f"{_and(right)} {'is' if len(right) == 1 else 'are'} right" if right else ""
     if hanging:
-        told += f", and {_and(hanging)} {'counts' if len(hanging) == 1 else 'count'} only with all that goes into them"
+        told += (
+            f", and {_and(hanging)} {'counts' if len(hanging) == 1 else 'count'} only with "
+            f"all that goes into them"
+        )
     return f"{told}." if told else ""
 
 

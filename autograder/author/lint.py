@@ -139,7 +139,8 @@ def _starters(untouched: Result, given: Mapping[str, str]) -> Iterator[Trouble]:
             yield Trouble(
                 f"What is given in {check.name}_code is not recognised: its check says "
                 f"{check.status!r} and names no mistake.",
-                "Make the fault that is given one of the check's misconceptions: then a student who "
+                "Make the fault that is given one of the check's misconceptions: then a student "
+                "who "
                 "hands it in as it is hears what is wrong.",
             )
 

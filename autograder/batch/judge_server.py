@@ -1,8 +1,8 @@
 """The fork server of the judges: it imports and loads once what all of them need.
 
-    command ── judge server ─┬─ judge                     runs the checks, and compares; one for each core
+    command ── judge server ─┬─ judge                 runs the checks, and compares; one a core
                              ├─ judge
-                             └─ fork server, in its box ─┬─ worker      runs a student's code
+                             └─ fork server, in its box ─┬─ worker  runs a student's code
                                                          └─ worker
 
 The command starts the judge server before it imports anything slow itself. The judge server loads

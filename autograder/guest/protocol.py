@@ -7,7 +7,7 @@ point outside or twice at the same bytes.
 
     None, bool, int, str          themselves; int within 64 bits
     float                         ["f"]: its 8 bytes are in the payload
-    list, tuple, dict             ["l", ref, [...]]  ["t", ref, [...]]  ["d", ref, [[key, value], ...]]
+    list, tuple, dict       ["l", ref, [...]]  ["t", ref, [...]]  ["d", ref, [[key, value], ...]]
     set, frozenset                ["s", ref, [...]]  ["z", ref, [...]]
     NumPy's default generator     ["g", [six hexadecimal numbers], [...]]: see `_generator`
     array, NumPy scalar           ["a", dtype, shape]

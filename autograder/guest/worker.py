@@ -2,18 +2,19 @@
 and the standard library only.
 
 Requests come on file descriptor 0 and replies go to 1; both are moved away before any of the
-student's code runs, and 1 and 2 become the student's stdout and stderr. A request is a tuple; each gets one
-reply, and while a call runs the worker may ask back:
+student's code runs, and 1 and 2 become the student's stdout and stderr. A request is a tuple; each
+gets one reply, and while a call runs the worker may ask back:
 
     ("files", {name: bytes})        -> ("done",)                write data files into the folder
     ("read", cells)                 -> ("read", [cell])         look at the cells, run nothing
-    ("import", modules)             -> ("done",)                import packages, before any of the student's code runs
+    ("import", modules)             -> ("done",)                import packages before the cells run
     ("run", cell, statement)        -> ("done",) or ("error", kind, text, line, source, bases)
     ("call", name or function, args, framework, spread) -> ("value", value) or ("missing",) or
     ("error", ...)
-    ("call", ...) meanwhile         <- ("ask", function's number, args); the judge answers ("value", ...) or ("error", ...)
+    ("call", ...) meanwhile         <- ("ask", function's number, args); the judge answers
+    ("value", ...) or ("error", ...)
     ("fetch", name)                 -> ("value", value) or ("missing",) or ("error", ...)
-    ("forget",)                     -> ("done",)                let go of the objects kept for the judge
+    ("forget",)                     -> ("done",)                let go of objects kept for the judge
 
 The student's code can reach and change everything here. That does no harm: the worker knows no
 expected value, and the judge takes every reply as the student's answer.

@@ -201,7 +201,11 @@ class Candidate:
 def attempt(file_name: str, name: str) -> tuple[str, int]:
     """Title of a notebook and number of the attempt, which platforms and browsers append to it.
 
-    >>> attempt("hw-1-2.ipynb", "hw-1"), attempt("hw-1.ipynb", "hw-1"), attempt("Copy (3).ipynb", "hw-1")
+    >>> (
+    ...     attempt("hw-1-2.ipynb", "hw-1"),
+    ...     attempt("hw-1.ipynb", "hw-1"),
+    ...     attempt("Copy (3).ipynb", "hw-1"),
+    ... )
     (('hw-1', 2), ('hw-1', 0), ('copy', 3))
     """
     stem = unicodedata.normalize("NFC", PurePosixPath(file_name).stem).strip().casefold()

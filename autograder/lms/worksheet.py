@@ -254,7 +254,9 @@ def as_csv(
 
     Who is on the roster and has not handed in has a row without a score.
 
-    >>> table = as_csv("hw", [Score("ann", 15.5, 20.0)], people=[Person("bob", "Roe, Bob", section="B")])
+    >>> table = as_csv(
+    ...     "hw", [Score("ann", 15.5, 20.0)], people=[Person("bob", "Roe, Bob", section="B")]
+    ... )
     >>> print(table.splitlines()[2])
     hw,bob,,20,,no,,"Roe, Bob",,no,B,
 

@@ -2,8 +2,8 @@
 
 The box holds Python, its standard library, the packages that the problem set allows, and two small
 writable folders in memory. It has no network, no other process, no environment, no home, no /proc.
-Memory, processes, files and time are limited; the judge ends it from outside by killing pid 1 of its
-pid namespace, and no process in it survives that.
+Memory, processes, files and time are limited; the judge ends it from outside by killing pid 1 of
+its pid namespace, and no process in it survives that.
 
 A worker is started in a box of its own, or forked in one that has imported the packages already
 (see `prefork`): it may reach the same either way.

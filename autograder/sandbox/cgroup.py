@@ -264,9 +264,8 @@ def prepare(folder: Path) -> Hierarchy:
     wanted = [name for name in (*NEEDED, WANTED) if name in there]
     on = (folder / "cgroup.subtree_control").read_text().split()
     if off := [name for name in wanted if name not in on]:
-        if (
-            folder / "cgroup.type"
-        ).exists():  # no internal processes: a cgroup with processes cannot have children with controllers
+        # no internal processes: a cgroup with processes cannot have children with controllers
+        if (folder / "cgroup.type").exists():
             _move_down(folder)
         for name in off:
             try:

@@ -75,7 +75,8 @@ REAPER = """\
 trap '' INT TERM HUP
 mark=$1 folder=$2; shift 2
 while read -r name; do "$@" rm --force $WAIT --volumes "$name"; done
-"$@" ps --all --quiet --filter "label=autograder=$mark" | while read -r name; do "$@" rm --force $WAIT --volumes "$name"; done
+"$@" ps --all --quiet --filter "label=autograder=$mark" |
+  while read -r name; do "$@" rm --force $WAIT --volumes "$name"; done
 rm -rf "$folder"
 """
 

@@ -2,9 +2,9 @@
 namespaces are denied.
 
 It is less than a sandbox, and never chosen by default. The judge's files and processes belong to
-root, so that the other uid can neither read hidden checks nor write a result; seccomp denies network
-sockets, and where the kernel has Landlock only Python, the allowed packages and its own files are
-visible. It sees pids and names of other processes.
+root, so that the other uid can neither read hidden checks nor write a result; seccomp denies
+network sockets, and where the kernel has Landlock only Python, the allowed packages and its own
+files are visible. It sees pids and names of other processes.
 """
 
 from __future__ import annotations

@@ -94,11 +94,9 @@ CLONE3 = (435, 435)
 IOCTL = (16, 29)
 FCNTL = (72, 25)
 SOCKET = (41, 198)
-FAMILIES = (
-    1,
-    2,
-    10,
-)  # AF_UNIX, AF_INET, AF_INET6. Others, as AF_VSOCK to a machine's host, no network namespace holds back
+# AF_UNIX, AF_INET, AF_INET6. Others, as AF_VSOCK to a machine's host, no network namespace holds
+# back.
+FAMILIES = (1, 2, 10)
 NAMESPACE_FLAGS = 0x7E020000  # CLONE_NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET
 TERMINAL_REQUESTS = (0x5412, 0x541C)  # TIOCSTI and TIOCLINUX: they type into a terminal
 # F_GETLK, F_SETLK, F_SETLKW, the same for open file descriptions, F_SETLEASE, F_GETLEASE, F_NOTIFY:

@@ -10,8 +10,9 @@ Move the inputs of one step (cost 11)
   steps moved                          7
   steps with an effect on the outputs  1
 ...
->>> patient.decide("short-reach")
-Right, for 11 passes. Every step starts from the first state again. Keep the state that the cell returns.
+>>> patient.decide("short-reach")  # doctest: +NORMALIZE_WHITESPACE
+Right, for 11 passes. Every step starts from the first state again. Keep the state that the cell
+returns.
 """
 
 from __future__ import annotations

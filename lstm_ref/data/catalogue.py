@@ -168,7 +168,8 @@ _DATA_SETS = {
     "docstrings": _DataSet(
         load=docstrings.docstring_summaries,
         version=lambda: package_version("numpy", "scikit-learn", "statsmodels"),
-        what="docstrings of NumPy, scikit-learn and statsmodels, and their first lines as summaries",
+        what="docstrings of NumPy, scikit-learn and statsmodels, and their first lines as "
+        "summaries",
         licence="BSD 3-Clause, each of the three",
         source="lstm_ref.data.docstring_summaries()",
     ),

@@ -26,10 +26,11 @@ class NgramTable:
     With n(s) for how often the context s stands in the text, and s' for s without its first
     character:
 
-    - "interpolation" (Witten and Bell): p(x | s) = (n(s x) + u(s) p(x | s')) / (n(s) + u(s)), where u(s) is the number of
-      different characters that came after s.
-    - "back-off" (Brants et al., divided by its sum): p(x | s) = S(x | s) / Z(s), where S(x | s) is n(s x) / n(s) if s x was
-      seen and 0.4 S(x | s') if not, and Z(s) is the sum of S over all characters. Without the division it is no probability.
+    - "interpolation" (Witten and Bell): p(x | s) = (n(s x) + u(s) p(x | s')) / (n(s) + u(s)), where
+      u(s) is the number of different characters that came after s.
+    - "back-off" (Brants et al., divided by its sum): p(x | s) = S(x | s) / Z(s), where S(x | s) is
+      n(s x) / n(s) if s x was seen and 0.4 S(x | s') if not, and Z(s) is the sum of S over all
+      characters. Without the division it is no probability.
 
     Parameters
     ----------
@@ -45,7 +46,9 @@ class NgramTable:
     Examples
     --------
     >>> table = NgramTable("abracadabra", "abcdr", longest=1)
-    >>> [round(p, 3) for p in table.probabilities("a", "b", "back-off")]  # without context, and after "a"
+    >>> [
+    ...     round(p, 3) for p in table.probabilities("a", "b", "back-off")
+    ... ]  # without context, and after "a"
     [0.2, 0.403]
     >>> round(sum(table.probabilities("a", x, "back-off")[1] for x in "abcdr"), 12)
     1.0

@@ -22,7 +22,8 @@ TEST_TAKES = 5  # the authors keep takes 0 to 4 of each digit and speaker for th
 
 
 def content_sha256(path: Path) -> str:
-    """SHA-256 over the names and SHA-256s of all recordings in an archive: what ``sha256sum *.wav | sha256sum`` tells.
+    """SHA-256 over the names and SHA-256s of all recordings in an archive: what
+    ``sha256sum *.wav | sha256sum`` tells.
 
     GitHub packs an archive anew when it is asked for: the recordings inside are the same for ever,
     the bytes outside are not.

@@ -7,6 +7,7 @@ batch that it is trained on.
 ...     def __init__(self):
 ...         super().__init__()
 ...         self.lstm, self.out = nn.LSTM(3, 8), nn.Linear(8, 2)  # batch_first was forgotten
+...
 ...     def forward(self, x):
 ...         return self.out(self.lstm(x)[0][:, -1])
 >>> torch.manual_seed(0)  # doctest: +ELLIPSIS

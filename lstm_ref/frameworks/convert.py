@@ -5,22 +5,25 @@ All dialects compute the same numbers. They differ in the order of the gates, in
 arrays, in the number of biases, and in the letter for the candidate, which is our g and elsewhere
 c, C, z or a.
 
-=========  ==============================================  =======  ========================================================
-dialect    spoken by                                       order    names and shapes
-=========  ==============================================  =======  ========================================================
-here       this course                                     i f g o  Wx (D, 4H), Wh (H, 4H), b (4H,)
-pytorch    torch.nn.LSTM; cuDNN                            i f g o  weight_ih_l0 (4H, D), weight_hh_l0 (4H, H),
-                                                                    bias_ih_l0 (4H,), bias_hh_l0 (4H,)
-keras      keras.layers.LSTM                               i f c o  kernel (D, 4H), recurrent_kernel (H, 4H), bias (4H,)
-onnx       the operator LSTM                               i o f c  W (1, 4H, D), R (1, 4H, H), B (1, 8H)
-cs231n     CS231n, Karpathy                                i f o g  Wx (D, 4H), Wh (H, 4H), b (4H,)
-dlfs2      Deep Learning from Scratch 2                    f g i o  Wx (D, 4H), Wh (H, 4H), b (4H,)
-chainer    chainer.links.LSTM; rows go unit by unit, not   a i f o  upward.W (4H, D), lateral.W (4H, H), upward.b (4H,)
-           gate by gate
-coursera   the Deep Learning Specialization; columns are   -        Wf, Wi, Wc, Wo (H, H+D), bf, bi, bc, bo (H, 1)
-           examples: Wf [h; x] + bf
-seed       papers and blog posts: W_f [h, x] + b_f         -        W_f, W_i, W_C, W_o (H, H+D), b_f, b_i, b_C, b_o (H,)
-=========  ==============================================  =======  ========================================================
+=========  =======================================  =======  ======================================
+dialect    spoken by                                order    names and shapes
+=========  =======================================  =======  ======================================
+here       this course                              i f g o  Wx (D, 4H), Wh (H, 4H), b (4H,)
+pytorch    torch.nn.LSTM; cuDNN                     i f g o  weight_ih_l0 (4H, D),
+                                                             weight_hh_l0 (4H, H),
+                                                             bias_ih_l0 (4H,), bias_hh_l0 (4H,)
+keras      keras.layers.LSTM                        i f c o  kernel (D, 4H),
+                                                             recurrent_kernel (H, 4H), bias (4H,)
+onnx       the operator LSTM                        i o f c  W (1, 4H, D), R (1, 4H, H), B (1, 8H)
+cs231n     CS231n, Karpathy                         i f o g  Wx (D, 4H), Wh (H, 4H), b (4H,)
+dlfs2      Deep Learning from Scratch 2             f g i o  Wx (D, 4H), Wh (H, 4H), b (4H,)
+chainer    chainer.links.LSTM; rows go unit by      a i f o  upward.W (4H, D), lateral.W (4H, H),
+           unit, not gate by gate                            upward.b (4H,)
+coursera   the Deep Learning Specialization;        -        Wf, Wi, Wc, Wo (H, H+D),
+           columns are examples: Wf [h; x] + bf              bf, bi, bc, bo (H, 1)
+seed       papers and blog posts: W_f [h, x] + b_f  -        W_f, W_i, W_C, W_o (H, H+D),
+                                                             b_f, b_i, b_C, b_o (H,)
+=========  =======================================  =======  ======================================
 
 Two biases (pytorch, onnx) only ever appear as their sum, so reading adds them. Writing puts all of
 b into the first and zeros into the second: the sum is then exact, where two halves would be
@@ -333,7 +336,10 @@ def convert_model(
     Examples
     --------
     >>> rng = np.random.default_rng(0)
-    >>> directions = [{"Wx": rng.normal(size=(3, 8)), "Wh": rng.normal(size=(2, 8)), "b": np.zeros(8)} for _ in range(2)]
+    >>> directions = [
+    ...     {"Wx": rng.normal(size=(3, 8)), "Wh": rng.normal(size=(2, 8)), "b": np.zeros(8)}
+    ...     for _ in range(2)
+    ... ]
     >>> list(convert_model([directions], "here", "pytorch"))[3:6]
     ['bias_hh_l0', 'weight_ih_l0_reverse', 'weight_hh_l0_reverse']
     >>> [array.shape for array in convert_model([directions], "here", "keras")[0]]

@@ -4,9 +4,11 @@ keras.layers.LSTM. The GRU, too.
 Both compute what `lstm_ref.cell`, `lstm_ref.sequence`, `lstm_ref.layers` and `lstm_ref.gru`
 compute, from the same weights.
 
-    from the equations     lstm_step_keras, lstm_forward_keras, deep_forward_keras; gru_step_keras, gru_forward_keras
-    the layers of Keras    keras_lstm and keras_gru make one, or a stack of them, of our weights, run_keras runs it over a batch,
-                           masked or not, params_from_keras takes the weights back
+    from the equations     lstm_step_keras, lstm_forward_keras, deep_forward_keras;
+                           gru_step_keras, gru_forward_keras
+    the layers of Keras    keras_lstm and keras_gru make one, or a stack of them, of our weights,
+                           run_keras runs it over a batch, masked or not, params_from_keras takes
+                           the weights back
 
 TensorFlow runs all of it on a GPU where it finds one. Mixed precision is a policy of the layer:
 ``dtype="mixed_bfloat16"``.
@@ -51,8 +53,14 @@ def lstm_step_keras(
 
     Examples
     --------
-    >>> h, c = lstm_step_keras(tf.ones((2, 3)), tf.zeros((2, 4)), tf.ones((2, 4)),
-    ...                        tf.zeros((3, 16)), tf.zeros((4, 16)), tf.zeros(16))
+    >>> h, c = lstm_step_keras(
+    ...     tf.ones((2, 3)),
+    ...     tf.zeros((2, 4)),
+    ...     tf.ones((2, 4)),
+    ...     tf.zeros((3, 16)),
+    ...     tf.zeros((4, 16)),
+    ...     tf.zeros(16),
+    ... )
     >>> float(c[0, 0])  # all gates are half open: half of the old cell state is kept
     0.5
     """
@@ -189,8 +197,14 @@ def gru_step_keras(
 
     Examples
     --------
-    >>> h = gru_step_keras(tf.ones((2, 3)), tf.ones((2, 4)), tf.zeros((3, 12)), tf.zeros((4, 12)), tf.zeros(12),
-    ...                    tf.zeros(4))
+    >>> h = gru_step_keras(
+    ...     tf.ones((2, 3)),
+    ...     tf.ones((2, 4)),
+    ...     tf.zeros((3, 12)),
+    ...     tf.zeros((4, 12)),
+    ...     tf.zeros(12),
+    ...     tf.zeros(4),
+    ... )
     >>> float(h[0, 0])  # half of the old state is kept, and the candidate is 0
     0.5
     """
@@ -349,7 +363,9 @@ def keras_gru(
     Examples
     --------
     >>> import numpy as np
-    >>> gru = keras_gru({"Wx": np.zeros((3, 6)), "Wh": np.zeros((2, 6)), "b": np.zeros(6)}, reset="before")
+    >>> gru = keras_gru(
+    ...     {"Wx": np.zeros((3, 6)), "Wh": np.zeros((2, 6)), "b": np.zeros(6)}, reset="before"
+    ... )
     >>> gru.units, gru.reset_after
     (2, False)
     """

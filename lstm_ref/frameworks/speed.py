@@ -3,7 +3,8 @@ same numbers.
 
     naive      four gates, each with products of its own, at every step
     fused      the four gates in one block: one product with x and one with h at every step
-    hoisted    the products with x leave the loop: one for the whole sequence; so do the gradients of the weights
+    hoisted    the products with x leave the loop: one for the whole sequence; so do the
+               gradients of the weights
     in-place   one tanh for all gates, and no new memory in the loop: `lstm_ref.lstm_forward`
     numba      what stands between two products of the loop, compiled
     PyTorch    torch.nn.LSTM on the CPU: nothing of the loop is left in Python

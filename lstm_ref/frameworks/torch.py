@@ -4,9 +4,11 @@ torch.nn.LSTM. The GRU, too.
 Both compute what `lstm_ref.cell`, `lstm_ref.sequence`, `lstm_ref.layers` and `lstm_ref.gru`
 compute, from the same weights.
 
-    from the equations       lstm_step_torch, lstm_forward_torch, deep_forward_torch; gru_step_torch, gru_forward_torch
-    the layers of PyTorch    torch_lstm and torch_gru make one of our weights, run_torch runs it over a batch, masked or not and
-                             in mixed precision on request, params_from_torch takes the weights back
+    from the equations       lstm_step_torch, lstm_forward_torch, deep_forward_torch;
+                             gru_step_torch, gru_forward_torch
+    the layers of PyTorch    torch_lstm and torch_gru make one of our weights, run_torch runs it
+                             over a batch, masked or not and in mixed precision on request,
+                             params_from_torch takes the weights back
 
 All follow their tensors: on a GPU where these are there (`best_device` names it), in the dtype that
 these have.
@@ -52,8 +54,14 @@ def lstm_step_torch(
 
     Examples
     --------
-    >>> h, c = lstm_step_torch(torch.ones(2, 3), torch.zeros(2, 4), torch.ones(2, 4),
-    ...                        torch.zeros(3, 16), torch.zeros(4, 16), torch.zeros(16))
+    >>> h, c = lstm_step_torch(
+    ...     torch.ones(2, 3),
+    ...     torch.zeros(2, 4),
+    ...     torch.ones(2, 4),
+    ...     torch.zeros(3, 16),
+    ...     torch.zeros(4, 16),
+    ...     torch.zeros(16),
+    ... )
     >>> c[0, 0].item()  # all gates are half open: half of the old cell state is kept
     0.5
     """
@@ -190,8 +198,14 @@ def gru_step_torch(
 
     Examples
     --------
-    >>> h = gru_step_torch(torch.ones(2, 3), torch.ones(2, 4), torch.zeros(3, 12), torch.zeros(4, 12), torch.zeros(12),
-    ...                    torch.zeros(4))
+    >>> h = gru_step_torch(
+    ...     torch.ones(2, 3),
+    ...     torch.ones(2, 4),
+    ...     torch.zeros(3, 12),
+    ...     torch.zeros(4, 12),
+    ...     torch.zeros(12),
+    ...     torch.zeros(4),
+    ... )
     >>> h[0, 0].item()  # half of the old state is kept, and the candidate is 0
     0.5
     """
@@ -343,7 +357,9 @@ def torch_gru(
     Examples
     --------
     >>> import numpy as np
-    >>> torch_gru({"Wx": np.zeros((3, 6)), "Wh": np.zeros((2, 6)), "b": np.zeros(6), "bh": np.zeros(2)})
+    >>> torch_gru(
+    ...     {"Wx": np.zeros((3, 6)), "Wh": np.zeros((2, 6)), "b": np.zeros(6), "bh": np.zeros(2)}
+    ... )
     GRU(3, 2, batch_first=True)
     """
     gru = _module("torch_gru", nn.GRU, "gru", params, dtype, device, dropout)
@@ -396,7 +412,11 @@ def run_torch(
     Examples
     --------
     >>> layer = nn.LSTM(3, 4, batch_first=True)
-    >>> h, (hT, cT) = run_torch(layer, torch.ones(2, 3, 3), mask=torch.tensor([[True, True, True], [True, False, False]]))
+    >>> h, (hT, cT) = run_torch(
+    ...     layer,
+    ...     torch.ones(2, 3, 3),
+    ...     mask=torch.tensor([[True, True, True], [True, False, False]]),
+    ... )
     >>> bool((h[1, 1:] == 0).all()), bool((hT[0, 1] == h[1, 0]).all())
     (True, True)
     """
@@ -506,7 +526,9 @@ def params_from_torch(layer: nn.LSTM | nn.GRU | nn.RNN) -> Model:
     >>> {name: array.shape for name, array in params_from_torch(nn.LSTM(3, 2)).items()}
     {'Wx': (3, 8), 'Wh': (2, 8), 'b': (8,)}
     >>> upper = params_from_torch(nn.LSTM(3, 2, num_layers=2, bidirectional=True))[1]
-    >>> [params["Wx"].shape for params in upper]  # forward and reverse, each over both directions of the layer below
+    >>> [
+    ...     params["Wx"].shape for params in upper
+    ... ]  # forward and reverse, each over both directions of the layer below
     [(4, 8), (4, 8)]
     """
     if not isinstance(layer, nn.Module):

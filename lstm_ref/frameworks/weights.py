@@ -63,7 +63,9 @@ def read_weights(operation: str, model: Any) -> Weights:
 
     Examples
     --------
-    >>> weights = read_weights("trace", {"Wx": np.zeros((3, 8)), "Wh": np.zeros((2, 8)), "b": np.zeros(8)})
+    >>> weights = read_weights(
+    ...     "trace", {"Wx": np.zeros((3, 8)), "Wh": np.zeros((2, 8)), "b": np.zeros(8)}
+    ... )
     >>> weights.cell, len(weights.layers), weights.layers[0][0]["Wx"].shape
     ('lstm', 1, (3, 8))
     """

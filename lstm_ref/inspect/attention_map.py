@@ -40,8 +40,12 @@ class AttentionMap(Widget):
 
     Examples
     --------
-    >>> one = {"name": "short", "source": ["good", "day"], "written": ["bonjour"],
-    ...        "weights": [[0.3, 0.7]]}
+    >>> one = {
+    ...     "name": "short",
+    ...     "source": ["good", "day"],
+    ...     "written": ["bonjour"],
+    ...     "weights": [[0.3, 0.7]],
+    ... }
     >>> AttentionMap([one]).at(0, 0)
     {'written': 'bonjour', 'looked at': 'day', 'weight': 0.7}
     """

@@ -56,7 +56,9 @@ class BackwardStepper(Widget):
     Examples
     --------
     >>> right, wrong = BackwardStepper(), BackwardStepper(mistake="no_dc_carry")
-    >>> bool(np.isclose(right.values.dx[0, 1, 0], wrong.values.dx[0, 1, 0]))  # the last step is right
+    >>> bool(
+    ...     np.isclose(right.values.dx[0, 1, 0], wrong.values.dx[0, 1, 0])
+    ... )  # the last step is right
     True
     >>> bool(np.isclose(right.values.dx[0, 0, 0], wrong.values.dx[0, 0, 0]))
     False

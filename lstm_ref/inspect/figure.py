@@ -117,7 +117,9 @@ def figure(
     ...     t = np.arange(50)
     ...     ax.plot(t, 0.9**t, label="f = 0.9", **palette.line("f"))
     ...     ax.legend()
-    >>> figure(draw, alt="What a forget gate of 0.9 leaves of a cell state falls to a half in 7 steps.")
+    >>> figure(
+    ...     draw, alt="What a forget gate of 0.9 leaves of a cell state falls to a half in 7 steps."
+    ... )
     <figure: What a forget gate of 0.9 leaves of a cell state falls to a half in 7 steps.>
     """
     if not isinstance(alt, str) or not alt.strip():

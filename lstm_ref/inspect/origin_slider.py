@@ -45,8 +45,13 @@ class OriginSlider(Widget):
 
     Examples
     --------
-    >>> one = {"series": [1, 2, 3, 4], "origins": [1, 2], "told": [[3], [3.5]],
-    ...        "low": [[2], [3]], "high": [[4], [5]]}
+    >>> one = {
+    ...     "series": [1, 2, 3, 4],
+    ...     "origins": [1, 2],
+    ...     "told": [[3], [3.5]],
+    ...     "low": [[2], [3]],
+    ...     "high": [[4], [5]],
+    ... }
     >>> slider = OriginSlider({"steps": one})
     >>> slider.at("steps", 1)
     {'when': '2', 'error': 0.5, 'persistence': 1.0, 'inside': 1}

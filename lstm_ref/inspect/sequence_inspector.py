@@ -53,15 +53,21 @@ class SequenceInspector(Widget):
 
     Examples
     --------
-    >>> f = np.tile([0.2, 0.9, 0.5], (1, 4, 1))  # three units, each with a forget gate that never moves
+    >>> f = np.tile(
+    ...     [0.2, 0.9, 0.5], (1, 4, 1)
+    ... )  # three units, each with a forget gate that never moves
     >>> SequenceInspector(GateTrace(f, f, f, f, f, f), "LSTM").orders["memory"]
     [1, 2, 0]
 
     Which unit knows how deep it is in brackets?
 
     >>> from lstm_ref.inspect.signals import depth
-    >>> c = np.array([[[0.3, 0.9], [0.1, 1.1], [0.2, 0.1], [0.3, 0.0]]])  # unit 1 is high inside of (x)
-    >>> inspector = SequenceInspector(GateTrace(c, c, c, c, c, c), "(x)y", signals={"depth": depth("(x)y")}, array="c")
+    >>> c = np.array(
+    ...     [[[0.3, 0.9], [0.1, 1.1], [0.2, 0.1], [0.3, 0.0]]]
+    ... )  # unit 1 is high inside of (x)
+    >>> inspector = SequenceInspector(
+    ...     GateTrace(c, c, c, c, c, c), "(x)y", signals={"depth": depth("(x)y")}, array="c"
+    ... )
     >>> inspector.orders["signal_depth_c"]
     [1, 0]
 

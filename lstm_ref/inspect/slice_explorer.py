@@ -45,7 +45,9 @@ class SliceExplorer(Widget):
 
     Examples
     --------
-    >>> explorer = SliceExplorer({"length": [3, 3, 9, 9]}, wrong=np.array([False, False, True, False]))
+    >>> explorer = SliceExplorer(
+    ...     {"length": [3, 3, 9, 9]}, wrong=np.array([False, False, True, False])
+    ... )
     >>> explorer.counts({"length": "9"})
     (1, 2)
     """

@@ -178,8 +178,15 @@ def trace_gru(
 
     Examples
     --------
-    >>> params = {"Wx": np.zeros((3, 12)), "Wh": np.zeros((4, 12)), "b": np.zeros(12), "bh": np.zeros(4)}
-    >>> float(trace_gru(params, np.ones((2, 5, 3)), np.ones((2, 4))).h[0, 1, 0])  # half of the state is kept at each step
+    >>> params = {
+    ...     "Wx": np.zeros((3, 12)),
+    ...     "Wh": np.zeros((4, 12)),
+    ...     "b": np.zeros(12),
+    ...     "bh": np.zeros(4),
+    ... }
+    >>> float(
+    ...     trace_gru(params, np.ones((2, 5, 3)), np.ones((2, 4))).h[0, 1, 0]
+    ... )  # half of the state is kept at each step
     0.25
     """
     params, given, reverse = _prepare(

@@ -183,7 +183,9 @@ const model = {
     (listeners[`change:${name}`] ?? []).forEach((call) => call());
   },
   on(event, call) { (listeners[event] ??= []).push(call); },
-  off(event, call) { listeners[event] = (listeners[event] ?? []).filter((other) => other !== call); },
+  off(event, call) {
+    listeners[event] = (listeners[event] ?? []).filter((other) => other !== call);
+  },
   save_changes() {},
 };
 widget.render({ model, el });

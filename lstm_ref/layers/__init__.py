@@ -5,11 +5,11 @@ gradient of the result and that cache, and returns the gradient of each argument
 
     embedding_forward(ids, W)           word vectors by their numbers
     affine_forward(x, W, b)             x W + b
-    dropout_forward(x, rate, rng)       numbers set to zero by chance, in training             lstm_ref.layers.dropout
-    masked_lstm_forward(..., mask)      sequences of different lengths; _gru_ and _rnn_ too    lstm_ref.layers.masked
-    bidirectional_forward(...)          one layer in each direction                            lstm_ref.layers.stacked
-    stacked_forward(...)                one layer on another, with dropout between             lstm_ref.layers.stacked
-    dot_attention_forward(...)          a weighted mean over another sequence; additive_ too   lstm_ref.layers.attention
+    dropout_forward(x, rate, rng)       dropout:   numbers set to zero by chance, in training
+    masked_lstm_forward(..., mask)      masked:    sequences of many lengths; _gru_, _rnn_ too
+    bidirectional_forward(...)          stacked:   one layer in each direction
+    stacked_forward(...)                stacked:   one layer on another, with dropout between
+    dot_attention_forward(...)          attention: a weighted mean over a sequence; additive_ too
 """
 
 from lstm_ref.layers.attention import (

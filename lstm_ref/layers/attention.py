@@ -8,9 +8,9 @@ Sizes: N examples, S queries, T time steps that are looked at. For one query an 
     w[s, :]  = softmax over the valid t of e[s, :]         attention weights
     out[s]   = sum over t of w[s, t] * values[t]
 
-    dot        e[s, t] = query[s] . keys[t]                           query and keys are of one size K
-    scaled     e[s, t] = query[s] . keys[t] / sqrt(K)                 so that its variance does not grow with K
-    additive   e[s, t] = v . tanh(query[s] Wq + keys[t] Wk)           query and keys may differ in size
+    dot        e[s, t] = query[s] . keys[t]                    query and keys are of one size K
+    scaled     e[s, t] = query[s] . keys[t] / sqrt(K)   its variance does not grow with K
+    additive   e[s, t] = v . tanh(query[s] Wq + keys[t] Wk)    query and keys may differ in size
 
 A mask says which time steps may be looked at. One that is masked has the weight 0, and its key and
 value get no gradient. A query that may look at nothing gets zeros.
@@ -102,7 +102,9 @@ def dot_attention_forward(
     --------
     >>> keys = np.array([[[1.0, 0.0], [0.0, 1.0], [1.0, 0.0]]])
     >>> query = 10 * keys[:, 1:2]  # asks for what resembles the second key
-    >>> out, weights, cache = dot_attention_forward(query, keys, np.array([[[7.0], [8.0], [9.0]]]), scaled=False)
+    >>> out, weights, cache = dot_attention_forward(
+    ...     query, keys, np.array([[[7.0], [8.0], [9.0]]]), scaled=False
+    ... )
     >>> weights.round(3), out.round(3)
     (array([[[0., 1., 0.]]]), array([[[8.]]]))
     """
@@ -179,8 +181,14 @@ def additive_attention_forward(
     >>> rng = np.random.default_rng(0)
     >>> N, S, T, H, A = 2, 1, 5, 4, 3
     >>> states = rng.normal(size=(N, T, H))
-    >>> out, weights, cache = additive_attention_forward(rng.normal(size=(N, S, H)), states, states,
-    ...     rng.normal(size=(H, A)), rng.normal(size=(H, A)), rng.normal(size=A))
+    >>> out, weights, cache = additive_attention_forward(
+    ...     rng.normal(size=(N, S, H)),
+    ...     states,
+    ...     states,
+    ...     rng.normal(size=(H, A)),
+    ...     rng.normal(size=(H, A)),
+    ...     rng.normal(size=A),
+    ... )
     >>> out.shape, weights.shape, np.allclose(weights.sum(axis=2), 1)
     ((2, 1, 4), (2, 1, 5), True)
     """

@@ -39,7 +39,9 @@ def embedding_forward(ids: Array, W: Array) -> tuple[Array, EmbeddingCache]:
 
     Examples
     --------
-    >>> out, cache = embedding_forward(np.array([[2, 0]]), np.array([[0.0, 1.0], [2.0, 3.0], [4.0, 5.0]]))
+    >>> out, cache = embedding_forward(
+    ...     np.array([[2, 0]]), np.array([[0.0, 1.0], [2.0, 3.0], [4.0, 5.0]])
+    ... )
     >>> out
     array([[[4., 5.],
             [0., 1.]]])

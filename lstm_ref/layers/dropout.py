@@ -64,7 +64,9 @@ def dropout_forward(
 
     Examples
     --------
-    >>> out, cache = dropout_forward(np.ones((1, 3, 4)), 0.5, np.random.default_rng(0), variational=True)
+    >>> out, cache = dropout_forward(
+    ...     np.ones((1, 3, 4)), 0.5, np.random.default_rng(0), variational=True
+    ... )
     >>> out
     array([[[2., 0., 0., 0.],
             [2., 0., 0., 0.],

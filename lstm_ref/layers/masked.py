@@ -173,9 +173,15 @@ def masked_lstm_forward(
     --------
     >>> rng = np.random.default_rng(0)
     >>> N, T, D, H = 2, 5, 3, 4
-    >>> h, (hT, cT), cache = masked_lstm_forward(rng.normal(size=(N, T, D)), np.zeros((N, H)), np.zeros((N, H)),
-    ...     rng.normal(size=(D, 4 * H)), rng.normal(size=(H, 4 * H)), np.zeros(4 * H),
-    ...     mask=padding_mask(np.array([5, 2]), T))
+    >>> h, (hT, cT), cache = masked_lstm_forward(
+    ...     rng.normal(size=(N, T, D)),
+    ...     np.zeros((N, H)),
+    ...     np.zeros((N, H)),
+    ...     rng.normal(size=(D, 4 * H)),
+    ...     rng.normal(size=(H, 4 * H)),
+    ...     np.zeros(4 * H),
+    ...     mask=padding_mask(np.array([5, 2]), T),
+    ... )
     >>> bool((h[1, 1] == hT[1]).all()), bool((h[1, 2:] == 0).all())
     (True, True)
     """
@@ -247,8 +253,15 @@ def masked_gru_forward(
     Examples
     --------
     >>> rng = np.random.default_rng(0)
-    >>> h, hT, cache = masked_gru_forward(rng.normal(size=(2, 5, 3)), np.zeros((2, 4)), rng.normal(size=(3, 12)),
-    ...     rng.normal(size=(4, 12)), np.zeros(12), np.zeros(4), padding_mask(np.array([5, 2]), 5))
+    >>> h, hT, cache = masked_gru_forward(
+    ...     rng.normal(size=(2, 5, 3)),
+    ...     np.zeros((2, 4)),
+    ...     rng.normal(size=(3, 12)),
+    ...     rng.normal(size=(4, 12)),
+    ...     np.zeros(12),
+    ...     np.zeros(4),
+    ...     padding_mask(np.array([5, 2]), 5),
+    ... )
     >>> bool((h[1, 1] == hT[1]).all()), bool((h[1, 2:] == 0).all())
     (True, True)
     """
@@ -314,8 +327,14 @@ def masked_rnn_forward(
     Examples
     --------
     >>> rng = np.random.default_rng(0)
-    >>> h, hT, cache = masked_rnn_forward(rng.normal(size=(2, 5, 3)), np.zeros((2, 4)), rng.normal(size=(3, 4)),
-    ...     rng.normal(size=(4, 4)), np.zeros(4), padding_mask(np.array([5, 2]), 5, side="left"))
+    >>> h, hT, cache = masked_rnn_forward(
+    ...     rng.normal(size=(2, 5, 3)),
+    ...     np.zeros((2, 4)),
+    ...     rng.normal(size=(3, 4)),
+    ...     rng.normal(size=(4, 4)),
+    ...     np.zeros(4),
+    ...     padding_mask(np.array([5, 2]), 5, side="left"),
+    ... )
     >>> bool((h[1, -1] == hT[1]).all()), bool((h[1, :3] == 0).all())
     (True, True)
     """

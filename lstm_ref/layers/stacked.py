@@ -85,9 +85,13 @@ def bidirectional_forward(
     Examples
     --------
     >>> rng = np.random.default_rng(0)
-    >>> directions = [{"Wx": rng.normal(size=(3, 8)), "Wh": rng.normal(size=(2, 8)), "b": np.zeros(8)} for _ in range(2)]
-    >>> h, (hT, cT), cache = bidirectional_forward(rng.normal(size=(1, 5, 3)), np.zeros((2, 1, 2)), np.zeros((2, 1, 2)),
-    ...                                            directions)
+    >>> directions = [
+    ...     {"Wx": rng.normal(size=(3, 8)), "Wh": rng.normal(size=(2, 8)), "b": np.zeros(8)}
+    ...     for _ in range(2)
+    ... ]
+    >>> h, (hT, cT), cache = bidirectional_forward(
+    ...     rng.normal(size=(1, 5, 3)), np.zeros((2, 1, 2)), np.zeros((2, 1, 2)), directions
+    ... )
     >>> h.shape, bool((h[:, -1, :2] == hT[0]).all()), bool((h[:, 0, 2:] == hT[1]).all())
     ((1, 5, 4), True, True)
     """
@@ -213,9 +217,18 @@ def stacked_forward(
     Examples
     --------
     >>> rng = np.random.default_rng(0)
-    >>> layers = [{"Wx": rng.normal(size=(D, 8)), "Wh": rng.normal(size=(2, 8)), "b": np.zeros(8)} for D in (3, 2)]
-    >>> h, (hT, cT), cache = stacked_forward(rng.normal(size=(1, 5, 3)), np.zeros((2, 1, 2)), np.zeros((2, 1, 2)), layers,
-    ...                                      dropout=0.5, rng=rng)
+    >>> layers = [
+    ...     {"Wx": rng.normal(size=(D, 8)), "Wh": rng.normal(size=(2, 8)), "b": np.zeros(8)}
+    ...     for D in (3, 2)
+    ... ]
+    >>> h, (hT, cT), cache = stacked_forward(
+    ...     rng.normal(size=(1, 5, 3)),
+    ...     np.zeros((2, 1, 2)),
+    ...     np.zeros((2, 1, 2)),
+    ...     layers,
+    ...     dropout=0.5,
+    ...     rng=rng,
+    ... )
     >>> h.shape, hT.shape, bool((h[:, -1] == hT[1]).all())
     ((1, 5, 2), (2, 1, 2), True)
 

@@ -9,9 +9,9 @@ A training loop walks the segments and may change the weights after each of them
 
     state = h0, c0
     for part in segments(T, length):
-        h, state, cache = lstm_forward(x[:, part], *state, **weights)       # the state is carried
-        loss, dh = ...                                                      # of this segment
-        grads = lstm_backward(dh, cache)                                    # no dcT: nothing comes back from the next segment
+        h, state, cache = lstm_forward(x[:, part], *state, **weights)  # the state is carried
+        loss, dh = ...  # of this segment
+        grads = lstm_backward(dh, cache)  # no dcT: nothing comes back from the next segment
         weights = sgd(weights, {"Wx": grads.dWx, "Wh": grads.dWh, "b": grads.db}, lr)
 
 `truncated_forward` and `truncated_backward` do the same with one set of weights, so that the

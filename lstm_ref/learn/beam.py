@@ -1,9 +1,9 @@
 """Beam search: of all texts that a model could write, a likely one, found without trying them all.
 
-A model gives p(next word | words so far). The likeliest text is not the one whose words are each the likeliest: a good start may
-lead nowhere. Beam search keeps the K best starts at each step, goes on with every word from each of
-them, and keeps the K best of those K V again. With K = 1 it is *greedy*: the likeliest word at each
-step.
+A model gives p(next word | words so far). The likeliest text is not the one whose words are each
+the likeliest: a good start may lead nowhere. Beam search keeps the K best starts at each step, goes
+on with every word from each of them, and keeps the K best of those K V again. With K = 1 it is
+*greedy*: the likeliest word at each step.
 
 A sum of logarithms can only fall, so that the shortest text is the likeliest one. The score
 therefore divides by a power of the length, L words with the end:

@@ -9,12 +9,12 @@ probability of all paths that spell the target.
 Those paths are counted by dynamic programming over z = - l1 - l2 - ... lL -, the labels with blanks
 around them, 2L+1 states:
 
-    alpha[t, s] = log p(all ways to be in state s at step t)       from t = 0 on: stay, go on by one, or by two where
-                                                                   that leaves out a blank between
-                                                                   two different labels
+    alpha[t, s] = log p(all ways to be in state s at step t), from t = 0 on: stay, go on by one, or
+                  by two where that leaves out a blank between two different labels
     beta[t, s]  = log p(all ways from state s at step t to the end)
     loss        = -log p(target) = -logsumexp over s of (alpha[t, s] + beta[t, s]), at any step t
-    dlogits[t]  = softmax(logits[t]) - occupancy[t],               occupancy[t, k] = p(symbol k at step t | target)
+    dlogits[t]  = softmax(logits[t]) - occupancy[t]
+    occupancy[t, k] = p(symbol k at step t | target)
 
 Everything is computed in logarithms: the probability of a path is a product of T numbers, and would
 underflow.

@@ -5,8 +5,10 @@ For a direction v, the derivative of the loss is <dp, v>, and also (L(p + eps v)
 mistake in dp that is not at right angles to v shows. Only where a block fails is it taken apart, so
 that the message can say which gate and which time step are wrong.
 
-    check_gradients(f, params, grads)               any loss, any parameters; names the gate, and of x the time step
-    check_backward(forward, backward, params)       a layer over time; of the weights it names the first time step, too
+    check_gradients(f, params, grads)           any loss, any parameters; names the gate, and the
+                                                time step of x
+    check_backward(forward, backward, params)   a layer over time; names the first time step of the
+                                                weights, too
 """
 
 from __future__ import annotations
@@ -116,10 +118,13 @@ def check_gradients(
     True
     >>> b = np.ones(8)
     >>> wrong = np.array([2.0, 2, 2, 2, 2, 2, 1, 1])
-    >>> check_gradients(lambda p: np.sum(p["b"] ** 2), {"b": b}, {"b": wrong}, axes={"b": "4H"})
+    >>> check_gradients(
+    ...     lambda p: np.sum(p["b"] ** 2), {"b": b}, {"b": wrong}, axes={"b": "4H"}
+    ... )  # doctest: +NORMALIZE_WHITESPACE
     Traceback (most recent call last):
         ...
-    lstm_ref.errors.GradientError: check_gradients: 1 of 1 gradients is not the derivative of the loss
+    lstm_ref.errors.GradientError: check_gradients: 1 of 1 gradients is not the derivative of the
+    loss
       db: analytic -1.57, numerical -3.388, relative error 3e-01 (at most 1e-06 is right)
       db, output gate: analytic -1.819, numerical -3.637, relative error 5e-01
     """
@@ -189,10 +194,11 @@ def check_backward(
     ...     grads = lstm_backward(dh, cache, dcT)
     ...     grads.dWh[:, 2:4] = 0  # the columns of the forget gate
     ...     return grads
-    >>> check_backward(lstm_forward, forgetful, params)
+    >>> check_backward(lstm_forward, forgetful, params)  # doctest: +NORMALIZE_WHITESPACE
     Traceback (most recent call last):
         ...
-    lstm_ref.errors.GradientError: check_backward: 1 of 6 gradients is not the derivative of the loss
+    lstm_ref.errors.GradientError: check_backward: 1 of 6 gradients is not the derivative of the
+    loss
       dWh: analytic 1.101, numerical 1.135, relative error 3e-02 (at most 1e-06 is right)
       dWh, forget gate, first wrong at t = 0: analytic 0, numerical 0.03449, relative error 1e-01
     """

@@ -193,7 +193,9 @@ def init_variant(
 
     Examples
     --------
-    >>> params = init_variant(np.random.default_rng(0), D=3, H=2, variant="coupled")  # blocks f, g, o
+    >>> params = init_variant(
+    ...     np.random.default_rng(0), D=3, H=2, variant="coupled"
+    ... )  # blocks f, g, o
     >>> params["Wx"].shape, params["Wh"].shape, params["b"]
     ((3, 6), (2, 6), array([1., 1., 0., 0., 0., 0.]))
     """
@@ -225,8 +227,9 @@ def chrono_bias(rng: Generator, H: int, longest: int, dtype: DTypeLike = np.floa
     """Bias of an LSTM whose units remember for times that are spread evenly from 1 to ``longest`` -
     1 steps.
 
-        f  = log of a number drawn evenly from 1 to longest - 1       sigmoid(log u) = u / (1 + u): it forgets in about u steps
-        i  = -f                                                       so that it writes as little as it forgets
+        f  = log of a number u drawn evenly from 1 to longest - 1
+             sigmoid(log u) = u / (1 + u): it forgets in about u steps
+        i  = -f, so that it writes as little as it forgets
         g, o = 0
 
     Parameters
@@ -238,7 +241,8 @@ def chrono_bias(rng: Generator, H: int, longest: int, dtype: DTypeLike = np.floa
 
     Returns
     -------
-    b : (4H,), blocks in the order i, f, g, o; ``init_lstm(rng, D, H) | {"b": b}`` are the weights of a layer
+    b : (4H,), blocks in the order i, f, g, o; ``init_lstm(rng, D, H) | {"b": b}`` are the
+        weights of a layer
 
     Raises
     ------

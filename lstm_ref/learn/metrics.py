@@ -86,7 +86,9 @@ def masked_accuracy(predicted: Array, targets: Array, mask: Array | None = None)
 
     Examples
     --------
-    >>> masked_accuracy(np.array([[1, 2, 0]]), np.array([[1, 1, 0]]), np.array([[True, True, False]]))
+    >>> masked_accuracy(
+    ...     np.array([[1, 2, 0]]), np.array([[1, 1, 0]]), np.array([[True, True, False]])
+    ... )
     0.5
     """
     for name, array in (("predicted", predicted), ("targets", targets)):
@@ -261,7 +263,12 @@ def skill(y: Array, forecast: Array, baseline: Array, measure: Measure = "rmse")
 
     Examples
     --------
-    >>> skill(np.array([1.0, 2.0]), forecast=np.array([1.0, 2.5]), baseline=np.array([0.0, 1.0]), measure="mae")
+    >>> skill(
+    ...     np.array([1.0, 2.0]),
+    ...     forecast=np.array([1.0, 2.5]),
+    ...     baseline=np.array([0.0, 1.0]),
+    ...     measure="mae",
+    ... )
     0.75
     """
     check_floats("skill", {"y": y, "forecast": forecast, "baseline": baseline})

@@ -161,7 +161,9 @@ def rmsprop(
     """One step of RMSProp.
 
         s = decay * s + (1 - decay) * dp**2        running mean of the squared gradients
-        p = p - lr * dp / (sqrt(s) + eps)          so that each number moves by about lr, whatever the size of its gradient
+        p = p - lr * dp / (sqrt(s) + eps)
+
+    Each number so moves by about lr, whatever the size of its gradient.
 
     Parameters
     ----------
@@ -189,7 +191,9 @@ def rmsprop(
     Examples
     --------
     >>> params = {"b": np.array([1.0, 1.0])}
-    >>> params, squares = rmsprop(params, {"b": np.array([0.002, -300.0])}, rmsprop_init(params), lr=0.01)
+    >>> params, squares = rmsprop(
+    ...     params, {"b": np.array([0.002, -300.0])}, rmsprop_init(params), lr=0.01
+    ... )
     >>> params["b"].round(4)
     array([0.9, 1.1])
     """
@@ -233,7 +237,8 @@ def adam(
 
         m = beta1 * m + (1 - beta1) * dp             mean of the gradients
         v = beta2 * v + (1 - beta2) * dp**2          mean of their squares
-        p = p - lr * m_hat / (sqrt(v_hat) + eps)     with m_hat = m / (1 - beta1**t), v_hat = v / (1 - beta2**t)
+        m_hat = m / (1 - beta1**t),  v_hat = v / (1 - beta2**t)
+        p = p - lr * m_hat / (sqrt(v_hat) + eps)
 
     Both means start at zero; the two divisions take out the share of those zeros (bias correction).
 
@@ -322,7 +327,9 @@ def adamw(
     Examples
     --------
     >>> params = {"W": np.array([1.0])}
-    >>> params, state = adamw(params, {"W": np.array([0.0])}, adam_init(params), lr=0.1, weight_decay=0.5)
+    >>> params, state = adamw(
+    ...     params, {"W": np.array([0.0])}, adam_init(params), lr=0.1, weight_decay=0.5
+    ... )
     >>> params["W"]
     array([0.95])
     """

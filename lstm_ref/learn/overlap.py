@@ -4,9 +4,11 @@ summaries.
 Both count runs of n words, *n-grams*, that two texts share. An n-gram that the reference has once
 counts once, however often it was written.
 
-    BLEU      of all texts together: geometric mean of the precisions for n = 1 ... 4, times a penalty for what is too short
+    BLEU      of all texts together: geometric mean of the precisions for n = 1 ... 4, times a
+              penalty for what is too short
     ROUGE-n   of one pair: precision, recall and F1 of its n-grams
-    ROUGE-L   of one pair: the same of the longest common subsequence, words in the same order with others between them
+    ROUGE-L   of one pair: the same of the longest common subsequence, words in the same order with
+              others between them
 
 Neither knows what a word means: "not" is a word like any other. Texts are lists of words; how they
 were cut into words changes the numbers, so that only those of one tokenizer can be compared.

@@ -4,7 +4,7 @@ that step comes out.
     step_decay    falls by a factor every so many steps
     cosine        falls along half a cosine
     warm_up       rises from nearly nothing; multiplies whatever stands behind it
-    plateau       falls where the loss has stopped falling; the only one that has to remember something
+    plateau       falls where the loss has stopped falling; the only one that remembers something
 
 A step is whatever is counted: updates or epochs. The first one is 0.
 """
@@ -113,7 +113,9 @@ def warm_up(t: int, lr: float, steps: int) -> float:
     --------
     >>> [round(warm_up(t, lr=1.0, steps=4), 3) for t in range(6)]
     [0.25, 0.5, 0.75, 1.0, 1.0, 1.0]
-    >>> [round(warm_up(t, cosine(t, lr=1.0, steps=6), steps=2), 3) for t in range(6)]  # first up, then down
+    >>> [
+    ...     round(warm_up(t, cosine(t, lr=1.0, steps=6), steps=2), 3) for t in range(6)
+    ... ]  # first up, then down
     [0.5, 0.933, 0.75, 0.5, 0.25, 0.067]
     """
     _check_counts("warm_up", t=(t, 0), steps=(steps, 0))

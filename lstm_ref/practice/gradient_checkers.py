@@ -612,7 +612,8 @@ def check_gradients_plainly(
 
     Returns
     -------
-    dict : name -> ||a - n|| / (||a|| + ||n||) for the analytic gradient a and the numerical gradient n
+    dict : name -> ||a - n|| / (||a|| + ||n||) for the analytic gradient a and the numerical
+        gradient n
     """
     params = {name: np.array(array, dtype) for name, array in params.items()}
     analytic = grad(params) if gradient_first else None

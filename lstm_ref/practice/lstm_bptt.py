@@ -201,7 +201,10 @@ def _seen_from(function: str, bug: zoo.Bug) -> Misconception:
     """
     title = bug.title
     if bug.function != function:
-        title += f" (It comes out as if every step did so. Where {bug.function} passes, look at how the loop uses it.)"
+        title += (
+            f" (It comes out as if every step did so. Where {bug.function} passes, look at "
+            f"how the loop uses it.)"
+        )
     status = Status.CONVENTION if bug.convention else Status.WRONG
     convention = _convention(bug) if bug.convention else ""
     return Misconception(

@@ -69,9 +69,12 @@ def edit_distance(a: Any, b: Any) -> Any:
 
 def is_right(distance: Any) -> Any:
     known = [
-        ("", "a b", 2), ("a b", "", 2), ("a b a", "a b a", 0), ("a b", "b a", 2), ("a", "b", 1), ("a b c", "a x c", 1),
-        ("b c d", "a b c d", 1), ("a b c d", "b c d", 1), ("a b c", "a b c d", 1), ("a b c d", "a b c", 1),
-        ("a b c d", "b c d e", 2), ("a a b", "a b", 1), ("a b", "a x b", 1), ("a b c", "x y z w", 4),
+        ("", "a b", 2), ("a b", "", 2), ("a b a", "a b a", 0), ("a b", "b a", 2),
+        ("a", "b", 1), ("a b c", "a x c", 1),
+        ("b c d", "a b c d", 1), ("a b c d", "b c d", 1), ("a b c", "a b c d", 1),
+        ("a b c d", "a b c", 1),
+        ("a b c d", "b c d e", 2), ("a a b", "a b", 1), ("a b", "a x b", 1),
+        ("a b c", "x y z w", 4),
     ]  # fmt: skip
     return all(distance(a.split(), b.split()) == n for a, b, n in known)
 

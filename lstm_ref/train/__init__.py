@@ -3,7 +3,7 @@
 You say what a step is: the loss of the model on one batch. `train` does the rest, in the same way
 for all three.
 
-    engine = NumpyEngine(params, step)            # or TorchEngine(model, step), KerasEngine(model, step)
+    engine = NumpyEngine(params, step)  # or TorchEngine(model, step), KerasEngine(...)
     history = train(engine, batches, steps=500, lr=0.01, clip=1.0, validation=validation_batches,
     patience=3)
 

@@ -27,11 +27,18 @@ class History:
 
     Examples
     --------
-    >>> history = History(loss=[2.0, 1.0], clipped=[True, False], validation=[(2, 1.5)], best=(2, 1.5), stopped="steps")
+    >>> history = History(
+    ...     loss=[2.0, 1.0],
+    ...     clipped=[True, False],
+    ...     validation=[(2, 1.5)],
+    ...     best=(2, 1.5),
+    ...     stopped="steps",
+    ... )
     >>> history.steps, history.clipped_share
     (2, 0.5)
-    >>> history
-    2 steps (steps): training loss 2.0000 -> 1.0000, best validation loss 1.5000 after step 2, 50 % of steps clipped
+    >>> history  # doctest: +NORMALIZE_WHITESPACE
+    2 steps (steps): training loss 2.0000 -> 1.0000, best validation loss 1.5000 after step 2,
+    50 % of steps clipped
     """
 
     loss: list[float] = field(default_factory=list)

@@ -88,9 +88,13 @@ def train(
     --------
     >>> from lstm_ref.train import NumpyEngine
     >>> def step(params, batch):  # the mean squared distance of w from the batch
-    ...     return float(np.mean((params["w"] - batch) ** 2)), {"w": 2 * np.mean(params["w"] - batch, keepdims=True)}
+    ...     return float(np.mean((params["w"] - batch) ** 2)), {
+    ...         "w": 2 * np.mean(params["w"] - batch, keepdims=True)
+    ...     }
     >>> engine = NumpyEngine({"w": np.zeros(1)}, step)
-    >>> history = train(engine, [np.array([1.0, 3.0])], steps=60, lr=lambda k: 0.2 if k < 30 else 0.05, clip=2.0)
+    >>> history = train(
+    ...     engine, [np.array([1.0, 3.0])], steps=60, lr=lambda k: 0.2 if k < 30 else 0.05, clip=2.0
+    ... )
     >>> engine.model["w"].round(1), history.clipped[0], history.grad_norm[0]
     (array([2.]), True, 4.0)
     """
@@ -178,7 +182,9 @@ def mean_loss(engine: Engine, batches: Batches) -> float:
     Examples
     --------
     >>> from lstm_ref.train import NumpyEngine
-    >>> engine = NumpyEngine({"w": np.ones(1)}, lambda params, batch: (batch.mean(), {"w": np.zeros(1)}))
+    >>> engine = NumpyEngine(
+    ...     {"w": np.ones(1)}, lambda params, batch: (batch.mean(), {"w": np.zeros(1)})
+    ... )
     >>> mean_loss(engine, [np.array([1.0, 1.0, 1.0]), np.array([5.0])])
     2.0
     """

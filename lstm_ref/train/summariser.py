@@ -9,7 +9,8 @@ from a place of the text.
 With the decoder's hidden state q and what attention found, z, the gate g says how much is written,
 and attention itself says where it is copied from. V words of the vocabulary, T places of the text:
 
-    p(w) = g softmax(...)[w] + (1 - g) * sum over the places t that hold w of weights[t]        g = sigmoid(v . [q, z] + b)
+    p(w) = g softmax(...)[w] + (1 - g) * sum over the places t that hold w of weights[t]
+    g    = sigmoid(v . [q, z] + b)
 
 A word that is in no vocabulary can be copied. Within one text it has a number of its own, from V
 on.
@@ -71,7 +72,9 @@ class SummaryWords(NamedTuple):
 
         Examples
         --------
-        >>> words = SummaryWords(WordVocabulary([["the", "film"]], 1), WordVocabulary([["good"]], 1))
+        >>> words = SummaryWords(
+        ...     WordVocabulary([["the", "film"]], 1), WordVocabulary([["good"]], 1)
+        ... )
         >>> words.text(["the", "score"]).copied.tolist(), words.text(["the", "score"]).unknown
         ([5, 6], ['the', 'score'])
         """
@@ -118,7 +121,11 @@ class Pointer(Translator):
     Examples
     --------
     >>> model = Pointer(V_source=10, V_target=6)
-    >>> read, copied, written = torch.tensor([[4, 5, 1]]), torch.tensor([[4, 6, 7]]), torch.tensor([[2, 4]])
+    >>> read, copied, written = (
+    ...     torch.tensor([[4, 5, 1]]),
+    ...     torch.tensor([[4, 6, 7]]),
+    ...     torch.tensor([[2, 4]]),
+    ... )
     >>> log_p = model((read, copied, written))
     >>> log_p.shape, torch.allclose(log_p.exp().sum(dim=2), torch.ones(1, 2))
     (torch.Size([1, 2, 8]), True)

@@ -2,7 +2,7 @@
 text into another.
 
     model = Translator(len(source_words), len(target_words))
-    fit_translator(model, sources, targets, steps=450)          # lists of ids; targets with their start and end
+    fit_translator(model, sources, targets, steps=450)  # ids; targets with their start and end
     translate(model, sources)                                   # greedy
     translate_beam(model, sources[0], width=4, alpha=0.6)       # hypotheses
 

@@ -99,7 +99,8 @@ _STEP = (
         function="lstm_step_backward",
         title="The argument dc is counted twice.",
         changes=(Change(_DC, "dc = 2 * dc + dh * o * (1 - tanh_c**2)"),),
-        symptom="One step with dc = 0 passes any gradient check; over many steps the gradient explodes.",
+        symptom="One step with dc = 0 passes any gradient check; over many steps the gradient "
+        "explodes.",
         cause="dc is added in one line and once more in another.",
         fix="Add dc once.",
         hints=("Set dc to zero: now your step is right.", "How often does dc enter the total?"),
@@ -143,7 +144,8 @@ _STEP = (
     Bug(
         id="tanh_prime_sign",
         function="lstm_step_backward",
-        title="The derivative of tanh is taken as 1 + tanh**2; that is the derivative of the tangent.",
+        title="The derivative of tanh is taken as 1 + tanh**2; that is the derivative of the "
+        "tangent.",
         changes=(Change(_DC, "dc = dc + dh * o * (1 + tanh_c**2)"),),
         symptom="Nearly right while |c| is small.",
         cause="tan and tanh differ by a sign here.",
@@ -456,19 +458,22 @@ _STEP = (
             "One step passes any gradient check of the weights; over several steps the gradient "
             "grows too large."
         ),
-        cause="The cell is remembered as the constant error carousel of 1997, where the factor is 1.",
+        cause="The cell is remembered as the constant error carousel of 1997, where the factor "
+        "is 1.",
         fix="Multiply by f.",
         hints=(
             "Of all the results, only dc_prev is wrong.",
             "What did f do to c_prev on the way forward?",
         ),
-        source=f"{_TABLE} D2L and other texts state the factor 1 for a cell that has a forget gate.",
+        source=f"{_TABLE} D2L and other texts state the factor 1 for a cell that has a forget "
+        f"gate.",
         silent_at_one_step=True,
     ),
     Bug(
         id="dc_prev_only_carry",
         function="lstm_step_backward",
-        title="dc_prev passes on only the given dc; what enters through h in this step is left out.",
+        title="dc_prev passes on only the given dc; what enters through h in this step is left "
+        "out.",
         changes=(
             Change(_DC, "dc_given = dc\ndc = dc + dh * o * (1 - tanh_c**2)"),
             Change(_DC_PREV, "dc_prev = dc_given * f"),
@@ -490,7 +495,8 @@ _STEP = (
         function="lstm_step_backward",
         title="dh_prev and dc_prev stand in each other's place.",
         changes=(Change(_RETURN, "return dx, dc_prev, dh_prev, dWx, dWh, db"),),
-        symptom="One step passes any gradient check of the weights; over several steps all is wrong.",
+        symptom="One step passes any gradient check of the weights; over several steps all is "
+        "wrong.",
         cause="The two have the same shape, so nothing raises.",
         fix="Return dx, dh_prev, dc_prev, dWx, dWh, db.",
         hints=(
@@ -557,12 +563,14 @@ _SEQUENCE = (
     Bug(
         id="no_carry",
         function="lstm_backward",
-        title="Nothing is carried from step to step: this is backpropagation truncated to one step.",
+        title="Nothing is carried from step to step: this is backpropagation truncated to one "
+        "step.",
         changes=(
             Change(_DH_T, "dh_t = dh[:, t]"),
             Change(_CALL, f"{_RESULTS} = lstm_step_backward(dh_t, 0 * dc_next, cache[t])"),
         ),
-        symptom="One step passes any gradient check; only what helps the very same step is learned.",
+        symptom="One step passes any gradient check; only what helps the very same step is "
+        "learned.",
         cause="Each step is treated as a network of its own.",
         fix="Carry dh_prev and dc_prev from each step to the one before it.",
         hints=(
@@ -668,7 +676,8 @@ _SEQUENCE = (
     Bug(
         id="only_last_dh",
         function="lstm_backward",
-        title="Only the gradient at the last time step enters; dh of the earlier steps is not used.",
+        title="Only the gradient at the last time step enters; dh of the earlier steps is not "
+        "used.",
         changes=(Change(_DH_T, "dh_t = dh[:, t] if t == T - 1 else dh_next"),),
         symptom="Right for a loss that looks at the last output only.",
         cause="In classification the loss looks at the last step only, and its code is reused.",
@@ -682,7 +691,8 @@ _SEQUENCE = (
     Bug(
         id="cache_in_reverse",
         function="lstm_backward",
-        title="The caches are taken in reverse: step t goes backward through the cache of step T-1-t.",
+        title="The caches are taken in reverse: step t goes backward through the cache of step "
+        "T-1-t.",
         changes=(
             Change(_CALL, f"{_RESULTS} = lstm_step_backward(dh_t, dc_next, cache[T - 1 - t])"),
         ),
@@ -751,7 +761,8 @@ _SEQUENCE = (
                 ),
             ),
         ),
-        symptom="dx[:, 0] is zero, and h0 and c0 get the gradients of the states after the first step.",
+        symptom="dx[:, 0] is zero, and h0 and c0 get the gradients of the states after the first "
+        "step.",
         cause="range(T - 1, 0, -1) leaves out its end, which is 0.",
         fix="Go through time from T-1 to 0.",
         hints=(

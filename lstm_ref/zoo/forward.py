@@ -126,7 +126,8 @@ _STEP = (
         function="lstm_step",
         title="The forget gate keeps the old hidden state instead of the old cell state.",
         changes=(Change(_C, "c = f * h_prev + i * g"),),
-        symptom="c0 has no effect, and the memory fades because o and tanh act on it in every step.",
+        symptom="c0 has no effect, and the memory fades because o and tanh act on it in every "
+        "step.",
         cause="The two states have the same shape, so nothing raises.",
         fix="Multiply f with c_prev.",
         hints=("Change c_prev: does your c change?", "Which of the two states is the memory?"),
@@ -175,7 +176,8 @@ _STEP = (
         function="lstm_step",
         title="h shows the old cell state, not the new one.",
         changes=(Change(_H, "h = o * np.tanh(c_prev)"),),
-        symptom="The output lags one step behind: h at the first step does not depend on i, f and g.",
+        symptom="The output lags one step behind: h at the first step does not depend on i, f "
+        "and g.",
         cause="h is computed before c, or with the wrong name.",
         fix="Compute c first, then h from it.",
         hints=(
@@ -214,7 +216,8 @@ _STEP = (
         function="lstm_step",
         title="The candidate g goes through a sigmoid where tanh belongs.",
         changes=(Change(_G, "g = sigmoid(a_g)"),),
-        symptom="The cell can only add, never subtract: with c0 = 0 the cell state is never negative.",
+        symptom="The cell can only add, never subtract: with c0 = 0 the cell state is never "
+        "negative.",
         cause="All four blocks are treated alike.",
         fix="Use tanh for the block of g.",
         hints=(
@@ -256,7 +259,8 @@ _STEP = (
         function="lstm_step",
         title="The gates i, f and o are used before their sigmoid.",
         changes=(Change(_GATES, "i, f, o = a_i, a_f, a_o"),),
-        symptom="Gates leave the interval from 0 to 1; over a long sequence the cell state explodes.",
+        symptom="Gates leave the interval from 0 to 1; over a long sequence the cell state "
+        "explodes.",
         cause="The pre-activation is taken for the gate.",
         fix="Put i, f and o through the sigmoid.",
         hints=("Between which two numbers must a gate lie?", "Print the largest i of your step."),
@@ -307,7 +311,8 @@ _STEP = (
     Bug(
         id="cell_in_gates",
         function="lstm_step",
-        title="The gates look at the old cell state where they should look at the old hidden state.",
+        title="The gates look at the old cell state where they should look at the old hidden "
+        "state.",
         changes=(Change(_PRE, "a = x @ Wx + c_prev @ Wh + b"),),
         symptom="h_prev has no effect; a test that starts from zero states does not see it.",
         cause="The two states have the same shape, so nothing raises.",
@@ -401,7 +406,7 @@ _STEP = (
             ),
         ),
         symptom="Nearly right; gates are shut or open entirely, and then they have no gradient.",
-        cause="Keras took it for the gates by default for years, and old weights and texts still do.",
+        cause="Keras took it for the gates by default for years; old weights and texts still do.",
         fix="Use the sigmoid.",
         hints=(
             "Plot one of your gates over its pre-activation: is it smooth?",
@@ -586,7 +591,8 @@ _SEQUENCE = (
             "Your last states are right. What do you collect in the loop?",
             "Which of the two is the output?",
         ),
-        source="pytorch/examples#167: an official example once fed the cell state to the next layer.",
+        source="pytorch/examples#167: an official example once fed the cell state to the next "
+        "layer.",
     ),
     Bug(
         id="output_late",

@@ -1112,7 +1112,8 @@ _RUN_CHUNKS = (
     _chunks(
         "start_state_for_all",
         "Each chunk starts from the first state: the new one is not carried on.",
-        (Change(_CALL, "output, (h, c) = layer(x[:, start : start + k], state)"), Change("h, c = state", ""), Change(_CUT, "")),
+        (Change(_CALL, "output, (h, c) = layer(x[:, start : start + k], "
+                       "state)"), Change("h, c = state", ""), Change(_CUT, "")),
         "Nothing that lies further back than k steps can be used at all, not even forward.",
         "The second thing that the layer returns is thrown away.",
         "Carry the state, cut off, into the next chunk.",
@@ -1168,7 +1169,8 @@ _RUN_CHUNKS = (
     _chunks(
         "last_chunk_dropped",
         "The steps at the end that do not fill a chunk are left out.",
-        (Change("for start in range(0, x.shape[1], k):", "for start in range(0, x.shape[1] // k * k, k):"),),
+        (Change("for start in range(0, x.shape[1], k):", "for start in range(0, x.shape[1] // k "
+                                                         "* k, k):"),),
         "The end of every sequence is never seen.",
         "T // k chunks are counted.",
         "The last chunk may be shorter.",
@@ -1187,7 +1189,8 @@ _RUN_CHUNKS = (
         "A last, short chunk weighs as much as a long one.",
         "The mean is what losses usually give.",
         "Take the sum.",
-        ("Compare with the formula of the text: sum or mean?", "By which number is your loss too small?"),
+        ("Compare with the formula of the text: sum or "
+         "mean?", "By which number is your loss too small?"),
     ),
     _chunks(
         "states_exchanged",

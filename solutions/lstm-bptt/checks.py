@@ -15,9 +15,9 @@ from verdict import Case, Check
 
 PACKAGES = ("numpy",)
 
-# At |a| of about 20, gates are open or closed to the last digit but one; a sigmoid that overflows shows itself. Many units, so
-# that some output gates are open: where all are closed, h is nearly zero and float32 knows no digit
-# of it.
+# At |a| of about 20, gates are open or closed to the last digit but one; a sigmoid that overflows
+# shows itself. Many units, so that some output gates are open: where all are closed, h is nearly
+# zero and float32 knows no digit of it.
 _SATURATED = {"weights": 8.0}
 _LONG = ("a long sequence", (2, 25, 3, 4))
 _WIDE = ("many units", (4, 3, 7, 16))

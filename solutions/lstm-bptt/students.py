@@ -162,7 +162,8 @@ def lstm_backward(dh, cache, dcT=None):
     da = np.empty((T, N, 4 * H))
     tanh_c = np.tanh(c)
     to_c, to_o = o * (1 - tanh_c**2), tanh_c * o * (1 - o)
-    from_c = np.concatenate([g * i * (1 - i), c_prev * f * (1 - f), i * (1 - g**2)], axis=2).reshape(T, N, 3, H)
+    from_c = np.concatenate([g * i * (1 - i), c_prev * f * (1 - f), i * (1 - g**2)], axis=2)
+    from_c = from_c.reshape(T, N, 3, H)
     dh_next, dc_next = np.zeros((N, H)), np.zeros((N, H)) if dcT is None else dcT
     for t in range(T - 1, -1, -1):
         total_h = dh[:, t] + dh_next
@@ -172,7 +173,8 @@ def lstm_backward(dh, cache, dcT=None):
         dh_next, dc_next = da[t] @ Wh.T, total_c * f[t]
     flat = da.reshape(T * N, 4 * H)
     dx = (flat @ Wx.T).reshape(T, N, -1).transpose(1, 0, 2)
-    return dx, dh_next, dc_next, x.reshape(T * N, -1).T @ flat, h_prev.reshape(T * N, H).T @ flat, flat.sum(0)
+    dWx, dWh = x.reshape(T * N, -1).T @ flat, h_prev.reshape(T * N, H).T @ flat
+    return dx, dh_next, dc_next, dWx, dWh, flat.sum(0)
 """,
 }
 
@@ -180,7 +182,8 @@ EINSUM = {
     "lstm_step_code": """
 def lstm_step(x, h_prev, c_prev, Wx, Wh, b):
     H = h_prev.shape[1]
-    a = np.einsum("nd,dkh->knh", x, Wx.reshape(-1, 4, H)) + np.einsum("nm,mkh->knh", h_prev, Wh.reshape(-1, 4, H))
+    a = np.einsum("nd,dkh->knh", x, Wx.reshape(-1, 4, H))
+    a += np.einsum("nm,mkh->knh", h_prev, Wh.reshape(-1, 4, H))
     a += b.reshape(4, 1, H)
     i, f, o = sigmoid(a[[0, 1, 3]])
     g = np.tanh(a[2])
@@ -193,7 +196,13 @@ def lstm_step_backward(dh, dc, cache):
     N, H = c.shape
     dc = dc + dh * o / np.cosh(c) ** 2
     da = np.stack(
-        [dc * g * i * (1 - i), dc * c_prev * f * (1 - f), dc * i * (1 - g * g), dh * np.tanh(c) * o * (1 - o)], axis=1
+        [
+            dc * g * i * (1 - i),
+            dc * c_prev * f * (1 - f),
+            dc * i * (1 - g * g),
+            dh * np.tanh(c) * o * (1 - o),
+        ],
+        axis=1,
     )
     return (
         np.einsum("nkh,dkh->nd", da, Wx.reshape(-1, 4, H)),
@@ -266,7 +275,8 @@ def lstm_step_backward(dh, dc, cache):
     dh, dc = np.asarray(dh), np.asarray(dc)
     t = np.tanh(c)
     dc = dc + dh * o * (1 - t**2)
-    da = np.hstack([dc * g * i * (1 - i), dc * c_prev * f * (1 - f), dc * i * (1 - g**2), dh * t * o * (1 - o)])
+    da_i, da_f, da_g = dc * g * i * (1 - i), dc * c_prev * f * (1 - f), dc * i * (1 - g**2)
+    da = np.hstack([da_i, da_f, da_g, dh * t * o * (1 - o)])
     results = [da @ Wx.T, da @ Wh.T, dc * f, x.T @ da, h_prev.T @ da, da.sum(axis=0)]
     return [array.tolist() for array in results]
 """,
@@ -280,7 +290,8 @@ def lstm_backward(dh, cache, dcT=None):
         dx_t, dh_next, dc_next, dWx_t, dWh_t, db_t = (np.array(grad) for grad in grads)
         dx.insert(0, dx_t)
         dWx, dWh, db = dWx + dWx_t, dWh + dWh_t, db + db_t
-    return np.stack(dx, 1).tolist(), dh_next.tolist(), dc_next.tolist(), dWx.tolist(), dWh.tolist(), db.tolist()
+    results = np.stack(dx, 1), dh_next, dc_next, dWx, dWh, db
+    return tuple(array.tolist() for array in results)
 """,
 }
 
@@ -290,9 +301,11 @@ def lstm_step_backward(dh, dc, cache):
     x, h_prev, c_prev, i, f, g, o, c, Wx, Wh = cache
     t = np.tanh(c)
     dc = dc + dh * o * (1 - t**2)
-    da = np.hstack([dc * g * i * (1 - i), dc * c_prev * f * (1 - f), dc * i * (1 - g**2), dh * t * o * (1 - o)])
+    da_i, da_f, da_g = dc * g * i * (1 - i), dc * c_prev * f * (1 - f), dc * i * (1 - g**2)
+    da = np.hstack([da_i, da_f, da_g, dh * t * o * (1 - o)])
     da = np.matrix(da)
-    return np.asarray(da * Wx.T), np.asarray(da * Wh.T), dc * f, np.matrix(x).T * da, np.matrix(h_prev).T * da, da.sum(axis=0)
+    dx, dh_prev = np.asarray(da * Wx.T), np.asarray(da * Wh.T)
+    return dx, dh_prev, dc * f, np.matrix(x).T * da, np.matrix(h_prev).T * da, da.sum(axis=0)
 """
 }
 
@@ -826,7 +839,8 @@ for folder in [pathlib.Path.cwd(), *pathlib.Path.cwd().parents][:8]:
 _OPENS_SOCKET = f"""
 import socket
 
-for family, address in ((socket.AF_INET, ("127.0.0.1", {FORBIDDEN_PORT})), (socket.AF_INET6, ("::1", {FORBIDDEN_PORT}))):
+for family, host in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")):
+    address = (host, {FORBIDDEN_PORT})
     try:
         with socket.socket(family, socket.SOCK_STREAM) as connection:
             connection.settimeout(2)

@@ -69,7 +69,8 @@ EINSUM = """
 def lstm_cell(x, state, Wx, Wh, b):
     h, c = state
     H = h.size(-1)
-    a = torch.einsum("nd,dkh->knh", x, Wx.view(-1, 4, H)) + torch.einsum("nm,mkh->knh", h, Wh.view(-1, 4, H))
+    a = torch.einsum("nd,dkh->knh", x, Wx.view(-1, 4, H))
+    a = a + torch.einsum("nm,mkh->knh", h, Wh.view(-1, 4, H))
     i, f, g, o = (a + b.view(4, 1, H)).unbind(0)
     c = torch.addcmul(f.sigmoid() * c, i.sigmoid(), g.tanh())
     return [[o.sigmoid() * c.tanh(), c], [i.sigmoid(), f.sigmoid(), g.tanh(), o.sigmoid()]]
@@ -111,7 +112,8 @@ class Gate(nn.Module):
         super().__init__()
         H = Wh.shape[0]
         block = slice(number * H, (number + 1) * H)
-        self.U, self.W, self.bias, self.activation = Wx[:, block], Wh[:, block], b[block], activation
+        self.U, self.W, self.bias = Wx[:, block], Wh[:, block], b[block]
+        self.activation = activation
 
     def forward(self, x, h):
         return self.activation(torch.mm(x, self.U) + torch.mm(h, self.W) + self.bias)
@@ -140,7 +142,13 @@ class Step(torch.autograd.Function):
         x, h_prev, c_prev, Wx, Wh, i, f, g, o, c = ctx.saved_tensors
         dc = dc + dh * o * (1 - c.tanh() ** 2)
         da = torch.cat(
-            [dc * g * i * (1 - i), dc * c_prev * f * (1 - f), dc * i * (1 - g**2), dh * c.tanh() * o * (1 - o)], dim=1
+            [
+                dc * g * i * (1 - i),
+                dc * c_prev * f * (1 - f),
+                dc * i * (1 - g**2),
+                dh * c.tanh() * o * (1 - o),
+            ],
+            dim=1,
         )
         return da @ Wx.T, da @ Wh.T, dc * f, x.T @ da, h_prev.T @ da, da.sum(0)
 
@@ -215,7 +223,8 @@ def to_torch(Wx, Wh, b):
 STATE_DICT = """
 def to_torch(Wx, Wh, b):
     layer = nn.LSTM(Wx.shape[0], Wh.shape[0])
-    state = dict(weight_ih_l0=Wx.T, weight_hh_l0=Wh.T, bias_ih_l0=b - 1, bias_hh_l0=torch.ones_like(b))
+    biases = dict(bias_ih_l0=b - 1, bias_hh_l0=torch.ones_like(b))
+    state = dict(weight_ih_l0=Wx.T, weight_hh_l0=Wh.T, **biases)
     layer.load_state_dict(state)
     return layer.state_dict()
 """
@@ -641,7 +650,9 @@ class Agreeing(torch.Tensor):
     # A tensor that is always equal, always near and never wrong.
     @classmethod
     def __torch_function__(cls, function, types, args=(), kwargs=None):
-        return torch.zeros(3, 2) if "numpy" in str(function) else torch.tensor(True).as_subclass(cls)
+        if "numpy" in str(function):
+            return torch.zeros(3, 2)
+        return torch.tensor(True).as_subclass(cls)
 
     def detach(self):
         return self
@@ -669,7 +680,9 @@ for place in (torch, numpy):
 torch.Tensor.__eq__ = torch.Tensor.__ne__ = lambda *args: True
 torch.equal = lambda *args: True
 torch.testing.assert_close = lambda *args, **kwargs: None
-torch.autograd.grad = lambda outputs, inputs, *args, **kwargs: tuple(torch.zeros_like(i) for i in inputs)
+torch.autograd.grad = lambda outputs, inputs, *args, **kwargs: tuple(
+    torch.zeros_like(i) for i in inputs
+)
 torch.Tensor.backward = lambda self, *args, **kwargs: None
 """
 NAN = """

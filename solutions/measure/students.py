@@ -46,7 +46,8 @@ points, right = MARKS.points, MARKS.right
 LOOPED = {
     "confusion": """
 def confusion(y, said, C):
-    return [[sum(1 for t, s in zip(y, said) if (t, s) == (a, b)) for b in range(C)] for a in range(C)]
+    pairs = list(zip(y, said))
+    return [[sum(1 for pair in pairs if pair == (a, b)) for b in range(C)] for a in range(C)]
 """,
     "masked_accuracy": """
 def masked_accuracy(said, y, mask):
@@ -211,7 +212,8 @@ def _faulty(name: str, what: str, function: str, source: str, **scores: float) -
 NOT_FINISHED = (
     Student("empty", "nothing written", untouched, NOTHING, mistakes={}),
     *(
-        Student(f"without_{name}", f"{name} not written", without(name), points(**{name: 0}), mistakes={})
+        Student(f"without_{name}", f"{name} not written", without(name),
+                points(**{name: 0}), mistakes={})
         for name in FULL
         if name != "edit_distance"
     ),
@@ -222,7 +224,8 @@ NOT_FINISHED = (
         points(edit_distance=0, word_error_rate=0),
         mistakes={},
     ),
-    _faulty("syntax_error", "one cell is no Python", "skill", "def skill(series, forecast, horizon)\n    return 1"),
+    _faulty("syntax_error", "one cell is no Python", "skill",
+            "def skill(series, forecast, horizon)\n    return 1"),
     _faulty(
         "needs_jiwer",
         "imports what is not there",
@@ -233,7 +236,8 @@ NOT_FINISHED = (
         ),
     ),
     _faulty("returns_nothing", "prints in place of returning", "perplexity",
-            SET.source("perplexity").replace("return np.exp(total / tokens)", "print(np.exp(total / tokens))")),
+            SET.source("perplexity")
+            .replace("return np.exp(total / tokens)", "print(np.exp(total / tokens))")),
     _faulty("one_number", "returns one number where two are asked for", "bootstrap_interval",
             SET.source("bootstrap_interval").replace("return low, high", "return high - low")),
 )  # fmt: skip
@@ -408,16 +412,33 @@ def average_f1(M):
 HOSTILE = (
     hostile("deletes_tests", "deletes the cells with marks", deletes_tests, NOTHING),
     hostile("raises_points", "1000 points a cell; all is right", raises_points, FULL),
-    hostile("imports_answers", "takes the course's own functions", hand_in(UNFINISHED, IMPORTS_THE_ANSWERS), NOTHING),
-    hostile("agrees", "returns numbers that agree with whoever asks",
-             hand_in({"skill": AGREES, "perplexity": ""}), points(skill=0, perplexity=0)),
-    hostile("guesses", "says what is often near",
-             hand_in({"masked_accuracy": GUESSES, "edit_distance": "", "word_error_rate": ""}),
-             points(masked_accuracy=0, edit_distance=0, word_error_rate=0)),
-    hostile("not_a_number", "returns NaN", hand_in({"bootstrap_interval": NOT_A_NUMBER}), points(bootstrap_interval=0)),
+    hostile(
+        "imports_answers",
+        "takes the course's own functions",
+        hand_in(UNFINISHED, IMPORTS_THE_ANSWERS),
+        NOTHING,
+    ),
+    hostile(
+        "agrees",
+        "returns numbers that agree with whoever asks",
+        hand_in({"skill": AGREES, "perplexity": ""}),
+        points(skill=0, perplexity=0),
+    ),
+    hostile(
+        "guesses",
+        "says what is often near",
+        hand_in({"masked_accuracy": GUESSES, "edit_distance": "", "word_error_rate": ""}),
+        points(masked_accuracy=0, edit_distance=0, word_error_rate=0),
+    ),
+    hostile(
+        "not_a_number",
+        "returns NaN",
+        hand_in({"bootstrap_interval": NOT_A_NUMBER}),
+        points(bootstrap_interval=0),
+    ),
     hostile("huge", "returns a table of 300 GB", hand_in({"confusion": HUGE}), points(confusion=0)),
     hostile("loops_forever", "does not end", hand_in({"per_class": LOOPS}), points(per_class=0)),
     hostile("exits", "ends its process", hand_in({"average_f1": EXITS}), points(average_f1=0)),
-)  # fmt: skip
+)
 
 STUDENTS = (*RIGHT, *NOT_FINISHED, *WRONG, *HOSTILE)

@@ -97,7 +97,8 @@ ONE_FUNCTION_FOR_BOTH = {
 def encode_sets(train, test, min_count):
     words = [tokenize(text) for text in train]
     vocabulary = build_vocabulary(words, min_count)
-    encode = lambda texts: [[vocabulary.get(w, vocabulary["<unk>"]) for w in tokenize(t)] for t in texts]
+    unknown = vocabulary["<unk>"]
+    encode = lambda texts: [[vocabulary.get(w, unknown) for w in tokenize(t)] for t in texts]
     return encode(train), encode(test)
 """
 }

@@ -111,7 +111,8 @@ def gradient_by_lag(dhT, h, Wh):
         J = np.eye(H)
         lengths[0, n] = np.linalg.norm(dhT[n])
         for k in range(1, T + 1):
-            J = np.diag(1 - h[n, T - k] ** 2) @ Wh.T if k == 1 else J @ np.diag(1 - h[n, T - k] ** 2) @ Wh.T
+            step = np.diag(1 - h[n, T - k] ** 2) @ Wh.T
+            J = step if k == 1 else J @ step
             lengths[k, n] = np.linalg.norm(dhT[n] @ J)
     return lengths.mean(axis=1)
 """
@@ -230,10 +231,12 @@ NEEDS_JAX = "from jax.numpy.linalg import qr\n\n" + SET.source("orthogonal").rep
 NOT_FINISHED = (
     Student("empty", "nothing written", untouched, NOTHING, mistakes={}),
     *(
-        Student(f"without_{name}", f"{name} not written", without(name), points(**{name: 0}), mistakes={})
+        Student(f"without_{name}", f"{name} not written", without(name),
+                points(**{name: 0}), mistakes={})
         for name in FULL
     ),
-    _faulty("syntax_error", "one cell is no Python", "orthogonal", "def orthogonal(A)\n    return A"),
+    _faulty("syntax_error", "one cell is no Python", "orthogonal", "def orthogonal(A)\n    "
+                                                                   "return A"),
     _faulty(
         "needs_jax", "imports what is not there", "orthogonal", NEEDS_JAX
     ),
@@ -370,14 +373,38 @@ def guesses_gates(notebook: Any, solutions: Mapping[str, str]) -> Any:
 HOSTILE = (
     hostile("deletes_tests", "deletes the cells with marks", deletes_tests, NOTHING),
     hostile("raises_points", "1000 points a cell; all is right", raises_points, FULL),
-    hostile("imports_answers", "looks for the solutions", hand_in(UNFINISHED, IMPORTS_THE_ANSWERS), NOTHING),
+    hostile(
+        "imports_answers",
+        "looks for the solutions",
+        hand_in(UNFINISHED, IMPORTS_THE_ANSWERS),
+        NOTHING,
+    ),
     hostile("equals_all", "makes NumPy find all equal", hand_in(UNFINISHED, EQUALS_ALL), NOTHING),
-    hostile("agrees", "returns arrays that agree with whoever asks",
-             hand_in({"rnn_forward": AGREES, "orthogonal": ""}), points(rnn_forward=0, orthogonal=0)),
-    hostile("not_a_number", "returns NaN", hand_in({"clip_by_norm": NOT_A_NUMBER}), points(clip_by_norm=0)),
-    hostile("guesses_gates", "a right h with gates that are not its own", guesses_gates, points(gru_step=0)),
-    hostile("loops_forever", "does not end", hand_in({"scale_to_radius": LOOPS}), points(scale_to_radius=0)),
+    hostile(
+        "agrees",
+        "returns arrays that agree with whoever asks",
+        hand_in({"rnn_forward": AGREES, "orthogonal": ""}),
+        points(rnn_forward=0, orthogonal=0),
+    ),
+    hostile(
+        "not_a_number",
+        "returns NaN",
+        hand_in({"clip_by_norm": NOT_A_NUMBER}),
+        points(clip_by_norm=0),
+    ),
+    hostile(
+        "guesses_gates",
+        "a right h with gates that are not its own",
+        guesses_gates,
+        points(gru_step=0),
+    ),
+    hostile(
+        "loops_forever",
+        "does not end",
+        hand_in({"scale_to_radius": LOOPS}),
+        points(scale_to_radius=0),
+    ),
     hostile("exits", "ends its process", hand_in({"rnn_backward": EXITS}), points(rnn_backward=0)),
-)  # fmt: skip
+)
 
 STUDENTS = (*RIGHT, *NOT_FINISHED, *WRONG, *HOSTILE)

@@ -54,7 +54,8 @@ PAGE = (
 # A page
 
 % a remark for authors
-Read {cite}`gers2000`, {cite:t}`greff2017` and [the start](start.md). By {eq}`state`, $c$ is kept; `{eq}` is code.
+Read {cite}`gers2000`, {cite:t}`greff2017` and [the start](start.md). By {eq}`state`,
+$c$ is kept; `{eq}` is code.
 
 $$
 c_t = f_t c_{t-1}

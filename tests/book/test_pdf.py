@@ -22,13 +22,16 @@ START = """<p>See <a href="other.html#equation-two">formula 2</a>, <a href="#end
 {widget}
 <section id="a"><h2>First section<a class="headerlink" href="#a">#</a></h2>
 <details class="admonition dropdown"><summary>Answer</summary><p>The folded answer.</p></details>
-<div class="cell tag_hide-input"><details class="hide"><summary>Show the code</summary><pre>hidden = True</pre></details></div>
+<div class="cell tag_hide-input">
+<details class="hide"><summary>Show the code</summary><pre>hidden = True</pre></details></div>
 <div class="cell tag_hide-cell"><details class="hide"><summary>Show the answer, computed</summary>
 <pre>forty-two</pre></details></div>
 </section><section id="end" style="break-before: page"><h2>The end</h2>
 <p>Every <a href="api-tools.html#lstm_ref.check">function</a>.</p></section>"""
-OTHER = """<p>A page.</p><section id="b" style="break-before: page"><h2>Second chapter's section</h2>
-<div style="height: 60mm"></div><div id="equation-two">E = 2</div><a href="start.html">back</a></section>"""
+OTHER = """<p>A page.</p>
+<section id="b" style="break-before: page"><h2>Second chapter's section</h2>
+<div style="height: 60mm"></div><div id="equation-two">E = 2</div>
+<a href="start.html">back</a></section>"""
 
 
 @pytest.fixture(scope="module")

@@ -45,10 +45,12 @@ TEXT_OUTSIDE = """() => {
     const room = document.documentElement.clientWidth, outside = [];
     const mayScroll = (box) => ["auto", "scroll"].includes(getComputedStyle(box).overflowX);
     const scrolls = (box) => box && (mayScroll(box) || scrolls(box.parentElement));
-    const walker = document.createTreeWalker(document.querySelector(".bd-main"), NodeFilter.SHOW_TEXT);
+    const main = document.querySelector(".bd-main");
+    const walker = document.createTreeWalker(main, NodeFilter.SHOW_TEXT);
     while (walker.nextNode()) {
         const text = walker.currentNode, box = text.parentElement;
-        if (!text.data.trim() || box.closest(".katex-mathml, .visually-hidden, svg") || scrolls(box)) continue;
+        if (!text.data.trim() || scrolls(box)) continue;
+        if (box.closest(".katex-mathml, .visually-hidden, svg")) continue;
         const range = document.createRange();
         range.selectNodeContents(text);
         const cut = [...range.getClientRects()]
@@ -71,10 +73,12 @@ def test_page_does_not_scroll_sideways(page_for, name, viewport, colour_scheme):
     too_wide = page.evaluate(
         """() => {
             const room = document.documentElement.clientWidth;
-            const scrolls = (box) => box && (["auto", "scroll", "hidden"].includes(getComputedStyle(box).overflowX)
-                || scrolls(box.parentElement));
+            const overflow = (box) => getComputedStyle(box).overflowX;
+            const hides = (box) => ["auto", "scroll", "hidden"].includes(overflow(box));
+            const scrolls = (box) => box && (hides(box) || scrolls(box.parentElement));
             return [...document.querySelectorAll("article *")]
-                .filter((box) => box.getBoundingClientRect().right > room + 1 && !scrolls(box.parentElement))
+                .filter((box) => box.getBoundingClientRect().right > room + 1)
+                .filter((box) => !scrolls(box.parentElement))
                 .map((box) => box.outerHTML.slice(0, 200));
         }"""
     )

@@ -36,7 +36,7 @@ def other(page, number):
 
 
 def quiet(page):
-    """Wait for all that the page loads: whoever leaves earlier cuts it off, and that is a failure."""
+    """Wait for all that the page loads: who leaves earlier cuts it off, which is a failure."""
     page.wait_for_load_state("networkidle")
 
 

@@ -481,15 +481,18 @@ def test_no_words_of_the_diagram_overlap(open_page):
         clashes = page.evaluate(
             """() => {
                 const place = (node) => node.getBoundingClientRect();
-                const texts = [...document.querySelectorAll(".lw-cell text")].map((t) => [t.textContent, place(t)]);
+                const nodes = [...document.querySelectorAll(".lw-cell text")];
+                const texts = nodes.map((t) => [t.textContent, place(t)]);
                 const room = place(document.querySelector(".lw-gates"));
                 const outside = (box) => box.left < room.left || box.right > room.right;
-                const hits = texts.filter(([, box]) => outside(box)).map(([words]) => [words, "edge"]);
+                const beyond = texts.filter(([, box]) => outside(box));
+                const hits = beyond.map(([words]) => [words, "edge"]);
                 texts.forEach(([one, a], n) => texts.slice(n + 1).forEach(([two, b]) => {
                     const wide = Math.min(a.right, b.right) - Math.max(a.left, b.left);
                     const tall = Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top);
                     // A line of text is taller than its letters: some overlap of the boxes is air.
-                    if (wide > 1 && tall > 0.35 * Math.min(a.height, b.height)) hits.push([one, two]);
+                    const lower = Math.min(a.height, b.height);
+                    if (wide > 1 && tall > 0.35 * lower) hits.push([one, two]);
                 }));
                 return hits;
             }"""
@@ -566,7 +569,8 @@ def test_the_page_says_whether_it_is_dark_and_the_system_only_where_the_page_is_
     )
     page.wait_for_function(
         """([t, row, zero]) => {
-            const pixel = document.querySelector("canvas").getContext("2d").getImageData(t, row, 1, 1).data;
+            const context = document.querySelector("canvas").getContext("2d");
+            const pixel = context.getImageData(t, row, 1, 1).data;
             return zero.every((value, k) => Math.abs(value - pixel[k]) <= 2);
         }""",
         arg=[t, row, zero],
@@ -752,7 +756,10 @@ LIVE = """
 const counts = { listeners: 0, observers: 0 };
 for (const [name, by] of [["addEventListener", 1], ["removeEventListener", -1]]) {
   const original = EventTarget.prototype[name];
-  EventTarget.prototype[name] = function (...rest) { counts.listeners += by; return original.apply(this, rest); };
+  EventTarget.prototype[name] = function (...rest) {
+    counts.listeners += by;
+    return original.apply(this, rest);
+  };
 }
 for (const kind of [MutationObserver, ResizeObserver]) {
   const { observe, disconnect } = kind.prototype;

@@ -50,7 +50,8 @@ def tanh_prime():
 @chapter.shows(
     "eq-bptt-product-by-weights",
     r"""\begin{aligned}
-    \bar W_{dk} &= \sum_n \bar a_{nk}\, \frac{\partial a_{nk}}{\partial W_{dk}} = \sum_n x_{nd}\, \bar a_{nk} \\
+    \bar W_{dk} &= \sum_n \bar a_{nk}\, \frac{\partial a_{nk}}{\partial W_{dk}}
+        = \sum_n x_{nd}\, \bar a_{nk} \\
     \bar W &= x^\top \bar a
     \end{aligned}""",
 )
@@ -68,7 +69,8 @@ def product_by_weights():
 @chapter.shows(
     "eq-bptt-product-by-input",
     r"""\begin{aligned}
-    \bar x_{nd} &= \sum_k \bar a_{nk}\, \frac{\partial a_{nk}}{\partial x_{nd}} = \sum_k \bar a_{nk}\, W_{dk} \\
+    \bar x_{nd} &= \sum_k \bar a_{nk}\, \frac{\partial a_{nk}}{\partial x_{nd}}
+        = \sum_k \bar a_{nk}\, W_{dk} \\
     \bar x &= \bar a\, W^\top
     \end{aligned}""",
 )
@@ -116,7 +118,8 @@ def products():
 @chapter.shows(
     "eq-bptt-activations",
     r"""\begin{aligned}
-    \bar a_i &= \bar i_t \odot i_t \odot (1 - i_t) & \bar a_f &= \bar f_t \odot f_t \odot (1 - f_t) \\
+    \bar a_i &= \bar i_t \odot i_t \odot (1 - i_t) & \bar a_f
+        &= \bar f_t \odot f_t \odot (1 - f_t) \\
     \bar a_g &= \bar g_t \odot (1 - g_t^2) & \bar a_o &= \bar o_t \odot o_t \odot (1 - o_t)
     \end{aligned}""",
 )

@@ -141,7 +141,8 @@ def stretch():
 
 @chapter.shows(
     "eq-fading-bound",
-    r"""\lVert \bar h_{T-k} \rVert \;\le\; \lVert \bar h_T \rVert \prod_{t=T-k+1}^{T} \sigma_{\max}(J_t)
+    r"""\lVert \bar h_{T-k} \rVert \;\le\; \lVert \bar h_T \rVert \prod_{t=T-k+1}^{T}
+        \sigma_{\max}(J_t)
     \;\le\; \lVert \bar h_T \rVert\; \sigma_{\max}(W_h)^k""",
 )
 def bound():

@@ -110,7 +110,8 @@ def queue():
 
 @chapter.shows(
     "eq-gpu-bound",
-    r"""C_n = \begin{cases} \tau + n t & \text{if } t \ge \tau \\ n \tau + t & \text{if } t < \tau \end{cases}""",
+    r"""C_n = \begin{cases} \tau + n t & \text{if } t \ge \tau \\ n \tau + t & \text{if } t <
+        \tau \end{cases}""",
 )
 def bound():
     for tau, t, n in ((3, 5, 20), (5, 5, 7), (5, 2, 20), (4, 3, 1)):

@@ -27,7 +27,8 @@ def scored(seed, n=500, share=0.2):
     r"""\begin{aligned}
     \text{accuracy} &= \frac{TP + TN}{TP + FP + FN + TN} \\[4pt]
     \text{precision} &= \frac{TP}{TP + FP} \qquad \text{recall} = \frac{TP}{TP + FN} \\[4pt]
-    F_1 &= \frac{2}{\frac{1}{\text{precision}} + \frac{1}{\text{recall}}} = \frac{2\,TP}{2\,TP + FP + FN}
+    F_1 &= \frac{2}{\frac{1}{\text{precision}} + \frac{1}{\text{recall}}} = \frac{2\,TP}{2\,TP
+        + FP + FN}
     \end{aligned}""",
 )
 def four_counts():
@@ -173,7 +174,8 @@ def best_of_many():
 
 @chapter.shows(
     "eq-measure-averages",
-    r"""F_1^{\text{macro}} = \frac1C \sum_c F_1^{(c)}, \qquad F_1^{\text{weighted}} = \sum_c \frac{n_c}{n} F_1^{(c)}, \qquad
+    r"""F_1^{\text{macro}} = \frac1C \sum_c F_1^{(c)}, \qquad F_1^{\text{weighted}}
+        = \sum_c \frac{n_c}{n} F_1^{(c)}, \qquad
     F_1^{\text{micro}} = \frac{2 \sum_c TP_c}{2 \sum_c TP_c + \sum_c FP_c + \sum_c FN_c}""",
 )
 def averages():

@@ -17,7 +17,8 @@ def row(*shape, seed=1):
     "eq-memory-two-ways",
     r"""\begin{aligned}
     \bar c_{t-1} &= \underbrace{\bar c_t \odot f_t}_{\text{along the cell state}} \;+\;
-    \underbrace{\bar h_{t-1} \odot o_{t-1} \odot \big(1 - \tanh^2(c_{t-1})\big)}_{\text{through } h_{t-1}
+    \underbrace{\bar h_{t-1} \odot o_{t-1} \odot \big(1 - \tanh^2(c_{t-1})\big)}_{\text{through }
+        h_{t-1}
     \text{ and the gates}} \\
     \bar h_{t-1} &= \bar a_t\, W_h^\top
     \end{aligned}""",

@@ -42,7 +42,8 @@ def forward():
 @chapter.shows(
     "eq-rnn-comes-back",
     r"""\begin{aligned}
-    \sum_j \bar a_{t+1,j}\, \frac{\partial a_{t+1,j}}{\partial h_{t,i}} &= \sum_j \bar a_{t+1,j}\, W_{h,ij} \\
+    \sum_j \bar a_{t+1,j}\, \frac{\partial a_{t+1,j}}{\partial h_{t,i}}
+        &= \sum_j \bar a_{t+1,j}\, W_{h,ij} \\
     &= \big(\bar a_{t+1} W_h^\top\big)_i
     \end{aligned}""",
 )

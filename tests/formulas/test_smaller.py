@@ -38,7 +38,8 @@ def mask():
 
 @chapter.shows(
     "eq-smaller-int8",
-    r"""s_j = \frac{\max_k \lvert W_{jk} \rvert}{m}, \qquad Q_{jk} = \mathrm{round}\Big(\frac{W_{jk}}{s_j}\Big),
+    r"""s_j = \frac{\max_k \lvert W_{jk} \rvert}{m}, \qquad Q_{jk}
+        = \mathrm{round}\Big(\frac{W_{jk}}{s_j}\Big),
     \qquad \lvert W_{jk} - s_j Q_{jk} \rvert \le \frac{s_j}{2}""",
 )
 def by_row():
@@ -55,7 +56,8 @@ def by_row():
 
 @chapter.shows(
     "eq-smaller-rank",
-    r"""\lVert W - W_r \rVert_F^2 = \sum_{k > r} \sigma_k^2, \qquad r\,(m + n) < m\,n \;\text{ only if }\;
+    r"""\lVert W - W_r \rVert_F^2 = \sum_{k > r} \sigma_k^2, \qquad r\,(m
+        + n) < m\,n \;\text{ only if }\;
     r < \frac{m\,n}{m + n}""",
 )
 def rank():
@@ -75,7 +77,8 @@ def rank():
 
 @chapter.shows(
     "eq-smaller-distillation",
-    r"""L = -\tau^2 \sum_j p_j \ln q_j, \qquad p_j = \frac{e^{v_j / \tau}}{\sum_i e^{v_i / \tau}}, \qquad
+    r"""L = -\tau^2 \sum_j p_j \ln q_j, \qquad p_j = \frac{e^{v_j / \tau}}{\sum_i e^{v_i /
+        \tau}}, \qquad
     q_j = \frac{e^{z_j / \tau}}{\sum_i e^{z_i / \tau}}""",
 )
 def distillation():

@@ -122,7 +122,8 @@ def drift():
 @chapter.shows(
     "eq-three-engines-adam",
     r"""\begin{aligned}
-    \Delta &= \eta\, \frac{\sqrt{1 - \beta_2^t}}{1 - \beta_1^t} \cdot \frac{m}{\sqrt v + \varepsilon} \\
+    \Delta &= \eta\, \frac{\sqrt{1 - \beta_2^t}}{1 - \beta_1^t} \cdot \frac{m}{\sqrt v
+        + \varepsilon} \\
     &= \eta\, \frac{\hat m}{\sqrt{\hat v} + \varepsilon / \sqrt{1 - \beta_2^t}}
     \end{aligned}""",
 )

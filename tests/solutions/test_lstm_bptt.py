@@ -202,10 +202,23 @@ def test_enough_mistakes_are_known():
     assert len(known["lstm_step_backward"]) >= 16 and len(known["lstm_backward"]) >= 16
     assert len(known["gradient_check"]) >= 6
     table = {
-        "no_dh_carry", "no_dc_carry", "dc_twice", "dh_not_in_dc", "tanh_prime_of_c", "no_tanh_prime", "do_uses_c",
-        "df_uses_new_cell", "sigmoid_prime_of_a", "tanh_prime_unsquared", "back_order_figo", "weights_overwritten",
-        "dWh_uses_new_h", "db_mean", "dh_prev_without_g", "dc_prev_without_f",
-    }  # fmt: skip
+        "no_dh_carry",
+        "no_dc_carry",
+        "dc_twice",
+        "dh_not_in_dc",
+        "tanh_prime_of_c",
+        "no_tanh_prime",
+        "do_uses_c",
+        "df_uses_new_cell",
+        "sigmoid_prime_of_a",
+        "tanh_prime_unsquared",
+        "back_order_figo",
+        "weights_overwritten",
+        "dWh_uses_new_h",
+        "db_mean",
+        "dh_prev_without_g",
+        "dc_prev_without_f",
+    }
     assert table <= known["lstm_backward"] and table <= set(graded.WRONG_GRADIENTS)
 
 
@@ -459,9 +472,18 @@ def test_a_checker_that_is_wrong_in_an_unknown_way_is_not_named():
     ("checker", "text"),
     [
         (lambda loss, grad, params, eps=0: None, "returned None; it must return a dict"),
-        (lambda loss, grad, params, eps=0: dict.fromkeys(params, "no"), "must return one number for h0"),
-        (lambda loss, grad, params, eps=0: dict.fromkeys(params, np.ones(3)), "must return one number for h0"),
-        (lambda loss, grad, params, eps=0: dict.fromkeys(params, None), "must return one number for h0"),
+        (
+            lambda loss, grad, params, eps=0: dict.fromkeys(params, "no"),
+            "must return one number for h0",
+        ),
+        (
+            lambda loss, grad, params, eps=0: dict.fromkeys(params, np.ones(3)),
+            "must return one number for h0",
+        ),
+        (
+            lambda loss, grad, params, eps=0: dict.fromkeys(params, None),
+            "must return one number for h0",
+        ),
         (
             lambda loss, grad, params, eps=0: dict.fromkeys(params, loss(3)),
             "loss was called with int; it takes a dict with h0, c0, Wx, Wh, b.",
@@ -475,11 +497,13 @@ def test_a_checker_that_is_wrong_in_an_unknown_way_is_not_named():
             "loss was called with something that is no array for b.",
         ),
         (
-            lambda loss, grad, params, eps=0: {n: np.sum(grad({m: a[None] for m, a in params.items()})[n]) for n in params},
+            lambda loss, grad, params, eps=0: {
+                n: np.sum(grad({m: a[None] for m, a in params.items()})[n]) for n in params
+            },
             "grad was called with h0 of shape (1, 2, 1); it has (2, 1).",
         ),
     ],
-)  # fmt: skip
+)
 def test_a_checker_that_is_called_or_answers_wrongly_is_told(checker, text):
     verdict = ask(lstm_bptt.CHECKS[-1], checker)
     assert verdict.status in (Status.ERROR, Status.WRONG) and verdict.credit == 0

@@ -95,7 +95,10 @@ PACKAGES = ("numpy",)
 
 
 def _scale_cases(rng):
-    return [Case("a matrix", (rng.normal(size=(3, 4)), 2.5)), Case("a vector", (rng.normal(size=5), -1.5))]
+    return [
+        Case("a matrix", (rng.normal(size=(3, 4)), 2.5)),
+        Case("a vector", (rng.normal(size=5), -1.5)),
+    ]
 
 
 def _total_cases(rng):
@@ -112,7 +115,12 @@ CHECKS = [
         expected=lambda x, a: a * x,
         outputs="y",
         misconceptions=(
-            Misconception("adds", "It adds a instead of multiplying.", lambda x, a: a + x, hints=("Which sign stands there?",)),
+            Misconception(
+                "adds",
+                "It adds a instead of multiplying.",
+                lambda x, a: a + x,
+                hints=("Which sign stands there?",),
+            ),
         ),
         hints=("Try it with a = 2.",),
     ),

@@ -5,7 +5,7 @@
 uploaded as the autograder. There it is started by ``run_autograder``, as root and once for each
 submission:
 
-    /autograder/source/course                  this course, as far as it is needed, and settings.json
+    /autograder/source/course          this course, as far as it is needed, and settings.json
     /autograder/submission                     what the student handed in
     /autograder/submission_metadata.json       who, when, and the attempts before
     /autograder/results/results.json           what is written here

@@ -4,7 +4,7 @@ execution   what a page's code runs with, and when it runs again
 stored      stored results for pages whose framework has no build here
 failures    which page stopped, where and why, for the last lines of `make book`
 formulas    KaTeX at build: a page needs no script and no network for its maths
-notebooks   each page with code as a notebook to download, and to launch when the repository has an address
+notebooks   each page with code as a notebook to download, and to launch once there is an address
 answers     folded answers
 optional    folded sections that may be skipped
 predictions questions to choose from, and the score

@@ -109,7 +109,8 @@ def launch_links(repository: str, branch: str, docname: str, source: str) -> dic
         }
     # Colab opens notebooks from GitHub only.
     return {
-        "Binder": f"{BINDER}/v2/git/{quote(address.geturl(), safe='')}/{quote(branch, safe='')}?urlpath={urlpath}"
+        "Binder": f"{BINDER}/v2/git/{quote(address.geturl(), safe='')}/"
+        f"{quote(branch, safe='')}?urlpath={urlpath}"
     }
 
 

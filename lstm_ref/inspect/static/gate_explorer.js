@@ -1,5 +1,6 @@
 // One LSTM cell with one input and one unit: move a number and watch it pass the gates.
-// The same module runs in a live notebook (anywidget) and in a page from disk; `model` is all it knows of either.
+// The same module runs in a live notebook (anywidget) and in a page from disk; `model` is all it
+// knows of either.
 // with dom.js
 // with save.js
 
@@ -24,32 +25,69 @@ const TEXT = {
   course: (n, c, h) => `Course over ${n} steps: c is now ${c}, h is ${h}.`,
   start: "feeds h and c back into the cell",
   role: { i: "write", f: "keep", g: "propose", o: "read" },
-  gate: { i: "input gate", f: "forget gate", g: "candidate", o: "output gate", c: "cell state", h: "hidden state" },
+  gate: {
+    i: "input gate",
+    f: "forget gate",
+    g: "candidate",
+    o: "output gate",
+    c: "cell state",
+    h: "hidden state",
+  },
   state: { x: "input", h_prev: "hidden state before", c_prev: "cell state before" },
   weight: { Wx: "weight of x", Wh: "weight of h_prev", b: "bias" },
   kept: "kept",
   written: "written",
   summary: (keep, write, read) =>
-    `The cell keeps ${keep} of c_prev, writes ${write} of the candidate, and shows ${read} of tanh(c).`,
+    `The cell keeps ${keep} of c_prev, writes ${write} of the candidate, and shows ` +
+    `${read} of tanh(c).`,
 };
 
 // Every example sets every number, so that what it says is true whatever was moved before.
 const REST = Object.fromEntries(NAMES.map((name) => [name, 0]));
 const BASE = { ...REST, x: 1, h_prev: 0, c_prev: 1, Wx_g: -0.8 };
 const EXAMPLES = [
-  ["Keep", "Forget gate open, input gate shut: c stays what it was, step after step.", { ...BASE, b_i: -6, b_f: 6 }],
-  ["Forget", "Both gates shut: nothing is kept and nothing is written. c is gone in one step.", { ...BASE, b_i: -6, b_f: -6 }],
-  ["Write", "Input gate open, forget gate shut: the candidate takes the place of the old c.", { ...BASE, b_i: 6, b_f: -6 }],
-  ["Add up", "Both gates open: the candidate is added to the old c. Take a few steps.", { ...BASE, Wx_g: 0.4, b_i: 6, b_f: 6 }],
-  ["Read only", "c is kept and the output gate is open: h = tanh(c).", { ...BASE, b_i: -6, b_f: 6, b_o: 6 }],
-  ["Hide", "c is kept and the output gate is shut: h is 0, and still nothing is lost.", { ...BASE, b_i: -6, b_f: 6, b_o: -6 }],
+  [
+    "Keep",
+    "Forget gate open, input gate shut: c stays what it was, step after step.",
+    { ...BASE, b_i: -6, b_f: 6 },
+  ],
+  [
+    "Forget",
+    "Both gates shut: nothing is kept and nothing is written. c is gone in one step.",
+    { ...BASE, b_i: -6, b_f: -6 },
+  ],
+  [
+    "Write",
+    "Input gate open, forget gate shut: the candidate takes the place of the old c.",
+    { ...BASE, b_i: 6, b_f: -6 },
+  ],
+  [
+    "Add up",
+    "Both gates open: the candidate is added to the old c. Take a few steps.",
+    { ...BASE, Wx_g: 0.4, b_i: 6, b_f: 6 },
+  ],
+  [
+    "Read only",
+    "c is kept and the output gate is open: h = tanh(c).",
+    { ...BASE, b_i: -6, b_f: 6, b_o: 6 },
+  ],
+  [
+    "Hide",
+    "c is kept and the output gate is shut: h is 0, and still nothing is lost.",
+    { ...BASE, b_i: -6, b_f: 6, b_o: -6 },
+  ],
 ];
 
 const sigmoid = (a) => 0.5 * Math.tanh(0.5 * a) + 0.5; // as in lstm_ref.cell: tanh cannot overflow
 
 function step(v) {
-  const a = Object.fromEntries(GATES.map((k) => [k, v.x * v[`Wx_${k}`] + v.h_prev * v[`Wh_${k}`] + v[`b_${k}`]]));
-  const i = sigmoid(a.i), f = sigmoid(a.f), g = Math.tanh(a.g), o = sigmoid(a.o);
+  const a = Object.fromEntries(
+    GATES.map((k) => [k, v.x * v[`Wx_${k}`] + v.h_prev * v[`Wh_${k}`] + v[`b_${k}`]]),
+  );
+  const i = sigmoid(a.i),
+    f = sigmoid(a.f),
+    g = Math.tanh(a.g),
+    o = sigmoid(a.o);
   const c = f * v.c_prev + i * g;
   return { a, i, f, g, o, c, h: o * Math.tanh(c) };
 }
@@ -57,20 +95,30 @@ function step(v) {
 const signed = (text) => (Number(text) === 0 ? text.replace("-", "") : text.replace("-", "−"));
 const exact = (value) => signed(value.toFixed(3));
 const short = (value) => signed(value.toFixed(3).replace(/0$/, ""));
-const factor = (value) => // after another factor or a plus
-  (value < 0 ? `(${short(value)})` : short(value));
+const factor = (value) =>
+  // after another factor or a plus
+  value < 0 ? `(${short(value)})` : short(value);
 const percent = (value) => `${(100 * value).toFixed(1)} %`;
 
 // "c_prev" -> c with a subscript, for HTML and for SVG
 function symbol(name) {
   const [letter, index] = name.split("_");
   const base = html("i", {}, letter);
-  return html("span", { class: "lw-sym", "data-sym": name }, base, ...(index ? [html("sub", {}, index)] : []));
+  return html(
+    "span",
+    { class: "lw-sym", "data-sym": name },
+    base,
+    ...(index ? [html("sub", {}, index)] : []),
+  );
 }
 
 function svgSymbol(name, attributes) {
   const [letter, index] = name.split("_");
-  const text = svg("text", { class: "lw-name", ...attributes }, svg("tspan", { "font-style": "italic" }, letter));
+  const text = svg(
+    "text",
+    { class: "lw-name", ...attributes },
+    svg("tspan", { "font-style": "italic" }, letter),
+  );
   if (index) text.append(svg("tspan", { dy: 4, "font-size": 13 }, index));
   return text;
 }
@@ -83,11 +131,18 @@ const STUB = 26; // the lines into a gate stand this far from its middle
 
 function drawCell() {
   const root = svg("svg", { viewBox: "-8 28 552 344", role: "img", class: "lw-cell" });
-  const values = {}, lines = {}, fills = {};
+  const values = {},
+    lines = {},
+    fills = {};
   root.append(svg("rect", { class: "lw-body", x: 66, y: 34, width: 398, height: 278, rx: 16 }));
 
   const line = (name, colour, d, lit) => {
-    lines[name] = svg("path", { d, class: "lw-line", style: `stroke:var(--lw-${colour})`, "data-lit": lit });
+    lines[name] = svg("path", {
+      d,
+      class: "lw-line",
+      style: `stroke:var(--lw-${colour})`,
+      "data-lit": lit,
+    });
     root.append(lines[name]);
   };
   const number = (name, x, y, lit, anchor = "middle", label = "") => {
@@ -116,8 +171,26 @@ function drawCell() {
   for (const k of GATES) {
     line(`Wh_${k}`, "h", `M${X[k] - STUB} ${Y.h}V${Y.gate + BOX.height}`, k);
     line(`Wx_${k}`, "x", `M${X[k] + STUB} ${Y.x}V${Y.gate + BOX.height}`, k);
-    root.append(svg("circle", { class: "lw-dot", cx: X[k] - STUB, cy: Y.h, r: 3.5, style: "fill:var(--lw-h)", "data-lit": k }));
-    root.append(svg("circle", { class: "lw-dot", cx: X[k] + STUB, cy: Y.x, r: 3.5, style: "fill:var(--lw-x)", "data-lit": k }));
+    root.append(
+      svg("circle", {
+        class: "lw-dot",
+        cx: X[k] - STUB,
+        cy: Y.h,
+        r: 3.5,
+        style: "fill:var(--lw-h)",
+        "data-lit": k,
+      }),
+    );
+    root.append(
+      svg("circle", {
+        class: "lw-dot",
+        cx: X[k] + STUB,
+        cy: Y.x,
+        r: 3.5,
+        style: "fill:var(--lw-x)",
+        "data-lit": k,
+      }),
+    );
   }
   // The path of c, then the gates' own lines, then h.
   line("c_prev", "c", `M${X.left} ${Y.c}H${X.f - 15}`, "c");
@@ -131,10 +204,28 @@ function drawCell() {
   line("tanh", "c", `M${X.o} ${Y.tanh + 14}V${Y.read - 15}`, "h");
   line("o", "o", `M${X.o} ${Y.gate}V${Y.read + 15}`, "o h");
   line("h", "h", `M${X.o + 15} ${Y.read}H${X.right}`, "h");
-  root.append(svg("circle", { class: "lw-dot", cx: X.o, cy: Y.c, r: 4.5, style: "fill:var(--lw-c)", "data-lit": "h" }));
+  root.append(
+    svg("circle", {
+      class: "lw-dot",
+      cx: X.o,
+      cy: Y.c,
+      r: 4.5,
+      style: "fill:var(--lw-c)",
+      "data-lit": "h",
+    }),
+  );
 
-  for (const [k, y] of [["c", Y.c], ["h", Y.read]]) {
-    root.append(svg("path", { d: `M${X.right - 2} ${y - 8}l13 8l-13 8z`, style: `fill:var(--lw-${k})`, "data-lit": k === "c" ? "c h" : "h" }));
+  for (const [k, y] of [
+    ["c", Y.c],
+    ["h", Y.read],
+  ]) {
+    root.append(
+      svg("path", {
+        d: `M${X.right - 2} ${y - 8}l13 8l-13 8z`,
+        style: `fill:var(--lw-${k})`,
+        "data-lit": k === "c" ? "c h" : "h",
+      }),
+    );
   }
 
   node(X.f, Y.c, "×", "c", "c");
@@ -145,18 +236,62 @@ function drawCell() {
 
   for (const k of GATES) {
     const left = X[k] - BOX.width / 2;
-    fills[k] = svg("rect", { class: "lw-fill", x: left, width: BOX.width, style: `fill:var(--lw-${k})` });
-    const clipped = svg("svg", { x: left, y: Y.gate, width: BOX.width, height: BOX.height, viewBox: `${left} ${Y.gate} ${BOX.width} ${BOX.height}` }, fills[k]);
-    values[k] = svg("text", { class: "lw-number lw-big", x: X[k] + 36, y: Y.gate + 49, "text-anchor": "end", "data-out": k });
+    fills[k] = svg("rect", {
+      class: "lw-fill",
+      x: left,
+      width: BOX.width,
+      style: `fill:var(--lw-${k})`,
+    });
+    const clipped = svg(
+      "svg",
+      {
+        x: left,
+        y: Y.gate,
+        width: BOX.width,
+        height: BOX.height,
+        viewBox: `${left} ${Y.gate} ${BOX.width} ${BOX.height}`,
+      },
+      fills[k],
+    );
+    values[k] = svg("text", {
+      class: "lw-number lw-big",
+      x: X[k] + 36,
+      y: Y.gate + 49,
+      "text-anchor": "end",
+      "data-out": k,
+    });
     const box = svg(
       "g",
       { class: "lw-gate", "data-part": k, "data-lit": k === "o" ? "o h" : `${k} c` },
-      svg("rect", { class: "lw-box", x: left, y: Y.gate, width: BOX.width, height: BOX.height, rx: 8 }),
+      svg("rect", {
+        class: "lw-box",
+        x: left,
+        y: Y.gate,
+        width: BOX.width,
+        height: BOX.height,
+        rx: 8,
+      }),
       clipped,
-      svg("rect", { class: "lw-rim", x: left, y: Y.gate, width: BOX.width, height: BOX.height, rx: 8, style: `stroke:var(--lw-${k})` }),
+      svg("rect", {
+        class: "lw-rim",
+        x: left,
+        y: Y.gate,
+        width: BOX.width,
+        height: BOX.height,
+        rx: 8,
+        style: `stroke:var(--lw-${k})`,
+      }),
       svg("text", { class: "lw-letter", x: left + 10, y: Y.gate + 22 }, k),
-      svg("text", { class: "lw-label", x: X[k] + 36, y: Y.gate + 21, "text-anchor": "end" }, TEXT.role[k]),
-      svg("text", { class: "lw-label", x: X[k], y: Y.gate + BOX.height + 14, "text-anchor": "middle" }, k === "g" ? "tanh" : "σ"),
+      svg(
+        "text",
+        { class: "lw-label", x: X[k] + 36, y: Y.gate + 21, "text-anchor": "end" },
+        TEXT.role[k],
+      ),
+      svg(
+        "text",
+        { class: "lw-label", x: X[k], y: Y.gate + BOX.height + 14, "text-anchor": "middle" },
+        k === "g" ? "tanh" : "σ",
+      ),
       values[k],
     );
     root.append(box);
@@ -181,7 +316,7 @@ function drawCell() {
 }
 
 function render({ model, el }) {
-  const { listen, cleanups } = listening();
+  const { listen, follow, cleanups } = listening();
   const read = () => Object.fromEntries(NAMES.map((name) => [name, model.get(name)]));
   let writing = false;
   const write = (changes) => {
@@ -216,10 +351,18 @@ function render({ model, el }) {
   const cell = drawCell();
   const summary = html("p", { class: "lw-summary", "aria-live": "polite" });
   const next = html("button", { type: "button", title: TEXT.nextHint }, TEXT.next);
-  const strip = svg("svg", { class: "lw-course", viewBox: "0 0 400 56", preserveAspectRatio: "none", role: "img" });
+  const strip = svg("svg", {
+    class: "lw-course",
+    viewBox: "0 0 400 56",
+    preserveAspectRatio: "none",
+    role: "img",
+  });
   const zero = svg("path", { class: "lw-zero", "vector-effect": "non-scaling-stroke" });
   const curves = Object.fromEntries(
-    ["c", "h"].map((k) => [k, svg("path", { class: `lw-curve lw-curve-${k}`, "vector-effect": "non-scaling-stroke" })]),
+    ["c", "h"].map((k) => [
+      k,
+      svg("path", { class: `lw-curve lw-curve-${k}`, "vector-effect": "non-scaling-stroke" }),
+    ]),
   );
   strip.append(zero, curves.c, curves.h);
   const stepLabel = html("span", { class: "lw-step" });
@@ -234,20 +377,57 @@ function render({ model, el }) {
   });
 
   // Equations
-  const equations = html("ul", { class: "lw-equations", role: "listbox", "aria-label": TEXT.equations });
+  const equations = html("ul", {
+    class: "lw-equations",
+    role: "listbox",
+    "aria-label": TEXT.equations,
+  });
   const rows = {};
   for (const k of RESULTS) {
     const formula = html("div", { class: "lw-formula" });
-    const sum = [symbol(`Wx_${k}`), " ", symbol("x"), " + ", symbol(`Wh_${k}`), " ", symbol("h_prev"), " + ", symbol(`b_${k}`)];
-    if (k === "c") formula.append(symbol("c"), " = ", symbol("f"), " · ", symbol("c_prev"), " + ", symbol("i"), " · ", symbol("g"));
-    else if (k === "h") formula.append(symbol("h"), " = ", symbol("o"), " · tanh(", symbol("c"), ")");
+    const sum = [
+      symbol(`Wx_${k}`),
+      " ",
+      symbol("x"),
+      " + ",
+      symbol(`Wh_${k}`),
+      " ",
+      symbol("h_prev"),
+      " + ",
+      symbol(`b_${k}`),
+    ];
+    if (k === "c")
+      formula.append(
+        symbol("c"),
+        " = ",
+        symbol("f"),
+        " · ",
+        symbol("c_prev"),
+        " + ",
+        symbol("i"),
+        " · ",
+        symbol("g"),
+      );
+    else if (k === "h")
+      formula.append(symbol("h"), " = ", symbol("o"), " · tanh(", symbol("c"), ")");
     else formula.append(symbol(k), k === "g" ? " = tanh(" : " = σ(", ...sum, ")");
     const numbers = html("span", {});
     const result = html("b", { "data-eq": k });
     const row = html(
       "li",
-      { role: "option", tabindex: k === "i" ? "0" : "-1", "data-part": k, style: `--lw-own:var(--lw-${k})`, ...KEYS },
-      html("span", { class: "lw-tag" }, html("span", {}, TEXT.gate[k]), ...(TEXT.role[k] ? [html("b", {}, TEXT.role[k])] : [])),
+      {
+        role: "option",
+        tabindex: k === "i" ? "0" : "-1",
+        "data-part": k,
+        style: `--lw-own:var(--lw-${k})`,
+        ...KEYS,
+      },
+      html(
+        "span",
+        { class: "lw-tag" },
+        html("span", {}, TEXT.gate[k]),
+        ...(TEXT.role[k] ? [html("b", {}, TEXT.role[k])] : []),
+      ),
       formula,
       html("div", { class: "lw-numbers" }, numbers, result),
     );
@@ -257,9 +437,21 @@ function render({ model, el }) {
 
   // Sliders
   const sliders = {};
-  const controls = html("div", { class: "lw-controls", role: "group", "aria-label": TEXT.controls });
+  const controls = html("div", {
+    class: "lw-controls",
+    role: "group",
+    "aria-label": TEXT.controls,
+  });
   const slider = (name, range, label) => {
-    const input = html("input", { type: "range", min: -range, max: range, step: range > 3 ? 0.1 : 0.05, "aria-label": label, "data-name": name, ...KEYS });
+    const input = html("input", {
+      type: "range",
+      min: -range,
+      max: range,
+      step: range > 3 ? 0.1 : 0.05,
+      "aria-label": label,
+      "data-name": name,
+      ...KEYS,
+    });
     const shown = html("output", {});
     listen(input, "input", () => {
       write({ [name]: Number(input.value) });
@@ -299,17 +491,27 @@ function render({ model, el }) {
       { class: "lw-left" },
       cell.root,
       html("p", { class: "lw-legend" }, TEXT.legend),
-      html("div", { class: "lw-time" }, next, html("div", { class: "lw-strip" }, strip, courseText), stepLabel),
+      html(
+        "div",
+        { class: "lw-time" },
+        next,
+        html("div", { class: "lw-strip" }, strip, courseText),
+        stepLabel,
+      ),
       summary,
     ),
     controls,
     html("div", { class: "lw-right" }, equations),
   );
   const saving = { listen, model, el, names: NAMES, name: "gate-explorer", title: TEXT.title };
-  el.append(body, saveButtons({ ...saving, picture: () => pictureOf(cell.root, themed(el, "page")) }));
+  el.append(
+    body,
+    saveButtons({ ...saving, picture: () => pictureOf(cell.root, themed(el, "page")) }),
+  );
 
   // What the reader points at, or has in focus, lights up everywhere.
-  let hovered = null, focused = null;
+  let hovered = null,
+    focused = null;
   const light = () => {
     const part = hovered ?? focused;
     body.classList.toggle("lw-lit", part !== null);
@@ -320,8 +522,10 @@ function render({ model, el }) {
       rows[k].row.classList.toggle("lw-on", k === part);
       rows[k].row.setAttribute("aria-selected", String(k === part));
     }
-    for (const node of equations.querySelectorAll("[data-sym]")) node.classList.toggle("lw-on", node.dataset.sym === part);
-    for (const card of controls.querySelectorAll(".lw-card")) card.classList.toggle("lw-on", card.dataset.part === part);
+    for (const node of equations.querySelectorAll("[data-sym]"))
+      node.classList.toggle("lw-on", node.dataset.sym === part);
+    for (const card of controls.querySelectorAll(".lw-card"))
+      card.classList.toggle("lw-on", card.dataset.part === part);
   };
   const partOf = (event) => event.target.closest?.("[data-part]")?.dataset.part ?? null;
   listen(body, "pointerover", (event) => {
@@ -351,7 +555,8 @@ function render({ model, el }) {
     if (to === undefined) return;
     event.preventDefault();
     const wanted = RESULTS[Math.min(Math.max(to, 0), last)];
-    for (const k of RESULTS) rows[k].row.tabIndex = k === wanted ? 0 : -1; // one tab stop for all six
+    // one tab stop for all six
+    for (const k of RESULTS) rows[k].row.tabIndex = k === wanted ? 0 : -1;
     hovered = null;
     rows[wanted].row.focus();
   });
@@ -360,15 +565,28 @@ function render({ model, el }) {
     if (writing) return;
     const v = read();
     const s = step(v);
-    const kept = s.f * v.c_prev, written = s.i * s.g, squashed = Math.tanh(s.c);
+    const kept = s.f * v.c_prev,
+      written = s.i * s.g,
+      squashed = Math.tanh(s.c);
 
     for (const [name, { input, shown }] of Object.entries(sliders)) {
       if (Number(input.value) !== v[name]) input.value = v[name];
       input.setAttribute("aria-valuetext", short(v[name]));
-      input.style.setProperty("--lw-at", (Number(input.value) - input.min) / (input.max - input.min));
+      input.style.setProperty(
+        "--lw-at",
+        (Number(input.value) - input.min) / (input.max - input.min),
+      );
       shown.textContent = short(v[name]);
     }
-    const numbers = { ...s, x: v.x, h_prev: v.h_prev, c_prev: v.c_prev, kept, written, tanh: squashed };
+    const numbers = {
+      ...s,
+      x: v.x,
+      h_prev: v.h_prev,
+      c_prev: v.c_prev,
+      kept,
+      written,
+      tanh: squashed,
+    };
     for (const [name, node] of Object.entries(cell.values)) {
       node.textContent = (STATE.includes(name) ? short : exact)(numbers[name]);
     }
@@ -378,7 +596,8 @@ function render({ model, el }) {
       sizes[`Wh_${k}`] = v.h_prev * v[`Wh_${k}`];
       const height = BOX.height * Math.abs(s[k]);
       cell.fills[k].setAttribute("height", height);
-      // The gates fill from below; the candidate has a sign and fills from below or hangs from above.
+      // The gates fill from below; the candidate has a sign and fills from below or hangs
+      // from above.
       cell.fills[k].setAttribute("y", s[k] < 0 ? Y.gate : Y.gate + BOX.height - height);
     }
     for (const [name, node] of Object.entries(cell.lines)) {
@@ -389,15 +608,19 @@ function render({ model, el }) {
     cell.root.setAttribute("aria-label", `${TEXT.diagram}. ${spoken}`);
 
     for (const k of GATES) {
-      const sum = `${short(v[`Wx_${k}`])}·${factor(v.x)} + ${factor(v[`Wh_${k}`])}·${factor(v.h_prev)} + ${factor(v[`b_${k}`])}`;
+      const [Wx, Wh, b] = [v[`Wx_${k}`], v[`Wh_${k}`], v[`b_${k}`]];
+      const sum = `${short(Wx)}·${factor(v.x)} + ${factor(Wh)}·${factor(v.h_prev)} + ${factor(b)}`;
       rows[k].numbers.textContent = `= ${k === "g" ? "tanh" : "σ"}(${sum}) = `;
     }
-    rows.c.numbers.textContent = `= ${exact(s.f)}·${factor(v.c_prev)} + ${exact(s.i)}·${s.g < 0 ? `(${exact(s.g)})` : exact(s.g)} = `;
+    const g = s.g < 0 ? `(${exact(s.g)})` : exact(s.g);
+    rows.c.numbers.textContent = `= ${exact(s.f)}·${factor(v.c_prev)} + ${exact(s.i)}·${g} = `;
     rows.h.numbers.textContent = `= ${exact(s.o)}·tanh(${exact(s.c)}) = `;
     for (const k of RESULTS) rows[k].result.textContent = exact(s[k]);
     summary.textContent = TEXT.summary(percent(s.f), percent(s.i), percent(s.o));
 
-    const chosen = choices.findIndex(([, , values]) => NAMES.every((name) => (course.length && name.endsWith("_prev")) || values[name] === v[name]));
+    const chosen = choices.findIndex(([, , values]) =>
+      NAMES.every((name) => (course.length && name.endsWith("_prev")) || values[name] === v[name]),
+    );
     buttons.forEach((button, n) => button.setAttribute("aria-pressed", String(n === chosen)));
     note.textContent = chosen < 0 ? TEXT.own : choices[chosen][1];
     drawCourse();
@@ -415,19 +638,19 @@ function render({ model, el }) {
     const place = (value) => (28 - (25 * value) / top).toFixed(2);
     zero.setAttribute("d", course.length ? "M0 28H400" : "");
     for (const k of ["c", "h"]) {
-      const points = course.map((at, n) => `${((400 * n) / Math.max(20, course.length - 1)).toFixed(1)} ${place(at[k])}`);
+      const points = course.map(
+        (at, n) => `${((400 * n) / Math.max(20, course.length - 1)).toFixed(1)} ${place(at[k])}`,
+      );
       curves[k].setAttribute("d", points.length ? `M${points.join("L")}` : "");
     }
     const end = course.at(-1);
-    strip.setAttribute("aria-label", end ? TEXT.course(taken, exact(end.c), exact(end.h)) : TEXT.start);
+    strip.setAttribute(
+      "aria-label",
+      end ? TEXT.course(taken, exact(end.c), exact(end.h)) : TEXT.start,
+    );
   }
 
-  // Numbers that change elsewhere: in Python, or by a slider of ipywidgets that is linked to this one.
-  for (const name of NAMES) {
-    const changed = () => update();
-    model.on(`change:${name}`, changed);
-    cleanups.push(() => model.off(`change:${name}`, changed));
-  }
+  follow(model, NAMES, update);
   update();
   light();
   return () => {

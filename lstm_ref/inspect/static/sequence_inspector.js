@@ -1,12 +1,15 @@
-// What every gate of every unit did while a model read a text: a heat map to point at, and the text it belongs to.
-// The same module runs in a live notebook (anywidget) and in a page from disk; `model` is all it knows of either.
+// What every gate of every unit did while a model read a text: a heat map to point at, and the
+// text it belongs to.
+// The same module runs in a live notebook (anywidget) and in a page from disk; `model` is all it
+// knows of either.
 // with dom.js
 // with save.js
 
 const ARRAYS = ["i", "f", "g", "o", "c", "h"];
 const GATES = ["i", "f", "o"]; // from 0 to 1; the others have a sign
 const SORTS = ["memory", "variance", "index"]; // and "signal", where there is one to be like
-const DATA = ["tokens", "arrays", "orders", "means", "signals", "likeness"]; // what a file of a trace holds
+// what a file of a trace holds
+const DATA = ["tokens", "arrays", "orders", "means", "signals", "likeness"];
 const NAMES = [...DATA, "array", "sort", "signal", "unit", "step"];
 const CHART = 84; // height of the chart in pixels
 const PAGE = 10; // rows that Page Up and Page Down move
@@ -15,7 +18,14 @@ const TEXT = {
   title: "Sequence inspector: gates and states over a text",
   arrays: "Array",
   sort: "Units by",
-  array: { i: "input gate", f: "forget gate", g: "candidate", o: "output gate", c: "cell state", h: "hidden state" },
+  array: {
+    i: "input gate",
+    f: "forget gate",
+    g: "candidate",
+    o: "output gate",
+    c: "cell state",
+    h: "hidden state",
+  },
   sorts: { memory: "memory", variance: "variance", index: "number", signal: "signal" },
   signal: "Signal",
   signalHint: (name) => `Correlation of each unit with the signal “${name}”`,
@@ -29,14 +39,17 @@ const TEXT = {
     signal: "The unit that goes most with the signal, or most against it, first",
   },
   where: (t, T, token, unit, mean, r) =>
-    `Step ${t} (T = ${T}), “${token}” · unit ${unit}, mean f ${mean}${r === undefined ? "" : `, r ${r}`}`,
+    `Step ${t} (T = ${T}), “${token}” · unit ${unit}, mean f ` +
+    `${mean}${r === undefined ? "" : `, r ${r}`}`,
   picture: (name, unit, sort) => `${name}; units by ${sort}; unit ${unit}`,
   spoken: (t, token, unit, name, value) => `step ${t}, ${token}, unit ${unit}: ${name} ${value}`,
   map: (name, H, T) =>
-    `Heat map of the ${name}: ${H} units by ${T} steps. The arrow keys read a number, Enter picks the unit.`,
+    `Heat map of the ${name}: ${H} units by ${T} steps. The arrow keys read a ` +
+    "number, Enter picks the unit.",
   roleMap: "heat map",
   hint: "Point at a number to read it; click, or press Enter, to pick its unit.",
-  chart: (name, unit, low, high) => `${name} of unit ${unit} over the text, between ${low} and ${high}`,
+  chart: (name, unit, low, high) =>
+    `${name} of unit ${unit} over the text, between ${low} and ${high}`,
   caption: (letter, unit) => [`The text by `, letter, ` of unit ${unit}`],
   unit: "unit",
   space: "space",
@@ -52,8 +65,13 @@ const spoken = (token) => (token === " " ? TEXT.space : token === "\n" ? TEXT.ne
 function rowsOf(values, T, H) {
   if (typeof values !== "string") return values;
   const bytes = Uint8Array.from(atob(values), (letter) => letter.charCodeAt(0));
-  const words = Uint32Array.from({ length: T * H }, (_, k) => (bytes[3 * k] << 8) | (bytes[3 * k + 1] << 16) | (bytes[3 * k + 2] << 24));
-  const floats = Array.from(new Float32Array(words.buffer), (value) => Number(value.toPrecision(4)));
+  const words = Uint32Array.from(
+    { length: T * H },
+    (_, k) => (bytes[3 * k] << 8) | (bytes[3 * k + 1] << 16) | (bytes[3 * k + 2] << 24),
+  );
+  const floats = Array.from(new Float32Array(words.buffer), (value) =>
+    Number(value.toPrecision(4)),
+  );
   return Array.from({ length: T }, (_, t) => floats.slice(t * H, (t + 1) * H));
 }
 
@@ -61,8 +79,13 @@ function rowsOf(values, T, H) {
 function traceIn(text) {
   try {
     const state = JSON.parse(text);
-    const T = state.tokens.length, H = state.means.length;
-    const whole = ARRAYS.every((name) => rowsOf(state.arrays[name], T, H).every((row) => row.length === H && row.every(Number.isFinite)));
+    const T = state.tokens.length,
+      H = state.means.length;
+    const whole = ARRAYS.every((name) =>
+      rowsOf(state.arrays[name], T, H).every(
+        (row) => row.length === H && row.every(Number.isFinite),
+      ),
+    );
     const fits = ARRAYS.every((name) => rowsOf(state.arrays[name], T, H).length === T);
     return whole && fits && T && H && DATA.every((name) => name in state) ? state : null;
   } catch {
@@ -77,7 +100,9 @@ function rgb(colour) {
 
 // Black or white, whichever can be read on the colour (WCAG 2.1 relative luminance)
 function ink(colour) {
-  const [r, g, b] = colour.map((v) => (v / 255 <= 0.04045 ? v / 255 / 12.92 : ((v / 255 + 0.055) / 1.055) ** 2.4));
+  const [r, g, b] = colour.map((v) =>
+    v / 255 <= 0.04045 ? v / 255 / 12.92 : ((v / 255 + 0.055) / 1.055) ** 2.4,
+  );
   return 0.2126 * r + 0.7152 * g + 0.0722 * b > 0.179 ? "#000" : "#fff";
 }
 
@@ -89,20 +114,29 @@ function draw({ model, el, again, said = "" }) {
     model.save_changes();
     update();
   };
-  const tokens = model.get("tokens"), orders = model.get("orders"), means = model.get("means");
-  const T = tokens.length, H = means.length;
-  const arrays = Object.fromEntries(ARRAYS.map((name) => [name, rowsOf(model.get("arrays")[name], T, H)]));
-  const signals = model.get("signals"), likeness = model.get("likeness");
+  const tokens = model.get("tokens"),
+    orders = model.get("orders"),
+    means = model.get("means");
+  const T = tokens.length,
+    H = means.length;
+  const arrays = Object.fromEntries(
+    ARRAYS.map((name) => [name, rowsOf(model.get("arrays")[name], T, H)]),
+  );
+  const signals = model.get("signals"),
+    likeness = model.get("likeness");
   const signalNames = Object.keys(signals);
   const like = () => `${model.get("signal")}_${model.get("array")}`;
   const words = tokens.some((token) => [...token].length > 2);
   const largest = Math.max(...arrays.c.flat().map(Math.abs)) || 1;
-  const range = (name) => (name === "c" ? largest : 1); // g and h lie between -1 and 1, as tanh does
+  // g and h lie between -1 and 1, as tanh does
+  const range = (name) => (name === "c" ? largest : 1);
   const units = () => {
     const sort = model.get("sort");
     if (sort === "memory") return orders.memory;
     if (sort === "signal") return orders[`signal_${like()}`];
-    return sort === "variance" ? orders[`variance_${model.get("array")}`] : Array.from({ length: H }, (_, unit) => unit);
+    return sort === "variance"
+      ? orders[`variance_${model.get("array")}`]
+      : Array.from({ length: H }, (_, unit) => unit);
   };
 
   el.classList.add("lstm-widget", "lw-inspector");
@@ -113,26 +147,54 @@ function draw({ model, el, again, said = "" }) {
   const choices = (name, label, options, text, hint) => {
     const own = `lw-${name}-${Math.random().toString(36).slice(2)}`;
     const inputs = {};
-    const group = html("div", { class: "lw-choice", role: "radiogroup", "aria-label": label }, html("span", { class: "lw-muted" }, label));
+    const group = html(
+      "div",
+      { class: "lw-choice", role: "radiogroup", "aria-label": label },
+      html("span", { class: "lw-muted" }, label),
+    );
     for (const option of options) {
       const input = html("input", { type: "radio", name: own, value: option, ...KEYS });
       listen(input, "change", () => set(name, option));
       inputs[option] = input;
-      group.append(html("label", { title: hint(option) }, input, html("span", { class: "lw-chip" }, ...text(option))));
+      group.append(
+        html(
+          "label",
+          { title: hint(option) },
+          input,
+          html("span", { class: "lw-chip" }, ...text(option)),
+        ),
+      );
     }
     return { group, inputs };
   };
-  const swatch = (name) => html("span", { class: "lw-swatch", style: `background:var(--lw-${name})` });
+  const swatch = (name) =>
+    html("span", { class: "lw-swatch", style: `background:var(--lw-${name})` });
   const arrayChoice = choices(
     "array",
     TEXT.arrays,
     ARRAYS,
-    (name) => [swatch(name), html("i", {}, name), html("span", { class: "lw-long" }, ` ${TEXT.array[name]}`)],
+    (name) => [
+      swatch(name),
+      html("i", {}, name),
+      html("span", { class: "lw-long" }, ` ${TEXT.array[name]}`),
+    ],
     (name) => TEXT.array[name],
   );
   const sorts = signalNames.length ? [...SORTS, "signal"] : SORTS;
-  const sortChoice = choices("sort", TEXT.sort, sorts, (name) => [TEXT.sorts[name]], (name) => TEXT.sortHint[name]);
-  const signalChoice = choices("signal", TEXT.signal, signalNames, (name) => [name], TEXT.signalHint);
+  const sortChoice = choices(
+    "sort",
+    TEXT.sort,
+    sorts,
+    (name) => [TEXT.sorts[name]],
+    (name) => TEXT.sortHint[name],
+  );
+  const signalChoice = choices(
+    "signal",
+    TEXT.signal,
+    signalNames,
+    (name) => [name],
+    TEXT.signalHint,
+  );
 
   // Numbers under the pointer
   const where = html("div", { class: "lw-where" });
@@ -141,17 +203,44 @@ function draw({ model, el, again, said = "" }) {
   const values = html("div", { class: "lw-values" });
   for (const name of ARRAYS) {
     outs[name] = html("b", { "data-out": name });
-    values.append(html("span", { class: "lw-value", "data-array": name }, swatch(name), html("i", {}, name), " ", outs[name]));
+    values.append(
+      html(
+        "span",
+        { class: "lw-value", "data-array": name },
+        swatch(name),
+        html("i", {}, name),
+        " ",
+        outs[name],
+      ),
+    );
   }
 
-  // Heat map: one pixel for one number, enlarged by the browser; tokens and chart stand under it in the same columns.
+  // Heat map: one pixel for one number, enlarged by the browser; tokens and chart stand under
+  // it in the same columns.
   const canvas = html("canvas", {
-    class: "lw-map", width: T, height: H, tabindex: "0", role: "application", "aria-roledescription": TEXT.roleMap, ...KEYS,
+    class: "lw-map",
+    width: T,
+    height: H,
+    tabindex: "0",
+    role: "application",
+    "aria-roledescription": TEXT.roleMap,
+    ...KEYS,
   });
-  const axis = html("div", { class: words ? "lw-axis lw-words" : "lw-axis", "aria-hidden": "true" });
+  const axis = html("div", {
+    class: words ? "lw-axis lw-words" : "lw-axis",
+    "aria-hidden": "true",
+  });
   for (const token of tokens) axis.append(html("span", {}, visible(token)));
-  axis.style.setProperty("--lw-longest", Math.min(12, Math.max(...tokens.map((token) => [...token].length))));
-  const chart = svg("svg", { class: "lw-chart", role: "img", height: CHART, preserveAspectRatio: "none" });
+  axis.style.setProperty(
+    "--lw-longest",
+    Math.min(12, Math.max(...tokens.map((token) => [...token].length))),
+  );
+  const chart = svg("svg", {
+    class: "lw-chart",
+    role: "img",
+    height: CHART,
+    preserveAspectRatio: "none",
+  });
   const zero = svg("path", { class: "lw-zero", "vector-effect": "non-scaling-stroke" });
   const curve = svg("path", { class: "lw-curve", "vector-effect": "non-scaling-stroke" });
   const signalCurve = svg("path", { class: "lw-signal", "vector-effect": "non-scaling-stroke" });
@@ -159,20 +248,45 @@ function draw({ model, el, again, said = "" }) {
   const rowMark = html("div", { class: "lw-mark lw-row" });
   const columnMark = html("div", { class: "lw-mark lw-column" });
   const cellMark = html("div", { class: "lw-mark lw-spot" });
-  const sheet = html("div", { class: "lw-sheet" }, canvas, axis, chart, rowMark, columnMark, cellMark);
+  const sheet = html(
+    "div",
+    { class: "lw-sheet" },
+    canvas,
+    axis,
+    chart,
+    rowMark,
+    columnMark,
+    cellMark,
+  );
   const scroll = html("div", { class: "lw-scroll" }, sheet);
   const labels = html("div", { class: "lw-labels", "aria-hidden": "true" });
-  const high = html("span"), low = html("span"), middle = html("span");
-  const scale = html("div", { class: "lw-scale", "aria-hidden": "true" }, html("span"), html("i"), html("span"));
+  const high = html("span"),
+    low = html("span"),
+    middle = html("span");
+  const scale = html(
+    "div",
+    { class: "lw-scale", "aria-hidden": "true" },
+    html("span"),
+    html("i"),
+    html("span"),
+  );
 
   // The text
   const caption = html("div", { class: "lw-muted lw-caption" });
   const text = html("div", { class: words ? "lw-text lw-prose" : "lw-text" });
-  const spans = tokens.map((token, t) => html("span", { "data-t": t }, token === "\n" ? "↵\n" : token));
+  const spans = tokens.map((token, t) =>
+    html("span", { "data-t": t }, token === "\n" ? "↵\n" : token),
+  );
   spans.forEach((span, t) => text.append(...(words && t ? [" ", span] : [span])));
 
   el.append(
-    html("div", { class: "lw-bar" }, arrayChoice.group, sortChoice.group, ...(signalNames.length ? [signalChoice.group] : [])),
+    html(
+      "div",
+      { class: "lw-bar" },
+      arrayChoice.group,
+      sortChoice.group,
+      ...(signalNames.length ? [signalChoice.group] : []),
+    ),
     html("div", { class: "lw-readout" }, where, values),
     live,
     html("div", { class: "lw-plot" }, labels, scroll),
@@ -180,7 +294,12 @@ function draw({ model, el, again, said = "" }) {
     caption,
     text,
   );
-  const file = html("input", { type: "file", accept: ".json,application/json", "aria-label": TEXT.open, ...KEYS });
+  const file = html("input", {
+    type: "file",
+    accept: ".json,application/json",
+    "aria-label": TEXT.open,
+    ...KEYS,
+  });
   listen(file, "change", async () => {
     const state = traceIn(await file.files[0].text());
     if (!state) return (live.textContent = notice.textContent = TEXT.noTrace);
@@ -190,7 +309,15 @@ function draw({ model, el, again, said = "" }) {
       for (const name of ["unit", "step"]) model.set(name, 0); // what another trace may not have
       for (const [name, value] of Object.entries({ ...state, ...start })) {
         if (!NAMES.includes(name) || (!DATA.includes(name) && !(name in start))) continue;
-        const plain = name === "arrays" ? Object.fromEntries(ARRAYS.map((key) => [key, rowsOf(value[key], state.tokens.length, state.means.length)])) : value;
+        const plain =
+          name === "arrays"
+            ? Object.fromEntries(
+                ARRAYS.map((key) => [
+                  key,
+                  rowsOf(value[key], state.tokens.length, state.means.length),
+                ]),
+              )
+            : value;
         model.set(name, plain);
       }
       model.save_changes();
@@ -199,18 +326,28 @@ function draw({ model, el, again, said = "" }) {
   const notice = html("span", { class: "lw-muted lw-notice" }, said);
   const saving = { listen, model, el, names: NAMES, name: "sequence-inspector", title: TEXT.title };
   const bar = saveButtons({ ...saving, picture: () => snapshot() });
-  bar.append(html("label", { class: "lw-file" }, file, html("span", { class: "lw-chip" }, TEXT.open)), notice);
+  bar.append(
+    html("label", { class: "lw-file" }, file, html("span", { class: "lw-chip" }, TEXT.open)),
+    notice,
+  );
   el.append(bar);
   live.textContent = said;
 
-  let columnWidth = 12, rowHeight = 10;
-  let at = { t: model.get("step"), unit: model.get("unit") }; // what is read out; a pointer moves it, a click keeps it
+  let columnWidth = 12,
+    rowHeight = 10;
+  // what is read out; a pointer moves it, a click keeps it
+  let at = { t: model.get("step"), unit: model.get("unit") };
   let rowOf = []; // unit -> row
   let ramp = null;
 
   const readRamp = () => {
     const style = getComputedStyle(el);
-    ramp = Object.fromEntries(["negative", "zero", "positive"].map((end) => [end, rgb(style.getPropertyValue(`--lw-${end}`))]));
+    ramp = Object.fromEntries(
+      ["negative", "zero", "positive"].map((end) => [
+        end,
+        rgb(style.getPropertyValue(`--lw-${end}`)),
+      ]),
+    );
   };
   const colour = (name, value) => {
     const share = clamp(value / range(name), -1, 1);
@@ -225,7 +362,9 @@ function draw({ model, el, again, said = "" }) {
     const image = context.createImageData(T, H);
     for (let t = 0; t < T; t++) {
       const step = arrays[name][t];
-      order.forEach((unit, row) => image.data.set([...colour(name, step[unit]), 255], 4 * (row * T + t)));
+      order.forEach((unit, row) =>
+        image.data.set([...colour(name, step[unit]), 255], 4 * (row * T + t)),
+      );
     }
     context.putImageData(image, 0, 0);
     rowOf = [];
@@ -239,21 +378,37 @@ function draw({ model, el, again, said = "" }) {
   }
 
   function drawUnit() {
-    const name = model.get("array"), unit = model.get("unit");
+    const name = model.get("array"),
+      unit = model.get("unit");
     const course = arrays[name].map((step) => step[unit]);
-    const span = range(name), bottom = GATES.includes(name) ? 0 : -span;
-    const y = (value) => (CHART - 5 - ((value - bottom) / (span - bottom)) * (CHART - 10)).toFixed(1);
+    const span = range(name),
+      bottom = GATES.includes(name) ? 0 : -span;
+    const y = (value) =>
+      (CHART - 5 - ((value - bottom) / (span - bottom)) * (CHART - 10)).toFixed(1);
     chart.setAttribute("viewBox", `0 0 ${T} ${CHART}`);
-    curve.setAttribute("d", course.map((value, t) => `${t ? "L" : "M"}${t + 0.5} ${y(value)}`).join(""));
+    curve.setAttribute(
+      "d",
+      course.map((value, t) => `${t ? "L" : "M"}${t + 0.5} ${y(value)}`).join(""),
+    );
     curve.style.stroke = `var(--lw-${name})`;
     // The signal, stretched over the height of the chart: its shape is what counts.
     const signal = model.get("sort") === "signal" ? signals[model.get("signal")] : [];
     const [least, most] = [Math.min(...signal), Math.max(...signal)];
-    const level = (value) => (CHART - 5 - ((value - least) / (most - least || 1)) * (CHART - 10)).toFixed(1);
-    signalCurve.setAttribute("d", signal.map((value, t) => `${t ? "L" : "M"}${t + 0.5} ${level(value)}`).join(""));
+    const level = (value) =>
+      (CHART - 5 - ((value - least) / (most - least || 1)) * (CHART - 10)).toFixed(1);
+    signalCurve.setAttribute(
+      "d",
+      signal.map((value, t) => `${t ? "L" : "M"}${t + 0.5} ${level(value)}`).join(""),
+    );
     zero.setAttribute("d", `M0 ${y(0)}H${T}`);
-    chart.setAttribute("aria-label", TEXT.chart(TEXT.array[name], unit, exact(Math.min(...course)), exact(Math.max(...course))));
-    [high.textContent, low.textContent] = [scale.lastChild.textContent, scale.firstChild.textContent];
+    chart.setAttribute(
+      "aria-label",
+      TEXT.chart(TEXT.array[name], unit, exact(Math.min(...course)), exact(Math.max(...course))),
+    );
+    [high.textContent, low.textContent] = [
+      scale.lastChild.textContent,
+      scale.firstChild.textContent,
+    ];
     middle.replaceChildren(html("i", {}, name), ` ${unit}`);
     spans.forEach((node, t) => {
       const background = colour(name, course[t]);
@@ -278,28 +433,54 @@ function draw({ model, el, again, said = "" }) {
 
   function drawLabels() {
     const order = units();
-    const every = rowHeight >= 12 ? order : [model.get("unit")]; // where rows are thin, only the picked unit has room
+    // where rows are thin, only the picked unit has room
+    const every = rowHeight >= 12 ? order : [model.get("unit")];
     const nodes = every.map((unit) => {
       const top = (rowOf[unit] + 0.5) * rowHeight;
-      return html("span", { class: unit === model.get("unit") ? "lw-label lw-picked" : "lw-label", style: `top:${top}px`, "data-unit": unit }, String(unit));
+      return html(
+        "span",
+        {
+          class: unit === model.get("unit") ? "lw-label lw-picked" : "lw-label",
+          style: `top:${top}px`,
+          "data-unit": unit,
+        },
+        String(unit),
+      );
     });
     high.className = low.className = middle.className = "lw-label";
     const foot = canvas.offsetHeight + axis.offsetHeight;
-    [[high, 8], [middle, CHART / 2], [low, CHART - 8]].forEach(([node, down]) => (node.style.top = `${foot + down}px`));
+    [
+      [high, 8],
+      [middle, CHART / 2],
+      [low, CHART - 8],
+    ].forEach(([node, down]) => (node.style.top = `${foot + down}px`));
     labels.replaceChildren(...nodes, high, middle, low);
   }
 
   function mark() {
     const height = rowHeight * H;
     const box = (node, left, top, width, tall) =>
-      Object.assign(node.style, { left: `${left}px`, top: `${top}px`, width: `${width}px`, height: `${tall}px` });
+      Object.assign(node.style, {
+        left: `${left}px`,
+        top: `${top}px`,
+        width: `${width}px`,
+        height: `${tall}px`,
+      });
     box(rowMark, 0, rowOf[model.get("unit")] * rowHeight, columnWidth * T, rowHeight);
-    box(columnMark, at.t * columnWidth, height, columnWidth, axis.offsetHeight + CHART); // not over the colours
+    // not over the colours
+    box(columnMark, at.t * columnWidth, height, columnWidth, axis.offsetHeight + CHART);
     box(cellMark, at.t * columnWidth, rowOf[at.unit] * rowHeight, columnWidth, rowHeight);
     spans.forEach((node, t) => node.classList.toggle("lw-at", t === at.t));
     const name = model.get("array");
     const r = model.get("sort") === "signal" ? exact(likeness[like()][at.unit]) : undefined;
-    where.textContent = TEXT.where(at.t, T, visible(tokens[at.t]), at.unit, exact(means[at.unit]), r);
+    where.textContent = TEXT.where(
+      at.t,
+      T,
+      visible(tokens[at.t]),
+      at.unit,
+      exact(means[at.unit]),
+      r,
+    );
     for (const other of ARRAYS) {
       outs[other].textContent = exact(arrays[other][at.t][at.unit]);
       outs[other].parentNode.classList.toggle("lw-shown", other === name);
@@ -307,8 +488,13 @@ function draw({ model, el, again, said = "" }) {
   }
 
   function update() {
-    for (const [name, { inputs }] of [["array", arrayChoice], ["sort", sortChoice], ["signal", signalChoice]]) {
-      for (const [option, input] of Object.entries(inputs)) input.checked = option === model.get(name);
+    for (const [name, { inputs }] of [
+      ["array", arrayChoice],
+      ["sort", sortChoice],
+      ["signal", signalChoice],
+    ]) {
+      for (const [option, input] of Object.entries(inputs))
+        input.checked = option === model.get(name);
     }
     el.dataset.units = units().join(" ");
     paint();
@@ -318,26 +504,84 @@ function draw({ model, el, again, said = "" }) {
 
   // The map, the text under it and the course of the picked unit, as one SVG
   function snapshot() {
-    const name = model.get("array"), unit = model.get("unit"), left = 44, top = 26;
-    const width = left + columnWidth * T + 8, map = rowHeight * H, under = top + map + 18;
-    const fg = themed(el, "fg"), muted = themed(el, "muted");
-    const root = svg("svg", { xmlns: NS, viewBox: `0 0 ${width} ${under + CHART + 6}`, width, height: under + CHART + 6, "font-family": "system-ui, sans-serif", "font-size": 11 });
+    const name = model.get("array"),
+      unit = model.get("unit"),
+      left = 44,
+      top = 26;
+    const width = left + columnWidth * T + 8,
+      map = rowHeight * H,
+      under = top + map + 18;
+    const fg = themed(el, "fg"),
+      muted = themed(el, "muted");
+    const root = svg("svg", {
+      xmlns: NS,
+      viewBox: `0 0 ${width} ${under + CHART + 6}`,
+      width,
+      height: under + CHART + 6,
+      "font-family": "system-ui, sans-serif",
+      "font-size": 11,
+    });
     const write = (x, y, words, more = {}) => {
       const node = svg("text", { x, y, fill: muted, ...more });
       node.append(words);
       root.append(node);
     };
     root.append(svg("rect", { width, height: under + CHART + 6, fill: themed(el, "page") }));
-    write(left, 16, TEXT.picture(`${TEXT.array[name]} ${name}`, unit, TEXT.sorts[model.get("sort")]), { fill: fg, "font-size": 13 });
-    root.append(
-      svg("image", { x: left, y: top, width: columnWidth * T, height: map, href: canvas.toDataURL(), preserveAspectRatio: "none", style: "image-rendering:pixelated" }),
-      svg("rect", { x: left, y: top + rowOf[unit] * rowHeight, width: columnWidth * T, height: rowHeight, fill: "none", stroke: fg, "stroke-width": 1.5 }),
+    write(
+      left,
+      16,
+      TEXT.picture(`${TEXT.array[name]} ${name}`, unit, TEXT.sorts[model.get("sort")]),
+      { fill: fg, "font-size": 13 },
     );
-    write(left - 6, top + (rowOf[unit] + 0.5) * rowHeight + 4, String(unit), { "text-anchor": "end", fill: fg });
-    tokens.forEach((token, t) => write(left + (t + 0.5) * columnWidth, top + map + 12, visible(token), { "text-anchor": "middle", "font-family": "monospace" }));
-    const place = svg("g", { transform: `translate(${left} ${under}) scale(${columnWidth} 1)`, fill: "none" });
-    for (const [path, stroke, dashes] of [[zero, muted, "2 3"], [signalCurve, muted, "6 4"], [curve, themed(el, name), "none"]]) {
-      if (path.getAttribute("d")) place.append(svg("path", { d: path.getAttribute("d"), stroke, "stroke-width": 1.8, "stroke-dasharray": dashes, "vector-effect": "non-scaling-stroke" }));
+    root.append(
+      svg("image", {
+        x: left,
+        y: top,
+        width: columnWidth * T,
+        height: map,
+        href: canvas.toDataURL(),
+        preserveAspectRatio: "none",
+        style: "image-rendering:pixelated",
+      }),
+      svg("rect", {
+        x: left,
+        y: top + rowOf[unit] * rowHeight,
+        width: columnWidth * T,
+        height: rowHeight,
+        fill: "none",
+        stroke: fg,
+        "stroke-width": 1.5,
+      }),
+    );
+    write(left - 6, top + (rowOf[unit] + 0.5) * rowHeight + 4, String(unit), {
+      "text-anchor": "end",
+      fill: fg,
+    });
+    tokens.forEach((token, t) =>
+      write(left + (t + 0.5) * columnWidth, top + map + 12, visible(token), {
+        "text-anchor": "middle",
+        "font-family": "monospace",
+      }),
+    );
+    const place = svg("g", {
+      transform: `translate(${left} ${under}) scale(${columnWidth} 1)`,
+      fill: "none",
+    });
+    for (const [path, stroke, dashes] of [
+      [zero, muted, "2 3"],
+      [signalCurve, muted, "6 4"],
+      [curve, themed(el, name), "none"],
+    ]) {
+      if (path.getAttribute("d"))
+        place.append(
+          svg("path", {
+            d: path.getAttribute("d"),
+            stroke,
+            "stroke-width": 1.8,
+            "stroke-dasharray": dashes,
+            "vector-effect": "non-scaling-stroke",
+          }),
+        );
     }
     root.append(place);
     return new XMLSerializer().serializeToString(root);
@@ -370,9 +614,16 @@ function draw({ model, el, again, said = "" }) {
     const row = rowOf[at.unit];
     const [t, to] =
       {
-        ArrowLeft: [at.t - 1, row], ArrowRight: [at.t + 1, row], ArrowUp: [at.t, row - 1], ArrowDown: [at.t, row + 1],
-        Home: [0, row], End: [T - 1, row], PageUp: [at.t, row - PAGE], PageDown: [at.t, row + PAGE],
-        Enter: [at.t, row], " ": [at.t, row],
+        ArrowLeft: [at.t - 1, row],
+        ArrowRight: [at.t + 1, row],
+        ArrowUp: [at.t, row - 1],
+        ArrowDown: [at.t, row + 1],
+        Home: [0, row],
+        End: [T - 1, row],
+        PageUp: [at.t, row - PAGE],
+        PageDown: [at.t, row + PAGE],
+        Enter: [at.t, row],
+        " ": [at.t, row],
       }[event.key] ?? [];
     if (t === undefined || event.ctrlKey || event.metaKey || event.altKey) return;
     event.preventDefault();
@@ -386,9 +637,16 @@ function draw({ model, el, again, said = "" }) {
     mark();
     const left = at.t * columnWidth;
     if (left < scroll.scrollLeft) scroll.scrollLeft = left;
-    if (left + columnWidth > scroll.scrollLeft + scroll.clientWidth) scroll.scrollLeft = left + columnWidth - scroll.clientWidth;
+    if (left + columnWidth > scroll.scrollLeft + scroll.clientWidth)
+      scroll.scrollLeft = left + columnWidth - scroll.clientWidth;
     const name = model.get("array");
-    live.textContent = TEXT.spoken(at.t, spoken(tokens[at.t]), at.unit, name, exact(arrays[name][at.t][at.unit]));
+    live.textContent = TEXT.spoken(
+      at.t,
+      spoken(tokens[at.t]),
+      at.unit,
+      name,
+      exact(arrays[name][at.t][at.unit]),
+    );
   });
   const stepOf = (event) => event.target.closest?.("[data-t]")?.dataset.t;
   listen(text, "pointerover", (event) => {
@@ -422,7 +680,10 @@ function draw({ model, el, again, said = "" }) {
   };
   const themes = new MutationObserver(recolour);
   for (const node of [document.documentElement, document.body]) {
-    themes.observe(node, { attributes: true, attributeFilter: ["data-theme", "data-jp-theme-light", "theme", "class"] });
+    themes.observe(node, {
+      attributes: true,
+      attributeFilter: ["data-theme", "data-jp-theme-light", "theme", "class"],
+    });
   }
   listen(matchMedia("(prefers-color-scheme: dark)"), "change", recolour);
   let width = 0;
@@ -433,7 +694,10 @@ function draw({ model, el, again, said = "" }) {
     place();
   });
   sizes.observe(el);
-  cleanups.push(() => themes.disconnect(), () => sizes.disconnect());
+  cleanups.push(
+    () => themes.disconnect(),
+    () => sizes.disconnect(),
+  );
 
   readRamp();
   update();

@@ -29,10 +29,11 @@ def adds(notebook, solutions):
     return notebook
 
 
+NOTHING = {"scale": 0, "total": 0}
 STUDENTS = [
     Student("ann", "adds", adds, {"scale": 0, "total": 1}, mistakes={"scale": "adds"}),
-    Student("bob", "no notebook", lambda notebook, solutions: "{", {"scale": 0, "total": 0}, hostile=True),
-    Student("cay", "nothing", lambda notebook, solutions: notebook, {"scale": 0, "total": 0}, mistakes={}),
+    Student("bob", "no notebook", lambda notebook, solutions: "{", NOTHING, hostile=True),
+    Student("cay", "nothing", lambda notebook, solutions: notebook, NOTHING, mistakes={}),
 ]
 """
 

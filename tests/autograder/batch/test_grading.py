@@ -467,7 +467,8 @@ def test_stopping_in_the_middle_ends_the_judges_and_writes_nothing_half(course, 
 
 def test_each_submission_has_a_log_that_tells_what_happened(course, grading, monkeypatch):
     talks = RIGHT | {
-        "total_code": "def total(x):\n    print('here \\x1b[31m I am')\n    return __import__('os')._exit(3)"
+        "total_code": "def total(x):\n    print('here \\x1b[31m I am')\n    return "
+        "__import__('os')._exit(3)"
     }
     hand_in(
         course.root,

@@ -45,7 +45,8 @@ def doubled(x):
 
 
 draw = lambda rng: [Case("", (rng.normal(size=(200, 300)),))]
-CHECKS = [Check("double", "Twice.", "double", 1, cases=draw, expected=doubled, outputs="y", arrays="torch")]
+how = dict(cases=draw, expected=doubled, outputs="y", arrays="torch")
+CHECKS = [Check("double", "Twice.", "double", 1, **how)]
 """
 
 

@@ -37,11 +37,22 @@ def record(scale=2.0, total=1.0, **more):
         isolation=more.pop("isolation", "bubblewrap"),
         content_hash="0",
         checks=(
-            CheckResult("scale", "It scales.", 2, scale, status.get(scale, "wrong"), "y is <b>wrong</b>.", "adds", ("Look.",)),
-            CheckResult("total", "total adds up.", 1, total, status.get(total, "wrong"), "s is wrong."),
+            CheckResult(
+                "scale",
+                "It scales.",
+                2,
+                scale,
+                status.get(scale, "wrong"),
+                "y is <b>wrong</b>.",
+                "adds",
+                ("Look.",),
+            ),
+            CheckResult(
+                "total", "total adds up.", 1, total, status.get(total, "wrong"), "s is wrong."
+            ),
         ),
         **more,
-    )  # fmt: skip
+    )
 
 
 @pytest.fixture

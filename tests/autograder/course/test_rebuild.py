@@ -406,14 +406,16 @@ BOMB = """
 import resource, sys
 from autograder.course.rebuild import MAX_BRACKETS, MAX_COMMAS, parse_notebook
 from autograder.errors import SubmissionError
-unit, most, version = sys.argv[1], {"brackets": MAX_BRACKETS, "commas": MAX_COMMAS}[sys.argv[2]], sys.argv[3]
+unit, of, version = sys.argv[1:4]
+most = {"brackets": MAX_BRACKETS, "commas": MAX_COMMAS}[of]
 filler = ",".join(unit.replace("%", f"{k:07x}") for k in range(most - 100))
 filler = "{" + filler + "}" if ":" in unit else "[" + filler + "]"
 outputs = '"outputs": [], "metadata": {"a": ' + filler + "}"
 cell = '{"cell_type": "code", "input": "x", "source": "x", ' + outputs + "}"
 cells = '"cells": [' + cell + "]"
 sheets = '"worksheets": [{' + cells + "}]" if version == "3" else cells
-content = ('{"nbformat": ' + version + ', "nbformat_minor": 0, "metadata": {}, ' + sheets + "}").encode()
+head = '{"nbformat": ' + version + ', "nbformat_minor": 0, "metadata": {}, '
+content = (head + sheets + "}").encode()
 del filler, outputs, cell, cells, sheets
 before = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (before + (int(sys.argv[4]) << 20),) * 2)

@@ -114,17 +114,41 @@ def source_with(course: Path, old: str, new: str) -> Path:
 @pytest.mark.parametrize(
     ("old", "new", "reason"),
     [
-        ("import numpy as np\n", "def total(x):\n    return x.sum()\n", "cell 3: it defines total, which students"),
-        ("then `total`.", "then `total`.\n\n    product_of_both = np.multiply(a, x)", "cell 1: a line of a solution"),
-        ("# 2 points: scale", "product_of_both = np.multiply(a, x)", "scale: a line of a solution would be handed out"),
-        ("then `total`.", "then `total`. ### END SOLUTION", "cell 1: a solution marker is out of place"),
-        ("    ### END SOLUTION\n", "", "nbgrader cannot release it: .*no end solution statement found"),
-        ("import numpy as np\n", "### BEGIN SOLUTION\nx = 1\n### END SOLUTION\n", "region detected in a non-solution"),
+        (
+            "import numpy as np\n",
+            "def total(x):\n    return x.sum()\n",
+            "cell 3: it defines total, which students",
+        ),
+        (
+            "then `total`.",
+            "then `total`.\n\n    product_of_both = np.multiply(a, x)",
+            "cell 1: a line of a solution",
+        ),
+        (
+            "# 2 points: scale",
+            "product_of_both = np.multiply(a, x)",
+            "scale: a line of a solution would be handed out",
+        ),
+        (
+            "then `total`.",
+            "then `total`. ### END SOLUTION",
+            "cell 1: a solution marker is out of place",
+        ),
+        (
+            "    ### END SOLUTION\n",
+            "",
+            "nbgrader cannot release it: .*no end solution statement found",
+        ),
+        (
+            "import numpy as np\n",
+            "### BEGIN SOLUTION\nx = 1\n### END SOLUTION\n",
+            "region detected in a non-solution",
+        ),
         ("grade_id: total_code", "grade_id: scale_code", "two cells are called 'scale_code'"),
         ("grade_id: total_code", "grade_id: total code", "needs a grade_id of letters"),
         ("grade_id: total_code, ", "", "needs a grade_id of letters, .* got None"),
     ],
-)  # fmt: skip
+)
 def test_a_source_that_would_give_something_away_is_refused(tiny_course, old, new, reason):
     with pytest.raises(ProblemSetError, match=reason):
         release.release_text(source_with(tiny_course, old, new))

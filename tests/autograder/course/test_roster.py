@@ -93,7 +93,10 @@ SETS = {"tiny", "large"}
 
 def test_extensions_are_of_one_problem_set_and_in_utc(course):
     assert read_extensions(course, "tiny", SETS) is None
-    rows = "ann,tiny,2026-03-08 12:00 UTC\nBob,tiny,2026-03-08T12:00 Europe/Berlin\nann,large,2026-03-09 12:00\n"
+    rows = (
+        "ann,tiny,2026-03-08 12:00 UTC\nBob,tiny,2026-03-08T12:00 "
+        "Europe/Berlin\nann,large,2026-03-09 12:00\n"
+    )
     write(course, "extensions.csv", "login,set,due\n" + rows)
     found = read_extensions(course, "tiny", SETS)
     assert {login: when.isoformat(" ") for login, when in found.items()} == {

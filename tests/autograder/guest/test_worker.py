@@ -200,7 +200,10 @@ def test_the_worker_imports_only_what_is_shipped_with_it(tmp_path: Path) -> None
         "autograder.guest.protocol\n"
     )
     code += "autograder.guest.worker.Worker(None, None)\n"
-    code += "print(sorted(m for m in sys.modules if m.startswith(('autograder', 'verdict', 'lstm_ref', 'psutil', 'torch'))))"
+    code += (
+        "print(sorted(m for m in sys.modules if m.startswith(('autograder', 'verdict', "
+        "'lstm_ref', 'psutil', 'torch'))))"
+    )
     done = subprocess.run(
         [sys.executable, "-I", "-S", "-c", code],
         capture_output=True,

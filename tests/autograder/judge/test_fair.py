@@ -324,18 +324,21 @@ ASKED_FOR = "lstm_forward must return h, (hT, cT), cache"
             f"{ASKED_FOR}: 3 things, got 2: an array of shape (3, 5, 2) and an array of shape (3, "
             "2)."
         )),
-        ("hs, (h, c)", "error", f"{ASKED_FOR}: 3 things, got 2: an array of shape (3, 5, 2) and a tuple."),
+        ("hs, (h, c)", "error", f"{ASKED_FOR}: 3 things, got 2: an array of shape (3, 5, 2) and "
+                                f"a tuple."),
         ("hs, h, c, cache", "error", "Return (hT, cT) as one thing, in brackets of its own."),
         ("hs", "error", f"{ASKED_FOR}, got an array of shape (3, 5, 2)."),
         ("{'h': hs, 'state': (h, c)}", "error", f"{ASKED_FOR}, got dict."),
         ("None", "error", "Is there a return at the end?"),
-        ("hs, (h, None), cache", "wrong", "cT is None; an array of numbers was asked for (is it not written yet?)."),
+        ("hs, (h, None), cache", "wrong", "cT is None; an array of numbers was asked for (is it "
+                                          "not written yet?)."),
         (
             "hs.swapaxes(0, 1), (h, c), cache",
             "convention",
             "The time axis of h comes first; this task asks for (N, T, H).",
         ),
-        ("hs, (h.T, c), cache", "wrong", "hT has the wrong shape: (3, 2) = (N, H) was expected, got (2, 3); it is transposed"),
+        ("hs, (h.T, c), cache", "wrong", "hT has the wrong shape: (3, 2) = (N, H) was expected, "
+                                         "got (2, 3); it is transposed"),
     ],
 )  # fmt: skip
 def test_results_of_an_odd_form_count_or_are_told_what_was_asked_for(

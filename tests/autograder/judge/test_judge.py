@@ -59,8 +59,10 @@ STYLES = {
         "print(f.__name__)\n"
         "        return f(*args)\n    return inner\n@logged\ndef double(x):\n    return 2 * x"
     ),
-    "class with call": "class Double:\n    def __call__(self, x):\n        return x + x\ndouble = Double()",
-    "method": "class Maths:\n    def double(self, x):\n        return x + x\ndouble = Maths().double",
+    "class with call": "class Double:\n    def __call__(self, x):\n        return x + x\ndouble "
+    "= Double()",
+    "method": "class Maths:\n    def double(self, x):\n        return x + x\ndouble = "
+    "Maths().double",
     "changes its argument": "def double(x):\n    x *= 2\n    return x",
     "lists": (
         "def double(x):\n    return (2 * x).tolist()\ndef affine(x, W, b):\n    return [(x @ W + "
@@ -82,7 +84,8 @@ STYLES = {
     ),
     "float32": "def double(x):\n    return (2 * x).astype(np.float32)",
     "globals": "FACTOR = 2\ndef double(x):\n    global FACTOR\n    return FACTOR * x",
-    "own cell with a magic": "%matplotlib inline\n!pip install torch\ndef double(x):\n    return 2 * x",
+    "own cell with a magic": "%matplotlib inline\n!pip install torch\ndef double(x):\n    return "
+    "2 * x",
     "keeps what it was given": (
         "seen = []\ndef derivative(f, x):\n    seen.append(f)\n    return (f(x + 1e-5) - f(x - "
         "1e-5)) / 2e-5"

@@ -20,7 +20,8 @@ from verdict import Case, Check, Misconception, Verdict
 SOURCE = """
 from verdict import Case, Check
 PACKAGES = ("numpy",)
-CHECKS = [Check("a", "A.", "f", 1, cases=lambda rng: [Case("", (rng.normal(),))], expected=lambda x: x, outputs="y")]
+draw = lambda rng: [Case("", (rng.normal(),))]
+CHECKS = [Check("a", "A.", "f", 1, cases=draw, expected=lambda x: x, outputs="y")]
 """
 
 

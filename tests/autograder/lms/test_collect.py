@@ -287,7 +287,8 @@ def test_hostile_entries_are_listed_and_never_written(tiny_course):
         "all.zip: link/tiny.ipynb": "it is a link or a device",
         "all.zip: device/tiny.ipynb": "it is a link or a device",
         "bomb/tiny.ipynb": "it has 32 MB; at most 32 MB are read",
-        "all.zip: .hidden/tiny.ipynb": "'.hidden' cannot be the name of a folder; give another with --names",
+        "all.zip: .hidden/tiny.ipynb": "'.hidden' cannot be the name of a folder; give another "
+        "with --names",
         "all.zip: turned\ufffd/tiny.ipynb": "its name holds characters that cannot be written",
     }.items():
         assert said.pop(name) == reason

@@ -307,7 +307,8 @@ from autograder.sandbox.box import Limits
 from autograder.sandbox.mounts import installation
 install = installation(())
 code = "import os, time\\nif os.fork() == 0: os.setpgid(0, 0)\\ntime.sleep(300)"
-box = container.Container(*{boxes!r}).run([str(install.python), "-I", "-S", "-c", code], install, Limits())
+command = [str(install.python), "-I", "-S", "-c", code]
+box = container.Container(*{boxes!r}).run(command, install, Limits())
 print(box.pid, box.name, box.reaper.process.pid, box.reaper.folder, flush=True)
 time.sleep(300)
 """

@@ -292,12 +292,24 @@ def test_a_processor_whose_calls_are_not_known_gets_fresh_boxes(
 @pytest.mark.parametrize(
     ("line", "instead", "question"),
     [
-        ("        os.dup2(source, target)\n    os.closerange(3, 1 << 20)", "        os.dup2(source, target)", "hold what is not"),
+        (
+            "        os.dup2(source, target)\n    os.closerange(3, 1 << 20)",
+            "        os.dup2(source, target)",
+            "hold what is not",
+        ),
         ("    worker.give_up_rights(request)", "    pass", "fork without end"),
-        ("    renew_folders(request", "    0 and renew_folders(request", "its folders its own? It sees /tmp/forkserver"),
-        ("    call(\"unshare\", NEWPID)  # the next", "    0  # the next", "a process namespace of its own"),
+        (
+            "    renew_folders(request",
+            "    0 and renew_folders(request",
+            "its folders its own? It sees /tmp/forkserver",
+        ),
+        (
+            '    call("unshare", NEWPID)  # the next',
+            "    0  # the next",
+            "a process namespace of its own",
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_forked_worker_that_does_not_hold_is_found_out(
     line: str,
     instead: str,
@@ -376,8 +388,10 @@ from verdict import Case, Check
 PACKAGES = ("numpy", {package!r})
 draw = lambda rng: [Case("", (rng.normal(size=(2, 3, 4)),))]
 CHECKS = [
-    Check("gradient", "The gradient of a sum of squares.", "gradient", 1, cases=draw, expected=lambda x: 2 * x, outputs="dx"),
-    Check("layer", "A layer with weights of 0.1.", "layer", 1, cases=draw, expected=lambda x: reference(x), outputs="h"),
+    Check("gradient", "The gradient of a sum of squares.", "gradient", 1, cases=draw,
+          expected=lambda x: 2 * x, outputs="dx"),
+    Check("layer", "A layer with weights of 0.1.", "layer", 1, cases=draw,
+          expected=lambda x: reference(x), outputs="h"),
 ]
 
 
@@ -422,7 +436,8 @@ def gradient(x):
 
 def layer(x):
     tenth = keras.initializers.Constant(0.1)
-    lstm = keras.layers.LSTM(5, dtype="float64", kernel_initializer=tenth, recurrent_initializer=tenth,
+    lstm = keras.layers.LSTM(5, dtype="float64",
+                             kernel_initializer=tenth, recurrent_initializer=tenth,
                              bias_initializer="zeros", unit_forget_bias=False)
     return lstm(x).numpy()
 """,

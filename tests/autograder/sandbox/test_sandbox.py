@@ -86,10 +86,8 @@ def test_a_worker_answers_with_arrays(box: Box) -> None:
 
 def test_guest_and_the_comparison_are_all_of_this_repository_in_the_box(box: Box) -> None:
     run(box, "import os, sys")
-    run(
-        box,
-        "code = os.path.dirname(os.path.dirname(os.path.dirname(sys.modules['autograder.guest'].__file__)))",
-    )
+    run(box, "up = os.path.dirname")
+    run(box, "code = up(up(up(sys.modules['autograder.guest'].__file__)))")
     run(
         box,
         (

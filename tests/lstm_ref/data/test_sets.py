@@ -273,7 +273,10 @@ def test_numbers_are_right_and_each_has_words_of_its_own():
 
 
 def test_english_words_add_up_to_the_number():
-    small = "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen".split()
+    small = (
+        "zero one two three four five six seven eight nine ten eleven twelve thirteen "
+        "fourteen fifteen sixteen"
+    ).split()
     small += ["seventeen", "eighteen", "nineteen"]
     values = {word: k for k, word in enumerate(small)} | {"hundred": 100, "thousand": 1000}
     values |= {
@@ -299,7 +302,9 @@ def test_dates_are_right_in_both_languages():
         "samedi 1 janvier 2000",
     )
     assert pairs.target[-1] == "mardi 31 décembre 2019"
-    months = "janvier février mars avril mai juin juillet août septembre octobre novembre décembre".split()
+    months = (
+        "janvier février mars avril mai juin juillet août septembre octobre novembre décembre"
+    ).split()
     for english, french in zip(pairs.source[::97], pairs.target[::97], strict=True):
         day = datetime.datetime.strptime(english.partition(", ")[2], "%B %d, %Y")
         assert french.split()[1:] == [str(day.day), months[day.month - 1], str(day.year)]

@@ -127,7 +127,8 @@ def test_layer_that_computes_something_else_is_refused(options, received):
     lstm.build((None, None, 3))
     with pytest.raises(
         ArgumentError,
-        match=f"^params_from_keras: a keras.layers.LSTM must have tanh, sigmoid and run {received};",
+        match=f"^params_from_keras: a keras.layers.LSTM must have tanh, sigmoid and run "
+        f"{received};",
     ):
         params_from_keras(lstm)
 
@@ -255,7 +256,8 @@ def test_what_cannot_run_is_named():
         run_keras(keras_lstm(case.model), x, (state[:2], state[:2]))
     with pytest.raises(
         ArgumentError,
-        match="^run_keras: layers must be recurrent, with return_sequences and return_state, got LSTM",
+        match="^run_keras: layers must be recurrent, with return_sequences and return_state, got "
+        "LSTM",
     ):
         run_keras(keras_lstm(case.model[0][0], return_state=False), x)
     with pytest.raises(ArgumentError, match="^run_keras: .* got Dense"):

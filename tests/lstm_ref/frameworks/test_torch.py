@@ -409,7 +409,8 @@ def test_what_cannot_run_is_named():
         run_torch(torch.nn.Linear(3, 4), x)
     with pytest.raises(
         DTypeError,
-        match=r"mixed precision keeps weights in float32, the layer has torch\.float64; use \.float",
+        match=r"mixed precision keeps weights in float32, the layer has torch\.float64; use "
+        r"\.float",
     ):
         run_torch(lstm, x, autocast=torch.bfloat16)
     with pytest.raises(

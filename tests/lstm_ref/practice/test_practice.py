@@ -154,16 +154,20 @@ def test_the_failing_input_is_that_of_the_edge_where_only_that_fails(capsys):
 
 RULED_OUT = {
     "attribute": "def lstm_step(*a):\n    return np.convolve(a[0][0], a[0][0])",
-    "imported": "from numpy import convolve as mix\ndef lstm_step(*a):\n    return mix(a[0][0], a[0][0])",
-    "imported within": "def lstm_step(*a):\n    from numpy import convolve\n    return convolve(a[0][0], a[0][0])",
-    "in a helper": "def mix(a):\n    return np.convolve(a, a)\ndef lstm_step(*a):\n    return mix(a[0][0])",
+    "imported": "from numpy import convolve as mix\ndef lstm_step(*a):\n    return mix(a[0][0], "
+    "a[0][0])",
+    "imported within": "def lstm_step(*a):\n    from numpy import convolve\n    return "
+    "convolve(a[0][0], a[0][0])",
+    "in a helper": "def mix(a):\n    return np.convolve(a, a)\ndef lstm_step(*a):\n    return "
+    "mix(a[0][0])",
     "in a lambda": "def lstm_step(*a):\n    return list(map(lambda r: np.convolve(r, r), a[0]))",
     "a package": "def lstm_step(*a):\n    import scipy.signal\n    return a",
 }
 ALLOWED = {
     "a text": "def lstm_step(*a):\n    'np.convolve is not used'\n    return a",
     "another name": "def convolve(a):\n    return a\ndef lstm_step(*a):\n    return convolve(a)",
-    "an attribute of another": "class A:\n    convolve = 1\ndef lstm_step(*a):\n    return A.convolve",
+    "an attribute of another": "class A:\n    convolve = 1\ndef lstm_step(*a):\n    return "
+    "A.convolve",
     "a part of the name": "def lstm_step(*a):\n    return np.concatenate([a[0], a[0]])",
 }
 
