@@ -33,8 +33,8 @@ RATES = {  # minutes for one
 }
 TO_READ = ("words", "code lines", "formulas", "figures")
 WIDGETS = (
-    "AttentionMap|Clinic|CurveDoctor|ForgetSlider|GateExplorer|BackwardStepper|GradientLens|"
-    "OriginSlider|PruningSlider|SearchRace|SequenceInspector|SliceExplorer"
+    "AttentionMap|BeTheGate|Clinic|CurveDoctor|ForgetSlider|GateExplorer|BackwardStepper|"
+    "GradientLens|OriginSlider|PruningSlider|SearchRace|SequenceInspector|SliceExplorer"
 )
 CELL = re.compile(r"^```\{code-cell\}[^\n]*\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 EXERCISE = re.compile(r"raise NotImplementedError.*?^check\(\"", re.DOTALL | re.MULTILINE)

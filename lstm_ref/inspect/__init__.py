@@ -12,11 +12,13 @@ from lstm_ref.inspect.cell_diagram import cell_diagram
 from lstm_ref.inspect.chain_diagram import cell_chain, flow_diagram, gru_diagram
 from lstm_ref.inspect.figure import Figure, figure
 from lstm_ref.inspect.palette import COLOURS, LINE_STYLES, PALETTES, Palette
+from lstm_ref.inspect.road_diagram import state_road
 from lstm_ref.inspect.trace import GateTrace, GRUTrace, trace, trace_gru
 
 if TYPE_CHECKING:
     from lstm_ref.inspect.attention_map import AttentionMap
     from lstm_ref.inspect.backward_stepper import BackwardStepper
+    from lstm_ref.inspect.be_the_gate import BeTheGate
     from lstm_ref.inspect.clinic import Clinic
     from lstm_ref.inspect.curve_doctor import CurveDoctor
     from lstm_ref.inspect.forget_slider import ForgetSlider
@@ -34,6 +36,7 @@ __all__ = [
     "PALETTES",
     "AttentionMap",
     "BackwardStepper",
+    "BeTheGate",
     "Clinic",
     "CurveDoctor",
     "Figure",
@@ -55,6 +58,7 @@ __all__ = [
     "flow_diagram",
     "gru_diagram",
     "integrated_gradients",
+    "state_road",
     "trace",
     "trace_gru",
 ]
@@ -64,6 +68,7 @@ __all__ = [
 _WIDGETS = {
     "AttentionMap": "attention_map",
     "BackwardStepper": "backward_stepper",
+    "BeTheGate": "be_the_gate",
     "Clinic": "clinic",
     "CurveDoctor": "curve_doctor",
     "ForgetSlider": "forget_slider",
