@@ -7,7 +7,7 @@ Matplotlib, PyTorch, Keras and anywidget are imported when something that needs 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from lstm_ref.inspect.attribution import completeness_gap, integrated_gradients
+from lstm_ref.inspect.attribution import completeness_gap, input_reach, integrated_gradients
 from lstm_ref.inspect.cell_diagram import cell_diagram
 from lstm_ref.inspect.chain_diagram import cell_chain, flow_diagram, gru_diagram
 from lstm_ref.inspect.figure import Figure, figure
@@ -57,6 +57,7 @@ __all__ = [
     "figure",
     "flow_diagram",
     "gru_diagram",
+    "input_reach",
     "integrated_gradients",
     "state_road",
     "trace",

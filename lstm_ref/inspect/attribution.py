@@ -1,14 +1,75 @@
-"""What each step of an input contributes to one number of a model: integrated gradients."""
+"""What each step of an input contributes to a number of a model: gradients, and integrated ones."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from lstm_ref.errors import ArgumentError, ShapeError
+import numpy as np
+
+from lstm_ref.errors import ArgumentError, Array, ShapeError
+from lstm_ref.sequence import lstm_backward, lstm_forward
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+
+_ROWS = 32  # outputs that go back at once; more would only take memory
+
+
+def input_reach(
+    params: Mapping[str, Array],
+    x: Array,
+    dh: Array,
+    state: tuple[Array, Array] | None = None,
+) -> Array:
+    """How strongly one number of each step depends on the inputs up to it: lengths of gradients.
+
+    Parameters
+    ----------
+    params : Wx (D, 4H), Wh (H, 4H), b (4H,) of an LSTM; other names are not looked at
+    x : (T, D), what it reads
+    dh : (T, H), derivative of the number of step t with respect to the hidden state of that step;
+        for the score of one class, the column of the output matrix that makes it
+    state : (h, c) before the first step, (H,) each; None means zeros
+
+    Returns
+    -------
+    (T, T), row t: the norm of the derivative of the number of step t with respect to input s; 0
+        where s > t
+
+    Raises
+    ------
+    ShapeError : x and dh that are no sequences of one length
+
+    Examples
+    --------
+    Nothing is kept: each number depends on its own input only.
+
+    >>> import numpy as np
+    >>> shut = {"Wx": np.ones((1, 4)), "Wh": np.zeros((1, 4)), "b": np.array([0.0, -50, 0, 0])}
+    >>> input_reach(shut, np.ones((2, 1)), np.ones((2, 1))).round(2)
+    array([[0.35, 0.  ],
+           [0.  , 0.35]])
+    """
+    if x.ndim != 2 or dh.ndim != 2 or len(x) != len(dh):
+        raise ShapeError(
+            f"input_reach: x must be (T, D) and dh (T, H) with the same T, got {x.shape} and "
+            f"{dh.shape}"
+        )
+    T, H = dh.shape
+    found = np.zeros((T, T))
+    for first in range(0, T, _ROWS):
+        rows = np.arange(first, min(first + _ROWS, T))
+        steps = int(rows[-1]) + 1  # what comes later does not reach these outputs
+        copies = np.repeat(x[None, :steps], len(rows), axis=0)
+        before = np.zeros((2, H), x.dtype) if state is None else np.stack(state)
+        h0, c0 = (np.repeat(one[None], len(rows), axis=0) for one in before)
+        h, _, cache = lstm_forward(copies, h0, c0, params["Wx"], params["Wh"], params["b"])
+        back = np.zeros_like(h)
+        back[np.arange(len(rows)), rows] = dh[rows]
+        found[rows, :steps] = np.linalg.norm(lstm_backward(back, cache).dx, axis=2)
+    return found
 
 
 def integrated_gradients(score: Callable[[Tensor], Tensor], e: Tensor, n: int = 100) -> Tensor:

@@ -79,7 +79,7 @@ def _states(words: Sequence[str], written: Sequence[float], gate: Any) -> Array:
     f = np.broadcast_to(np.asarray(gate, float), T)
     if not ((f >= 0) & (f <= 1)).all():
         raise ArgumentError(f"state_road: a forget gate must be from 0 to 1, got {gate}")
-    states = []
+    states: list[float] = []
     for f_t, new in zip(f, written, strict=True):
         states.append(f_t * (states[-1] if states else 0.0) + new)
     return np.array(states)

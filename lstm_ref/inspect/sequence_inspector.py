@@ -18,6 +18,7 @@ from lstm_ref.inspect.widget import Widget, module, style
 
 LIMIT = 150_000  # numbers; about 1 MB of page
 DIGITS = 4  # significant digits that a page carries and shows
+LAGS = 64  # as far back as a page carries what mattered
 
 
 class SequenceInspector(Widget):
@@ -44,6 +45,10 @@ class SequenceInspector(Widget):
     unit : the unit whose course is drawn first; None means the one that varies most in the array
         shown, and with sort="signal" the one that goes most with the first signal
     step : the time step whose numbers are shown first
+    reach : (T, T), how strongly the output after step t depends on the input of step s, in row t,
+        as `input_reach` finds it; the reader may colour the text by it, up to 64 steps back. None
+        leaves it out
+    shade : what colours the text first: "unit", the picked unit, or "reach"
 
     Raises
     ------
@@ -95,6 +100,8 @@ class SequenceInspector(Widget):
     signal = Unicode("").tag(sync=True)  # the one that "signal" sorts by
     unit = Int(0).tag(sync=True)
     step = Int(0).tag(sync=True)
+    reach = Unicode("").tag(sync=True)  # (T, LAGS) bytes, or nothing
+    shade = Enum(["unit", "reach"], default_value="unit").tag(sync=True)
 
     def __init__(
         self,
@@ -107,6 +114,8 @@ class SequenceInspector(Widget):
         unit: int | None = None,
         step: int = 0,
         signals: Mapping[str, Any] | None = None,
+        reach: Array | None = None,
+        shade: str = "unit",
     ) -> None:
         tokens = list(tokens)
         arrays = _sample(trace, tokens, sample)
@@ -126,6 +135,8 @@ class SequenceInspector(Widget):
             raise ArgumentError(
                 'SequenceInspector: sort="signal" needs signals, a dict of name -> T numbers'
             )
+        if shade == "reach" and reach is None:
+            raise ArgumentError('SequenceInspector: shade="reach" needs reach, (T, T) numbers')
         if unit is None:
             first = f"signal_{next(iter(found))}" if sort == "signal" else "variance"
             unit = orders.get(f"{first}_{array}", [0])[0]
@@ -141,6 +152,8 @@ class SequenceInspector(Widget):
             signal=next(iter(found), ""),
             unit=unit,
             step=step,
+            reach="" if reach is None else _reach(np.asarray(reach, float), len(tokens)),
+            shade=shade,
         )
 
     @validate("unit", "step")  # type: ignore[untyped-decorator]  # traitlets is read without its types
@@ -256,6 +269,28 @@ def _signals(signals: Mapping[str, Any], T: int) -> dict[str, Array]:
                 f"SequenceInspector: signal {name!r} must be finite, got NaN or infinity"
             )
     return found
+
+
+def _reach(reach: Array, T: int) -> str:
+    """For each step, what each of the last `LAGS` inputs counts, as a share of the largest: bytes
+    in base64.
+    """
+    if reach.shape != (T, T):
+        raise ShapeError(f"SequenceInspector: reach must be (T, T) = ({T}, {T}), got {reach.shape}")
+    if not np.isfinite(reach).all() or (reach < 0).any():
+        raise NotFiniteError("SequenceInspector: reach must be finite and not below 0")
+    if np.triu(reach, 1).any():
+        t, s = np.argwhere(np.triu(reach, 1))[0]
+        raise ArgumentError(
+            f"SequenceInspector: reach[{t}, {s}] is not 0: the output after step {t} would depend "
+            "on a later input; row t is the output, column s the input"
+        )
+    shares = reach / np.maximum(reach.max(axis=1, keepdims=True), np.finfo(float).tiny)
+    lags = np.zeros((T, LAGS), np.uint8)
+    for t in range(T):
+        back = shares[t, max(0, t - LAGS + 1) : t + 1][::-1]  # this input first, then those before
+        lags[t, : len(back)] = np.round(255 * back)
+    return base64.b64encode(lags.tobytes()).decode()
 
 
 def _correlation(values: Array, course: Array) -> Array:

@@ -10,7 +10,8 @@ const GATES = ["i", "f", "o"]; // from 0 to 1; the others have a sign
 const SORTS = ["memory", "variance", "index"]; // and "signal", where there is one to be like
 // what a file of a trace holds
 const DATA = ["tokens", "arrays", "orders", "means", "signals", "likeness"];
-const NAMES = [...DATA, "array", "sort", "signal", "unit", "step"];
+const NAMES = [...DATA, "array", "sort", "signal", "unit", "step", "reach", "shade"];
+const LAGS = 64; // as in sequence_inspector.py
 const CHART = 84; // height of the chart in pixels
 const PAGE = 10; // rows that Page Up and Page Down move
 
@@ -50,6 +51,16 @@ const TEXT = {
   hint: "Point at a number to read it; click, or press Enter, to pick its unit.",
   chart: (name, unit, low, high) =>
     `${name} of unit ${unit} over the text, between ${low} and ${high}`,
+  shade: "Colour of the text",
+  shades: { unit: "the picked unit", reach: "what mattered" },
+  shadeHint: {
+    unit: "The array shown, of the picked unit",
+    reach: "How strongly the output after the pointed step depends on each earlier input",
+  },
+  reach: (token, lag) => {
+    const most = lag === 0 ? "that input itself" : `the input ${lag} back`;
+    return `What the output after “${token}” depends on, most on ${most}. Point at another step.`;
+  },
   caption: (letter, unit) => [`The text by `, letter, ` of unit ${unit}`],
   unit: "unit",
   space: "space",
@@ -93,6 +104,15 @@ function traceIn(text) {
   }
 }
 
+// How strongly the output after step t depends on input s, as a share of the strongest: one byte
+// for each lag.
+function reachIn(values, T) {
+  if (!values) return null;
+  const bytes = Uint8Array.from(atob(values), (letter) => letter.charCodeAt(0));
+  if (bytes.length !== T * LAGS) return null;
+  return (t, s) => (s > t || t - s >= LAGS ? 0 : bytes[t * LAGS + t - s] / 255);
+}
+
 function rgb(colour) {
   const hex = colour.trim();
   return [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16));
@@ -125,6 +145,8 @@ function draw({ model, el, again, said = "" }) {
   const signals = model.get("signals"),
     likeness = model.get("likeness");
   const signalNames = Object.keys(signals);
+  const reach = reachIn(model.get("reach"), T);
+  const byReach = () => reach !== null && model.get("shade") === "reach";
   const like = () => `${model.get("signal")}_${model.get("array")}`;
   const words = tokens.some((token) => [...token].length > 2);
   const largest = Math.max(...arrays.c.flat().map(Math.abs)) || 1;
@@ -194,6 +216,14 @@ function draw({ model, el, again, said = "" }) {
     signalNames,
     (name) => [name],
     TEXT.signalHint,
+  );
+
+  const shadeChoice = choices(
+    "shade",
+    TEXT.shade,
+    reach ? ["unit", "reach"] : [],
+    (name) => [TEXT.shades[name]],
+    (name) => TEXT.shadeHint[name],
   );
 
   // Numbers under the pointer
@@ -291,6 +321,7 @@ function draw({ model, el, again, said = "" }) {
     live,
     html("div", { class: "lw-plot" }, labels, scroll),
     html("div", { class: "lw-foot" }, html("span", { class: "lw-muted" }, TEXT.hint), scale),
+    ...(reach ? [shadeChoice.group] : []),
     caption,
     text,
   );
@@ -303,7 +334,13 @@ function draw({ model, el, again, said = "" }) {
   listen(file, "change", async () => {
     const state = traceIn(await file.files[0].text());
     if (!state) return (live.textContent = notice.textContent = TEXT.noTrace);
-    const start = { signal: Object.keys(state.signals)[0] ?? "", unit: 0, step: 0 };
+    const start = {
+      signal: Object.keys(state.signals)[0] ?? "",
+      unit: 0,
+      step: 0,
+      reach: state.reach ?? "",
+      shade: "unit",
+    };
     if (model.get("sort") === "signal" && !start.signal) start.sort = "memory";
     again(TEXT.opened(state.means.length, state.tokens.length), () => {
       for (const name of ["unit", "step"]) model.set(name, 0); // what another trace may not have
@@ -410,13 +447,25 @@ function draw({ model, el, again, said = "" }) {
       scale.firstChild.textContent,
     ];
     middle.replaceChildren(html("i", {}, name), ` ${unit}`);
-    spans.forEach((node, t) => {
-      const background = colour(name, course[t]);
-      node.style.backgroundColor = `rgb(${background})`;
-      node.style.color = ink(background);
-    });
+    if (byReach()) return; // mark() colours the text, by the step that is pointed at
+    spans.forEach((node, t) => shade(node, colour(name, course[t])));
     const [before, letter, after] = TEXT.caption(name, unit);
     caption.replaceChildren(before, html("i", {}, letter), after);
+  }
+
+  function shade(node, background) {
+    node.style.backgroundColor = `rgb(${background})`;
+    node.style.color = ink(background);
+  }
+
+  function shadeByReach() {
+    const shares = tokens.map((_, s) => reach(at.t, s));
+    spans.forEach((node, s) => {
+      shade(node, colour("i", shares[s])); // the colours of a gate, from 0 to 1
+      node.dataset.reach = shares[s].toFixed(3);
+    });
+    const lag = at.t - shares.indexOf(Math.max(...shares));
+    caption.replaceChildren(TEXT.reach(visible(tokens[at.t]), lag));
   }
 
   function place() {
@@ -471,6 +520,7 @@ function draw({ model, el, again, said = "" }) {
     box(columnMark, at.t * columnWidth, height, columnWidth, axis.offsetHeight + CHART);
     box(cellMark, at.t * columnWidth, rowOf[at.unit] * rowHeight, columnWidth, rowHeight);
     spans.forEach((node, t) => node.classList.toggle("lw-at", t === at.t));
+    if (byReach()) shadeByReach();
     const name = model.get("array");
     const r = model.get("sort") === "signal" ? exact(likeness[like()][at.unit]) : undefined;
     where.textContent = TEXT.where(
@@ -492,6 +542,7 @@ function draw({ model, el, again, said = "" }) {
       ["array", arrayChoice],
       ["sort", sortChoice],
       ["signal", signalChoice],
+      ["shade", shadeChoice],
     ]) {
       for (const [option, input] of Object.entries(inputs))
         input.checked = option === model.get(name);
@@ -664,7 +715,7 @@ function draw({ model, el, again, said = "" }) {
   });
 
   // Changes from elsewhere: from Python, from the width of the page, from light to dark.
-  for (const name of ["array", "sort", "signal", "unit", "step"]) {
+  for (const name of ["array", "sort", "signal", "unit", "step", "shade"]) {
     const changed = () => {
       if (name === "unit") at = { ...at, unit: model.get("unit") };
       if (name === "step") at = { ...at, t: model.get("step") };
