@@ -41,6 +41,7 @@ import socket
 import sys
 import traceback
 from contextlib import suppress
+from importlib.util import find_spec
 from typing import Any
 
 MAX_REQUEST = 1 << 16  # bytes
@@ -93,6 +94,8 @@ def main(settings: dict[str, Any]) -> None:
     enter_process_namespace()
     first = socket.socket(fileno=os.dup(0))
     sys.path += settings["path"]
+    if "keras" in settings["modules"] and find_spec("tensorflow") is None:
+        os.environ["KERAS_BACKEND"] = "torch"  # it reads this once, when it is imported
     for name in settings["modules"]:
         with suppress(Exception):  # the student's own import reports what is wrong with it
             importlib.import_module(name)

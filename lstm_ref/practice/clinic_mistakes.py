@@ -280,12 +280,16 @@ _OPEN = (
     "The forget gate begins at sigmoid of what? Both biases are added.",
     "Print the blocks i, f, g, o of the sum of both biases.",
 )
-_SCORES = "return F.cross_entropy(outputs, y)"
+_SCORES = (
+    "return keras.losses.SparseCategoricalCrossentropy(from_logits=True, "
+    'dtype="float64")(y, outputs)'
+)
 _LOGITS = (
-    "What does F.cross_entropy do to what it is given, before it takes the logarithm?",
+    "What does from_logits=True do to the outputs, before the logarithm is taken?",
     "What is the smallest loss that it can give? Try outputs of 50 at the true class.",
 )
-_MEAN = "return (losses * mask).sum() / mask.sum()"
+_MEAN = "return loss(y, outputs, sample_weight=mask)"
+_BY_WEIGHT = 'from_logits=True, reduction="mean_with_sample_weight", dtype="float64"'
 _TRUE = (
     "Change a target in the padding: may the loss change?",
     "Double the padding: may the loss change? Divide by what is counted.",
@@ -381,7 +385,7 @@ MENDS = (
         "scores_as_they_were",
         "mend_scores",
         "This is still the sick program: the softmax is taken twice.",
-        (Change(_SCORES, "return F.cross_entropy(outputs.softmax(dim=1), y)"),),
+        (Change(_SCORES, _SCORES.replace("outputs", "outputs.softmax(dim=1)")),),
         _LOGITS,
     ),
     Mistake(
@@ -391,7 +395,7 @@ MENDS = (
             "Mends the symptom: ten times the probabilities make the loss fall further, and are no "
             "logits."
         ),
-        (Change(_SCORES, "return F.cross_entropy(10 * outputs.softmax(dim=1), y)"),),
+        (Change(_SCORES, _SCORES.replace("outputs", "10 * outputs.softmax(dim=1)")),),
         _LOGITS,
     ),
     Mistake(
@@ -412,10 +416,37 @@ MENDS = (
         _LOGITS,
     ),
     Mistake(
+        "outputs_for_probabilities",
+        "mend_scores",
+        "Without from_logits=True, Keras takes the outputs for probabilities, and they are none.",
+        (Change(_SCORES, _SCORES.replace("from_logits=True, ", "")),),
+        _LOGITS,
+    ),
+    Mistake(
+        "probabilities_clipped",
+        "mend_scores",
+        (
+            "Right for small outputs only: Keras takes no probability for smaller than 1e-7, so "
+            "that no loss is above 16.2."
+        ),
+        (
+            Change(
+                _SCORES,
+                _SCORES.replace("from_logits=True, ", "").replace(
+                    "outputs", "outputs.softmax(dim=1)"
+                ),
+            ),
+        ),
+        (
+            "Ask for the loss of one example whose outputs are 100 apart.",
+            "Who takes the softmax: you, or the loss? Only one of the two can stay in logarithms.",
+        ),
+    ),
+    Mistake(
         "tokens_as_they_were",
         "mend_tokens",
         "This is still the sick program: padding counts as if it were tokens.",
-        (Change(_MEAN, "return losses.mean()"),),
+        (Change(_MEAN, "return loss(y, outputs)"),),
         _TRUE,
     ),
     Mistake(
@@ -425,28 +456,36 @@ MENDS = (
             "Mends the symptom: the loss is scaled by the share of true tokens, and padding is "
             "still in it."
         ),
-        (Change(_MEAN, "return losses.mean() * mask.sum() / mask.numel()"),),
+        (Change(_MEAN, "return loss(y, outputs) * float(mask.sum() / mask.numel())"),),
         _TRUE,
     ),
     Mistake(
         "divided_by_all",
         "mend_tokens",
-        "Padding is set to 0 and still counted: the mean is over all places.",
-        (Change(_MEAN, "return (losses * mask).mean()"),),
+        (
+            "Padding is set to 0 and still counted: the mean is over all places. A loss of Keras "
+            "divides so by itself."
+        ),
+        (Change(_BY_WEIGHT, 'from_logits=True, dtype="float64"'),),
         _TRUE,
     ),
     Mistake(
         "mean_of_means",
         "mend_tokens",
         "Each sequence has its own mean, so that tokens of short sequences count for more.",
-        (Change(_MEAN, "return ((losses * mask).sum(dim=1) / mask.sum(dim=1)).mean()"),),
+        (
+            Change(
+                _MEAN,
+                "return sum(map(loss, y, outputs, mask)) / len(y)",
+            ),
+        ),
         _TRUE,
     ),
     Mistake(
         "padding_alone",
         "mend_tokens",
         "The mask is turned round: the loss is that of the padding.",
-        (Change(_MEAN, "return (losses * ~mask).sum() / (~mask).sum()"),),
+        (Change(_MEAN, "return loss(y, outputs, sample_weight=~mask)"),),
         _TRUE,
     ),
     Mistake(

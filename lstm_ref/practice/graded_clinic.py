@@ -5,7 +5,8 @@
 
 The judge asks the same questions with more programs (solutions/clinic/checks.py). The programs that
 are measured and diagnosed stay on this side: a student's function may call them, and never reads
-them. PyTorch is imported when the first check is asked.
+them. PyTorch is imported when the first check is asked, and Keras when an answer is compared with
+known mistakes.
 """
 
 from __future__ import annotations
@@ -155,6 +156,24 @@ def expected_step(
     """
     as_given = [np.asarray(w, dtype=np.float64) for w in weights]
     return programs.stepped(as_given, x, y, lr, max_norm)
+
+
+def expected_scores(outputs: Array, y: Array) -> float:
+    """The reference of mend_scores, without Keras, which imports for seconds."""
+    return float(_losses(outputs, y).mean())
+
+
+def expected_tokens(outputs: Array, y: Array, mask: Array) -> float:
+    """The reference of mend_tokens, without Keras."""
+    return float(_losses(outputs, y)[mask].mean())
+
+
+def _losses(outputs: Array, y: Array) -> Array:
+    """Cross-entropy of each: outputs (..., C), of any size, and classes y (...)."""
+    shifted = np.asarray(outputs, dtype=np.float64)
+    shifted = shifted - shifted.max(axis=-1, keepdims=True)
+    right = np.take_along_axis(shifted, np.asarray(y)[..., None], axis=-1)[..., 0]
+    return np.asarray(np.log(np.exp(shifted).sum(axis=-1)) - right)
 
 
 def sum_of_biases(arrays: dict[str, Array]) -> dict[str, Array]:
@@ -371,8 +390,12 @@ CHECKS = (
         function="mend_scores",
         points=1,
         arrays="torch",
-        cases=lambda rng: [scores_case(rng, "", 5, 3), scores_case(rng, "more classes", 4, 7)],
-        expected=in_torch(plain.mend_scores),
+        cases=lambda rng: [
+            scores_case(rng, "", 5, 3),
+            scores_case(rng, "more classes", 4, 7),
+            scores_case(rng, "large outputs", 5, 4, scale=100.0),
+        ],
+        expected=expected_scores,
         outputs="loss",
         misconceptions=known("mend_scores"),
         hints=("Measure the floor of the sick program, and of yours.", "It is one call too many."),
@@ -387,7 +410,7 @@ CHECKS = (
             tokens_case(rng, "", 4, 5, 3),
             tokens_case(rng, "more classes", 3, 6, 5),
         ],
-        expected=in_torch(plain.mend_tokens),
+        expected=expected_tokens,
         outputs="loss",
         misconceptions=known("mend_tokens"),
         hints=("Change a target in the padding, and print the loss.", "It is the last line."),

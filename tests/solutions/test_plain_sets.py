@@ -76,7 +76,7 @@ CLINIC = {
     "many units": "with one unit or many",
     "another healthy program": "sick and healthy ones in any order",
     "a single example": "a single example",
-    "large outputs": "large outputs",
+    "other large outputs": "large outputs",
     "as many classes as steps": "other sizes",
     "long texts": "long texts",
     "chunks of one step, k = 1": "chunks of one step",

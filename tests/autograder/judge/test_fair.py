@@ -131,7 +131,7 @@ PREPARE = Hands(
     "prepare", Path(__file__).parents[2] / "corpora" / "fair_prepare", begins="import re"
 )
 CLINIC = Hands(
-    "clinic", Path(__file__).parents[2] / "corpora" / "fair_clinic", begins="import numpy"
+    "clinic", Path(__file__).parents[2] / "corpora" / "fair_clinic", begins="import os"
 )
 ERRORS = Hands(
     "error-analysis",
