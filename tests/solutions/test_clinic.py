@@ -11,6 +11,7 @@ import pytest
 import torch
 from numpy.testing import assert_allclose
 
+from autograder.author.demo import Student, hand_in
 from lstm_ref import lstm_forward
 from lstm_ref.losses import cross_entropy
 from lstm_ref.practice import clinic_programs as programs
@@ -243,3 +244,11 @@ def test_importing_the_checks_imports_no_framework():
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
     )
     assert done.stdout.split() == ["False"]
+
+
+def test_the_import_of_keras_is_none_of_a_students_time():
+    told = "import sys\nprint('imported:', 'keras' in sys.modules, 'tensorflow' in sys.modules)"
+    student = Student("tells", "what is imported already", hand_in(first=told), SET.students.FULL)
+    record = SET.in_the_box(student)
+    assert record.score == record.max_score == 20, record.to_json()
+    assert "imported: True False" in record.output

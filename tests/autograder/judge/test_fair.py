@@ -130,9 +130,7 @@ MEASURE = Hands(
 PREPARE = Hands(
     "prepare", Path(__file__).parents[2] / "corpora" / "fair_prepare", begins="import re"
 )
-CLINIC = Hands(
-    "clinic", Path(__file__).parents[2] / "corpora" / "fair_clinic", begins="import os"
-)
+CLINIC = Hands("clinic", Path(__file__).parents[2] / "corpora" / "fair_clinic", begins="import os")
 ERRORS = Hands(
     "error-analysis",
     Path(__file__).parents[2] / "corpora" / "fair_error_analysis",
