@@ -167,6 +167,9 @@ class Check:
         way, which it does not return
     exact : outputs that are no arrays but words, lists of any lengths, or dicts, and are compared
         as they are
+    tables : outputs that are a DataFrame or a Series of pandas: columns, index, words, times and
+        categories are compared as they are, numbers up to the tolerance. With ``examine``, any name
+        here says that tables come as such, and not as arrays of their numbers
     blocks : axis -> names of the equal blocks it is made of, as in {"4H": ("i", "f", "g", "o")}
     points : what the check is worth
     needs : names of checks without which this one says nothing; when one of them fails, this one is
@@ -183,6 +186,9 @@ class Check:
     hints : shown by degrees when the mistake is not recognised
     tolerance : largest error, relative to the largest expected number of the output (float64)
     time_limit : seconds for all calls of this check together
+    at_most_cpu : CPU seconds that the student's own code may use in all calls of this check
+        together; waiting for a processor, and what runs outside of the function, do not count.
+        None: there is no such limit
     examine : for a check that is no comparison: (call, rng) -> Verdict, in place of cases and
         expected
     arrays : what the function gets for each array: "numpy" itself, or a tensor of "torch" or
@@ -221,6 +227,8 @@ class Check:
     properties: tuple[Property, ...] = ()
     value: str = ""
     choices: tuple[Any, ...] = ()
+    tables: tuple[str, ...] = ()
+    at_most_cpu: float | None = None
 
     def __post_init__(self) -> None:
         if bool(self.function) is bool(self.value):
@@ -229,6 +237,13 @@ class Check:
                 f"or value, a name that the student gives a value; got function={self.function!r} "
                 f"and value={self.value!r}"
             )
+        if both := sorted({*self.exact} & {*self.tables}):
+            raise ValueError(
+                f"check {self.name!r}: {both[0]} stands under exact and under tables; a DataFrame "
+                "belongs under tables only"
+            )
+        if self.value and self.at_most_cpu is not None:
+            raise ValueError(f"check {self.name!r}: at_most_cpu belongs to a function, not a value")
         if self.choices and not self.value:
             raise ValueError(f"check {self.name!r}: choices belong to a value, not to a function")
         if self.value:

@@ -15,8 +15,9 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from verdict import exact
+from verdict import exact, tables
 from verdict.check import Call, Case, Check, Misconception, Pattern, Status, StudentError, Verdict
+from verdict.table_parts import TableError, checked, is_table
 
 Array = NDArray[Any]
 
@@ -27,6 +28,8 @@ SINGLE_PRECISION = 1e-4
 # Numbers smaller than this are compared absolutely: an output that should be 0 may come out as
 # 1e-17.
 SMALLEST_SCALE = 1e-6
+
+_MEANT = "did you return what you meant?"  # of something else than is asked for
 
 # Share of the points for right mathematics in another layout or gate order than the task asks for.
 CONVENTION_CREDIT = 0.5
@@ -277,11 +280,10 @@ def _compare(got: Array, expected: Array, tolerance: float) -> _Match:
     are.
     """
     if expected.dtype == object:
-        return (
-            _Match.RIGHT
-            if got.dtype == object and exact.same(got.item(), expected.item())
-            else _Match.WRONG
-        )
+        if not _difference(got, expected, tolerance):
+            return _Match.RIGHT
+        rough = is_table(expected.item()) and not _difference(got, expected, SINGLE_PRECISION)
+        return _Match.SINGLE if rough else _Match.WRONG
     if _without_ones(got.shape) != _without_ones(expected.shape):
         return _Match.WRONG
     error = relative_error(got.reshape(expected.shape), expected)
@@ -289,6 +291,15 @@ def _compare(got: Array, expected: Array, tolerance: float) -> _Match:
     if error <= tolerance:
         return _Match.RIGHT
     return _Match.SINGLE if error <= SINGLE_PRECISION else _Match.WRONG
+
+
+def _difference(got: Array, expected: Array, tolerance: float) -> str:
+    """Where two trees, or two tables, differ, in words; empty where they do not."""
+    if got.dtype != object:
+        return "it is an array"
+    if is_table(expected.item()):
+        return tables.difference(got.item(), expected.item(), tolerance)
+    return exact.difference(got.item(), expected.item())
 
 
 def relative_error(got: Array, expected: Array) -> float:
@@ -402,10 +413,7 @@ def _read(check: Check, value: Any, function: str) -> tuple[dict[str, Array], di
         # numbers in a row, as np.quantile gives two
         value = list(value) if isinstance(check.outputs, tuple) else value
     parts = dict(_walk(check.outputs, value, function, spell(check.outputs)))
-    parts = {
-        name: _as_tree(part, check) if name in check.exact else _as_array(part)
-        for name, part in parts.items()
-    }
+    parts = {name: _part(check, name, part) for name, part in parts.items()}
     missing = {name: part for name, part in parts.items() if isinstance(part, Missing)}
     if len(missing) == len(parts):
         for name, what in missing.items():
@@ -428,6 +436,12 @@ def _read(check: Check, value: Any, function: str) -> tuple[dict[str, Array], di
         ) from None
 
 
+def _part(check: Check, name: str, value: Any) -> Array | Missing:
+    if name in check.tables:
+        return _as_table(value, name)
+    return _as_tree(value, check) if name in check.exact else _as_array(value)
+
+
 @dataclass(frozen=True)
 class Missing:
     """What stands where an array was asked for, in words, and what to ask oneself then."""
@@ -440,6 +454,8 @@ def _told(check: Check | None, function: str, name: str, what: Missing) -> str:
     """One sentence for a function that returned nothing that can be compared."""
     plain = check is not None and name in check.exact
     asked = "made of words, numbers, lists, sets and dicts" if plain else "an array of numbers"
+    if check is not None and name in check.tables:
+        plain, asked = True, "a DataFrame or a Series"
     if check is not None and check.value:
         asked = asked if plain else "a number, or an array of numbers"
         return f"{name} is {what.kind}; it must be {asked}."
@@ -543,7 +559,7 @@ def _as_array(value: Any) -> Array | Missing:
                 f"{_with_article(_kind(value))} with None in it",
                 "is there a return at the end of what makes it?",
             )
-        return Missing(_with_article(_kind(value)), "did you return what you meant?")
+        return Missing(_with_article(_kind(value)), _MEANT)
 
 
 def _as_tree(value: Any, check: Check) -> Array | Missing:
@@ -554,7 +570,7 @@ def _as_tree(value: Any, check: Check) -> Array | Missing:
     try:
         tree = exact.tree(value)
     except Exception:  # an object that is none of these may raise anything when it is looked at
-        return Missing(_with_article(_kind(value)), "did you return what you meant?")
+        return Missing(_with_article(_kind(value)), _MEANT)
     try:
         array[()] = exact.chosen(tree, check.choices) if check.choices else tree
     except ValueError as error:
@@ -562,6 +578,20 @@ def _as_tree(value: Any, check: Check) -> Array | Missing:
         raise WrongReturn(
             f"{check.value} is or holds {error}, which is none of the choices: {listed}."
         ) from None
+    return array
+
+
+def _as_table(value: Any, name: str) -> Array | Missing:
+    """A DataFrame or Series as the one entry of an array of objects, made anew of its parts."""
+    if not is_table(value):
+        return Missing("None" if value is None else _with_article(_kind(value)), _MEANT)
+    array = np.empty((), dtype=object)
+    try:
+        array[()] = checked(value)
+    except TableError as error:
+        raise WrongReturn(f"{name} cannot be compared: {error}.") from None
+    except Exception:  # a class of the student's own may raise anything when it is looked at
+        return Missing(_with_article(_kind(value)), _MEANT)
     return array
 
 
@@ -580,7 +610,7 @@ def copy_tree(value: Any) -> Any:
     """Copy of nested tuples, lists and dicts of arrays and generators, so that a function that
     changes its arguments changes only its own.
     """
-    if isinstance(value, np.ndarray):
+    if isinstance(value, np.ndarray) or is_table(value):
         return value.copy()
     if isinstance(value, tuple) and hasattr(value, "_fields"):
         return type(value)(*(copy_tree(item) for item in value))
@@ -612,10 +642,10 @@ def _describe(check: Check, name: str, answer: _Answer) -> tuple[str, str]:
     got, expected = answer.got[name], answer.expected[name]
     label = f" ({answer.case.label})" if answer.case.label else ""
     if what := answer.missing.get(name):
-        asked = exact.kind(expected.item()) if expected.dtype == object else "an array of numbers"
+        asked = _asked_kind(expected)
         return "is", f"{what.kind}{label}; {asked} was asked for ({what.question})"
     if expected.dtype == object:
-        return "is", f"wrong{label}: {exact.difference(got.item(), expected.item())}"
+        return "is", f"wrong{label}: {_difference(got, expected, SINGLE_PRECISION)}"
     if _without_ones(got.shape) != _without_ones(expected.shape):
         axes = check.axes.get(name)
         letters = f" = {_tuple(axes.split())}" if axes else ""
@@ -635,6 +665,14 @@ def _describe(check: Check, name: str, answer: _Answer) -> tuple[str, str]:
     if expected.size > 1 and relative_error(-got, expected) <= SINGLE_PRECISION:
         return "has", f"the wrong sign{label}"
     return "is", f"wrong{label}{_where(check, name, bad)}"
+
+
+def _asked_kind(expected: Array) -> str:
+    """What was asked for, in words."""
+    if expected.dtype != object:
+        return "an array of numbers"
+    value = expected.item()
+    return tables.kind(value) if is_table(value) else exact.kind(value)
 
 
 def _and(names: list[str]) -> str:

@@ -16,6 +16,7 @@ from numpy.random import Generator
 from verdict import compare, refusals
 from verdict.check import Answer, Call, Calls, Case, Check, Property, Status, StudentError, Verdict
 from verdict.compare import copy_tree, read
+from verdict.table_parts import is_table
 
 MOST_CALLS = 10_000  # of a function that the student's function is given, in one case
 MOST_BYTES = 32 << 20  # of what is kept of them
@@ -149,13 +150,15 @@ def _bytes(value: Any) -> int:
         return sum(map(_bytes, value))
     if isinstance(value, str | bytes):
         return len(value)
+    if is_table(value):
+        return int(np.sum(value.memory_usage(index=False)))
     return 0 if value is None else 8
 
 
 def _size(value: Any) -> int:
     """Bytes of a value, about."""
-    if isinstance(value, np.ndarray):
-        return ENTRY + int(value.nbytes)
+    if isinstance(value, np.ndarray) or is_table(value):
+        return ENTRY + _bytes(value)
     if isinstance(value, dict):
         return ENTRY + sum(_size(key) + _size(item) for key, item in value.items())
     if isinstance(value, list | tuple | set | frozenset):

@@ -27,9 +27,10 @@ from autograder.judge import problem_set as problem_sets
 from autograder.judge.problem_set import ProblemSet
 from autograder.judge.result import Result
 from autograder.sandbox.sandbox import Sandbox
-from verdict import Check, exact
+from verdict import Check, exact, tables
 from verdict.compare import copy_tree, read, relative_error
 from verdict.holds import caught
+from verdict.table_parts import checked, is_table
 
 TRIES = 3  # seeds with which the solution is graded: it must not pass by luck, nor fail
 SLOW = 0.2  # of a time limit: a student's code may well take five times as long as the instructor's
@@ -252,11 +253,12 @@ def _results_named(check: Check, which: str, outputs: Mapping[str, Any]) -> Iter
                     '("h", "z") for two.'
                 ),
             )
-    for name in sorted({*check.exact} - outputs.keys()):
-        yield Trouble(
-            f"{which}: exact has {name}; the results are {', '.join(outputs)}.",
-            "Give it the name of a result.",
-        )
+    for where, names in (("exact", check.exact), ("tables", check.tables)):
+        for name in sorted({*names} - outputs.keys()):
+            yield Trouble(
+                f"{which}: {where} has {name}; the results are {', '.join(outputs)}.",
+                "Give it the name of a result.",
+            )
     # several checks may share one table
     axes_of = {name: axes for name, axes in check.axes.items() if name in outputs}
     if check.axes and not axes_of:
@@ -381,6 +383,8 @@ def _equal(a: Any, b: Any) -> bool:
         return isinstance(b, list | tuple) and len(a) == len(b) and all(map(_equal, a, b))
     if isinstance(a, np.random.Generator):
         return isinstance(b, np.random.Generator) and a.bit_generator.state == b.bit_generator.state
+    if is_table(a):
+        return is_table(b) and not tables.difference(checked(a), checked(b), 0.0)
     if isinstance(a, set | frozenset):
         return bool(a == b)
     return callable(a) or bool(np.array_equal(a, b, equal_nan=np.asarray(a).dtype.kind in "fc"))

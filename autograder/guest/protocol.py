@@ -11,6 +11,7 @@ point outside or twice at the same bytes.
     set, frozenset                ["s", ref, [...]]  ["z", ref, [...]]
     NumPy's default generator     ["g", [six hexadecimal numbers], [...]]: see `_generator`
     array, NumPy scalar           ["a", dtype, shape]
+    DataFrame, Series             ["p", tree]: see `verdict.table_parts`
     object that is not sent       ["r", ref, type name, callable?]
 
 A ``ref`` is a number under which the sender keeps the object, or null. When the receiver sends the
@@ -18,7 +19,8 @@ value back, only the number travels, and the sender finds its own object again, 
 student's cache may be an instance of the student's own class.
 
 Both sides import this file, and neither trusts the other's frames: the limits hold on reading.
-Frames that break them raise ProtocolError. Only NumPy and the standard library are used here.
+Frames that break them raise ProtocolError. Only NumPy and the standard library are used here, and
+pandas where there is a table.
 """
 
 from __future__ import annotations
@@ -34,6 +36,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from autograder.guest.errors import ProtocolError
+from verdict import table_parts
 
 PREFIX_SIZE = 16
 MAX_HEADER = 1 << 22  # bytes of JSON
@@ -44,6 +47,7 @@ MAX_DEPTH = 16  # of nested containers
 MAX_LEAVES = 100_000  # values in one tree, containers included
 MAX_TEXT = 1 << 20  # characters of one string
 MAX_NDIM = 8
+MAX_TABLES = 16  # DataFrames and Series in one tree
 NAMES = (
     "|b1",
     "|i1",
@@ -126,9 +130,11 @@ class Encoder:
     keep : called with each container and each value that is no plain data; gives the number under
         which it is kept, or None to send a container by value only. None for a value that is no
         plain data means that it may not be sent.
+    tables : whether a DataFrame goes as its content; else it is kept, as other objects are
     """
 
     keep: Callable[[Any], Reference] = lambda value: None
+    tables: bool = True
 
     def encode(self, value: Any) -> bytes:
         """Frame for a value.
@@ -139,7 +145,7 @@ class Encoder:
         """
         self._payload: list[bytes] = []
         self._size = self._numbers = 0
-        self._leaves = 0
+        self._leaves = self._tables = 0
         header = self._text(value, 0).encode()
         if len(header) > MAX_HEADER:
             raise ProtocolError(
@@ -179,6 +185,8 @@ class Encoder:
             return self._container(value, depth)
         if (array := _plain_array(value)) is not None:
             return self._array(array)
+        if self.tables and table_parts.is_table(value):
+            return self._table(value, depth)
         ref = self.keep(value)
         if ref is None and isinstance(value, np.random.Generator):
             return _text_of_generator(value)
@@ -198,6 +206,21 @@ class Encoder:
         kinds = (("l", list), ("t", tuple), ("s", set), ("z", frozenset))
         kind = next(letter for letter, plain in kinds if isinstance(value, plain))
         return f'["{kind}",{number},[{items}]]'
+
+    def _table(self, value: Any, depth: int) -> str:
+        """JSON of a table; nothing in it is kept, for its parts are made here."""
+        self._tables += 1
+        if self._tables > MAX_TABLES:
+            raise ProtocolError(f"more than {MAX_TABLES} tables in one value are too many")
+        try:
+            parts = table_parts.parts(value)
+        except table_parts.TableError as error:
+            raise ProtocolError(str(error)) from None
+        keep, self.keep = self.keep, lambda value: None
+        try:
+            return f'["p",{self._text(parts, depth + 1)}]'
+        finally:
+            self.keep = keep
 
     def _array(self, array: np.ndarray[Any, Any]) -> str:
         if self._size + array.nbytes > MAX_PAYLOAD:  # before its bytes are copied
@@ -281,7 +304,7 @@ class Decoder:
                 f"the header of a frame is no JSON: {type(error).__name__}"
             ) from None
         self._at = 0
-        self._leaves = self._numbers = 0
+        self._leaves = self._numbers = self._tables = 0
         return self._value(tree, 0), self._at
 
     def _value(self, tree: Any, depth: int) -> Build:
@@ -305,6 +328,8 @@ class Decoder:
                 return self._float()
             case ["a", str(dtype), list(shape)]:
                 return self._array(dtype, shape)
+            case ["p", list(parts)]:
+                return self._table(parts, depth)
             case ["g", list(state), list(spawn_key)] if self.generators:
                 numbers, key = _hexadecimal(state, 6), _hexadecimal(spawn_key)
                 return lambda payload: _generator(numbers, key)
@@ -341,6 +366,20 @@ class Decoder:
         if kind in "sz":
             return lambda payload: _with_keys(make, [build(payload) for build in builds])
         return lambda payload: make([build(payload) for build in builds])
+
+    def _table(self, parts: list[Any], depth: int) -> Build:
+        self._tables += 1
+        if self._tables > MAX_TABLES:
+            raise ProtocolError("a frame holds more tables than are allowed")
+        inner = self._value(parts, depth + 1)
+
+        def make(payload: bytes) -> Any:
+            try:
+                return table_parts.build(inner(payload))
+            except table_parts.TableError as error:
+                raise ProtocolError(f"a frame holds a table that is none: {error}") from None
+
+        return make
 
     def _pair(self, item: Any, depth: int) -> tuple[Build, Build]:
         if type(item) is not list or len(item) != 2:

@@ -9,11 +9,11 @@ gets one reply, and while a call runs the worker may ask back:
     ("read", cells)                 -> ("read", [cell])         look at the cells, run nothing
     ("import", modules)             -> ("done",)                import packages before the cells run
     ("run", cell, statement)        -> ("done",) or ("error", kind, text, line, source, bases)
-    ("call", name or function, args, framework, spread) -> ("value", value) or ("missing",) or
-    ("error", ...)
+    ("call", name or function, args, framework, spread, tables) -> ("value", value) or ("missing",)
+    or ("error", ...)
     ("call", ...) meanwhile         <- ("ask", function's number, args); the judge answers
     ("value", ...) or ("error", ...)
-    ("fetch", name)                 -> ("value", value) or ("missing",) or ("error", ...)
+    ("fetch", name, tables)         -> ("value", value) or ("missing",) or ("error", ...)
     ("forget",)                     -> ("done",)                let go of objects kept for the judge
 
 The student's code can reach and change everything here. That does no harm: the worker knows no
@@ -36,7 +36,7 @@ import signal
 import sys
 import traceback
 from array import array
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from types import CodeType, ModuleType
 from typing import Any, BinaryIO
@@ -280,17 +280,18 @@ class Worker:
     def __init__(self, requests: BinaryIO, replies: BinaryIO) -> None:
         # Only now: the limits are set, and the packages' folders are on the path.
         from autograder.guest import errors, protocol
-        from verdict import tensors
+        from verdict import table_parts, tensors
 
         self.protocol = protocol
         self.tensors = tensors
+        self.is_table = table_parts.is_table
         self.too_large = errors.ProtocolError
         self.requests = requests
         self.replies = replies
         self.codes: list[list[CodeType]] = []
         self.kept: dict[int, Any] = {}
         self.keeps_containers = True
-        self.encoder = protocol.Encoder(self._keep)
+        self.encoder = protocol.Encoder(self._keep, tables=False)
         self.decoder = protocol.Decoder(self._judges_function, self._own, generators=True)
         self.module = ModuleType("__main__")
         self.module.__dict__.update(__builtins__=builtins, display=display)
@@ -345,30 +346,42 @@ class Worker:
         return ("done",)
 
     def do_call(
-        self, function: Any, args: tuple[Any, ...], framework: str, spread: bool = False
+        self,
+        function: Any,
+        args: tuple[Any, ...],
+        framework: str,
+        spread: bool = False,
+        tables: bool = False,
     ) -> tuple[Any, ...]:
         """Call a function of the student's, by name or by reference, with the arrays as the
-        framework's tensors; for ``spread`` see `to_arrays`.
+        framework's tensors; for ``spread`` see `to_arrays`. With ``tables``, a DataFrame in its
+        result goes as it is, else as the array of its numbers.
         """
+        self.encoder.tables = tables
         if isinstance(function, str):
             function = self.module.__dict__.get(function)
         if not callable(function):
             return ("missing",)
         try:
             value = function(*self.tensors.from_arrays(args, framework))
-            return "value", to_plain(self.tensors.to_arrays(value, spread))
+            self.encoder.tables = tables  # a call within this one may have set it
+            return "value", self._plain(self.tensors.to_arrays(value, spread))
         except BaseException as error:
             return error_reply(error)
 
-    def do_fetch(self, name: str) -> tuple[Any, ...]:
-        """The value that the student's code gave to a name."""
+    def do_fetch(self, name: str, tables: bool = False) -> tuple[Any, ...]:
+        """The value that the student's code gave to a name; for ``tables`` see `do_call`."""
+        self.encoder.tables = tables
         value = self.module.__dict__.get(name)
         if value is None or value is Ellipsis:
             return ("missing",)
         try:
-            return "value", to_plain(self.tensors.to_arrays(value))
+            return "value", self._plain(self.tensors.to_arrays(value))
         except BaseException as error:
             return error_reply(error)
+
+    def _plain(self, value: Any) -> Any:
+        return to_plain(value, keep=self.is_table if self.encoder.tables else None)
 
     def do_forget(self) -> tuple[Any, ...]:
         """Let go of what was kept."""
@@ -393,7 +406,7 @@ class Worker:
             self.keeps_containers = False
             try:
                 data = self.encoder.encode(
-                    ("ask", ref, tuple(to_plain(self.tensors.to_arrays(arg)) for arg in args))
+                    ("ask", ref, tuple(self._plain(self.tensors.to_arrays(arg)) for arg in args))
                 )
             except (
                 self.too_large,
@@ -436,13 +449,15 @@ def display(*values: Any, **_: Any) -> None:
     print(*values)
 
 
-def to_plain(value: Any, depth: int = 0) -> Any:
+def to_plain(value: Any, depth: int = 0, keep: Callable[[Any], bool] | None = None) -> Any:
     """Value with arrays where the student's types stand for arrays: long rows of numbers, objects
-    with ``__array__``, memory.
+    with ``__array__``, memory; what is to be kept stays what it is.
     """
     import numpy as np
 
     if depth > 16 or value is None or isinstance(value, str | bytes | int | float | np.generic):
+        return value
+    if keep is not None and keep(value):
         return value
     if isinstance(value, np.ndarray):
         return numeric(np.asarray(value), value) if value.dtype.kind == "O" else value
@@ -455,11 +470,11 @@ def to_plain(value: Any, depth: int = 0) -> Any:
     ):
         return numeric(np.asarray(value), value)
     if type(value) in (list, tuple):
-        items = [to_plain(item, depth + 1) for item in value]
+        items = [to_plain(item, depth + 1, keep) for item in value]
         changed = any(new is not old for new, old in zip(items, value, strict=True))
         return type(value)(items) if changed else value
     if type(value) is dict:
-        return {key: to_plain(item, depth + 1) for key, item in value.items()}
+        return {key: to_plain(item, depth + 1, keep) for key, item in value.items()}
     if type(value) in (set, frozenset):
         known = any(isinstance(item, np.generic) for item in value)
         plain = (item.item() if isinstance(item, np.generic) else item for item in value)

@@ -44,6 +44,7 @@ from autograder.sandbox.limits import Limits
 from autograder.sandbox.sandbox import Sandbox
 from autograder.text import printable
 from verdict import Check, Status, StudentError, Verdict, charge_once, examine, unmet
+from verdict.cpu import limited
 
 SPARE_TIME = 60.0  # seconds for a submission, beside those for its cells and for each check
 MAX_ROUNDS = 4  # in which a submission is asked whose workers are killed
@@ -341,6 +342,7 @@ class _Grader:
         except WorkerError as error:
             return self.explain.lost_while_loading(error)
         self.session.budget.allow(check.time_limit)
+        self.session.counts_cpu = check.at_most_cpu is not None
         try:
             with np.errstate(all="ignore"), warnings.catch_warnings():
                 warnings.simplefilter("ignore")
@@ -417,9 +419,9 @@ class _Grader:
         def call(*args: Any) -> Any:
             try:
                 if check.value:
-                    return self.session.fetch(check.value)
-                spread = check.compares_all
-                return self.session.call(check.function, args, check.arrays, spread)
+                    return self.session.fetch(check.value, bool(check.tables))
+                how = check.arrays, check.compares_all, bool(check.tables)
+                return self.session.call(check.function, args, *how)
             except StudentFailure as failure:
                 told = self.explain.failure(failure)
                 told.kinds = (failure.kind, *failure.bases)
@@ -431,7 +433,7 @@ class _Grader:
                 what = describe_loss(error, check.time_limit)
                 raise StudentError(status, f"{check.asked} gave no answer: {what}") from None
 
-        return call
+        return limited(check, call, lambda: self.session.cpu_used)
 
 
 def _record(check: Check, verdict: Verdict, answer: tuple[float, ...] = ()) -> CheckResult:

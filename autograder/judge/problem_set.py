@@ -32,6 +32,7 @@ from verdict.chance import FALSE_ALARMS
 from verdict.compare import WrongReturn, copy_tree, read, relative_error
 from verdict.holds import caught
 from verdict.refusals import kinds_of
+from verdict.table_parts import is_table
 
 # kinds of exceptions that a stub raises, or code that is wrong anywhere
 TOO_WIDE = ("BaseException", "Exception", "NameError", "NotImplementedError", "RuntimeError")
@@ -284,9 +285,14 @@ def validate_checks(problem_set: ProblemSet) -> None:
         raise ProblemSetError(
             f"{name}: {names.count(twice)} checks are called {twice!r}; a name must be unique"
         )
-    _with_requirements(problem_set.packages, name)
+    required = _with_requirements(problem_set.packages, name)
     for check in checks:
         _validate_check(f"{name}: check {check.name!r}", check, names)
+        if "pandas" not in required and _has_tables(check):
+            raise ProblemSetError(
+                f"{name}: check {check.name!r} asks with a DataFrame or a Series, or for one, and "
+                "students' code has no pandas: write PACKAGES = ('numpy', 'pandas')"
+            )
     if (rate := false_alarms(checks)) > FALSE_ALARMS:
         raise ProblemSetError(
             f"{name}: a right hand-in would be failed by chance with a probability of {rate:.1g}; "
@@ -324,6 +330,11 @@ def _validate_check(where: str, check: Check, names: list[str]) -> None:
         needed = "expected, as in expected=lambda: 0.35" if check.value else "cases and expected"
         raise ProblemSetError(f"{where}: give {needed}, or examine")
     _validate_choices(where, check)
+    if check.at_most_cpu is not None and not 0 < check.at_most_cpu <= check.time_limit:
+        raise ProblemSetError(
+            f"{where}: at_most_cpu must be above 0 seconds and not above time_limit, which is "
+            f"{check.time_limit:g}, got {check.at_most_cpu!r}"
+        )
     ids = [mistake.id for mistake in check.misconceptions]
     for twice in sorted({i for i in ids if ids.count(i) > 1}):
         raise ProblemSetError(
@@ -333,6 +344,14 @@ def _validate_check(where: str, check: Check, names: list[str]) -> None:
         _validate_properties(where, check)
     elif check.examine is None:
         _validate_misconceptions(where, check)
+
+
+def _has_tables(check: Check) -> bool:
+    """Whether a check asks with a DataFrame or a Series, or for one."""
+    if check.tables or check.cases is None or "pandas" not in sys.modules:
+        return bool(check.tables)
+    cases = check.cases(np.random.default_rng(0))
+    return any(is_table(argument) for case in cases for argument in case.args)
 
 
 def _validate_properties(where: str, check: Check) -> None:
@@ -403,11 +422,11 @@ def _remedy(argument: Any) -> str:
         return "Give np.random.default_rng(seed), with a whole number that rng.integers draws."
     if type(argument).__module__.partition(".")[0] == "pandas":
         return (
-            "Give its columns as a dict of arrays, and build it in a function that the notebook "
-            "gives."
+            "A DataFrame or a Series may hold numbers, words, times, categories, and lists of "
+            "these; what else it needs, a function that the notebook gives adds to it."
         )
     return (
-        "Give arrays of numbers, numbers, words, lists, tuples, dicts, sets, "
+        "Give arrays of numbers, numbers, words, lists, tuples, dicts, sets, DataFrames, "
         "np.random.default_rng(seed), or functions; what else the function needs, a function that "
         "the notebook gives builds from these."
     )
@@ -428,7 +447,7 @@ def _validate_misconceptions(where: str, check: Check) -> None:
     except WrongReturn as error:
         words = (
             " Words, lists of any lengths, sets and dicts are compared where the result's name "
-            "stands in exact, as in exact=('tokens',)"
+            "stands in exact, as in exact=('tokens',), and DataFrames where it stands in tables"
         )
         remedy = words if "array of numbers" in str(error) else ""
         raise ProblemSetError(f"{where}: {error}{remedy}") from None

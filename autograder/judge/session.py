@@ -46,6 +46,8 @@ IMPORT_LIMIT = (
 READ_LIMIT = 60.0
 # seconds to let go of objects; the student's code may have taken the request away
 FORGET_LIMIT = 10.0
+# of the packages of a set, imported whether the cells name it or not: an argument may be a table
+ALWAYS = frozenset({"pandas"})
 STATEMENT_SHARE = 1 / 6  # of the time for running the cells, for one statement
 MAX_LOST = 3  # statements at which a worker is lost, before only definitions are run
 # characters that are kept of an exception's text, and of its class and its line
@@ -97,6 +99,8 @@ class Session:
     killed : whether a worker was lost to SIGKILL, which may be nobody's doing: a machine short of
         memory kills, too
     killed_from_outside : whether one was, and the student's code cannot have done it
+    counts_cpu : whether ``cpu_used`` is to be kept: to look takes some milliseconds a call
+    cpu_used : CPU seconds of the student's code in all calls, without running the cells
     """
 
     cells: Sequence[str]
@@ -114,6 +118,8 @@ class Session:
     events: list[str] = field(default_factory=list)
     killed: bool = False
     killed_from_outside: bool = False
+    counts_cpu: bool = False
+    cpu_used: float = 0.0
     _starts: int = 0
     _box: Box | None = None
     _functions: list[dict[int, Callable[..., Any]]] = field(default_factory=list)
@@ -227,6 +233,7 @@ class Session:
         a minute.
         """
         used = frozenset[str]().union(*(cell.uses for cell in self.read))
+        used |= ALWAYS
         named = [module for module in modules(self.packages) if module.partition(".")[0] in used]
         if named:
             with self.budget.free():
@@ -260,9 +267,11 @@ class Session:
         args: tuple[Any, ...],
         framework: str = "numpy",
         spread: bool = False,
+        tables: bool = False,
     ) -> Any:
         """Call a function of the student's, by name or as it came from the worker; it gets the
-        framework's tensors. With ``spread``, iterators within its result are read, too.
+        framework's tensors. With ``spread``, iterators within its result are read, too; with
+        ``tables``, a DataFrame comes as one.
 
         Raises
         ------
@@ -270,11 +279,11 @@ class Session:
         MissingFunction : there is none of that name
         WorkerError : no answer came; the worker is gone, and the next call starts another
         """
-        return self._ask(("call", function, args, framework, spread))
+        return self._ask(("call", function, args, framework, spread, tables))
 
-    def fetch(self, name: str) -> Any:
+    def fetch(self, name: str, tables: bool = False) -> Any:
         """The value that the student's code gave to a name; raises what `call` does."""
-        return self._ask(("fetch", name))
+        return self._ask(("fetch", name, tables))
 
     def _ask(self, message: tuple[Any, ...]) -> Any:
         if self._functions:  # within another call, whose time goes on
@@ -290,8 +299,10 @@ class Session:
                 "the function and the function it was given call each other without an end",
             )
         self._functions.append({})
+        before = self._cpu_of_worker()
         try:
             answer = self._exchange(message)
+            self.cpu_used += self._cpu_of_worker() - before
         except WorkerError:
             self.stop()
             raise
@@ -302,6 +313,14 @@ class Session:
         if answer[0] == "error":
             raise _failure(answer)
         return answer[1]
+
+    def _cpu_of_worker(self) -> float:
+        """CPU seconds that the worker has used, as the kernel tells; 0 where nobody asks, and within
+        a call, whose seconds go on.
+        """
+        if not self.counts_cpu or len(self._functions) > 1 or self._box is None:
+            return 0.0
+        return self._box.cpu_seconds()
 
     def forget(self) -> None:
         """Let the worker drop the objects that it keeps for the judge; called between checks."""

@@ -226,6 +226,10 @@ class Box:
             return f"signal {signal.Signals(number).name}"
         return f"exit status {status}"
 
+    def cpu_seconds(self) -> float:
+        """CPU seconds that the worker and what it started have used."""
+        return cpu_seconds(self.process.pid)
+
     def printed(self) -> str:
         """End of what the student's code printed so far."""
         return self.output.decode(errors="replace")[-self.limits.output :]
@@ -281,6 +285,21 @@ def starved_seconds(pid: int) -> float:
                 # nanoseconds
                 found.append(int(Path(f"/proc/{one.pid}/schedstat").read_text().split()[1]))
     return max(found) / 1e9
+
+
+def cpu_seconds(pid: int) -> float:
+    """CPU seconds that a process and all below it have used, those of processes that have ended
+    included where somebody has waited for them.
+
+    0 where the kernel does not tell, or where they cannot be seen.
+    """
+    total = 0.0
+    with suppress(psutil.Error):
+        process = psutil.Process(pid)
+        for one in (process, *process.children(recursive=True)):
+            with suppress(psutil.Error):
+                total += sum(one.cpu_times()[:4])  # user, system, and both of its dead children
+    return total
 
 
 def _bytes(process: Any, kind: str) -> int:

@@ -37,7 +37,7 @@ import psutil
 
 from autograder.errors import IsolationError, TransientStartError
 from autograder.sandbox import cgroup, run_id, seccomp
-from autograder.sandbox.box import Box
+from autograder.sandbox.box import Box, cpu_seconds
 from autograder.sandbox.level import Level
 from autograder.sandbox.limits import Limits
 from autograder.sandbox.mounts import (
@@ -99,6 +99,10 @@ class ContainerBox(Box):
                 with suppress(psutil.Error):
                     total += process.memory_info().rss
         return total
+
+    def cpu_seconds(self) -> float:
+        """CPU seconds that the worker and what it started have used."""
+        return cpu_seconds(self.pid) if self.pid else 0.0
 
     def _out_of_memory(self) -> bool:
         if self.process.poll() != 128 + signal.SIGKILL:

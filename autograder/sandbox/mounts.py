@@ -27,7 +27,7 @@ GUEST = PACKAGE / "guest"
 # All of this repository that enters the box: that folder, and of verdict what the instant checks
 # need, too.
 SHIPPED = tuple(str(path.relative_to(PACKAGE)) for path in sorted(GUEST.glob("*.py")))
-SHARED = PACKAGE.parent / "verdict" / "tensors.py"
+SHARED = tuple(PACKAGE.parent / "verdict" / name for name in ("table_parts.py", "tensors.py"))
 CODE = Path("/worker")
 HIDDEN_SIZE = 1 << 16  # bytes, of the tmpfs over a folder that is hidden: places to bind over
 # They look up in /proc what the processor can do (and complain), or where Python is (and end it).
@@ -266,7 +266,8 @@ def mounts_for(install: Installation, limits: Limits) -> list[Mount]:
     mounts += [ReadOnly(path) for path in install.hidden]
     for name in SHIPPED:
         bind(PACKAGE / name, CODE / "autograder" / name)
-    bind(SHARED, CODE / "verdict" / SHARED.name)
+    for path in SHARED:
+        bind(path, CODE / "verdict" / path.name)
     mounts += [Devices(Path("/dev")), ReadOnly(Path("/dev"))]
     # Last: an ordinary user's box would otherwise have a root folder that can be filled without a
     # limit.
@@ -305,7 +306,8 @@ def copy_worker(install: Installation, folder: Path) -> tuple[Path, Path]:
     code, packages = folder / "worker", folder / "packages"
     for name in SHIPPED:
         copy_for_all(PACKAGE / name, code / "autograder" / name)
-    copy_for_all(SHARED, code / "verdict" / SHARED.name)
+    for path in SHARED:
+        copy_for_all(path, code / "verdict" / path.name)
     packages.mkdir(mode=0o755)
     for path in install.packages:
         (packages / path.name).symlink_to(path)

@@ -42,7 +42,12 @@ NOT_FORKABLE = frozenset(
 START_LIMIT = 120.0  # seconds to import the packages
 FORK_LIMIT = 30.0  # seconds to fork a worker
 MAX_FAILURES = 3  # of fork servers for the same packages, before only fresh boxes are made
-WORKERS_OWN = ("autograder.guest.worker", "autograder.guest.protocol", "verdict.tensors")
+WORKERS_OWN = (
+    "autograder.guest.worker",
+    "autograder.guest.protocol",
+    "verdict.table_parts",
+    "verdict.tensors",
+)
 LOADED_LATE = {
     "numpy": ("numpy.random",),
     # which every optimizer imports, for a second, when the first one is made

@@ -20,6 +20,7 @@ import os
 import re
 import secrets
 import sys
+import time
 import traceback
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -34,6 +35,7 @@ from lstm_ref.practice.lstm_bptt import CHECKS
 from lstm_ref.practice.names import ruled_out
 from verdict import Check, Status, StudentError, Verdict, charge_once, classify, examine, unmet
 from verdict.compare import form
+from verdict.cpu import limited
 from verdict.refusals import kinds_of
 from verdict.tensors import from_arrays, to_arrays
 
@@ -47,6 +49,7 @@ _HEADLINES = {
     Status.ERROR: "stopped with an error",
     Status.ENVIRONMENT: "stopped by something outside the mathematics",
     Status.CRASHED: "ran out of memory",
+    Status.TIMEOUT: "takes too long",
     Status.SKIPPED: "not asked yet",
     Status.FORBIDDEN: "uses what the task rules out",
     Status.NOTED: "noted; only the graded version says whether it is right",
@@ -305,7 +308,7 @@ def _guarded(
             own = (namespace, getattr(function, "__globals__", namespace))
             raise StudentError(status, message + _own_line(error, own), kinds_of(error)) from None
 
-    return call
+    return limited(check, call, time.process_time)
 
 
 def _text(error: BaseException) -> str:

@@ -13,8 +13,11 @@ import numpy as np
 from numpy.random import Generator
 
 from lstm_ref.errors import Array
-from verdict import Case, Check, Status, StudentError, Verdict, exact, examine
-from verdict.compare import copy_tree, read
+from verdict import Case, Check, Status, StudentError, Verdict, exact, examine, tables
+from verdict.compare import SINGLE_PRECISION, copy_tree, read
+from verdict.table_parts import is_table
+
+ROWS = 8  # of a table that are shown
 
 
 @dataclass(frozen=True, repr=False)
@@ -72,7 +75,11 @@ class Example:
 
 
 def _both(name: str, came: Any, right: Any) -> list[str]:
-    """Two trees, cut to a line each, where they differ."""
+    """Two trees, cut to a line each, where they differ; of two tables the first rows."""
+    if is_table(right):
+        if not tables.difference(came, right, SINGLE_PRECISION):
+            return []
+        return [f"{name}, what came:\n{came.head(ROWS)}", f"what was expected:\n{right.head(ROWS)}"]
     if exact.same(came, right):
         return []
     return [

@@ -30,7 +30,7 @@ def ask(box: Box, *message: object) -> tuple[Any, ...]:
 def shipped_files() -> list[Path]:
     """Files of this repository that a box holds, at their paths in it."""
     guest = sorted((PACKAGE / "guest").glob("*.py"))
-    return [CODE / path.relative_to(PACKAGE.parent) for path in (*guest, SHARED)]
+    return [CODE / path.relative_to(PACKAGE.parent) for path in (*guest, *SHARED)]
 
 
 def shipped_modules() -> set[str]:
