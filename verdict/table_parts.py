@@ -1,5 +1,5 @@
-"""A pandas DataFrame or Series in plain parts, and made of them again: arrays of numbers, words, and
-nothing that runs.
+"""A pandas DataFrame or Series in plain parts, and made of them again: arrays of numbers, words,
+and nothing that runs.
 
 The instant checks, the judge and its worker share this file. It needs NumPy and the standard
 library, pandas where there is a table, and nothing else of this package: in the sandbox it stands

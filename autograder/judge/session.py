@@ -315,8 +315,8 @@ class Session:
         return answer[1]
 
     def _cpu_of_worker(self) -> float:
-        """CPU seconds that the worker has used, as the kernel tells; 0 where nobody asks, and within
-        a call, whose seconds go on.
+        """CPU seconds that the worker has used, as the kernel tells; 0 where nobody asks, and
+        within a call, whose seconds go on.
         """
         if not self.counts_cpu or len(self._functions) > 1 or self._box is None:
             return 0.0

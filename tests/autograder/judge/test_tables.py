@@ -1,4 +1,4 @@
-"""DataFrames and Series go into the box and come back, are compared, and named where they differ."""
+"""DataFrames and Series enter the box, come back, are compared, and named where they differ."""
 
 from __future__ import annotations
 
