@@ -298,7 +298,7 @@ def _difference(got: Array, expected: Array, tolerance: float) -> str:
     if got.dtype != object:
         return "it is an array"
     if is_table(expected.item()):
-        return tables.difference(got.item(), expected.item(), tolerance)
+        return tables.table_difference(got.item(), expected.item(), tolerance)
     return exact.difference(got.item(), expected.item())
 
 
@@ -672,7 +672,7 @@ def _asked_kind(expected: Array) -> str:
     if expected.dtype != object:
         return "an array of numbers"
     value = expected.item()
-    return tables.kind(value) if is_table(value) else exact.kind(value)
+    return tables.table_kind(value) if is_table(value) else exact.kind(value)
 
 
 def _and(names: list[str]) -> str:

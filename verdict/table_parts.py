@@ -60,7 +60,7 @@ def checked(value: Any) -> Any:
     >>> checked(pd.DataFrame({"price": [4.0, 5.5]})).shape
     (2, 1)
     """
-    return build(parts(value))
+    return table_of(parts(value))
 
 
 # --- apart
@@ -186,7 +186,7 @@ def _cell(cell: Any, what: str, depth: int = 0) -> Any:
 # --------------------------------------------------------------------------------------------------
 
 
-def build(tree: Any) -> Any:
+def table_of(tree: Any) -> Any:
     """DataFrame or Series of its parts.
 
     Parameters

@@ -26,17 +26,17 @@ MOST_TOLD = 3  # columns of which is said what is wrong with them
 MOST_SORTED = 10_000  # rows up to which it is looked whether only their order is another
 
 
-def kind(value: Any) -> str:
+def table_kind(value: Any) -> str:
     """What a table is, in words.
 
     >>> import pandas as pd
-    >>> kind(pd.Series([1]))
+    >>> table_kind(pd.Series([1]))
     'a Series'
     """
     return f"a {'Series' if value.ndim == 1 else 'DataFrame'}"
 
 
-def difference(got: Any, expected: Any, tolerance: float) -> str:
+def table_difference(got: Any, expected: Any, tolerance: float) -> str:
     """Where two tables differ, in words that say nothing of what was expected there; empty where
     they do not.
 
@@ -47,12 +47,12 @@ def difference(got: Any, expected: Any, tolerance: float) -> str:
 
     >>> import pandas as pd
     >>> a, b = pd.DataFrame({"p": [1.0, 2.0]}), pd.DataFrame({"p": [1.0, 3.0]})
-    >>> difference(a, b, 1e-6)
+    >>> table_difference(a, b, 1e-6)
     "column 'p' differs in 1 of 2 rows, first in row 1"
     """
-    if not is_table(got) or kind(got) != kind(expected):
-        came = kind(got) if is_table(got) else exact.kind(got)
-        return f"it is {came}, and {kind(expected)} was expected"
+    if not is_table(got) or table_kind(got) != table_kind(expected):
+        came = table_kind(got) if is_table(got) else exact.kind(got)
+        return f"it is {came}, and {table_kind(expected)} was expected"
     if expected.ndim == 2 and (said := _labels(got.columns, expected.columns)):
         return said
     if len(got) != len(expected):

@@ -384,7 +384,7 @@ def _equal(a: Any, b: Any) -> bool:
     if isinstance(a, np.random.Generator):
         return isinstance(b, np.random.Generator) and a.bit_generator.state == b.bit_generator.state
     if is_table(a):
-        return is_table(b) and not tables.difference(checked(a), checked(b), 0.0)
+        return is_table(b) and not tables.table_difference(checked(a), checked(b), 0.0)
     if isinstance(a, set | frozenset):
         return bool(a == b)
     return callable(a) or bool(np.array_equal(a, b, equal_nan=np.asarray(a).dtype.kind in "fc"))

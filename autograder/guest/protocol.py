@@ -375,7 +375,7 @@ class Decoder:
 
         def make(payload: bytes) -> Any:
             try:
-                return table_parts.build(inner(payload))
+                return table_parts.table_of(inner(payload))
             except table_parts.TableError as error:
                 raise ProtocolError(f"a frame holds a table that is none: {error}") from None
 

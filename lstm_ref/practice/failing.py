@@ -77,7 +77,7 @@ class Example:
 def _both(name: str, came: Any, right: Any) -> list[str]:
     """Two trees, cut to a line each, where they differ; of two tables the first rows."""
     if is_table(right):
-        if not tables.difference(came, right, SINGLE_PRECISION):
+        if not tables.table_difference(came, right, SINGLE_PRECISION):
             return []
         return [f"{name}, what came:\n{came.head(ROWS)}", f"what was expected:\n{right.head(ROWS)}"]
     if exact.same(came, right):

@@ -18,8 +18,8 @@ from autograder.judge.result import Result
 from autograder.sandbox import choose
 from lstm_ref.practice import case_of, examine_all
 from tests.support.tiny_course import SOURCE
-from verdict.table_parts import MAX_COLUMNS, TableError, build, checked
-from verdict.tables import difference
+from verdict.table_parts import MAX_COLUMNS, TableError, checked, table_of
+from verdict.tables import table_difference
 
 DAYS = """
 import numpy as np
@@ -186,7 +186,7 @@ def test_a_table_arrives_as_it_was_sent(table: Any) -> None:
     assert type(came) is type(table)
     test = pd.testing.assert_frame_equal if table.ndim == 2 else pd.testing.assert_series_equal
     test(came, table)
-    assert difference(came, checked(table), 0.0) == ""
+    assert table_difference(came, checked(table), 0.0) == ""
 
 
 FORGED: list[Any] = [
@@ -239,7 +239,7 @@ FORGED: list[Any] = [
 @pytest.mark.parametrize("forged", FORGED, ids=range(len(FORGED)))
 def test_parts_that_are_no_table_are_refused(forged: Any) -> None:
     with pytest.raises(TableError):
-        build(forged)
+        table_of(forged)
 
 
 def test_a_message_holds_few_tables_of_few_columns() -> None:
@@ -286,7 +286,7 @@ DIFFERENT: list[tuple[Any, str]] = [
 
 @pytest.mark.parametrize(("got", "said"), DIFFERENT, ids=range(len(DIFFERENT)))
 def test_a_difference_names_column_and_row(got: Any, said: str) -> None:
-    found = difference(checked(got), checked(BASE), 1e-6)
+    found = table_difference(checked(got), checked(BASE), 1e-6)
     assert said in found and bool(found) == bool(said), found
 
 
