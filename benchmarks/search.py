@@ -1,29 +1,33 @@
 """The table of the page *search*: validation loss of 64 settings at three lengths of training, each
-with three seeds.
+with three seeds; and what Optuna's samplers find on it.
 
-    python benchmarks/search.py        # a minute of one core, into benchmarks/results/search.json
+    python benchmarks/search.py         # two minutes of one core, into benchmarks/results/search.json
+    python benchmarks/search.py optuna  # the searches only, on the losses that are stored
 
-Task, model and training are those of book/three/search.md, which replays its searches on this
-table.
+Task, model, training and search are those of book/three/search.md, which replays its other searches
+on this table.
 """
 
 from __future__ import annotations
 
+import json
 import os
+import sys
 
 if __name__ == "__main__":  # before NumPy is loaded: these models are small
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(name, "1")
 
 import time
+from typing import Any
 
 import numpy as np
 import torch
 
-from benchmarks.pages import experiment, store
+from benchmarks.pages import RESULTS, experiment, store
 
 PAGE = experiment("search")
-SEEDS = 3
+SEEDS, REPLAYS, PRICES = 3, 100, (4, 9, 16)
 
 
 def table(seed: int) -> list[list[list[float]]]:
@@ -34,14 +38,33 @@ def table(seed: int) -> list[list[list[float]]]:
     return losses.reshape(shape).round(4).tolist()  # type: ignore[no-any-return]
 
 
-def main() -> None:
-    """Measure, and write the file."""
-    torch.set_num_threads(1)
-    loss = []
+def losses() -> list[list[list[list[float]]]]:
+    """The table of each seed."""
+    found = []
     for seed in range(SEEDS):
         busy = time.process_time()
-        loss.append(table(seed))
+        found.append(table(seed))
         print(f"seed {seed}: {time.process_time() - busy:.1f} s of a processor", flush=True)
+    return found
+
+
+def searches(loss: list[Any]) -> dict[str, Any]:
+    """Place of the best setting that each replay finds, by sampler and price in full runs."""
+    known, found = np.array(loss), {}
+    for name in PAGE.SAMPLERS:
+        busy = time.process_time()
+        found[name] = {str(B): PAGE.winners(name, B, known, range(REPLAYS)) for B in PRICES}
+        print(f"{name}: {time.process_time() - busy:.1f} s of a processor", flush=True)
+    return {"replays": REPLAYS, "winners": found}
+
+
+def main(wanted: list[str]) -> None:
+    """Measure, and write the file; with ``optuna`` the losses stay as they are stored."""
+    torch.set_num_threads(1)
+    file = RESULTS / "search.json"
+    loss = (
+        json.loads(file.read_text(encoding="utf-8"))["loss"] if wanted == ["optuna"] else losses()
+    )
     axes = {
         "rates": PAGE.RATES.tolist(),
         "forget biases": PAGE.BIASES.tolist(),
@@ -49,11 +72,11 @@ def main() -> None:
     }
     store(
         "search",
-        "validation loss by seed, rate, forget bias and updates",
-        {**axes, "loss": loss},
-        ("numpy", "torch"),
+        "validation loss by seed, rate, forget bias and updates; what Optuna finds on it",
+        {**axes, "loss": loss, "optuna": searches(loss)},
+        ("numpy", "torch", "optuna"),
     )
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])
