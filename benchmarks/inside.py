@@ -1,14 +1,21 @@
-"""The tables of the page *inside*: explanations judged on trained and untrained models, and units
-that count, on more seeds.
+"""The tables of the page *inside*: explanations judged on trained and untrained models, units that
+count, and units that follow quotations, on more seeds.
 
-    python benchmarks/inside.py  # three minutes of one core, into benchmarks/results/inside.json
+    python benchmarks/inside.py              # five minutes of one core
+    python benchmarks/inside.py quotations   # this table only; the others stay as they are stored
 
-Data, models, explanations and their tests are those of book/three/inside.md.
+It writes benchmarks/results/inside.json. Data, models, explanations and their tests are those of
+book/three/inside.md.
 """
 
 from __future__ import annotations
 
+import json
 import os
+import sys
+from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 if __name__ == "__main__":  # before NumPy is loaded: these models are small
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
@@ -17,10 +24,10 @@ if __name__ == "__main__":  # before NumPy is loaded: these models are small
 import numpy as np
 import torch
 
-from benchmarks.pages import experiment, row, store
+from benchmarks.pages import RESULTS, experiment, row, store
 
 PAGE = experiment("inside")
-SEEDS, COUNTING_SEEDS, REVIEWS = 3, 6, 50
+SEEDS, COUNTING_SEEDS, QUOTING_SEEDS, REVIEWS = 3, 6, 8, 50
 # what a review of that shape holds
 PLACES = {"evidence at the end": ", but", "evidence in front": ", although"}
 
@@ -53,26 +60,46 @@ def counting(seed: int, trained: bool) -> dict[str, float]:
     return {name: float(value) for name, value in PAGE.counted(model, seed).items()}
 
 
-def main() -> None:
-    """Measure, and write the file."""
+def quoting(seed: int, trained: bool) -> dict[str, float]:
+    """What the units of one model of characters know of quotations, and what they are for."""
+    torch.manual_seed(9000 + seed)
+    model = PAGE.next_character(seed) if trained else PAGE.NextCharacter()
+    return dict(PAGE.quote_unit(model))
+
+
+# table: what is measured, and with how many seeds
+TABLES: dict[str, tuple[Callable[[int, bool], dict[str, float]], int]] = {
+    "arms": (explained, SEEDS),
+    "brackets": (counting, COUNTING_SEEDS),
+    "quotations": (quoting, QUOTING_SEEDS),
+}
+
+
+def both(table: str) -> dict[str, Any]:
+    """One table: its rows for trained and for untrained models."""
+    measured, seeds = TABLES[table]
+    return {
+        name: row(partial(measured, trained=trained), range(seeds), f"{table}, {name}")
+        for name, trained in (("trained", True), ("untrained", False))
+    }
+
+
+def main(wanted: list[str]) -> None:
+    """Measure the tables that are wanted, or all, and write the file."""
     torch.set_num_threads(1)
-    arms = {
-        name: row(lambda seed, t=trained: explained(seed, t), range(SEEDS), name)  # type: ignore[misc]
-        for name, trained in (("trained", True), ("untrained", False))
+    file = RESULTS / "inside.json"
+    known = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    tables = {
+        name: both(name) if name in (wanted or TABLES) or name not in known else known[name]
+        for name in TABLES
     }
-    brackets = {
-        name: row(
-            lambda seed, t=trained: counting(seed, t), range(COUNTING_SEEDS), f"brackets, {name}"
-        )  # type: ignore[misc]
-        for name, trained in (("trained", True), ("untrained", False))
-    }
-    tables = {"reviews of each shape": REVIEWS, "arms": arms, "brackets": brackets}
     what = (
         "which words explanations put on top, answers that flip without them; units that follow "
-        "the depth of brackets"
+        "the depth of brackets, and quotations"
     )
-    store("inside", what, tables, ("numpy", "torch", "scikit-learn"))
+    packages = ("numpy", "torch", "scikit-learn")
+    store("inside", what, {"reviews of each shape": REVIEWS, **tables}, packages)
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

@@ -188,6 +188,22 @@ def test_a_new_network_counts_as_the_table_says():
             assert inside(table["brackets"][name][key], found[key], slack=1), (name, key)
 
 
+def test_random_weights_know_of_quotations_what_the_table_says():
+    script_, table = script("inside"), stored("inside")
+    found, known = script_.quoting(50, trained=False), table["quotations"]
+    assert {name: len(part) for name, part in known.items()} == dict.fromkeys(known, len(found))
+    compared = [
+        f"{name}: {what}"
+        for name in list(script_.PAGE.pieces(script_.PAGE.reference.test)[1])
+        for what in ("best unit", "probe")
+    ]
+    # The text is Python's own reference, another one in each version.
+    slack = 1 if platform.python_version() == table["machine"]["python"] else 4
+    for key in compared:
+        assert inside(known["untrained"][key], found[key], slack=slack), key
+    assert abs(found["inside: cost of that unit"]) < 0.01
+
+
 def test_a_network_whose_state_is_carried_has_no_step_again():
     long_text, table = script("long_text"), stored("long_text")
     found = long_text.of_a_way("right", seed=500)
@@ -209,6 +225,28 @@ def test_two_settings_of_the_search_end_as_the_table_says():
     assert (
         abs(bad - table[:, 0, 0, 2].mean()) < 0.1 and table[:, 3, 7, 2].max() < 0.1 and good < 0.3
     )
+
+
+def test_optuna_finds_on_the_stored_losses_what_the_table_says():
+    pytest.importorskip("optuna")  # the page does without it, and so may an older environment
+    page, table = experiment("search"), stored("search")
+    loss = np.array(table["loss"])
+    assert set(table["optuna"]["winners"]) == set(page.SAMPLERS)
+
+    def found(places, seeds):
+        return [
+            loss[(seed % 3, *divmod(place, 8), 2)]
+            for seed, place in zip(seeds, places, strict=True)
+        ]
+
+    for name in list(page.SAMPLERS)[:2]:
+        places = table["optuna"]["winners"][name]["9"]
+        known = over_seeds(found(places, range(100)))
+        again = page.winners(name, 9, loss, range(500, 560))
+        low, high = known["interval of the mean"]
+        # The mean of sixty others scatters, too
+        width = max(high - low, 0.02)
+        assert low - width < np.mean(found(again, range(500, 560))) < high + width, name
 
 
 def test_a_small_network_needs_no_large_one_again_and_int8_is_as_small():
