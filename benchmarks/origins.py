@@ -1,11 +1,11 @@
 """The forecasts that the origin slider of the page *forecasting* shows: three series, walk forward.
 
-    python -m benchmarks.origins        # a minute of one core, into benchmarks/results/origins.json
+    python -m benchmarks.origins        # five minutes of one core, into benchmarks/results/origins.json
     python -m benchmarks.origins El CO2     # these series only; the others stay as they are stored
 
-Series, model and folds are those of book/four/forecasting.md, with one seed. The interval of a fold
-is its forecast and the quantiles 0.1 and 0.9 of its errors on the validation part, horizon by
-horizon.
+Series, model and folds are those of book/four/forecasting.md. The slider shows the first seed; what
+it counts over all origins is stored for every seed. The interval of a fold is its forecast and the
+quantiles 0.1 and 0.9 of its errors on the validation part, horizon by horizon.
 """
 
 from __future__ import annotations
@@ -22,11 +22,13 @@ if __name__ == "__main__":  # before NumPy is loaded: these models are small
 import numpy as np
 import torch
 
-from benchmarks.pages import RESULTS, experiment, store
+from benchmarks.pages import RESULTS, experiment, over_seeds, store
 from lstm_ref.data import load
+from lstm_ref.inspect import OriginSlider
 
 PAGE = experiment("forecasting")
-SEED = 0
+SEEDS = range(5)
+SERIES_SEED = 0  # the random walk is drawn once; the networks differ
 EVERY = {"El Niño, months": 4, "CO2, weeks": 14, "random walk, days": 9}  # which origins are kept
 SETS = {"El Niño, months": "el-nino", "CO2, weeks": "co2"}
 
@@ -40,12 +42,12 @@ def labels(name: str, L: int) -> list[str]:
     return [str(day)[: 7 if name.startswith("El") else 10] for day in table.time[first:]]
 
 
-def of_series(name: str) -> dict[str, Any]:
-    """A series as `lstm_ref.inspect.OriginSlider` takes it."""
-    task = PAGE.task_of(name, SEED)
+def of_series(name: str, seed: int) -> dict[str, Any]:
+    """A series as `lstm_ref.inspect.OriginSlider` takes it, with the forecasts of one network."""
+    task = PAGE.task_of(name, SERIES_SEED)
     rows: list[tuple[int, Any, Any, Any]] = []
     for fold in PAGE.origins(task):
-        told = PAGE.forecasts(task, fold, SEED)["LSTM"]
+        told = PAGE.forecasts(task, fold, seed)["LSTM"]
         off = (task.future - told)[fold.validation]
         low, high = np.quantile(off, [0.1, 0.9], axis=0)
         rows += [(k + task.T - 1, told[k], told[k] + low, told[k] + high) for k in fold.test]
@@ -62,18 +64,31 @@ def of_series(name: str) -> dict[str, Any]:
     }
 
 
+def over_all(name: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The series of the first seed; and over seeds what the slider counts over all origins."""
+    drawn = [of_series(name, seed) for seed in SEEDS]
+    whole = [OriginSlider({name: one}).whole(name) for one in drawn]
+    return drawn[0], {key: over_seeds([one[key] for one in whole]) for key in whole[0]}
+
+
 def main(wanted: list[str]) -> None:
     """Measure the series whose names begin with what is wanted, or all, and write the file."""
     torch.set_num_threads(1)
     file, units = RESULTS / "origins.json", ("degrees", "ppm", "")
-    known = json.loads(file.read_text(encoding="utf-8"))["series"] if file.is_file() else {}
+    known = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    series, by_seed = known.get("series", {}), known.get("over seeds", {})
     for name, unit in zip(EVERY, units, strict=True):
         if not wanted or name.startswith(tuple(wanted)):
-            known[name] = {**of_series(name), "unit": unit}
+            first, by_seed[name] = over_all(name)
+            series[name] = {**first, "unit": unit}
+            print(name, {key: one["mean"] for key, one in by_seed[name].items()}, flush=True)
     what = "forecasts of an LSTM from origins that move, walk forward"
+    tables = {
+        key: {name: part[name] for name in EVERY if name in part}
+        for key, part in (("series", series), ("over seeds", by_seed))
+    }
     packages = ("numpy", "torch", "scikit-learn", "statsmodels")
-    series = {name: known[name] for name in EVERY if name in known}
-    store("origins", what, {"seed": SEED, "series": series}, packages)
+    store("origins", what, {"seed": SEEDS[0], **tables}, packages)
 
 
 if __name__ == "__main__":
