@@ -1,6 +1,6 @@
 """The forecasts that the origin slider of the page *forecasting* shows: three series, walk forward.
 
-    python -m benchmarks.origins        # five minutes of one core, into benchmarks/results/origins.json
+    python -m benchmarks.origins  # five minutes of one core, into benchmarks/results/origins.json
     python -m benchmarks.origins El CO2     # these series only; the others stay as they are stored
 
 Series, model and folds are those of book/four/forecasting.md. The slider shows the first seed; what

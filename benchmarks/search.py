@@ -1,7 +1,7 @@
 """The table of the page *search*: validation loss of 64 settings at three lengths of training, each
 with three seeds; and what Optuna's samplers find on it.
 
-    python benchmarks/search.py         # two minutes of one core, into benchmarks/results/search.json
+    python benchmarks/search.py  # two minutes of one core, into benchmarks/results/search.json
     python benchmarks/search.py optuna  # the searches only, on the losses that are stored
 
 Task, model, training and search are those of book/three/search.md, which replays its other searches
