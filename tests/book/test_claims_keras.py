@@ -9,6 +9,7 @@ import json
 import os
 import re
 import subprocess
+import warnings
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -163,6 +164,62 @@ def test_the_kernel_of_a_layer_is_drawn_from_a_matrix_of_four_h_columns():
 def test_a_layer_returns_its_last_state_unless_asked_for_all():
     """The answer of a quiz, too: there it is 4 * 5 numbers."""
     assert keras.layers.LSTM(5)(np.zeros((4, 7, 3), "float32")).shape == (4, 5)
+
+
+def test_int8_takes_dense_and_embedding_and_passes_a_lstm_over_with_a_warning():
+    model = keras.Sequential(
+        [
+            keras.Input((5,)),
+            keras.layers.Embedding(7, 3),
+            keras.layers.LSTM(4),
+            keras.layers.Dense(2),
+        ]
+    )
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        model.quantize("int8")
+    assert sum("LSTMCell" in str(one.message) for one in told) == 1
+    types = [{str(w.dtype) for w in layer.weights} for layer in model.layers]
+    assert "int8" in types[0] and types[1] == {"float32"} and "int8" in types[2]
+
+
+def test_one_norm_clips_each_array_alone_and_the_other_all_together():
+    for kind, expected in (("clipnorm", [1.0, 0.6]), ("global_clipnorm", [5.0, 0.6])):
+        arrays = [keras.Variable(np.zeros(2, "float32")) for _ in range(2)]
+        optimiser = keras.optimizers.SGD(1.0, **{kind: 1.0})
+        optimiser.build(arrays)
+        optimiser.apply([tf.constant([3.0, 4.0]), tf.constant([0.6, 0.0])])
+        lengths = np.array([np.linalg.norm(a.numpy()) for a in arrays])
+        whole = np.hypot(5.0, 0.6) if kind == "global_clipnorm" else 1.0
+        assert lengths == pytest.approx(np.array(expected) / whole, rel=1e-5)
+
+
+def test_the_blank_of_ctc_is_symbol_0_and_the_mean_is_over_the_batch():
+    """PyTorch has the time axis first, and divides each loss by the length of its target."""
+    torch = pytest.importorskip("torch")
+    scores = np.random.default_rng(0).normal(size=(2, 8, 4)).astype("float32")
+    labels, lengths = np.array([[1, 2, 2], [3, 1, 0]]), torch.tensor([3, 2])
+    found = np.array(keras.losses.CTC(reduction=None)(labels, scores))
+    arguments = (
+        torch.tensor(scores).log_softmax(2).transpose(0, 1),
+        torch.tensor(labels),
+        torch.tensor([8, 8]),
+        lengths,
+    )
+    theirs = torch.nn.functional.ctc_loss(*arguments, reduction="none").numpy()
+    assert found == pytest.approx(theirs, rel=1e-5)
+    mean = float(keras.losses.CTC()(labels, scores))
+    assert mean == pytest.approx(theirs.mean(), rel=1e-5)
+    by_length = float(torch.nn.functional.ctc_loss(*arguments))
+    assert by_length == pytest.approx((theirs / lengths.numpy()).mean(), rel=1e-5)
+
+
+def test_logits_taken_for_probabilities_are_cut_off_at_0_and_get_no_gradient():
+    logits = tf.Variable([[-1.0, 2.0, 0.5]])
+    with tf.GradientTape() as tape:
+        loss = keras.losses.sparse_categorical_crossentropy(tf.constant([0]), logits * 1.0)
+    assert float(loss[0]) > 10
+    assert np.asarray(tape.gradient(loss, logits))[0, 0] == 0
 
 
 def test_the_stored_skills_come_from_the_functions_of_the_page():

@@ -1,4 +1,4 @@
-"""What the pages *pytorch*, *training-step*, *gpu* and *fast* say about PyTorch, run against the
+"""What the pages *pytorch*, *training-step*, *gpu*, *fast*, *slow* and *smaller* say of PyTorch, run against the
 installed version.
 
 What needs a GPU is read in the installed source or in its constants; such tests say so in their
@@ -7,8 +7,10 @@ names.
 
 import inspect
 import io
+import platform
 import warnings
 from importlib.util import find_spec
+from pathlib import Path
 
 import pytest
 import torch
@@ -17,6 +19,7 @@ from torch.autograd import gradcheck, gradgradcheck
 from torch.autograd.function import once_differentiable
 from torch.nn.functional import ctc_loss
 from torch.nn.utils import prune, rnn
+from torch.utils import benchmark
 
 X = torch.randn(3, 5, 2, generator=torch.Generator().manual_seed(0))
 
@@ -245,3 +248,45 @@ def test_a_state_dict_has_both_biases_drawn_around_zero():
     # uniform within 1 / sqrt(H) = 0.05: the mean of 1600 has a standard error of 0.0007
     for name in ("bias_ih_l0", "bias_hh_l0"):
         assert held[name].abs().max() <= 0.05 and abs(held[name].mean().item()) < 0.005
+
+
+def test_lengths_must_lie_on_the_cpu_asked_of_the_device_without_numbers():
+    lengths = torch.tensor([5, 2, 4])
+    said = refusal(lambda: rnn.pack_padded_sequence(X, lengths.to("meta"), True))
+    assert "should be a 1D CPU int64 tensor, but got 1D meta" in said
+    assert "sorted in decreasing order" in refusal(
+        lambda: rnn.pack_padded_sequence(X, lengths, True)
+    )
+    assert "greater than 0" in refusal(
+        lambda: rnn.pack_padded_sequence(X, torch.tensor([5, 2, 0]), True)
+    )
+
+
+def test_products_on_x86_are_those_of_mkl_and_not_of_openblas():
+    if platform.machine() not in ("x86_64", "AMD64"):
+        pytest.skip("another library elsewhere")
+    assert torch.backends.mkl.is_available() and "BLAS_INFO=mkl" in torch.__config__.show()
+
+
+def test_pytorch_itself_tests_determinism_with_a_workspace_of_8_read_in_the_source():
+    source = Path(torch.__file__).parent / "testing" / "_internal" / "common_utils.py"
+    assert "os.environ[self.cublas_var_name] = ':4096:8'" in source.read_text(encoding="utf-8")
+
+
+def test_the_timer_of_pytorch_waits_and_warms_up_read_in_the_source():
+    module = inspect.getmodule(benchmark.Timer)
+    assert "synchronize()" in inspect.getsource(module)
+    assert "# Warmup" in inspect.getsource(benchmark.Timer.timeit)
+
+
+def test_a_loss_of_classes_leaves_out_the_number_minus_100():
+    scores, targets = torch.randn(4, 3), torch.tensor([0, -100, 2, -100])
+    counted = nn.functional.cross_entropy(scores[::2], targets[::2])
+    assert torch.isclose(nn.functional.cross_entropy(scores, targets), counted)
+
+
+def test_the_profiler_sorts_by_time_and_counts():
+    with torch.profiler.profile() as seen:
+        nn.LSTM(2, 4, batch_first=True)(X)
+    table = seen.key_averages().table(sort_by="self_cpu_time_total")
+    assert "# of Calls" in table and "aten::lstm" in table
