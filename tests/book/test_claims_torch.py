@@ -1,5 +1,5 @@
-"""What the pages *pytorch*, *training-step*, *gpu*, *fast*, *slow* and *smaller* say of PyTorch, run against the
-installed version.
+"""What the pages *pytorch*, *training-step*, *gpu*, *fast*, *slow* and *smaller* say about
+PyTorch, run against the installed version.
 
 What needs a GPU is read in the installed source or in its constants; such tests say so in their
 names.

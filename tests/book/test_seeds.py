@@ -302,8 +302,8 @@ def both(seed):
         ),
         ("runs = {}\nfor seed in SEEDS:\n    runs[seed] = learn(seed)\nassert max(runs) < 1", []),
         (
-            "for k in range(9):\n    loss = f()\n    loss.backward()\n    o.step()\nassert loss < 1",
-            ["assert loss < 1"],
+            "for k in range(9):\n    a = f()\n    a.backward()\n    o.step()\nassert a < 1",
+            ["assert a < 1"],
         ),
         ("try:\n    run = learn(0)\nfinally:\n    assert run < 1", ["assert run < 1"]),
         ("run = learn(0)\nrun += 1\nassert run < 1", ["assert run < 1"]),
