@@ -28,6 +28,8 @@ from lstm_ref.errors import ArgumentError
 READER_STEPS = 12
 # steps of a sequence that are moved one by one; the first and the last three are among them
 MOST_STEPS = 9
+# Ends that are filled in fewer examples, or in so few, may be an accident of the data.
+FILLED, FEWEST_ROWS = 0.3, 6
 
 
 @dataclass
@@ -61,6 +63,9 @@ class Context:
         """Measured in the way that fits; where none does, in the usual one. None where no axis is
         shared.
         """
+        if self.returns_loss:
+            self.notes.append("the model returns its loss: what depends on what is not examined")
+            return None
         found = self._find_pairing()
         if found is not None and found.deaf.all():
             # A last layer of zeros passes nothing on yet: with some noise on all weights it does.
@@ -71,6 +76,12 @@ class Context:
                 return other
             self.jitter = {}
         return found
+
+    @cached_property
+    def returns_loss(self) -> bool:
+        """Whether all that is scored is a single number without an axis."""
+        outputs = [self.subject.outputs[k] for k in self.subject.scored]
+        return bool(outputs) and all(o.ndim == 0 for o in outputs)
 
     def _find_pairing(self) -> layout.Pairing | None:
         first: layout.Pairing | None = None
@@ -206,6 +217,30 @@ class Context:
                 f"examples, got {len(lengths)}"
             )
         return np.asarray(np.arange(steps) < lengths[:, None])
+
+    @cached_property
+    def filled_ends(self) -> tuple[str, Array] | None:
+        """A leaf whose examples end in one value that stands nowhere else, from another step on in
+        each, and (N, T), True before; None where none is. What begins so may be read on purpose.
+        """
+        pair = self.pairing
+        for name in self.data_leaves if pair is not None else ():
+            padding, axis = self.keep(name), self.time_axis(name)
+            if padding is None or axis is None:
+                continue
+            steps = np.moveaxis(padding, axis, 1).reshape(*self._rows(name, axis), -1)[:, :, 0]
+            runs = steps.sum(1)
+            if not (steps[:, -1] == (runs > 0)).all() or steps[:, 0].any():
+                continue
+            if (runs > 0).mean() < FILLED or np.unique(runs).size < 3:
+                continue
+            if len(steps) >= FEWEST_ROWS and np.median(runs[runs > 0]) >= 2:
+                return name, np.asarray(~steps)
+        return None
+
+    def _rows(self, name: str, axis: int) -> tuple[int, int]:
+        shape = self.subject.inputs[name].shape
+        return shape[1 - axis], shape[axis]
 
     @cached_property
     def layers(self) -> tuple[Recurrent, ...]:

@@ -8,7 +8,7 @@ import numpy as np
 
 from lstm_ref.doctor.context import Context
 from lstm_ref.doctor.report import Finding, found
-from lstm_ref.doctor.subject import Array
+from lstm_ref.doctor.subject import Array, Subject
 
 # Fewer examples may be alike, or alone in having a gradient (a margin that all others keep), by
 # chance.
@@ -49,13 +49,68 @@ def scored(context: Context) -> Iterator[Finding]:
             outputs = list(subject.training_outputs)
             noise = np.random.default_rng(seed).normal(size=outputs[k].shape)
             outputs[k] = (outputs[k] + 0.1 * noise).astype(outputs[k].dtype) if seed else outputs[k]
-            gradient = subject.loss_gradient(outputs)[k]
+            gradient = _gradient(subject, outputs, k, seed, axis)
             if gradient is None or not np.isfinite(gradient).all():
                 return
             live |= set(np.flatnonzero(_by_example(gradient, axis)).tolist())
     if len(live) == 1:
         count, j = pair.axes.count, live.pop()
         yield found("examples-not-scored", count - 1, threshold=0.0, count=count, j=j)
+
+
+def columns(context: Context) -> Iterator[Finding]:
+    """Some of several answers to one example that the loss looks at neither in the outputs nor in
+    the targets.
+    """
+    pair, subject = context.pairing, context.subject
+    if pair is None or pair.axes.count < FEWEST_EXAMPLES or len(subject.scored) != 1:
+        return
+    k = subject.scored[0]
+    output = subject.training_outputs[k]
+    if output.ndim != 2 or output.shape[0] != pair.axes.count or output.shape[1] < 2:
+        return
+    if output.shape[1] in {context.length(name) for name in context.data_leaves}:
+        return  # steps, of which the first may be left out as long as the state warms up
+    for place, (where, target) in enumerate(subject.targets.items()):
+        if target.shape != output.shape or target.dtype.kind != "f" or np.isnan(target).any():
+            continue
+        if (np.unique(target).size <= 2) or not np.ptp(target, axis=0).all():
+            continue
+        silent = _silent_columns(context, k, place)
+        if silent.size:
+            shape = f"columns {', '.join(map(str, silent[:6]))} of {output.shape}"
+            names = "What makes these outputs gets"
+            yield found("output-not-scored", 0.0, what=names, outputs=shape, where=where)
+            return
+
+
+def _silent_columns(context: Context, k: int, place: int) -> Array:
+    """Columns at which the loss moves with neither outputs nor targets, over some draws."""
+    subject = context.subject
+    live: Array = np.zeros(0, bool)
+    for seed in range(DRAWS):
+        outputs = list(subject.training_outputs)
+        rng = np.random.default_rng(seed)
+        outputs[k] = (outputs[k] + rng.normal(size=outputs[k].shape)).astype(outputs[k].dtype)
+        gradient = _gradient(subject, outputs, k, seed + 1, 0)
+        if gradient is None or not np.isfinite(gradient).all():
+            return np.zeros(0, int)
+        now = np.asarray(gradient.any(axis=0))
+        live = np.asarray(now if seed == 0 else live | now)
+    if not live.any() or live.all():
+        return np.zeros(0, int)
+    targets = list(subject.targets_tuple)
+    targets[place] = np.where(live, targets[place], np.roll(targets[place], 1, 0))
+    same = subject.loss(subject.training_outputs, targets) == subject.loss(subject.training_outputs)
+    return np.flatnonzero(~live) if same else np.zeros(0, int)
+
+
+def _gradient(subject: Subject, outputs: list[Array], k: int, seed: int, axis: int) -> Array | None:
+    try:
+        return subject.loss_gradient(outputs)[k]
+    except Exception:  # a loss may refuse what is no probability: then those of the neighbours
+        outputs[k] = np.roll(subject.training_outputs[k], seed, axis)
+        return subject.loss_gradient(outputs)[k]
 
 
 def _by_example(gradient: Array, axis: int) -> Array:

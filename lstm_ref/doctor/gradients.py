@@ -36,6 +36,7 @@ ROUNDING = 1e-6
 # reciprocal; its gradient is then some 1e-7 of the others.
 LAST_BITS = 3e-7
 ROUNDED_GRADIENT = 1e-5
+OTHER_WEIGHTS = 6  # draws: a gate of four experts leaves one out in all of them by no chance
 
 
 def connected(context: Context) -> Iterator[Finding]:
@@ -58,6 +59,8 @@ def frozen(context: Context) -> Iterator[Finding]:
     ]
     fresh = [p for p in named if len(p.shape) == 2 and _fresh(subject.values([p.name])[0])]
     if not fresh or not any(p.trainable for p in subject.parameters()):
+        return
+    if effect_of(subject, [p.name for p in fresh]) == (0.0, 0.0):  # a copy that is kept aside
         return
     total = sum(int(np.prod(p.shape)) for p in subject.parameters())
     share = sum(int(np.prod(p.shape)) for p in named) / total
@@ -193,12 +196,14 @@ def _silence(
     names = [p.name for p, _ in members]
     value = max(effect for _, effect in members)
     certainty = None
-    if id == "parameter-unused" and not any(_counts(p, subject) for p, _ in members):
+    if id == "parameter-unused" and not any(
+        _counts(p, subject) and not _chosen_elsewhere(p, subject) for p, _ in members
+    ):
         # a spare layer, as the second head of a model that was taken over; it harms nothing
         certainty = "remark"
     # Every row of an embedding may be padding, and a bias under a softmax over the inputs cancels:
     # matrices only.
-    if id == "parameter-unused" and all(len(p.shape) < 2 for p, _ in members):
+    if id == "parameter-unused" and all(_is_bias(p, subject) for p, _ in members):
         return None
     if id == "zero-gradient" and value <= ROUNDING:
         return None
@@ -216,8 +221,44 @@ def _counts(p: Parameter, subject: Subject) -> bool:
     """Whether weights without an effect are more than a spare layer: recurrent ones, or a matrix
     that is used, so that the loss has a gradient there, and it is 0 up to rounding.
     """
-    used = subject.few_steps.ever.get(p.name) is not None and p.kind != "embedding"
-    return p.kind in ("lstm", "gru", "rnn") or (used and len(p.shape) >= 2)
+    if p.kind in ("lstm", "gru", "rnn"):
+        return True
+    used = subject.few_steps.ever.get(p.name) is not None or p.layer in subject.called_layers()
+    return used and p.kind != "embedding" and not _is_bias(p, subject)
+
+
+def _chosen_elsewhere(p: Parameter, subject: Subject) -> bool:
+    """Whether weights that are used have an effect at other values of all weights: one of several
+    experts, of which a gate chose none for this batch.
+    """
+    if p.kind in ("lstm", "gru", "rnn") or subject.few_steps.ever.get(p.name) is None:
+        return False
+    names = [q.name for q in subject.parameters() if q.registered and q.trainable]
+    values = dict(zip(names, subject.values(names), strict=True))
+    for seed in range(OTHER_WEIGHTS):
+        rng = np.random.default_rng(seed)
+        drawn = {
+            name: (v + rng.normal(size=v.shape) * float(v.std())).astype(v.dtype)
+            for name, v in values.items()
+        }
+        with subject.changed(drawn):
+            before = subject.call()
+            with subject.changed(_moved_weights(subject, [p.name], 1.0)):
+                after = subject.call()
+        size = max((float(np.abs(o).max(initial=0.0)) for o in before), default=0.0)
+        if _largest(before, after) > ROUNDING * size:
+            return True
+    return False
+
+
+def _is_bias(p: Parameter, subject: Subject) -> bool:
+    """Whether a parameter has one axis, or the last axes of a kernel of its layer, as the biases of
+    attention with several heads in Keras.
+    """
+    if len(p.shape) < 2:
+        return True
+    kernels = [q.shape for q in subject.parameters() if q.layer == p.layer >= 0]
+    return any(len(q) > len(p.shape) and q[-len(p.shape) :] == p.shape for q in kernels)
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -8,14 +8,21 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from lstm_ref.cell import sigmoid
 from lstm_ref.doctor.context import Context
-from lstm_ref.doctor.loss_form import LossForm
+from lstm_ref.doctor.loss_form import LossForm, softmax
 from lstm_ref.doctor.reach import alike, next_step
 from lstm_ref.doctor.report import Finding, found
 from lstm_ref.doctor.subject import Array
 
 # A batch of one label is no accident from here on: with a class of 20 % it happens once in 35.
 FEWEST_LABELS = 16
+# Of a class of 5 % none is among 16 in two of five batches, among 32 in one of five; where nothing
+# says that it is rare, that many of "no" are no accident any more.
+FEWEST_ABSENT = 32
+# A loss that weighs the other answer so much more, or outputs that begin so near to this one, are
+# made for a rare class.
+WEIGHED, BEGUN = 3.0, 0.85
 # Copies are exact; a share leaves room for padding and missing values.
 COPIES = 0.98
 # A column computed from the target agrees with it up to rounding of float32; neighbours of a smooth
@@ -40,7 +47,56 @@ def one_label(context: Context) -> Iterator[Finding]:
         if not is_label or target.ndim > 1 + (target.shape[-1:] == (1,)):
             continue
         if live.size >= FEWEST_LABELS and np.unique(live).size == 1:
-            yield found("one-label", float(live.flat[0]), count=live.size, where="this batch")
+            certainty = "remark" if _other_is_rare(context, live) else None
+            yield found(
+                "one-label",
+                float(live.flat[0]),
+                count=live.size,
+                where="this batch",
+                certainty=certainty,
+            )
+
+
+def _other_is_rare(context: Context, live: Array) -> bool:
+    """Whether a batch of "no" alone may be an accident: one of two answers, and few examples, or a
+    loss or outputs that were made for a rare "yes".
+    """
+    form = context.loss_form
+    if live.flat[0] != 0 or form is None or not form.kind or form.output.size == 0:
+        return False
+    classes = 2 if form.axis is None else form.output.shape[form.axis]
+    if classes != 2:
+        return False
+    if live.size < FEWEST_ABSENT:
+        return True
+    chance = _chance_of_no(form)
+    return _weight_of_yes(context, form) > WEIGHED or (chance is not None and chance > BEGUN)
+
+
+def _chance_of_no(form: LossForm) -> float | None:
+    """Mean probability of the label 0 at the outputs as they begin."""
+    output = form.output.astype(np.float64)
+    if form.kind == "softmax" and form.axis is not None:
+        return float(np.take(softmax(output, form.axis), 0, form.axis).mean())
+    if form.kind == "sigmoid":
+        return float(1 - sigmoid(output).mean())
+    return float(1 - output.mean()) if form.kind == "probability" else None
+
+
+def _weight_of_yes(context: Context, form: LossForm) -> float:
+    """How much more the loss pulls at outputs that say nothing where the answer is 1, not 0."""
+    outputs = list(context.subject.training_outputs)
+    says_nothing = 0.5 if form.kind == "probability" else 0.0
+    outputs[form.leaf] = np.full_like(outputs[form.leaf], says_nothing)
+    sizes = []
+    for answer in (0, 1):
+        targets = [
+            np.where(t == t.flat[0], answer, t).astype(t.dtype) if t.size == form.target.size else t
+            for t in context.subject.targets_tuple
+        ]
+        gradient = context.subject.loss_gradient(outputs, targets)[form.leaf]
+        sizes.append(0.0 if gradient is None else float(np.abs(gradient).sum()))
+    return sizes[1] / max(sizes[0], 1e-30)
 
 
 def outside(context: Context) -> Iterator[Finding]:

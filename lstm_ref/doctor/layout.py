@@ -14,7 +14,7 @@ from itertools import product
 import numpy as np
 
 from lstm_ref.doctor import perturb
-from lstm_ref.doctor.subject import Array, Arrays, CannotExamineError, Subject
+from lstm_ref.doctor.subject import Array, Arrays, CannotExamineError, Gradients, Subject
 
 # Rows of one product are computed alike whatever stands in the others, so that anything but 0 is a
 # dependence; the factor is for kernels that choose another order of sums. A softmax over a batch of
@@ -276,12 +276,37 @@ def _meets(subject: Subject, axes: Axes) -> Array | None:
         return None
     rows = []
     for j in axes.examples:
-        gradient = _flat_gradient(
-            subject, subject.loss_gradient(outputs, with_target(subject, axes, j))
-        )
-        rows.append(np.abs(gradient - _common_factor(gradient, base) * base))
+        gradient = _flat_gradient(subject, _gradient_with_target(subject, axes, j))
+        rows.append(np.abs(gradient - _factors(subject, gradient, base) * base))
     meets = np.nan_to_num(np.array(rows))
     return meets if meets.max(initial=0.0) > 0 else None
+
+
+def _gradient_with_target(subject: Subject, axes: Axes, j: int) -> Gradients:
+    """Gradient of the loss where example j has other targets; those of its neighbour, where the loss
+    refuses what was made up.
+    """
+    try:
+        return subject.loss_gradient(subject.training_outputs, with_target(subject, axes, j))
+    except Exception:  # numbers that are actions or places, and out of range
+        changed = []
+        for array, view in zip(subject.targets_tuple, axes.targets, strict=True):
+            if view is None:
+                changed.append(array)
+                continue
+            shaped = array.reshape(view[0]).copy()
+            next_one = np.take(shaped, (j + 1) % axes.count, view[1])
+            shaped[perturb.along(view[1], j)] = next_one
+            changed.append(shaped.reshape(array.shape))
+        return subject.loss_gradient(subject.training_outputs, changed)
+
+
+def _factors(subject: Subject, gradient: Array, base: Array) -> Array:
+    """`_common_factor` of each scored leaf: one that is a mean over some examples has its own."""
+    sizes = [subject.training_outputs[k].size for k in subject.scored]
+    cuts = np.cumsum(sizes)[:-1]
+    parts = zip(np.split(gradient, cuts), np.split(base, cuts), strict=True)
+    return np.repeat([_common_factor(g, b) for g, b in parts], sizes)
 
 
 def _flat_gradient(subject: Subject, gradient: tuple[Array | None, ...]) -> Array:

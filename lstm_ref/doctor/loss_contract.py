@@ -262,11 +262,14 @@ def _zeros(context: Context, leaf: int) -> float:
     return min(float((o == 0).mean()) for o in outputs if o is not None)
 
 
-def _out_of_reach(share: float, form: LossForm, low: float, high: float) -> Finding:
+def _out_of_reach(
+    share: float, form: LossForm, low: float, high: float, detail: str = ""
+) -> Finding:
     least, most = float(form.target.min()), float(form.target.max())
     if form.kind in ("softmax", "sigmoid"):
         least, most = -float("inf"), float("inf")
     ends: dict[str, Any] = {"low": low, "high": high, "least": least, "most": most}
+    ends["detail"] = detail
     return found("outputs-cannot-reach-targets", share, threshold=SHARE_OUTSIDE, **ends)
 
 
@@ -295,6 +298,22 @@ def _probabilities(context: Context, form: LossForm) -> Iterator[Finding]:
     total = 1.0 if form.axis is None else float(output.sum(form.axis).mean())
     if low < -SUM or high > 1 + SUM:
         yield found("loss-wants-probabilities", outside, total=total)
+    elif form.kind == "probability" and (share := _shared_out(context, form)) > SHARE_OUTSIDE:
+        yield _out_of_reach(
+            share, form, 0.0, 1.0, "; the outputs of a row sum to 1, the targets not"
+        )
+
+
+def _shared_out(context: Context, form: LossForm) -> float:
+    """Share of the rows whose targets do not sum to 1, where those of the outputs do whatever the
+    weights are: a softmax, and answers that come together or not at all.
+    """
+    target, output = form.target.reshape(form.output.shape), form.output
+    if output.ndim < 2 or not _are_probabilities(output, -1):
+        return 0.0
+    if not _are_probabilities(context.largest_outputs, -1):
+        return 0.0
+    return float((np.abs(target.astype(np.float64).sum(-1) - 1) > NEAR_BOUND).mean())
 
 
 def _log_probabilities(form: LossForm) -> Iterator[Finding]:

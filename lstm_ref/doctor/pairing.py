@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import product
 from typing import Any
 
@@ -11,7 +11,7 @@ import numpy as np
 from lstm_ref.doctor.context import Context
 from lstm_ref.doctor.layout import TARGETS, Pairing, with_example
 from lstm_ref.doctor.report import Finding, found
-from lstm_ref.doctor.subject import Array, CannotExamineError, Subject
+from lstm_ref.doctor.subject import Array, Arrays, CannotExamineError, Subject
 
 # A loss in pairs that does not move when its outputs are exchanged is one in which every target
 # meets every output. The sum is the same up to rounding, in float32 some 1e-7; a loss in pairs
@@ -26,6 +26,10 @@ POOLED = 1e-3
 FAR_FROM_ONE = 0.05
 # Outputs of exchanged examples are exchanged outputs, up to rounding of another order of sums.
 ROLLED = 1e-4
+# Fewer examples may be alike by chance.
+FEWEST_EXAMPLES = 4
+# Rows of one product may differ in the last bit of float32.
+SAME = 3e-7
 # A relu is shut for one example by chance in half of the draws.
 OTHER_WEIGHTS = 6
 # What is rounded moves with larger weights only.
@@ -146,16 +150,74 @@ def deafness(context: Context) -> Iterator[Finding]:
         )
 
 
-def _moves_with_other_weights(subject: Subject, pair: Pairing, j: int) -> bool:
-    """Whether an example moves an output after all, at one of some draws of the weights."""
+def same_for_all(context: Context) -> Iterator[Finding]:
+    """One and the same output for all examples, though their inputs and targets differ."""
+    pair, subject = context.pairing, context.subject
+    if (
+        pair is None
+        or pair.deaf.all()
+        or pair.axes.count < FEWEST_EXAMPLES
+        or context.fixed_outputs
+    ):
+        return
+    if not subject.scored or not _differ(subject.inputs_tuple, pair.axes.inputs):
+        return
+    if not any(np.unique(t).size > 1 for t in subject.targets_tuple):
+        return
+    if not _same(context, subject.outputs):
+        return
+    for values in _other_weights(subject):  # what has faded over many steps comes back at some
+        with subject.changed(values):
+            if not _same(context, subject.call()):
+                return
+    count = pair.axes.count
+    yield found(
+        "outputs-ignore-inputs",
+        0.0,
+        what=f"the {count} examples are one and the same, and",
+        inputs="one example is put in the place of another",
+        certainty="strong",
+    )
+
+
+def _same(context: Context, outputs: Arrays) -> bool:
+    """Whether all examples have one output, up to rounding."""
+    for k in context.subject.scored:
+        axis, part = context.example_axis(k), outputs[k]
+        if axis is None or part.shape != context.subject.outputs[k].shape:
+            return False
+        size = float(np.abs(part).max(initial=0.0))
+        if not np.ptp(part, axis=axis).max(initial=0.0) <= SAME * size:
+            return False
+    return True
+
+
+def _other_weights(subject: Subject) -> Iterator[dict[str, Array]]:
+    """Some draws of all weights, about as they are and far larger."""
     names = [p.name for p in subject.parameters() if p.registered]
     values = dict(zip(names, subject.values(names), strict=True))
     for seed, far in product(range(OTHER_WEIGHTS), LARGER):
         rng = np.random.default_rng(seed)
-        drawn = {
+        yield {
             n: (v + rng.normal(size=v.shape) * far * max(float(v.std()), 0.1)).astype(v.dtype)
             for n, v in values.items()
         }
+
+
+def _differ(arrays: Sequence[Array], axes: Sequence[int | None]) -> bool:
+    """Whether no two examples have the same inputs."""
+    rows = [
+        np.moveaxis(array, axis, 0).reshape(array.shape[axis], -1).astype(np.float64)
+        for array, axis in zip(arrays, axes, strict=True)
+        if axis is not None
+    ]
+    joined = np.concatenate(rows, axis=1) if rows else np.zeros((2, 1))
+    return len(np.unique(joined, axis=0)) == len(joined)
+
+
+def _moves_with_other_weights(subject: Subject, pair: Pairing, j: int) -> bool:
+    """Whether an example moves an output after all, at one of some draws of the weights."""
+    for drawn in _other_weights(subject):
         with subject.changed(drawn):
             before, after = subject.call(), subject.call(with_example(subject, pair.axes, j))
         if any(
@@ -214,8 +276,17 @@ def equal_steps(context: Context) -> Iterator[Finding]:
             and spread == 0
             and between > 0
             and _targets_vary(context, output.shape[time])
+            and not _part_with_noise(context, k, time)
         ):
             yield found("outputs-equal-at-all-steps", spread, steps=output.shape[time])
+
+
+def _part_with_noise(context: Context, k: int, time: int) -> bool:
+    """Whether the steps differ once all weights have some noise: a last layer of zeros beside a way
+    around it.
+    """
+    other = context.shaken.base
+    return bool(np.ptp(context.split(other)[k], axis=time).max() > 0)
 
 
 def _targets_vary(context: Context, steps: int) -> bool:

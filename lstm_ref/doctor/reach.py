@@ -5,6 +5,7 @@ step.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,8 @@ EXACT = 1e-5
 PADDING = 1e-3
 # Padding that is read fades with its distance, and still moves outputs by far more than rounding.
 MORE_PADDING = 3
+# Padding that nobody told of: what reads it moves by some percents at the least.
+READ = 0.01
 # Share of the targets that must be the input shifted, for the program to be one that predicts the
 # next step.
 SHIFTED = 0.95
@@ -229,17 +232,47 @@ def padding(context: Context) -> Iterator[Finding]:
         yield found("reads-padding", worst[0], threshold=PADDING, what=what, j=worst[1])
 
 
+def ends_alike(context: Context) -> Iterator[Finding]:
+    """A remark: examples that end in one value, which stands nowhere else, and a model that goes on
+    over it, where nobody gave lengths. They may be data.
+
+    Only one answer for each example tells: of answers at all steps nobody knows which are meant.
+    """
+    if context.valid is not None or context.filled_ends is None:
+        return
+    need_fit(context)
+    name, valid = context.filled_ends
+    subject = context.subject
+    for k in subject.scored:
+        if context.by_step(k, subject.outputs[k], valid.shape[1]) is not None:
+            return
+    if any(t.ndim > 1 and t.shape[1] > 1 and t.dtype.kind in "iu" for t in subject.targets_tuple):
+        return  # a translation
+    value = np.moveaxis(subject.inputs[name], context.time_axis(name) or 0, 1)[~valid].flat[0]
+    rows = f"The ends of {int((~valid).any(1).sum())} of {len(valid)} examples are {value:g}"
+    try:
+        worst = more_padding(context, valid, name)
+    except _RefusedError:
+        if (finding := _other_vector(context, valid)) is not None:
+            yield replace(finding, certainty="remark")
+        return
+    if worst[0] > READ:
+        what = f"{rows}, which stands nowhere else; adding {MORE_PADDING} such steps"
+        more: dict[str, Any] = {"what": what, "j": worst[1], "certainty": "remark"}
+        yield found("reads-padding", worst[0], threshold=READ, **more)
+
+
 class _RefusedError(Exception):
     """The model does not take longer sequences."""
 
 
-def more_padding(context: Context, valid: Array) -> tuple[float, int]:
-    """Largest change of a valid output with some padded steps more, as a share of the outputs'
-    size, and whose it is.
+def more_padding(context: Context, valid: Array, only: str = "") -> tuple[float, int]:
+    """Largest change of a valid output with some padded steps more, in all leaves or in one, as a
+    share of the outputs' size, and whose it is.
     """
     subject = context.subject
     base = subject.outputs
-    pad = _longer(context, valid)
+    pad = _longer(context, valid, only)
     try:
         outputs = subject.call(pad)
     except Exception as error:
@@ -300,13 +333,13 @@ def _expand(valid: Array, ndim: int) -> Array:
     return valid.reshape(valid.shape + (1,) * (ndim - 2))
 
 
-def _longer(context: Context, valid: Array) -> Arrays:
+def _longer(context: Context, valid: Array, only: str) -> Arrays:
     """All leaves of that length with some padding more, where the padding is."""
     left = bool((~valid[:, 0]).any()) and not bool((~valid[:, -1]).any())
     arrays = []
     for name, array in context.subject.inputs.items():
         axis = context.time_axis(name)
-        if axis is None or array.shape[axis] != valid.shape[1]:
+        if axis is None or array.shape[axis] != valid.shape[1] or (only and name != only):
             arrays.append(array)
             continue
         fill = _fill(array, axis, valid)

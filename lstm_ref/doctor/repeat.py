@@ -18,6 +18,10 @@ TOO_MUCH = 0.8
 
 # The square of outputs beyond it is no number of float32 any more: what made them so is said.
 HUGE = 1e6
+# Of the largest output: sums of another order are rounding, a vector that belongs to a place moves
+# outputs by percents.
+COMPANY = 1e-3
+FEWEST_EXAMPLES = 4  # fewer may be alike, or stand where they stood, by chance
 
 
 def runs(context: Context) -> Iterator[Finding]:
@@ -144,6 +148,51 @@ def _distance(p: Array, q: Array) -> float:
     if ((p == q) | (np.isnan(p) & np.isnan(q))).all():
         return 0.0
     return float(np.nan_to_num(np.abs(p.astype(np.float64) - q), nan=np.inf).max(initial=0.0))
+
+
+def company(context: Context) -> Iterator[Finding]:
+    """The same example at another place in the batch, or with half of the others, must have the same
+    answer. Where the examples mix, this is what it comes to.
+    """
+    pair, subject = context.pairing, context.subject
+    if pair is None or context.noisy or subject.options.stateful or subject.fixed_lengths:
+        return
+    count = pair.axes.count
+    if count < FEWEST_EXAMPLES or not (pair.fits or pair.mixed):
+        return
+    ways = {"at another place in the batch": np.roll(np.arange(count), 1)}
+    if pair.mixed:
+        ways["with half of the others"] = np.arange(count // 2)
+    sizes = {how: _answers_otherwise(context, rows) for how, rows in ways.items()}
+    how = max(sizes, key=lambda way: sizes[way])
+    if sizes[how] > COMPANY:
+        yield found("place-in-batch", sizes[how], threshold=COMPANY, how=how)
+
+
+def _answers_otherwise(context: Context, rows: Array) -> float:
+    """Largest change of an output when the batch is these of its examples, as a share of the
+    outputs' size; 0 where that cannot be asked.
+    """
+    pair, subject = context.pairing, context.subject
+    assert pair is not None
+    arrays = zip(subject.inputs_tuple, pair.axes.inputs, strict=True)
+    chosen = [array if axis is None else np.take(array, rows, axis) for array, axis in arrays]
+    try:
+        after = subject.call(chosen)
+    except Exception:  # a state of a fixed size
+        return 0.0
+    worst = 0.0
+    for k in subject.scored:
+        before = subject.outputs[k]
+        axes = [a for a, size in enumerate(before.shape) if size == pair.axes.count]
+        if len(axes) != 1:  # each against all others, or examples in one row with the steps
+            return 0.0
+        expected = np.take(before, rows, axes[0])
+        if expected.shape != after[k].shape:
+            return 0.0
+        size = max(float(np.abs(before).max(initial=0.0)), 1e-30)
+        worst = max(worst, float(np.abs(expected - after[k]).max(initial=0.0)) / size)
+    return worst
 
 
 def weights_stay(context: Context) -> Iterator[Finding]:

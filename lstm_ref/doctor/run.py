@@ -61,12 +61,15 @@ EXAMINATIONS: tuple[Examination, ...] = (
     Examination("modes and dropout", "repeat", repeat.modes),
     Examination("pairing of inputs and targets", "pairing", pairing.pairing),
     Examination("outputs move with the inputs", "pairing", pairing.deafness),
+    Examination("outputs differ by example", "pairing", pairing.same_for_all),
+    Examination("other company in the batch", "repeat", repeat.company),
     Examination("each input has an effect", "pairing", pairing.each_leaf),
     Examination("outputs differ by step", "pairing", pairing.equal_steps),
     Examination("order of time and features", "pairing", layout_of_time.mixed, ()),
     Examination("later steps", "reach", reach.future),
     Examination("single steps", "reach", reach.one_step_only),
     Examination("more padding", "reach", reach.padding, ("lengths",)),
+    Examination("ends that look like padding", "reach", reach.ends_alike),
     Examination("padding in the loss", "reach", reach.padding_is_scored, ("loss", "lengths")),
     Examination("labels differ", "labels", labels.one_label),
     Examination("labels within the range", "labels", labels.outside, ("loss",)),
@@ -75,6 +78,7 @@ EXAMINATIONS: tuple[Examination, ...] = (
     Examination("answer up to a factor", "data", labels.future_in_input),
     Examination("examples differ", "data", coverage.alike, ()),
     Examination("every example is scored", "loss", coverage.scored, ("loss",)),
+    Examination("every column is scored", "loss", coverage.columns, ("loss",)),
     Examination("every output is filled", "loss", coverage.filled, ("loss",)),
     Examination("outputs vary", "loss", loss_contract.outputs_vary, ("loss",)),
     Examination("outputs fit the loss", "loss", loss_contract.contract, ("loss",)),
@@ -123,10 +127,10 @@ _FOLLOWS: dict[str, tuple[str, ...]] = {
     "inputs-changed": ("repeat", "pairing", "reach", "training", "gradient-wrong"),
     "gradient-wrong": ("gradients", "training"),
     "forward-changes-weights": ("repeat", "training", "loop", "gradients"),
-    "not-repeatable": ("pairing", "training", "not-registered"),
-    "noise-in-evaluation": ("pairing", "training"),
+    "not-repeatable": ("place-in-batch", "pairing", "training", "not-registered"),
+    "noise-in-evaluation": ("place-in-batch", "pairing", "training"),
     "mode-never-returns": ("mode-without-effect", "left-in-evaluation-mode"),
-    "softmax-over-batch": ("pairing", "loss", "training", "gates"),
+    "softmax-over-batch": ("place-in-batch", "pairing", "loss", "training", "gates"),
     "softmax-over-time": ("loss", "training"),
     "one-time-step": (
         "direction-sees-one-step",
@@ -142,11 +146,18 @@ _FOLLOWS: dict[str, tuple[str, ...]] = {
     "frozen-by-accident": ("gradients", "loop", "training", "loss-detached"),
     "loss-constant": ("gradients", "loop", "training"),
     "time-mixed-with-features": ("training", "reach", "gradients", "time-on-wrong-axis"),
-    "time-on-wrong-axis": ("pairing", "reach", "gradients", "training"),
+    "time-on-wrong-axis": ("place-in-batch", "pairing", "reach", "gradients", "training"),
     "steps-as-channels": ("training", "reach", "gradients", "time-mixed-with-features"),
     "token-without-gradient": ("zero-gradient",),
-    "examples-mixed": ("pairing", "reach", "training", "gradients", "classes-on-wrong-axis"),
-    "normalised-over-batch": ("pairing", "training"),
+    "examples-mixed": (
+        "place-in-batch",
+        "pairing",
+        "reach",
+        "training",
+        "gradients",
+        "classes-on-wrong-axis",
+    ),
+    "normalised-over-batch": ("place-in-batch", "pairing", "training"),
     "outputs-equal-at-all-steps": ("training", "reach"),
     "outputs-ignore-inputs": ("gradients", "reach", "training", "pairing", "gates"),
     "targets-misaligned": ("training", "loss", "reach"),
@@ -186,10 +197,13 @@ _FOLLOWS: dict[str, tuple[str, ...]] = {
     "output-not-scored": ("zero-gradient", "no-gradient", "parameter-unused"),
     "parameter-unused": ("zero-gradient",),
     "zero-gradient": ("training",),
-    "state-carried": ("training", "state-not-detached"),
+    "state-carried": ("training", "state-not-detached", "place-in-batch"),
+    "place-in-batch": ("training",),
     "inputs-badly-scaled": (
         "outputs-too-large",
         "outputs-ignore-inputs",
+        "short-reach",
+        "steps-ignored",
         "zero-gradient",
         "gates",
         "training",
@@ -301,6 +315,14 @@ def _check_skip(subject: Subject) -> None:
         )
 
 
+def _asked(missing: list[str], context: Context) -> str:
+    """Why lengths are asked for, where examples look padded."""
+    if missing != ["lengths"] or context.filled_ends is None:
+        return ""
+    _, valid = context.filled_ends
+    return f": {int((~valid).any(1).sum())} of {len(valid)} examples look padded"
+
+
 def _why_not(examination: Examination, context: Context) -> str | None:
     """Why an examination is not made; None where it is."""
     subject = context.subject
@@ -315,7 +337,7 @@ def _why_not(examination: Examination, context: Context) -> str | None:
     given["lengths"] = options.lengths is not None or options.mask is not None
     missing = [name for name in examination.needs if not given[name]]
     if missing:
-        return "give " + " and ".join(f"{name}=" for name in missing)
+        return "give " + " and ".join(f"{name}=" for name in missing) + _asked(missing, context)
     if examination.long and context.out_of_time():
         return f"the budget of {options.budget:g} s was spent; raise budget="
     return None

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -27,6 +28,8 @@ HARDLY = 0.03
 BEATEN, LONG_STEPS = 0.7, 240
 # Learning by heart takes longer with more examples, and a weight or two for each answer.
 MOST_EXAMPLES, WEIGHTS = 64, 2
+# Of the largest effect of a step: ten steps of a fresh forget gate, and more, lie between.
+FAINT = 1e-3
 # With the reader's own optimizer a loss may rise at first; ten times is beyond any warm-up.
 AWAY = 10.0
 TRAIN_STEPS = 150
@@ -47,7 +50,7 @@ def fit_one_batch(context: Context) -> Iterator[Finding]:
     subject = context.subject
     if not subject.first_backward.connected or not np.isfinite(subject.first_backward.loss):
         return
-    constant = constant_loss(context.loss_form)
+    constant = None if _soft(context.loss_form) else constant_loss(context.loss_form)
     best, first, count = float("inf"), 0.0, 0
     for rate in RATES:
         steps = subject.steps(FIT_STEPS, rate=rate, until=context.deadline)
@@ -72,9 +75,40 @@ def fit_one_batch(context: Context) -> Iterator[Finding]:
         if count < LONG_STEPS or not best > needed:
             return
     detail = "" if constant is None else f"; a constant answer has {constant:.4g}"
-    yield found(
-        "cannot-fit-one-batch", best, threshold=needed, steps=count, first=first, detail=detail
-    )
+    certainty = "remark" if _told_far_back(context) else None
+    more: dict[str, Any] = {
+        "steps": count,
+        "first": first,
+        "detail": detail,
+        "certainty": certainty,
+    }
+    yield found("cannot-fit-one-batch", best, threshold=needed, **more)
+
+
+def _told_far_back(context: Context) -> bool:
+    """Whether the examples differ only at steps whose effect has faded: a fresh net learns to
+    remember so long late, and nothing need be wrong.
+    """
+    pair, shares = context.pairing, []
+    for name in context.data_leaves if pair is not None else ():
+        reach, axis = context.reach(name), context.time_axis(name)
+        if reach is None or axis is None:
+            return False
+        array = np.moveaxis(context.subject.inputs[name], axis, 0)
+        differ = [t for t in range(reach.length) if (np.ptp(array[t], axis=0) > 0).any()]
+        effect = dict(zip(reach.steps, reach.effect, strict=True))
+        largest = max(effect.values())
+        if not differ or not set(differ) <= set(effect) or largest == 0:
+            return False
+        shares.append(max(effect[t] for t in differ) / largest)
+    return bool(shares) and max(shares) < FAINT
+
+
+def _soft(form: LossForm | None) -> bool:
+    """Whether answers are chances between 0 and 1, so that even the right ones leave a loss."""
+    if form is None or form.kind not in ("sigmoid", "probability"):
+        return False
+    return not bool(np.isin(form.target, (0, 1)).all())
 
 
 def _should_be_easy(context: Context) -> bool:

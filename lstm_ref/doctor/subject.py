@@ -296,6 +296,17 @@ class Subject(ABC):
         """Gates of a cell that is written out; None where they cannot be seen."""
         return None
 
+    def called_layers(self) -> frozenset[int]:
+        """Numbers of the layers that a forward pass in training calls, as far as one sees it."""
+        return frozenset()
+
+    @property
+    def fixed_lengths(self) -> bool:
+        """Whether examples keep their lengths and places, as in a packed leaf, since something beside
+        the leaves tells them.
+        """
+        return False
+
     @property
     @abstractmethod
     def made_anew(self) -> int:

@@ -464,9 +464,25 @@ class TorchSubject(Subject):
             total.backward()
             log.before(total)
             for optimizer in optimizers:
-                optimizer.step()
+                if isinstance(optimizer, torch.optim.LBFGS):
+                    optimizer.step(lambda: self._again(named, inputs, y))
+                else:
+                    optimizer.step()
         log.after()
         return bool(torch.isfinite(total))
+
+    def _again(self, named: Mapping[str, Any], inputs: Any, y: Arrays | None) -> Any:
+        """The loss once more with its gradients, as an optimizer asks for that makes several steps
+        in one.
+        """
+        for p in named.values():
+            p.grad = None
+        with torch.enable_grad():
+            self._state.restore()
+            _set_mode(self.model, True)
+            total = _total(self._loss(self._forward(inputs), y))
+            total.backward()
+        return total
 
     def rates(self) -> tuple[float, ...]:
         return tuple(
@@ -503,6 +519,30 @@ class TorchSubject(Subject):
             self.call()
         gates: OwnGates = watch.result()
         return gates
+
+    @property
+    def fixed_lengths(self) -> bool:
+        if any(isinstance(leaf.value, PackedSequence) for leaf in self._inputs.values()):
+            return True
+        # Lengths as a list, beside the tensors or kept in the model.
+        kept = [value for module in self.model.modules() for value in vars(module).values()]
+        kept += list(self.model.buffers())
+        count = max((len(array) for array in self.inputs_tuple if array.ndim), default=0)
+        return _has_numbers(self.x) or any(_are_lengths(value, count) for value in kept)
+
+    def called_layers(self) -> frozenset[int]:
+        self._state.restore()  # before the hooks are there, since it would take them away
+        seen = set[int]()
+        handles = [
+            module.register_forward_pre_hook(lambda *_, number=number: seen.add(number))
+            for number, module in enumerate(self.model.modules())
+        ]
+        try:
+            self.call(training=True, go_on=True)
+        finally:
+            for handle in handles:
+                handle.remove()
+        return frozenset(seen)
 
     def recurrent(self, inputs: Sequence[Array] | None = None) -> tuple[Recurrent, ...]:
         self._state.restore()  # before the hooks are there, since it would take them away
@@ -829,6 +869,25 @@ def _binds(model: Any, args: Any, kwargs: Any) -> bool:
         return False
     named_only = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in signature.parameters.values())
     return not (kwargs and named_only)
+
+
+def _has_numbers(part: Any) -> bool:
+    """Whether numbers stand in the batch that are in no tensor."""
+    if isinstance(part, dict):
+        return any(map(_has_numbers, part.values()))
+    if isinstance(part, tuple | list) and not isinstance(part, PackedSequence):
+        return any(map(_has_numbers, part))
+    return isinstance(part, int | float | np.ndarray) and not isinstance(part, bool)
+
+
+def _are_lengths(value: Any, count: int) -> bool:
+    """Whether something holds one whole number for each example."""
+    if isinstance(value, list | tuple):
+        return len(value) == count and all(isinstance(one, int | np.integer) for one in value)
+    if not isinstance(value, Tensor | np.ndarray) or value.ndim != 1 or len(value) != count:
+        return False
+    array = _numpy(value) if isinstance(value, Tensor) else value
+    return bool(array.dtype.kind in "iu")
 
 
 def _is_tensor_or_packed(part: Any) -> bool:
