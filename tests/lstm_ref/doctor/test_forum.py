@@ -9,9 +9,9 @@ import pytest
 
 from lstm_ref import doctor
 
-NAMES = ("torch", "torch_2", "torch_3", "keras", "keras_2")
+NAMES = ("torch", "torch_2", "torch_3", "torch_4", "keras", "keras_2", "keras_3")
 CORPORA = {name: importlib.import_module(f"tests.corpora.forum.programs_{name}") for name in NAMES}
-# Tracing takes seconds for each program in Keras: the others of this collection are examined by
+# Tracing takes seconds for each program in Keras: the others of these collections are examined by
 # benchmarks/doctor.py only.
 SOME = {
     "keras_2": {
@@ -21,7 +21,12 @@ SOME = {
         "mean_over_all_steps",
         "attention_over_steps",
         "tags_with_padding_weighted_away",
-    }
+    },
+    "keras_3": {
+        "rare_machine_fault_of_sixteen",
+        "causal_attention_writer",
+        "left_padded_by_pad_sequences",
+    },
 }
 
 
@@ -62,14 +67,18 @@ def test_what_only_looks_odd_is_left_alone(framework, name):
 
 
 @pytest.mark.parametrize(
-    ("name", "remark"),
+    ("collection", "name", "remark"),
     [
-        ("characters_whose_first_is_padding", "token-without-gradient"),
-        ("text_read_on_from_batch_to_batch", "state-carried"),
+        ("torch_2", "characters_whose_first_is_padding", "token-without-gradient"),
+        ("torch_2", "text_read_on_from_batch_to_batch", "state-carried"),
+        ("torch_4", "last_column_and_no_lengths_given", "reads-padding"),
+        ("torch_4", "mean_over_padding_and_no_lengths_given", "reads-padding"),
+        ("torch_4", "rare_class_of_two_outputs", "one-label"),
+        ("keras_3", "embedding_without_mask_zero_and_no_lengths", "reads-padding"),
     ],
 )
-def test_what_may_be_meant_is_a_remark(name, remark):
-    report, _ = examined("torch_2", name)
+def test_what_may_be_meant_is_a_remark(collection, name, remark):
+    report, _ = examined(collection, name)
     assert [f.id for f in report if f.certainty == "remark"][:1] == [remark], str(report)
 
 
