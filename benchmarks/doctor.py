@@ -375,6 +375,12 @@ def table(rows: Rows, families: bool) -> dict[str, Any]:
     }
 
 
+def well_together(rows: dict[str, Rows]) -> dict[str, float]:
+    """Runs of well programs and false alarms over all frameworks."""
+    alarms = [bool(row["alarm"]) for one in rows.values() for row in one["well"]]
+    return {"runs": len(alarms), "false alarms": float(np.mean(alarms)) if alarms else math.nan}
+
+
 def show(framework: str, table: dict[str, Any]) -> None:
     """Print the summary and the families."""
     print(f"\n{framework}")
@@ -493,6 +499,8 @@ def main() -> None:
     for framework, rows in record["rows"].items():
         report[framework] = table(rows, not framework.startswith("forum"))
         show(framework, report[framework])
+    report["all well runs"] = well_together(record["rows"])
+    print("\nall well runs", report["all well runs"])
     if record["folklore"]:
         report["folklore, PyTorch"] = record["folklore"]
     for framework, found in record["symptoms"].items():
