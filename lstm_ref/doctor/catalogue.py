@@ -424,8 +424,8 @@ _REPEAT = _entries(
         STRONG,
         "An example gives other outputs {how}: they change by {value:.1e} of their size (allowed "
         "{threshold:.0e}).",
-        "Positions, or vectors of the model's own, are added along the axis of the examples instead "
-        "of time; or the examples act on one another.",
+        "Positions, or vectors of the model's own, are added along the axis of the examples "
+        "instead of time; or the examples act on one another.",
         "Add position t to step t: with the batch first, pe[:, :T] of the shape (1, T, D).",
         "pytorch",
     ),
@@ -594,7 +594,8 @@ _LOSS = _entries(
         "outputs-cannot-reach-targets",
         CONTRACT,
         "{value:.0%} of the targets (allowed {threshold:.0%}) lie outside the outputs' range "
-        "({low:.3g} to {high:.3g}, whatever the weights); they go from {least:.3g} to {most:.3g}{detail}.",
+        "({low:.3g} to {high:.3g}, whatever the weights); they go from {least:.3g} to "
+        "{most:.3g}{detail}.",
         (
             "The last activation (relu, sigmoid, tanh) or the recurrent layer itself bounds the "
             "outputs."

@@ -283,8 +283,8 @@ def _meets(subject: Subject, axes: Axes) -> Array | None:
 
 
 def _gradient_with_target(subject: Subject, axes: Axes, j: int) -> Gradients:
-    """Gradient of the loss where example j has other targets; those of its neighbour, where the loss
-    refuses what was made up.
+    """Gradient of the loss where example j has other targets; those of its neighbour, where the
+    loss refuses what was made up.
     """
     try:
         return subject.loss_gradient(subject.training_outputs, with_target(subject, axes, j))

@@ -151,8 +151,8 @@ def _distance(p: Array, q: Array) -> float:
 
 
 def company(context: Context) -> Iterator[Finding]:
-    """The same example at another place in the batch, or with half of the others, must have the same
-    answer. Where the examples mix, this is what it comes to.
+    """The same example at another place in the batch, or with half of the others, must have the
+    same answer. Where the examples mix, this is what it comes to.
     """
     pair, subject = context.pairing, context.subject
     if pair is None or context.noisy or subject.options.stateful or subject.fixed_lengths:

@@ -302,8 +302,8 @@ class Subject(ABC):
 
     @property
     def fixed_lengths(self) -> bool:
-        """Whether examples keep their lengths and places, as in a packed leaf, since something beside
-        the leaves tells them.
+        """Whether examples keep their lengths and places, as in a packed leaf, since something
+        beside the leaves tells them.
         """
         return False
 
