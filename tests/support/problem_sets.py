@@ -10,7 +10,7 @@ import io
 import re
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from types import ModuleType
@@ -93,11 +93,14 @@ class SetOf:
             }
         return charge_once(asked, verdicts)
 
-    def in_the_box(self, student: Student) -> Result:
-        """The record of the whole notebook, graded in the sandbox."""
-        problem_set = ProblemSet(
-            self.name, tuple(self.graded.CHECKS), self.graded.PACKAGES, self.source.parent, ""
-        )
+    def in_the_box(self, student: Student, seconds: float | None = None) -> Result:
+        """The record of the whole notebook, graded in the sandbox; each check in so many
+        seconds, where they are given.
+        """
+        checks = tuple(self.graded.CHECKS)
+        if seconds is not None:
+            checks = tuple(replace(check, time_limit=seconds) for check in checks)
+        problem_set = ProblemSet(self.name, checks, self.graded.PACKAGES, self.source.parent, "")
         submission = rebuild(read_release(problem_set), self.handed_in(student))
         return grade(submission.cells, problem_set, seed=self.name, isolation=choose.choose())
 
