@@ -2,22 +2,15 @@
 Python's.
 """
 
-import json
 import re
-from pathlib import Path
 
 import numpy as np
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 
 from lstm_ref.inspect import AttentionMap
+from tests.support.widgets import DESKTOP, PHONE, assert_accessible_and_fits, stored
 
-DESKTOP, PHONE = {"width": 1000, "height": 900}, {"width": 390, "height": 844}
-TEXTS = json.loads(
-    (Path(__file__).parents[2] / "benchmarks" / "results" / "attention.json").read_text(
-        encoding="utf-8"
-    )
-)["texts"]
+TEXTS = stored("attention")["texts"]
 GUESSES = {str(k): 0 for k in range(len(TEXTS))}
 
 
@@ -108,12 +101,4 @@ def test_it_is_accessible_and_fits(open_page, viewport, theme):
         if told:
             page.get_by_role("combobox").select_option("1")
             page.get_by_role("button", name="That is my guess").click()
-        broken = [
-            v
-            for v in Axe().run(page).response["violations"]
-            if v["impact"] in ("serious", "critical")
-        ]
-        assert [
-            (v["id"], v["help"], [n["html"][:150] for n in v["nodes"][:3]]) for v in broken
-        ] == []
-        assert page.evaluate("document.documentElement.scrollWidth") <= viewport["width"]
+        assert_accessible_and_fits(page)

@@ -7,13 +7,12 @@ import json
 import numpy as np
 import pytest
 import torch
-from axe_playwright_python.sync_playwright import Axe
 
 from lstm_ref.inspect import BackwardStepper
 from lstm_ref.inspect.backward_stepper import MISTAKES, POSITIONS
 from lstm_ref.zoo import find
+from tests.support.widgets import DESKTOP, PHONE, assert_accessible_and_fits
 
-DESKTOP, PHONE = {"width": 1000, "height": 900}, {"width": 390, "height": 844}
 ENDS = ("dx|2", "dx|1", "dh|0", "dc|0", "dWx|", "dWh|", "db|")
 
 
@@ -295,14 +294,7 @@ def test_the_stepper_is_accessible_and_fits(open_page, viewport, theme):
     page.get_by_role("button", name="Show me").click()
     page.locator("summary").click()
     page.get_by_role("slider").fill(str(POSITIONS))
-    broken = [
-        v for v in Axe().run(page).response["violations"] if v["impact"] in ("serious", "critical")
-    ]
-    assert [
-        (v["id"], v["help"], [n["html"][:150] + n["failureSummary"] for n in v["nodes"][:3]])
-        for v in broken
-    ] == []
-    assert page.evaluate("document.documentElement.scrollWidth") <= viewport["width"]
+    assert_accessible_and_fits(page)
     # The node that was reached is in the picture, also where that shows one step only.
     outside = page.locator(".lw-stepper").evaluate(
         """(el, last) => {

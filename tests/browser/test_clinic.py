@@ -2,21 +2,13 @@
 Python has stored.
 """
 
-import json
-from pathlib import Path
-
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 
 from lstm_ref.clinic.record import record
 from lstm_ref.inspect import Clinic
+from tests.support.widgets import DESKTOP, PHONE, assert_accessible_and_fits, stored
 
-DESKTOP, PHONE = {"width": 1000, "height": 900}, {"width": 390, "height": 844}
-STORED = json.loads(
-    (Path(__file__).parents[2] / "benchmarks" / "results" / "clinic.json").read_text(
-        encoding="utf-8"
-    )
-)
+STORED = stored("clinic")
 RECORD = record(STORED)
 CASES = {case["id"]: case for case in RECORD["cases"]}
 
@@ -159,12 +151,4 @@ def test_it_is_accessible_and_fits(open_page, viewport, theme):
             for id in ("examples", "outputs", "split"):
                 order(page, id)
             decide(page, "too-small")
-        broken = [
-            v
-            for v in Axe().run(page).response["violations"]
-            if v["impact"] in ("serious", "critical")
-        ]
-        assert [
-            (v["id"], v["help"], [n["html"][:150] for n in v["nodes"][:3]]) for v in broken
-        ] == []
-        assert page.evaluate("document.documentElement.scrollWidth") <= viewport["width"]
+        assert_accessible_and_fits(page)

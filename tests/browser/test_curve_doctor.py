@@ -2,24 +2,17 @@
 is Python's.
 """
 
-import json
 import re
-from pathlib import Path
 
 import numpy as np
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 
 from lstm_ref.inspect import CurveDoctor
 from lstm_ref.inspect.curve_cases import CAUSES, MEASURES
 from lstm_ref.inspect.curve_doctor import fits
+from tests.support.widgets import DESKTOP, PHONE, assert_accessible_and_fits, stored
 
-DESKTOP, PHONE = {"width": 1000, "height": 900}, {"width": 390, "height": 844}
-STORED = json.loads(
-    (Path(__file__).parents[2] / "benchmarks" / "results" / "curves.json").read_text(
-        encoding="utf-8"
-    )
-)
+STORED = stored("curves")
 OWN = {"train": np.linspace(2.0, 0.1, 60), "valid": 0.6 + 1.4 * np.linspace(1, 0, 60) ** 8}
 
 
@@ -151,15 +144,7 @@ def test_it_is_accessible_and_fits(open_page, viewport, theme):
         if told:
             page.locator('[data-run="8"]').click()
             commit(page, "overfitting", "again")
-        broken = [
-            v
-            for v in Axe().run(page).response["violations"]
-            if v["impact"] in ("serious", "critical")
-        ]
-        assert [
-            (v["id"], v["help"], [n["html"][:150] for n in v["nodes"][:3]]) for v in broken
-        ] == []
-        assert page.evaluate("document.documentElement.scrollWidth") <= viewport["width"]
+        assert_accessible_and_fits(page)
 
 
 def test_two_doctors_on_one_page_do_not_touch_each_other(open_page):

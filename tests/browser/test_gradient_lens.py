@@ -4,12 +4,10 @@ in NumPy.
 
 import numpy as np
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 
 from lstm_ref.inspect import GradientLens
 from lstm_ref.inspect.gradient_lens import SERIES
-
-DESKTOP, PHONE = {"width": 1000, "height": 900}, {"width": 390, "height": 844}
+from tests.support.widgets import DESKTOP, PHONE, assert_accessible_and_fits
 
 
 def slider(page, name):
@@ -206,14 +204,7 @@ def test_an_example_shows_what_it_says(open_page):
 def test_the_lens_is_accessible_and_fits(open_page, viewport, theme):
     page = open_page(GradientLens(), viewport=viewport, color_scheme=theme)
     all_numbers(page)  # the long table is part of it
-    broken = [
-        v for v in Axe().run(page).response["violations"] if v["impact"] in ("serious", "critical")
-    ]
-    assert [
-        (v["id"], v["help"], [n["html"][:150] + n["failureSummary"] for n in v["nodes"][:3]])
-        for v in broken
-    ] == []
-    assert page.evaluate("document.documentElement.scrollWidth") <= viewport["width"]
+    assert_accessible_and_fits(page)
     assert "Left of the gradient 50 steps back: RNN, h" in page.locator(".lw-chart").get_attribute(
         "aria-label"
     )

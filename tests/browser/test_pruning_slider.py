@@ -2,29 +2,17 @@
 is Python's.
 """
 
-import json
 import re
-from pathlib import Path
 
 import numpy as np
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 
 from lstm_ref.inspect import PruningSlider
+from tests.support.widgets import DESKTOP, PHONE, assert_accessible_and_fits, numbers, stored
 
-DESKTOP, PHONE = {"width": 1000, "height": 900}, {"width": 390, "height": 844}
-ARMS = json.loads(
-    (Path(__file__).parents[2] / "benchmarks" / "results" / "pruning.json").read_text(
-        encoding="utf-8"
-    )
-)["arms"]
+ARMS = stored("pruning")["arms"]
 NAMES = list(ARMS)
 GUESSES = {name: 0.3 for name in NAMES}
-
-
-def numbers(page, where):
-    """Values of all <data> of a part, with all digits."""
-    return page.locator(f"{where} data").evaluate_all("all => all.map(d => Number(d.value))")
 
 
 def test_nothing_is_shown_before_each_way_has_a_guess(open_page):
@@ -116,12 +104,4 @@ def test_it_is_accessible_and_fits(open_page, viewport, theme):
             for k in range(len(NAMES)):
                 page.locator(".lw-guess input").nth(k).fill("20")
             page.get_by_role("button", name="These are my guesses").click()
-        broken = [
-            v
-            for v in Axe().run(page).response["violations"]
-            if v["impact"] in ("serious", "critical")
-        ]
-        assert [
-            (v["id"], v["help"], [n["html"][:150] for n in v["nodes"][:3]]) for v in broken
-        ] == []
-        assert page.evaluate("document.documentElement.scrollWidth") <= viewport["width"]
+        assert_accessible_and_fits(page)

@@ -2,22 +2,14 @@
 Python's.
 """
 
-import json
-from pathlib import Path
-
 import numpy as np
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 
 from lstm_ref.inspect import SearchRace
 from lstm_ref.inspect.search_race import METHODS
+from tests.support.widgets import DESKTOP, PHONE, assert_accessible_and_fits, stored
 
-DESKTOP, PHONE = {"width": 1000, "height": 900}, {"width": 390, "height": 844}
-STORED = json.loads(
-    (Path(__file__).parents[2] / "benchmarks" / "results" / "search.json").read_text(
-        encoding="utf-8"
-    )
-)
+STORED = stored("search")
 AXES = {"rate": STORED["rates"], "forget bias": STORED["forget biases"]}
 GUESS = {"winner": "random", "worth": "higher"}
 
@@ -122,12 +114,4 @@ def test_it_is_accessible_and_fits(open_page, viewport, theme):
             page.locator('input[value="same"]').check()
             press(page, "That is my guess")
             press(page, "200 races")
-        broken = [
-            v
-            for v in Axe().run(page).response["violations"]
-            if v["impact"] in ("serious", "critical")
-        ]
-        assert [
-            (v["id"], v["help"], [n["html"][:150] for n in v["nodes"][:3]]) for v in broken
-        ] == []
-        assert page.evaluate("document.documentElement.scrollWidth") <= viewport["width"]
+        assert_accessible_and_fits(page)

@@ -4,13 +4,11 @@ intervals.
 
 import numpy as np
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from statsmodels.stats.proportion import proportion_confint
 
 from lstm_ref.inspect import SliceExplorer
 from tests.lstm_ref.inspect.test_slice_explorer import planted
-
-DESKTOP, PHONE = {"width": 1000, "height": 900}, {"width": 390, "height": 844}
+from tests.support.widgets import DESKTOP, PHONE, assert_accessible_and_fits
 
 
 def made(**options):
@@ -151,11 +149,7 @@ def test_it_is_accessible_and_fits(open_page, stage, viewport, theme):
     if stage == "shown":
         menu(page, "b").select_option("x=1, y")
         menu(page, "c").select_option("2")
-    broken = [
-        v for v in Axe().run(page).response["violations"] if v["impact"] in ("serious", "critical")
-    ]
-    assert [(v["id"], v["help"], [n["html"][:150] for n in v["nodes"][:3]]) for v in broken] == []
-    assert page.evaluate("document.documentElement.scrollWidth") <= viewport["width"]
+    assert_accessible_and_fits(page)
 
 
 def test_two_explorers_on_one_page_do_not_touch_each_other(open_page):

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
 from playwright.sync_api import expect
 
@@ -21,6 +20,7 @@ from lstm_ref.inspect import GateExplorer, GateTrace, SequenceInspector
 from lstm_ref.inspect.palette import RAMPS
 from lstm_ref.inspect.signals import depth, since
 from lstm_ref.inspect.widget import module, style
+from tests.support.widgets import assert_accessible_and_fits
 
 GATES = ["i", "f", "g", "o"]
 RESULTS = [*GATES, "c", "h"]
@@ -454,14 +454,7 @@ def both():
 @pytest.mark.parametrize("which", [0, 1], ids=["explorer", "inspector"])
 def test_a_widget_is_accessible_and_fits(open_page, which, viewport, theme):
     page = open_page(both()[which], viewport=viewport, color_scheme=theme)
-    broken = [
-        v for v in Axe().run(page).response["violations"] if v["impact"] in ("serious", "critical")
-    ]
-    assert [
-        (v["id"], v["help"], [n["html"][:150] + n["failureSummary"] for n in v["nodes"][:3]])
-        for v in broken
-    ] == []
-    assert page.evaluate("document.documentElement.scrollWidth") <= viewport["width"]
+    assert_accessible_and_fits(page)
     nameless = page.eval_on_selector_all(
         "input, button",
         "all => all.filter(n => !n.ariaLabel && !n.textContent && !n.labels?.length)",

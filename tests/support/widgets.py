@@ -1,0 +1,33 @@
+"""What the browser tests of all widgets share: windows, stored results, and what each must hold."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page
+
+RESULTS = Path(__file__).parents[2] / "benchmarks" / "results"
+DESKTOP, PHONE = {"width": 1000, "height": 900}, {"width": 390, "height": 844}
+
+
+def stored(name: str) -> Any:
+    """What a benchmark has measured and a page shows."""
+    return json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
+
+
+def numbers(page: Page, where: str) -> list[float]:
+    """Values of all <data> of a part, with all digits."""
+    return page.locator(f"{where} data").evaluate_all("all => all.map(d => Number(d.value))")
+
+
+def assert_accessible_and_fits(page: Page) -> None:
+    """Axe finds nothing serious, and the page is no wider than its window."""
+    found = Axe().run(page).response["violations"]
+    broken = [one for one in found if one["impact"] in ("serious", "critical")]
+    told = [
+        (one["id"], one["help"], [n["html"][:150] + n["failureSummary"] for n in one["nodes"][:3]])
+        for one in broken
+    ]
+    assert told == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= page.viewport_size["width"]
