@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import re
 import stat
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from traitlets.config.loader import ConfigFileNotFound, PyFileConfigLoader
 from autograder.errors import CourseError, SubmissionError
 
 SETTINGS = "nbgrader_config.py"
+YEARS = range(1990, 2200)  # in which something may be handed in
 TIMESTAMP = "timestamp.txt"  # nbgrader's; says when something was handed in
 # nbgrader's; only who handed something in can name the file with the feedback on it
 SECRET = "submission_secret.txt"
@@ -116,6 +118,10 @@ def parse_time(text: str) -> datetime.datetime:
     """
     if len(parts := text.split(" ")) == 3 and (parts[2][-1:].isdigit() or gettz(parts[2]) is None):
         raise ValueError("nbgrader would take this zone, such as EDT or +01:00, for UTC")
+    # what is read leniently, such as "1", would be a day of this month
+    year = re.match(r"(\d{4})\W?\d\d", text)
+    if year is None or int(year[1]) not in YEARS:
+        raise ValueError("it does not begin with a year and a month, or nobody handed in then")
     when: datetime.datetime = parse_utc(text)
     return when
 

@@ -61,23 +61,36 @@ def write_releases(root: Path) -> list[Path]:
 
     Raises
     ------
-    ProblemSetError : there is no problem set, or one cannot be released; says which cell and why
+    ProblemSetError : there is no problem set, or some cannot be released; says which cells and
+        why. All others are written
     StoreError : the disk is full, or cannot be written
     """
-    written = []
+    written, faults = [], []
     for source in _some_sources(root):
-        name = source.stem
-        target = root / "exercises" / name / f"{name}.ipynb"
-        text = release_text(source)
-        for path, content in (
-            (target, text),
-            (root / "build" / "source" / name / f"{name}.ipynb", _text(source_notebook(source))),
-        ):
-            write_atomic(path, content)
-        for file, data in data_files(source.parent).items():
-            write_atomic(target.parent / file, data)
-        written.append(target)
+        try:
+            written.append(_write_release(root, source))
+        except ProblemSetError as error:
+            faults.append(error)  # one faulty set stops no other
+    if len(faults) == 1:
+        raise faults[0]
+    if faults:
+        raise ProblemSetError("\n".join(map(str, faults)))
     return written
+
+
+def _write_release(root: Path, source: Path) -> Path:
+    """Write one problem set's notebook, source and data files."""
+    name = source.stem
+    target = root / "exercises" / name / f"{name}.ipynb"
+    text, files = release_text(source), data_files(source.parent)
+    for path, content in (
+        (target, text),
+        (root / "build" / "source" / name / f"{name}.ipynb", _text(source_notebook(source))),
+    ):
+        write_atomic(path, content)
+    for file, data in files.items():
+        write_atomic(target.parent / file, data)
+    return target
 
 
 def stale(root: Path) -> list[str]:

@@ -117,6 +117,7 @@ def take_descriptors() -> tuple[BinaryIO, BinaryIO]:
     third pipe.
     """
     requests, replies = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb", buffering=0)
+    sys.argv, sys.orig_argv = [""], [""]  # they name folders of whoever grades
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
     os.close(nothing)

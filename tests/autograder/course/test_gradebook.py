@@ -395,7 +395,10 @@ def test_a_time_stamp_is_read_as_nbgrader_reads_it(tmp_path, said, read):
     assert read_timestamp(path) == read == CourseDirectory().get_existing_timestamp(str(tmp_path))
 
 
-@pytest.mark.parametrize("text", [b"yesterday", b"\xff", b"9" * 300])
+@pytest.mark.parametrize(
+    "text",
+    [b"yesterday", b"\xff", b"9" * 300, b"1", b"0001-01-01", b"9999-12-31", b"12:30", b"2026"],
+)
 def test_what_is_no_time_is_named(tmp_path, text):
     path = tmp_path / "timestamp.txt"
     path.write_bytes(text)

@@ -233,3 +233,16 @@ def test_what_is_stale_is_named_with_the_cells_that_differ(tiny_course):
 def test_a_folder_without_problem_sets_is_named(tmp_path):
     with pytest.raises(ProblemSetError, match="has no problem set"):
         release.write_releases(tmp_path)
+
+
+def test_one_faulty_set_stops_no_other(tiny_course):
+    for name in ("a-faulty", "b-faulty"):
+        folder = tiny_course / "solutions" / name
+        folder.mkdir()
+        (folder / f"{name}.md").write_text(SOURCE.replace("### END SOLUTION", ""))
+        (folder / "checks.py").write_text("CHECKS = []")
+    written = tiny_course / "exercises" / "tiny" / "tiny.ipynb"
+    written.unlink(missing_ok=True)
+    with pytest.raises(ProblemSetError, match="a-faulty(.|\n)*b-faulty"):
+        release.write_releases(tiny_course)
+    assert written.is_file()

@@ -147,3 +147,10 @@ def test_links_and_large_files_are_refused(tmp_path: Path, monkeypatch: pytest.M
     (folder / "prices.csv").symlink_to(folder / "checks.py")
     with pytest.raises(ProblemSetError, match="is no file"):
         problem_set.load(folder)
+
+
+def test_the_code_sees_no_argument_of_whoever_grades(tmp_path: Path) -> None:
+    chosen = problem_set.load(write(tmp_path))
+    cell = "import sys\nprint('said', sys.argv, sys.orig_argv)\nmean = 20 / 3"
+    record = judge.grade([cell], chosen, seed="s", isolation=choose.choose())
+    assert record.score == 1 and "said [''] ['']" in record.output
