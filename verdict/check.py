@@ -144,6 +144,37 @@ class Property:
 
 
 @dataclass(frozen=True)
+class Mend:
+    """How much of given code may change, where a fault in it is to be mended.
+
+    Parameters
+    ----------
+    most : lines that may differ from what was given; `verdict.changes` says how they are counted
+    given : name of the function with the fault, which stands in a cell that students cannot change;
+        empty where it is the starter code of the mended function itself (``### BEGIN GIVEN``)
+    function : name of the mended function, where the check calls another one, which calls it
+    uses : names of other functions that are given, which the mend may call
+    credit : share of the points that a mend is still worth which changes more
+
+    Raises
+    ------
+    ValueError : most below 1, or credit that is no share below 1
+    """
+
+    most: int
+    given: str = ""
+    function: str = ""
+    uses: tuple[str, ...] = ()
+    credit: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.most < 1:
+            raise ValueError(f"Mend: most must be at least 1 line, got {self.most}")
+        if not 0 <= self.credit < 1:
+            raise ValueError(f"Mend: credit must be from 0 to below 1, got {self.credit}")
+
+
+@dataclass(frozen=True)
 class Check:
     """One question to the student's code.
 
@@ -200,6 +231,7 @@ class Check:
         both are tried when the set is loaded
     one_form : output name -> array, to the same in the one form that is compared, where several are
         right: two numbers of which only the sum counts
+    mend : how many lines of given code may change, where a fault in it is to be mended
     """
 
     name: str
@@ -229,6 +261,7 @@ class Check:
     choices: tuple[Any, ...] = ()
     tables: tuple[str, ...] = ()
     at_most_cpu: float | None = None
+    mend: Mend | None = None
 
     def __post_init__(self) -> None:
         if bool(self.function) is bool(self.value):

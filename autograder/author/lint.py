@@ -28,12 +28,16 @@ from autograder.judge.problem_set import ProblemSet
 from autograder.judge.result import Result
 from autograder.sandbox.sandbox import Sandbox
 from verdict import Check, exact, tables
+from verdict.changes import changes, mended
 from verdict.compare import copy_tree, read, relative_error
 from verdict.holds import caught
 from verdict.table_parts import checked, is_table
 
 TRIES = 3  # seeds with which the solution is graded: it must not pass by luck, nor fail
 SLOW = 0.2  # of a time limit: a student's code may well take five times as long as the instructor's
+SPACE = (
+    2  # times the lines that the solution changes of given code: others may change at least so many
+)
 DRAWS = 100  # seeds with which a wrong version is tried that differs by chance only
 CAUGHT = 0.99  # share of them in which it must be found
 SEEDS = 3  # with which the cases are drawn: some mistakes are right in some of them
@@ -121,10 +125,11 @@ def _troubles(
         cells = rebuild(release, submission).cells
         return judge.grade(cells, problem_set, seed=secrets.token_hex(32), isolation=isolation)
 
+    solutions = exercises.solution_cells(source)
+    yield from _mends(problem_set, text, solutions)
     untouched = graded({})
     yield from _stub(untouched)
     yield from _starters(untouched, exercises.starters(source))
-    solutions = exercises.solution_cells(source)
     seen: set[str] = set()
     for _ in range(TRIES):
         for trouble in _solution(problem_set, graded(solutions)):
@@ -143,6 +148,39 @@ def _starters(untouched: Result, given: Mapping[str, str]) -> Iterator[Trouble]:
                 "Make the fault that is given one of the check's misconceptions: then a student "
                 "who "
                 "hands it in as it is hears what is wrong.",
+            )
+
+
+def _mends(problem_set: ProblemSet, text: str, solutions: Mapping[str, str]) -> Iterator[Trouble]:
+    """Caps on changed lines: what is given is there, the solution is far below, students know."""
+    cells = nbformat.reads(text, as_version=4).cells
+    told = "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+    released = [cell.source for cell in cells if cell.cell_type == "code"]
+    solved = [
+        solutions.get(cell.get("id", ""), cell.source) for cell in cells if cell.cell_type == "code"
+    ]
+    for check in problem_set.checks:
+        if check.mend is None:
+            continue
+        which = f"Check {check.name!r} lets at most {check.mend.most} lines change"
+        found = changes(check, problem_set.checks, released, solved)
+        if found is None:
+            yield Trouble(
+                f"{which} of {check.mend.given or mended(check)}, which no cell of the released "
+                "notebook defines.",
+                "Correct the name, in given or in function of its Mend.",
+            )
+            continue
+        most = SPACE * max(found.number, 1)
+        if check.mend.most < most:
+            yield Trouble(
+                f"{which}, and the solution changes {found.number}.",
+                f"Allow at least {most}: right code is written in many ways.",
+            )
+        if not re.search(rf"\b{check.mend.most}\b[^.|]*\blines?\b", told):
+            yield Trouble(
+                f"{which}, and no text of the notebook says so.",
+                f"Write 'at most {check.mend.most} lines' into the task.",
             )
 
 

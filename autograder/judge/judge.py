@@ -31,7 +31,7 @@ from autograder.errors import (
     WorkerError,
     WorkerTimeout,
 )
-from autograder.guest.worker import CUT, MAX_USES
+from autograder.guest.worker import CUT, MAX_USES, without_magics
 from autograder.judge import sketch
 from autograder.judge.budget import TimeBudget
 from autograder.judge.cpu_limit import Overrun, cpu_limit
@@ -44,6 +44,7 @@ from autograder.sandbox.limits import Limits
 from autograder.sandbox.sandbox import Sandbox
 from autograder.text import printable
 from verdict import Check, Status, StudentError, Verdict, charge_once, examine, unmet
+from verdict.changes import capped, changes
 from verdict.cpu import limited
 
 SPARE_TIME = 60.0  # seconds for a submission, beside those for its cells and for each check
@@ -350,7 +351,7 @@ class _Grader:
                 verdict = examine(check, self._function(check), rng)
                 if not isinstance(verdict, Verdict):
                     raise TypeError(f"it gave a {type(verdict).__name__} and no Verdict")
-                return verdict
+                return self._capped(check, verdict)
         except Exception as error:
             # The check itself failed over what came back. That may be the student's doing or the
             # instructor's.
@@ -364,6 +365,14 @@ class _Grader:
                 f"What {check.asked} {'is' if check.value else 'returned'} could not be read.",
                 hints=check.hints,
             )
+
+    def _capped(self, check: Check, verdict: Verdict) -> Verdict:
+        """The verdict, with less credit where more of given code was changed than may be."""
+        if check.mend is None or not verdict.credit:
+            return verdict
+        given = self.problem_set.released or self.session.cells
+        own = [without_magics(source)[0] for source in self.session.cells]
+        return capped(verdict, check.mend, changes(check, self.problem_set.checks, given, own))
 
     def sketches(self, verdicts: dict[str, Verdict]) -> dict[str, tuple[float, ...]]:
         """Check -> numbers that stand for a wrong answer that was not recognised.

@@ -72,6 +72,15 @@ class ProblemSet:
         """The notebook that students get."""
         return self.folder.parent.parent / "exercises" / self.name / f"{self.name}.ipynb"
 
+    @property
+    def released(self) -> list[str]:
+        """Sources of the code cells of that notebook; none where it cannot be read."""
+        try:
+            cells = json.loads(self.release.read_text(encoding="utf-8"))["cells"]
+        except (OSError, ValueError, KeyError):
+            return []
+        return ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
+
     def in_order_of_need(self) -> list[Check]:
         """Checks, each after those that it needs; otherwise as they stand."""
         checks = {check.name: check for check in self.checks}

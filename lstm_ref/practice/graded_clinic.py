@@ -24,7 +24,7 @@ from lstm_ref.practice import clinic_programs as programs
 from lstm_ref.practice import plain_clinic as plain
 from lstm_ref.practice.clinic_mistakes import MISTAKES
 from lstm_ref.practice.mistakes import Plain
-from verdict import Case, Check, Misconception, Status, Verdict
+from verdict import Case, Check, Mend, Misconception, Status, Verdict
 from verdict.check import Call
 from verdict.tensors import from_arrays, to_arrays
 
@@ -278,6 +278,17 @@ def _named(id: str, credit: float, rest: str = "") -> Verdict:
     )
 
 
+# --- how much may change
+# --------------------------------------------------------------------------------------------------
+
+FEW, MORE = 8, 16  # lines; the reference changes at most 4
+
+
+def mend(part: str, most: int) -> Mend:
+    """What may be changed of a sick program to mend it."""
+    return Mend(most, f"sick_{part}", f"mend_{part}", uses=("lstm_of", "forecaster"))
+
+
 # --- the checks
 # --------------------------------------------------------------------------------------------------
 
@@ -366,6 +377,7 @@ CHECKS = (
         expected=in_torch(plain.mend_reader),
         outputs="outputs",
         axes=AXES,
+        mend=mend("reader", MORE),
         misconceptions=known("mend_reader"),
         hints=("Measure strangers for the sick program, and for yours.", "It is one argument."),
     ),
@@ -381,6 +393,7 @@ CHECKS = (
         one_form=sum_of_biases,
         axes=AXES,
         blocks=BLOCKS,
+        mend=mend("gates", FEW),
         misconceptions=known("mend_gates"),
         hints=("Print sigmoid of the sum of both biases, block by block.", "It is one sign."),
     ),
@@ -397,6 +410,7 @@ CHECKS = (
         ],
         expected=expected_scores,
         outputs="loss",
+        mend=mend("scores", FEW),
         misconceptions=known("mend_scores"),
         hints=("Measure the floor of the sick program, and of yours.", "It is one call too many."),
     ),
@@ -412,6 +426,7 @@ CHECKS = (
         ],
         expected=expected_tokens,
         outputs="loss",
+        mend=mend("tokens", MORE),
         misconceptions=known("mend_tokens"),
         hints=("Change a target in the padding, and print the loss.", "It is the last line."),
     ),
@@ -428,6 +443,7 @@ CHECKS = (
         expected=expected_step,
         outputs=PARAMETERS,
         one_form=together,
+        mend=mend("trainer", FEW),
         misconceptions=known("mend_trainer", "trained"),
         hints=("Which parameters moved? Which have a gradient?", "It is one word too many."),
     ),
@@ -446,6 +462,7 @@ CHECKS = (
         one_form=together,
         # PyTorch divides by the norm and 1e-6; clipped by hand without it, it is as right.
         tolerance=1e-5,
+        mend=mend("stepper", MORE),
         misconceptions=known("mend_stepper", "stepped"),
         hints=("Measure the length of your step.", "It is the order of the lines."),
     ),
@@ -461,6 +478,7 @@ CHECKS = (
         axes=AXES,
         # What the sick program feeds is right; without the targets it is worth nothing.
         made_from={"x": ("y",), "y": ("x",)},
+        mend=mend("pairs", FEW),
         misconceptions=known("mend_pairs"),
         hints=("Print x and y for one short text.", "It is one slice."),
     ),
@@ -478,6 +496,7 @@ CHECKS = (
         outputs=("dweight_ih", "dweight_hh", "dbias_ih", "dbias_hh"),
         axes=AXES,
         blocks=BLOCKS,
+        mend=mend("chunks", MORE),
         misconceptions=known("mend_chunks", "chunked"),
         hints=(
             "What does the state of the second chunk hang on?",

@@ -22,6 +22,7 @@ from autograder.author.demo import (
 )
 from lstm_ref.practice.graded_clinic import EVIDENCE, NAMED, SET
 from lstm_ref.practice.mistakes import Mistake
+from verdict.changes import TOO_MANY
 
 FULL = {
     "measure_reading": 2,
@@ -388,6 +389,25 @@ def _diagnoses(name: str, what: str, source: str, score: float, mistake: str = "
     )
 
 
+ANEW = """
+def softplus_of(numbers):
+    largest = numbers.max(dim=1, keepdim=True).values
+    shifted = numbers - largest
+    powers = shifted.exp()
+    total = powers.sum(dim=1, keepdim=True)
+    return largest + total.log()
+
+
+def mend_scores(outputs, y):
+    normalised = outputs - softplus_of(outputs)
+    chosen = []
+    for n in range(len(y)):
+        word = int(y[n])
+        chosen.append(normalised[n, word])
+    losses = -torch.stack(chosen)
+    return losses.mean()
+"""
+
 WRONG = (
     *(_one(mistake) for mistake in SET.mistakes),
     _diagnoses(
@@ -402,6 +422,13 @@ WRONG = (
     ),
     _diagnoses("by_size", "guesses from the sizes", BY_SIZE, 0, mistake="asks_nothing"),
     _diagnoses("constant", "the same word for all", CONSTANT, 0, mistake="same_answer"),
+    Student(
+        "writes_it_anew",
+        "right, and no mend: all of it is written anew",
+        hand_in({"mend_scores": ANEW}),
+        points(mend_scores=0),
+        mistakes={"mend_scores": TOO_MANY},
+    ),
     Student(
         "two_mistakes",
         "two mistakes at once, which nobody names",

@@ -166,7 +166,14 @@ SETS = (
     SimpleNamespace(
         of=SetOf("clinic", graded_clinic, calls={"diagnose": graded_clinic.EVIDENCE}),
         announced=CLINIC,
-        box={"on_its_own", "asks_too_much", "a_sentence", "memory_first", "wrong_shapes"},
+        box={
+            "on_its_own",
+            "asks_too_much",
+            "a_sentence",
+            "memory_first",
+            "wrong_shapes",
+            "writes_it_anew",
+        },
     ),
     SimpleNamespace(
         of=SetOf("error-analysis", error_analysis),

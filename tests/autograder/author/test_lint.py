@@ -41,6 +41,42 @@ def test_a_fault_that_is_given_to_be_mended_has_a_name(tiny_course, isolation, f
     assert found == [] if known else len(found) == 1 and found[0].startswith(said), found
 
 
+MEND = """    ### BEGIN GIVEN
+    product = a + x
+    return product
+    ### END GIVEN
+"""
+
+
+def told_of_a_cap(course, isolation, mend, sentence=""):
+    end = "    return product_of_both\n    ### END SOLUTION\n"
+    change(course, "tiny.md", end, end + MEND)
+    change(course, "tiny.md", "Write `scale`", f"{sentence} Write `scale`")
+    change(course, "checks.py", "points=2,", f"points=2,\n        mend=Mend({mend}),")
+    change(course, "checks.py", "Case, Check,", "Case, Check, Mend,")
+    return [trouble.what for trouble in lint(course, "tiny", isolation)]
+
+
+def test_a_cap_on_changed_lines_that_is_told_and_wide_has_nothing_to_mend(tiny_course, isolation):
+    assert told_of_a_cap(tiny_course, isolation, "4", "At most 4 lines may change.") == []
+
+
+@pytest.mark.parametrize(
+    ("mend", "said"),
+    [
+        ("3", "Check 'scale' lets at most 3 lines change, and the solution changes 2."),
+        ("4", "Check 'scale' lets at most 4 lines change, and no text of the notebook says so."),
+        ("4, 'sick'", "Check 'scale' lets at most 4 lines change of sick, which no cell of the re"),
+    ],
+    ids=["too narrow", "not told", "no such function"],
+)
+def test_a_cap_on_changed_lines_is_looked_at(tiny_course, isolation, mend, said):
+    sentence = "" if "no text" in said else "At most 3 or 4 lines may change."
+    sentence = sentence.replace("3 or 4", "3" if mend == "3" else "4")
+    found = told_of_a_cap(tiny_course, isolation, mend, sentence)
+    assert found and found[0].startswith(said), found
+
+
 def test_a_new_problem_set_works_as_it_stands(tiny_course, monkeypatch):
     monkeypatch.chdir(tiny_course)
 
