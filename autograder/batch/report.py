@@ -19,6 +19,7 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from autograder.batch.hints import Hints
 from autograder.batch.similar import ALIKE, Similar
 from autograder.course.by_hand import Part
 from autograder.course.course import Course
@@ -30,6 +31,7 @@ from autograder.judge.result import FOR_INSTRUCTOR, Result
 from autograder.judge.sketch import equal
 from autograder.sandbox.level import SANDBOXED
 from autograder.text import printable
+from verdict.changes import TITLE, TOO_MANY
 
 BINS = 10  # of the histogram; fewer where there are fewer points
 SLOWEST = 10  # submissions in the list of those that took longest
@@ -78,6 +80,7 @@ class Class:
     roster : who is in the class
     similar : from `find_similar`; None where nobody was compared
     by_hand : parts that a person scores
+    hints : from `find_hints`
     """
 
     problem_set: ProblemSet
@@ -87,6 +90,7 @@ class Class:
     roster: Roster = Roster()
     similar: Similar | None = None
     by_hand: Sequence[PartRow] = ()
+    hints: Hints = Hints()
 
     @property
     def handed_in(self) -> list[str]:
@@ -102,7 +106,8 @@ class Class:
 @dataclass(frozen=True)
 class CheckRow:
     """One check over the whole class: ``counts`` is status -> students, ``mean`` the mean score,
-    ``discrimination`` from `discrimination`.
+    ``discrimination`` from `discrimination`, ``asked`` the students of whom it is made, and
+    ``unknown`` the wrong answers that were not recognised.
     """
 
     name: str
@@ -111,6 +116,8 @@ class CheckRow:
     mean: float
     counts: Mapping[str, int]
     discrimination: float | None = None
+    asked: int = 0
+    unknown: int = 0
 
 
 @dataclass(frozen=True)
@@ -190,9 +197,17 @@ def check_rows(found: Class) -> list[CheckRow]:
         counts = Counter(result.status for result in results)
         known = {status: counts.pop(status) for status in STATUSES if status in counts}
         mean = statistics.fmean(result.score for result in results) if results else 0.0
-        told = discrimination(found.records.values(), check.name)
         rows.append(
-            CheckRow(check.name, check.title, check.points, mean, {**known, **counts}, told)
+            CheckRow(
+                check.name,
+                check.title,
+                check.points,
+                mean,
+                {**known, **counts},
+                discrimination(found.records.values(), check.name),
+                len(results),
+                sum(result.status == "wrong" and not result.misconception for result in results),
+            )
         )
     return rows
 
@@ -204,7 +219,8 @@ def discrimination(records: Iterable[Result], name: str) -> float | None:
     number would say nothing. (The corrected item-total correlation of test theory.)
     """
     pairs = [
-        (result.score, record.score - result.score)
+        # Rounded: a last bit that differs would pass for students who differ.
+        (result.score, round(record.score - result.score, 6))
         for record in records
         for result in record.checks
         if result.name == name
@@ -245,6 +261,7 @@ def mistake_rows(found: Class) -> list[MistakeRow]:
     """Mistakes that were named, the most frequent first."""
     titles = {m.id: m.title for check in found.problem_set.checks for m in check.misconceptions}
     titles |= {one.id: one.title for check in found.problem_set.checks for one in check.properties}
+    titles[TOO_MANY] = TITLE
     checks: dict[str, dict[str, None]] = {}
     students: dict[str, dict[str, None]] = {}
     for student, record in found.records.items():
@@ -301,7 +318,7 @@ def render(found: Class, when: datetime.datetime) -> str:
     found : from `read_class`
     when : it is made
     """
-    records = found.records
+    records, rows = found.records, check_rows(found)
     scores = sorted(record.score for record in records.values())
     bars = histogram(scores, sum(check.points for check in found.problem_set.checks))
     by_time = sorted(
@@ -320,25 +337,27 @@ def render(found: Class, when: datetime.datetime) -> str:
             median=statistics.median(scores) if scores else None,
             bars=bars,
             tallest=max((bar.count for bar in bars), default=0),
-            checks=check_rows(found),
+            checks=rows,
             mistakes=mistake_rows(found),
             answers=answer_rows(found),
+            wrong=sum(row.counts.get("wrong", 0) for row in rows),
+            unknown=sum(row.unknown for row in rows),
             who=WHO,
+            enough=ENOUGH,
             alike=round(100 * ALIKE),
             slowest=[(student, records[student].seconds) for student, _ in by_time[:SLOWEST]],
             changed=_noted(records, integrity=True),
             happened=_noted(records, integrity=False),
             sandboxed=SANDBOXED,
             isolations=sorted(Counter(record.isolation for record in records.values()).items()),
-            versions=sorted(
-                {
-                    f"{name} {number}"
-                    for record in records.values()
-                    for name, number in record.versions.items()
-                }
-            ),
+            versions=_versions(records.values()),
         )
     )
+
+
+def _versions(records: Iterable[Result]) -> list[str]:
+    """Names and versions of what the class was graded with."""
+    return sorted({f"{name} {number}" for one in records for name, number in one.versions.items()})
 
 
 def _noted(records: Mapping[str, Result], integrity: bool) -> list[tuple[list[str], list[str]]]:

@@ -280,6 +280,7 @@ def report(problem_set: str, out: Path | None, similar: bool) -> None:
     It names students and mistakes: it is for instructors.
     """
     from autograder.batch import report as reports
+    from autograder.batch.hints import find_hints
     from autograder.batch.similar import find_similar
     from autograder.course.course import Course
     from autograder.course.roster import read_roster
@@ -290,7 +291,8 @@ def report(problem_set: str, out: Path | None, similar: bool) -> None:
     found = reports.read_class(course, chosen)
     alike = find_similar(course, chosen, found.records) if similar else None
     by_hand = rows_by_hand(course, chosen)
-    found = replace(found, roster=read_roster(course), similar=alike, by_hand=by_hand)
+    hints = find_hints(course, chosen, found.handed_in)
+    found = replace(found, roster=read_roster(course), similar=alike, by_hand=by_hand, hints=hints)
     path = out or course.root / "reports" / f"{chosen.name}.html"
     reports.write_report(found, path)
     said = f"{len(found.records)} graded, {len(found.failures)} not, {len(found.waiting)} waiting"

@@ -4,6 +4,7 @@
     check("lstm_step")  # one part
     check()  # all parts, and the points
     case("lstm_step", seed=7)  # an input at which it fails
+    practice_again(7)  # after the deadline: other inputs, and hints from the start
 
 Each problem set has a `check` of its own, because names are its own, too: this one asks the
 questions of lstm-bptt, that of `lstm_ref.practice.lstm_torch` those of lstm-torch, and only the
@@ -30,16 +31,31 @@ from typing import Any
 
 import numpy as np
 
+from lstm_ref.practice.counting import count_hints, counted, stop
 from lstm_ref.practice.failing import Example, first_failure
 from lstm_ref.practice.lstm_bptt import CHECKS
 from lstm_ref.practice.names import ruled_out
 from verdict import Check, Status, StudentError, Verdict, charge_once, classify, examine, unmet
+from verdict.changes import TOO_MANY, capped, changes
 from verdict.compare import form
 from verdict.cpu import limited
 from verdict.refusals import kinds_of
 from verdict.tensors import from_arrays, to_arrays
 
-__all__ = ["Example", "Instant", "ask", "case", "case_of", "check", "examine_all", "examine_in"]
+__all__ = [
+    "Example",
+    "Instant",
+    "ask",
+    "case",
+    "case_of",
+    "check",
+    "count_hints",
+    "examine_all",
+    "examine_in",
+    "practice_again",
+]
+
+INSTANCES = 100_000  # seeds that are drawn
 
 _HEADLINES = {
     Status.PASSED: "passed",
@@ -57,6 +73,8 @@ _HEADLINES = {
 
 # Name of a check -> what was wrong last time, and how often it was told.
 _given: dict[str, tuple[tuple[Status, str | None, tuple[str, ...]], int]] = {}
+# The instance that is practised; empty where each call draws a seed of its own.
+_instance: list[int] = []
 # Name of a check -> what it said last time where it was not passed; filled while nbgrader validates
 # a notebook.
 _for_validate: dict[str, str] = {}
@@ -112,9 +130,12 @@ def ask(checks: Sequence[Check], name: str, seed: int | None, namespace: Mapping
     seed : of the random inputs; drawn where it is None
     namespace : name -> value, such as a notebook's globals
     """
-    seed = secrets.randbelow(100_000) if seed is None else seed
+    if seed is None:
+        seed = _instance[0] if _instance else secrets.randbelow(INSTANCES)
     if not name:
         verdicts = examine_all(namespace, checks, seed)
+        for part in (part for part, v in verdicts.items() if v.status is Status.PASSED):
+            counted(part, 0, passed=True)
         _show(
             _table(checks, verdicts, seed),
             passed=all(v.status in (Status.PASSED, Status.NOTED) for v in verdicts.values()),
@@ -128,6 +149,38 @@ def ask(checks: Sequence[Check], name: str, seed: int | None, namespace: Mapping
     _show(text, passed=fine)
     if os.environ.get("NBGRADER_EXECUTION") == "validate":
         _tell_validate(name, "" if fine else text)
+
+
+def practice_again(seed: int | None = None) -> int:
+    """A fresh instance of the problem set, to be practised from the start.
+
+    From now on `check` asks with the inputs that are drawn from this seed, hints begin anew, and
+    nothing is counted. The instance is the same for all who give the same seed.
+
+    Parameters
+    ----------
+    seed : of the instance, from 0 on; None draws one
+
+    Returns
+    -------
+    the seed
+
+    Raises
+    ------
+    ValueError : the seed is no whole number from 0 on
+    """
+    seed = secrets.randbelow(INSTANCES) if seed is None else seed
+    if type(seed) is not int or seed < 0:
+        raise ValueError(f"practice_again: seed must be a whole number from 0 on, got {seed!r}")
+    _given.clear()
+    _instance[:] = [seed]
+    stop()
+    _show(
+        f"Instance {seed}. check and check() ask with its inputs, hints begin anew, and nothing is "
+        f"counted. practice_again({seed}) gives the same instance to others.",
+        passed=True,
+    )
+    return seed
 
 
 def case_of(
@@ -180,7 +233,7 @@ def examine_all(
     """
     verdicts: dict[str, Verdict] = {}
     for one in checks:
-        verdicts[one.name] = _examine(namespace, one, seed, verdicts)
+        verdicts[one.name] = _examine(namespace, one, seed, verdicts, checks)
     return charge_once(checks, verdicts)
 
 
@@ -214,6 +267,8 @@ def _table(checks: Sequence[Check], verdicts: Mapping[str, Verdict], seed: int) 
 
 
 def _headline(verdict: Verdict) -> str:
+    if verdict.misconception == TOO_MANY:
+        return "right, with more lines changed than may be"
     return _HEADLINES.get(verdict.status, verdict.status.value)
 
 
@@ -233,11 +288,15 @@ def examine_in(
     verdicts: dict[str, Verdict] = {}
     for need in (other for other in checks if other.name in check.needs):
         verdicts[need.name] = examine_in(namespace, need, seed, checks)
-    return _examine(namespace, check, seed, verdicts)
+    return _examine(namespace, check, seed, verdicts, checks)
 
 
 def _examine(
-    namespace: Mapping[str, Any], check: Check, seed: int, verdicts: Mapping[str, Verdict]
+    namespace: Mapping[str, Any],
+    check: Check,
+    seed: int,
+    verdicts: Mapping[str, Verdict],
+    checks: Sequence[Check],
 ) -> Verdict:
     """Verdict on one function, with the verdicts on those that it needs."""
     if missing := unmet(check, verdicts):
@@ -265,7 +324,24 @@ def _examine(
             Status.FORBIDDEN,
             f"The code uses {' and '.join(used)}, which this task rules out: write it yourself.",
         )
-    return _asked(check, _guarded(function, namespace, check), seed)
+    verdict = _asked(check, _guarded(function, namespace, check), seed)
+    return _capped(check, checks, verdict, namespace.get("In")) if check.mend else verdict
+
+
+def _capped(check: Check, checks: Sequence[Check], verdict: Verdict, cells: Any) -> Verdict:
+    """The verdict, with less credit where more of given code was changed than may be.
+
+    ``cells`` is IPython's list of the cells that ran. Where it is not there, or the code not in it,
+    nothing is said: the judge has the notebook.
+    """
+    assert check.mend is not None
+    if not check.mend.given:
+        told = f"Of the code that was given, at most {check.mend.most} lines may change. They are "
+        told += "counted when your work is graded."
+        return replace(verdict, warnings=(*verdict.warnings, told))
+    ran = [cell for cell in cells if isinstance(cell, str)] if isinstance(cells, list) else []
+    found = changes(check, checks, ran, ran)
+    return verdict if found is None else capped(verdict, check.mend, found)
 
 
 def _asked(check: Check, call: Callable[..., Any], seed: int) -> Verdict:
@@ -354,8 +430,9 @@ def _report(check: Check, verdict: Verdict, seed: int) -> str:
         lines.append(check.title if verdict.message == "Right." else verdict.message)
         if isinstance(check.outputs, tuple) and None in check.outputs:
             lines.append("Your cache is not looked at here, but where it is used.")
-        return "\n".join([*lines, *verdict.warnings])
-    told, help = _by_degrees(check, verdict)
+        told = counted(check.name, 0, passed=True)
+        return "\n".join([*lines, *verdict.warnings, *filter(None, [told])])
+    told, help, level = _by_degrees(check, verdict)
     lines += [*filter(None, told.split("\n")), *verdict.warnings]
     if verdict.status is Status.CONVENTION:
         lines.append(
@@ -375,12 +452,14 @@ def _report(check: Check, verdict: Verdict, seed: int) -> str:
                 f'case("{check.name}", seed={seed}) gives the failing input, what came and '
                 "what was expected."
             )
+    if level is not None and (line := counted(check.name, level, passed=False)):
+        lines.append(line)
     return "\n".join(lines)
 
 
-def _by_degrees(check: Check, verdict: Verdict) -> tuple[str, str]:
+def _by_degrees(check: Check, verdict: Verdict) -> tuple[str, str, int | None]:
     """What is said of a mistake, and what this call adds: nothing at first, then the hints, then
-    the name of a known mistake.
+    the name of a known mistake; and which level of help that is, None where none can be given.
 
     A convention is named at once: there is nothing to be found out by thinking.
     """
@@ -389,20 +468,22 @@ def _by_degrees(check: Check, verdict: Verdict) -> tuple[str, str]:
     count = count if before == kind else 0
     _given[check.name] = (kind, count + 1)
     if verdict.status in (Status.UNFINISHED, Status.SKIPPED, Status.NOTED):
-        return verdict.message, ""
+        return verdict.message, "", None
     hints = [f"Hint {k} of {len(verdict.hints)}: {hint}" for k, hint in enumerate(verdict.hints, 1)]
     if not verdict.named or verdict.status is Status.CONVENTION:
         if not hints:
-            return verdict.message, ""
+            return verdict.message, "", 0
         more = " (call check again for the next one)" if count + 1 < len(hints) else ""
-        return verdict.message, hints[min(count, len(hints) - 1)] + more
+        level = min(count + 1, len(hints))
+        return verdict.message, hints[level - 1] + more, level
     told = verdict.message.removeprefix(verdict.named).strip()
     steps = [
         "A known mistake explains this. Call check again for a hint.",
         *hints,
         f"The mistake: {verdict.named}",
     ]
-    return told, steps[min(count, len(steps) - 1)]
+    level = min(count, len(steps) - 1)
+    return told, steps[level], level
 
 
 def _tell_validate(name: str, text: str) -> None:

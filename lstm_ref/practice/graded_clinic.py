@@ -281,12 +281,12 @@ def _named(id: str, credit: float, rest: str = "") -> Verdict:
 # --- how much may change
 # --------------------------------------------------------------------------------------------------
 
-FEW, MORE = 8, 16  # lines; the reference changes at most 4
+MOST = 16  # lines; the reference changes at most 4, and right code of strangers 12
 
 
-def mend(part: str, most: int) -> Mend:
+def mend(part: str) -> Mend:
     """What may be changed of a sick program to mend it."""
-    return Mend(most, f"sick_{part}", f"mend_{part}", uses=("lstm_of", "forecaster"))
+    return Mend(MOST, f"sick_{part}", f"mend_{part}", uses=("lstm_of", "forecaster"))
 
 
 # --- the checks
@@ -377,7 +377,7 @@ CHECKS = (
         expected=in_torch(plain.mend_reader),
         outputs="outputs",
         axes=AXES,
-        mend=mend("reader", MORE),
+        mend=mend("reader"),
         misconceptions=known("mend_reader"),
         hints=("Measure strangers for the sick program, and for yours.", "It is one argument."),
     ),
@@ -393,7 +393,7 @@ CHECKS = (
         one_form=sum_of_biases,
         axes=AXES,
         blocks=BLOCKS,
-        mend=mend("gates", FEW),
+        mend=mend("gates"),
         misconceptions=known("mend_gates"),
         hints=("Print sigmoid of the sum of both biases, block by block.", "It is one sign."),
     ),
@@ -410,7 +410,7 @@ CHECKS = (
         ],
         expected=expected_scores,
         outputs="loss",
-        mend=mend("scores", FEW),
+        mend=mend("scores"),
         misconceptions=known("mend_scores"),
         hints=("Measure the floor of the sick program, and of yours.", "It is one call too many."),
     ),
@@ -426,7 +426,7 @@ CHECKS = (
         ],
         expected=expected_tokens,
         outputs="loss",
-        mend=mend("tokens", MORE),
+        mend=mend("tokens"),
         misconceptions=known("mend_tokens"),
         hints=("Change a target in the padding, and print the loss.", "It is the last line."),
     ),
@@ -443,7 +443,7 @@ CHECKS = (
         expected=expected_step,
         outputs=PARAMETERS,
         one_form=together,
-        mend=mend("trainer", FEW),
+        mend=mend("trainer"),
         misconceptions=known("mend_trainer", "trained"),
         hints=("Which parameters moved? Which have a gradient?", "It is one word too many."),
     ),
@@ -462,7 +462,7 @@ CHECKS = (
         one_form=together,
         # PyTorch divides by the norm and 1e-6; clipped by hand without it, it is as right.
         tolerance=1e-5,
-        mend=mend("stepper", MORE),
+        mend=mend("stepper"),
         misconceptions=known("mend_stepper", "stepped"),
         hints=("Measure the length of your step.", "It is the order of the lines."),
     ),
@@ -478,7 +478,7 @@ CHECKS = (
         axes=AXES,
         # What the sick program feeds is right; without the targets it is worth nothing.
         made_from={"x": ("y",), "y": ("x",)},
-        mend=mend("pairs", FEW),
+        mend=mend("pairs"),
         misconceptions=known("mend_pairs"),
         hints=("Print x and y for one short text.", "It is one slice."),
     ),
@@ -496,7 +496,7 @@ CHECKS = (
         outputs=("dweight_ih", "dweight_hh", "dbias_ih", "dbias_hh"),
         axes=AXES,
         blocks=BLOCKS,
-        mend=mend("chunks", MORE),
+        mend=mend("chunks"),
         misconceptions=known("mend_chunks", "chunked"),
         hints=(
             "What does the state of the second chunk hang on?",

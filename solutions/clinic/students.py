@@ -391,7 +391,11 @@ def _diagnoses(name: str, what: str, source: str, score: float, mistake: str = "
 
 ANEW = """
 def softplus_of(numbers):
-    largest = numbers.max(dim=1, keepdim=True).values
+    columns = numbers.shape[1]
+    largest = numbers[:, :1]
+    for column in range(1, columns):
+        this_one = numbers[:, column : column + 1]
+        largest = torch.maximum(largest, this_one)
     shifted = numbers - largest
     powers = shifted.exp()
     total = powers.sum(dim=1, keepdim=True)
@@ -403,7 +407,8 @@ def mend_scores(outputs, y):
     chosen = []
     for n in range(len(y)):
         word = int(y[n])
-        chosen.append(normalised[n, word])
+        entry = normalised[n, word]
+        chosen.append(entry)
     losses = -torch.stack(chosen)
     return losses.mean()
 """

@@ -2,27 +2,30 @@
 measuring tells them apart. The rest is in test_plain_sets.py.
 """
 
+import re
 import subprocess
 import sys
 from pathlib import Path
 
+import nbformat
 import numpy as np
 import pytest
 import torch
 from numpy.testing import assert_allclose
 
 from autograder.author.demo import Student, hand_in
-from lstm_ref import lstm_forward
+from lstm_ref import lstm_forward, practice
 from lstm_ref.losses import cross_entropy
 from lstm_ref.practice import clinic_programs as programs
 from lstm_ref.practice import graded_clinic as clinic
 from lstm_ref.practice import plain_clinic as plain
-from tests.support.problem_sets import SetOf, ask, holds_no_number
-from verdict import Status
+from tests.support.problem_sets import SetOf, ask, holds_no_number, run
+from verdict import Status, changes
 from verdict.compare import copy_tree, read
 
 ROOT = Path(__file__).parents[2]
 SET = SetOf("clinic", clinic)
+RIGHT = SET.students.RIGHT
 CAUSES = (*programs.CAUSES, programs.NONE)
 CHECKS = {check.name: check for check in SET.graded.CHECKS}
 NUMBERS = ("strangers", "memory", "floor", "padding", "length", "idle", "copied", "beyond")
@@ -236,6 +239,54 @@ def test_each_sick_program_of_the_notebook_is_known_as_it_was_and_earns_nothing(
         verdict = ask(check, clinic.in_torch(function), 5)
         assert verdict.credit == 0 and "still the sick program" in verdict.message, verdict
         assert read(check, check.expected(*check.cases(np.random.default_rng(0))[0].args), name)
+
+
+MENDS = [check for check in clinic.CHECKS if check.mend]
+
+
+def corpus():
+    """Habit -> the cells that right solutions of strangers put into the notebook."""
+    for path in sorted((ROOT / "tests/corpora/fair_clinic").glob("*.cell")):
+        cells = re.split(r"^# %% .*\n", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
+        yield path.stem, cells[1:]
+
+
+def released():
+    cells = nbformat.reads(SET.release, as_version=4).cells
+    return [cell.source for cell in cells if cell.cell_type == "code"]
+
+
+def test_right_mends_of_all_kinds_stay_far_below_the_cap_on_changed_lines():
+    assert len(MENDS) == 8
+    right = {student.name: [c.source for c in SET.handed_in(student).cells] for student in RIGHT}
+    numbers = {}
+    for who, cells in (*right.items(), *corpus()):
+        for check in MENDS:
+            if found := changes.changes(check, clinic.CHECKS, released(), cells):
+                numbers.setdefault(check.name, []).append((found.number, who))
+    for check in MENDS:
+        assert max(numbers[check.name])[0] <= 0.75 * check.mend.most, numbers[check.name]
+        assert len(numbers[check.name]) >= len(RIGHT) and min(numbers[check.name])[0] >= 1
+
+
+def test_the_text_says_how_many_lines_may_change():
+    text = SET.source.read_text(encoding="utf-8")
+    assert "in each of parts 6 to 13, at most 16 lines may differ" in text
+    assert {check.mend.most for check in MENDS} == {clinic.MOST} == {16}
+    parts = re.findall(r"^\| (\d+) \| `(mend_\w+)` \|", text, re.MULTILINE)
+    assert [int(number) for number, _ in parts] == list(range(6, 14))
+
+
+def test_a_mend_that_changes_too_much_is_told_so_by_the_instant_check(capsys):
+    notebook = SET.handed_in(next(s for s in SET.students.WRONG if s.name == "writes_it_anew"))
+    namespace = run(notebook)
+    practice.ask(clinic.CHECKS, "mend_scores", 3, namespace)
+    said = capsys.readouterr().out
+    assert said.startswith("mend_scores: right, with more lines changed than may be\n")
+    assert "18 lines differ from the code that was given, and at most 16 may: line " in said
+    del namespace["In"]  # no notebook: nothing to count, and the judge decides
+    practice.ask(clinic.CHECKS, "mend_scores", 3, namespace)
+    assert capsys.readouterr().out.startswith("mend_scores: passed\n")
 
 
 def test_importing_the_checks_imports_no_framework():

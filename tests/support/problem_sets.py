@@ -133,6 +133,7 @@ def run(notebook: Any) -> dict[str, Any]:
     ]
     if "import numpy" not in cells[0].source:  # the reversed notebook; the judge puts it right
         cells.reverse()
+    namespace["In"] = [cell.source for cell in cells]  # as IPython keeps them
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for cell in cells:

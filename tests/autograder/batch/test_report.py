@@ -185,4 +185,29 @@ def test_discrimination_is_the_correlation_with_the_other_checks(found):
     assert of((0.0, 0.0, 2.0, 2.0)) == pytest.approx([0, 0])
     assert of((2.0,)) == [None, None]  # the same for all
     assert [row.discrimination for row in report.check_rows(found)] == [None, None]  # too few
-    assert '<td class="n">-1</td>' in report.render(many(found, [()], (2.0, 0.0)), WHEN)
+    assert '<td class="n">-1 <span class="muted">(n = 12)' in report.render(
+        many(found, [()], (2.0, 0.0)), WHEN
+    )
+
+
+def test_the_number_of_students_stands_beside_and_too_few_are_called_so(found):
+    assert "too few (n = 4)" in report.render(found, WHEN)
+    assert "all alike (n = 12)" in report.render(many(found, [()], (2.0,)), WHEN)
+    rows = report.check_rows(many(found, [()], (0.0, 2.0)))
+    assert [(row.asked, row.unknown) for row in rows] == [(12, 12), (12, 0)]
+    page = report.render(many(found, [()]), WHEN)
+    assert "Of 12 wrong answers in all checks, 12 were not recognised." in page
+    assert "Of 2 wrong answers in all checks, 0 were not recognised." in report.render(found, WHEN)
+
+
+def test_a_rest_that_differs_in_its_last_bit_only_is_the_same_for_all(found):
+    first, second = found.records["bob"].checks
+    scores = [0.1 + 0.2, 0.3] * 6
+    records = {
+        f"s{k}": replace(
+            found.records["bob"],
+            checks=(replace(first, score=float(k % 3)), replace(second, score=score)),
+        )
+        for k, score in enumerate(scores)
+    }
+    assert report.discrimination(records.values(), "scale") is None
