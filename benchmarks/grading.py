@@ -112,9 +112,11 @@ def points(name):
         return 0.0
 
     def call(*arguments):
-        function = vars(sys.modules["__main__"]).get(check.function)
-        if not callable(function):
-            raise StudentError(Status.UNFINISHED, f"There is no function {check.function}.")
+        function = vars(sys.modules["__main__"]).get(check.asked)
+        if check.value and function is not None and function is not Ellipsis:
+            return to_plain(to_arrays(function))
+        if check.value or not callable(function):
+            raise StudentError(Status.UNFINISHED, f"There is no {check.asked}.")
         try:
             return to_plain(to_arrays(function(*from_arrays(arguments, check.arrays))))
         except Exception as error:
@@ -135,6 +137,11 @@ def points(name):
 # --------------------------------------------------------------------------------------------------
 
 
+def left_out(name: str) -> dict[str, str]:
+    """Honest students whom plain nbgrader cannot grade alike, and why."""
+    return LEFT_OUT.get(name, {"moved_around": MOVED})
+
+
 def missing(name: str) -> str:
     """Why a problem set cannot be measured; empty where it can."""
     for path in (
@@ -153,7 +160,7 @@ def class_of(name: str, size: int) -> list[tuple[str, Any]]:
     from autograder.author import demo
 
     everybody = demo.students(ROOT / "solutions" / name / "students.py")
-    honest = [s for s in everybody if not s.hostile and s.name not in LEFT_OUT.get(name, {})]
+    honest = [s for s in everybody if not s.hostile and s.name not in left_out(name)]
     return [
         (f"s{k:05d}-{honest[k % len(honest)].name}", honest[k % len(honest)]) for k in range(size)
     ]
@@ -597,7 +604,7 @@ def measure(
     report: dict[str, Any] = {
         "submissions": size,
         "different ones": len({student.name for _, student in students}),
-        "left out": LEFT_OUT.get(name, {}),
+        "left out": left_out(name),
         "load before": load(),
     }
     with tempfile.TemporaryDirectory(prefix="bench-grading-") as folder:
