@@ -316,8 +316,8 @@ def test_notebook_reads_well_in_plain_markdown(unlaunched):
     title, _, code, sources = notebook.cells
     assert title.source == (
         "# A page\n\n"
-        "Read [Gers et al., 2000], Greff et al. [2017] and the start. By (1), $c$ is kept; `{eq}` "
-        "is code.\n\n"
+        "Read [Gers et al., 2000], Greff et al. [2017] and the start. By (1),\n"
+        "$c$ is kept; `{eq}` is code.\n\n"
         "$$\nc_t = f_t c_{t-1}\\tag{1}$$\n\n"
         "> **Predict**\n>\n> What is $f$?\n\n"
         "<details>\n<summary>Answer</summary>\n\nA gate.\n\n</details>\n\n"
