@@ -463,7 +463,10 @@ def keep(results: Mapping[str, Mapping[str, Any]], out: Path) -> dict[str, Any]:
     if out.exists() and (before := json.loads(out.read_text(encoding="utf-8")))["machine"] == here:
         report = before
     for setting in SETTINGS:
-        report["kernels"][setting.name] = kernel_of(setting) if possible(setting) else NOT_POSSIBLE
+        if not possible(setting):
+            report["kernels"][setting.name] = NOT_POSSIBLE
+        elif setting.name in results:  # what was executed earlier had the libraries of then
+            report["kernels"][setting.name] = kernel_of(setting)
     for name, by_page in results.items():
         report["results"].setdefault(name, {}).update(by_page)
         report["dates"][name] = time.strftime("%Y-%m-%d")

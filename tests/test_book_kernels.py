@@ -181,6 +181,11 @@ def test_results_of_one_processor_add_up_and_do_not_mix_with_others(tmp_path, mo
         "book/a",
         "book/b",
     }
+    monkeypatch.setattr(book_kernels, "kernel_of", lambda setting: "another kernel")
+    book_kernels.keep({"native, 1 thread": {"book/a": []}}, out)
+    labels = json.loads(out.read_text())["kernels"]
+    assert labels["native, 1 thread"] == "another kernel"
+    assert labels["Zen"] != "another kernel", "what ran before keeps what it ran with"
     other = json.loads(out.read_text())
     other["machine"]["processor"] = "another"
     out.write_text(json.dumps(other))
