@@ -13,7 +13,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PYTHONNOUSERSITE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help environment pins system-packages book book-kernels pdf test lint exercises check-exercises serve lab demo-course bench bench-gpu bench-naming bench-doctor bench-grading bench-kill bench-cluster coverage mutation stored publish clean
+.PHONY: help environment pins system-packages book book-kernels pdf test lint exercises check-exercises serve lab wheel demo-course bench bench-gpu bench-naming bench-doctor bench-grading bench-kill bench-cluster coverage mutation stored publish clean
 
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | awk -F'\t' '{ printf "make %-16s %s\n", $$1, $$2 }'
@@ -64,6 +64,9 @@ serve: book  ## the book at a local address
 
 lab: environment  ## JupyterLab on the exercises
 	jupyter lab exercises
+
+wheel: environment  ## the package that students install, as one file in build/wheel (1 MB)
+	uv build --quiet --wheel --out-dir build/wheel
 
 demo-course: environment  ## a class of simulated students for each problem set, graded end to end
 	@for set in $(notdir $(patsubst %/,%,$(dir $(wildcard solutions/*/students.py)))); do \

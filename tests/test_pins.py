@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.package_index import OUT_OF_REACH, index_of_pip
+
 ROOT = Path(__file__).parents[1]
 # Debian 12's, Ubuntu 24.04's, Debian 13's, and the newest, for which TensorFlow has no build.
 PYTHONS = ["3.11.2", "3.12.3", "3.13.5", "3.14.0"]
@@ -26,13 +28,6 @@ CASES = (
     + [("tensorflow-gpu", python, platform) for python in WITH_TENSORFLOW for platform in LINUX]
     + [("colab", python, LINUX[0]) for python in PYTHONS[1:]]
 )
-OUT_OF_REACH = ("Failed to fetch", "error sending request", "dns error", "Connection refused")
-
-
-def index_of_pip():
-    """For uv, the index and the certificates that pip is set to."""
-    pairs = {"UV_DEFAULT_INDEX": "PIP_INDEX_URL", "SSL_CERT_FILE": "PIP_CERT"}
-    return {uv: os.environ[pip] for uv, pip in pairs.items() if pip in os.environ}
 
 
 def resolve(extra, python, platform, *, constraints=ROOT / "constraints.txt"):

@@ -9,11 +9,13 @@ import sys
 import tomllib
 from pathlib import Path
 from shutil import copytree, ignore_patterns
+from zipfile import ZipFile
 
 import nbformat
 import pytest
 
 from autograder.sandbox.mounts import installation
+from tests.support.package_index import OUT_OF_REACH, index_of_pip
 from tests.support.problem_sets import SetOf
 
 ROOT = Path(__file__).parents[2]
@@ -81,3 +83,22 @@ def test_the_released_notebook_runs_with_the_wheel_alone(name, wheel, tmp_path):
     marks = sum(the_set.marks().values())
     assert f"{marks:g} of {marks:g} points" in told["solved"]
     assert f"0 of {marks:g} points" in told["stub"]
+
+
+def test_make_wheel_writes_these_folders_and_the_page_names_the_file(wheel, tmp_path):
+    command = ["uv", "build", "--quiet", "--wheel", "--out-dir", str(tmp_path)]
+    assert f"\t{' '.join(command[:-1])} build/wheel\n" in (ROOT / "Makefile").read_text()
+    built = subprocess.run(
+        [sys.executable, "-m", *command],
+        cwd=ROOT,
+        env=os.environ | index_of_pip(),
+        capture_output=True,
+        text=True,
+    )
+    if any(sign in built.stderr for sign in OUT_OF_REACH) and not os.environ.get("CI"):
+        pytest.skip("the package index is out of reach")
+    assert built.returncode == 0, built.stderr
+    (file,) = tmp_path.glob("*.whl")
+    assert file.name in (ROOT / "book" / "teach" / "students.md").read_text(encoding="utf-8")
+    held = {name for name in ZipFile(file).namelist() if ".dist-info/" not in name}
+    assert held == {str(path.relative_to(wheel)) for path in wheel.rglob("*") if path.is_file()}
