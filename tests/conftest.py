@@ -3,6 +3,8 @@
 import os
 import shutil
 import signal
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +37,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--approve", action="store_true", help="write the texts of tests/messages anew"
     )
+
+
+@pytest.fixture(autouse=True)
+def settings_of_the_process_stay() -> Iterator[None]:
+    """Notebooks whose cells a test executes in its own process set the backend of Keras and the
+    dtype of PyTorch for themselves, and not for the tests behind it.
+    """
+    backend = os.environ.get("KERAS_BACKEND")
+    yield
+    if backend is not None:
+        os.environ["KERAS_BACKEND"] = backend
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_default_dtype(sys.modules["torch"].float32)
 
 
 @pytest.fixture(scope="session")

@@ -869,6 +869,8 @@ def test_live_what_answers_to_the_arrow_keys_keeps_them_from_jupyterlab(open_pag
 def test_the_explorer_in_the_book_gives_the_numbers_of_lstm_step(page_for):
     page = page_for("book/one/lstm-cell")
     widget = page.locator(".lw-gates").first
+    # in a section that may be skipped at first, and is folded
+    page.locator("details.optional", has=widget).locator("summary").first.click()
     widget.scroll_into_view_if_needed()
     widget.get_by_role("button", name="Keep").click()
     handle = widget.locator('input[data-name="b_f"]')

@@ -51,7 +51,7 @@ STATE = (
         plain="torch_cells",
         family="state",
         title="Each call starts from a state drawn at random.",
-        changes=(Change(_START, "start = torch.randn(len(x), self.H)"),),
+        changes=(Change(_START, "start = x.new_zeros(len(x), self.H).normal_()"),),
         finding=("not-repeatable", "noise-in-evaluation"),
         symptom="Two evaluations of the same data differ.",
         cause="A random start is taken for an initialisation, which is done once.",
