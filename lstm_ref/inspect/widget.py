@@ -43,19 +43,25 @@ def module(name: str) -> str:
     """Source of the ES module of a widget, with the shared parts that its first lines name:
     ``// with save.js``.
     """
-    source = (STATIC / f"{name}.js").read_text(encoding="utf-8")
-    shared = re.findall(r"^// with (\w+\.js)$", source, re.MULTILINE)
-    return "".join((STATIC / part).read_text(encoding="utf-8") for part in shared) + source
+    return _with_shared(f"{name}.js", r"^// with (\w+\.js)$")
 
 
 def style(name: str) -> str:
-    """Style sheet of a widget: the palette as CSS variables, what all widgets share, and its
-    own.
+    """Style sheet of a widget: the palette as CSS variables, what all widgets share, the shared
+    parts that its own names, ``/* with table.css */``, and its own.
     """
-    sheets = [(STATIC / f"{sheet}.css").read_text(encoding="utf-8") for sheet in ("widget", name)]
+    pattern = r"^/\* with (\w+\.css) \*/$"
+    sheets = [_with_shared(f"{sheet}.css", pattern) for sheet in ("widget", name)]
     gates = " ".join(f"--lw-{gate}: {colour};" for gate, colour in COLOURS.items())
     light = f".lstm-widget {{ {gates} {_variables('light')} }}\n"
     return light + dark_css(".lstm-widget", _variables("dark")) + PLAIN_OUTPUT_CSS + "".join(sheets)
+
+
+def _with_shared(file: str, pattern: str) -> str:
+    """Text of a file in ``static/`` behind those that lines of it name."""
+    text = (STATIC / file).read_text(encoding="utf-8")
+    shared = re.findall(pattern, text, re.MULTILINE)
+    return "".join((STATIC / part).read_text(encoding="utf-8") for part in shared) + text
 
 
 def _variables(mode: Mode) -> str:
