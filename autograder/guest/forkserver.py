@@ -44,6 +44,11 @@ from contextlib import suppress
 from importlib.util import find_spec
 from typing import Any
 
+if __name__ == "__main__":  # in the box, with nothing of this course on the path
+    sys.path.insert(0, json.loads(sys.argv[1])["code"])
+
+from autograder.guest.syscalls import call, forbid_new_privileges, install_filter, libc
+
 MAX_REQUEST = 1 << 16  # bytes
 MAX_FILES = 1 << 14  # in each writable folder: empty ones take memory, too
 PIPES = 4  # requests, replies, output, status
@@ -64,24 +69,8 @@ MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_BIND, MS_MOVE, MS_REC, MS_PRIVATE 
     16384,
     1 << 18,
 )
-(
-    PR_SET_DUMPABLE,
-    PR_SET_SECCOMP,
-    PR_CAPBSET_READ,
-    PR_CAPBSET_DROP,
-    PR_SET_NO_NEW_PRIVS,
-    PR_CAP_AMBIENT,
-) = (
-    4,
-    22,
-    23,
-    24,
-    38,
-    47,
-)
-PR_CAP_AMBIENT_CLEAR_ALL, SECCOMP_MODE_FILTER, CAPABILITY_VERSION_3 = 4, 2, 0x20080522
-
-libc = ctypes.CDLL(None, use_errno=True)
+PR_SET_DUMPABLE, PR_CAPBSET_READ, PR_CAPBSET_DROP, PR_CAP_AMBIENT = 4, 23, 24, 47
+PR_CAP_AMBIENT_CLEAR_ALL, CAPABILITY_VERSION_3 = 4, 0x20080522
 
 
 def main(settings: dict[str, Any]) -> None:
@@ -222,7 +211,7 @@ def become_worker(
     drop_bounding_set()
     worker.give_up_rights(request)
     drop_capabilities()
-    call("prctl", PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+    forbid_new_privileges()
     install_filter(bytes.fromhex(request["filter"]))
     # the worker may have the same uid: it must not take this process's descriptors
     call("prctl", PR_SET_DUMPABLE, 0, 0, 0, 0)
@@ -343,19 +332,6 @@ def drop_capabilities() -> None:
         raise PermissionError("capabilities are left")
 
 
-def install_filter(program: bytes) -> None:
-    """Install a filter of system calls, an array of ``struct sock_filter``, on this process and all
-    that it starts.
-    """
-    code = ctypes.create_string_buffer(program, len(program))
-
-    class Program(ctypes.Structure):
-        _fields_ = [("length", ctypes.c_ushort), ("code", ctypes.c_void_p)]
-
-    given = Program(len(program) // 8, ctypes.addressof(code))
-    call("prctl", PR_SET_SECCOMP, SECCOMP_MODE_FILTER, ctypes.byref(given), 0, 0)
-
-
 def mount(source: str, target: str, kind: str, flags: int, options: str = "") -> None:
     """Mount, as mount(2)."""
     call(
@@ -368,20 +344,5 @@ def mount(source: str, target: str, kind: str, flags: int, options: str = "") ->
     )
 
 
-def call(name: str, *arguments: Any) -> None:
-    """Call a function of the C library.
-
-    Raises
-    ------
-    OSError : it failed; says which one
-    """
-    given = [ctypes.c_ulong(a) if isinstance(a, int) else a for a in arguments]
-    if getattr(libc, name)(*given) < 0:
-        number = ctypes.get_errno()
-        raise OSError(number, f"{name}: {os.strerror(number)}")
-
-
 if __name__ == "__main__":
-    _settings = json.loads(sys.argv[1])
-    sys.path.insert(0, _settings["code"])
-    main(_settings)
+    main(json.loads(sys.argv[1]))

@@ -15,28 +15,19 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from autograder.errors import IsolationError, WorkerError
+from autograder.errors import IsolationError
 from autograder.guest.drop_privileges import landlock_version
-from autograder.sandbox import run_id, seccomp
+from autograder.sandbox import run_id, seccomp, selftest
 from autograder.sandbox.box import Box
 from autograder.sandbox.level import Level
 from autograder.sandbox.limits import Limits
-from autograder.sandbox.mounts import (
-    ENVIRONMENT,
-    GUEST,
-    copy_for_all,
-    copy_worker,
-    installation,
-    worker_command,
-)
+from autograder.sandbox.mounts import ENVIRONMENT, copy_worker, installation, worker_command
 
 AF_UNIX = 1
-START_LIMIT = 60.0  # seconds for the self-test
 SWEEP = (
     "import os, sys; u = int(sys.argv[1]); os.setgroups([]); os.setresgid(u, u, u); "
     "os.setresuid(u, u, u); os.kill(-1, 9)"
@@ -137,9 +128,8 @@ class UnprivilegedProcess(UnsafeLocal):
             "limits": limits.for_worker(),
             "uid": None,
         }
-        return self._run(
-            worker_command(install, settings), folder, limits, [*install.system, *install.packages]
-        )
+        readable = [*install.system, *install.packages]
+        return self._run(worker_command(install, settings), folder, code, limits, readable)
 
     def self_test(self, paths: Sequence[Path]) -> list[str]:
         """What the other user can do and must not, tried out: read or write ``paths``, reach the
@@ -153,32 +143,32 @@ class UnprivilegedProcess(UnsafeLocal):
         folder = _folder()
         arguments = [json.dumps([str(path) for path in paths]), str(os.getpid())]
         command = [str(install.python), "-I", "-S", "-c", PROBE, *arguments]
-        box = self._run(command, folder, Limits(), list(install.system))
-        text = b""
-        try:
-            while not text.endswith(b"\n"):
-                text += box.read(1, time.monotonic() + START_LIMIT)
-            found: list[str] = json.loads(text)
-            return found
-        except (WorkerError, ValueError):
+        code, _ = copy_worker(install, folder)
+        box = self._run(command, folder, code, Limits(), list(install.system))
+        found: list[str] | None = selftest.answer_of(box)
+        if found is None:
             said = box.printed().strip()[-500:]
             raise IsolationError(
                 f"No process can be started as another user here: {said}",
                 f"Can everybody read {sys.base_prefix}?",
-            ) from None
-        finally:
-            box.close()
+            )
+        return found
 
     def _run(
-        self, command: list[str], folder: Path, limits: Limits, readable: Sequence[Path]
+        self,
+        command: list[str],
+        folder: Path,
+        code: Path,
+        limits: Limits,
+        readable: Sequence[Path],
     ) -> UserBox:
         uid = run_id.unused_uid()
         scratch = folder / "scratch"
         scratch.mkdir(mode=0o700)
         os.chown(scratch, uid, uid)
-        copy_for_all(GUEST / "drop_privileges.py", folder / "drop_privileges.py")
         program = seccomp.build(families=(AF_UNIX,))
         settings = {
+            "code": str(code),
             "uid": uid,
             "filter": "" if program is None else program.hex(),
             "readable": [
@@ -195,7 +185,7 @@ class UnprivilegedProcess(UnsafeLocal):
                 command[0],
                 "-I",
                 "-S",
-                str(folder / "drop_privileges.py"),
+                str(code / "autograder" / "guest" / "drop_privileges.py"),
                 json.dumps(settings),
                 *command,
             ],

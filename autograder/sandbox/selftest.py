@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from autograder.errors import IsolationError, WorkerDied, WorkerTimeout
+from autograder.errors import IsolationError, WorkerError
 from autograder.sandbox import run_id, seccomp
 from autograder.sandbox.box import Box
 from autograder.sandbox.finding import Finding
@@ -30,8 +30,7 @@ FAULT = (
     "The box does not hold. Report it, with the versions of what makes it and of the kernel, and "
     "do not grade here."
 )
-
-
+ANSWER_LIMIT = 60.0  # seconds until a probe must have answered
 # Prevented by the seccomp filter only; there is one for x86_64 and aarch64.
 FILTERED = (
     ("Can it take memory of the kernel's?", "semaphores"),
@@ -182,7 +181,7 @@ def _attempt(
         else:
             command = [str(install.python), "-I", "-S", "-c", PROBE, given]
             box = isolation.run(command, install, limits)
-        saw = _answers(box)
+        saw: dict[str, Any] | None = answer_of(box)
         try:
             listener.accept()[0].close()
             reached = True
@@ -250,15 +249,17 @@ def _findings_of_fork(saw: dict[str, Any]) -> list[Finding]:
     ]
 
 
-def _answers(box: Box) -> dict[str, Any] | None:
-    deadline = time.monotonic() + 60
+def answer_of(box: Box) -> Any:
+    """What a probe printed in a box, one line of JSON; None where no such line came. The box is
+    closed.
+    """
+    deadline = time.monotonic() + ANSWER_LIMIT
     text = b""
     try:
         while not text.endswith(b"\n"):
             text += box.read(1, deadline)
-        answers: dict[str, Any] = json.loads(text)
-        return answers
-    except (WorkerDied, WorkerTimeout):
+        return json.loads(text)
+    except (WorkerError, ValueError):
         return None
     finally:
         box.close()
