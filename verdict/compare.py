@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any
@@ -316,6 +316,14 @@ def relative_error(got: Array, expected: Array) -> float:
         return float(
             np.abs(got - expected).max(initial=0.0) / np.abs(expected).max(initial=SMALLEST_SCALE)
         )
+
+
+def agrees(got: Mapping[str, Array], right: Mapping[str, Array], tolerance: float) -> bool:
+    """Whether each of the right results has come, in its shape and with its numbers."""
+    return all(
+        got[name].shape == right[name].shape and relative_error(got[name], right[name]) <= tolerance
+        for name in right
+    )
 
 
 def _recognise(check: Check, answers: list[_Answer]) -> Misconception | None:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from numpy.random import Generator
 
 from verdict import compare
 from verdict.check import Call, Case, Check, Misconception, Status, StudentError, Verdict
-from verdict.compare import copy_tree, read, relative_error
+from verdict.compare import agrees, copy_tree, read
 
 
 @dataclass(frozen=True)
@@ -123,13 +122,9 @@ def _is_right(check: Check, mistake: Misconception, cases: Sequence[Case]) -> bo
                 got = read(check, mistake.function(*copy_tree(case.args)), mistake.id)
         except Exception:  # a wrong version may fail on an edge case
             return False
-        if not all(_same(got[name], right[name], check.tolerance) for name in right):
+        if not agrees(got, right, check.tolerance):
             return False
     return True
-
-
-def _same(got: Any, right: Any, tolerance: float) -> bool:
-    return got.shape == right.shape and relative_error(got, right) <= tolerance
 
 
 def kinds_of(error: BaseException) -> tuple[str, ...]:

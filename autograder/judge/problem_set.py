@@ -29,7 +29,7 @@ from autograder.sandbox.limits import Limits
 from autograder.sandbox.mounts import with_requirements
 from verdict import Case, Check, exact, examine
 from verdict.chance import FALSE_ALARMS
-from verdict.compare import WrongReturn, copy_tree, read, relative_error
+from verdict.compare import WrongReturn, agrees, copy_tree, read
 from verdict.holds import caught
 from verdict.refusals import kinds_of
 from verdict.table_parts import is_table
@@ -545,4 +545,4 @@ def _validate_refusals(where: str, check: Check, cases: Sequence[Case]) -> None:
 def _same(a: dict[str, Any] | str, b: dict[str, Any] | str, tolerance: float) -> bool:
     if isinstance(a, str) or isinstance(b, str):
         return a == b
-    return all(a[n].shape == b[n].shape and relative_error(a[n], b[n]) <= tolerance for n in a)
+    return agrees(a, b, tolerance)
