@@ -201,25 +201,8 @@ def test_enough_mistakes_are_known():
     assert len(known["lstm_step"]) >= 12 and len(known["lstm_forward"]) >= 12
     assert len(known["lstm_step_backward"]) >= 16 and len(known["lstm_backward"]) >= 16
     assert len(known["gradient_check"]) >= 6
-    table = {
-        "no_dh_carry",
-        "no_dc_carry",
-        "dc_twice",
-        "dh_not_in_dc",
-        "tanh_prime_of_c",
-        "no_tanh_prime",
-        "do_uses_c",
-        "df_uses_new_cell",
-        "sigmoid_prime_of_a",
-        "tanh_prime_unsquared",
-        "back_order_figo",
-        "weights_overwritten",
-        "dWh_uses_new_h",
-        "db_mean",
-        "dh_prev_without_g",
-        "dc_prev_without_f",
-    }
-    assert table <= known["lstm_backward"] and table <= set(graded.WRONG_GRADIENTS)
+    asked = set(graded.WRONG_GRADIENTS)
+    assert len(asked) >= 20 and asked <= known["lstm_backward"]
 
 
 @pytest.mark.parametrize("check", COMPARED)

@@ -2,9 +2,7 @@
 time.
 """
 
-import importlib.util
 import random
-from pathlib import Path
 
 import keras
 import numpy as np
@@ -13,12 +11,7 @@ from keras import layers
 
 from lstm_ref import checks, doctor
 from lstm_ref.doctor.subject import Options
-
-spec = importlib.util.spec_from_file_location(
-    "keras_well", Path(__file__).with_name("keras_well.py")
-)
-WELL = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(WELL)
+from tests.lstm_ref.doctor import keras_well as WELL
 
 
 def bits(model):

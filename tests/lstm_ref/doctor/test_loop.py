@@ -1,7 +1,5 @@
 """What `step=` shows of a training loop in PyTorch, and that it is all put back."""
 
-import importlib.util
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -11,12 +9,7 @@ from torch import nn
 from lstm_ref import doctor
 from lstm_ref.doctor.context import Context
 from lstm_ref.zoo import programs
-
-spec = importlib.util.spec_from_file_location(
-    "torch_sick", Path(__file__).with_name("torch_sick.py")
-)
-SICK = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(SICK)
+from tests.lstm_ref.doctor import torch_sick as SICK
 
 WANTED = {
     "well": (),

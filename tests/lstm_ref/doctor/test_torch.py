@@ -2,10 +2,8 @@
 is changed.
 """
 
-import importlib.util
 import random
 import warnings
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,16 +12,8 @@ from torch import nn
 
 from lstm_ref import doctor
 from lstm_ref.errors import ArgumentError
-
-
-def _programs(name):
-    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-WELL, SICK = _programs("torch_well"), _programs("torch_sick")
+from tests.lstm_ref.doctor import torch_sick as SICK
+from tests.lstm_ref.doctor import torch_well as WELL
 
 
 def examine(case, **more):
