@@ -229,7 +229,8 @@ class StudentFailure(Exception):
         self.kind, self.text, self.source = map(_on_one_line, (self.kind, self.text, self.source))
 
     def __str__(self) -> str:
-        return f"{self.kind}: {self.text}{self.place}"
+        said = f"{self.kind}: {self.text}" if self.text else self.kind
+        return f"{said}{self.place}"
 
     @property
     def place(self) -> str:

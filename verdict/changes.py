@@ -3,7 +3,8 @@ to be written anew.
 
 Code is compared statement by statement, each as Python itself would write it: comments, blank
 lines, line breaks, spaces, brackets that mean nothing, docstrings, type hints and indentation do
-not count. What a function of the student's own does for the mended one counts as added.
+not count. What a function of the student's own does for the mended one counts as added; one that
+the given function calls, too, and that is as it was given, does not.
 """
 
 from __future__ import annotations
@@ -73,7 +74,8 @@ def changes(
         return None
     others = {name for one in checks for name in (one.asked, mended(one))}
     left_alone = {function, mend.given, *mend.uses, *others}
-    helpers = list(_helpers(after, own, left_alone))
+    unchanged = {ast.dump(helper) for helper in _helpers(before, given, left_alone)}
+    helpers = [node for node in _helpers(after, own, left_alone) if ast.dump(node) not in unchanged]
     for node in (before, after):  # the mend has a name of its own
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             node.name = "_"

@@ -96,12 +96,14 @@ class Answer:
     out : name of a result -> array
     calls : position of an argument that is a function -> what the student's code asked of it
     again : calls the student's function once more, with these arguments, and gives results by name
+    expected : gives what the check's ``expected`` returns for the arguments, by name
     """
 
     args: tuple[Any, ...]
     out: Mapping[str, Any]
     calls: Mapping[int, Calls]
     again: Callable[..., Mapping[str, Any]]
+    expected: Callable[[], Mapping[str, Any]]
 
 
 @dataclass

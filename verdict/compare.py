@@ -293,6 +293,11 @@ def _compare(got: Array, expected: Array, tolerance: float) -> _Match:
     return _Match.SINGLE if error <= SINGLE_PRECISION else _Match.WRONG
 
 
+def agree(got: Array, expected: Array, tolerance: float) -> bool:
+    """Whether a result is right, to the precision of float32 at least."""
+    return _compare(got, expected, tolerance) is not _Match.WRONG
+
+
 def _difference(got: Array, expected: Array, tolerance: float) -> str:
     """Where two trees, or two tables, differ, in words; empty where they do not."""
     if got.dtype != object:

@@ -88,13 +88,17 @@ def _violated(check: Check, call: Call, case: Case) -> Verdict | None:
     def ask(*args: Any) -> dict[str, Any]:
         return read(check, call(*copy_tree(args)), check.asked)
 
+    def expected() -> dict[str, Any]:
+        assert check.expected is not None, f"check {check.name} has no expected"
+        return read(check, check.expected(*copy_tree(case.args)), "expected")
+
     calls: dict[int, Calls] = {}
     args = list(copy_tree(case.args))
     for k, argument in enumerate(args):
         if callable(argument):
             args[k] = counted(argument, calls.setdefault(k, Calls()))
     out = read(check, call(*args), check.asked)
-    answer = Answer(copy_tree(case.args), out, calls, ask)
+    answer = Answer(copy_tree(case.args), out, calls, ask, expected)
     for one in check.properties:
         with np.errstate(all="ignore"):
             said = one.test(answer)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from verdict import exact
 from verdict.chance import FALSE_ALARM, binomial_bounds, dkw_bound
 from verdict.check import Answer, Property
-from verdict.compare import copy_tree, relative_error
+from verdict.compare import agree, copy_tree, relative_error
 
 Array = NDArray[Any]
 Number: TypeAlias = "int | Callable[[Answer], int]"  # fixed, or as the arguments of a case have it
@@ -112,6 +112,32 @@ def _indices(answer: Answer, name: str) -> Array | None:
 
 def _no_indices(name: str) -> str:
     return f"{name} holds something else than indices."
+
+
+# --- one right result, within a budget
+# --------------------------------------------------------------------------------------------------
+
+
+def as_expected(*names: str, tolerance: float = 1e-6) -> Property:
+    """These results are those of the check's ``expected``: for a check that has a budget as well.
+
+    Parameters
+    ----------
+    names : results
+    tolerance : largest error, relative to the largest expected number of the result
+    """
+
+    def test(answer: Answer) -> str:
+        right = answer.expected()
+        wrong = [name for name in names if not agree(answer.out[name], right[name], tolerance)]
+        return f"{wrong[0]} is wrong." if wrong else ""
+
+    return Property(
+        "not_as_expected",
+        "It is another result than the one that is asked for.",
+        test,
+        ("Work it out by hand for a small case.",),
+    )
 
 
 # --- what a result may depend on

@@ -102,7 +102,7 @@ def _troubles(
     problem_set: ProblemSet, source: Path, text: str, isolation: Sandbox
 ) -> Iterator[Trouble]:
     yield from _questions(problem_set)
-    yield from _leaks(problem_set, text)
+    yield from _leaks(problem_set, text, exercises.starters(source))
     yield from _answers_told(problem_set, text)
     if not problem_set.release.is_file() or problem_set.release.read_text(encoding="utf-8") != text:
         yield Trouble(
@@ -340,7 +340,8 @@ def _properties(check: Check, which: str) -> Iterator[Trouble]:
             if not caught(check, _idle(check, make), SEEDS):
                 yield Trouble(
                     f"{which} takes results for right that are {what}.",
-                    "Add a property that they have not, such as complete.",
+                    "Add a property that they have not: complete for a split, as_expected for one "
+                    "right result.",
                 )
 
 
@@ -425,12 +426,15 @@ def _equal(a: Any, b: Any) -> bool:
     return callable(a) or bool(np.array_equal(a, b, equal_nan=np.asarray(a).dtype.kind in "fc"))
 
 
-def _leaks(problem_set: ProblemSet, text: str) -> Iterator[Trouble]:
-    """Lines and numbers of checks.py that students would get."""
+def _leaks(problem_set: ProblemSet, text: str, starters: Mapping[str, str]) -> Iterator[Trouble]:
+    """Lines and numbers of checks.py that students would get, but for code to be mended."""
     source = (problem_set.folder / "checks.py").read_text(encoding="utf-8")
-    cells = [
-        (cell.get("id", "?"), cell.source) for cell in nbformat.reads(text, as_version=4).cells
-    ]
+    cells = []
+    for cell in nbformat.reads(text, as_version=4).cells:
+        name = cell.get("id", "?")
+        given = starters.get(name, "").splitlines()
+        lines = [line for line in cell.source.splitlines() if line not in given]
+        cells.append((name, "\n".join(lines)))
     remedy = (
         "Take it out of the notebook, or ask for something else. If students are meant to have "
         f"it, end that line of checks.py with `{GIVEN}`."

@@ -231,11 +231,15 @@ def run(
 @UNSAFE
 def check(notebook: Path, problem_set: str | None, unsafe_local: bool) -> None:
     """Judge one NOTEBOOK and show the verdict. Nothing is stored."""
-    from autograder.course.rebuild import read_notebook, read_release, rebuild
+    from autograder.course.rebuild import read_notebook, read_release, rebuild, shared_ids
     from autograder.errors import SubmissionError
     from autograder.judge import judge
     from autograder.judge import problem_set as problem_sets
-    from autograder.sandbox import choose
+    from autograder.sandbox import choose, prefork
+
+    def likely(name: str) -> tuple[int, bool]:
+        release = Path("exercises", name, f"{name}.ipynb")
+        return -shared_ids(submission, release), name != notebook.stem
 
     submission = read_notebook(notebook)
     found = (
@@ -244,13 +248,16 @@ def check(notebook: Path, problem_set: str | None, unsafe_local: bool) -> None:
         else [path.parent.name for path in sorted(Path("solutions").glob("*/checks.py"))]
     )
     refusals = []
-    for name in sorted(found, key=lambda name: name != notebook.stem):
-        chosen = problem_sets.load(name, Path.cwd())
+    for name in sorted(found, key=likely):  # to load one may import a framework
+        chosen = problem_sets.load(name, Path.cwd(), validate=False)
         try:
             rebuilt = rebuild(read_release(chosen), submission)
         except SubmissionError as error:
             refusals.append(f"{name}: {error}")
             continue
+        if not unsafe_local:
+            prefork.begin_here(choose.likely_isolation(), chosen.packages)
+        problem_sets.refuse_faulty(chosen, mistakes=False)
         isolation = choose.choose(unsafe_local)
         result = judge.grade(rebuilt.cells, chosen, seed=secrets.token_hex(32), isolation=isolation)
         _show_verdict(result, rebuilt.notes)

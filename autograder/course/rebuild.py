@@ -311,6 +311,19 @@ def read_release(problem_set: ProblemSet) -> NotebookNode:
     return release
 
 
+def shared_ids(submission: NotebookNode, release: Path) -> int:
+    """How many cells of a release a notebook has, by their ids: a quick guess at where it belongs.
+
+    0 where the release cannot be read.
+    """
+    try:
+        cells = json.loads(release.read_text(encoding="utf-8"))["cells"]
+        known = {cell["id"] for cell in cells}
+    except (OSError, ValueError, KeyError, TypeError):
+        return 0
+    return sum(cell.get("id") in known for cell in submission.cells)
+
+
 def test_cells(notebook: NotebookNode) -> list[NotebookNode]:
     """Cells that carry the points of a check."""
     return [cell for cell in notebook.cells if _is_test(cell)]

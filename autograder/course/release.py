@@ -201,11 +201,13 @@ def _id_of(cell: NotebookNode, taken: set[str]) -> str:
 
 def solution_cells(source: Path) -> dict[str, str]:
     """Source of each solution cell by grade_id, solution included, without the lines that mark
-    it.
+    it, and without a rubric.
     """
     return {
         cell.metadata.nbgrader["grade_id"]: "\n".join(
-            line for line in cell.source.split("\n") if BEGIN not in line and END not in line
+            line
+            for line in RUBRIC.sub("", cell.source).rstrip("\n").split("\n")
+            if BEGIN not in line and END not in line
         )
         for cell in source_notebook(source).cells
         if cell.metadata.get("nbgrader", {}).get("solution")

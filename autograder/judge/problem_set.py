@@ -11,7 +11,7 @@ import sys
 import traceback
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from graphlib import CycleError, TopologicalSorter
 from importlib.metadata import PackageNotFoundError, distribution, packages_distributions
 from pathlib import Path
@@ -131,17 +131,34 @@ def load(name: str | Path, root: Path | None = None, validate: bool = True) -> P
         digest=_digest(source, files),
     )
     if validate:
-        try:
-            validate_checks(problem_set)
-        except ProblemSetError:
-            raise
-        except (
-            Exception
-        ) as error:  # the instructor's own code runs: cases, expected results, known mistakes
-            raise ProblemSetError(
-                f"{source}{_line_in(source, error)}: {type(error).__name__}: {error}"
-            ) from error
+        refuse_faulty(problem_set)
     return problem_set
+
+
+def refuse_faulty(problem_set: ProblemSet, mistakes: bool = True) -> None:
+    """Refuse checks that contradict themselves, or fail.
+
+    Parameters
+    ----------
+    problem_set : as `load` gives it
+    mistakes : False where known mistakes need not be computed, for one notebook: one that gives the
+        same numbers as another is then not refused, and not named either
+
+    Raises
+    ------
+    ProblemSetError : says which check, and how
+    """
+    source = problem_set.folder / "checks.py"
+    try:
+        validate_checks(problem_set, mistakes)
+    except ProblemSetError:
+        raise
+    except (
+        Exception
+    ) as error:  # the instructor's own code runs: cases, expected results, known mistakes
+        raise ProblemSetError(
+            f"{source}{_line_in(source, error)}: {type(error).__name__}: {error}"
+        ) from error
 
 
 def _line_in(source: Path, error: Exception) -> str:
@@ -271,8 +288,8 @@ def _with_requirements(packages: tuple[str, ...], name: str) -> tuple[str, ...]:
     return found
 
 
-def validate_checks(problem_set: ProblemSet) -> None:
-    """Refuse checks that contradict themselves.
+def validate_checks(problem_set: ProblemSet, mistakes: bool = True) -> None:
+    """Refuse checks that contradict themselves; known mistakes are looked at only if asked for.
 
     Raises
     ------
@@ -296,7 +313,8 @@ def validate_checks(problem_set: ProblemSet) -> None:
         )
     required = _with_requirements(problem_set.packages, name)
     for check in checks:
-        _validate_check(f"{name}: check {check.name!r}", check, names)
+        asked = check if mistakes else replace(check, misconceptions=())
+        _validate_check(f"{name}: check {check.name!r}", asked, names)
         if "pandas" not in required and _has_tables(check):
             raise ProblemSetError(
                 f"{name}: check {check.name!r} asks with a DataFrame or a Series, or for one, and "

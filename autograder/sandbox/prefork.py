@@ -424,6 +424,16 @@ def begin(maker: SandboxFactory, packages: tuple[str, ...]) -> ForkServer | None
     return None
 
 
+def begin_here(maker: SandboxFactory | None, packages: tuple[str, ...]) -> None:
+    """Start this process's own fork server, without waiting for it: what it imports goes on beside
+    what is imported here. Nothing happens where fresh boxes are needed, or there is no maker.
+    """
+    if maker is None or (os.getpid(), maker, packages) in _places:
+        return
+    if (fork_server := begin(maker, packages)) is not None:
+        use_connection(fork_server)
+
+
 def use_connection(client: ForkClient) -> None:
     """Fork this process's workers over a connection to another process's fork server, while that
     lives.

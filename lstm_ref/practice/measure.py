@@ -18,7 +18,7 @@ from lstm_ref.errors import Array
 from lstm_ref.practice import plain_measure as plain
 from lstm_ref.practice.measure_mistakes import MISTAKES
 from lstm_ref.practice.mistakes import Plain
-from lstm_ref.practice.mutants import examine_tests
+from lstm_ref.practice.mutants import EDITS, examine_tests
 from verdict import Case, Check
 from verdict.check import Call
 
@@ -321,7 +321,9 @@ CHECKS = (
         title="Your tests accept right versions of the edit distance and find wrong ones.",
         function="is_right",
         points=2,
-        examine=examine_tests(RIGHT_DISTANCES, wrong_distances(*SHOWN_MUTANTS), two_lists_of_words),
+        examine=examine_tests(
+            RIGHT_DISTANCES, wrong_distances(*SHOWN_MUTANTS), two_lists_of_words, EDITS
+        ),
     ),
     Check(
         name="word_error_rate",

@@ -92,11 +92,11 @@ def examine_tests(
     right : versions that must be accepted
     wrong : what is wrong, in a sentence -> the version
     fits : arguments -> whether a version may be asked this
-    words : how it is told; None: as for an edit distance
+    words : how it is told; None: in words that fit any function
     false_alarms : share of the right versions that may be called wrong all the same, where they are
         models that err now and then
     """
-    told = words or EDITS
+    told = words or VERSIONS
 
     def examine(call: Call, rng: Generator) -> Verdict:
         versions = [
@@ -195,7 +195,7 @@ def _named(id: str, title: str, words: Words) -> Verdict:
     return Verdict(Status.WRONG, title, misconception=id, hints=words.hints[id], named=title)
 
 
-EDITS = Words(
+VERSIONS = Words(
     "versions",
     "It calls {alarms} of {right} right versions wrong. Which of your expected numbers is not "
     "right?",
@@ -208,6 +208,17 @@ EDITS = Words(
             "Try it on your own version.",
             "Work each expected number out by hand once more.",
         ),
+        "accepts_all": (
+            "For each mistake that you can think of, ask a question that a version with this "
+            "mistake answers wrongly.",
+            "Ask at both ends of what it takes: nothing, one, equal ones, and the longest.",
+        ),
+    },
+)
+EDITS = replace(
+    VERSIONS,
+    hints={
+        **VERSIONS.hints,
         "accepts_all": (
             "For each kind of edit, ask a question that only this edit answers.",
             (

@@ -8,7 +8,7 @@ from dataclasses import replace
 from numpy.random import Generator
 
 from lstm_ref.practice import measure as public
-from lstm_ref.practice.mutants import examine_tests
+from lstm_ref.practice.mutants import EDITS, examine_tests
 from verdict import Case, Check
 
 PACKAGES = ("numpy",)
@@ -70,7 +70,8 @@ def _graded(check: Check) -> Check:
     if check.name == "is_right":
         wrong = public.wrong_distances(*MUTANTS)
         return replace(
-            check, examine=examine_tests(public.RIGHT_DISTANCES, wrong, public.two_lists_of_words)
+            check,
+            examine=examine_tests(public.RIGHT_DISTANCES, wrong, public.two_lists_of_words, EDITS),
         )
     return check.with_more(HIDDEN[check.name])
 

@@ -212,3 +212,25 @@ def test_a_function_whose_text_is_nowhere_earns_nothing():
 def test_a_cap_that_cannot_be_one_is_refused(wrong, said):
     with pytest.raises(ValueError, match=said):
         Mend(**wrong)
+
+
+CALLED = """
+def scaled(x):
+    return halved(x) * 2.0
+
+def halved(x):
+    return x / 2.0
+
+def sick_mean(x, mask):
+    return scaled(x).mean()
+"""
+
+
+def test_what_the_given_code_calls_counts_only_where_it_was_changed():
+    right = CALLED.replace("sick", "mend").replace("scaled(x).mean()", "scaled(x * mask).sum()")
+    assert count(right, given=(CALLED,)) == 1
+    assert count(right.replace("x / 2.0", "x / 2.0 + mend(x)"), given=(CALLED,)) == 3
+    # a function that is given and not called by the sick one is more than a mend
+    more = right.replace("scaled(x * mask)", "scaled(healthy(x, mask))")
+    healthy = "def healthy(x, mask):\n    return x * mask\n"
+    assert count(healthy, more, given=(healthy, CALLED)) == 3

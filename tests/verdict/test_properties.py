@@ -3,6 +3,7 @@ version is found.
 """
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -401,3 +402,29 @@ def test_a_budget_of_bytes_counts_what_a_given_function_gives():
     verdict = examine(READS, two_passes, np.random.default_rng(0))
     assert verdict.misconception == "too_much_read" and verdict.credit == 0
     assert "It gave 4,840 bytes, and 2,420 are allowed." in verdict.message
+
+
+def test_within_a_budget_there_may_be_one_right_result():
+    both = replace(READS, properties=(*READS.properties, ready.as_expected("mean")))
+    assert caught(both, READS.expected, SEEDS) == 0
+    assert caught(both, two_passes, SEEDS) == SEEDS
+    verdict = examine(both, lambda *args: 0.0, np.random.default_rng(0))
+    assert verdict.misconception == "not_as_expected" and verdict.credit == 0
+    assert "mean is wrong." in verdict.message
+    assert examine(READS, lambda *args: 0.0, np.random.default_rng(0)).status is Status.PASSED
+
+
+def test_one_right_result_may_be_words():
+    words = Check(
+        name="words",
+        title="The words.",
+        function="words",
+        points=1,
+        cases=lambda rng: [Case("", ("b a",))],
+        expected=str.split,
+        outputs="words",
+        exact=("words",),
+        properties=(ready.as_expected("words"),),
+    )
+    assert caught(words, str.split, 1) == 0
+    assert caught(words, sorted, 1) == 1

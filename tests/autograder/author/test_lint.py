@@ -48,8 +48,8 @@ def test_a_fault_that_is_given_to_be_mended_has_a_name(tiny_course, isolation, f
 
 
 MEND = """    ### BEGIN GIVEN
-    product = a + x
-    return product
+    sum_of_both_of_them = a + x
+    return sum_of_both_of_them
     ### END GIVEN
 """
 
@@ -64,6 +64,14 @@ def told_of_a_cap(course, isolation, mend, sentence=""):
 
 
 def test_a_cap_on_changed_lines_that_is_told_and_wide_has_nothing_to_mend(tiny_course, isolation):
+    assert told_of_a_cap(tiny_course, isolation, "4", "At most 4 lines may change.") == []
+
+
+def test_code_that_is_given_to_be_mended_may_stand_in_the_checks(tiny_course, isolation):
+    checks = tiny_course / "solutions" / "tiny" / "checks.py"
+    checks.write_text(
+        checks.read_text() + "\n\ndef _given(a, x):\n    sum_of_both_of_them = a + x\n"
+    )
     assert told_of_a_cap(tiny_course, isolation, "4", "At most 4 lines may change.") == []
 
 
@@ -292,6 +300,22 @@ What do the errors have in common?
 """
 FAULTS_OF_PARTS = {
     "a sound one": (SCORED_BY_HAND, ""),
+    "a sound one for code": (
+        """
+```{code-cell} ipython3
+---
+nbgrader: {grade_id: plot, grade: true, solution: true, points: 2}
+---
+### BEGIN SOLUTION
+print("a plot")
+### END SOLUTION
+### BEGIN MARK SCHEME
+2: two bars, and why
+### END MARK SCHEME
+```
+""",
+        "",
+    ),
     "no points": (SCORED_BY_HAND.replace('"points": 3', '"points": 0'), "carries no points"),
     "no rubric": (SCORED_BY_HAND.split("### BEGIN")[0], "has no rubric"),
     "a rubric of other points": (

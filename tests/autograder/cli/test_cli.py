@@ -101,6 +101,29 @@ def test_a_name_that_the_shell_completed_with_a_slash_is_that_name(call, tiny_co
     assert "there are tiny" in call("run", "exercises/tiny").stderr
 
 
+def test_check_finds_the_set_before_it_imports_any(call, tiny_course):
+    path = hand_in(tiny_course, "ann", RIGHT).rename(tiny_course / "homework of Ann (2).ipynb")
+    other = tiny_course / "solutions" / "a-heavy-one"
+    other.mkdir()
+    (other / "checks.py").write_text("raise SystemExit('imported')")
+    result = call("check", str(path))
+    assert result.exit_code == 0 and "passed scale: 2 of 2 points" in result.stdout
+
+
+def test_check_computes_no_known_mistake_that_it_does_not_need(call, tiny_course):
+    checks = tiny_course / "solutions" / "tiny" / "checks.py"
+    more = (
+        "from dataclasses import replace\n"
+        "def _never(*args):\n    raise SystemExit('computed')\n"
+        "_MISTAKES = (Misconception('never', 'Never.', _never),)\n"
+        "CHECKS[0] = replace(CHECKS[0], misconceptions=_MISTAKES)\n"
+    )
+    checks.write_text(checks.read_text() + more)
+    result = call("check", str(hand_in(tiny_course, "ann", RIGHT)))
+    assert result.exit_code == 0 and "passed scale: 2 of 2 points" in result.stdout
+    assert call("run", "tiny").exit_code != 0  # before a class, all are looked at
+
+
 @pytest.mark.parametrize("command", [["run", "tiny"], ["check", "submitted/ann/tiny/tiny.ipynb"]])
 def test_a_file_that_cannot_be_opened_is_named_in_a_sentence(
     call, tiny_course, monkeypatch, command
