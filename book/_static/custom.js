@@ -19,6 +19,17 @@
     .querySelectorAll("div.math, div.math > .katex-display")
     .forEach((box) => watch.observe(box));
 
+  // Code and output that are wider than their box: its right edge says so until the end is seen.
+  const more = (pre) => {
+    const left = pre.scrollWidth - pre.clientWidth - pre.scrollLeft;
+    pre.parentElement.classList.toggle("goes-on", left > 1);
+  };
+  const sizes = new ResizeObserver((entries) => entries.forEach(({ target }) => more(target)));
+  document.querySelectorAll("article div.highlight > pre").forEach((pre) => {
+    sizes.observe(pre); // also when what it is folded in opens
+    pre.addEventListener("scroll", () => more(pre), { passive: true });
+  });
+
   // The notebook is downloaded. From disk a browser would show the file instead, so there it
   // gets the page's own copy.
   const link = document.querySelector("a.btn-download-notebook-button");
@@ -33,6 +44,39 @@
         link.href = URL.createObjectURL(new Blob([notebook], { type: "application/x-ipynb+json" }));
       });
     }
+  }
+
+  // One switch for all code that a page folds. Answers are no such code: they keep their own folds.
+  const SWITCH = { show: "Show all code of this page", hide: "Fold all code of this page" };
+  const KEPT = "inside-the-lstm-code";
+  const code = [...document.querySelectorAll("article .tag_hide-input details.hide")];
+  if (code.length > 1) {
+    const button = document.createElement("button");
+    button.type = "button";
+    const turn = (open) => {
+      code.forEach((one) => (one.open = open));
+      button.textContent = open ? SWITCH.hide : SWITCH.show;
+    };
+    let open = false;
+    try {
+      open = localStorage.getItem(KEPT) === "open";
+    } catch {
+      // A browser that keeps nothing begins with folded code.
+    }
+    turn(open);
+    button.addEventListener("click", () => {
+      open = !open;
+      turn(open);
+      try {
+        localStorage.setItem(KEPT, open ? "open" : "folded");
+      } catch {
+        // Then the choice holds on this page alone.
+      }
+    });
+    const line = document.createElement("p");
+    line.className = "all-code";
+    line.append(button);
+    code[0].closest("div.cell").before(line);
   }
 
   // The theme's link to the first page stands outside of every landmark, where a screen reader

@@ -150,40 +150,6 @@ def test_no_page_cites_a_formula_of_a_later_page():
         assert cited <= seen, f"{page} cites {sorted(cited - seen)}, which come later"
 
 
-def test_no_page_of_part_one_uses_a_term_before_the_page_that_indexes_it():
-    glossary = reading_time.source_of("book/reference/glossary")
-    entries = (
-        re.search(r"```\{glossary\}\n:sorted:\n\n(.*?)```", glossary, re.DOTALL)[1]
-        .strip()
-        .split("\n\n")
-    )
-    terms = [entry.splitlines()[0] for entry in entries]
-    prose, indexed = {}, {}
-    for page in PART_ONE:
-        source = reading_time.source_of(page)
-        prose[page] = re.sub(
-            r"\{doc\}`[^`]*`", "", reading_time.CELL.sub("", reading_time.core(source))
-        )
-        names = re.findall(r"\{index\}`(?:[^`<]*<)?([^`>]+)>?`", source)
-        names += [
-            name.strip()
-            for line in re.findall(r"```\{index\} ([^\n]*)", source)
-            for name in line.split(",")
-        ]
-        for name in names:
-            indexed.setdefault(name, page)
-    known = [term for term in terms if term in indexed]
-    early = [
-        (term, page)
-        for term in known
-        for page in PART_ONE[: PART_ONE.index(indexed[term])]
-        if re.search(rf"\b{re.escape(term)}s?\b", prose[page], re.IGNORECASE)
-    ]
-    assert len(known) > 20
-    # The lens draws a GRU, too; its page says that it comes later.
-    assert [pair for pair in early if pair != ("GRU", "book/one/memory")] == []
-
-
 @pytest.mark.parametrize("page", PART_ONE)
 def test_a_visible_cell_has_25_lines_at_most(page):
     cells = reading_time.CELL.finditer(reading_time.source_of(page))

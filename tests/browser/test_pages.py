@@ -175,6 +175,86 @@ def test_wide_formula_can_be_scrolled_by_keyboard(page_for):
     page.wait_for_function("document.activeElement.scrollLeft > 0")
 
 
+def test_code_column_of_the_formula_table_is_read_on_a_telephone(page_for):
+    """Each of its 13 lines of code stands below its formula: whole, and large enough."""
+    page = page_for("book/one/bptt", "phone")
+    found = page.evaluate(
+        """() => {
+            const tables = [...document.querySelectorAll("article table")];
+            const table = tables.find((one) => one.textContent.includes("dWh = h_prev.T @ da"));
+            return [...table.querySelectorAll("tbody tr")].map((row) => {
+                const code = row.querySelector("td:last-child code");
+                const [box, formula] = [code, row.querySelector(".math")].map((one) =>
+                    one.getBoundingClientRect());
+                const below = box.top >= formula.top;
+                return [code.textContent, box.left, box.right, below,
+                    parseFloat(getComputedStyle(code).fontSize)];
+            });
+        }"""
+    )
+    assert len(found) == 13
+    for code, left, right, below, size in found:
+        assert "=" in code and 0 <= left < right <= 390 and below and size >= 12, code
+
+
+@pytest.mark.parametrize("name", ["book/one/long-text", "book/two/three-engines"])
+def test_wide_code_and_output_scroll_in_boxes_that_say_so(page_for, name):
+    """On a telephone a scroll bar is not seen; the edge of the box is, until the end is reached."""
+    page = page_for(name, "phone")
+    wide = page.locator("article div.highlight.goes-on > pre:visible")
+    assert wide.count() > 3
+    boxes = page.evaluate(
+        """() => [...document.querySelectorAll("article div.highlight > pre")]
+            .filter((pre) => pre.checkVisibility())
+            .map((pre) => {
+                const edge = pre.getBoundingClientRect(), box = pre.parentElement;
+                return [pre.textContent.trim().slice(0, 40), edge.left, edge.right,
+                    pre.scrollWidth > pre.clientWidth + 1,
+                    getComputedStyle(pre).overflowX,
+                    getComputedStyle(box, "::after").content !== "none"];
+            })"""
+    )
+    for text, left, right, is_wide, overflow, says_so in boxes:
+        assert 0 <= left < right <= 390 and is_wide == says_so, text
+        assert overflow in ("auto", "scroll") or not is_wide, text
+    page.evaluate(
+        """() => document.querySelectorAll("article div.highlight > pre")
+            .forEach((pre) => pre.scrollTo(pre.scrollWidth, 0))"""
+    )
+    expect(wide).to_have_count(0)
+
+
+def test_one_switch_shows_all_code_of_a_page_and_of_the_next(page_for):
+    page = page_for("book/one/bptt")
+    code = page.locator("article .tag_hide-input details.hide")
+    answer = page.locator("article .tag_hide-cell details.hide")
+    opened = "all => all.filter((one) => one.open).length"
+    assert code.count() > 5 and code.evaluate_all(opened) == 0
+    switch = page.locator("p.all-code button")
+    expect(switch).to_have_count(1)
+    switch.focus()
+    page.keyboard.press("Enter")
+    expect(switch).to_have_text("Fold all code of this page")
+    assert code.evaluate_all(opened) == code.count() and answer.evaluate_all(opened) == 0
+    page.goto(page.url.replace("bptt", "what-if"))
+    assert code.evaluate_all(opened) == code.count() > 5
+    page.locator("p.all-code button").click()
+    assert code.evaluate_all(opened) == 0
+
+
+def test_the_choice_of_a_library_holds_on_every_page(page_for):
+    page = page_for("book/two/masks")
+    page.locator(".sd-tab-set label", has_text="Keras").first.click()
+    for name in ("two/pytorch", "four/sentiment", "reference/recipes"):
+        page.goto(re.sub(r"book/.*", f"book/{name}.html", page.url))
+        tabs = page.locator(".sd-tab-set").first
+        expect(tabs.locator("label", has_text="Keras")).to_be_visible()
+        assert (
+            tabs.evaluate("set => set.querySelector('input:checked + label').textContent.trim()")
+            == "Keras"
+        ), name
+
+
 def test_search_finds_a_word_and_leads_to_its_page(page_for):
     page = page_for("book/one/lstm-cell")
     box = page.locator(".bd-sidebar-primary input[name='q']")

@@ -23,7 +23,10 @@ from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx_design.shared import create_component
 
 LABELS = {"numpy": "NumPy", "pytorch": "PyTorch", "keras": "Keras"}
-GROUP = "library"  # the choice in one set of tabs is that of all sets of this group
+# The choice in one set of tabs is that of all sets of this group, and it is the group of the tabs
+# that pages write by hand (``:sync: torch``, ``:sync: keras``).
+GROUP = "tab"
+NAMES = {"pytorch": "torch"}
 
 
 def library_of(node: nodes.Node) -> str:
@@ -50,9 +53,10 @@ def tabs(cells: list[nodes.Element]) -> nodes.container:
     """A set of tabs, made of cells that it takes out of the page."""
     chosen = create_component("tab-set", classes=["sd-tab-set", "lstm-tabs"])
     for cell in cells:
-        name = LABELS[library_of(cell)]
+        library = library_of(cell)
+        name = LABELS[library]
         label = nodes.rubric(name, "", nodes.Text(name), classes=["sd-tab-label"])
-        label["sync_id"], label["sync_group"] = library_of(cell), GROUP
+        label["sync_id"], label["sync_group"] = NAMES.get(library, library), GROUP
         content = create_component("tab-content", classes=["sd-tab-content"])
         item = create_component("tab-item", classes=["sd-tab-item"], selected=False)
         cell.parent.remove(cell)
