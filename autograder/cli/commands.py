@@ -14,6 +14,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -167,12 +168,9 @@ def run(
     from autograder.batch import pool
 
     # First of all: what they import and look over goes on beside what is imported here.
-    judges = (
-        None
-        if scheduler
-        else context.with_resource(pool.JudgePool(problem_set, boxes=not unsafe_local))
-    )
-    if judges is not None:
+    judges = None
+    if not scheduler:
+        judges = context.with_resource(pool.JudgePool(problem_set, boxes=not unsafe_local))
         judges.begin()
 
     from autograder.batch import grading as batch
@@ -190,33 +188,22 @@ def run(
     there = course.students(problem_set)
     _check_handed_in(course, problem_set, students, there)
     chosen = sorted(set(students)) or there
-    with progress_of(len(chosen), quiet=as_json or as_lines) as progress:
-
-        def advance(outcome: Outcome) -> None:
-            progress.advance(failed=bool(outcome.problem))
-            if as_lines:
-                click.echo(json.dumps(_as_json(outcome)))
-
-        outcomes = batch.run(
-            grading,
-            chosen,
-            jobs=jobs or 0,
-            force=force,
-            scheduler=scheduler,
-            progress=advance,
-            say=progress.say,
-            judges=judges,
-        )
+    grade = partial(
+        batch.run,
+        grading,
+        chosen,
+        jobs=jobs or 0,
+        force=force,
+        scheduler=scheduler,
+        judges=judges,
+    )
+    outcomes = _told_meanwhile(grade, len(chosen), as_json, as_lines)
     if as_json:
         click.echo(json.dumps([_as_json(outcome) for outcome in outcomes], indent=1))
     elif not as_lines:
         _show_class(outcomes)
-        lines = awaited_by_hand(course, grading.problem_set)
-        if not students:
-            lines += more_time(course, problem_set)
-            lines += absences(course, problem_set, roster or read_roster(course))
-        for line in lines:
-            Console().print(plain(line), soft_wrap=True)
+        everybody = None if students else roster or read_roster(course)
+        _show_the_rest(course, grading.problem_set, everybody)
     context.exit(1 if any(outcome.problem for outcome in outcomes) else 0)
 
 
@@ -869,6 +856,29 @@ def _check_handed_in(
             f"nothing was handed in for {problem_set}: put the notebooks in "
             f"{course.submission('STUDENT', problem_set)}"
         )
+
+
+def _told_meanwhile(
+    grade: Callable[..., list[Outcome]], number: int, as_json: bool, as_lines: bool
+) -> list[Outcome]:
+    """Grade so many students, with a bar in the terminal or a line of JSON for each."""
+    with progress_of(number, quiet=as_json or as_lines) as progress:
+
+        def advance(outcome: Outcome) -> None:
+            progress.advance(failed=bool(outcome.problem))
+            if as_lines:
+                click.echo(json.dumps(_as_json(outcome)))
+
+        return grade(progress=advance, say=progress.say)
+
+
+def _show_the_rest(course: Course, problem_set: ProblemSet, roster: Roster | None) -> None:
+    """What waits for a person; with a roster, also who has more time and who is missing."""
+    lines = awaited_by_hand(course, problem_set)
+    if roster is not None:
+        lines += more_time(course, problem_set.name) + absences(course, problem_set.name, roster)
+    for line in lines:
+        Console().print(plain(line), soft_wrap=True)
 
 
 def _show_class(outcomes: list[Outcome]) -> None:

@@ -181,20 +181,11 @@ def _say(digit: int, voice: _Voice, rng: np.random.Generator) -> NDArray[np.floa
     pitch = voice.pitch * np.linspace(1.08, 0.88, n)  # a voice falls towards the end of a word
     sound = glide([part.voice for part in parts]) * _buzz(pitch, formants)
     white = np.fft.rfft(rng.normal(size=n))
-    frequency = np.fft.rfftfreq(n, 1 / RATE)
     for k, part in enumerate(parts):
         if part.noise:
-            band = np.exp(
-                -0.5 * ((frequency - min(part.hiss * voice.tract, 3700)) / NOISE_WIDTH) ** 2
-            )
-            hiss = np.fft.irfft(white * band, n)
-            sound += (
-                voice.breath
-                * glide([part.noise * (j == k) for j in range(len(parts))])
-                * hiss
-                / hiss.std()
-                / 4
-            )
+            loudness = glide([part.noise * (j == k) for j in range(len(parts))])
+            hiss = _hiss(white, n, part.hiss * voice.tract)
+            sound += voice.breath * loudness * hiss / hiss.std() / 4
     # ten milliseconds: without it, both ends click
     fade = np.minimum(1, np.minimum(t, t[::-1]) / (0.01 * RATE))
     # Nobody cuts a recording exactly where the word begins and ends.
@@ -204,6 +195,13 @@ def _say(digit: int, voice: _Voice, rng: np.random.Generator) -> NDArray[np.floa
     )
     samples: NDArray[np.float32] = np.clip(rng.uniform(0.4, 0.9) * whole, -1, 1).astype(np.float32)
     return samples
+
+
+def _hiss(white: NDArray[np.complex128], n: int, centre: float) -> Floats:
+    """Samples (n,) of the noise with this spectrum, with the frequencies around a centre left."""
+    frequency = np.fft.rfftfreq(n, 1 / RATE)
+    band = np.exp(-0.5 * ((frequency - min(centre, 3700)) / NOISE_WIDTH) ** 2)
+    return np.fft.irfft(white * band, n)
 
 
 def _buzz(pitch: Floats, formants: list[Floats]) -> Floats:

@@ -418,28 +418,10 @@ def _watch(
     name: str | None,
 ) -> tuple[Any, Any, tuple[Any, ...], Any]:
     """The layer and what it receives: as given, where ``model`` is the layer itself."""
-    torch, keras = sys.modules.get("torch"), sys.modules.get("keras")
-    inside: dict[str, Any] = {}
-    # Keras first: on the backend torch, its layers are modules of PyTorch, too.
-    if keras is not None and isinstance(model, keras.layers.Layer):
-        kind = {"lstm": keras.layers.LSTM, "gru": keras.layers.GRU}[cell]
-        if isinstance(model, keras.layers.RNN | keras.layers.Bidirectional):
-            return model, x, states, mask
-        inside = {
-            part.name: part
-            for part in _keras_parts(model)
-            if isinstance(getattr(part, "forward_layer", part), kind)
-        }
-        wanted, run = f"keras.layers.{cell.upper()}", _run_keras
-    elif torch is not None and isinstance(model, torch.nn.Module):
-        kind = {"lstm": torch.nn.LSTM, "gru": torch.nn.GRU}[cell]
-        if isinstance(model, torch.nn.RNNBase):
-            return model, x, states, mask
-        inside = {path: part for path, part in model.named_modules() if isinstance(part, kind)}
-        wanted, run = f"torch.nn.{cell.upper()}", _run_torch
-    else:
+    whole = _whole_model(cell, model)
+    if whole is None:
         return model, x, states, mask
-
+    wanted, inside, run = whole
     if not inside:
         raise ArgumentError(
             f"{operation}: model must be or hold a {wanted}, got {type(model).__name__}, with none "
@@ -465,6 +447,33 @@ def _watch(
     (call,) = calls
     given = (*call.states, *(None,) * len(states))[: len(states)]
     return part, call.x, given, call.mask
+
+
+def _whole_model(
+    cell: str, model: Any
+) -> tuple[str, dict[str, Any], Callable[[Any, Any, Any], list[_Call]]] | None:
+    """Of a model of PyTorch or Keras: the class of the layer that is looked for, the layers of that
+    class by name, and how it is run; None where ``model`` is a layer itself, or weights.
+    """
+    torch, keras = sys.modules.get("torch"), sys.modules.get("keras")
+    # Keras first: on the backend torch, its layers are modules of PyTorch, too.
+    if keras is not None and isinstance(model, keras.layers.Layer):
+        if isinstance(model, keras.layers.RNN | keras.layers.Bidirectional):
+            return None
+        kind = {"lstm": keras.layers.LSTM, "gru": keras.layers.GRU}[cell]
+        inside = {
+            part.name: part
+            for part in _keras_parts(model)
+            if isinstance(getattr(part, "forward_layer", part), kind)
+        }
+        return f"keras.layers.{cell.upper()}", inside, _run_keras
+    if torch is not None and isinstance(model, torch.nn.Module):
+        if isinstance(model, torch.nn.RNNBase):
+            return None
+        kind = {"lstm": torch.nn.LSTM, "gru": torch.nn.GRU}[cell]
+        inside = {path: part for path, part in model.named_modules() if isinstance(part, kind)}
+        return f"torch.nn.{cell.upper()}", inside, _run_torch
+    return None
 
 
 def _run_torch(model: Any, part: Any, x: Any) -> list[_Call]:

@@ -32,6 +32,7 @@ from lstm_ref.errors import (
 )
 
 Arrays = Mapping[str, Array]
+Loss = Callable[[dict[str, Array]], float]
 
 # A central difference errs twice: by about eps**2 because the loss curves, and by about u / eps
 # because the loss is rounded (u = 1.1e-16). For one number, the sum is smallest near the cube root
@@ -144,6 +145,41 @@ def check_gradients(
     return errors
 
 
+class _Layer(NamedTuple):
+    """The layer that `check_backward` looks at."""
+
+    forward: Callable[..., tuple[Array, Any, Any]]
+    backward: Callable[..., Any]
+    params: Arrays
+
+    def problem(self, dh: Array, dcT: Array | None) -> tuple[Loss, Arrays]:
+        """The loss that has these gradients, and what the backward pass makes of them."""
+
+        def loss(p: dict[str, Array]) -> float:
+            h, last, _ = self.forward(**p)
+            return float(np.sum(h * dh)) + (0.0 if dcT is None else float(np.sum(last[1] * dcT)))
+
+        # Everything anew, so that a backward pass that spoils its cache or its arguments spoils its
+        # own only.
+        _, _, cache = self.forward(**_copies(self.params))
+        given = (dh.copy(), cache) if dcT is None else (dh.copy(), cache, dcT.copy())
+        grads = _named("check_backward", self.backward(*given), self.params)
+        _check("check_backward", self.params, grads)
+        return loss, grads
+
+    def one_at_a_time(self, dh: Array, dcT: Array | None) -> Iterator[tuple[str, Loss, Arrays]]:
+        """Such problems whose loss looks at one thing alone: each hidden state, then the last cell
+        state.
+        """
+        nothing = None if dcT is None else np.zeros_like(dcT)
+        for t in range(dh.shape[1]):
+            one = np.zeros_like(dh)
+            one[:, t] = dh[:, t]
+            yield f"first wrong at t = {t}", *self.problem(one, nothing)
+        if dcT is not None:
+            yield "wrong for dcT alone", *self.problem(np.zeros_like(dh), dcT)
+
+
 def check_backward(
     forward: Callable[..., tuple[Array, Any, Any]],
     backward: Callable[..., Any],
@@ -215,23 +251,8 @@ def check_backward(
     c = last[1] if isinstance(last, tuple) else None
     dh = rng.standard_normal(h.shape)
     dcT = None if c is None else rng.standard_normal(c.shape)
-
-    def problem(dh: Array, dcT: Array | None) -> tuple[Callable[[dict[str, Array]], float], Arrays]:
-        """The loss that has these gradients, and what the backward pass makes of them."""
-
-        def loss(p: dict[str, Array]) -> float:
-            h, last, _ = forward(**p)
-            return float(np.sum(h * dh)) + (0.0 if dcT is None else float(np.sum(last[1] * dcT)))
-
-        # Everything anew, so that a backward pass that spoils its cache or its arguments spoils its
-        # own only.
-        _, _, cache = forward(**_copies(params))
-        given = (dh.copy(), cache) if dcT is None else (dh.copy(), cache, dcT.copy())
-        grads = _named("check_backward", backward(*given), params)
-        _check("check_backward", params, grads)
-        return loss, grads
-
-    loss, grads = problem(dh, dcT)
+    layer = _Layer(forward, backward, params)
+    loss, grads = layer.problem(dh, dcT)
     directions = {name: _direction(rng, p.shape) for name, p in params.items()}
     errors, wrong = _compare(
         "check_backward", loss, params, grads, directions, patterns, gates, eps, tolerance
@@ -239,19 +260,7 @@ def check_backward(
     if not wrong:
         return errors
 
-    def alone() -> Iterator[tuple[str, Callable[[dict[str, Array]], float], Arrays]]:
-        """The same with one thing that the loss looks at: each hidden state, then the last cell
-        state.
-        """
-        nothing = None if dcT is None else np.zeros_like(dcT)
-        for t in range(h.shape[1]):
-            one = np.zeros_like(dh)
-            one[:, t] = dh[:, t]
-            yield f"first wrong at t = {t}", *problem(one, nothing)
-        if dcT is not None:
-            yield "wrong for dcT alone", *problem(np.zeros_like(dh), dcT)
-
-    losses = list(alone())
+    losses = list(layer.one_at_a_time(dh, dcT))
     taken_apart = {w.name for w in wrong if w.part}
     lines = []
     for w in wrong:
@@ -260,12 +269,10 @@ def check_backward(
             when = "wrong only where the loss looks at several steps"
             for told, f, grads in losses:
                 way = directions[w.name] * w.mask
-                if (
-                    _project(
-                        "check_backward", f, params, grads, w.name, way, eps / 10, tolerance
-                    ).error
-                    > tolerance
-                ):
+                found = _project(
+                    "check_backward", f, params, grads, w.name, way, eps / 10, tolerance
+                )
+                if found.error > tolerance:
                     when = told
                     break
         lines.append(_line(w, tolerance, when))
