@@ -38,28 +38,30 @@ PUBLIC = {
     "checks", "data", "inspect",
     "train", "doctor", "clinic", "practice", "zoo",
 }  # fmt: skip
-# Public names that stand in two modules of the autograder and mean the same in both. A command is
-# called as what it does.
-SAME = {"main", "serve", "clean_up"}
+# Names that stand in two modules of a package and mean the same in both. A command is called as
+# what it does.
+SAME = {
+    "main", "serve", "clean_up",  # in programs, and in what leaves something behind
+    "_remedy", "_options",  # of bubblewrap, and of podman and docker
+}  # fmt: skip
+SAME_IN_REFERENCE = {
+    "text",  # of a data set that is one text
+    "keras_lstm", "keras_gru",  # overloads for a type checker
+}  # fmt: skip
 COMMANDS = "autograder/cli/commands.py"
+# Folders of lstm_ref whose functions are found by what they are about, one module each: a program
+# of the zoo, a measurement, a rule of the doctor, the functions that an exercise asks for.
+COLLECTIONS = ("zoo", "clinic", "doctor", "practice")
 # Longer than 40 lines, and why each is clearer in one piece.
 LONG = {
     # the equations of one pass, as the pages show them
     "lstm_ref/sequence.py: lstm_forward",
     "lstm_ref/sequence.py: lstm_backward",
-    # one pass over all arrays and directions, whose parts share six numbers
-    "lstm_ref/learn/gradcheck.py: check_backward",
-    # each framework in its branch, with what it refuses
-    "lstm_ref/inspect/trace.py: _watch",
-    # a signal from the sounds to the samples, with random numbers drawn in this order
-    "lstm_ref/data/digit_sounds.py: _say",
     # a table of settings
     "lstm_ref/inspect/figure.py: _style",
     # programs of the zoo, read from top to bottom
     "lstm_ref/zoo/programs/torch_loop.py: program",
     "lstm_ref/zoo/programs/torch_language.py: program",
-    # judges begin before what is slow is imported, so that both go on at once
-    "autograder/cli/commands.py: run",
 }
 ADDRESS = re.compile(r"https?://\S+$")
 # The zoo is a collection of mistakes, and another gate order is one of them.
@@ -362,18 +364,33 @@ def test_no_function_is_longer_than_40_lines_but_those_named():
     }
 
 
-def test_public_names_are_unique_in_the_autograder():
+def defined_twice(paths, private):
+    """Functions and classes at the top of more than one of the modules, and where."""
     where = {}
-    for path in [*ROOT.glob("autograder/**/*.py"), *ROOT.glob("verdict/*.py")]:
-        if path.relative_to(ROOT).as_posix() != COMMANDS:
-            for node in ast.parse(path.read_text(encoding="utf-8")).body:
-                if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith(
-                    "_"
-                ):
+    for path in paths:
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.FunctionDef | ast.ClassDef):
+                if private or not node.name.startswith("_"):
                     where.setdefault(node.name, []).append(path.relative_to(ROOT).as_posix())
     assert len(where) > 150
-    twice = {name: paths for name, paths in where.items() if len(paths) > 1}
+    return {name: paths for name, paths in where.items() if len(paths) > 1}
+
+
+def test_a_name_of_the_autograder_stands_in_one_module():
+    paths = [*ROOT.glob("autograder/**/*.py"), *ROOT.glob("verdict/*.py")]
+    twice = defined_twice([path for path in paths if path != ROOT / COMMANDS], private=True)
     assert set(twice) == SAME, twice
+
+
+def test_a_name_of_the_reference_stands_in_one_module():
+    folder = ROOT / "lstm_ref"
+    paths = [
+        path
+        for path in folder.rglob("*.py")
+        if path.relative_to(folder).parts[0] not in COLLECTIONS and path.name != "catalogue.py"
+    ]
+    twice = defined_twice(paths, private=False)
+    assert set(twice) == SAME_IN_REFERENCE, twice
 
 
 def test_where_it_is_decided_is_still_so():

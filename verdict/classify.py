@@ -296,7 +296,7 @@ class Rule(NamedTuple):
     answer: Callable[[Failure, re.Match[str]], Answer | None]
 
 
-def _says(status: Status, sentence: str) -> Callable[[Failure, re.Match[str]], Answer]:
+def _saying(status: Status, sentence: str) -> Callable[[Failure, re.Match[str]], Answer]:
     """Answer with a sentence, in which {kind} and {text} may stand."""
     return lambda failure, match: (status, sentence.format(kind=failure.kind, text=failure.text))
 
@@ -413,7 +413,7 @@ RULES = (
     Rule(
         ("NotImplementedError",),
         'is missing the required "forward" function',
-        _says(
+        _saying(
             Status.ERROR,
             (
                 "{kind}: {text}. A module is called through its method forward: is it there, and "
@@ -424,19 +424,21 @@ RULES = (
     Rule(
         ("NotImplementedError",),
         " not implemented for '",
-        _says(
+        _saying(
             Status.ERROR, "{kind}: {text}. PyTorch has no such operation for numbers of this type."
         ),
     ),
     Rule(
         ("NotImplementedError",),
         "",
-        _says(Status.UNFINISHED, "The function still raises NotImplementedError: write its body."),
+        _saying(
+            Status.UNFINISHED, "The function still raises NotImplementedError: write its body."
+        ),
     ),
     Rule(
         ("SyntaxError",),
         r"\A(Missing parentheses in call to|multiple exception types must be)",
-        _says(
+        _saying(
             Status.ENVIRONMENT,
             "{kind}: {text} This is a spelling of Python 2; it is run with Python 3. " + OUTSIDE,
         ),
@@ -446,7 +448,7 @@ RULES = (
     Rule(
         ("TypeError", "IndexError"),
         FLOAT_FOR_INTEGER,
-        _says(
+        _saying(
             Status.ENVIRONMENT,
             "{kind}: {text}. In Python 3, / always gives a float, unlike in Python 2: "
             "write // where a size or an index is computed. " + OUTSIDE,
@@ -469,7 +471,7 @@ RULES = (
     Rule(
         ("TypeError",),
         r"np\.sum\(generator\)",
-        _says(
+        _saying(
             Status.ENVIRONMENT,
             "NumPy's sum no longer takes a generator. Write sum(...), Python's own, instead. "
             + OUTSIDE,
@@ -478,7 +480,7 @@ RULES = (
     Rule(
         ("ValueError",),
         "inhomogeneous shape",
-        _says(
+        _saying(
             Status.ERROR,
             "{kind}: setting an array element with a sequence. An array is made of parts that "
             "have not all the same shape: print the shape of each part.",
@@ -490,12 +492,12 @@ RULES = (
     Rule(
         ("MemoryError",),
         "",
-        _says(Status.CRASHED, "The code asked for more memory than the task allows."),
+        _saying(Status.CRASHED, "The code asked for more memory than the task allows."),
     ),
     Rule(
         ("RecursionError",),
         "",
-        _says(
+        _saying(
             Status.ERROR,
             (
                 "RecursionError: the function calls itself without an end, or more than about a "

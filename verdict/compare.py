@@ -98,7 +98,7 @@ def compared(check: Check, call: Call, rng: Generator) -> Verdict:
         else:
             answers.append(_Answer(case, got, expected, missing))
     if failure is None:
-        return _judge(check, answers, len(cases))
+        return _verdict_on(check, answers, len(cases))
     if not answers or any(case.needed for case in failed):
         return failure
     return _for_some_sizes(check, failure, failed, answers, len(cases))
@@ -110,7 +110,7 @@ def _for_some_sizes(
     """Verdict where it works, but not for every size: the cases that gave a value count, and are
     told of, too.
     """
-    rest = _judge(check, answers, asked)
+    rest = _verdict_on(check, answers, asked)
     mistake = _recognise(check, answers) if rest.status is Status.WRONG else None
     if mistake is not None and failure.status is Status.ERROR and _fails_too(mistake, failed):
         return replace(
@@ -176,7 +176,7 @@ def _credit(
     return credit, uncharged
 
 
-def _judge(check: Check, answers: list[_Answer], asked: int) -> Verdict:
+def _verdict_on(check: Check, answers: list[_Answer], asked: int) -> Verdict:
     """Verdict on the cases that gave a value, of so many that were asked."""
     names = list(answers[0].expected)
     wrong, warnings = _wrong_outputs(check, answers)
@@ -409,7 +409,7 @@ def read(check: Check, value: Any, function: str) -> dict[str, Array]:
     """
     arrays, missing = _read(check, value, function)
     for name, what in missing.items():
-        raise WrongReturn(_told(check, function, name, what))
+        raise WrongReturn(_told_missing(check, function, name, what))
     return arrays
 
 
@@ -426,11 +426,11 @@ def _read(check: Check, value: Any, function: str) -> tuple[dict[str, Array], di
         # numbers in a row, as np.quantile gives two
         value = list(value) if isinstance(check.outputs, tuple) else value
     parts = dict(_walk(check.outputs, value, function, spell(check.outputs)))
-    parts = {name: _part(check, name, part) for name, part in parts.items()}
+    parts = {name: _one_result(check, name, part) for name, part in parts.items()}
     missing = {name: part for name, part in parts.items() if isinstance(part, Missing)}
     if len(missing) == len(parts):
         for name, what in missing.items():
-            raise WrongReturn(_told(check, function, name, what))
+            raise WrongReturn(_told_missing(check, function, name, what))
     arrays = {
         name: np.asarray(np.nan) if isinstance(part, Missing) else part
         for name, part in parts.items()
@@ -449,7 +449,7 @@ def _read(check: Check, value: Any, function: str) -> tuple[dict[str, Array], di
         ) from None
 
 
-def _part(check: Check, name: str, value: Any) -> Array | Missing:
+def _one_result(check: Check, name: str, value: Any) -> Array | Missing:
     if name in check.tables:
         return _as_table(value, name)
     return _as_tree(value, check) if name in check.exact else _as_array(value)
@@ -463,7 +463,7 @@ class Missing:
     question: str = "is it not written yet?"
 
 
-def _told(check: Check | None, function: str, name: str, what: Missing) -> str:
+def _told_missing(check: Check | None, function: str, name: str, what: Missing) -> str:
     """One sentence for a function that returned nothing that can be compared."""
     plain = check is not None and name in check.exact
     asked = "made of words, numbers, lists, sets and dicts" if plain else "an array of numbers"
@@ -486,7 +486,7 @@ def flatten(pattern: Pattern, value: Any, function: str) -> dict[str, Array]:
     for name, item in _walk(pattern, value, function, spell(pattern)):
         part = _as_array(item)
         if isinstance(part, Missing):
-            raise WrongReturn(_told(None, function, name, part))
+            raise WrongReturn(_told_missing(None, function, name, part))
         arrays[name] = part
     return arrays
 

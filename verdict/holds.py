@@ -103,11 +103,11 @@ def _violated(check: Check, call: Call, case: Case) -> Verdict | None:
         with np.errstate(all="ignore"):
             said = one.test(answer)
         if said:
-            return _told(one, said, case)
+            return _verdict_told(one, said, case)
     return None
 
 
-def _told(one: Property, said: str, case: Case) -> Verdict:
+def _verdict_told(one: Property, said: str, case: Case) -> Verdict:
     label = f" (case: {case.label})" if case.label else ""
     return Verdict(
         Status.WRONG,
@@ -134,7 +134,7 @@ def counted(function: Callable[..., Any], calls: Calls) -> Callable[..., Any]:
         if calls.count > MOST_CALLS:
             raise ValueError(f"it was asked more than {MOST_CALLS:,} times")
         value = function(*args)
-        calls.gave += _bytes(value)
+        calls.gave += _bytes_held(value)
         if (room := room - _size((args, value))) >= 0:
             calls.kept.append(copy_tree((args, value)))
         else:
@@ -144,14 +144,14 @@ def counted(function: Callable[..., Any], calls: Calls) -> Callable[..., Any]:
     return ask
 
 
-def _bytes(value: Any) -> int:
+def _bytes_held(value: Any) -> int:
     """Bytes of the numbers and texts in a value, and nothing for what holds them."""
     if isinstance(value, np.ndarray | np.generic):
         return int(value.nbytes)
     if isinstance(value, dict):
-        return sum(map(_bytes, (*value.keys(), *value.values())))
+        return sum(map(_bytes_held, (*value.keys(), *value.values())))
     if isinstance(value, list | tuple | set | frozenset):
-        return sum(map(_bytes, value))
+        return sum(map(_bytes_held, value))
     if isinstance(value, str | bytes):
         return len(value)
     if is_table(value):
@@ -162,7 +162,7 @@ def _bytes(value: Any) -> int:
 def _size(value: Any) -> int:
     """Bytes of a value, about."""
     if isinstance(value, np.ndarray) or is_table(value):
-        return ENTRY + _bytes(value)
+        return ENTRY + _bytes_held(value)
     if isinstance(value, dict):
         return ENTRY + sum(_size(key) + _size(item) for key, item in value.items())
     if isinstance(value, list | tuple | set | frozenset):

@@ -56,7 +56,7 @@ def asked_to_refuse(check: Check, call: Call, rng: Generator) -> Verdict:
     told = " ".join(outcome.wrong for outcome in wrong)
     if verdict.status is not Status.PASSED:
         return replace(verdict, message=f"{verdict.message} {told}")
-    mistake = _recognise(check, asked, outcomes)
+    mistake = _recognise_refusal(check, asked, outcomes)
     told = f"{told} In all other cases it is right."
     if mistake is None:
         return replace(verdict, status=Status.WRONG, message=told, hints=check.hints)
@@ -88,7 +88,7 @@ def _outcome(check: Check, call: Call, case: Case) -> _Outcome:
     )
 
 
-def _recognise(
+def _recognise_refusal(
     check: Check, asked: Sequence[Case], outcomes: Sequence[_Outcome]
 ) -> Misconception | None:
     """The one known mistake that is right wherever there is a result, and raises as the student's

@@ -81,17 +81,19 @@ def parts(table: Any) -> tuple[Any, ...]:
     pandas: Any = import_module("pandas")
     if isinstance(table, pandas.Series):
         _allow(len(table), MAX_ROWS, "rows")
-        column = _column(table.array, "the Series")
-        return "series", column, _index(table.index, "the index"), _label(table.name)
+        column = _column_parts(table.array, "the Series")
+        return "series", column, _index_parts(table.index, "the index"), _label(table.name)
     _allow(table.shape[1], MAX_COLUMNS, "columns")
     _allow(len(table), MAX_ROWS, "rows")
     labels = [repr(label)[:60] for label in table.columns]
-    columns = [_column(table.iloc[:, k].array, f"column {said}") for k, said in enumerate(labels)]
+    columns = [
+        _column_parts(table.iloc[:, k].array, f"column {said}") for k, said in enumerate(labels)
+    ]
     return (
         "frame",
-        _index(table.columns, "the row of column names"),
+        _index_parts(table.columns, "the row of column names"),
         columns,
-        _index(table.index, "the index"),
+        _index_parts(table.index, "the index"),
     )
 
 
@@ -100,9 +102,11 @@ def _allow(count: int, most: int, what: str) -> None:
         raise TableError(f"a table of {count:,} {what} is too large; {most:,} are allowed")
 
 
-def _index(index: Any, what: str) -> tuple[Any, ...]:
+def _index_parts(index: Any, what: str) -> tuple[Any, ...]:
     levels = [index.get_level_values(k) for k in range(index.nlevels)]
-    return [_label(name) for name in index.names], [_column(one.array, what) for one in levels]
+    return [_label(name) for name in index.names], [
+        _column_parts(one.array, what) for one in levels
+    ]
 
 
 def _label(label: Any) -> Any:
@@ -112,7 +116,7 @@ def _label(label: Any) -> Any:
     return label
 
 
-def _column(values: Any, what: str) -> tuple[Any, ...]:
+def _column_parts(values: Any, what: str) -> tuple[Any, ...]:
     """Parts of a column; ``values`` is an array of pandas, ``what`` says which it is."""
     pandas: Any = import_module("pandas")
     if type(values) is pandas.arrays.NumpyExtensionArray:  # a subclass holds words
@@ -120,7 +124,7 @@ def _column(values: Any, what: str) -> tuple[Any, ...]:
     dtype = values.dtype
     if isinstance(dtype, pandas.CategoricalDtype):
         codes = np.asarray(values.codes, dtype=np.int32)
-        return "c", bool(values.ordered), codes, _column(values.categories.array, what)
+        return "c", bool(values.ordered), codes, _column_parts(values.categories.array, what)
     if dtype.kind in "mM" and (isinstance(dtype, np.dtype) or hasattr(dtype, "tz")):
         unit = dtype.unit if hasattr(dtype, "tz") else np.datetime_data(dtype)[0]
         return "t", dtype.kind, unit, _zone(getattr(dtype, "tz", None)), np.asarray(values.asi8)
@@ -128,11 +132,11 @@ def _column(values: Any, what: str) -> tuple[Any, ...]:
         return "n", np.asarray(values)
     if isinstance(dtype, pandas.StringDtype):
         kind = "string" if dtype.na_value is pandas.NA else "str"
-        return _words(np.asarray(values, dtype=object), kind)
+        return _word_parts(np.asarray(values, dtype=object), kind)
     if isinstance(dtype, np.dtype) and dtype.kind == "O":
         cells = np.asarray(values, dtype=object)
         if all(isinstance(cell, str) or _is_missing(cell) for cell in cells):
-            return _words(cells, "object")
+            return _word_parts(cells, "object")
         return "o", [_cell(cell, what) for cell in cells]
     if hasattr(values, "isna") and getattr(dtype, "numpy_dtype", np.dtype("O")).kind in "biuf":
         numbers = values.to_numpy(dtype=dtype.numpy_dtype, na_value=0)
@@ -143,7 +147,7 @@ def _column(values: Any, what: str) -> tuple[Any, ...]:
     )
 
 
-def _words(cells: Any, kind: str) -> tuple[Any, ...]:
+def _word_parts(cells: Any, kind: str) -> tuple[Any, ...]:
     pandas: Any = import_module("pandas")
     codes, words = pandas.factorize(cells)
     return "w", kind, codes.astype(np.int32), [str.__str__(word) for word in words]
@@ -259,27 +263,29 @@ def _made(tree: Any, within: bool = False) -> Any:
     pandas: Any = import_module("pandas")
     match tree:
         case ("n", numbers):
-            return _array(numbers, "biuf")
+            return _array_of_kinds(numbers, "biuf")
         case ("m", numbers, mask):
-            array = pandas.array(_array(numbers, "biuf"), dtype=_nullable(numbers.dtype))
-            array[_array(mask, "b")] = pandas.NA
+            array = pandas.array(_array_of_kinds(numbers, "biuf"), dtype=_nullable(numbers.dtype))
+            array[_array_of_kinds(mask, "b")] = pandas.NA
             return array
         case ("w", str(kind), codes, list(words)) if kind in WORDS:
             return pandas.array(_spelled(codes, words), dtype=kind)
         case ("t", "M" | "m" as kind, str(unit), zone, numbers) if unit in UNITS:
-            return _times(kind, unit, zone, _array(numbers, "i"))
+            return _time_parts(kind, unit, zone, _array_of_kinds(numbers, "i"))
         case ("c", bool(ordered), codes, categories) if not within:
             kinds = pandas.Index(_made(categories, within=True))
-            return pandas.Categorical.from_codes(_array(codes, "i"), kinds, ordered=ordered)
+            return pandas.Categorical.from_codes(
+                _array_of_kinds(codes, "i"), kinds, ordered=ordered
+            )
         case ("o", list(cells)) if not within:
             made = np.empty(len(cells), dtype=object)
             for k, cell in enumerate(cells):  # one by one: a list must stay a list
-                made[k] = _plain(cell)
+                made[k] = _plain_cell(cell)
             return pandas.array(made, dtype=object)
     raise TableError("a column of a table is none")
 
 
-def _array(value: Any, kinds: str) -> Any:
+def _array_of_kinds(value: Any, kinds: str) -> Any:
     if not isinstance(value, np.ndarray) or value.ndim != 1 or value.dtype.kind not in kinds:
         raise TableError("a column of a table is none")
     _allow(len(value), MAX_ROWS, "rows")
@@ -295,7 +301,7 @@ def _nullable(dtype: np.dtype[Any]) -> str:
 
 def _spelled(codes: Any, words: Sequence[Any]) -> Any:
     """Words by their codes, None for a missing one."""
-    codes = _array(codes, "i")
+    codes = _array_of_kinds(codes, "i")
     if not all(type(word) is str for word in words):
         raise TableError("a column of words holds something else")
     if len(codes) and not -1 <= codes.min() <= codes.max() < len(words):
@@ -307,7 +313,7 @@ def _spelled(codes: Any, words: Sequence[Any]) -> Any:
     return known[codes]  # the last one, None, is that of code -1
 
 
-def _times(kind: str, unit: str, zone: Any, numbers: Any) -> Any:
+def _time_parts(kind: str, unit: str, zone: Any, numbers: Any) -> Any:
     pandas: Any = import_module("pandas")
     made = np.ascontiguousarray(numbers, dtype=np.int64).view(f"{kind}8[{unit}]")
     if zone is None:
@@ -322,9 +328,9 @@ def _times(kind: str, unit: str, zone: Any, numbers: Any) -> Any:
     return pandas.DatetimeIndex(made).tz_localize("UTC").tz_convert(known).array
 
 
-def _plain(cell: Any, depth: int = 0) -> Any:
+def _plain_cell(cell: Any, depth: int = 0) -> Any:
     if type(cell) in LEAVES:
         return cell
     if type(cell) is list and depth < MAX_CELL_DEPTH:
-        return [_plain(item, depth + 1) for item in cell]
+        return [_plain_cell(item, depth + 1) for item in cell]
     raise TableError("a cell of a table is none")

@@ -58,19 +58,19 @@ def table_difference(got: Any, expected: Any, tolerance: float) -> str:
     if len(got) != len(expected):
         rows = "row" if len(got) == 1 else "rows"
         return f"it has {len(got):,} {rows}, and {len(expected):,} were expected"
-    if said := _index(got.index, expected.index):
+    if said := _wrong_index(got.index, expected.index):
         return said
     if expected.ndim == 1:
         if expected.name is not None and got.name != expected.name:
             return f"its name is {_shown(got.name)}"
-        return f"it {said}" if (said := _column(got, expected, tolerance)) else ""
+        return f"it {said}" if (said := _wrong_column(got, expected, tolerance)) else ""
     return _columns(got, expected, tolerance)
 
 
 def _columns(got: Any, expected: Any, tolerance: float) -> str:
     told = []
     for k, label in enumerate(got.columns):
-        if said := _column(got.iloc[:, k], expected.iloc[:, k], tolerance):
+        if said := _wrong_column(got.iloc[:, k], expected.iloc[:, k], tolerance):
             told.append(f"column {_shown(label)} {said}")
     more = len(told) - MOST_TOLD
     others = [f"{more} more {'columns differ' if more > 1 else 'column differs'}"] * (more > 0)
@@ -79,7 +79,7 @@ def _columns(got: Any, expected: Any, tolerance: float) -> str:
 
 def _labels(got: Any, expected: Any) -> str:
     """Whether the columns have the names that they must, in the order that is asked for."""
-    ours, theirs = list(map(_plain, got)), list(map(_plain, expected))
+    ours, theirs = list(map(_plain_label, got)), list(map(_plain_label, expected))
     if ours == theirs:
         return ""
     missing, more = Counter(theirs) - Counter(ours), Counter(ours) - Counter(theirs)
@@ -96,7 +96,7 @@ def _labels(got: Any, expected: Any) -> str:
     return f"it {' and '.join(told)}"
 
 
-def _index(got: Any, expected: Any) -> str:
+def _wrong_index(got: Any, expected: Any) -> str:
     if got.nlevels != expected.nlevels:
         levels = "level" if got.nlevels == 1 else "levels"
         return f"its index has {got.nlevels} {levels}, and {expected.nlevels} were expected"
@@ -105,7 +105,7 @@ def _index(got: Any, expected: Any) -> str:
             return f"its index has the name {_shown(name)}"
     for k in range(expected.nlevels):
         ours, theirs = (_as_series(one.get_level_values(k)) for one in (got, expected))
-        if said := _column(ours, theirs, 1e-9):
+        if said := _wrong_column(ours, theirs, 1e-9):
             if len(got) <= MOST_SORTED and sorted(map(repr, got)) == sorted(map(repr, expected)):
                 return "its rows are in another order"
             return f"its index {said}"
@@ -117,12 +117,12 @@ def _as_series(index: Any) -> Any:
     return pandas.Series(index.array)
 
 
-def _column(got: Any, expected: Any, tolerance: float) -> str:
+def _wrong_column(got: Any, expected: Any, tolerance: float) -> str:
     """What is wrong with a column, as the end of a sentence; empty where it is right."""
     gone, wanted_gone = got.isna().to_numpy(), expected.isna().to_numpy()
     if gone.all() and wanted_gone.all():
         return ""  # of no kind
-    kinds = _kind(got), _kind(expected)
+    kinds = _column_kind(got), _column_kind(expected)
     if kinds[0] != kinds[1] and not gone.all():
         return f"holds {kinds[0]}, and {kinds[1]} were expected"
     if (differs := gone != wanted_gone).any():
@@ -143,14 +143,14 @@ def _column(got: Any, expected: Any, tolerance: float) -> str:
 def _row(column: Any, at: int) -> str:
     """A row by its number, and by its index where that says something else."""
     label = column.index[at]
-    return f"row {at}" if _plain(label) == at else f"row {at} (index {_shown(label)})"
+    return f"row {at}" if _plain_label(label) == at else f"row {at} (index {_shown(label)})"
 
 
 def _shown(label: Any) -> str:
-    return repr(_plain(label) if not hasattr(label, "isoformat") else str(label))[:60]
+    return repr(_plain_label(label) if not hasattr(label, "isoformat") else str(label))[:60]
 
 
-def _plain(label: Any) -> Any:
+def _plain_label(label: Any) -> Any:
     return label.item() if isinstance(label, np.generic) else label
 
 
@@ -158,7 +158,7 @@ def _plain(label: Any) -> Any:
 # --------------------------------------------------------------------------------------------------
 
 
-def _kind(column: Any) -> str:
+def _column_kind(column: Any) -> str:
     dtype = column.dtype
     pandas: Any = import_module("pandas")
     if isinstance(dtype, pandas.CategoricalDtype):
@@ -184,12 +184,12 @@ def _numbers(got: Any, expected: Any, tolerance: float) -> Bad:
         return np.asarray(~(right | (a == b)))
 
 
-def _words(got: Any, expected: Any, tolerance: float) -> Bad:
+def _wrong_words(got: Any, expected: Any, tolerance: float) -> Bad:
     a, b = (one.to_numpy(dtype=object) for one in (got, expected))
     return np.asarray(a != b, dtype=np.bool_)
 
 
-def _times(got: Any, expected: Any, tolerance: float) -> Bad | str:
+def _wrong_times(got: Any, expected: Any, tolerance: float) -> Bad | str:
     ours, theirs = (getattr(one.dtype, "tz", None) for one in (got, expected))
     if str(ours) != str(theirs):
         return (
@@ -206,17 +206,17 @@ def _durations(got: Any, expected: Any, tolerance: float) -> Bad:
 
 
 def _categories(got: Any, expected: Any, tolerance: float) -> Bad | str:
-    ours, theirs = (list(map(_plain, one.cat.categories)) for one in (got, expected))
+    ours, theirs = (list(map(_plain_label, one.cat.categories)) for one in (got, expected))
     if got.cat.ordered != expected.cat.ordered:
         return f"has categories that are {'' if got.cat.ordered else 'not '}in order"
     if Counter(ours) != Counter(theirs):
         return "has other categories"
     if expected.cat.ordered and ours != theirs:
         return "has its categories in another order"
-    return _words(got, expected, tolerance)
+    return _wrong_words(got, expected, tolerance)
 
 
-def _mixed(got: Any, expected: Any, tolerance: float) -> Bad:
+def _wrong_mixed(got: Any, expected: Any, tolerance: float) -> Bad:
     pairs = zip(got, expected, strict=True)
     return np.array(
         [not exact.same(exact.tree(a), exact.tree(b)) for a, b in pairs], dtype=np.bool_
@@ -225,9 +225,9 @@ def _mixed(got: Any, expected: Any, tolerance: float) -> Bad:
 
 _COMPARE: dict[str, Any] = {
     "numbers": _numbers,
-    "words": _words,
-    "times": _times,
+    "words": _wrong_words,
+    "times": _wrong_times,
     "durations": _durations,
     "categories": _categories,
-    "mixed values": _mixed,
+    "mixed values": _wrong_mixed,
 }

@@ -146,14 +146,14 @@ def moved_around(notebook: Any, solutions: Mapping[str, str]) -> Any:
     return notebook
 
 
-def _graded(notebook: Any) -> list[Any]:
+def _marked_cells(notebook: Any) -> list[Any]:
     """The cells with marks."""
     return [cell for cell in notebook.cells if cell.metadata.get("nbgrader", {}).get("grade")]
 
 
 def deletes_tests(notebook: Any, solutions: Mapping[str, str]) -> Any:
     """Hand in nothing written, and all cells with marks deleted; an `Edit`."""
-    graded = _graded(notebook)
+    graded = _marked_cells(notebook)
     notebook.cells = [cell for cell in notebook.cells if cell not in graded]
     return notebook
 
@@ -161,7 +161,7 @@ def deletes_tests(notebook: Any, solutions: Mapping[str, str]) -> Any:
 def raises_points(notebook: Any, solutions: Mapping[str, str]) -> Any:
     """Hand in what is right, with every cell with marks worth 1000 points; an `Edit`."""
     notebook = hand_in()(notebook, solutions)
-    for cell in _graded(notebook):
+    for cell in _marked_cells(notebook):
         cell.metadata.nbgrader.points = 1000
     return notebook
 

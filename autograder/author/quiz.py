@@ -32,13 +32,15 @@ def quiz_class(checks: Sequence[Check]) -> tuple[Student, ...]:
     lucky = {name: guess == right[name] for name, guess in guesses.items()}
     return (
         marks.right("ana", "right", hand_in()),
-        marks.right("bruno", "right, rounded and in capital letters", hand_in(_cells(rounded))),
-        marks.right("chen", "right, all at the end", hand_in(last="\n".join(_lines(right)))),
+        marks.right(
+            "bruno", "right, rounded and in capital letters", hand_in(_answer_cells(rounded))
+        ),
+        marks.right("chen", "right, all at the end", hand_in(last="\n".join(_answer_lines(right)))),
         *_known_mistakes(checks, marks),
         Student(
             "guesses",
             "always a, and any number",
-            hand_in(_cells(guesses)),
+            hand_in(_answer_cells(guesses)),
             {name: marks.full[name] * hit for name, hit in lucky.items()},
         ),
         Student("empty", "nothing answered", untouched, marks.nothing, mistakes={}),
@@ -66,12 +68,12 @@ def _in_another_form(value: Any) -> Any:
     return f" {value.upper()} " if isinstance(value, str) else float(f"{value:.4g}")
 
 
-def _lines(answers: Mapping[str, Any]) -> list[str]:
+def _answer_lines(answers: Mapping[str, Any]) -> list[str]:
     return [f"{name} = {value!r}" for name, value in answers.items()]
 
 
-def _cells(answers: Mapping[str, Any]) -> dict[str, str]:
-    return dict(zip(answers, _lines(answers), strict=True))
+def _answer_cells(answers: Mapping[str, Any]) -> dict[str, str]:
+    return dict(zip(answers, _answer_lines(answers), strict=True))
 
 
 def _known_mistakes(checks: Sequence[Check], marks: Marks) -> list[Student]:
@@ -82,6 +84,6 @@ def _known_mistakes(checks: Sequence[Check], marks: Marks) -> list[Student]:
         answers = {name: mistake.function() for name, mistake in made.items()}
         named = {name: mistake.id for name, mistake in made.items()}
         what = f"wrong in every question, in way {k + 1}"
-        edit = hand_in(_cells(answers))
+        edit = hand_in(_answer_cells(answers))
         students.append(Student(f"wrong-{k + 1}", what, edit, marks.nothing, mistakes=named))
     return students

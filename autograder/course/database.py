@@ -56,7 +56,7 @@ def _opened(directory: CourseDirectory) -> Gradebook:
             raise
         return Gradebook(directory.db_url, directory.course_id)
     except (ArgumentError, ModuleNotFoundError) as error:
-        raise GradebookError(_unusable(directory.db_url, error)) from error
+        raise GradebookError(_unusable_database(directory.db_url, error)) from error
 
 
 def _make(directory: CourseDirectory) -> None:
@@ -119,7 +119,7 @@ def without_password(address: str) -> str:
         return "that nbgrader_config.py names in c.CourseDirectory.db_url"
 
 
-def _unusable(address: str, error: Exception) -> str:
+def _unusable_database(address: str, error: Exception) -> str:
     if isinstance(error, ModuleNotFoundError) and str(error.name).startswith("psycopg"):
         return (
             f"The gradebook {without_password(address)} needs a driver: `pip install "

@@ -46,7 +46,7 @@ def register(
     ------
     GradebookError : a cell is gone that somebody has scored or commented on by hand
     """
-    known = _known(gradebook, problem_set)
+    known = _known_notebook(gradebook, problem_set)
     wanted = {
         name: (
             cell.source,
@@ -154,7 +154,7 @@ def _complete(gradebook: Gradebook, notebook: Any) -> None:
     gradebook.db.commit()
 
 
-def _known(gradebook: Gradebook, problem_set: str) -> dict[str, Any] | None:
+def _known_notebook(gradebook: Gradebook, problem_set: str) -> dict[str, Any] | None:
     try:
         notebook = gradebook.find_notebook(problem_set, problem_set)
     except MissingEntry:

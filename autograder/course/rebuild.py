@@ -81,7 +81,7 @@ class _Cell:
 
 
 @dataclass
-class _Match:
+class _Pairing:
     """Which submitted cell stands for which release cell, both by position, and the notes on it."""
 
     winners: dict[int, int] = field(default_factory=dict)
@@ -151,7 +151,7 @@ def parse_notebook(content: bytes, name: str) -> NotebookNode:
         data = json.loads(content)  # also what Windows saved as UTF-16
     except (ValueError, RecursionError) as error:
         merge = half_merged(content)
-        why = f" but {merge}" if merge else f": it cannot be read as JSON ({_short(error)})"
+        why = f" but {merge}" if merge else f": it cannot be read as JSON ({_short_error(error)})"
         raise SubmissionError(f"{name} is no notebook{why}") from None
     if not isinstance(data, dict) or not isinstance(data.get("nbformat"), int):
         raise SubmissionError(f"{name} is no notebook: it has no nbformat number")
@@ -164,11 +164,11 @@ def parse_notebook(content: bytes, name: str) -> NotebookNode:
     try:
         if version == 3:
             data = {"cells": _cells_of_format_3(data)}
-        cells = [_as_node(cell) for cell in _cells(data)]
+        cells = [_as_node(cell) for cell in _walk_cells(data)]
     except SubmissionError:
         raise
     except Exception as error:  # whatever stands in the file
-        raise SubmissionError(f"{name} is no valid notebook: {_short(error)}") from None
+        raise SubmissionError(f"{name} is no valid notebook: {_short_error(error)}") from None
     if not cells:
         raise SubmissionError(f"{name} has no cells")
     return NotebookNode(nbformat=4, nbformat_minor=5, metadata=NotebookNode(), cells=cells)
@@ -234,10 +234,10 @@ def rebuild(release: NotebookNode, submission: Mapping[str, Any]) -> Rebuilt:
     ------
     SubmissionError : it has too many cells or too much code, or is a notebook of another assignment
     """
-    submitted = list(_cells(submission))
+    submitted = list(_walk_cells(submission))
     match = _match(release, submitted)
     _check_belongs(release, submitted, match)
-    notes = [*match.notes, *_notes(release, submitted, match)]
+    notes = [*match.notes, *_pairing_notes(release, submitted, match)]
     ids = {cell.get("id") for cell in release.cells}
     by_hand = bool(scored_by_hand(release))
     added = _added(release, submitted, match, by_hand)
@@ -252,7 +252,7 @@ def rebuild(release: NotebookNode, submission: Mapping[str, Any]) -> Rebuilt:
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None
         if _is_solution(cell) and index in match.winners:
-            _answer(cell, submitted[match.winners[index]])
+            _fill_in(cell, submitted[match.winners[index]])
         elif _is_test(cell):
             mark_unjudged(cell)
         notebook.cells.append(cell)
@@ -272,7 +272,7 @@ def scored_by_hand(notebook: NotebookNode) -> dict[str, float]:
     }
 
 
-def _answer(cell: NotebookNode, mine: _Cell) -> None:
+def _fill_in(cell: NotebookNode, mine: _Cell) -> None:
     """Put a student's answer into a cell of the release."""
     if cell.cell_type == "code":
         cell.source = mine.source
@@ -401,7 +401,7 @@ def outputs_of(text: str, score: float) -> list[NotebookNode]:
     ]
 
 
-def _cells(notebook: Mapping[str, Any]) -> Iterator[_Cell]:
+def _walk_cells(notebook: Mapping[str, Any]) -> Iterator[_Cell]:
     cells = notebook.get("cells")
     if not isinstance(cells, list):
         raise SubmissionError("the notebook has no list of cells")
@@ -431,10 +431,10 @@ def _read_cell(cell: Mapping[str, Any], budget: Budget) -> _Cell:
     marks = metadata.get("nbgrader")
     marks = marks if isinstance(marks, dict) else {}
     return _Cell(
-        kind=_text(cell.get("cell_type")) or "raw",
-        source=_text(source) or "",
-        grade_id=_text(marks.get("grade_id")),
-        id=_text(cell.get("id")),
+        kind=_as_utf8(cell.get("cell_type")) or "raw",
+        source=_as_utf8(source) or "",
+        grade_id=_as_utf8(marks.get("grade_id")),
+        id=_as_utf8(cell.get("id")),
         tags=frozenset(tag for tag in tags if isinstance(tag, str))
         if isinstance(tags, list)
         else frozenset(),
@@ -447,7 +447,7 @@ def _read_cell(cell: Mapping[str, Any], budget: Budget) -> _Cell:
     )
 
 
-def _text(value: Any) -> str | None:
+def _as_utf8(value: Any) -> str | None:
     """Return a string that can be written as UTF-8, which JSON does not promise, or None for all
     else.
     """
@@ -478,7 +478,7 @@ def _as_node(cell: _Cell) -> NotebookNode:
     return nbformat.from_dict(node)
 
 
-def _short(error: BaseException) -> str:
+def _short_error(error: BaseException) -> str:
     text = " ".join(str(error).split())
     return f"{type(error).__name__}: {text[:120]}" if text else type(error).__name__
 
@@ -506,7 +506,7 @@ def _is_open(cell: NotebookNode) -> bool:
     )
 
 
-def _match(release: NotebookNode, submitted: list[_Cell]) -> _Match:
+def _match(release: NotebookNode, submitted: list[_Cell]) -> _Pairing:
     """Find the release cell of each submitted cell: by grade_id, else by the same text, else by
     cell id.
     """
@@ -515,7 +515,7 @@ def _match(release: NotebookNode, submitted: list[_Cell]) -> _Match:
         for k, cell in enumerate(release.cells)
         if _marks(cell).get("grade_id")
     }
-    match = _Match()
+    match = _Pairing()
     for k, cell in enumerate(submitted):
         if cell.grade_id in by_grade_id:
             match.targets[k] = by_grade_id[cell.grade_id]
@@ -554,7 +554,7 @@ def _is_kind(cell: NotebookNode, submitted: _Cell) -> bool:
     return bool((cell.cell_type == "code") == (submitted.kind == "code"))
 
 
-def _check_belongs(release: NotebookNode, submitted: list[_Cell], match: _Match) -> None:
+def _check_belongs(release: NotebookNode, submitted: list[_Cell], match: _Pairing) -> None:
     """Refuse a notebook that has nothing to do with this release."""
     solutions = [k for k, cell in enumerate(release.cells) if _is_solution(cell)]
     if any(k in match.winners for k in solutions):
@@ -576,7 +576,7 @@ def _check_belongs(release: NotebookNode, submitted: list[_Cell], match: _Match)
     )
 
 
-def _notes(release: NotebookNode, submitted: list[_Cell], match: _Match) -> list[str]:
+def _pairing_notes(release: NotebookNode, submitted: list[_Cell], match: _Pairing) -> list[str]:
     notes = []
     for index, cell in enumerate(release.cells):
         name = _marks(cell).get("grade_id") or f"number {index + 1}"
@@ -637,7 +637,7 @@ def _notes_on_form(cell: NotebookNode, name: str, mine: _Cell) -> list[str]:
     return notes
 
 
-def _notes_on_all(release: NotebookNode, submitted: list[_Cell], match: _Match) -> list[str]:
+def _notes_on_all(release: NotebookNode, submitted: list[_Cell], match: _Pairing) -> list[str]:
     """On the order of the cells, and on those that were added."""
     notes = []
     order = [
@@ -669,7 +669,7 @@ def _notes_on_all(release: NotebookNode, submitted: list[_Cell], match: _Match) 
 
 
 def _added(
-    release: NotebookNode, submitted: list[_Cell], match: _Match, texts: bool
+    release: NotebookNode, submitted: list[_Cell], match: _Pairing, texts: bool
 ) -> dict[int, list[_Cell]]:
     """Code cells of the student's own, and text cells where ``texts`` says so, by the position of
     the release cell after which they stand; -1 is the top.

@@ -85,7 +85,7 @@ def _write_release(root: Path, source: Path) -> Path:
     text, files = release_text(source), data_files(source.parent)
     for path, content in (
         (target, text),
-        (root / "build" / "source" / name / f"{name}.ipynb", _text(source_notebook(source))),
+        (root / "build" / "source" / name / f"{name}.ipynb", _as_text(source_notebook(source))),
     ):
         write_atomic(path, content)
     for file, data in files.items():
@@ -107,7 +107,7 @@ def stale(root: Path) -> list[str]:
             report.append(f"{shown} does not exist.")
         elif (old := target.read_text(encoding="utf-8")) != (new := release_text(source)):
             report.append(
-                f"{shown} is not what {source.relative_to(root)} gives:\n{_difference(old, new)}"
+                f"{shown} is not what {source.relative_to(root)} gives:\n{_diff(old, new)}"
             )
         for file, data in data_files(source.parent).items():
             copy = target.parent / file
@@ -132,7 +132,9 @@ def release_text(source: Path) -> str:
         course = Path(folder).resolve()
         (course / "source" / name).mkdir(parents=True)
         notebook = source_notebook(source)
-        (course / "source" / name / f"{name}.ipynb").write_text(_text(notebook), encoding="utf-8")
+        (course / "source" / name / f"{name}.ipynb").write_text(
+            _as_text(notebook), encoding="utf-8"
+        )
         log = logging.Logger("generate")
         said = _Said()
         log.addHandler(said)
@@ -168,7 +170,9 @@ def source_notebook(source: Path) -> NotebookNode:
     ProblemSetError : grade_ids that are missing, stand twice, or cannot be cell ids
     """
     cells = [
-        cell for cell in (_install(cell, source) for cell in _cells(source)) if cell is not None
+        cell
+        for cell in (_install(cell, source) for cell in _source_cells(source))
+        if cell is not None
     ]
     seen: set[str] = set()
     for number, cell in enumerate(cells, start=1):
@@ -176,7 +180,7 @@ def source_notebook(source: Path) -> NotebookNode:
         cell.source = GIVEN.sub("", cell.source).rstrip("\n") if marks else cell.source
         cell.id = _id_of(cell, seen)
         if marks is not None:
-            cell.metadata.nbgrader = _complete(source, number, marks)
+            cell.metadata.nbgrader = _complete_metadata(source, number, marks)
             cell.id = marks["grade_id"]
         if cell.id in seen:
             raise ProblemSetError(
@@ -238,18 +242,18 @@ def starters(source: Path) -> dict[str, str]:
     ProblemSetError : the source cannot be read, or such a mark is out of place
     """
     found = {}
-    for number, cell in enumerate(_cells(source), start=1):
+    for number, cell in enumerate(_source_cells(source), start=1):
         marks = cell.metadata.get("nbgrader", {})
         texts = GIVEN.findall(cell.source)
         rest = GIVEN.sub("", cell.source)
         if BEGIN_GIVEN in rest or END_GIVEN in rest or len(texts) > 1:
             raise ProblemSetError(
-                f"{source}: {_shown(number, cell)}: {BEGIN_GIVEN} and {END_GIVEN} must stand in "
+                f"{source}: {_named(number, cell)}: {BEGIN_GIVEN} and {END_GIVEN} must stand in "
                 "lines of their own, once, in this order"
             )
         if texts and not (marks.get("solution") and rest.count(BEGIN) == 1):
             raise ProblemSetError(
-                f"{source}: {_shown(number, cell)}: {BEGIN_GIVEN} must stand in a solution cell, "
+                f"{source}: {_named(number, cell)}: {BEGIN_GIVEN} must stand in a solution cell, "
                 f"beside one region between ### {BEGIN} and ### {END}, in whose place it is given"
             )
         if texts:
@@ -282,7 +286,7 @@ def _some_sources(root: Path) -> list[Path]:
     return found
 
 
-def _cells(source: Path) -> list[NotebookNode]:
+def _source_cells(source: Path) -> list[NotebookNode]:
     """The cells of a source as they stand there."""
     try:
         notebook = jupytext.reads(source.read_text(encoding="utf-8"), fmt="md:myst")
@@ -296,10 +300,10 @@ def _with_starters(released: NotebookNode, given: dict[str, str]) -> str:
     for cell in released.cells:
         if (lines := given.get(cell.get("id", ""))) is not None:
             cell.source = STUB.sub(lambda _: lines, cell.source, count=1)
-    return _text(released)
+    return _as_text(released)
 
 
-def _text(notebook: NotebookNode) -> str:
+def _as_text(notebook: NotebookNode) -> str:
     return str(nbformat.writes(notebook)) + "\n"
 
 
@@ -316,7 +320,7 @@ def _install(cell: NotebookNode, source: Path) -> NotebookNode | None:
     return cell
 
 
-def _complete(source: Path, number: int, marks: dict[str, Any]) -> dict[str, Any]:
+def _complete_metadata(source: Path, number: int, marks: dict[str, Any]) -> dict[str, Any]:
     grade_id = marks.get("grade_id")
     if not isinstance(grade_id, str) or not re.fullmatch(r"[a-zA-Z0-9_-]{1,64}", grade_id):
         raise ProblemSetError(
@@ -351,7 +355,7 @@ def _check_leaks(
         found = re.findall(f"{BEGIN}|{END}", cell.source)
         if found != [BEGIN, END] * (len(found) // 2):
             raise ProblemSetError(
-                f"{source}: {_shown(number, cell)}: a solution marker is out of place"
+                f"{source}: {_named(number, cell)}: a solution marker is out of place"
             )
     solutions = [
         cell for cell in notebook.cells if cell.metadata.get("nbgrader", {}).get("solution")
@@ -366,7 +370,7 @@ def _check_leaks(
         name for cell in solutions for name in re.findall(r"^def (\w+)", cell.source, re.MULTILINE)
     }
     for number, cell in enumerate(release.cells, start=1):
-        where = f"{source}: {_shown(number, cell)}"
+        where = f"{source}: {_named(number, cell)}"
         for line in cell.source.split("\n"):
             if line.strip() in secret:
                 raise ProblemSetError(
@@ -381,12 +385,12 @@ def _check_leaks(
                     )
 
 
-def _shown(number: int, cell: NotebookNode) -> str:
+def _named(number: int, cell: NotebookNode) -> str:
     """A cell as its author knows it: by its name, else by its number."""
     return f"cell {cell.metadata.get('nbgrader', {}).get('grade_id', number)}"
 
 
-def _difference(old: str, new: str, most: int = 12) -> str:
+def _diff(old: str, new: str, most: int = 12) -> str:
     """Cells that differ and the first lines that do."""
     before, after = _by_id(old), _by_id(new)
     names = [name for name in {**before, **after} if before.get(name) != after.get(name)]

@@ -38,7 +38,7 @@ def read_rows(path: Path, columns: Mapping[str, Sequence[str]], needed: Sequence
     ------
     CourseError : it cannot be read, lacks a column, or a row has more cells than there are headings
     """
-    text = _text(path)
+    text = _read_text(path)
     delimiter = delimiter_of(text.split("\n", 1)[0])
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     try:
@@ -49,7 +49,7 @@ def read_rows(path: Path, columns: Mapping[str, Sequence[str]], needed: Sequence
     if not numbered:
         raise CourseError(f"{path} is empty; its first row must be {','.join(needed)}")
     heads = [head.strip().casefold() for head in numbered[0][1]]
-    places = _places(path, heads, columns, needed)
+    places = _positions(path, heads, columns, needed)
     refuse(
         path,
         [
@@ -77,7 +77,7 @@ def refuse(path: Path, faults: Sequence[str]) -> None:
         raise CourseError(f"{path}: {'; '.join(faults[:MAX_NAMED])}{more}")
 
 
-def _text(path: Path) -> str:
+def _read_text(path: Path) -> str:
     content = path.read_bytes()
     if len(content) > MAX_FILE:
         raise CourseError(f"{path} has more than {MAX_FILE >> 20} MB; is it the right file?")
@@ -90,7 +90,7 @@ def _text(path: Path) -> str:
         ) from None
 
 
-def _places(
+def _positions(
     path: Path, heads: Sequence[str], columns: Mapping[str, Sequence[str]], needed: Sequence[str]
 ) -> dict[str, int]:
     """Position of each column that is there."""

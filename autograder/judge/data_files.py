@@ -30,7 +30,7 @@ def data_files(folder: Path) -> dict[str, bytes]:
     ProblemSetError : a file that is not there, or that students may not have; they are too many or
         too large
     """
-    names = _names(folder / "checks.py")
+    names = _declared_names(folder / "checks.py")
     if len(names) > MAX_FILES:
         raise ProblemSetError(
             f"{folder.name}: FILES names {len(names)} files; {MAX_FILES} are allowed. Put more "
@@ -55,7 +55,7 @@ def data_files(folder: Path) -> dict[str, bytes]:
     return files
 
 
-def _names(source: Path) -> list[str]:
+def _declared_names(source: Path) -> list[str]:
     """What ``FILES = (...)`` at the top of checks.py holds; nothing where it does not stand
     there.
     """

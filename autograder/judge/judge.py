@@ -94,7 +94,9 @@ def grade(
     try:
         with cpu_limit(limits.judge_seconds):
             return _grade(
-                partial(_graded, cells, problem_set, seed, isolation, student, limits, load_limit),
+                partial(
+                    _graded_once, cells, problem_set, seed, isolation, student, limits, load_limit
+                ),
                 time_limit(problem_set, load_limit),
             )
     except Overrun:
@@ -171,7 +173,7 @@ class _Graded:
     left: float
 
 
-def _graded(
+def _graded_once(
     cells: Sequence[str],
     problem_set: ProblemSet,
     seed: str,

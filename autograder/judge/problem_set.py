@@ -118,7 +118,7 @@ def load(name: str | Path, root: Path | None = None, validate: bool = True) -> P
             )
         )
     folder = folder.resolve()
-    module = _import(folder.name, source)
+    module = _import_checks(folder.name, source)
     packages = tuple(_attribute(module, "PACKAGES", source))
     files = data_files(folder)
     problem_set = ProblemSet(
@@ -173,7 +173,7 @@ def _line_in(source: Path, error: Exception) -> str:
     return f", line {lines[-1]}" if lines else ""
 
 
-def _import(name: str, source: Path) -> ModuleType:
+def _import_checks(name: str, source: Path) -> ModuleType:
     # A name of its own: two problem sets may both have a checks.py, and none may shadow a package
     # called so.
     private = "_autograder_checks_" + "".join(c if c.isalnum() else "_" for c in name)
@@ -203,7 +203,7 @@ def _digest(source: Path, files: Mapping[str, bytes]) -> str:
             continue  # built into Python: its version is in every record
         folder = Path(spec.origin).parent
         if "site-packages" in folder.parts:
-            digest.update(f"{name} {_versions(name)}".encode())
+            digest.update(f"{name} {_providers(name)}".encode())
         elif name not in sys.stdlib_module_names:
             for file in sorted(folder.rglob("*.py")):
                 digest.update(
@@ -212,7 +212,7 @@ def _digest(source: Path, files: Mapping[str, bytes]) -> str:
     return digest.hexdigest()
 
 
-def _versions(name: str) -> list[str]:
+def _providers(name: str) -> list[str]:
     """Distributions that a package comes from, with their versions."""
     try:
         # Most bear the name of their package. To ask all of them takes longer than all else that
@@ -439,11 +439,11 @@ def _validate_arguments(where: str, case: Case) -> None:
         except ProtocolError as error:
             raise ProblemSetError(
                 f"{where}: argument {k} of the case {case.label!r} is, or holds, what cannot be "
-                f"sent to the student's function: {error}. {_remedy(argument)}"
+                f"sent to the student's function: {error}. {_sendable(argument)}"
             ) from None
 
 
-def _remedy(argument: Any) -> str:
+def _sendable(argument: Any) -> str:
     """What to give in place of an argument that cannot be sent."""
     if isinstance(argument, np.random.Generator):
         return "Give np.random.default_rng(seed), with a whole number that rng.integers draws."
@@ -465,10 +465,12 @@ def _validate_misconceptions(where: str, check: Check) -> None:
     """
     with np.errstate(all="ignore"), warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        cases, answers = _answered(where, check)
+        cases, answers = _all_answers(where, check)
     try:
         outputs = {
-            who: [_outcome(check, a, who, case) for a, case in zip(given, cases, strict=True)]
+            who: [
+                _results_or_kind(check, a, who, case) for a, case in zip(given, cases, strict=True)
+            ]
             for who, given in answers.items()
         }
     except WrongReturn as error:
@@ -482,7 +484,7 @@ def _validate_misconceptions(where: str, check: Check) -> None:
     for k, first in enumerate(ids):
         for second in ids[k + 1 :]:
             if all(
-                _same(a, b, check.tolerance)
+                _same_outcome(a, b, check.tolerance)
                 for a, b in zip(outputs[first], outputs[second], strict=True)
             ):
                 raise ProblemSetError(
@@ -490,7 +492,7 @@ def _validate_misconceptions(where: str, check: Check) -> None:
                 )
 
 
-def _answered(where: str, check: Check) -> tuple[Sequence[Case], dict[str, list[Any]]]:
+def _all_answers(where: str, check: Check) -> tuple[Sequence[Case], dict[str, list[Any]]]:
     """Cases, and what the reference and each known mistake give for them, by name."""
     assert check.cases is not None and check.expected is not None
     cases = check.cases(np.random.default_rng(0))
@@ -500,14 +502,14 @@ def _answered(where: str, check: Check) -> tuple[Sequence[Case], dict[str, list[
         _validate_arguments(where, case)
     _validate_refusals(where, check, cases)
     right = [
-        _attempt(check.expected, copy_tree(case.args))
+        _try_call(check.expected, copy_tree(case.args))
         if case.raises
         else check.expected(*copy_tree(case.args))
         for case in cases
     ]
     answers: dict[str, list[Any]] = {"the reference": right}
     for mistake in check.misconceptions:
-        given = [_attempt(mistake.function, copy_tree(case.args)) for case in cases]
+        given = [_try_call(mistake.function, copy_tree(case.args)) for case in cases]
         if all(isinstance(answer, Exception) for answer in given):
             raise ProblemSetError(
                 f"{where}: the misconception {mistake.id!r} fails in every case: {given[0]!r}"
@@ -516,14 +518,14 @@ def _answered(where: str, check: Check) -> tuple[Sequence[Case], dict[str, list[
     return cases, answers
 
 
-def _attempt(function: Any, args: tuple[Any, ...]) -> Any:
+def _try_call(function: Any, args: tuple[Any, ...]) -> Any:
     try:
         return function(*args)
     except Exception as error:  # a wrong version may fail on an edge case
         return error
 
 
-def _outcome(check: Check, answer: Any, who: str, case: Case) -> dict[str, Any] | str:
+def _results_or_kind(check: Check, answer: Any, who: str, case: Case) -> dict[str, Any] | str:
     """Results by name; where there are none, nothing, or the name of what must be raised."""
     if isinstance(answer, Exception):
         return type(answer).__name__ if case.raises else ""
@@ -544,7 +546,7 @@ def _validate_refusals(where: str, check: Check, cases: Sequence[Case]) -> None:
                 f"{where}: raises={case.raises!r} of the case {case.label!r} also holds for code "
                 "that is not written yet, or is no name; name one kind, such as 'ValueError'"
             )
-        came = _attempt(check.expected, copy_tree(case.args))
+        came = _try_call(check.expected, copy_tree(case.args))
         if not isinstance(came, Exception) or case.raises not in kinds_of(came):
             what = (
                 f"raises {type(came).__name__}" if isinstance(came, Exception) else "gives a result"
@@ -560,7 +562,7 @@ def _validate_refusals(where: str, check: Check, cases: Sequence[Case]) -> None:
         )
 
 
-def _same(a: dict[str, Any] | str, b: dict[str, Any] | str, tolerance: float) -> bool:
+def _same_outcome(a: dict[str, Any] | str, b: dict[str, Any] | str, tolerance: float) -> bool:
     if isinstance(a, str) or isinstance(b, str):
         return a == b
     return agrees(a, b, tolerance)

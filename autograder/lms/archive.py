@@ -250,7 +250,7 @@ def select_notebook(
             == 1
         ):
             return newest, newest.read()
-    contents = {content: notebook for notebook, content in _readable(left)}
+    contents = {content: notebook for notebook, content in _readable_notebooks(left)}
     if len(contents) > 1:
         contents = {c: n for c, n in contents.items() if _belongs(c, release)} or contents
     if len(contents) == 1:
@@ -306,7 +306,7 @@ def _read_inner(member: Member, number: int) -> bytes:
         return inner.members[number].read()
 
 
-def _readable(notebooks: Sequence[Candidate]) -> Iterator[tuple[Candidate, bytes]]:
+def _readable_notebooks(notebooks: Sequence[Candidate]) -> Iterator[tuple[Candidate, bytes]]:
     for notebook in notebooks:
         try:
             yield notebook, notebook.read()

@@ -240,7 +240,7 @@ def _students(
     """Sort the files of a zip by student."""
     left_out += [(f"{archive.name}: {path}", reason) for path, reason in archive.left_out]
     form = form or _form(archive.members)
-    common = _common(archive.members) if form == "plain" else 0
+    common = _wrappers(archive.members) if form == "plain" else 0
     known = _canvas_names(archive.members) if form == "canvas" else {}
     students: dict[str, _HandedIn] = {}
     for member in archive.members:
@@ -269,7 +269,7 @@ def _form(members: Sequence[Member]) -> str:
     return "canvas" if 2 * fitting > len(members) else "plain"
 
 
-def _common(members: Sequence[Member]) -> int:
+def _wrappers(members: Sequence[Member]) -> int:
     """How many folders at the top of a plain zip are only there to hold all others.
 
     What is no work of anybody's, such as a table of names beside the folders, does not count.
@@ -398,7 +398,7 @@ def _keep(
         )
         return
     stamp = _stamp(notebook) if times else None
-    how = _write(folder, name, content, stamp, dry_run)
+    how = _put_notebook(folder, name, content, stamp, dry_run)
     result.kept.append(Kept(student, notebook.path, how, notebook.late))
     result.passed_over += [other for other in handed_in.others if other[1] == NO_NOTEBOOK]
     result.passed_over += [
@@ -406,7 +406,7 @@ def _keep(
     ]
 
 
-def _write(folder: Path, name: str, content: bytes, stamp: str | None, dry_run: bool) -> str:
+def _put_notebook(folder: Path, name: str, content: bytes, stamp: str | None, dry_run: bool) -> str:
     """Put a notebook into a student's folder, whole or not at all; what was there goes into
     ``.earlier``.
     """

@@ -49,7 +49,7 @@ def write_pages(course: Course, problem_set: ProblemSet) -> dict[str, Path]:
     with suppress(ExportError):  # no submission is in the gradebook
         final = {score.student: score for score in scores(course, problem_set.name)}
     said = _comments(course, problem_set.name)
-    template = _environment().get_template("feedback.html")
+    template = _page_environment().get_template("feedback.html")
     written = {}
     for student in sorted({*found.records, *found.failures}):
         if unwritable_name(student):
@@ -66,7 +66,7 @@ def write_pages(course: Course, problem_set: ProblemSet) -> dict[str, Path]:
     return written
 
 
-def _environment() -> Environment:
+def _page_environment() -> Environment:
     environment = Environment(
         loader=PackageLoader("autograder.lms", ""),
         autoescape=True,
@@ -95,7 +95,7 @@ def _content(
         "comments": comments,
         "cells": []
         if result is None
-        else _cells(course.autograded(student, found.problem_set.name)),
+        else _graded_cells(course.autograded(student, found.problem_set.name)),
     }
 
 
@@ -107,7 +107,7 @@ def _notes(result: Result | None) -> list[str]:
     )
 
 
-def _cells(folder: Path) -> list[tuple[str, str, str]]:
+def _graded_cells(folder: Path) -> list[tuple[str, str, str]]:
     """Kind, source and printed text of the cells of a graded notebook, which the autograder itself
     has written.
     """
@@ -119,13 +119,15 @@ def _cells(folder: Path) -> list[tuple[str, str, str]]:
     for cell in notebook["cells"]:
         outputs = cell.get("outputs", ())
         printed = "".join(
-            _joined(output["text"]) for output in outputs if output.get("output_type") == "stream"
+            _joined_text(output["text"])
+            for output in outputs
+            if output.get("output_type") == "stream"
         )
-        cells.append((cell["cell_type"], _joined(cell["source"]), printed))
+        cells.append((cell["cell_type"], _joined_text(cell["source"]), printed))
     return cells
 
 
-def _joined(text: str | list[str]) -> str:
+def _joined_text(text: str | list[str]) -> str:
     return text if isinstance(text, str) else "".join(text)
 
 

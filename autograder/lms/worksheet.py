@@ -276,9 +276,9 @@ def as_csv(
     for score in found:
         person = persons.pop(folded(score.student), Person(score.student))
         told = " ".join((mistakes or {}).get(score.student, ()))
-        row = [problem_set, *_cells(score, person, parts), told, "yes"]
+        row = [problem_set, *_row_cells(score, person, parts), told, "yes"]
         writer.writerow([*row, *map(_no_formula, (person.section, person.email))])
-    most = _number(found[0].max_score) if found else ""
+    most = _digits(found[0].max_score) if found else ""
     for key, person in persons.items():
         login, name = _no_formula(person.login), _no_formula(person.name)
         row = [problem_set, login, "", most, "", "no", "", name, *[""] * len(parts), ""]
@@ -287,16 +287,16 @@ def as_csv(
     return out.getvalue()
 
 
-def _cells(score: Score, person: Person, parts: Sequence[str]) -> list[str]:
+def _row_cells(score: Score, person: Person, parts: Sequence[str]) -> list[str]:
     """Cells of one row, from the student's name to the points of the parts."""
     points = (score.parts.get(part) for part in parts)
     return [
         _no_formula(score.student),
-        *(_number(value) for value in (score.score, score.max_score, score.late_penalty)),
+        *(_digits(value) for value in (score.score, score.max_score, score.late_penalty)),
         "yes" if score.complete else "no",
         score.timestamp,
         _no_formula(score.name or person.name),
-        *("" if value is None else _number(value) for value in points),
+        *("" if value is None else _digits(value) for value in points),
     ]
 
 
@@ -501,7 +501,7 @@ def _fill(
     entered: dict[str, None] = {}
     excused = []
     without = []
-    for row, names in zip(rows, _names(table, rows, place, numbered), strict=True):
+    for row, names in zip(rows, _row_names(table, rows, place, numbered), strict=True):
         if not any(cell.strip() for cell in row):
             continue
         fitting = [by_name[name] for name in names if name in by_name]
@@ -515,7 +515,7 @@ def _fill(
         elif row[column].strip().casefold() == EXCUSED:
             excused.append(fitting[0].student)
         else:
-            row[column] = _number(fitting[0].score)
+            row[column] = _digits(fitting[0].score)
             entered[fitting[0].student] = None
     if excused:
         notes = [*notes, f"excused in the worksheet, and left so: {', '.join(excused)}"]
@@ -546,7 +546,8 @@ def _key_column(
     there = [head for head in keys if head in table.heads]
     hits = {
         head: sum(
-            any(name in by_name for name in names) for names in _names(table, rows, head, numbered)
+            any(name in by_name for name in names)
+            for names in _row_names(table, rows, head, numbered)
         )
         for head in there
     }
@@ -562,7 +563,9 @@ def _key_column(
     return best
 
 
-def _names(table: _Table, rows: Sequence[list[str]], head: str, numbered: str) -> list[list[str]]:
+def _row_names(
+    table: _Table, rows: Sequence[list[str]], head: str, numbered: str
+) -> list[list[str]]:
     """Names that each cell of a column may stand for."""
     cells = [table.cell(row, head) for row in rows]
     return names_in(cells) if head == numbered else [[folded(cell)] for cell in cells]
@@ -600,7 +603,7 @@ def _other_maximum(said: str, found: Sequence[Score], platform: str) -> list[str
         return []
     notes = [
         (
-            f"{platform} gives at most {_number(theirs)} points, this problem set {_number(ours)}: "
+            f"{platform} gives at most {_digits(theirs)} points, this problem set {_digits(ours)}: "
             "the scores were not scaled"
         )
     ]
@@ -614,7 +617,7 @@ def _other_maximum(said: str, found: Sequence[Score], platform: str) -> list[str
     return notes
 
 
-def _number(value: float) -> str:
+def _digits(value: float) -> str:
     """At most two digits behind the point: more, and Canvas rounds by itself."""
     return f"{round(value, 2):.10g}"
 

@@ -188,11 +188,11 @@ class Box:
         processes: list[Any] = []
         with suppress(psutil.Error):
             processes = psutil.Process(self.process.pid).children(recursive=True)
-        total = sum(_bytes(process, "rss") for process in processes)
+        total = sum(_memory_of(process, "rss") for process in processes)
         return (
             total
             if total <= self.limits.memory
-            else sum(_bytes(process, "pss") for process in processes)
+            else sum(_memory_of(process, "pss") for process in processes)
         )
 
     def _ended(self) -> WorkerError:
@@ -302,7 +302,7 @@ def cpu_seconds(pid: int) -> float:
     return total
 
 
-def _bytes(process: Any, kind: str) -> int:
+def _memory_of(process: Any, kind: str) -> int:
     """Bytes of memory of a process, ``rss`` or ``pss``; 0 where it has ended."""
     with suppress(psutil.NoSuchProcess):
         try:

@@ -122,7 +122,7 @@ class Hierarchy:
 
 def hierarchy() -> Hierarchy | None:
     """Parent of the boxes' cgroups on this machine; None where none can be made."""
-    found = _found()
+    found = _found_hierarchy()
     return found if isinstance(found, Hierarchy) else None
 
 
@@ -136,12 +136,12 @@ def make(limits: Limits) -> Cgroup | None:
 
 def why_not() -> str:
     """Why cgroups are unavailable on this machine; empty where they are available."""
-    found = _found()
+    found = _found_hierarchy()
     return "" if isinstance(found, Hierarchy) else found
 
 
 @cache
-def _found() -> Hierarchy | str:
+def _found_hierarchy() -> Hierarchy | str:
     try:
         return find(Path("/proc/self/mountinfo").read_text(), Path("/proc/self/cgroup").read_text())
     except NotDelegated as error:

@@ -189,7 +189,7 @@ class Container:
             pid_file.unlink(missing_ok=True)
         elif process.poll() in (None, *FAILED):
             process.kill()
-            stderr = _plain(process.communicate()[1])
+            stderr = _without_log(process.communicate()[1])
             reaper.remove(name)
             kind = TransientStartError if TRANSIENT in stderr else IsolationError
             raise kind(
@@ -330,7 +330,7 @@ def lay_out(mounts: Sequence[Mount], place: Path) -> Layout:
     """
     root = place / "root"
     for name in ("proc", "sys", "dev", "run", "etc"):
-        _folder(root / name)
+        _passable_folder(root / name)
     read_only = {mount.path for mount in mounts if isinstance(mount, ReadOnly)}
     tmpfs: set[Path] = set()
     # folders that show nothing but what is bound below them -> what is bound over them
@@ -340,12 +340,12 @@ def lay_out(mounts: Sequence[Mount], place: Path) -> Layout:
     for mount in mounts:
         match mount:
             case Tmpfs(path) if path in read_only:
-                hidden[path] = _folder(place / f"hidden-{len(hidden)}")
+                hidden[path] = _passable_folder(place / f"hidden-{len(hidden)}")
                 _place(path, root, tmpfs, hidden, is_folder=True)
                 options += _bind(hidden[path], path)
             case Tmpfs(path, size):
                 tmpfs.add(path)
-                _folder(_below(root, path)).chmod(0o1777)
+                _passable_folder(_below(root, path)).chmod(0o1777)
                 options += ["--tmpfs", f"{path}:rw,exec,nosuid,nodev,size={size},mode=1777"]
             case Bind(source, target):
                 _place(target, root, tmpfs, hidden, is_folder=source.is_dir())
@@ -362,7 +362,7 @@ def _below(root: Path, path: Path) -> Path:
     return root / path.relative_to("/")
 
 
-def _folder(path: Path) -> Path:
+def _passable_folder(path: Path) -> Path:
     """Make a folder through which every user can pass."""
     for part in [*reversed(path.parents), path]:
         if not part.exists():
@@ -388,9 +388,9 @@ def _place(
             return
         there = _below(root, path)
     if is_folder:
-        _folder(there)
+        _passable_folder(there)
     else:
-        _folder(there.parent)
+        _passable_folder(there.parent)
         there.touch()
 
 
@@ -422,11 +422,11 @@ def container(level: Level) -> Container:
     program = shutil.which(level, path=os.defpath + ":/usr/local/bin") or shutil.which(level)
     if program is None:
         raise IsolationError(f"{level} is not installed.", INSTALL[level])
-    return _found(program, level)
+    return _found_container(program, level)
 
 
 @cache
-def _found(program: str, level: Level) -> Container:
+def _found_container(program: str, level: Level) -> Container:
     if level == Level.DOCKER:
         asked = subprocess.run(
             [program, "version"], capture_output=True, text=True, timeout=60, check=False
@@ -435,7 +435,7 @@ def _found(program: str, level: Level) -> Container:
             said = asked.stderr.strip()
             raise IsolationError(f"docker's service does not answer: {said}", _remedy(level, said))
     refusals = []
-    for candidate in _candidates(program, level):
+    for candidate in _variants(program, level):
         try:
             _starts(candidate)
             return candidate
@@ -446,7 +446,7 @@ def _found(program: str, level: Level) -> Container:
     )
 
 
-def _candidates(program: str, level: Level) -> Iterator[Container]:
+def _variants(program: str, level: Level) -> Iterator[Container]:
     """Options to try, the best first: with a cgroup, then without, each with every OCI runtime
     found.
     """
@@ -480,7 +480,7 @@ def _starts(candidate: Container) -> None:
         box.process.wait(START_LIMIT)
         # What ended before it was seen to start: did the program fail, or the command end so soon?
         if box.process.returncode != 0:
-            text = _plain((box.process.stderr.read() if box.process.stderr else b"") or b"")
+            text = _without_log((box.process.stderr.read() if box.process.stderr else b"") or b"")
             raise IsolationError(
                 f"{candidate.level} could not make a box: {text or box.process.returncode}",
                 _remedy(candidate.level, text),
@@ -614,10 +614,10 @@ def _own_uid(as_root: bool) -> int:
     return run_id.own_uid() if as_root else run_id.unused_uid()
 
 
-def _plain(said: bytes) -> str:
+def _without_log(said: bytes) -> str:
     r"""Output of a program without the lines of its log.
 
-    >>> _plain(b'time="12:00" level=error msg="no"\nError: no\n')
+    >>> _without_log(b'time="12:00" level=error msg="no"\nError: no\n')
     'Error: no'
     """
     return "\n".join(

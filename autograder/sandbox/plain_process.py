@@ -120,7 +120,7 @@ class UnprivilegedProcess(UnsafeLocal):
         IsolationError : this process is not root
         """
         install = installation(tuple(packages))
-        folder = _folder()
+        folder = _root_folder()
         code, packages_folder = copy_worker(install, folder)
         settings = {
             "code": str(code),
@@ -140,7 +140,7 @@ class UnprivilegedProcess(UnsafeLocal):
         IsolationError : this process is not root
         """
         install = installation(())
-        folder = _folder()
+        folder = _root_folder()
         arguments = [json.dumps([str(path) for path in paths]), str(os.getpid())]
         command = [str(install.python), "-I", "-S", "-c", PROBE, *arguments]
         code, _ = copy_worker(install, folder)
@@ -221,7 +221,7 @@ def describe() -> str:
     return f"It was a user of its own, without a network; {files}.{network}"
 
 
-def _folder() -> Path:
+def _root_folder() -> Path:
     if os.geteuid() != 0:
         raise IsolationError(
             "Only root can start a process as another user.", "Run it as root, in a container."

@@ -94,7 +94,7 @@ class ForkedProcess:
 
     def poll(self) -> int | None:
         """Exit code; minus the signal that killed it; None while it runs."""
-        if self.returncode is None and _readable(self.status, 0):
+        if self.returncode is None and _ready_to_read(self.status, 0):
             code = self.status.read(100)
             self.status.close()
             # EOF without a code: the first process was killed, and the worker with it.
@@ -109,7 +109,7 @@ class ForkedProcess:
         subprocess.TimeoutExpired
         """
         if self.returncode is None:
-            _readable(self.status, timeout)
+            _ready_to_read(self.status, timeout)
         if (status := self.poll()) is None:
             raise subprocess.TimeoutExpired("worker", timeout or 0)
         return status
@@ -185,17 +185,17 @@ class ForkClient:
             self._send(request, inner_ends)
             first = self._answer(FORK_LIMIT)
         except NoForkServer:
-            _close(outer_ends)
+            _close_ends(outer_ends)
             raise
         finally:
-            _close(inner_ends)
+            _close_ends(inner_ends)
         try:
             pid = _pid_of(first)
             status = _ready(outer_ends[3])
         except NoForkServer:
             with suppress(ProcessLookupError):
                 signal.pidfd_send_signal(first, signal.SIGKILL)
-            _close([first, *outer_ends[:3]])
+            _close_ends([first, *outer_ends[:3]])
             raise
         stdin = open(outer_ends[0], "wb", buffering=0)
         stdout, stderr = (open(end, "rb", buffering=0) for end in outer_ends[1:3])
@@ -489,12 +489,12 @@ def _pipes() -> tuple[list[int], list[int]]:
     ]
 
 
-def _close(ends: list[int]) -> None:
+def _close_ends(ends: list[int]) -> None:
     for end in ends:
         os.close(end)
 
 
-def _readable(source: int | IO[bytes], seconds: float | None) -> bool:
+def _ready_to_read(source: int | IO[bytes], seconds: float | None) -> bool:
     poll = select.poll()
     poll.register(source, select.POLLIN)
     return bool(poll.poll(None if seconds is None else 1000 * seconds))
@@ -508,7 +508,7 @@ def _ready(fd: int) -> Any:
     NoForkServer : it could not; says why
     """
     status = open(fd, "rb", buffering=0)
-    answer = status.read(1) if _readable(status, FORK_LIMIT) else b"it does not answer"
+    answer = status.read(1) if _ready_to_read(status, FORK_LIMIT) else b"it does not answer"
     if answer != READY:
         answer += status.read(1000) if answer else b""
         status.close()

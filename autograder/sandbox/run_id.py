@@ -26,7 +26,7 @@ def process_id(pid: int) -> str:
     OSError : there is no such process
     """
     boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip().replace("-", "")[:12]
-    return f"{boot}-{os.stat('/proc/self/ns/pid').st_ino}-{pid}-{_start(pid)}"
+    return f"{boot}-{os.stat('/proc/self/ns/pid').st_ino}-{pid}-{_start_time(pid)}"
 
 
 def is_stale(thing: str, shared: bool = False) -> bool:
@@ -52,7 +52,7 @@ def is_stale(thing: str, shared: bool = False) -> bool:
     if parts[2] != mine[1]:
         return False  # from another pid namespace: its processes are invisible here
     try:
-        return _start(int(parts[3])) != int(parts[4])
+        return _start_time(int(parts[3])) != int(parts[4])
     except OSError:
         return True
 
@@ -75,7 +75,7 @@ def unused_uid() -> int:
     return UNUSED_UIDS.start + secrets.randbelow(len(UNUSED_UIDS))
 
 
-def _start(pid: int) -> int:
+def _start_time(pid: int) -> int:
     """Start time of a process, in clock ticks since the boot; a zombie counts as dead."""
     # The name of the program, in brackets, may hold anything.
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()

@@ -142,7 +142,7 @@ def dependencies(problem_set: ProblemSet) -> tuple[dict[str, Path], tuple[str, .
         if (found := _distribution_of(top)) is not None:
             others[found] = None
         elif (source := _source(module)) is not None:
-            ours[top] = _folder(top)
+            ours[top] = _code_folder(top)
             waiting += [module.rpartition(".")[0]] * ("." in module) + _imports_of(source)
     return ours, tuple(others)
 
@@ -160,7 +160,7 @@ def _distributions() -> Mapping[str, list[str]]:
     return packages_distributions()
 
 
-def _folder(top: str) -> Path:
+def _code_folder(top: str) -> Path:
     source = _source(top)
     assert source is not None and source.name == "__init__.py", f"{top} is no package"
     return source.parent

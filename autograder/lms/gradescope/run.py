@@ -206,7 +206,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         ),
     )
     try:
-        result = _graded(places, instructor, began)
+        result = _graded_submission(places, instructor, began)
     except IsolationError as error:
         result = _withheld(_no_isolation(error, places), began)
     except AutograderError as error:
@@ -284,14 +284,20 @@ def results(
     hidden : tests for the instructor
     """
     tests = [
-        _test(f"{check.name}: {check.title}", _output(check), visibility, check.score, check.points)
+        _test(
+            f"{check.name}: {check.title}",
+            _check_text(check),
+            visibility,
+            check.score,
+            check.points,
+        )
         for check in result.checks
     ]
     extra = {"problem_set": problem_set.name, "content_hash": result.content_hash}
     return _result(said, seconds, [*tests, *hidden], round(result.score, 4), extra)
 
 
-def _graded(places: Places, instructor: _ForInstructor, began: float) -> dict[str, Any]:
+def _graded_submission(places: Places, instructor: _ForInstructor, began: float) -> dict[str, Any]:
     settings = Settings(**json.loads((places.course / SETTINGS).read_text(encoding="utf-8")))
     problem_set = problem_sets.load(settings.problem_set, places.course)
     release = read_release(problem_set)
@@ -306,7 +312,7 @@ def _graded(places: Places, instructor: _ForInstructor, began: float) -> dict[st
     except SubmissionError as error:
         instructor.say(f"Not judged: {error}")
         return _refused(problem_set, str(error), settings.visibility, began)
-    isolation = _isolation(places, settings, instructor)
+    isolation = _sandbox_here(places, settings, instructor)
     number = seed(settings.key, submission, judge.content_hash(rebuilt.cells, problem_set))
     result = judge.grade(
         rebuilt.cells, problem_set, seed=number, isolation=isolation, student=submission.names
@@ -324,7 +330,7 @@ def _graded(places: Places, instructor: _ForInstructor, began: float) -> dict[st
     )
 
 
-def _isolation(places: Places, settings: Settings, instructor: _ForInstructor) -> Sandbox:
+def _sandbox_here(places: Places, settings: Settings, instructor: _ForInstructor) -> Sandbox:
     """Isolation that this container gives, tried out; less than a sandbox only where the zip was
     made so.
     """
@@ -471,7 +477,7 @@ def _test(
     return test | {"status": status}
 
 
-def _output(check: CheckResult) -> str:
+def _check_text(check: CheckResult) -> str:
     """What a student reads about one check: no expected value stands in it."""
     return "\n".join(filter(None, [check.message, *check.advice()]))
 
@@ -498,7 +504,7 @@ def _files(folder: Path) -> tuple[list[Candidate], list[str], list[tuple[str, st
             elif not stat.S_ISREG(path.lstat().st_mode):
                 reasons.append((shown, "it is a link or a device"))
             elif suffix == ".ipynb":
-                notebooks.append(Candidate(shown, name, lambda path=path: _content(path)))  # type: ignore[misc]
+                notebooks.append(Candidate(shown, name, lambda path=path: _notebook_bytes(path)))  # type: ignore[misc]
             else:
                 _look_into(path, shown, notebooks, others, reasons)
     return notebooks, others, reasons
@@ -527,7 +533,7 @@ def _look_into(
             others.append(f"{shown}/{member.path}")
 
 
-def _content(path: Path) -> bytes:
+def _notebook_bytes(path: Path) -> bytes:
     with path.open("rb") as file:
         content = file.read(MAX_FILE + 1)
     if len(content) > MAX_FILE:
