@@ -41,7 +41,6 @@ import socket
 import sys
 import traceback
 from contextlib import suppress
-from importlib.util import find_spec
 from typing import Any
 
 if __name__ == "__main__":  # in the box, with nothing of this course on the path
@@ -83,8 +82,10 @@ def main(settings: dict[str, Any]) -> None:
     enter_process_namespace()
     first = socket.socket(fileno=os.dup(0))
     sys.path += settings["path"]
-    if "keras" in settings["modules"] and find_spec("tensorflow") is None:
-        os.environ["KERAS_BACKEND"] = "torch"  # it reads this once, when it is imported
+    # not at the top: only now is the path known
+    from autograder.guest import worker
+
+    worker.choose_backend(settings["modules"])
     for name in settings["modules"]:
         with suppress(Exception):  # the student's own import reports what is wrong with it
             importlib.import_module(name)

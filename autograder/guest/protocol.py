@@ -25,6 +25,7 @@ pandas where there is a table.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from json import loads
@@ -48,6 +49,9 @@ MAX_LEAVES = 100_000  # values in one tree, containers included
 MAX_TEXT = 1 << 20  # characters of one string
 MAX_NDIM = 8
 MAX_TABLES = 16  # DataFrames and Series in one tree
+# keys of one dict or set with the same hash: thousands would keep the judge busy for minutes, and
+# of keys that are not made for that, hardly two have the same
+MAX_ALIKE = 64
 NAMES = (
     "|b1",
     "|i1",
@@ -359,12 +363,20 @@ class Decoder:
 
         if kind == "d":
             pairs = [self._pair(item, depth) for item in items]
-            return lambda payload: _with_keys(
-                make, [(key(payload), value(payload)) for key, value in pairs]
-            )
+
+            def make_dict(payload: bytes) -> Any:
+                built = [(key(payload), value(payload)) for key, value in pairs]
+                return _with_keys(make, built, [key for key, _ in built])
+
+            return make_dict
         builds = [self._value(item, depth + 1) for item in items]
         if kind in "sz":
-            return lambda payload: _with_keys(make, [build(payload) for build in builds])
+
+            def make_set(payload: bytes) -> Any:
+                built = [build(payload) for build in builds]
+                return _with_keys(make, built, built)
+
+            return make_set
         return lambda payload: make([build(payload) for build in builds])
 
     def _table(self, parts: list[Any], depth: int) -> Build:
@@ -419,8 +431,12 @@ class Decoder:
         return lambda payload: np.ndarray(shape, kind, payload, at).copy()[()]
 
 
-def _with_keys(make: Callable[[list[Any]], Any], items: list[Any]) -> Any:
+def _with_keys(make: Callable[[list[Any]], Any], items: list[Any], keys: list[Any]) -> Any:
     try:
+        if len(keys) > MAX_ALIKE and max(Counter(map(hash, keys)).values()) > MAX_ALIKE:
+            raise ProtocolError(
+                f"a frame holds a dict or a set with more than {MAX_ALIKE} keys of the same hash"
+            )
         return make(items)
     except TypeError:
         raise ProtocolError("a frame holds a dict or a set whose key cannot be one") from None

@@ -38,6 +38,8 @@ import traceback
 from array import array
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from importlib.util import find_spec
+from inspect import CO_COROUTINE
 from types import CodeType, ModuleType
 from typing import Any, BinaryIO
 
@@ -52,9 +54,12 @@ CUT = "<cut>"  # marks a list of names that was cut off; no identifier can look 
 FUTURE = (
     __future__.annotations.compiler_flag
 )  # the only one that changes anything in the Python versions of this course
-MAGIC = re.compile(r"\s*(%|!|\?|.*\?\s*$|\w[\w., ]*=\s*[%!])")
+MAGIC = re.compile(r"\s*+(%|!|\?|.*\?\s*$|\w[\w., ]*=\s*[%!])")
 # the rest of the cell is Python; other magics' is not
 RUN_CELL_MAGICS = ("%%time", "%%timeit", "%%capture", "%%prun")
+WRITES_FILE = re.compile(
+    r"\s*+%%(?:writefile|file)[ \t]+(-a |--append )?[ \t]*([^\n]+)\n?(.*)", re.DOTALL
+)
 
 
 def main(settings: dict[str, Any]) -> None:
@@ -141,6 +146,7 @@ def read_cell(number: int, source: str, flags: int = 0) -> tuple[dict[str, Any],
     names that the cell uses, dotted where it reads attributes.
     """
     name = CELL.format(number)
+    written = file_written(source)
     source, note = without_magics(source)
     linecache.cache[name] = (len(source), None, source.splitlines(keepends=True), name)
     cell: dict[str, Any] = {"error": None, "note": note, "statements": [], "uses": []}
@@ -148,7 +154,9 @@ def read_cell(number: int, source: str, flags: int = 0) -> tuple[dict[str, Any],
         tree = ast.parse(source, name)
         codes = []
         for node in tree.body:
-            codes.append(compile(ast.Module([node], []), name, "exec", flags, dont_inherit=True))
+            # with await outside of functions, as in a notebook
+            how = flags | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+            codes.append(compile(ast.Module([node], []), name, "exec", how, dont_inherit=True))
             # holds for all that follows, in later cells too, as in a notebook
             flags |= codes[-1].co_flags & FUTURE
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
@@ -156,8 +164,12 @@ def read_cell(number: int, source: str, flags: int = 0) -> tuple[dict[str, Any],
         text = getattr(error, "msg", None) or str(error)
         cell["error"] = (type(error).__name__, text[:MAX_TEXT], line, line_of(number, line))
         return cell, []
-    aliases = imported_names(tree)
-    cell["uses"] = _first(used_names(tree, aliases), MAX_USES)
+    uses = used_names(tree, imported_names(tree))
+    if written is not None:  # what stands in a module that the cell writes is used as well
+        with suppress(SyntaxError, ValueError, RecursionError, MemoryError):
+            inner = ast.parse(written[2])
+            uses |= used_names(inner, imported_names(inner))
+    cell["uses"] = _first(uses, MAX_USES)
     for node in tree.body:
         defines = isinstance(
             node,
@@ -175,6 +187,13 @@ def without_magics(source: str) -> tuple[str, str]:
     Only a line at which Python itself gives up is looked at, so that a ``%`` that continues an
     expression, or stands in a text, stays what it is.
     """
+    if (written := file_written(source)) is not None:
+        name, mode, text = written
+        # as many lines as before, and the finders hear that there is a new file
+        return (
+            f"with open({name!r}, {mode!r}, encoding='utf-8') as _file: _file.write({text!r}); "
+            "__import__('importlib').invalidate_caches()" + "\n" * source.count("\n")
+        ), ""
     lines = source.splitlines()
     first = next((k for k, line in enumerate(lines) if line.strip()), 0)
     if lines and lines[first].startswith("%%"):
@@ -197,6 +216,27 @@ def without_magics(source: str) -> tuple[str, str]:
         except (ValueError, RecursionError, MemoryError):
             break
     return "\n".join(lines), f"left out: {'; '.join(left_out)[:500]}" if left_out else ""
+
+
+def choose_backend(modules: Iterable[str]) -> None:
+    """Before Keras is imported: have it compute with PyTorch where there is no TensorFlow."""
+    if "keras" in modules and find_spec("tensorflow") is None:
+        os.environ["KERAS_BACKEND"] = "torch"  # it reads this once
+
+
+def file_written(source: str) -> tuple[str, str, str] | None:
+    """Name, mode and text of the file that a cell with IPython's ``%%writefile`` writes; None for
+    every other cell.
+    """
+    found = WRITES_FILE.match(source)
+    if found is None:
+        return None
+    more, name, text = found.groups()
+    return (
+        name.strip().strip("'\""),
+        "a" if more else "w",
+        text if text.endswith("\n") else f"{text}\n",
+    )
 
 
 def imported_names(tree: ast.AST) -> dict[str, str]:
@@ -292,11 +332,14 @@ class Worker:
         self.codes: list[list[CodeType]] = []
         self.kept: dict[int, Any] = {}
         self.keeps_containers = True
+        self.loop: Any = None  # of asyncio, once a statement needs it
         self.encoder = protocol.Encoder(self._keep, tables=False)
         self.decoder = protocol.Decoder(self._judges_function, self._own, generators=True)
         self.module = ModuleType("__main__")
         self.module.__dict__.update(__builtins__=builtins, display=display)
         sys.modules["__main__"] = self.module
+        # as in a notebook, but last: a cell may have written a module into the working folder
+        sys.path.append(os.getcwd())
 
     def serve(self, until_answer: bool = False) -> Any:
         """Answer requests; with ``until_answer``, until the judge has answered what the student's
@@ -333,6 +376,7 @@ class Worker:
 
     def do_import(self, modules: list[str]) -> tuple[Any, ...]:
         """Import modules; what is wrong with one, the student's own import will say."""
+        choose_backend(modules)
         for name in modules:
             with suppress(Exception):
                 importlib.import_module(name)
@@ -340,11 +384,23 @@ class Worker:
 
     def do_run(self, cell: int, statement: int) -> tuple[Any, ...]:
         """Run one statement, numbers from 0."""
+        code = self.codes[cell][statement]
         try:
-            exec(self.codes[cell][statement], self.module.__dict__)
+            if code.co_flags & CO_COROUTINE:
+                self._await(eval(code, self.module.__dict__))
+            else:
+                exec(code, self.module.__dict__)
         except BaseException as error:
             return error_reply(error)
         return ("done",)
+
+    def _await(self, coroutine: Any) -> None:
+        """Run a statement with await to its end; all in one loop, as in a notebook."""
+        import asyncio
+
+        if self.loop is None:
+            self.loop = asyncio.new_event_loop()
+        self.loop.run_until_complete(coroutine)
 
     def do_call(
         self,

@@ -4,6 +4,7 @@ through.
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections import namedtuple
 from typing import Any
@@ -431,3 +432,15 @@ def test_a_set_of_what_cannot_be_in_one_is_refused() -> None:
     for tree in (["s", None, [["l", None, []]]], ["z", None, [["d", None, []]]]):
         with pytest.raises(ProtocolError, match="a dict or a set whose key cannot be one"):
             decode(frame(json.dumps(tree).encode()))
+
+
+def test_keys_that_were_made_to_have_the_same_hash_are_refused() -> None:
+    # 3 ** 5 tuples: a number and the same number plus Python's modulus have one hash
+    same = (0, 2**61 - 1, 1 - 2**61)
+    keys = list(itertools.product(same, repeat=5))
+    assert len({hash(key) for key in keys}) == 1
+    for value in (dict.fromkeys(keys, 1), set(keys), frozenset(keys)):
+        with pytest.raises(ProtocolError, match="keys of the same hash"):
+            decode(Encoder().encode(value))
+    fine = {(k, str(k)): k for k in range(3000)}
+    assert decode(Encoder().encode(fine)) == fine

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -27,7 +28,7 @@ from autograder.guest import worker
         ("%%time\nx = 1", "\nx = 1"),
         ("\n%%capture out\nx = 1", "\n\nx = 1"),
         ("%%bash\nrm -rf x", ""),
-        ("%%writefile a.py\nx = 1", ""),
+        ("%%script perl\nx = 1", ""),
         ("x = (7\n% 4)\n", "x = (7\n% 4)"),
         (
             'text = """\n%matplotlib inline\n!ls\nwhat?\n"""',
@@ -43,6 +44,30 @@ def test_magics_are_left_out_and_nothing_else_is(source: str, runs: str) -> None
         runs.strip() != source.strip() and not source.strip().startswith(("%%time", "%%capture"))
     )
     ast.parse(without)
+
+
+def test_a_file_that_a_cell_writes_is_written_and_its_names_are_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for source in (
+        "\n%%writefile 'own part.py'\nimport numpy as np\n\nnp.tanh(1)\n%matplotlib inline",
+        "%%writefile -a own part.py\ntext = 'a\\n'",
+    ):
+        cell, codes = worker.read_cell(1, source)
+        assert cell["error"] is None and cell["note"] == "" and len(codes) == 1
+        for code in codes:
+            exec(code, {})
+    written = (tmp_path / "own part.py").read_text(encoding="utf-8")
+    assert written == ("import numpy as np\n\nnp.tanh(1)\n%matplotlib inline\ntext = 'a\\n'\n")
+    cell, _ = worker.read_cell(1, "%%writefile a.py\nimport numpy as np\n\nnp.gradient(1)")
+    assert {"np.gradient", "numpy.gradient"} < set(cell["uses"])
+
+
+def test_a_line_of_spaces_is_looked_at_once() -> None:
+    # where each of its spaces is tried as a beginning, this takes minutes
+    without, _ = worker.without_magics(f"x = 1\n{' ' * 200_000}y z")
+    assert without.endswith("y z")
 
 
 def test_a_cell_that_is_no_python_stays_what_it_is() -> None:
@@ -222,3 +247,16 @@ def test_the_worker_imports_only_what_is_shipped_with_it(tmp_path: Path) -> None
         "verdict.table_parts",
         "verdict.tensors",
     ]
+
+
+def test_keras_computes_with_what_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KERAS_BACKEND", "")
+    monkeypatch.setattr(worker, "find_spec", lambda name: None)
+    worker.choose_backend(["numpy", "torch"])
+    assert os.environ["KERAS_BACKEND"] == ""
+    worker.choose_backend(["keras"])
+    assert os.environ["KERAS_BACKEND"] == "torch"
+    monkeypatch.setenv("KERAS_BACKEND", "tensorflow")
+    monkeypatch.setattr(worker, "find_spec", lambda name: name)
+    worker.choose_backend(["keras"])
+    assert os.environ["KERAS_BACKEND"] == "tensorflow"
