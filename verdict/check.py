@@ -221,7 +221,8 @@ class Check:
     time_limit : seconds for all calls of this check together
     at_most_cpu : CPU seconds that the student's own code may use in all calls of this check
         together; waiting for a processor, and what runs outside of the function, do not count.
-        None: there is no such limit
+        Of a process that the code starts and never waits for, they are known only where a box has
+        a cgroup of its own. None: there is no such limit
     examine : for a check that is no comparison: (call, rng) -> Verdict, in place of cases and
         expected
     arrays : what the function gets for each array: "numpy" itself, or a tensor of "torch" or

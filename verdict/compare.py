@@ -5,6 +5,7 @@ where it is known.
 from __future__ import annotations
 
 import copy
+import inspect
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -90,7 +91,9 @@ def compared(check: Check, call: Call, rng: Generator) -> Verdict:
             failed.append(case)
             # Without the check's hints: they are for numbers that are wrong, and here there are
             # none.
-            failure = failure or Verdict(error.status, _with_label(_told_with(check, error), case))
+            failure = failure or Verdict(
+                error.status, _with_label(_told_with(check, error, case), case)
+            )
             if error.status is not Status.ERROR:
                 # it fails whatever the size is; and what died or hangs must not cost its time once
                 # more
@@ -715,13 +718,25 @@ def _where(check: Check, name: str, bad: Array) -> str:
             if len(wrong) < len(blocks):
                 parts.append(f"only in the block{'s' if len(wrong) > 1 else ''} of {_and(wrong)}")
         elif letter in _COUNTED and not along.all():
-            numbers = [str(k) for k in np.flatnonzero(along)]
-            word = _COUNTED[letter] + ("s" if len(numbers) > 1 else "")
-            parts.append(f"at {word} {_and(numbers)} of 0 to {len(along) - 1}")
+            places = np.flatnonzero(along)
+            word = _COUNTED[letter] + ("s" if len(places) > 1 else "")
+            parts.append(f"at {word} {_and(_runs(places))} of 0 to {len(along) - 1}")
     return ", " + ", ".join(parts) if parts else ""
 
 
 _COUNTED = {"T": "time step", "N": "example"}
+
+
+def _runs(numbers: Array) -> list[str]:
+    """Numbers in ascending order, three or more in a row as one range.
+
+    >>> _runs(np.array([0, 1, 2, 3, 5, 6]))
+    ['0 to 3', '5', '6']
+    """
+    parts: list[str] = []
+    for run in np.split(numbers, np.flatnonzero(np.diff(numbers) > 1) + 1):
+        parts += [f"{run[0]} to {run[-1]}"] if len(run) > 2 else [str(k) for k in run]
+    return parts
 
 
 def _tuple(items: list[str]) -> str:
@@ -744,20 +759,60 @@ def _kind(value: Any) -> str:
     return f"an array of shape {value.shape}{numbers}"
 
 
-def _told_with(check: Check, error: StudentError) -> str:
-    """What is said of an error, with what the check has to say of a word in it."""
+# what NumPy and PyTorch say of arrays that do not fit together
+_OF_SHAPES = re.compile(r"\b(shapes?|dimensions?|broadcast|size)\b")
+_OF_ARGUMENTS = re.compile(r"positional arguments?\b.*\bgiven\b|required positional argument")
+
+
+def _told_with(check: Check, error: StudentError, case: Case) -> str:
+    """What is said of an error, with what the check has to say of a word in it, and how the
+    function was called where that explains it.
+    """
+    if error.status is not Status.ERROR:
+        return str(error)
     told = [
         text
         for word, text in check.told_with.items()
         if re.search(rf"\b{re.escape(word)}\b", str(error))
     ]
     apart = "\n" if "\n" in str(error) else " "
-    return apart.join((str(error), *(told if error.status is Status.ERROR else ())))
+    if not isinstance(error, WrongReturn):
+        told += _called(check, str(error), case)
+    end = "." if told and str(error)[-1:].isalnum() and apart == " " else ""
+    return apart.join((f"{error}{end}", *dict.fromkeys(told)))
+
+
+def _called(check: Check, error: str, case: Case) -> Iterator[str]:
+    """How the function was called, where the error is about that, or about shapes."""
+    names = _parameters(check, len(case.args))
+    # The first line only: the others quote the student's code.
+    first = error.partition("\n")[0].partition(" (line ")[0]
+    if names and _OF_ARGUMENTS.search(first) and f"{check.function}()" in first:
+        yield f"The task asks for {check.function}({', '.join(names)})."
+    if names and _OF_SHAPES.search(first):
+        shapes = [
+            f"{name} {value.shape}"
+            for name, value in zip(names, case.args, strict=True)
+            if isinstance(value, np.ndarray)
+        ]
+        if shapes:
+            yield f"{check.function} was called with {_and(shapes)}."
+
+
+def _parameters(check: Check, count: int) -> list[str]:
+    """Names of the first parameters, as the reference has them; empty where it does not tell."""
+    try:
+        parameters = list(inspect.signature(check.expected or (lambda: None)).parameters.values())
+    except (TypeError, ValueError):  # a function without a signature
+        return []
+    by_place = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    names = [one.name for one in parameters[:count] if one.kind in by_place]
+    return names if len(names) == count else []
 
 
 def labelled(check: Check, error: StudentError, case: Case) -> StudentError:
     """The error with what the check has to say of it, and the case in which it came."""
-    return StudentError(error.status, _with_label(_told_with(check, error), case))
+    return StudentError(error.status, _with_label(_told_with(check, error, case), case))
 
 
 def _with_label(message: str, case: Case) -> str:

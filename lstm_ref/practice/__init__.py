@@ -436,7 +436,8 @@ def _report(check: Check, verdict: Verdict, seed: int) -> str:
     lines += [*filter(None, told.split("\n")), *verdict.warnings]
     if verdict.status is Status.CONVENTION:
         lines.append(
-            "In the graded version this costs a part of the points, once in all parts together."
+            "In the graded version this costs at most half of the points of one part, once in all "
+            "parts together."
         )
     lines += [help] if help else []
     if not check.value and verdict.status not in (

@@ -102,7 +102,7 @@ class Pair:
     def _read(self, function: str, params: Any) -> Params | None:
         if not isinstance(params, Mapping) or set(params) != set(self.params):
             came = (
-                f"the names {', '.join(map(str, params))}"
+                f"the names {', '.join(map(_spelled, [*params][:8]))}"
                 if isinstance(params, Mapping)
                 else type(params).__name__
             )
@@ -129,6 +129,12 @@ class Pair:
 
     def _complain(self, text: str) -> None:
         self.complaint = self.complaint or text
+
+
+def _spelled(name: Any) -> str:
+    """A name; as Python shows it where it could hold anything, such as line breaks."""
+    plain = isinstance(name, str) and name.isidentifier()
+    return str(name)[:40] if plain else repr(name)[:40]
 
 
 def _in_one_row(params: Params) -> Array:

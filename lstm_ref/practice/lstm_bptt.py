@@ -199,16 +199,22 @@ def _seen_from(function: str, bug: zoo.Bug) -> Misconception:
     """A mistake as it shows in this function, whose own it is or that of the step that it
     repeats.
     """
-    title = bug.title
+    title, hints = bug.title, bug.hints
     if bug.function != function:
         title += (
             f" (It comes out as if every step did so. Where {bug.function} passes, look at "
             f"how the loop uses it.)"
         )
+        if not bug.convention:
+            hints = (
+                f"Does {bug.function} pass? Then it is the loop: what does each round hand to it, "
+                "in which order does it unpack what comes back, and what is done with that?",
+                *(f"Where {bug.function} does not pass: {hint}" for hint in hints),
+            )
     status = Status.CONVENTION if bug.convention else Status.WRONG
     convention = _convention(bug) if bug.convention else ""
     return Misconception(
-        bug.id, title, getattr(bug, function), bug.hints, status, convention=convention
+        bug.id, title, getattr(bug, function), hints, status, convention=convention
     )
 
 
@@ -482,11 +488,11 @@ CHECKS = (
         blocks=BLOCKS,
         misconceptions=known("lstm_step_backward"),
         further=partial(further, "lstm_step_backward"),
-        told_with={"cache": CACHE_NOTE},
+        told_with={"cache": CACHE_NOTE, "shapes": CACHE_NOTE},
         hints=(
             (
-                "Which of your six results are right? The lines that they are made from are right, "
-                "too: look at the others."
+                "The lines that a right result is made from are right, too: look at the others. "
+                "Where none is right, begin with what all six are made from."
             ),
             *LINE_BY_LINE,
         ),
@@ -503,7 +509,7 @@ CHECKS = (
         blocks=BLOCKS,
         misconceptions=known("lstm_backward"),
         further=partial(further, "lstm_backward"),
-        told_with={"cache": CACHES_NOTE},
+        told_with={"cache": CACHES_NOTE, "shapes": CACHES_NOTE},
         hints=(
             "With T = 1 it must return what lstm_step_backward returns. Does it?",
             "Then with T = 2: what does the first step get from the second?",

@@ -625,3 +625,57 @@ def test_check_with_more_asks_its_own_cases_first_and_stays_as_it_is():
     ]
     assert [case.label for case in shown.cases(np.random.default_rng(0))] == ["shown"]
     assert replace(more, cases=shown.cases) == shown
+
+
+@pytest.mark.parametrize(
+    ("function", "told"),
+    [
+        (lambda x, W: W @ x, "double was called with x (3, 4) and W (4, 2)."),
+        (lambda x, W: x + W, "double was called with x (3, 4) and W (4, 2)."),
+        (lambda x, W: [][1], ""),
+        (lambda x, W: open(W), ""),
+    ],
+)
+def test_an_error_of_shapes_is_told_with_the_shapes_that_came(function, told):
+    check = Check(
+        "double",
+        "",
+        "double",
+        1,
+        cases=lambda rng: [Case("", (rng.normal(size=(3, 4)), rng.normal(size=(4, 2))))],
+        expected=lambda x, W: x @ W,
+        outputs="y",
+    )
+    verdict = examine(check, _as_student(function), np.random.default_rng(0))
+    assert verdict.status is Status.ERROR
+    assert verdict.message.endswith(told) and ("was called with" in verdict.message) == bool(told)
+
+
+def test_a_wrong_number_of_arguments_is_told_with_those_of_the_task():
+    def double(x):
+        return x
+
+    check = Check(
+        "double",
+        "",
+        "double",
+        1,
+        cases=lambda rng: [Case("", (1.0, 2.0))],
+        expected=lambda x, scale, more=0: x * scale,
+        outputs="y",
+    )
+    verdict = examine(check, _as_student(double), np.random.default_rng(0))
+    assert verdict.message.endswith("The task asks for double(x, scale).")
+    nameless = replace(check, expected=lambda *arguments: 2.0)
+    verdict = examine(nameless, _as_student(double), np.random.default_rng(0))
+    assert verdict.message.endswith("were given")
+
+
+def _as_student(function):
+    def call(*args):
+        try:
+            return function(*args)
+        except Exception as error:
+            raise StudentError(Status.ERROR, f"{type(error).__name__}: {error}") from None
+
+    return call
