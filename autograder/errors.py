@@ -226,7 +226,7 @@ class StudentFailure(Exception):
     bases: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        self.kind, self.text, self.source = map(_on_one_line, (self.kind, self.text, self.source))
+        self.kind, self.text, self.source = map(on_one_line, (self.kind, self.text, self.source))
 
     def __str__(self) -> str:
         said = f"{self.kind}: {self.text}" if self.text else self.kind
@@ -238,10 +238,10 @@ class StudentFailure(Exception):
         return f" (line {self.line}: {self.source})" if self.line and self.source else ""
 
 
-def _on_one_line(text: str) -> str:
+def on_one_line(text: str) -> str:
     r"""Text with a sign for each line break, so that nobody can add lines to what it stands in.
 
-    >>> _on_one_line("a\n\n  passed\x85b")
+    >>> on_one_line("a\n\n  passed\x85b")
     'a ⏎ passed ⏎ b'
     """
     return " ⏎ ".join(filter(None, map(str.strip, text.splitlines())))

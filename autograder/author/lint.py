@@ -7,6 +7,7 @@ judge, as a submission is.
 from __future__ import annotations
 
 import ast
+import math
 import re
 import secrets
 import warnings
@@ -562,6 +563,19 @@ def _stub(result: Result) -> Iterator[Trouble]:
             )
 
 
+def _budgets(problem_set: ProblemSet, result: Result) -> Iterator[Trouble]:
+    """Budgets of CPU seconds that are close to what the solution needs."""
+    for check in problem_set.checks:
+        used = result.seconds.get(judge.cpu_of(check), 0.0)
+        if check.at_most_cpu is not None and used > SLOW * check.at_most_cpu:
+            yield Trouble(
+                f"Check {check.name!r} allows {check.at_most_cpu:g} seconds of processor time, and "
+                "the solution needs more than a fifth of them.",
+                f"Allow at least {math.ceil(10 * used / SLOW) / 10:g}, or ask for smaller sizes: "
+                "right code may take five times as long, and so may another machine.",
+            )
+
+
 def _solution(problem_set: ProblemSet, result: Result) -> Iterator[Trouble]:
     """What the instructor's own solution does not get, or gets too slowly."""
     for check, given in zip(problem_set.checks, result.checks, strict=True):
@@ -576,6 +590,7 @@ def _solution(problem_set: ProblemSet, result: Result) -> Iterator[Trouble]:
                 f"Check {check.name!r} warns about the solution: {' '.join(given.warnings)}",
                 "Correct the solution: students take its result for what is wanted.",
             )
+    yield from _budgets(problem_set, result)
     limit = sum(check.time_limit for check in problem_set.checks)
     if result.seconds.get("checks", 0.0) > SLOW * limit:
         yield Trouble(

@@ -108,7 +108,7 @@ class Explainer:
         """
         for c, cell in enumerate(self.session.read):
             if cell.error and re.search(
-                rf"^\s*def\s+{function}\b", self.session.cells[c], re.MULTILINE
+                rf"^[ \t]*def\s+{function}\b", self.session.cells[c], re.MULTILINE
             ):
                 return True
             for s, statement in enumerate(cell.statements):
@@ -170,7 +170,7 @@ class Explainer:
         names it.
         """
         broken = [c for c, cell in enumerate(self.session.read) if cell.error]
-        for pattern in (rf"^\s*(async\s+)?def\s+{function}\b", rf"\b{function}\b"):
+        for pattern in (rf"^[ \t]*(async\s+)?def\s+{function}\b", rf"\b{function}\b"):
             found = [c for c in broken if re.search(pattern, self.session.cells[c], re.MULTILINE)]
             if found:
                 return found[-1 if pattern.startswith("^") else 0]

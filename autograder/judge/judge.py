@@ -30,6 +30,7 @@ from autograder.errors import (
     StudentFailure,
     WorkerError,
     WorkerTimeout,
+    on_one_line,
 )
 from autograder.guest.worker import CUT, MAX_USES, without_magics
 from autograder.judge import sketch
@@ -39,7 +40,7 @@ from autograder.judge.explain import Explainer, describe_loss
 from autograder.judge.problem_set import ProblemSet
 from autograder.judge.result import FOR_INSTRUCTOR, CheckResult, Result
 from autograder.judge.session import Session
-from autograder.judge.static_names import INTROSPECTION, named
+from autograder.judge.static_names import introspection, named
 from autograder.sandbox.limits import Limits
 from autograder.sandbox.sandbox import Sandbox
 from autograder.text import printable
@@ -219,7 +220,7 @@ def _graded_once(
         ),
         notes=_told(grader.notes),
         output=_clean(session.printed, len(session.printed)),
-        seconds=_seconds(began, loaded, asked, ended),
+        seconds=_seconds(began, loaded, asked, ended) | grader.cpu,
         versions={"python": ".".join(map(str, sys.version_info[:3])), "numpy": np.__version__},
         log=tuple(map(_clean, session.events[:MAX_EVENTS])),
     )
@@ -250,7 +251,7 @@ def _told(notes: Sequence[str]) -> tuple[str, ...]:
     if len(told) > MAX_NOTES:
         left_out = f"{len(told) - MAX_NOTES + 1} further notes are left out."
         told = [*told[: MAX_NOTES - 1], left_out]
-    return tuple(_clean(note, MAX_NOTE) for note in told)
+    return tuple(_sentence(note, MAX_NOTE) for note in told)
 
 
 def content_hash(cells: Sequence[str], problem_set: ProblemSet) -> str:
@@ -285,6 +286,8 @@ class _Grader:
         # verdicts that were given, and noted, before a worker was killed
         self.decided: dict[str, Verdict] = {}
         self.said: list[str] = []
+        # CPU seconds of the student's code, in the checks that bound them
+        self.cpu: dict[str, float] = {}
         self.explain = Explainer(self.session, self.problem_set.packages)
 
     def load(self) -> Verdict | None:
@@ -301,10 +304,11 @@ class _Grader:
     def _suspicious(self) -> list[str]:
         """Notes on what the instructor should look at."""
         notes = []
-        if found := named(INTROSPECTION, self._used()):
+        if found := introspection(self._used()):
             notes.append(
                 f"{FOR_INSTRUCTOR}the code uses {', '.join(found)}, by which code can reach into "
-                "the program that runs it. No task needs that: look at it."
+                "the program that runs it, or into a library's functions. No task needs that: look "
+                "at it."
             )
         if CUT in self._used():
             notes.append(
@@ -350,7 +354,10 @@ class _Grader:
             with np.errstate(all="ignore"), warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 rng = generator(self.seed, f"{self.problem_set.name}/{check.name}")
+                before = self.session.cpu_used
                 verdict = examine(check, self._function(check), rng)
+                if check.at_most_cpu is not None:
+                    self.cpu[cpu_of(check)] = self.session.cpu_used - before
                 if not isinstance(verdict, Verdict):
                     raise TypeError(f"it gave a {type(verdict).__name__} and no Verdict")
                 return self._capped(check, verdict)
@@ -447,6 +454,11 @@ class _Grader:
         return limited(check, call, lambda: self.session.cpu_used)
 
 
+def cpu_of(check: Check) -> str:
+    """Under which name a record's seconds hold the CPU seconds of a check that bounds them."""
+    return f"CPU of {check.name}"
+
+
 def _record(check: Check, verdict: Verdict, answer: tuple[float, ...] = ()) -> CheckResult:
     credit = min(float(verdict.credit), 1.0) if verdict.credit > 0 else 0.0  # 0 for NaN too
     return CheckResult(
@@ -455,12 +467,19 @@ def _record(check: Check, verdict: Verdict, answer: tuple[float, ...] = ()) -> C
         points=check.points,
         score=round(check.points * credit, 4),
         status=verdict.status.value,
-        message=_clean(verdict.message),
+        message=_sentence(verdict.message),
         misconception=verdict.misconception,
         hints=tuple(verdict.hints),
-        warnings=tuple(map(_clean, verdict.warnings)),
+        warnings=tuple(map(_sentence, verdict.warnings)),
         answer=answer,
     )
+
+
+def _sentence(text: str, length: int = MAX_MESSAGE) -> str:
+    """Text on one line: it may quote the student's code, which could add lines that look like the
+    judge's own.
+    """
+    return _clean(on_one_line(text), length)
 
 
 def _clean(text: str, length: int = MAX_MESSAGE) -> str:

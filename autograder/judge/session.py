@@ -181,6 +181,7 @@ class Session:
         self._box = self.isolation.start(self.packages, self.limits)
         self._box.patience = self.budget.patience
         self._greet()
+        self._box.take_niceness()
         self.say(f"worker {self._starts} is up")
         try:
             self._write_files()

@@ -12,6 +12,8 @@ INTROSPECTION = (
     "ctypes",
     "gc.get_objects",
     "gc.get_referrers",
+    "gc.get_referents",
+    "sys.addaudithook",
     "sys._getframe",
     "sys.settrace",
     "sys.setprofile",
@@ -19,7 +21,21 @@ INTROSPECTION = (
     "inspect.stack",
     "os.fork",
     "os.kill",
+    "torch.utils._python_dispatch",
 )
+# What autograd keeps of an operation, as in ``h.grad_fn._saved_self``: the numbers within a
+# library's function.
+KEPT_BY_AUTOGRAD = "_saved_"
+
+
+def introspection(used: Collection[str]) -> list[str]:
+    """What of these names reaches into the program that runs them, or into a library's functions.
+
+    >>> introspection({"os", "os.fork", "h.grad_fn", "h.grad_fn._saved_self"})
+    ['os.fork', 'h.grad_fn._saved_self']
+    """
+    kept = (name for name in used if name.rpartition(".")[2].startswith(KEPT_BY_AUTOGRAD))
+    return [*named(INTROSPECTION, used), *sorted(kept)[:3]]
 
 
 def named(names: Iterable[str], used: Collection[str]) -> list[str]:

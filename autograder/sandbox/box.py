@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import time
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,6 +30,7 @@ from autograder.sandbox.limits import Limits
 
 # bytes of replies that are held for reading: one frame
 MAX_UNREAD = PREFIX_SIZE + MAX_HEADER + MAX_PAYLOAD
+FEW_DESCRIPTORS = 128  # of all processes of a box together: what their sockets hold is little then
 
 
 class Process(Protocol):
@@ -180,7 +182,8 @@ class Box:
             self._unread += data
 
     def _memory(self) -> int:
-        """Bytes of memory of the worker and its descendants together.
+        """Bytes of memory of the worker and its descendants together, with what their sockets may
+        hold.
 
         First the RSS, which is fast, and counts shared pages in full for each process. Only if that
         is above the limit, the PSS, which divides shared pages among the processes.
@@ -188,11 +191,12 @@ class Box:
         processes: list[Any] = []
         with suppress(psutil.Error):
             processes = psutil.Process(self.process.pid).children(recursive=True)
-        total = sum(_memory_of(process, "rss") for process in processes)
+        held = socket_bytes(process.pid for process in processes)
+        total = held + sum(_memory_of(process, "rss") for process in processes)
         return (
             total
             if total <= self.limits.memory
-            else sum(_memory_of(process, "pss") for process in processes)
+            else held + sum(_memory_of(process, "pss") for process in processes)
         )
 
     def _ended(self) -> WorkerError:
@@ -228,7 +232,14 @@ class Box:
 
     def cpu_seconds(self) -> float:
         """CPU seconds that the worker and what it started have used."""
-        return cpu_seconds(self.process.pid)
+        used = self.group.cpu_seconds() if self.group is not None else None
+        return cpu_seconds(self.process.pid) if used is None else used
+
+    def take_niceness(self) -> None:
+        """Let the worker's session be as nice as this process: by itself, each session has its own
+        share of the processors, whatever the niceness of those within it.
+        """
+        take_niceness(self.process.pid)
 
     def printed(self) -> str:
         """End of what the student's code printed so far."""
@@ -300,6 +311,37 @@ def cpu_seconds(pid: int) -> float:
             with suppress(psutil.Error):
                 total += sum(one.cpu_times()[:4])  # user, system, and both of its dead children
     return total
+
+
+def socket_bytes(pids: Iterable[int]) -> int:
+    """Bytes of the kernel's memory that the sockets of some processes may hold, of which nothing
+    shows in the processes' own; 0 as long as these have few descriptors.
+    """
+    paths = []
+    for pid in pids:
+        with suppress(OSError):
+            paths += [entry.path for entry in os.scandir(f"/proc/{pid}/fd")]
+    if len(paths) <= FEW_DESCRIPTORS:
+        return 0
+    sockets = 0
+    for path in paths:
+        with suppress(OSError):
+            sockets += os.readlink(path).startswith("socket:")
+    # What is sent and not yet received: the kernel doubles the size that a process asks for.
+    return 2 * int(Path("/proc/sys/net/core/wmem_max").read_text()) * sockets
+
+
+def take_niceness(pid: int) -> None:
+    """Write the niceness of this process into the autogroups of another one and all below it, where
+    the kernel has such groups.
+    """
+    if not (nice := os.getpriority(os.PRIO_PROCESS, 0)):
+        return
+    with suppress(psutil.Error):
+        process = psutil.Process(pid)
+        for one in (process, *process.children(recursive=True)):
+            with suppress(OSError):
+                Path(f"/proc/{one.pid}/autogroup").write_text(str(nice))
 
 
 def _memory_of(process: Any, kind: str) -> int:

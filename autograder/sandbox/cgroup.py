@@ -77,6 +77,15 @@ class Cgroup:
             return read_flat((self.folder / "memory.events").read_text()).get("oom_kill", 0) > 0
         return False
 
+    def cpu_seconds(self) -> float | None:
+        """CPU seconds that all processes of the box have used, those that have ended included; None
+        where the kernel does not tell.
+        """
+        with suppress(OSError):
+            used = read_flat((self.folder / "cpu.stat").read_text()).get("usage_usec")
+            return None if used is None else used / 1e6
+        return None
+
     def close(self) -> None:
         """Kill its processes and remove it."""
         remove(self.folder)

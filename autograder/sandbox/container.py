@@ -37,7 +37,7 @@ import psutil
 
 from autograder.errors import IsolationError, TransientStartError
 from autograder.sandbox import cgroup, run_id, seccomp
-from autograder.sandbox.box import Box, cpu_seconds
+from autograder.sandbox.box import Box, cpu_seconds, take_niceness
 from autograder.sandbox.level import Level
 from autograder.sandbox.limits import Limits
 from autograder.sandbox.mounts import (
@@ -103,6 +103,11 @@ class ContainerBox(Box):
     def cpu_seconds(self) -> float:
         """CPU seconds that the worker and what it started have used."""
         return cpu_seconds(self.pid) if self.pid else 0.0
+
+    def take_niceness(self) -> None:
+        """Let the container be as nice as this process."""
+        if self.pid:
+            take_niceness(self.pid)
 
     def _out_of_memory(self) -> bool:
         if self.process.poll() != 128 + signal.SIGKILL:

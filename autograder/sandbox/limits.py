@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,10 @@ class Limits:
     judge_seconds: int = 180
     load_seconds: int = 120
 
+    # signals that wait, and POSIX timers, which each hold one back: memory of the kernel's that no
+    # other limit counts
+    signals: ClassVar[int] = 1000
+
     @property
     def with_files(self) -> int:
         """Bytes of memory for processes and files: the two writable folders are tmpfs, and the
@@ -47,4 +52,5 @@ class Limits:
             "NOFILE": self.open_files,
             "CPU": self.cpu_seconds,
             "CORE": 0,
+            "SIGPENDING": self.signals,
         }

@@ -341,3 +341,23 @@ def test_points_and_rubric_of_what_a_person_scores_are_looked_at(tiny_course, is
     release.write_releases(tiny_course)
     found = " ".join(trouble.what for trouble in lint(tiny_course, "tiny", isolation))
     assert complaint in found and bool(complaint) == bool(found), found
+
+
+@pytest.mark.parametrize(("allowed", "told"), [(0.9, True), (8.0, False)])
+def test_a_budget_of_processor_time_close_to_the_solutions_is_told(
+    tiny_course, isolation, allowed, told
+):
+    # it burns at least 0.3 seconds by its own clock, however fast the machine is
+    burn = "    while time.process_time() < until:\n        pass\n"
+    start = "    import time\n\n    until = time.process_time() + 0.15\n"
+    change(
+        tiny_course,
+        "tiny.md",
+        "    return product_of_both\n",
+        f"{start}{burn}    return product_of_both\n",
+    )
+    change(tiny_course, "checks.py", "points=2,", f"points=2,\n        at_most_cpu={allowed},")
+    found = [trouble.what for trouble in lint(tiny_course, "tiny", isolation)]
+    assert [what for what in found if "of processor time, and the solution needs" in what] == (
+        [found[0]] if told else []
+    ), found

@@ -91,3 +91,16 @@ def test_each_sentence_is_approved(explain, approved):
         },
     )
     assert describe_loss(losses[1], 2.5).startswith("no answer within 2.5 seconds")
+
+
+def test_blank_lines_are_looked_at_once():
+    # where each of them is tried as the beginning of a line of code, this takes minutes
+    session = SimpleNamespace(
+        read=(cell(error=NO_PYTHON),),
+        cells=["\n" * 200_000 + "def gru_step(x)"],
+        lost={},
+        failures={},
+    )
+    told = Explainer(session, ("numpy",)).missing("lstm_step")
+    assert str(told) == "There is no function lstm_step in the notebook."
+    assert "code cell 1" in str(Explainer(session, ("numpy",)).missing("gru_step"))

@@ -138,6 +138,9 @@ def test_a_box_gets_the_limits_of_the_task(tree: Path) -> None:
     assert not group.ran_out_of_memory()
     (group.folder / "memory.events").write_text("low 0\nhigh 0\nmax 31\noom 1\noom_kill 2\n")
     assert group.ran_out_of_memory()
+    assert group.cpu_seconds() is None
+    (group.folder / "cpu.stat").write_text("usage_usec 2500000\nuser_usec 1\n")
+    assert group.cpu_seconds() == 2.5
     assert not run_id.is_stale(group.folder.name)
 
 

@@ -8,6 +8,7 @@ import os
 import re
 import select
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -18,10 +19,12 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 
 from autograder.errors import IsolationError, WorkerDied, WorkerTimeout
 from autograder.sandbox import bubblewrap, choose
+from autograder.sandbox.box import FEW_DESCRIPTORS, socket_bytes
 from autograder.sandbox.bubblewrap import Box, Bubblewrap, Limits
 from autograder.sandbox.mounts import Bind, installation
 from autograder.sandbox.prefork import ForkedProcess
@@ -51,6 +54,30 @@ def box(request: pytest.FixtureRequest) -> Iterator[Box]:
     assert isinstance(started.process, ForkedProcess) == (request.param == "warm")
     yield started
     started.close()
+
+
+@pytest.mark.skipif(not Path("/proc/self/autogroup").exists(), reason="a kernel without autogroups")
+def test_a_worker_is_as_nice_as_who_grades(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
+    run(box, "x = 1")
+    process = psutil.Process(box.process.pid)
+    one = [process, *process.children(recursive=True)][-1]
+    group = Path(f"/proc/{one.pid}/autogroup")
+    monkeypatch.setattr(os, "getpriority", lambda which, who: 7)
+    box.take_niceness()
+    assert group.read_text().endswith("nice 7\n")
+
+
+def test_what_many_sockets_may_hold_counts_as_memory() -> None:
+    assert socket_bytes([os.getpid()]) == 0  # of a few nothing is said
+    pairs = [socket.socketpair() for _ in range(FEW_DESCRIPTORS)]
+    try:
+        one = 2 * int(Path("/proc/sys/net/core/wmem_max").read_text())
+        assert socket_bytes([os.getpid()]) >= 2 * FEW_DESCRIPTORS * one
+        assert socket_bytes([0]) == 0  # of a process that has ended
+    finally:
+        for pair in pairs:
+            for end in pair:
+                end.close()
 
 
 def test_every_attempt_of_the_probe_fails_in_the_box() -> None:
