@@ -306,7 +306,7 @@ def report(problem_set: str, out: Path | None, similar: bool) -> None:
 )
 @click.option(
     "--form",
-    type=click.Choice(["moodle", "canvas", "plain"]),
+    type=click.Choice(["moodle", "canvas", "blackboard", "brightspace", "plain"]),
     help="Who made the ZIPs; found when left out.",
 )
 @click.option(
@@ -334,7 +334,7 @@ def collect(
     times: bool,
     dry_run: bool,
 ) -> None:
-    """Put what Moodle or Canvas gives as one zip under submitted/, as PROBLEM_SET of each student.
+    """Put what a platform gives as one zip under submitted/, as PROBLEM_SET of each student.
 
     A submission that is there already is kept in a folder .earlier beside the new one. Ends with 1
     when something was left out: it is listed.
@@ -661,8 +661,24 @@ def _show_collected(found: Collection, course: Course, name: str, dry_run: bool)
     if late := [kept.student for kept in found.kept if kept.late]:
         console.print(plain(f"late, says Canvas: {', '.join(late)}"), soft_wrap=True)
     for title, listed in (("not needed", found.passed_over), ("left out", found.left_out)):
-        for path, reason in listed:
-            console.print(plain(f"{title}: {path}: {reason}"), soft_wrap=True)
+        for line in some_of_each(listed):
+            console.print(plain(f"{title}: {line}"), soft_wrap=True)
+
+
+def some_of_each(listed: Sequence[tuple[str, str]], most: int = 10) -> list[str]:
+    """Lines "path: reason"; of a reason that many have, the first ones and how many more there
+    are.
+    """
+    seen: Counter[str] = Counter(reason for _, reason in listed)
+    told: Counter[str] = Counter()
+    lines = []
+    for path, reason in listed:
+        told[reason] += 1
+        if told[reason] <= most:
+            lines.append(f"{path}: {reason}")
+        elif told[reason] == seen[reason]:
+            lines.append(f"and {seen[reason] - most} more: {reason}")
+    return lines
 
 
 def _export_table(course: Course, chosen: ProblemSet, path: Path) -> None:

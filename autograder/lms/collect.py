@@ -1,4 +1,4 @@
-"""Put what Moodle or Canvas gives as one zip where the course looks for submissions:
+"""Put what a platform gives as one zip where the course looks for submissions:
 ``submitted/<student>/<set>/<set>.ipynb``.
 
 A student's folder bears the number by which the platform's own worksheet knows the student, so that
@@ -17,7 +17,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
 from nbformat import NotebookNode
@@ -44,7 +44,13 @@ MOODLE = re.compile(r"(?P<name>.*?)_(?P<student>\d+)_assignsubmission_[a-z]+(?:_
 CANVAS = re.compile(
     r"(?P<name>.*?)_(?P<late>LATE_)?(?P<student>\d+)_(?P<file>\d+)_(?P<rest>.+)", re.DOTALL
 )
-FORMS = ("moodle", "canvas", "plain")
+# "Essay_jdoe_attempt_2026-03-01-10-11-12_work.ipynb", and the same with .txt for Blackboard's own
+# slip. The first time counts.
+BLACKBOARD = re.compile(r"_attempt_(?P<when>\d{4}(?:-\d\d){5})(?:_|\.txt$)")
+# "20100-555 - Ann Doe - Mar 1, 2026 1011 AM/work.ipynb": the user, the assignment.
+BRIGHTSPACE = re.compile(r"(?P<student>\d+)-\d+ - (?P<name>.+) - (?P<when>[^/]+)", re.DOTALL)
+TIMED = ("blackboard", "brightspace")  # all files of an attempt bear its time
+FORMS = ("moodle", "canvas", "blackboard", "brightspace", "plain")
 
 
 @dataclass(frozen=True)
@@ -76,10 +82,21 @@ class Collection:
 
 @dataclass
 class _HandedIn:
-    """What one zip holds of one student."""
+    """What one zip holds of one student; ``earlier`` are notebooks of attempts before the last."""
 
     notebooks: list[Candidate] = field(default_factory=list)
     others: list[tuple[str, str]] = field(default_factory=list)
+    earlier: list[Candidate] = field(default_factory=list)
+
+    def only_last_attempt(self) -> None:
+        """Put the notebooks of earlier attempts aside. Where the time of one cannot be read, nobody
+        knows which is the last.
+        """
+        if not all(notebook.order for notebook in self.notebooks):
+            self.notebooks = [replace(notebook, order=()) for notebook in self.notebooks]
+        last = max((notebook.order for notebook in self.notebooks), default=())
+        self.earlier = [notebook for notebook in self.notebooks if notebook.order != last]
+        self.notebooks = [notebook for notebook in self.notebooks if notebook.order == last]
 
 
 @dataclass(frozen=True)
@@ -242,9 +259,12 @@ def _students(
     form = form or _form(archive.members)
     common = _wrappers(archive.members) if form == "plain" else 0
     known = _canvas_names(archive.members) if form == "canvas" else {}
+    title = _blackboard_title(archive.members) if form == "blackboard" else ""
     students: dict[str, _HandedIn] = {}
     for member in archive.members:
-        owner = _owner(member, form, common, name, known)
+        if form == "brightspace" and member.parts == ("index.html",):
+            continue  # its own list of what was handed in
+        owner = _owner(member, form, common, name, known, title)
         student = owner.called if names is None else names.get(folded(owner.called), "")
         reason = owner.reason or _no_folder(owner.called, student)
         if reason:
@@ -256,6 +276,9 @@ def _students(
                 handed_in.notebooks.append(file)
             else:
                 handed_in.others.append(file)
+    if form in TIMED:
+        for handed_in in students.values():
+            handed_in.only_last_attempt()
     for student in [one for one in students if form == "plain" and _merged(students[one])]:
         left_out.append((f"{archive.name}: {student}", _merged(students.pop(student))))
     return students
@@ -266,7 +289,12 @@ def _form(members: Sequence[Member]) -> str:
     if any(MOODLE.match(part) for member in members for part in member.parts):
         return "moodle"
     fitting = sum(CANVAS.fullmatch(member.parts[-1]) is not None for member in members)
-    return "canvas" if 2 * fitting > len(members) else "plain"
+    if 2 * fitting > len(members):
+        return "canvas"
+    if 2 * sum(BLACKBOARD.search(m.parts[-1]) is not None for m in members) > len(members):
+        return "blackboard"
+    above = sum(any(map(BRIGHTSPACE.fullmatch, member.parts[:-1])) for member in members)
+    return "brightspace" if 2 * above > len(members) else "plain"
 
 
 def _wrappers(members: Sequence[Member]) -> int:
@@ -313,9 +341,70 @@ def _canvas_names(members: Sequence[Member]) -> dict[str, set[str]]:
     return known
 
 
+def _blackboard_title(members: Sequence[Member]) -> str:
+    """What stands before the students' user names in the names of Blackboard's files: the
+    assignment, as far as all have it; a user name may hold the line that ends it, too.
+    """
+    heads = {
+        member.parts[-1][: match.start()]
+        for member in members
+        if (match := BLACKBOARD.search(member.parts[-1]))
+    }
+    common = os.path.commonprefix(sorted(heads)) if len(heads) > 1 else next(iter(heads), "")
+    return common[: common.rfind("_") + 1]
+
+
+def _blackboard_owner(member: Member, title: str) -> _Owner:
+    file = member.parts[-1]
+    match = BLACKBOARD.search(file)
+    if match is None:
+        return _Owner(reason="its name does not bear a user of Blackboard's and a time")
+    when = int(match["when"].replace("-", ""))
+    return _Owner(file[: match.start()].removeprefix(title), file[match.end() :] or file, (when,))
+
+
+def _brightspace_owner(member: Member) -> _Owner:
+    for part in member.parts[:-1]:
+        if match := BRIGHTSPACE.fullmatch(part):
+            return _Owner(match["student"], member.parts[-1], _brightspace_time(match["when"]))
+    return _Owner(reason="its folder does not bear Brightspace's number of a student")
+
+
+def _brightspace_time(said: str) -> tuple[int, ...]:
+    """A time as English writes it; empty in another language, where nothing tells which is
+    later.
+    """
+    try:
+        when = datetime.datetime.strptime(said, "%b %d, %Y %I%M %p")
+    except ValueError:
+        return ()
+    return (when.year, when.month, when.day, when.hour, when.minute)
+
+
+def _in_file_name(stem: str, name: str) -> str:
+    """Student in the name of a notebook that has the problem set's name at one end, as in "Ann Doe
+    - lstm-bptt"; else the name as it stands.
+    """
+    stem, bare = unicodedata.normalize("NFC", stem), re.escape(name)
+    again = r"(?: \(\d+\))?"  # of a second download
+    for pattern in (rf"(?P<student>.+?)[ _-]+{bare}{again}", rf"{bare}[ _-]+(?P<student>.+)"):
+        if match := re.fullmatch(pattern, stem, re.IGNORECASE | re.DOTALL):
+            return match["student"]
+    return stem
+
+
 def _owner(
-    member: Member, form: str, common: int, name: str, known: Mapping[str, set[str]]
+    member: Member,
+    form: str,
+    common: int,
+    name: str,
+    known: Mapping[str, set[str]],
+    title: str,
 ) -> _Owner:
+    if form == "blackboard":
+        return _blackboard_owner(member, title)
+    if form == "brightspace":
+        return _brightspace_owner(member)
     if form == "moodle":
         # The folder that stands first: what is inside it was named by the student.
         for part in member.parts:
@@ -340,7 +429,7 @@ def _owner(
     parts = member.parts[common:]
     if not parts:
         return _Owner(reason="it stands above the students' folders")
-    called = parts[0] if len(parts) > 1 else PurePosixPath(parts[0]).stem
+    called = parts[0] if len(parts) > 1 else _in_file_name(PurePosixPath(parts[0]).stem, name)
     if len(parts) == 1 and folded(called) == folded(name):
         return _Owner(reason="its name says no student; put it into a folder that does")
     return _Owner(called, member.parts[-1])
@@ -402,7 +491,9 @@ def _keep(
     result.kept.append(Kept(student, notebook.path, how, notebook.late))
     result.passed_over += [other for other in handed_in.others if other[1] == NO_NOTEBOOK]
     result.passed_over += [
-        (n.path, f"{notebook.path} counts") for n in handed_in.notebooks if n is not notebook
+        (n.path, f"{notebook.path} counts")
+        for n in (*handed_in.earlier, *handed_in.notebooks)
+        if n is not notebook
     ]
 
 

@@ -377,3 +377,14 @@ def test_another_score_of_a_submission_that_was_graded_is_told_with_its_reason(c
     checks = tiny_course / "solutions" / "tiny" / "checks.py"
     checks.write_text(checks.read_text() + "\n# another version\n")
     assert "another score" not in call("run", "tiny").stdout
+
+
+def test_a_reason_that_a_whole_class_has_is_told_ten_times():
+    listed = [(f"{k}.txt", "it is no notebook") for k in range(14)] + [("a.ipynb", "b counts")]
+    lines = commands.some_of_each(listed)
+    assert lines[9:] == [
+        "9.txt: it is no notebook",
+        "and 4 more: it is no notebook",
+        "a.ipynb: b counts",
+    ]
+    assert commands.some_of_each(listed[:10]) == lines[:10]

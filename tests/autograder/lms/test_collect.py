@@ -476,3 +476,51 @@ def test_attempts_and_hidden_copies_of_one_student_are_no_class(tiny_course):
     assert "bob" in [kept.student for kept in found.kept] and "are they" not in " ".join(
         reasons(found).values()
     )
+
+
+AT = "attempt_2026-03-0{}-10-11-12"
+
+
+def test_blackboard_gives_user_names_and_the_last_attempt_counts(tiny_course):
+    right, wrong = text(tiny_course, RIGHT), text(tiny_course, ADDS)
+    files = {
+        f"Home_work_ann_{AT.format(1)}_tiny.ipynb": wrong,
+        f"Home_work_ann_{AT.format(1)}.txt": "Name: Ann",
+        f"Home_work_ann_{AT.format(3)}_mine.ipynb": right,
+        f"Home_work_ann_{AT.format(3)}.txt": "Name: Ann",
+        # the file's name, which the student chose, is read as no user
+        f"Home_work_bob_{AT.format(2)}_x_ann_{AT.format(9)}_tiny.ipynb": wrong,
+        f"Home_work_jo_cay_{AT.format(2)}.txt": "Name: Cay",
+    }
+    found = gather(tiny_course, make_zip(tiny_course / "b.zip", files))
+    assert {kept.student: kept.path for kept in found.kept} == {
+        "ann": f"Home_work_ann_{AT.format(3)}_mine.ipynb",
+        "bob": f"Home_work_bob_{AT.format(2)}_x_ann_{AT.format(9)}_tiny.ipynb",
+    }
+    assert [(who, reason[:26]) for who, reason in found.left_out] == [
+        ("jo_cay", "no notebook was handed in;")
+    ]
+
+
+@pytest.mark.parametrize(("later", "taken"), [("Mar 12, 2026 1011 AM", 1), ("12. März", 0)])
+def test_brightspace_gives_numbers_and_the_last_attempt_counts(tiny_course, later, taken):
+    right, wrong = text(tiny_course, RIGHT), text(tiny_course, ADDS)
+    files = {
+        "index.html": "<html></html>",
+        "201-55 - Ann - Lee Doe - Mar 2, 2026 1159 PM/tiny.ipynb": wrong,
+        f"201-55 - Ann - Lee Doe - {later}/tiny.ipynb": right,
+        "202-55 - Bob Roe - Mar 2, 2026 1159 PM/tiny.ipynb": right,
+    }
+    found = gather(tiny_course, make_zip(tiny_course / "d.zip", files))
+    assert [kept.student for kept in found.kept] == ["201", "202"][1 - taken :]
+    assert len(found.left_out) == 1 - taken
+
+
+@pytest.mark.parametrize(
+    "file",
+    ["Ann Doe - tiny.ipynb", "Ann Doe - Tiny (1).ipynb", "tiny_Ann Doe.ipynb", "Ann Doe.ipynb"],
+)
+def test_the_sets_name_in_a_files_name_is_not_the_students(tiny_course, file):
+    files = {f"Class/{file}": text(tiny_course, RIGHT), "Class/Bob.ipynb": text(tiny_course, ADDS)}
+    found = gather(tiny_course, make_zip(tiny_course / "c.zip", files))
+    assert [kept.student for kept in found.kept] == ["Ann Doe", "Bob"]
