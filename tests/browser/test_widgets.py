@@ -474,7 +474,8 @@ def test_no_words_of_the_diagram_overlap(open_page):
         clashes = page.evaluate(
             """() => {
                 const place = (node) => node.getBoundingClientRect();
-                const nodes = [...document.querySelectorAll(".lw-cell text")];
+                const nodes = [...document.querySelectorAll(".lw-cell text")]
+                    .filter((one) => one.checkVisibility());
                 const texts = nodes.map((t) => [t.textContent, place(t)]);
                 const room = place(document.querySelector(".lw-gates"));
                 const outside = (box) => box.left < room.left || box.right > room.right;
@@ -491,6 +492,21 @@ def test_no_words_of_the_diagram_overlap(open_page):
             }"""
         )
         assert clashes == [], width
+
+
+@pytest.mark.parametrize("width", [360, 390, 700, 1000])
+def test_no_words_of_the_diagram_are_smaller_than_12_pixels(open_page, width):
+    page = open_page(GateExplorer(), viewport={"width": width, "height": 800})
+    sizes = page.locator(".lw-cell").evaluate(
+        """drawing => {
+            const scale = drawing.getBoundingClientRect().width / drawing.viewBox.baseVal.width;
+            const seen = (one) => !one.childElementCount && one.checkVisibility();
+            const pixels = (one) => scale * parseFloat(getComputedStyle(one).fontSize);
+            return [...drawing.querySelectorAll("text, tspan")].filter(seen)
+                .map((one) => [pixels(one), one.textContent]);
+        }"""
+    )
+    assert len(sizes) > 15 and [words for size, words in sizes if size < 12] == []
 
 
 def test_several_widgets_on_one_page_do_not_touch_each_other(open_page):

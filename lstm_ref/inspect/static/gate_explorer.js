@@ -299,13 +299,13 @@ function drawCell() {
 
   root.append(
     svgSymbol("c_prev", { x: -6, y: Y.c - 7, "data-lit": "c" }),
-    svgSymbol("h_prev", { x: -6, y: Y.h - 14, "data-lit": "i f g o" }),
+    svgSymbol("h_prev", { x: -6, y: Y.h - 17, "data-lit": "i f g o" }),
     svgSymbol("x", { x: -6, y: Y.x + 10, "data-lit": "i f g o" }),
     svgSymbol("c", { x: X.end + 54, y: Y.c - 6, "text-anchor": "end", "data-lit": "c h" }),
     svgSymbol("h", { x: X.end + 54, y: Y.read - 6, "text-anchor": "end", "data-lit": "h" }),
   );
   number("c_prev", -6, Y.c + 17, "c", "start");
-  number("h_prev", -6, Y.h + 8, "i f g o", "start");
+  number("h_prev", -6, Y.h + 9, "i f g o", "start");
   number("x", 10, Y.x + 10, "i f g o", "start");
   number("kept", (X.f + X.product) / 2, Y.c - 12, "c", "middle", TEXT.kept);
   number("written", X.product - 11, (Y.c + Y.product) / 2 + 5, "c", "end", TEXT.written);

@@ -570,7 +570,7 @@ function draw({ model, el, again, said = "" }) {
       width,
       height: under + CHART + 6,
       "font-family": "system-ui, sans-serif",
-      "font-size": 11,
+      "font-size": 12,
     });
     const write = (x, y, words, more = {}) => {
       const node = svg("text", { x, y, fill: muted, ...more });
