@@ -38,7 +38,7 @@ const TEXT = {
 const largest = (row) => row.indexOf(Math.max(...row)); // the first one, as numpy.argmax
 
 function render({ model, el }) {
-  const { listen, follow, cleanups } = listening();
+  const { listen, follow, leaving } = listening();
   const texts = model.get("texts");
   const write = (changes) => {
     for (const [name, value] of Object.entries(changes)) model.set(name, value);
@@ -278,10 +278,7 @@ function render({ model, el }) {
 
   follow(model, ["guesses", "text", "step"], update);
   update();
-  return () => {
-    for (const undo of cleanups) undo();
-    el.replaceChildren();
-  };
+  return leaving(el);
 }
 
 export default { render };

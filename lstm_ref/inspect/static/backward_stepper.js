@@ -68,7 +68,6 @@ const TEXT = {
 
 // The numbers
 
-const sigmoid = (a) => 0.5 * Math.tanh(0.5 * a) + 0.5; // as in lstm_ref.cell: tanh cannot overflow
 const slope = (a) => 1 - Math.tanh(a) ** 2;
 
 // Both steps and the loss. `shift` moves one thing: {key, block, by}, where the key is that of
@@ -436,17 +435,9 @@ function drawing() {
 }
 
 function render({ model, el }) {
-  const { listen, follow, resized, cleanups } = listening();
+  const { listen, follow, resized, leaving, cleanups } = listening();
   const NAMES = ["x", "y", "h0", "c0", "Wx", "Wh", "b", "loss", "mistake", "position"];
-  const read = () => Object.fromEntries(NAMES.map((name) => [name, model.get(name)]));
-  let writing = false;
-  const write = (changes) => {
-    writing = true; // several numbers change as one
-    for (const [name, value] of Object.entries(changes)) model.set(name, value);
-    writing = false;
-    model.save_changes();
-    update();
-  };
+  const { read, write, isWriting } = traits(model, NAMES, () => update());
   const zoo = model.get("zoo");
   let compared = false,
     shownMistake = "none",
@@ -728,7 +719,7 @@ function render({ model, el }) {
   }
 
   function update() {
-    if (writing) return;
+    if (isWriting()) return;
     const numbers = read();
     walked = walkBack(numbers, numbers.mistake);
     // another mistake is planted: covered again
@@ -801,10 +792,7 @@ function render({ model, el }) {
     if (walked) drawPlace(walked.steps[Math.min(model.get("position"), last()) - 1]);
   });
   update();
-  return () => {
-    for (const undo of cleanups) undo();
-    el.replaceChildren();
-  };
+  return leaving(el);
 }
 
 export default { render };

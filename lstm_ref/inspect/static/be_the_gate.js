@@ -42,7 +42,7 @@ function run(gates, offers) {
 }
 
 function render({ model, el }) {
-  const { listen, cleanups } = listening();
+  const { listen, leaving, cleanups } = listening();
   const words = model.get("words"),
     offers = model.get("offers"),
     wanted = model.get("wanted"),
@@ -247,10 +247,7 @@ function render({ model, el }) {
   model.on("change:gates", changed);
   cleanups.push(() => model.off("change:gates", changed));
   update();
-  return () => {
-    for (const undo of cleanups) undo();
-    el.replaceChildren();
-  };
+  return leaving(el);
 }
 
 export default { render };

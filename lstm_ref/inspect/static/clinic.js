@@ -65,7 +65,7 @@ function number(x) {
 }
 
 function render({ model, el }) {
-  const { listen, follow, cleanups } = listening();
+  const { listen, follow, leaving } = listening();
   const { cases, measurements, diagnoses } = model.get("record");
   const named = () => cases.findIndex((one) => window.location.hash === HASH + one.id);
   let place = Math.max(named(), 0);
@@ -325,10 +325,7 @@ function render({ model, el }) {
 
   follow(model, ["ordered", "decided"], update);
   update();
-  return () => {
-    for (const undo of cleanups) undo();
-    el.replaceChildren();
-  };
+  return leaving(el);
 }
 
 export default { render };

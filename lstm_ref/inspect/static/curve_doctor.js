@@ -116,7 +116,7 @@ const holds = ([name, relation, limit], read) =>
   relation === "at least" ? read[name] >= limit : read[name] <= limit;
 
 function render({ model, el }) {
-  const { listen, follow, resized, cleanups } = listening();
+  const { listen, follow, resized, leaving } = listening();
   const runs = model.get("runs"),
     causes = model.get("causes"),
     measures = model.get("measures"),
@@ -507,10 +507,7 @@ function render({ model, el }) {
   follow(model, ["answers"], update);
   resized(el, draw);
   show(0);
-  return () => {
-    for (const undo of cleanups) undo();
-    el.replaceChildren();
-  };
+  return leaving(el);
 }
 
 export default { render };

@@ -1,5 +1,5 @@
-// Shared by all widgets, and put in front of their modules: elements, and what must be undone
-// when a widget goes.
+// Shared by all widgets, and put in front of their modules: elements, a few numbers, the traits
+// of a model, and what must be undone when a widget goes.
 
 const NS = "http://www.w3.org/2000/svg";
 // JupyterLab takes the arrow keys for its cells, unless the very element that has the focus asks
@@ -22,9 +22,27 @@ const SUPERSCRIPT = Object.fromEntries(
 );
 const powerOfTen = (exponent) =>
   `10${[...String(exponent).replace("+", "")].map((digit) => SUPERSCRIPT[digit]).join("")}`;
+// As in lstm_ref.cell: tanh cannot overflow.
+const sigmoid = (a) => 0.5 * Math.tanh(0.5 * a) + 0.5;
 const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
 
-// What a widget looks at; `cleanups` is called by it when it goes, and undoes all of that.
+// Traits of a model by name. Several can change as one: until all are set, `isWriting` tells
+// `update`, which hears of each, to wait.
+function traits(model, names, update) {
+  let writing = false;
+  const read = () => Object.fromEntries(names.map((name) => [name, model.get(name)]));
+  const write = (changes) => {
+    writing = true;
+    for (const [name, value] of Object.entries(changes)) model.set(name, value);
+    writing = false;
+    model.save_changes();
+    update();
+  };
+  return { read, write, isWriting: () => writing };
+}
+
+// What a widget looks at. Its `render` returns `leaving(el)`, which undoes all of that when the
+// widget goes, and what else it has added to `cleanups`.
 function listening() {
   const cleanups = [];
   const listen = (target, event, handler, options) => {
@@ -51,5 +69,9 @@ function listening() {
     sizes.observe(el);
     cleanups.push(() => sizes.disconnect());
   };
-  return { listen, follow, resized, cleanups };
+  const leaving = (el) => () => {
+    for (const undo of cleanups) undo();
+    el.replaceChildren();
+  };
+  return { listen, follow, resized, leaving, cleanups };
 }

@@ -31,7 +31,7 @@ function percent(share) {
 const halfLife = (f) => (f >= 1 ? null : (Math.log(0.5) / Math.log(f)).toPrecision(3));
 
 function render({ model, el }) {
-  const { listen, follow, resized, cleanups } = listening();
+  const { listen, follow, resized, leaving } = listening();
   el.classList.add("lstm-widget", "lw-forget");
   el.setAttribute("role", "group");
   el.setAttribute("aria-label", TEXT.title);
@@ -124,10 +124,7 @@ function render({ model, el }) {
   follow(model, ["f"], update);
   resized(el, () => drawChart(model.get("f")));
   update();
-  return () => {
-    for (const undo of cleanups) undo();
-    el.replaceChildren();
-  };
+  return leaving(el);
 }
 
 export default { render };

@@ -78,8 +78,6 @@ const EXAMPLES = [
   ],
 ];
 
-const sigmoid = (a) => 0.5 * Math.tanh(0.5 * a) + 0.5; // as in lstm_ref.cell: tanh cannot overflow
-
 function step(v) {
   const a = Object.fromEntries(
     GATES.map((k) => [k, v.x * v[`Wx_${k}`] + v.h_prev * v[`Wh_${k}`] + v[`b_${k}`]]),
@@ -316,16 +314,8 @@ function drawCell() {
 }
 
 function render({ model, el }) {
-  const { listen, follow, cleanups } = listening();
-  const read = () => Object.fromEntries(NAMES.map((name) => [name, model.get(name)]));
-  let writing = false;
-  const write = (changes) => {
-    writing = true; // several numbers change as one
-    for (const [name, value] of Object.entries(changes)) model.set(name, value);
-    writing = false;
-    model.save_changes();
-    update();
-  };
+  const { listen, follow, leaving } = listening();
+  const { read, write, isWriting } = traits(model, NAMES, () => update());
   let course = []; // {c, h} before the first step, after it, ...; empty until a step is taken
   let taken = 0;
 
@@ -562,7 +552,7 @@ function render({ model, el }) {
   });
 
   function update() {
-    if (writing) return;
+    if (isWriting()) return;
     const v = read();
     const s = step(v);
     const kept = s.f * v.c_prev,
@@ -653,10 +643,7 @@ function render({ model, el }) {
   follow(model, NAMES, update);
   update();
   light();
-  return () => {
-    for (const undo of cleanups) undo();
-    el.replaceChildren();
-  };
+  return leaving(el);
 }
 
 export default { render };

@@ -121,8 +121,6 @@ const EXAMPLES = [
 
 // The numbers
 
-const sigmoid = (a) => 0.5 * Math.tanh(0.5 * a) + 0.5; // as in lstm_ref.cell: tanh cannot overflow
-
 // xorshift with 32 bits, bit for bit that of gradient_lens.py; the deviation is 1
 function uniform(seed) {
   let state = Math.imul(seed, 2654435761) >>> 0;
@@ -358,16 +356,8 @@ const rowName = (name) => {
 const cell = (value, text) => html("td", {}, html("data", { value }, text));
 
 function render({ model, el }) {
-  const { listen, follow, resized, cleanups } = listening();
-  const read = () => Object.fromEntries(NAMES.map((name) => [name, model.get(name)]));
-  let writing = false;
-  const write = (changes) => {
-    writing = true; // several numbers change as one
-    for (const [name, value] of Object.entries(changes)) model.set(name, value);
-    writing = false;
-    model.save_changes();
-    update();
-  };
+  const { listen, follow, resized, leaving } = listening();
+  const { read, write, isWriting } = traits(model, NAMES, () => update());
 
   el.classList.add("lstm-widget", "lw-lens");
   el.setAttribute("role", "group");
@@ -632,7 +622,7 @@ function render({ model, el }) {
   }
 
   function update() {
-    if (writing) return;
+    if (isWriting()) return;
     const numbers = read();
     if (numbers.seed !== seed) {
       seed = numbers.seed;
@@ -717,10 +707,7 @@ function render({ model, el }) {
     if (values) drawChart(model.get("T"), Math.min(model.get("lag"), model.get("T")));
   });
   update();
-  return () => {
-    for (const undo of cleanups) undo();
-    el.replaceChildren();
-  };
+  return leaving(el);
 }
 
 export default { render };

@@ -74,7 +74,7 @@ function windowAt(one, k) {
 }
 
 function render({ model, el }) {
-  const { listen, follow, resized, cleanups } = listening();
+  const { listen, follow, resized, leaving } = listening();
   const series = model.get("series"),
     names = Object.keys(series),
     who = model.get("model");
@@ -392,10 +392,7 @@ function render({ model, el }) {
     if (hasGuessed()) draw();
   });
   update();
-  return () => {
-    for (const undo of cleanups) undo();
-    el.replaceChildren();
-  };
+  return leaving(el);
 }
 
 export default { render };

@@ -49,7 +49,7 @@ const percent = (share) => String(Math.round(100 * share));
 const grouped = (value) => Math.round(value).toLocaleString("en");
 
 function render({ model, el }) {
-  const { listen, follow, resized, cleanups } = listening();
+  const { listen, follow, resized, leaving } = listening();
   const arms = model.get("arms"),
     level = model.get("level"),
     names = Object.keys(arms);
@@ -328,10 +328,7 @@ function render({ model, el }) {
     if (hasGuessed()) draw();
   });
   update();
-  return () => {
-    for (const undo of cleanups) undo();
-    el.replaceChildren();
-  };
+  return leaving(el);
 }
 
 export default { render };

@@ -97,7 +97,7 @@ function some(draw, n, rows, columns) {
 }
 
 function render({ model, el }) {
-  const { listen, follow, resized, cleanups } = listening();
+  const { listen, follow, resized, leaving } = listening();
   const loss = model.get("loss"),
     costs = model.get("costs"),
     axes = model.get("axes"),
@@ -424,10 +424,7 @@ function render({ model, el }) {
     if (means) drawChart(means);
   });
   update();
-  return () => {
-    for (const undo of cleanups) undo();
-    el.replaceChildren();
-  };
+  return leaving(el);
 }
 
 export default { render };

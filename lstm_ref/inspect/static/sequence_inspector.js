@@ -128,7 +128,7 @@ function ink(colour) {
 
 // `again` draws everything anew, after another trace was opened; `said` is told then.
 function draw({ model, el, again, said = "" }) {
-  const { listen, cleanups } = listening();
+  const { listen, leaving, cleanups } = listening();
   const set = (name, value) => {
     model.set(name, value);
     model.save_changes();
@@ -752,10 +752,7 @@ function draw({ model, el, again, said = "" }) {
 
   readRamp();
   update();
-  return () => {
-    for (const undo of cleanups) undo();
-    el.replaceChildren();
-  };
+  return leaving(el);
 }
 
 function render({ model, el }) {

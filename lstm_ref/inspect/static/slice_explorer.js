@@ -70,7 +70,7 @@ function wilson(k, n, u) {
 }
 
 function render({ model, el }) {
-  const { listen, follow, resized, cleanups } = listening();
+  const { listen, follow, resized, leaving } = listening();
   const values = model.get("values"),
     codes = model.get("codes"),
     errors = model.get("errors");
@@ -325,10 +325,7 @@ function render({ model, el }) {
     if (!isAll(model.get("guess"))) drawChart(rows);
   });
   update();
-  return () => {
-    for (const undo of cleanups) undo();
-    el.replaceChildren();
-  };
+  return leaving(el);
 }
 
 export default { render };
