@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -72,13 +73,13 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture
-def page_for(book: Path, browser: Browser) -> Iterator[Callable[..., Page]]:
-    """Open a page of the book:
-    ``page_for("book/one/bptt", viewport="phone", colour_scheme="dark")``.
+@contextmanager
+def offline_pages(book: Path, browser: Browser) -> Iterator[Callable[..., Page]]:
+    """A function that opens a page of the book:
+    ``open_page("book/one/bptt", viewport="phone", colour_scheme="dark")``.
 
-    When the test ends, it fails if any page that it opened asked for something outside the disk,
-    failed to load a file, wrote an error to the console or raised one.
+    On the way out it fails if any page that it opened asked for something outside the disk, failed
+    to load a file, wrote an error to the console or raised one.
     """
     contexts: list[BrowserContext] = []
     trouble: list[str] = []
@@ -118,6 +119,29 @@ def page_for(book: Path, browser: Browser) -> Iterator[Callable[..., Page]]:
     for context in contexts:
         context.close()
     assert not trouble, "\n".join(trouble)
+
+
+@pytest.fixture
+def page_for(book: Path, browser: Browser) -> Iterator[Callable[..., Page]]:
+    """Open a page of the book for one test, with `offline_pages`."""
+    with offline_pages(book, browser) as open_page:
+        yield open_page
+
+
+@pytest.fixture(scope="module")
+def wide(request: pytest.FixtureRequest, book: Path, browser: Browser) -> Iterator[Page]:
+    """The page that a test names, wide and light. It is loaded once: pytest puts the tests of one
+    page together, and none of them leaves it other than it was, but for answers that are unfolded.
+    """
+    with offline_pages(book, browser) as open_page:
+        yield open_page(request.param)
+
+
+@pytest.fixture(scope="module")
+def narrow(request: pytest.FixtureRequest, book: Path, browser: Browser) -> Iterator[Page]:
+    """The same on a phone, in the dark."""
+    with offline_pages(book, browser) as open_page:
+        yield open_page(request.param, "phone", "dark")
 
 
 @pytest.fixture

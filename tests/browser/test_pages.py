@@ -11,27 +11,23 @@ from pathlib import Path
 
 import pytest
 import yaml
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 from pypdf import PdfReader
 
-from scripts.book_kernels import draw, git
+from tests.support.accessibility import COLOURS, violations
 
 ROOT = Path(__file__).parents[2]
 TOC = yaml.safe_load((ROOT / "_toc.yml").read_text())
 PAGES = [TOC["root"], *(chapter["file"] for part in TOC["parts"] for chapter in part["chapters"])]
+ALL = [*PAGES, "search", "genindex"]
 MODES = [("desktop", "light"), ("desktop", "dark"), ("phone", "light"), ("phone", "dark")]
-# What axe-core does about colours takes six times as long as all else. Dark colours come from one
-# style sheet: one page in three is asked for them, drawn by the commit, and so each page in turn.
-COLOURS = ["color-contrast", "link-in-text-block"]
-DARK = {TOC["root"], *draw(git("rev-parse", "HEAD"), [*PAGES, "search", "genindex"], share=3)}
+UNFOLD = "document.querySelectorAll('details').forEach((details) => (details.open = true))"
 
 
-@pytest.mark.parametrize("name", [*PAGES, "search", "genindex"])
-def test_page_loads_from_disk_without_an_error(page_for, name):
-    page = page_for(name)
-    expect(page.locator("main h1:visible").first).to_be_visible()
-    page.wait_for_load_state("networkidle")
+@pytest.mark.parametrize("wide", ALL, indirect=True)
+def test_page_loads_from_disk_without_an_error(wide):
+    expect(wide.locator("main h1:visible").first).to_be_visible()
+    wide.wait_for_load_state("networkidle")
 
 
 def test_index_leads_to_the_first_page(page_for):
@@ -62,14 +58,9 @@ TEXT_OUTSIDE = """() => {
 }"""
 
 
-# The colours move nothing: each width once, and each colour scheme once.
-@pytest.mark.parametrize(("viewport", "colour_scheme"), [("desktop", "light"), ("phone", "dark")])
-@pytest.mark.parametrize("name", PAGES)
-def test_page_does_not_scroll_sideways(page_for, name, viewport, colour_scheme):
-    page = page_for(name, viewport, colour_scheme)
-    page.evaluate(
-        "document.querySelectorAll('details').forEach((details) => (details.open = true))"
-    )
+def assert_nothing_is_cut(page):
+    """The page is no wider than its window, and neither is anything on it that cannot scroll."""
+    page.evaluate(UNFOLD)
     too_wide = page.evaluate(
         """() => {
             const room = document.documentElement.clientWidth;
@@ -87,55 +78,79 @@ def test_page_does_not_scroll_sideways(page_for, name, viewport, colour_scheme):
     )
     assert width <= room, f"the page is {width} pixels wide, the window {room}: {too_wide}"
     assert not too_wide
-    if viewport == "phone":
-        page.set_viewport_size({"width": 360, "height": 780})  # the narrowest that are sold
+
+
+def assert_no_text_is_outside(page):
     assert page.evaluate(TEXT_OUTSIDE) == [], (
         "text beyond the edge of the window, where nobody can scroll to it"
     )
 
 
-@pytest.mark.parametrize(
-    ("name", "viewport", "colour_scheme"),
-    [
-        (name, *mode)
-        for name in [*PAGES, "search", "genindex"]
-        for mode in MODES
-        if name == TOC["root"]
-        or mode[1] == "light"
-        or (mode == ("desktop", "dark") and name in DARK)
-    ],
-)
-def test_page_is_accessible(page_for, name, viewport, colour_scheme):
-    """The first page is asked everything in every mode. Of the others, a narrow one has the colours
-    of a wide one, and one in the dark has all else of one in the light.
-    """
-    page = page_for(name, viewport, colour_scheme)
-    page.evaluate(
-        "document.querySelectorAll('details').forEach((details) => (details.open = true))"
-    )
-    asked = {}
-    if name != TOC["root"] and viewport == "phone":
-        asked = {"rules": {rule: {"enabled": False} for rule in COLOURS}}
-    elif name != TOC["root"] and colour_scheme == "dark":
-        asked = {"runOnly": COLOURS}
-    # Without "preload", axe does not try to read style sheets in a way that a page from disk may
-    # not.
-    result = Axe().run(page, options={"resultTypes": ["violations"], "preload": False, **asked})
-    assert len(result.response["passes"]) >= (1 if "runOnly" in asked else 20)
-    found = [
-        f"{violation['id']} ({violation['impact']}): {violation['help']}\n  "
-        + "\n  ".join(
-            node["html"][:200] + " | " + node["failureSummary"] for node in violation["nodes"][:5]
-        )
-        for violation in result.response["violations"]
-    ]
-    assert not found, "\n".join(found)
+# The colours move nothing: each width once, and each colour scheme once.
+@pytest.mark.parametrize("wide", PAGES, indirect=True)
+def test_page_does_not_scroll_sideways(wide):
+    assert_nothing_is_cut(wide)
+    assert_no_text_is_outside(wide)
 
 
-@pytest.mark.parametrize("name", PAGES)
-def test_every_image_says_what_it_shows(page_for, name):
-    page = page_for(name)
-    nameless = page.eval_on_selector_all(
+@pytest.mark.parametrize("narrow", PAGES, indirect=True)
+def test_narrow_page_does_not_scroll_sideways(narrow):
+    assert_nothing_is_cut(narrow)
+    size = narrow.viewport_size
+    narrow.set_viewport_size({"width": 360, "height": 780})  # the narrowest that are sold
+    assert_no_text_is_outside(narrow)
+    narrow.set_viewport_size(size)
+
+
+@pytest.mark.parametrize("wide", ALL, indirect=True)
+def test_page_is_accessible(wide):
+    """In the light, all that axe-core knows; then in the dark, what it says of colours."""
+    wide.evaluate(UNFOLD)
+    assert violations(wide) == []
+    wide.emulate_media(color_scheme="dark")
+    expect(wide.locator("html")).to_have_attribute("data-theme", "dark")
+    found = violations(wide, least=1, runOnly=COLOURS)
+    wide.emulate_media(color_scheme="light")
+    expect(wide.locator("html")).to_have_attribute("data-theme", "light")
+    assert found == []
+
+
+@pytest.mark.parametrize("narrow", ALL, indirect=True)
+def test_narrow_page_is_accessible(narrow):
+    """A narrow page has the colours of a wide one."""
+    narrow.evaluate(UNFOLD)
+    assert violations(narrow, rules={rule: {"enabled": False} for rule in COLOURS}) == []
+
+
+@pytest.mark.parametrize(("viewport", "colour_scheme"), MODES)
+def test_first_page_is_asked_everything_in_every_mode(page_for, viewport, colour_scheme):
+    page = page_for(TOC["root"], viewport, colour_scheme)
+    page.evaluate(UNFOLD)
+    assert violations(page, every_text=True) == []
+
+
+FAINT = [
+    ("article p { color: #bbb }", "foreground color: #bbbbbb"),
+    (".highlight .k { color: #aaa !important }", "foreground color: #aaaaaa"),
+    (".katex { color: #9a9a9a }", "foreground color: #9a9a9a"),
+    ("article p:nth-of-type(2) { background: #777 }", "background color: #777777"),
+    ("article p:nth-of-type(2) { opacity: 0.3 }", "insufficient color contrast"),
+]
+
+
+@pytest.mark.parametrize(("fault", "told"), FAINT)
+def test_a_faint_text_is_found_though_two_of_each_look_are_asked(page_for, fault, told):
+    page = page_for("book/reference/notation")
+    page.evaluate(UNFOLD)
+    page.add_style_tag(content=fault)
+    for every_text in (True, False):
+        found = violations(page, every_text, least=0, runOnly=COLOURS[:1])
+        assert len(found) == 1 and told in found[0], f"{every_text=}"
+
+
+@pytest.mark.parametrize("wide", PAGES, indirect=True)
+def test_every_image_says_what_it_shows(wide):
+    nameless = wide.eval_on_selector_all(
         "article :is(img, .lstm-figure svg)",
         (
             "all => all.filter((i) => !(i.alt ?? i.ariaLabel ?? '').trim()).map((i) => "
@@ -145,24 +160,23 @@ def test_every_image_says_what_it_shows(page_for, name):
     assert nameless == []
 
 
-@pytest.mark.parametrize("name", PAGES)
-def test_formulas_have_their_fonts_and_a_form_for_screen_readers(page_for, name):
-    page = page_for(name)
-    if page.locator(".katex").count() == 0:
+@pytest.mark.parametrize("wide", PAGES, indirect=True)
+def test_formulas_have_their_fonts_and_a_form_for_screen_readers(wide, request):
+    if wide.locator(".katex").count() == 0:
+        name = request.node.callspec.params["wide"]
         source = (ROOT / f"{name}.md").read_text(encoding="utf-8")
         assert "$" not in re.sub(r"^```.*?^```$|`[^`]*`", "", source, flags=re.S | re.M), (
             "formulas that were not rendered"
         )
         return
-    # a font is loaded only where it is shown
-    page.evaluate("document.querySelectorAll('details').forEach((d) => (d.open = true))")
-    page.evaluate("document.fonts.ready")
-    fonts = page.evaluate(
+    wide.evaluate(UNFOLD)  # a font is loaded only where it is shown
+    wide.evaluate("document.fonts.ready")
+    fonts = wide.evaluate(
         "[...document.fonts].filter((f) => f.status === 'loaded').map((f) => f.family)"
     )
     assert any("KaTeX_Math" in font for font in fonts)
     assert (
-        page.locator("article .katex").count() == page.locator("article .katex-mathml math").count()
+        wide.locator("article .katex").count() == wide.locator("article .katex-mathml math").count()
     )
 
 
