@@ -134,6 +134,9 @@ def _import_frameworks(problem_set: ProblemSet | ProblemSetError) -> None:
     frameworks = {
         getattr(check, "arrays", "numpy") for check in problem_set.checks
     } - prefork.NOT_FORKABLE
+    # A reference may use Keras, too; on another backend than PyTorch it cannot be forked.
+    if "keras" in problem_set.packages and os.environ.get("KERAS_BACKEND") == "torch":
+        frameworks.add("keras")
     for framework in sorted(frameworks):
         with suppress(Exception):  # the checks themselves will say what is wrong with it
             for module in prefork.modules((framework,)):

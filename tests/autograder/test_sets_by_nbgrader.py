@@ -123,11 +123,7 @@ def ask(course):
         server.wait()
 
 
-# An old set, one of numbers, one with frameworks, and two with functions that are called back.
-SHOWN = ("lstm-bptt", "measure", "clinic", "seq2seq", "search-compress")
-
-
-@pytest.mark.parametrize("name", SHOWN)
+@EACH
 def test_formgrader_grades_and_shows_the_same_score(name, course, ask):
     if not scores(course, name):  # where this test runs without the one above
         nbgrader(course, "autograde", name)
