@@ -2,7 +2,9 @@
 
 They are those of the problem set clinic. Each is a dict of functions of arrays, and of the data to
 ask them with; a seed draws sizes, weights, data and the place of the fault. Nothing in the data
-tells a sick program from a healthy one. PyTorch is imported when the first program is drawn.
+tells a sick program from a healthy one. Two of three programs are in PyTorch, and one is in Keras,
+where that computes with PyTorch; elsewhere all are in PyTorch, and have the same numbers. PyTorch
+is imported when the first program is drawn.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ import numpy as np
 from numpy.random import Generator
 
 from lstm_ref.errors import Array
+from lstm_ref.practice.clinic_keras import KerasProgram, is_on_torch
 
 CAUSES = ("axis", "memory", "softmax", "padding", "clipping", "optimizer", "shift", "state")
 NONE = "none"
@@ -77,7 +80,8 @@ def draw(
     rng : source of everything else
     cause : one of `CAUSES`, or ``"none"``
     sizes : N, T, D, H; drawn where they are left out
-    place : where the fault is, as far as there are several places; drawn where it is left out
+    place : where the fault is, as far as there are several places, and in which framework; drawn
+        where it is left out
 
     Returns
     -------
@@ -87,7 +91,8 @@ def draw(
         raise ValueError(f"draw: cause must be one of {', '.join((*CAUSES, NONE))}, got {cause!r}")
     drawn = (rng.integers(3, 6), rng.integers(6, 11), rng.integers(2, 5), rng.integers(3, 7))
     N, T, D, H = sizes or tuple(int(n) for n in drawn)
-    C, k = int(rng.integers(3, 7)), int(rng.integers(2, 5))
+    # the sequence has three chunks: with k = 3, steps and chunks could be taken for each other
+    C, k = int(rng.integers(3, 7)), int(rng.choice([2, 4, 5]))
     somewhere = int(rng.integers(12))
     place = somewhere if place is None else place
     weights = draw_weights(rng, D, H, C, closed=cause == "memory", place=place)
@@ -96,18 +101,16 @@ def draw(
     if cause != "clipping" and place % 3 == 0:
         norm = 0.5  # shorter than what is allowed
     batch = rng.normal(size=(N, T, D)), rng.normal(size=(N, C))
-    max_norm = gradient_norm(weights, *batch) / norm
-    counts = [0]
+    keras = KerasProgram(weights, cause, place) if place % 3 == 1 and is_on_torch() else None
+    max_norm = gradient_norm(weights, *batch, one_bias=keras is not None) / norm
 
-    def asked(name: str, function: Callable[..., Any], *axes: int) -> Asked:
-        return Asked(name, function, axes, counts)
+    def one_step() -> tuple[list[Array], list[Array]]:
+        if keras is not None:
+            return keras.step(*batch, lr, max_norm)
+        return step(weights, *batch, lr, max_norm, cause, place)
 
     return {
-        "forward": asked("forward", lambda x: forward(weights, x, cause, place), 3),
-        "loss": asked("loss", lambda o, y, mask: loss(o, y, mask, cause, place), 3, 2, 2),
-        "step": asked("step", lambda: step(weights, *batch, lr, max_norm, cause, place)),
-        "pairs": asked("pairs", lambda tokens: pairs(tokens, cause), 1),
-        "back": asked("back", lambda x, k: back(weights, x, int(k), cause, place), 3, 0),
+        **_asked(weights, cause, place, one_step, keras),
         "x": rng.normal(size=(N, T, D)),
         "outputs": rng.normal(scale=2.0, size=(N, T, C)),
         "y": rng.integers(C, size=(N, T)),
@@ -117,6 +120,28 @@ def draw(
         "tokens": rng.integers(C, size=int(rng.integers(20, 60))),
         "sequence": rng.normal(size=(N, 3 * k, D)),
         "k": k,
+    }
+
+
+def _asked(
+    weights: list[Array],
+    cause: str,
+    place: int,
+    one_step: Callable[[], Any],
+    keras: KerasProgram | None,
+) -> Program:
+    """The five functions of a program."""
+    counts = [0]
+
+    def asked(name: str, function: Callable[..., Any], *axes: int) -> Asked:
+        return Asked(name, function, axes, counts)
+
+    return {
+        "forward": asked("forward", lambda x: forward(weights, x, cause, place, keras), 3),
+        "loss": asked("loss", lambda o, y, mask: loss(o, y, mask, cause, place, keras), 3, 2, 2),
+        "step": asked("step", one_step),
+        "pairs": asked("pairs", lambda tokens: pairs(tokens, cause), 1),
+        "back": asked("back", lambda x, k: back(weights, x, int(k), cause, place, keras), 3, 0),
     }
 
 
@@ -139,7 +164,7 @@ def draw_weights(
     return weights
 
 
-# --- the parts of a program; all of them compute with PyTorch, in float64
+# --- the parts of a program; all of them compute with PyTorch, in float64, or ask Keras
 # --------------------------------------------------------------------------------------------------
 
 
@@ -159,13 +184,17 @@ def _tensor(array: Array) -> Any:
     return torch.tensor(np.asarray(array, dtype=np.float64))
 
 
-def forward(weights: list[Array], x: Array, cause: str, place: int) -> Array:
+def forward(
+    weights: list[Array], x: Array, cause: str, place: int, keras: KerasProgram | None = None
+) -> Array:
     """Outputs (N, T, C) of a batch x (N, T, D); sick with "axis": it reads examples as time."""
     import torch
 
     N, T, D = x.shape
     if (expected := weights[0].shape[1]) != D:
         raise ValueError(f"forward: x must be (N, T, D) with D = {expected}, got {x.shape}")
+    if keras is not None:
+        return keras.forward(x)
     sick = cause == "axis"
     with torch.no_grad():
         lstm = _lstm(weights, batch_first=not sick)
@@ -176,7 +205,14 @@ def forward(weights: list[Array], x: Array, cause: str, place: int) -> Array:
         return np.asarray((states @ _tensor(weights[4]).T + _tensor(weights[5])).numpy())
 
 
-def loss(outputs: Array, y: Array, mask: Array, cause: str, place: int) -> float:
+def loss(
+    outputs: Array,
+    y: Array,
+    mask: Array,
+    cause: str,
+    place: int,
+    keras: KerasProgram | None = None,
+) -> float:
     """Mean cross-entropy; sick with "softmax" (taken twice) and with "padding" (counted)."""
     import torch
     import torch.nn.functional as F
@@ -189,6 +225,8 @@ def loss(outputs: Array, y: Array, mask: Array, cause: str, place: int) -> float
         )
     if y.size and not 0 <= y.min() <= y.max() < C:
         raise ValueError(f"loss: the classes in y must be from 0 to {C - 1}")
+    if keras is not None:
+        return keras.loss(outputs, y, mask.astype(bool))
     scores, counted = _tensor(outputs), _tensor(mask.astype(bool))
     if cause == "softmax":
         scores = scores.softmax(dim=2)
@@ -216,9 +254,14 @@ def _loss_of(model: Any, x: Array, y: Array) -> Any:
     return ((model["head"](model["lstm"](_tensor(x))[0][:, -1]) - _tensor(y)) ** 2).mean()
 
 
-def gradient_norm(weights: list[Array], x: Array, y: Array) -> float:
-    """Norm of the gradient of all parameters together."""
-    return float(np.sqrt(sum((g**2).sum() for g in gradient(weights, x, y))))
+def gradient_norm(weights: list[Array], x: Array, y: Array, *, one_bias: bool = False) -> float:
+    """Norm of the gradient of all parameters together; ``one_bias``: with one bias in the LSTM, as
+    in Keras, for PyTorch's two, which have the same gradient.
+    """
+    gradients = gradient(weights, x, y)
+    if one_bias:
+        del gradients[3]
+    return float(np.sqrt(sum((g**2).sum() for g in gradients)))
 
 
 def gradient(weights: list[Array], x: Array, y: Array) -> list[Array]:
@@ -260,7 +303,14 @@ def pairs(tokens: Array, cause: str) -> tuple[Array, Array]:
     return tokens[:-1], tokens[:-1] if cause == "shift" else tokens[1:]
 
 
-def back(weights: list[Array], x: Array, k: int, cause: str, place: int) -> Array:
+def back(
+    weights: list[Array],
+    x: Array,
+    k: int,
+    cause: str,
+    place: int,
+    keras: KerasProgram | None = None,
+) -> Array:
     """Gradient (N, T, D) of the last chunk's loss with respect to each input, in a run through
     chunks of k steps; sick with "state": the state keeps its past.
     """
@@ -269,6 +319,8 @@ def back(weights: list[Array], x: Array, k: int, cause: str, place: int) -> Arra
             "back: k must be at least 1, and the sequence (N, T, D) with D = "
             f"{weights[0].shape[1]}, got k = {k} and {x.shape}"
         )
+    if keras is not None:
+        return keras.back(x, k)
     lstm = _lstm(weights, batch_first=True)
     inputs = _tensor(x).requires_grad_()
     state, last = None, inputs.sum()

@@ -5,8 +5,8 @@
 
 The judge asks the same questions with more programs (solutions/clinic/checks.py). The programs that
 are measured and diagnosed stay on this side: a student's function may call them, and never reads
-them. PyTorch is imported when the first check is asked, and Keras when an answer is compared with
-known mistakes.
+them. PyTorch is imported when the first check is asked, and Keras when a program in Keras is
+measured or an answer is compared with known mistakes.
 """
 
 from __future__ import annotations
@@ -183,7 +183,7 @@ def sum_of_biases(arrays: dict[str, Array]) -> dict[str, Array]:
 
 def together(arrays: dict[str, Array]) -> dict[str, Array]:
     """All parameters as one vector: a mend that reaches some of them is none."""
-    return {"parameters": np.concatenate([np.ravel(arrays[name]) for name in PARAMETERS])}
+    return {"vector of parameters": np.concatenate([np.ravel(arrays[name]) for name in PARAMETERS])}
 
 
 # --- diagnoses
@@ -220,8 +220,9 @@ def examine_diagnoses(sick: int, healthy: int) -> Callable[[Call, Generator], Ve
         start = int(rng.integers(12))  # programs with the same fault have it in different places
         said, silent = [""] * len(causes), False
         # Each is made when its turn comes: not even where it lies in memory tells its fault.
-        for k in rng.permutation(len(causes)):
-            place = (start + int(k) // len(programs.CAUSES)) % 12
+        for k in map(int, rng.permutation(len(causes))):
+            turn = k % sick if causes[k] == programs.NONE else k // len(programs.CAUSES)
+            place = (start + turn) % 12
             program = programs.draw(rng, causes[k], place=place)
             answer = _word(call(program))
             if answer not in (*programs.CAUSES, programs.NONE):

@@ -12,8 +12,10 @@ from lstm_ref.practice import graded_clinic as public
 from verdict import Case
 
 PACKAGES = ("numpy", "torch", "keras")
-# Known mistakes are computed with Keras; on PyTorch, as in the box, no TensorFlow is imported.
+# Some programs and known mistakes are computed with Keras; on PyTorch, as in the box, no TensorFlow
+# is imported, and no GPU is looked for, which would tie it to this process.
 os.environ.setdefault("KERAS_BACKEND", "torch")
+os.environ.setdefault("KERAS_TORCH_DEVICE", "cpu")
 
 
 def other_programs(*causes: str) -> Callable[[Generator], list[Case]]:

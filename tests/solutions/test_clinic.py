@@ -2,10 +2,12 @@
 measuring tells them apart. The rest is in test_plain_sets.py.
 """
 
+import os
 import re
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import nbformat
 import numpy as np
@@ -16,6 +18,7 @@ from numpy.testing import assert_allclose
 from autograder.author.demo import Student, hand_in
 from lstm_ref import lstm_forward, practice
 from lstm_ref.losses import cross_entropy
+from lstm_ref.practice import clinic_keras
 from lstm_ref.practice import clinic_programs as programs
 from lstm_ref.practice import graded_clinic as clinic
 from lstm_ref.practice import plain_clinic as plain
@@ -72,6 +75,59 @@ def test_a_fault_moves_its_own_number_far_and_no_other_but_what_follows(cause):
         for name in set(NUMBERS) - {moved} - follows:
             assert HEALTHY[name](found[name]), (seed, name, found)
         assert plain.diagnose(program) == cause
+
+
+# Run by a Python of its own: in the one of the tests, Keras may compute with TensorFlow.
+IN_KERAS = """
+import numpy as np
+from lstm_ref.practice import clinic_programs as programs
+from tests.solutions.test_clinic import CAUSES, HEALTHY, MOVES, NUMBERS, numbers, plain
+
+def drawn(cause, seed):
+    return programs.draw(np.random.default_rng(seed), cause, place=1 + 3 * (seed % 4))
+
+for cause in CAUSES:
+    moved, is_sick = MOVES.get(cause, ("", None))
+    for seed in range(8):
+        programs.is_on_torch = lambda: True
+        program = drawn(cause, seed)
+        programs.is_on_torch = lambda: False
+        twin = drawn(cause, seed)
+        found, theirs = numbers(program), numbers(twin)
+        where = cause, seed, found, theirs
+        assert len(program["step"]()[0]) == 5 and len(twin["step"]()[0]) == 6, where
+        assert moved == "" or is_sick(found[moved]), where
+        # A layer is frozen here, single arrays are left out there; padding is weighed otherwise.
+        own = {"optimizer": {"length", "idle"}, "padding": {"padding"}}.get(cause, set())
+        for name in set(NUMBERS) - own:
+            assert abs(found[name] - theirs[name]) < 1e-6, (name, where)
+        assert plain.diagnose(program) == cause, where
+        again = [program["step"](), program["step"]()]
+        for one, other in zip(*(sum(map(list, each), []) for each in again)):
+            assert np.array_equal(one, other), where
+print("all alike")
+"""
+
+
+def test_a_program_in_keras_has_the_numbers_of_its_twin_in_pytorch():
+    environment = os.environ | {"KERAS_BACKEND": "torch", "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", IN_KERAS], capture_output=True, text=True, cwd=ROOT, env=environment
+    )
+    assert (done.returncode, done.stdout) == (0, "all alike\n"), done.stderr
+
+
+def test_programs_are_in_keras_only_where_it_computes_with_pytorch(monkeypatch):
+    for backend in ("torch", "tensorflow"):
+        monkeypatch.setitem(
+            sys.modules,
+            "keras",
+            SimpleNamespace(backend=SimpleNamespace(backend=lambda b=backend: b)),
+        )
+        assert clinic_keras.is_on_torch() == (backend == "torch")
+        monkeypatch.delitem(sys.modules, "keras")
+        monkeypatch.setenv("KERAS_BACKEND", backend)
+        assert clinic_keras.is_on_torch() == (backend == "torch")
 
 
 @pytest.mark.parametrize("cause", programs.CAUSES)
