@@ -138,7 +138,12 @@ UNFOUND = ((0.9, 1.6), (0.8, 0.2), (0.3, 1.3), (-1.5, -1.5), (0.1, -0.8))
 
 
 def halves_case(
-    rng: Generator, label: str, marks: Sequence[tuple[float, float]], alpha: float, n: int = 80
+    rng: Generator,
+    label: str,
+    marks: Sequence[tuple[float, float]],
+    alpha: float,
+    n: int = 80,
+    harder: int = 1,
 ) -> Case:
     """A call of search_and_confirm: disjoint slices, and examples in none of them that bring each
     half to its rate.
@@ -150,12 +155,13 @@ def halves_case(
     marks : distances of each slice in the two halves, in terms of the limits
     alpha : for all slices of a half together
     n : size of a slice in one half, at least
+    harder : which half has the higher rate: 0, the one that is searched, or 1
     """
     looks = (len(marks), max(sum(first > 1 for first, _ in marks), 1))
     order = rng.permutation(len(marks))
     errors, inside, search = [], [], []
     for half in (0, 1):
-        rate = float(rng.uniform(0.12, 0.18)) + 0.1 * half
+        rate = float(rng.uniform(0.12, 0.18)) + 0.1 * (half == harder)
         z = plain.quantile(1 - alpha / looks[half] / 2)
         total = len(marks) * 3 * n
         rate = round(rate * total) / total
@@ -287,14 +293,15 @@ CHECKS = (
         points=3,
         cases=lambda rng: [
             halves_case(rng, "", HALVES, 0.1),
-            halves_case(rng, "fewer slices", HALVES[:9], 0.05),
+            halves_case(rng, "fewer slices", HALVES[:9], 0.05, harder=0),
         ],
         expected=plain.search_and_confirm,
         outputs=("found", "confirmed"),
         exact=("found", "confirmed"),
         misconceptions=SET.known("search_and_confirm"),
         hints=(
-            "Print for each slice its distance in the one half and in the other.",
+            "Print for each slice its errors, as a number, and its distance, in the one half and "
+            "in the other. A product (@) of arrays of True and False counts nothing.",
             "How many slices are looked at in the first half, and how many in the second?",
         ),
     ),

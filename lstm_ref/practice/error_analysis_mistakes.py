@@ -87,6 +87,19 @@ TABLE = (
         convention=True,
     ),
     Mistake(
+        "attributes_sorted",
+        "slice_table",
+        "The attributes come in the order of the alphabet; this task asks for that of the dict.",
+        (
+            Change(
+                "for name, values in attributes.items():",
+                "for name, values in sorted(attributes.items()):",
+            ),
+        ),
+        ("In which order stand the attributes?", "The text names the order."),
+        convention=True,
+    ),
+    Mistake(
         "only_slices_with_errors",
         "slice_table",
         "Slices without an error are left out.",
@@ -313,6 +326,23 @@ DIFFER = (
         "The slices are compared with the mean of their own rates, and not with the whole.",
         (Change(_DISTANCE, "distance = (wrong / support - np.mean(wrong / support)) / spread"),),
         ("Slices overlap, and some are large: what is their mean rate?", _PRINT),
+    ),
+    Mistake(
+        "truth_for_positions",
+        "slices_that_differ",
+        "There is a truth value for each slice; the positions of those that differ are asked for.",
+        (Change(_WORSE, "worse = distance > z"), Change(_BETTER, "better = distance < -z")),
+        ("How long are your two lists, and how many slices are there?", "np.flatnonzero helps."),
+    ),
+    Mistake(
+        "tuple_of_where",
+        "slices_that_differ",
+        "np.where returns a tuple, and the array of positions is its first and only entry.",
+        (
+            Change(_WORSE, "worse = np.where(distance > z)"),
+            Change(_BETTER, "better = np.where(distance < -z)"),
+        ),
+        ("Print what you return: what stands around the positions?", "Print its length, too."),
     ),
     Mistake(
         "small_left_out",

@@ -341,6 +341,13 @@ ACCURACY = (
         (_ONE_ROW, "Can your result be above 1?"),
     ),
     Mistake(
+        "padding_set_equal",
+        "masked_accuracy",
+        "Padding is set to the same number on both sides, and then counted as a hit.",
+        (Change(_SHARE, "return (right | ~mask).sum() / mask.sum()"),),
+        (_ONE_ROW, "Can your result be above 1?"),
+    ),
+    Mistake(
         "padding_is_right",
         "masked_accuracy",
         "Each step of padding is counted as right.",
@@ -600,6 +607,17 @@ EDIT = (
         (
             "What is the distance of [x, y] and []?",
             "How far is it from the first i words to nothing?",
+        ),
+    ),
+    Mistake(
+        "table_of_zeros",
+        "edit_distance",
+        "The first row and the first column of the table are zero: what is added or missing at the "
+        "start costs nothing.",
+        (Change(_ROW0, "row = [0] * (len(b) + 1)"), Change(_ROW, "row = [0]")),
+        (
+            "What is the distance of [] and [x, y], and of [x, y] and []?",
+            "The text names the first row and the first column of the table.",
         ),
     ),
     Mistake(

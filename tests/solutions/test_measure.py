@@ -141,7 +141,7 @@ def test_a_coin_earns_next_to_nothing_whatever_its_bias(yes):
 
 def test_what_slips_through_is_named_and_counted():
     verdict = ask(TESTS["graded"], lambda d: d("a b c".split(), "a b d".split()) == 1)
-    assert verdict.status is Status.WRONG and verdict.credit == pytest.approx(6 / 11)
+    assert verdict.status is Status.WRONG and verdict.credit == pytest.approx(6 / 12)
     assert (
         "wrong versions pass, for example this one: The words are compared place by place"
         in verdict.message
