@@ -1,7 +1,7 @@
-"""The tables of the page *inside*: explanations judged on trained and untrained models, units that
-count, and units that follow quotations, on more seeds.
+"""The tables of the page *inside*: explanations judged on trained and untrained models, gates and
+what the cell state keeps, units that count, and units that follow quotations, on more seeds.
 
-    python benchmarks/inside.py              # five minutes of one core
+    python benchmarks/inside.py              # six minutes of one core
     python benchmarks/inside.py quotations   # this table only; the others stay as they are stored
 
 It writes benchmarks/results/inside.json. Data, models, explanations and their tests are those of
@@ -27,19 +27,37 @@ import torch
 from benchmarks.pages import RESULTS, experiment, row, store
 
 PAGE = experiment("inside")
-SEEDS, COUNTING_SEEDS, QUOTING_SEEDS, REVIEWS = 3, 6, 8, 50
+SEEDS, GATE_SEEDS, COUNTING_SEEDS, QUOTING_SEEDS, REVIEWS = 8, 5, 6, 8, 50
 # what a review of that shape holds
 PLACES = {"evidence at the end": ", but", "evidence in front": ", although"}
 
 
+def classifier(seed: int, trained: bool) -> tuple[Any, Any]:
+    """One model and its vocabulary."""
+    vocabulary = PAGE.WordVocabulary([PAGE.words[k] for k in PAGE.train], min_count=1)
+    return PAGE.trained_on(seed)[0] if trained else PAGE.untrained(vocabulary, seed), vocabulary
+
+
+def acting(seed: int, trained: bool) -> dict[str, float]:
+    """What the gates of one model do, and what its cell state keeps."""
+    model, vocabulary = classifier(seed, trained)
+    rows = [k for k in PAGE.test if PLACES["evidence in front"] in data_text(k)]
+    found = PAGE.kept(model, vocabulary, [PAGE.words[k] for k in rows], PAGE.labels[rows])
+    return {name: float(value) for name, value in found.items()}
+
+
 def explained(seed: int, trained: bool) -> dict[str, float]:
     """Accuracy of one model, and how its explanations are judged on test reviews."""
-    vocabulary = PAGE.WordVocabulary([PAGE.words[k] for k in PAGE.train], min_count=1)
-    model = PAGE.trained_on(seed)[0] if trained else PAGE.untrained(vocabulary, seed)
+    model, vocabulary = classifier(seed, trained)
     scores = PAGE.class_scores(model, [vocabulary.encode(PAGE.words[k]) for k in PAGE.test])
     found = {"accuracy": float(np.mean(scores.argmax(axis=1) == PAGE.labels[PAGE.test]))}
     for place, conjunction in PLACES.items():
         chosen = [PAGE.words[k] for k in PAGE.test if conjunction in data_text(k)][:REVIEWS]
+        gaps = [
+            PAGE.incomplete(model, PAGE.vectors_of(model, vocabulary, sentence), 400)
+            for sentence in chosen
+        ]
+        found[f"gap of the sum, {place}: median"] = float(np.median(gaps))
         for name, (matters, flips) in PAGE.judged(model, vocabulary, chosen).items():
             found |= {
                 f"{name}, {place}: can matter": float(matters),
@@ -70,6 +88,7 @@ def quoting(seed: int, trained: bool) -> dict[str, float]:
 # table: what is measured, and with how many seeds
 TABLES: dict[str, tuple[Callable[[int, bool], dict[str, float]], int]] = {
     "arms": (explained, SEEDS),
+    "gates": (acting, GATE_SEEDS),
     "brackets": (counting, COUNTING_SEEDS),
     "quotations": (quoting, QUOTING_SEEDS),
 }
@@ -94,8 +113,8 @@ def main(wanted: list[str]) -> None:
         for name in TABLES
     }
     what = (
-        "which words explanations put on top, answers that flip without them; units that follow "
-        "the depth of brackets, and quotations"
+        "which words explanations put on top, answers that flip without them; gates, and what the "
+        "cell state keeps; units that follow the depth of brackets, and quotations"
     )
     packages = ("numpy", "torch", "scikit-learn")
     store("inside", what, {"reviews of each shape": REVIEWS, **tables}, packages)

@@ -127,7 +127,7 @@ def test_pages_promise_what_is_counted(page):
     )
 
 
-@pytest.mark.parametrize("page", [p for p in PAGES if p.startswith(("book/one/", "book/two/"))])
+@pytest.mark.parametrize("page", [p for p in PAGES if not p.startswith("book/four/")])
 def test_a_core_path_takes_20_minutes_at_most(page):
     assert TIMES[page].minutes <= 20
 
