@@ -188,6 +188,19 @@ def test_a_new_network_counts_as_the_table_says():
             assert inside(table["brackets"][name][key], found[key], slack=1), (name, key)
 
 
+def test_a_new_model_keeps_what_its_gates_seem_to_forget():
+    script_, table = script("inside"), stored("inside")["gates"]
+    found, known = script_.acting(50, trained=True), table["trained"]
+    assert set(found) == set(known) == set(table["untrained"])
+    assert found["adjective in front exchanged: answer changes"] > 0.8
+    assert found["last adjective exchanged: answer changes"] < 0.2
+    assert found["probe at the comma"] > 0.9 and found["probe at the last word"] > 0.9
+    key = "gradient in front, of that at the end (median)"
+    assert found[key] < 0.5 and inside(known[key], found[key], slack=2)
+    fresh = script_.acting(50, trained=False)
+    assert max(fresh[name] for name in fresh if name.startswith("probe")) < 0.7
+
+
 def test_random_weights_know_of_quotations_what_the_table_says():
     script_, table = script("inside"), stored("inside")
     found, known = script_.quoting(50, trained=False), table["quotations"]
@@ -322,6 +335,14 @@ def test_the_program_of_the_diary_is_as_bad_as_it_was_found_and_as_good_as_it_wa
     for name in named:
         report = page.report_of(page.STATES[name], seed=7)
         assert report.ids[0] in named[name] and report.findings[0].certainty != "remark", name
+
+
+def test_a_loop_starts_the_operations_of_the_table_again():
+    slow, table = script("slow"), stored("slow")
+    assert list(slow.TABLES) == [name for name in table if name in slow.TABLES]
+    found = sum(row["calls"] for row in slow.profiled(slow.PAGE.OwnLoop, steps=2).values())
+    # Counts, not seconds: other versions of PyTorch may join some operations
+    assert found == pytest.approx(table["profiler"]["a cell in a loop"]["calls of all"], rel=0.3)
 
 
 def test_two_processes_have_the_gradient_of_one_again():
