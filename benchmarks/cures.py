@@ -1,14 +1,18 @@
-"""The table of the page *cures*: recall of the first symbol by lag, cure by cure, after short and
-after long training.
+"""The tables of the page *cures*: recall of the first symbol by lag, cure by cure, after short and
+after long training; and what keeps a network from exploding.
 
-    python benchmarks/cures.py  # three minutes of one core, into benchmarks/results/cures.json
+    python benchmarks/cures.py             # four minutes of one core
+    python benchmarks/cures.py exploding   # this table only; the others stay as they are stored
 
-Task, layers and training are those of book/three/cures.md.
+It writes benchmarks/results/cures.json. Task, layers and training are those of book/three/cures.md.
 """
 
 from __future__ import annotations
 
+import json
 import os
+import sys
+from functools import partial
 from typing import Any
 
 if __name__ == "__main__":  # before NumPy is loaded: these models are small
@@ -17,10 +21,10 @@ if __name__ == "__main__":  # before NumPy is loaded: these models are small
 
 import torch
 
-from benchmarks.pages import experiment, over_seeds, store
+from benchmarks.pages import RESULTS, experiment, over_seeds, row, store
 
 PAGE = experiment("cures")
-SEEDS = range(3)
+SEEDS, EXPLODING_SEEDS = range(3), range(16)
 LAGS = (10, 50)
 SHORT, LONG = 200, 400  # updates
 TOLD = "LSTM, chrono, told the lag"
@@ -54,9 +58,8 @@ def curve(name: str, lag: int, seed: int, steps: int, longest: int | None = None
     return right + right[-1:] * (steps // 50 - len(right))
 
 
-def main() -> None:
-    """Measure, and write the file."""
-    torch.set_num_threads(1)
+def vanishing() -> dict[str, Any]:
+    """Recall by lag and cure, after short and after long training."""
     short: dict[str, dict[str, Any]] = {}
     long: dict[str, Any] = {}
     for name in ARMS:
@@ -81,14 +84,31 @@ def main() -> None:
         ),
         "chrono, told 200": over_seeds([curve(TOLD, 3, seed, SHORT, 200)[-1] for seed in SEEDS]),
     }
-    tables = {
+    return {
         "after 200 updates": short,
         "after 400 updates": long,
         "told another lag": wrong,
         "at lag 3": near,
     }
-    store("cures", "share of sequences whose first symbol is recalled", tables, ("numpy", "torch"))
+
+
+def exploding() -> dict[str, Any]:
+    """Share of runs that diverge, and what the networks recall, for each cure of exploding."""
+    return {
+        name: row(partial(PAGE.exploding, **options), EXPLODING_SEEDS, name)
+        for name, options in PAGE.EXPLODING.items()
+    }
+
+
+def main(wanted: list[str]) -> None:
+    """Measure both, or only what explodes, and write the file."""
+    torch.set_num_threads(1)
+    known = json.loads((RESULTS / "cures.json").read_text(encoding="utf-8"))
+    kept = {name: part for name, part in known.items() if name not in ("script", "what", "machine")}
+    tables = kept if wanted == ["exploding"] else vanishing()
+    what = "share of sequences whose first symbol is recalled; runs that diverge"
+    store("cures", what, tables | {"exploding": exploding()}, ("numpy", "torch"))
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

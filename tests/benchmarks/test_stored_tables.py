@@ -139,6 +139,18 @@ def test_a_forget_bias_that_fits_the_lag_recalls_again_and_a_clipped_start_does_
     assert table["after 200 updates"]["LSTM, clipped"]["50"]["least, most"][1] < 0.5
 
 
+def test_clipping_keeps_new_networks_from_exploding_again(denormal_numbers):
+    cures, table = script("cures"), stored("cures")["exploding"]
+    assert list(table) == list(cures.PAGE.EXPLODING)
+    plain, clipped = (
+        [cures.PAGE.exploding(seed, **cures.PAGE.EXPLODING[name]) for seed in range(50, 54)]
+        for name in ("relu, radius 2", "clipped at 1")
+    )
+    assert not any(run["diverged"] for run in clipped)
+    right = [[run["recalled"] for run in runs] for runs in (plain, clipped)]
+    assert sum(right[1]) > sum(right[0]) + 1
+
+
 def test_a_new_seed_at_a_good_and_at_a_bad_rate_ends_where_the_table_says():
     training, table = script("training"), stored("training")
     assert set(table["grid"]) == {str(N) for N in training.SIZES}
