@@ -361,6 +361,8 @@ def test_what_needs_no_sandbox_runs_without_unixs_modules(call, tiny_course):
 
     assert "1 scores, into" in on_windows("export", "csv", "tiny").stdout
     assert "wrote" in on_windows("report", "tiny").stdout
+    assert "1 pages in feedback" in on_windows("feedback", "tiny").stdout
+    assert on_windows("exercises", "--check").returncode == 0
     refused = on_windows("run", "tiny")
     assert refused.returncode == 1 and "in WSL 2; collect, export, feedback" in refused.stderr
     assert "Traceback" not in refused.stderr
