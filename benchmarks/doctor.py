@@ -57,6 +57,7 @@ OF_THE_RATE = {"update-too-large", "update-too-small", "diverges", "loss-sums"}
 # Sick in one setting and harmless in another: its finding is a remark while Adam hides it.
 REMARKED = {"out_sum"}
 # Findings that name no cause.
+KNOW_NO_CAUSE = ("relations", "swaps")
 NOT_RECOGNISED = {"cannot-fit-one-batch", "does-not-generalise", "diverges"}
 FIT_STEPS = 100
 FITTED = 0.1  # of the loss at the start
@@ -104,10 +105,12 @@ def named_otherwise(found: list[tuple[str, str]], right: tuple[str, ...]) -> boo
     """Whether the first finding says another cause: it is not right, does not follow from what is
     right, and does not say that it is not recognised.
     """
+    from lstm_ref.doctor.catalogue import CATALOGUE
     from lstm_ref.doctor.run import EXPLAINS
 
+    unknown = {id for id, entry in CATALOGUE.items() if entry.family in KNOW_NO_CAUSE}
     ids = [id for id, certainty in found if certainty != "remark"]
-    known = NOT_RECOGNISED.union(right, *(EXPLAINS[id] for id in right))
+    known = NOT_RECOGNISED.union(unknown, right, *(EXPLAINS[id] for id in right))
     return bool(ids) and ids[0] not in known
 
 

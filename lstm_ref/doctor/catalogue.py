@@ -55,7 +55,7 @@ class Entry:
         return f"book/{PARTS[self.chapter]}/{self.chapter}.md"
 
 
-def _entries(family: str, *rows: tuple[str, str, str, str, str, str]) -> list[Entry]:
+def _entries(family: str, *rows: tuple[str, ...]) -> list[Entry]:
     return [Entry(row[0], family, *row[1:]) for row in rows]
 
 
@@ -1018,6 +1018,126 @@ _TRAINING = _entries(
     ),
 )
 
+_UNKNOWN = "Not recognised: no examination names the cause."
+
+_RELATIONS = _entries(
+    "relations",
+    (
+        "loss-not-repeated",
+        STRONG,
+        "The same batch has a loss of {threshold:.6g}, and {how} one of {value:.6g} (the same is "
+        "needed).",
+        _UNKNOWN,
+        "Look for what is kept from call to call or drawn by lot: states, counters, buffers, the "
+        "batch itself.",
+    ),
+    (
+        "order-changes-loss",
+        STRONG,
+        "With the examples in another order, inputs and targets alike, the loss is {value:.6g} "
+        "instead of {threshold:.6g} (the same is needed).",
+        _UNKNOWN,
+        "Follow one example through the program, by its place: layers, indices, reshapes, loss.",
+    ),
+    (
+        "targets-exchangeable",
+        STRONG,
+        "With outputs that differ from example to example, targets of other examples change the "
+        "loss by {value:.1e} of its size (more than {threshold:.0e} is needed).",
+        _UNKNOWN,
+        "Look at the shapes of outputs and targets where the loss puts them together.",
+    ),
+    (
+        "padding-changes-loss",
+        STRONG,
+        "The shorter half of the batch has a loss of {value:.6g}, and without its last {steps} "
+        "steps, which are padding for all of it, one of {threshold:.6g} (the same is needed).",
+        _UNKNOWN,
+        "Give lengths or a mask to every layer that reads the steps, and to the loss.",
+    ),
+    (
+        "later-steps-count",
+        STRONG,
+        "With the last {steps} steps cut away, answers to those before change by {value:.1e} of "
+        "the largest (allowed {threshold:.0e}).",
+        _UNKNOWN,
+        "Look for what runs over all steps at once: means, norms, attention, a second direction.",
+    ),
+    (
+        "slope-left-out",
+        STRONG,
+        "The gradients of the weights miss {value:.0%} of the slope that the outputs have when the "
+        "weights move (allowed {threshold:.0%}).",
+        _UNKNOWN,
+        "Look for what stands between weights and loss without a gradient, and at gradients that "
+        "are written by hand.",
+    ),
+)
+
+_SWAPS = _entries(
+    "swaps",
+    (
+        "loop-stops",
+        STRONG,
+        "The loop stops at its call {value:.0f} with an error, and a plain loop makes {threshold} "
+        "steps (no error is allowed): {detail}",
+        _UNKNOWN,
+        "Something of the call before is left; write the plain loop, and add what is yours part by "
+        "part.",
+    ),
+    (
+        "loop-stands",
+        STRONG,
+        "{steps} calls of the loop move no weight (change {value:.0f}); a plain loop with the same "
+        "optimizer moves them by {threshold:.1e} of their size (the loop should, too).",
+        _UNKNOWN,
+        "Write the plain loop, and add what is yours part by part.",
+    ),
+    (
+        "loop-learns-less",
+        STRONG,
+        "{steps} calls of the loop bring the loss from {first:.4g} to {value:.4g}; a plain loop "
+        "with the same optimizer comes to {threshold:.4g} (a quarter of that way is needed).",
+        _UNKNOWN,
+        "Model, loss and optimizer learn by themselves: write the plain loop, and add what is "
+        "yours part by part.",
+    ),
+    (
+        "optimizer-stands",
+        STRONG,
+        "{steps} steps of the optimizer move the weights by {value:.1e} of what Adam moves them by "
+        "at 0.001 (more than {threshold:.0e} is needed).",
+        _UNKNOWN,
+        "Try Adam at 0.001 instead; if that learns, look at rates, schedule and groups.",
+    ),
+    (
+        "weights-stand-still",
+        STRONG,
+        "{value:.0f} of {threshold} matrices that have a gradient do not move in the optimizer's "
+        "steps, {where} among them (all should).",
+        _UNKNOWN,
+        "Compare the weights before and after a step, and what the optimizer holds.",
+    ),
+    (
+        "optimizer-climbs",
+        STRONG,
+        "{steps} steps of the optimizer bring the loss from {first:.4g} up to {value:.4g}; Adam at "
+        "0.001 brings it down to {threshold:.4g} (it should fall).",
+        _UNKNOWN,
+        "Try Adam at 0.001 instead; if that learns, lower the rate, or clip the gradient.",
+    ),
+    (
+        "outputs-fall-short",
+        STRONG,
+        "{steps} steps on this one batch end at a loss of {value:.4g} and gain no more; outputs "
+        "that are free numbers get to {threshold:.2g}, and a constant answer to {constant:.4g} "
+        "(three tenths of that are needed).",
+        _UNKNOWN,
+        "Compare the outputs with what the loss expects: their range, and which function comes "
+        "last.",
+    ),
+)
+
 CATALOGUE: dict[str, Entry] = {
     entry.id: entry
     for entry in (
@@ -1031,6 +1151,8 @@ CATALOGUE: dict[str, Entry] = {
         *_GATES,
         *_LOOP,
         *_TRAINING,
+        *_RELATIONS,
+        *_SWAPS,
     )
 }
 

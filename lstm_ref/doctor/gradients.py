@@ -323,11 +323,11 @@ def optimizer(context: Context) -> Iterator[Finding]:
         share = sum(int(np.prod(p.shape)) for p in missing) / total
         names = _listed([p.name for p in missing])
         what = f"{names} {'has' if len(missing) == 1 else 'have'}"
-        certainty = "remark" if _trained_before(subject, missing) else None
+        certainty = "remark" if trained_before(subject, missing) else None
         yield found("not-in-optimizer", share, where=names, what=what, certainty=certainty)
 
 
-def _trained_before(subject: Subject, parameters: Sequence[Parameter]) -> bool:
+def trained_before(subject: Subject, parameters: Sequence[Parameter]) -> bool:
     """Whether weights left out of training are no longer at a usual random start, so that leaving
     them out may be meant.
     """

@@ -39,7 +39,7 @@ def by_hand(context: Context) -> Iterator[Finding]:
     wrong = {name: error for name, error in off.items() if error > RIGHT}
     if missing and (moving := [name for name in missing if _moves(subject, params, name)]):
         yield found("no-gradient", 1.0, where=", ".join(moving), what=f"{', '.join(moving)} gets")
-    if not wrong or _clipped(grads):
+    if not wrong or clipped(grads):
         return
     worst = max(wrong, key=lambda name: wrong[name])
     factors = np.array([ratio for name, ratio in ratios.items() if np.isfinite(ratio)])
@@ -138,7 +138,7 @@ def _moves(subject: NumpySubject, params: Mapping[str, Array], name: str) -> boo
     return _slopes(subject, params, name, np.zeros(params[name].shape), 0)[1] != 0
 
 
-def _clipped(grads: Mapping[str, Array]) -> bool:
+def clipped(grads: Mapping[str, Array]) -> bool:
     """Whether the step has clipped them already: one largest value met several times, or a norm
     that is a round number.
     """

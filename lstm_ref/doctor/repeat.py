@@ -99,7 +99,7 @@ def repeatability(context: Context) -> Iterator[Finding]:
     second = subject.call(go_on=True)
     carried = difference(first, second)
     if carried > 0 and _remembers(subject, second):
-        yield found("state-carried", carried, certainty="remark" if _goes_on(context) else None)
+        yield found("state-carried", carried, certainty="remark" if goes_on(context) else None)
     elif carried > 0:
         yield found(
             "not-repeatable",
@@ -108,7 +108,7 @@ def repeatability(context: Context) -> Iterator[Finding]:
         )
 
 
-def _goes_on(context: Context) -> bool:
+def goes_on(context: Context) -> bool:
     """Whether the targets are the next inputs: a text is read on from batch to batch as a rule, so
     that a carried state may be meant.
     """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from lstm_ref.doctor import (
@@ -18,8 +18,10 @@ from lstm_ref.doctor import (
     numpy_gradients,
     pairing,
     reach,
+    relations,
     repeat,
     short_training,
+    swaps,
     tokens,
 )
 from lstm_ref.doctor.catalogue import CATALOGUE, FAMILIES
@@ -42,6 +44,7 @@ class Examination:
     function : context -> findings
     needs : arguments of `examine` without which it does not apply
     long : whether it trains, so that the budget may leave it out
+    last : whether it names no cause, so that it is made only where nothing was found
     """
 
     name: str
@@ -49,6 +52,7 @@ class Examination:
     function: Examine
     needs: tuple[str, ...] = ()
     long: bool = False
+    last: bool = False
 
 
 EXAMINATIONS: tuple[Examination, ...] = (
@@ -115,6 +119,15 @@ EXAMINATIONS: tuple[Examination, ...] = (
         "short training", "training", short_training.on_validation, ("loss", "train", "valid"), True
     ),
     Examination("one batch by heart", "training", short_training.fit_one_batch, ("loss",), True),
+    Examination("the same batch again", "relations", relations.again, ("loss",), last=True),
+    Examination("examples in another order", "relations", relations.order, ("loss",), last=True),
+    Examination("targets of others", "relations", relations.exchange, ("loss",), last=True),
+    Examination("without padding", "relations", relations.trimmed, ("loss", "lengths"), last=True),
+    Examination("the first half alone", "relations", relations.shortened, ("causal",), last=True),
+    Examination("slope and gradient", "relations", relations.slope, ("loss",), last=True),
+    Examination("a plain loop", "swaps", swaps.loop, ("loss", "step"), True, True),
+    Examination("a plain optimizer", "swaps", swaps.optimizer, ("loss", "optimizer"), True, True),
+    Examination("free outputs", "swaps", swaps.outputs, ("loss",), True, True),
 )
 
 # Causes in the order in which they stand upstream, each with what follows from it. A family's name
@@ -239,6 +252,7 @@ _FOLLOWS: dict[str, tuple[str, ...]] = {
     "gradients-add-up": ("graph-grows", "training"),
     "sees-the-future": ("answer-in-input",),
     "scores-padding": ("label-without-gradient",),
+    "answer-in-input": ("future-in-input",),
 }
 
 
@@ -272,7 +286,7 @@ def run(subject: Subject) -> Report:
         if (why := _why_not(examination, context)) is not None:
             left.append(NotExamined(examination.name, why))
             continue
-        if examination.long and any(f.certainty in ("proof", "contract") for f in findings):
+        if _not_needed(examination, findings):
             left.append(NotExamined(examination.name, "not needed beside what was found"))
             continue
         try:
@@ -300,6 +314,14 @@ def run(subject: Subject) -> Report:
         tuple(context.notes),
         context.pictures,
     )
+
+
+def _not_needed(examination: Examination, findings: Sequence[Finding]) -> bool:
+    """Whether it would train beside what is certain, or look for what is unknown beside what was
+    found.
+    """
+    found = {finding.certainty for finding in findings} - {"remark"}
+    return bool(found) if examination.last else examination.long and bool(found - {"strong"})
 
 
 def _short(error: Exception) -> str:
