@@ -190,7 +190,7 @@ def _verdict_on(check: Check, answers: list[_Answer], asked: int) -> Verdict:
         for name in names
         if name not in wrong and any(n in wrong for n in check.made_from.get(name, ()))
     ]
-    credit = (1 - (len(wrong) + len(hanging)) / len(names)) * len(answers) / asked
+    credit = _right_share(check, answers, wrong, len(hanging)) * len(answers) / asked
     mistake = _recognise(check, answers)
     credit, uncharged = _credit(check, mistake, answers, credit, asked)
     if mistake is not None and mistake.status is Status.CONVENTION:
@@ -724,6 +724,42 @@ def _where(check: Check, name: str, bad: Array) -> str:
     return ", " + ", ".join(parts) if parts else ""
 
 
+def _right_share(
+    check: Check, answers: list[_Answer], wrong: dict[str, _Answer], hanging: int
+) -> float:
+    """Share of all results that is right: whole results, and blocks of those that are wrong.
+
+    ``hanging`` is the number of those that do not count without the ones that are wrong.
+    """
+    parts = sum(_right_blocks(check, name, answers) for name in wrong)
+    count = len(answers[0].expected)
+    return (count - len(wrong) - hanging + parts) / count
+
+
+def _right_blocks(check: Check, name: str, answers: list[_Answer]) -> float:
+    """Share of a wrong result's blocks that are right, where one of them is wrong.
+
+    Blocks in another order, of which two are wrong at least, are another mistake. What takes no
+    work earns nothing: a block of zeros, and code that is given where its fault is to be mended.
+    """
+    axes = check.axes.get(name, "").split()
+    axis = next((k for k, letter in enumerate(axes) if letter in check.blocks), None)
+    if axis is None or check.mend is not None:
+        return 0.0
+    count = len(check.blocks[axes[axis]])
+    right, zero = np.ones(count, dtype=bool), np.ones(count, dtype=bool)
+    for answer in answers:
+        got, expected = answer.got[name], answer.expected[name]
+        if name in answer.missing or got.shape != expected.shape or expected.dtype == object:
+            return 0.0
+        most = SINGLE_PRECISION * np.abs(expected).max(initial=SMALLEST_SCALE)
+        with np.errstate(all="ignore"):
+            close = np.abs(got - expected) <= most  # False for NaN
+        right &= [part.all() for part in np.split(close, count, axis)]
+        zero &= [not part.any() for part in np.split(expected, count, axis)]
+    return float((right & ~zero).mean()) if (~right).sum() == 1 else 0.0
+
+
 _COUNTED = {"T": "time step", "N": "example"}
 
 
@@ -775,11 +811,12 @@ def _told_with(check: Check, error: StudentError, case: Case) -> str:
         for word, text in check.told_with.items()
         if re.search(rf"\b{re.escape(word)}\b", str(error))
     ]
-    apart = "\n" if "\n" in str(error) else " "
+    text = str(error).rstrip()
+    apart = "\n" if "\n" in text else " "
     if not isinstance(error, WrongReturn):
-        told += _called(check, str(error), case)
-    end = "." if told and str(error)[-1:].isalnum() and apart == " " else ""
-    return apart.join((f"{error}{end}", *dict.fromkeys(told)))
+        told += _called(check, text, case)
+    end = "" if not told or apart == "\n" or text.endswith((".", "!", "?")) else "."
+    return apart.join((f"{text}{end}", *dict.fromkeys(told)))
 
 
 def _called(check: Check, error: str, case: Case) -> Iterator[str]:

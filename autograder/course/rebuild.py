@@ -157,8 +157,9 @@ def parse_notebook(content: bytes, name: str) -> NotebookNode:
         raise SubmissionError(f"{name} is no notebook: it has no nbformat number")
     version = data["nbformat"]
     if version not in (3, 4):
+        shown = f"{version}"[:20]  # it may have thousands of digits
         raise SubmissionError(
-            f"{name} has notebook format {version}; 3 and 4 can be read. Open it in JupyterLab, "
+            f"{name} has notebook format {shown}; 3 and 4 can be read. Open it in JupyterLab, "
             "save it and hand it in again"
         )
     try:

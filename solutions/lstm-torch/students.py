@@ -589,7 +589,7 @@ PARTLY = {
     "weights_detached": 2 * 4 / 6,
     "weights_rewrapped": 2 * 3 / 6,
     "gates_detached": 2 * 1 / 6,
-    "candidate_detached": 2 * 1 / 6,
+    "candidate_detached": 2 * (1 + 3 * 3 / 4) / 6,
     "not_transposed": 1,
     "reshaped_not_transposed": 1,
     "bias_in_both": 2,

@@ -259,6 +259,7 @@ PARTLY = {
         ("weights_overwritten", "weights_mean_over_time", "weights_mean_over_batch"), 1.6
     ),
     **dict.fromkeys(("clip_per_array", "clip_by_value", "always_scaled", "never_scaled"), 0.5),
+    **dict.fromkeys(("input_gate_sign", "input_gate_open"), 0.5),  # one block of four is right
     "norm_after": 1.5,
     **dict.fromkeys(
         ("bh_outside", "bh_missing", "reset_on_all", "no_reset", "update_for_reset"), 1.5

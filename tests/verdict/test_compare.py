@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from verdict import Case, Check, Misconception, Status, StudentError, Verdict, examine
+from verdict.check import Mend
 from verdict.compare import (
     CONVENTION_CREDIT,
     SINGLE_PRECISION,
@@ -387,6 +388,40 @@ def test_a_result_counts_only_with_those_that_it_is_made_from():
     assert "p and r are right, and p counts only with all that goes into them." in verdict.message
     assert ask(lambda x, y: (2 * x, None, None), check).credit == 0
     assert ask(lambda x, y: (3 * x, (y + 1, -y), None), check).credit == pytest.approx(2 / 3)
+
+
+def in_blocks(**changed):
+    """Credit of an answer with two results of four blocks of two, some of them changed."""
+    whole = np.arange(1.0, 9.0)
+    check = Check(
+        "rows",
+        "",
+        "rows",
+        1,
+        cases=lambda rng: [Case("", (np.zeros(2),)), Case("again", (np.ones(2),))],
+        expected=lambda x: (whole + x[0], whole * (whole > 4)),
+        outputs=("p", "q"),
+        axes={"p": "4H", "q": "4H"},
+        blocks={"4H": ("i", "f", "g", "o")},
+        mend=changed.pop("mend", None),
+    )
+
+    def answer(x):
+        p, q = check.expected(x)
+        for name, array in (("p", p), ("q", q)):
+            for block, value in changed.get(name, {}).items():
+                array[2 * block : 2 * block + 2] = value
+        return p, q
+
+    return examine(check, answer, np.random.default_rng(0)).credit
+
+
+def test_where_one_block_is_wrong_the_others_count():
+    assert in_blocks(p={1: 0.0}) == (3 / 4 + 1) / 2
+    assert in_blocks(p={1: np.nan}) == (3 / 4 + 1) / 2
+    assert in_blocks(p={0: 3.0, 1: 1.0}) == 1 / 2  # in another order, or wrong as a whole
+    assert in_blocks(q={3: 0.0}) == (1 + 1 / 4) / 2  # zeros are no work: two blocks of q hold them
+    assert in_blocks(p={1: 0.0}, mend=Mend(1, given="rows_given")) == 1 / 2
 
 
 def test_an_object_that_raises_when_it_is_read_is_an_error():

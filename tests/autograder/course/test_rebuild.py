@@ -499,3 +499,11 @@ def test_a_folder_that_is_a_link_to_anothers_work_is_refused(tmp_path, linked):
     rebuild.refuse_linked_folders(mine)
     with pytest.raises(SubmissionError, match="is a symbolic link, and links are not followed"):
         rebuild.refuse_linked_folders(tmp_path / "ben" / "tiny" / "tiny.ipynb")
+
+
+def test_a_version_of_thousands_of_digits_is_not_quoted_in_full(tmp_path):
+    path = tmp_path / "long.ipynb"
+    path.write_text('{"nbformat": ' + "9" * 4000 + ', "cells": []}')
+    with pytest.raises(SubmissionError, match="has notebook format 99") as raised:
+        read_notebook(path)
+    assert len(str(raised.value)) < 200
