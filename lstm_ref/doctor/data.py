@@ -32,6 +32,9 @@ OUTPUT_SIZE = 1e3
 JITTERED = 10.0
 # Windows of real numbers agree by accident in no example.
 OVERLAP = 0.05
+# Counts, flags and constants do: there must be this many times as many windows that are possible
+# as there are in train.
+BY_ACCIDENT = 100
 # A score is a sum of products over the root of the sum of their squares: by chance a normal number
 # of spread 1, however unlike the spreads of the single places are (the one step that carries the
 # answer of a recall task, and noise at all others).
@@ -40,6 +43,7 @@ CLEAR = 6.0
 # Neighbours in time depend on each other in the series of all examples; chance gives both signs
 # alike, and what stands at one step only is no series.
 MOST_LINES = 0.5
+FEW = 20
 # Windows that overlap say the same many times over, along both axes: chance is larger there, and
 # alike on both.
 WINDOWS = 3.0
@@ -275,7 +279,11 @@ def _score(
         for p in earlier:
             a = _centred(np.take(p, range(p.shape[axis] - 1), axis))
             b = _centred(np.take(q, range(1, q.shape[axis]), axis))
-            products = a * b if apart is None else np.compress(apart, a * b, axis)
+            products = a * b
+            products = products if apart is None else np.compress(apart, products, axis)
+            # Centred, few numbers are opposed to their neighbours by -1 / (their number - 1).
+            if causes is None and p.shape[axis] < FEW and products.sum() < 0:
+                continue
             if products.size and _lines_that_agree(products.sum(axis)) >= share:
                 best = max(best, _beyond_chance(products))
     return best
@@ -362,8 +370,16 @@ def _shifted_share(train: Array, valid: Array) -> float:
     for start in range(0, steps - half + 1):
         runs |= {row.tobytes() for row in np.ascontiguousarray(train[:, start : start + half])}
     ends = [np.ascontiguousarray(valid[:, :half]), np.ascontiguousarray(valid[:, -half:])]
+    kinds = np.unique(valid[: min(len(valid), 200)]).size
+    if kinds ** min(ends[0][0].size, 20) < BY_ACCIDENT * len(runs):
+        return 0.0
     return float(
-        np.mean([any(end[k].tobytes() in runs for end in ends) for k in range(len(valid))])
+        np.mean(
+            [
+                any(np.ptp(end[k]) > 0 and end[k].tobytes() in runs for end in ends)
+                for k in range(len(valid))
+            ]
+        )
     )
 
 

@@ -24,6 +24,8 @@ FARTHER = (1.0, 10.0, 100.0)
 STEPS = 4
 # The largest of fewer weights says little about the bound that they were drawn within.
 FEWEST_WEIGHTS = 100
+# The bound of a fresh embedding in Keras.
+KERAS_TABLE = 0.05
 # A gradient this much smaller than the largest needs that many times more steps.
 FADED = 1e-6
 # From the last step back to the first, and larger at each: a fresh net of any usual start stays
@@ -58,6 +60,10 @@ def frozen(context: Context) -> Iterator[Finding]:
         p for p in subject.parameters() if not p.trainable and p.kind in ("lstm", "gru", "rnn")
     ]
     fresh = [p for p in named if len(p.shape) == 2 and _fresh(subject.values([p.name])[0])]
+    tables = [p for p in subject.parameters() if not p.trainable and p.kind == "embedding"]
+    if subject.framework == "keras":
+        named += (drawn := [p for p in tables if _drawn(subject.values([p.name])[0])])
+        fresh += drawn
     if not fresh or not any(p.trainable for p in subject.parameters()):
         return
     if effect_of(subject, [p.name for p in fresh]) == (0.0, 0.0):  # a copy that is kept aside
@@ -67,6 +73,17 @@ def frozen(context: Context) -> Iterator[Finding]:
     names = _listed([p.name for p in fresh])
     state = " and still at random initial values"
     yield found("frozen-by-accident", share, where=names, what=_are(names, fresh), state=state)
+
+
+def _drawn(value: Array) -> bool:
+    """Whether an embedding is uniform within 0.05, as Keras draws it and no training leaves it."""
+    spread = float(np.std(value.astype(np.float64)))
+    uniform = abs(spread / (KERAS_TABLE / np.sqrt(3)) - 1) < 0.1
+    return value.size >= FEWEST_WEIGHTS and uniform and _within(value, KERAS_TABLE)
+
+
+def _within(value: Array, bound: float) -> bool:
+    return bool(0.95 * bound < np.abs(value).max() <= bound * (1 + 1e-6))
 
 
 def _fresh(value: Array) -> bool:

@@ -200,7 +200,11 @@ def updates(context: Context) -> Iterator[Finding]:
                 detail=detail,
                 factor=middle / 1e-3,
             )
-    elif live and (value := float(np.median(list(live.values())))) < TOO_SMALL:
+    elif (
+        live
+        and (value := float(np.median(list(live.values())))) * context.subject.still_to_come()
+        < TOO_SMALL
+    ):
         yield found("update-too-small", value, threshold=TOO_SMALL, factor=1e-3 / value)
     elif (
         largest and not live

@@ -128,7 +128,7 @@ def deafness(context: Context) -> Iterator[Finding]:
         return
     if pair.deaf.all():
         j = pair.axes.examples[0]
-        alive = _moves_with_other_weights(subject, pair, j) or _moves_with_smaller_inputs(
+        alive = _moves_withother_weights(subject, pair, j) or _moves_with_smaller_inputs(
             subject, pair
         )
         # a way from the inputs is there, and shut at these weights and inputs
@@ -142,7 +142,7 @@ def deafness(context: Context) -> Iterator[Finding]:
         )
     elif pair.deaf.any() and not pair.mixed:
         silent = [j for j, is_deaf in zip(pair.axes.examples, pair.deaf, strict=True) if is_deaf]
-        deaf = [str(j) for j in silent if not _moves_with_other_weights(subject, pair, j)]
+        deaf = [str(j) for j in silent if not _moves_withother_weights(subject, pair, j)]
         if not deaf:  # a relu that is shut for these examples, at these weights
             return
         yield found(
@@ -166,7 +166,7 @@ def same_for_all(context: Context) -> Iterator[Finding]:
         return
     if not _same(context, subject.outputs):
         return
-    for values in _other_weights(subject):  # what has faded over many steps comes back at some
+    for values in other_weights(subject):  # what has faded over many steps comes back at some
         with subject.changed(values):
             if not _same(context, subject.call()):
                 return
@@ -192,7 +192,7 @@ def _same(context: Context, outputs: Arrays) -> bool:
     return True
 
 
-def _other_weights(subject: Subject) -> Iterator[dict[str, Array]]:
+def other_weights(subject: Subject) -> Iterator[dict[str, Array]]:
     """Some draws of all weights, about as they are and far larger."""
     names = [p.name for p in subject.parameters() if p.registered]
     values = dict(zip(names, subject.values(names), strict=True))
@@ -215,9 +215,9 @@ def _differ(arrays: Sequence[Array], axes: Sequence[int | None]) -> bool:
     return len(np.unique(joined, axis=0)) == len(joined)
 
 
-def _moves_with_other_weights(subject: Subject, pair: Pairing, j: int) -> bool:
+def _moves_withother_weights(subject: Subject, pair: Pairing, j: int) -> bool:
     """Whether an example moves an output after all, at one of some draws of the weights."""
-    for drawn in _other_weights(subject):
+    for drawn in other_weights(subject):
         with subject.changed(drawn):
             before, after = subject.call(), subject.call(with_example(subject, pair.axes, j))
         if any(

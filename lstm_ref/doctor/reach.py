@@ -24,6 +24,12 @@ EXACT = 1e-5
 PADDING = 1e-3
 # Padding that is read fades with its distance, and still moves outputs by far more than rounding.
 MORE_PADDING = 3
+# After many equal steps a state no longer moves, and three more of them move nothing: so the steps
+# that are padding in all examples are taken away, too, where there are this many.
+COMMON_PADDING = 3
+# A table of small numbers, as a fresh one in Keras of 0.03, passes on little of a vector of its own
+# size; what is masked stays where it is whatever the vector is.
+VECTORS = (1.0, 10.0, 100.0)
 # Padding that nobody told of: what reads it moves by some percents at the least.
 READ = 0.01
 # Share of the targets that must be the input shifted, for the program to be one that predicts the
@@ -91,6 +97,39 @@ def next_step(context: Context, name: str) -> int:
         ):
             return shift
     return 0
+
+
+def flattened_otherwise(context: Context) -> Iterator[Finding]:
+    """Targets in one row that are the inputs one step later when read in one order of examples and
+    steps, and meet outputs in the other order.
+    """
+    need_fit(context)
+    pair = context.pairing
+    for name in context.data_leaves if pair is not None else ():
+        x = _time_major(context, name)
+        if pair is None or x is None or x.shape[1] < 4:
+            continue
+        count, steps = x.shape[:2]
+        for target, view in zip(context.subject.targets_tuple, pair.axes.targets, strict=True):
+            if view is None or target.shape[:1] != (count * steps,) or target.shape == view[0]:
+                continue
+            rows = np.moveaxis(np.arange(count * steps).reshape(view[0][:2]), view[1], 0)
+            other = np.arange(count * steps).reshape((count, steps) if view[1] else (steps, count))
+            other = other if view[1] else other.T
+            mine, theirs = (
+                target[order].reshape(x.shape[:2] + target.shape[1:]) for order in (rows, other)
+            )
+            if theirs.shape != x.shape or _ahead(mine, x) > HALF or _ahead(theirs, x) <= SHIFTED:
+                continue
+            share = float((rows != other).mean())
+            who = "an example and a step"
+            yield found("targets-misaligned", share, where=name, who=who, certainty="strong")
+            return
+
+
+def _ahead(y: Array, x: Array) -> float:
+    """Share of the targets (N, T) that are the input one step later."""
+    return alike(y[:, :-1], x[:, 1:])
 
 
 def _time_major(context: Context, name: str) -> Array | None:
@@ -228,7 +267,9 @@ def padding(context: Context) -> Iterator[Finding]:
         yield from _other_padding(context, valid)
         return
     if worst[0] > PADDING:
-        what = f"Adding {MORE_PADDING} padded steps"
+        what = f"Adding {MORE_PADDING} padded steps, or taking away those that all have,"
+        if _common_padding(valid) < COMMON_PADDING:
+            what = f"Adding {MORE_PADDING} padded steps"
         yield found("reads-padding", worst[0], threshold=PADDING, what=what, j=worst[1])
 
 
@@ -271,16 +312,24 @@ def more_padding(context: Context, valid: Array, only: str = "") -> tuple[float,
     share of the outputs' size, and whose it is.
     """
     subject = context.subject
-    base = subject.outputs
-    pad = _longer(context, valid, only)
-    try:
-        outputs = subject.call(pad)
-    except Exception as error:
-        raise _RefusedError from error
+    batches = [_longer(context, valid, only)]
+    if _common_padding(valid) >= COMMON_PADDING:
+        batches.append(_shorter(context, valid, only))
     worst = (0.0, 0)
-    for k in subject.scored:
-        worst = max(worst, _moved_by_padding(context, base[k], outputs[k], k, valid))
+    for batch in batches:
+        try:
+            outputs = subject.call(batch)
+        except Exception as error:
+            raise _RefusedError from error
+        for k in subject.scored:
+            worst = max(worst, _moved_by_padding(context, subject.outputs[k], outputs[k], k, valid))
     return worst
+
+
+def _common_padding(valid: Array) -> int:
+    """Number of last steps that are padding in all examples, where none has padding in front."""
+    used = np.flatnonzero(valid.any(0))
+    return valid.shape[1] - int(used[-1]) - 1 if used.size and valid[:, 0].all() else 0
 
 
 def _moved_by_padding(
@@ -288,9 +337,11 @@ def _moved_by_padding(
 ) -> tuple[float, int]:
     """Largest change of a valid output, as a share of the outputs' spread, and whose it is."""
     steps = valid.shape[1]
-    p, q = context.by_step(k, before, steps), _by_longer(context, after, before, steps, k)
+    p, q = context.by_step(k, before, steps), _by_longer(context, after, before, valid, k)
     if p is not None and q is not None:
-        change = np.where(_expand(valid, p.ndim), np.abs(p - q[:, :steps]), 0)
+        steps = min(steps, q.shape[1])
+        kept = _expand(valid[:, :steps], p.ndim)
+        change = np.where(kept, np.abs(p[:, :steps] - q[:, :steps]), 0)
     elif before.shape == after.shape:
         axis = context.example_axis(k)
         if axis is None:
@@ -303,28 +354,27 @@ def _moved_by_padding(
     return float(sizes[j]) / max(float(np.abs(before).max()), 1e-30), j
 
 
-def _by_longer(context: Context, after: Array, before: Array, steps: int, k: int) -> Array | None:
-    longer = steps + MORE_PADDING
+def _by_longer(context: Context, after: Array, before: Array, valid: Array, k: int) -> Array | None:
+    """Outputs for more or for fewer steps as (N, T, ...); None where they have no axis of time."""
+    steps = valid.shape[1]
     axes = [
         a
         for a in range(before.ndim)
         if after.ndim == before.ndim and after.shape[a] != before.shape[a]
     ]
+    lengths = (steps + MORE_PADDING, steps - _common_padding(valid))
     if (
         len(axes) == 1
-        and after.shape[axes[0]] == longer
+        and after.shape[axes[0]] in lengths
         and (examples := context.example_axis(k)) is not None
     ):
         return np.moveaxis(after, (examples, axes[0]), (0, 1))
-    count = len(context.valid) if context.valid is not None else 0
-    if (
-        after.ndim == before.ndim
-        and after.shape[0] == count * longer
-        and before.shape[0] == count * steps
-    ):
+    count = len(valid)
+    other = next((T for T in lengths if after.shape[:1] == (count * T,)), 0)
+    if after.ndim == before.ndim and other and before.shape[0] == count * steps:
         rows = context.by_step(k, before, steps)
         first = rows is not None and np.array_equal(rows.reshape(before.shape), before)
-        shaped = after.reshape(((count, longer) if first else (longer, count)) + after.shape[1:])
+        shaped = after.reshape(((count, other) if first else (other, count)) + after.shape[1:])
         return shaped if first else shaped.swapaxes(0, 1)
     return None
 
@@ -346,6 +396,18 @@ def _longer(context: Context, valid: Array, only: str) -> Arrays:
         arrays.append(
             np.concatenate([fill, array] if left else [array, fill], axis).astype(array.dtype)
         )
+    return tuple(arrays)
+
+
+def _shorter(context: Context, valid: Array, only: str) -> Arrays:
+    """All leaves of that length without the steps that are padding in all examples."""
+    steps = valid.shape[1] - _common_padding(valid)
+    arrays = []
+    for name, array in context.subject.inputs.items():
+        axis = context.time_axis(name)
+        fits = axis is not None and array.shape[axis] == valid.shape[1]
+        chosen = fits and not (only and name != only)
+        arrays.append(np.take(array, range(steps), axis) if chosen else array)
     return tuple(arrays)
 
 
@@ -407,18 +469,21 @@ def _other_vector(context: Context, valid: Array) -> Finding | None:
     if len(fill) != 1 or fill[0] in steps[valid] or not 0 <= fill[0] < tables[0].shape[0]:
         return None
     table = subject.values([tables[0].name])[0]
-    other = table.copy()
-    other[fill[0]] += np.random.default_rng(0).normal(size=table.shape[1]) * float(table.std())
-    with subject.changed({tables[0].name: other.astype(table.dtype)}):
-        outputs = subject.call()
-    sizes = [
-        _moved_by_padding(context, subject.outputs[k], outputs[k], k, valid) for k in subject.scored
-    ]
-    size, j = max(sizes, default=(0.0, 0))
+    noise = np.random.default_rng(0).normal(size=table.shape[1]) * float(table.std())
     what = f"Another vector for token {fill[0]}, which only fills the ends,"
-    return (
-        found("reads-padding", size, threshold=PADDING, what=what, j=j) if size > PADDING else None
-    )
+    for factor in VECTORS:
+        other = table.copy()
+        other[fill[0]] += factor * noise
+        with subject.changed({tables[0].name: other.astype(table.dtype)}):
+            outputs = subject.call()
+        sizes = [
+            _moved_by_padding(context, subject.outputs[k], outputs[k], k, valid)
+            for k in subject.scored
+        ]
+        size, j = max(sizes, default=(0.0, 0))
+        if size > PADDING:
+            return found("reads-padding", size, threshold=PADDING, what=what, j=j)
+    return None
 
 
 def padding_is_scored(context: Context) -> Iterator[Finding]:

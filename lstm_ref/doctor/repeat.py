@@ -8,6 +8,7 @@ import numpy as np
 
 from lstm_ref.doctor import perturb
 from lstm_ref.doctor.context import Context
+from lstm_ref.doctor.pairing import other_weights
 from lstm_ref.doctor.reach import next_step
 from lstm_ref.doctor.report import Finding, found
 from lstm_ref.doctor.subject import Array, CannotExamineError, Subject
@@ -210,8 +211,22 @@ def modes(context: Context) -> Iterator[Finding]:
     rate = subject.dropout_rate()
     if rate >= TOO_MUCH:
         yield found("dropout-too-high", rate, threshold=TOO_MUCH, count=1 / max(1 - rate, 1e-3))
-    if rate > 0 and subject.outputs and not _noise(subject):
+    if rate > 0 and subject.outputs and not (_noise(subject) or _noise_once_open(subject)):
         yield found("mode-without-effect", 0.0, threshold=rate, where="")
+
+
+def _noise_once_open(subject: Subject) -> bool:
+    """Whether outputs that are all one number, as behind a relu that is shut, have noise at other
+    weights.
+    """
+    if any(np.ptp(subject.training_outputs[k]) > 0 for k in subject.scored):
+        return False
+    for values in other_weights(subject):
+        with subject.changed(values):
+            first, second = (subject.call(training=True, seed=seed) for seed in (1, 2))
+        if difference(first, second) > 0:
+            return True
+    return False
 
 
 def _noise(subject: Subject) -> bool:

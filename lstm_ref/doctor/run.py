@@ -64,6 +64,7 @@ EXAMINATIONS: tuple[Examination, ...] = (
     Examination("weights stay in a forward pass", "repeat", repeat.weights_stay),
     Examination("modes and dropout", "repeat", repeat.modes),
     Examination("pairing of inputs and targets", "pairing", pairing.pairing),
+    Examination("order of targets in one row", "pairing", reach.flattened_otherwise),
     Examination("outputs move with the inputs", "pairing", pairing.deafness),
     Examination("outputs differ by example", "pairing", pairing.same_for_all),
     Examination("other company in the batch", "repeat", repeat.company),
@@ -194,7 +195,13 @@ _FOLLOWS: dict[str, tuple[str, ...]] = {
         "training",
         "vanishing-gradient",
     ),
-    "not-registered": ("not-in-optimizer", "training"),
+    # a dropout in a list is not told of evaluation
+    "not-registered": (
+        "not-in-optimizer",
+        "noise-in-evaluation",
+        "mode-without-effect",
+        "training",
+    ),
     "not-in-optimizer": ("training",),
     "short-reach": (
         "direction-sees-one-step",

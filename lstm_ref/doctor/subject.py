@@ -332,6 +332,10 @@ class Subject(ABC):
     def rates(self) -> tuple[float, ...]:
         """Learning rates of the optimizer's groups."""
 
+    def still_to_come(self) -> float:
+        """How many times the rate of now a warm-up will reach; 1 where nothing says so."""
+        return 1.0
+
     def live_inputs(self) -> Arrays:
         """Input leaves as they are now, in the reader's own batch; nothing where they cannot be
         written into.

@@ -50,11 +50,12 @@ class Audit:
         """Twice the same batch at the same weights, then a row of calls; everything is put back in
         between and afterwards.
         """
-        backward = self.subject.first_backward
+        held = {id(p) for p in self._held()}
+        mine = {name for name, p in self.subject._named().items() if id(p) in held}
         parts = [
             float((g.astype(float) ** 2).sum())
-            for g in backward.parameters.values()
-            if g is not None
+            for name, g in self.subject.first_backward.parameters.items()
+            if g is not None and name in mine
         ]
         self.log.true_norm = sum(parts) ** 0.5
         try:
@@ -100,7 +101,7 @@ class Audit:
         its own.
         """
         if call == 1:
-            self.first = self.arrived[-1:], _flat(self._weights())
+            self.first = self.arrived[-1:], _flat(self._held())
         elif self.first[0] and self.arrived and self.first[1] is not None:
             (first,), left = self.first
             second = self.arrived[-1]
@@ -160,7 +161,7 @@ class Audit:
         with self._watched():
             done = self._call(first=False)
         self.factor = 1.0
-        flat = _flat(self._weights())
+        flat = _flat(self._held())
         vars(self.log).update(kept)
         if done and flat is not None and self.gradients and flat.shape == self.gradients[-1].shape:
             self.log.shrunk = [*self.log.shrunk, _shrunk(flat, self.gradients[-1])]
@@ -168,6 +169,15 @@ class Audit:
 
     def _weights(self) -> list[Any]:
         return list(self.subject._named().values())
+
+    def _held(self) -> list[Any]:
+        """Weights that an optimizer holds: what it does not hold is not cleared by its zero_grad
+        either, which is another fault. All where it holds none of the model's.
+        """
+        groups = [group for o in self.subject.optimizers for group in o.param_groups]
+        held = {id(p) for group in groups for p in group["params"]}
+        weights = self._weights()
+        return [p for p in weights if id(p) in held] or weights
 
     def _call(self, first: bool) -> bool:
         """One call of the step; False where it failed after the first one."""
@@ -190,7 +200,7 @@ class Audit:
         log = self.log
         log.calls += 1
         log.evaluating += self.evaluated
-        flat = _flat(self._weights())
+        flat = _flat(self._held())
         log.left.append(float(flat.norm()) if flat is not None and float(flat.norm()) > 0 else None)
         if flat is not None and self.gradients and flat.shape == self.gradients[-1].shape:
             log.shrunk.append(_shrunk(flat, self.gradients[-1]))
@@ -214,7 +224,7 @@ class Audit:
             for p in self._weights() if self.factor != 1 else ():
                 if p.grad is not None:
                     p.grad.mul_(self.factor)
-            if (flat := _flat(self._weights())) is not None:
+            if (flat := _flat(self._held())) is not None:
                 self.arrived.append(flat)
             if not self.subject.optimizers:
                 self._use()
@@ -233,7 +243,7 @@ class Audit:
             self.evaluated = True
 
     def _use(self, *_: Any) -> None:
-        flat = _flat(self._weights())
+        flat = _flat(self._held())
         if flat is not None:
             self.gradients.append(flat)
             self.log.used.append(float(flat.norm()))

@@ -489,6 +489,15 @@ class TorchSubject(Subject):
             float(group["lr"]) for o in self.optimizers for group in o.param_groups if "lr" in group
         )
 
+    def still_to_come(self) -> float:
+        # a schedule notes the rate that it was given, and one of a single cycle its largest
+        most = [
+            max(float(group.get(name) or 0) for name in ("initial_lr", "max_lr", "lr")) / rate
+            for group in self._groups()
+            if (rate := float(group.get("lr") or 0)) > 0
+        ]
+        return max(most, default=1.0)
+
     def decay(self) -> float:
         return max((float(group.get("weight_decay") or 0) for group in self._groups()), default=0.0)
 

@@ -9,7 +9,7 @@ import pytest
 
 from lstm_ref import doctor
 
-NAMES = ("torch", "torch_2", "torch_3", "torch_4", "keras", "keras_2", "keras_3")
+NAMES = ("torch", "torch_2", "torch_3", "torch_4", "torch_5", "keras", "keras_2", "keras_3")
 CORPORA = {name: importlib.import_module(f"tests.corpora.forum.programs_{name}") for name in NAMES}
 # Tracing takes seconds for each program in Keras: the others of these collections are examined by
 # benchmarks/doctor.py only.
