@@ -102,7 +102,7 @@ def optimizer(context: Context) -> Iterator[Finding]:
         return
     moved = [name for name in live if moves.get(name)]
     share = float(np.median([moves[name] / usual[name] for name in moved])) if moved else 0.0
-    if share < STANDS:
+    if share * subject.still_to_come() < STANDS:  # a warm-up begins with little
         yield found("optimizer-stands", share, threshold=STANDS, steps=READER_STEPS)
         return
     still = [p for p in subject.parameters() if p.name in live and p.name not in moved]
