@@ -28,7 +28,9 @@ AT_ONCE = 2
 # Of what Adam moves the weights by at 0.001. A warm-up of some thousand steps moves them by a
 # hundredth of it in the first dozen.
 STANDS = 1e-3
-RISES = 2.0
+# A rate that is ten times too large for a batch brings the loss to three times its start, and it is
+# learned later.
+RISES = 5.0
 # Loss of the model at its end over that of a constant answer, where outputs that are free numbers
 # get below a twentieth; no more than this share is gained in the second half of the steps. One
 # example of many that is stuck at a wrong answer leaves 0.2.
