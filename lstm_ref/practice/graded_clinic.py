@@ -183,7 +183,7 @@ def sum_of_biases(arrays: dict[str, Array]) -> dict[str, Array]:
 
 def together(arrays: dict[str, Array]) -> dict[str, Array]:
     """All parameters as one vector: a mend that reaches some of them is none."""
-    return {"vector of parameters": np.concatenate([np.ravel(arrays[name]) for name in PARAMETERS])}
+    return {"parameter_vector": np.concatenate([np.ravel(arrays[name]) for name in PARAMETERS])}
 
 
 # --- diagnoses
