@@ -281,8 +281,10 @@ def _score(
             b = _centred(np.take(q, range(1, q.shape[axis]), axis))
             products = a * b
             products = products if apart is None else np.compress(apart, products, axis)
-            # Centred, few numbers are opposed to their neighbours by -1 / (their number - 1).
-            if causes is None and p.shape[axis] < FEW and products.sum() < 0:
+            # Centred, few numbers are opposed to their neighbours by -1 / (their number - 1), and
+            # what belongs to one label to the neighbours that have another.
+            opposed = p.shape[axis] < FEW or apart is not None
+            if causes is None and opposed and products.sum() < 0:
                 continue
             if products.size and _lines_that_agree(products.sum(axis)) >= share:
                 best = max(best, _beyond_chance(products))

@@ -30,6 +30,9 @@ BEATEN, LONG_STEPS = 0.7, 240
 # took 400 steps in three of 250 well programs, and fell all the time; what cannot be learned lies
 # flat.
 FALLING = 0.003
+# What says more than a constant answer learns, if slowly: noise in targets of inputs alike,
+# a dropout of a half. What cannot be learned stays at the constant answer.
+STUCK = 0.9
 # Learning by heart takes longer with more examples, and a weight or two for each answer.
 MOST_EXAMPLES, WEIGHTS = 64, 2
 # Of the largest effect of a step: ten steps of a fresh forget gate, and more, lie between.
@@ -81,7 +84,8 @@ def fit_one_batch(context: Context) -> Iterator[Finding]:
         if count < LONG_STEPS or not best > needed:
             return
     detail = "" if constant is None else f"; a constant answer has {constant:.4g}"
-    certainty = "remark" if _told_far_back(context) else None
+    slow = falls and constant is not None and best < STUCK * constant
+    certainty = "remark" if slow or _told_far_back(context) else None
     more: dict[str, Any] = {
         "steps": count,
         "first": first,
