@@ -105,22 +105,42 @@ def exchange(context: Context) -> Iterator[Finding]:
     pair, subject = context.pairing, context.subject
     if pair is None or _other_order(context) is None or pair.places:
         return
-    rng = np.random.default_rng(0)
-    y, outputs = subject.targets_tuple, list(subject.training_outputs)
-    for k in subject.scored:
-        drawn = outputs[k] * rng.uniform(0.5, 1, outputs[k].shape)
-        outputs[k] = drawn.astype(outputs[k].dtype)
-    before = subject.loss(outputs, y)
-    if not np.isfinite(before) or before == 0 or _far(y) or not subject.flat(outputs).any():
+    y = subject.targets_tuple
+    if _far(y) or not subject.flat(subject.training_outputs).any():
         return
-    moves = []
-    for shift in (1, 2):
-        other = _targets(context, pair, np.roll(np.arange(pair.axes.count), shift))
-        if not _differ(y, other):
+    most = 0.0
+    for outputs in _drawn_outputs(subject):
+        before = subject.loss(outputs, y)
+        if not np.isfinite(before) or before == 0:
             return
-        moves.append(abs(subject.loss(outputs, other) - before) / abs(before))
-    if max(moves) <= EXCHANGED:
-        yield found("targets-exchangeable", max(moves), threshold=EXCHANGED)
+        for shift in (1, 2):
+            other = _targets(context, pair, np.roll(np.arange(pair.axes.count), shift))
+            if not _differ(y, other):
+                return
+            most = max(most, abs(subject.loss(outputs, other) - before) / abs(before))
+        if most > EXCHANGED:
+            return
+    yield found("targets-exchangeable", most, threshold=EXCHANGED)
+
+
+def _drawn_outputs(subject: Subject) -> Iterator[list[Array]]:
+    """Outputs that all differ: of the size of the model's own, and, where a target has their shape,
+    of the targets'. A loss by absolute values is the same for all pairs while each output lies
+    below each target.
+    """
+    rng = np.random.default_rng(0)
+    own, near = list(subject.training_outputs), list(subject.training_outputs)
+    for k in subject.scored:
+        drawn = own[k] * rng.uniform(0.5, 1, own[k].shape)
+        own[k] = drawn.astype(own[k].dtype)
+        alike = [
+            y for y in subject.targets_tuple if y.dtype.kind == "f" and y.shape == near[k].shape
+        ]
+        if alike:
+            drawn = rng.permutation(alike[0].ravel()) * rng.uniform(0.5, 1, alike[0].size)
+            near[k] = drawn.reshape(near[k].shape).astype(near[k].dtype)
+    yield own
+    yield near
 
 
 def trimmed(context: Context) -> Iterator[Finding]:

@@ -13,7 +13,7 @@ import numpy as np
 from lstm_ref.doctor.context import READER_STEPS, Context
 from lstm_ref.doctor.gradients import trained_before
 from lstm_ref.doctor.report import Finding, found
-from lstm_ref.doctor.short_training import RATES, constant_loss
+from lstm_ref.doctor.short_training import RATES, STUCK, constant_loss
 from lstm_ref.doctor.subject import Array, StepLog, Subject
 
 # Of the loss at the start: a loop that brings it down so far learns.
@@ -140,12 +140,14 @@ def outputs(context: Context) -> Iterator[Finding]:
     constant = constant_loss(form)
     if form is None or constant is None or not constant > 0 or not _one_answer_each(context):
         return
+    # What dropout leaves of a few examples is not learned by heart; a little is.
+    short = STUCK if subject.dropout_rate() else SHORT
     for count in (FIT, LONG_FIT):
         losses = subject.steps(count, rate=RATES[0], until=context.deadline).losses
         if len(losses) < count or not np.isfinite(losses).all():
             return
         best = min(losses)
-        if best < SHORT * constant:
+        if best < short * constant:
             return
     gained = min(losses[: LONG_FIT // 2]) - best
     if gained > GAINED * best or best > constant:

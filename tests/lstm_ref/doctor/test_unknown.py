@@ -147,6 +147,16 @@ def test_what_a_loss_leaves_out_on_purpose_is_no_fault():
     assert not examine(Net(), weighted)
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_outputs_below_all_targets_are_no_fault_of_an_absolute_error(seed):
+    torch.manual_seed(seed)
+    x, _ = batch()
+    y = x.mean((1, 2), keepdim=True)[:, :, 0] + 2.0  # a fresh net answers less than 1
+    model = nn.Sequential(Net(), nn.Linear(4, 1))
+    report = doctor.examine(model, (x, y), loss=nn.functional.l1_loss)
+    assert "targets-exchangeable" not in report.ids, str(report)
+
+
 def test_they_are_not_made_beside_what_was_found():
     entry = find("state_cut_each_step")
     report = entry.make(True, 0).examine()
