@@ -5,6 +5,7 @@ one.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -53,7 +54,7 @@ def connected(context: Context) -> Iterator[Finding]:
 
 def frozen(context: Context) -> Iterator[Finding]:
     """Recurrent weights that are not trained and that nobody has trained before: they are as they
-    were drawn.
+    were drawn. The same of an embedding is a remark.
     """
     subject = context.subject
     named = [
@@ -72,7 +73,10 @@ def frozen(context: Context) -> Iterator[Finding]:
     share = sum(int(np.prod(p.shape)) for p in named) / total
     names = _listed([p.name for p in fresh])
     state = " and still at random initial values"
-    yield found("frozen-by-accident", share, where=names, what=_are(names, fresh), state=state)
+    more: dict[str, Any] = {"where": names, "what": _are(names, fresh), "state": state}
+    if all(p.kind == "embedding" for p in fresh):  # random vectors of words tell them apart, too
+        more["certainty"] = "remark"
+    yield found("frozen-by-accident", share, **more)
 
 
 def _drawn(value: Array) -> bool:
