@@ -296,8 +296,8 @@ def _compare(got: Array, expected: Array, tolerance: float) -> _Match:
     return _Match.SINGLE if error <= SINGLE_PRECISION else _Match.WRONG
 
 
-def agree(got: Array, expected: Array, tolerance: float) -> bool:
-    """Whether a result is right, to the precision of float32 at least."""
+def is_close(got: Array, expected: Array, tolerance: float) -> bool:
+    """Whether a result is right within `tolerance`, or in float32 within SINGLE_PRECISION."""
     return _compare(got, expected, tolerance) is not _Match.WRONG
 
 
@@ -326,7 +326,7 @@ def relative_error(got: Array, expected: Array) -> float:
         )
 
 
-def agrees(got: Mapping[str, Array], right: Mapping[str, Array], tolerance: float) -> bool:
+def all_close(got: Mapping[str, Array], right: Mapping[str, Array], tolerance: float) -> bool:
     """Whether each of the right results has come, in its shape and with its numbers."""
     return all(
         got[name].shape == right[name].shape and relative_error(got[name], right[name]) <= tolerance

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from verdict import exact
 from verdict.chance import FALSE_ALARM, binomial_bounds, dkw_bound
 from verdict.check import Answer, Property
-from verdict.compare import agree, copy_tree, relative_error
+from verdict.compare import copy_tree, is_close, relative_error
 
 Array = NDArray[Any]
 Number: TypeAlias = "int | Callable[[Answer], int]"  # fixed, or as the arguments of a case have it
@@ -129,7 +129,7 @@ def as_expected(*names: str, tolerance: float = 1e-6) -> Property:
 
     def test(answer: Answer) -> str:
         right = answer.expected()
-        wrong = [name for name in names if not agree(answer.out[name], right[name], tolerance)]
+        wrong = [name for name in names if not is_close(answer.out[name], right[name], tolerance)]
         return f"{wrong[0]} is wrong." if wrong else ""
 
     return Property(

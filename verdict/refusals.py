@@ -10,7 +10,7 @@ from numpy.random import Generator
 
 from verdict import compare
 from verdict.check import Call, Case, Check, Misconception, Status, StudentError, Verdict
-from verdict.compare import agrees, copy_tree, read
+from verdict.compare import all_close, copy_tree, read
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,7 @@ def _is_right(check: Check, mistake: Misconception, cases: Sequence[Case]) -> bo
                 got = read(check, mistake.function(*copy_tree(case.args)), mistake.id)
         except Exception:  # a wrong version may fail on an edge case
             return False
-        if not agrees(got, right, check.tolerance):
+        if not all_close(got, right, check.tolerance):
             return False
     return True
 

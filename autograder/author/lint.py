@@ -30,7 +30,7 @@ from autograder.judge.result import Result
 from autograder.sandbox.sandbox import Sandbox
 from verdict import Check, exact, tables
 from verdict.changes import changes, mended
-from verdict.compare import agrees, copy_tree, read, relative_error
+from verdict.compare import all_close, copy_tree, read, relative_error
 from verdict.holds import caught
 from verdict.table_parts import checked, is_table
 
@@ -409,7 +409,7 @@ def _same(check: Check, function: Any, args: tuple[Any, ...], right: Mapping[str
         got = read(check, function(*copy_tree(args)), check.function)
     except Exception:  # a wrong version may fail
         return False
-    return agrees(got, right, check.tolerance)
+    return all_close(got, right, check.tolerance)
 
 
 def _equal(a: Any, b: Any) -> bool:

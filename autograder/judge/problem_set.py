@@ -29,7 +29,7 @@ from autograder.sandbox.limits import Limits
 from autograder.sandbox.mounts import with_requirements
 from verdict import Case, Check, exact, examine
 from verdict.chance import FALSE_ALARMS
-from verdict.compare import WrongReturn, agrees, copy_tree, read
+from verdict.compare import WrongReturn, all_close, copy_tree, read
 from verdict.holds import caught
 from verdict.refusals import kinds_of
 from verdict.table_parts import is_table
@@ -565,4 +565,4 @@ def _validate_refusals(where: str, check: Check, cases: Sequence[Case]) -> None:
 def _same_outcome(a: dict[str, Any] | str, b: dict[str, Any] | str, tolerance: float) -> bool:
     if isinstance(a, str) or isinstance(b, str):
         return a == b
-    return agrees(a, b, tolerance)
+    return all_close(a, b, tolerance)
