@@ -496,7 +496,7 @@ def feedback(
     if form == "canvas" and download is None:
         raise click.UsageError("--download is missing: the zip of submissions that Canvas gave")
     written = pages.write_pages(course, chosen)
-    said = f"{len(written)} pages in {_shortest(course.root / 'feedback')}"
+    said = f"{_number_of(len(written), 'page')} in {_shortest(course.root / 'feedback')}"
     if form is not None:
         path = out or course.root / "exports" / f"{chosen.name}-feedback-{form}.zip"
         sheet = exports.read_worksheet(names) if names else None
@@ -655,7 +655,7 @@ def _show_collected(found: Collection, course: Course, name: str, dry_run: bool)
         f"{how.count('unchanged')} unchanged"
     )
     console.print(
-        plain(f"{len(how)} notebooks{' would be there' if dry_run else ''}: {said}."),
+        plain(f"{_number_of(len(how), 'notebook')}{' would be there' if dry_run else ''}: {said}."),
         soft_wrap=True,
     )
     if late := [kept.student for kept in found.kept if kept.late]:
@@ -663,6 +663,11 @@ def _show_collected(found: Collection, course: Course, name: str, dry_run: bool)
     for title, listed in (("not needed", found.passed_over), ("left out", found.left_out)):
         for line in some_of_each(listed):
             console.print(plain(f"{title}: {line}"), soft_wrap=True)
+
+
+def _number_of(count: int, what: str) -> str:
+    """A number and its noun, as in "1 page" and "2 pages"."""
+    return f"{count} {what}{'' if count == 1 else 's'}"
 
 
 def some_of_each(listed: Sequence[tuple[str, str]], most: int = 10) -> list[str]:
@@ -692,7 +697,7 @@ def _export_table(course: Course, chosen: ProblemSet, path: Path) -> None:
     order, roster = [check.name for check in chosen.checks], read_roster(course)
     there = course.students(name)
     write_atomic(path, exports.as_csv(name, found, order, named, roster.people, there))
-    click.echo(f"{len(found)} scores, into {path}")
+    click.echo(f"{_number_of(len(found), 'score')}, into {path}")
     if absent := roster.not_handed_in([*there, *named]):
         click.echo(f"{len(absent)} have not handed in (handed_in: no).")
     if awaited := sum(not score.complete for score in found):
@@ -720,7 +725,7 @@ def _export_worksheet(
         exports.read_worksheet(worksheet), name, exports.scores(course, name), column, key
     )
     write_atomic(path, filled.text)
-    click.echo(f"{len(filled.entered)} scores, into {path}")
+    click.echo(f"{_number_of(len(filled.entered), 'score')}, into {path}")
     for said, names in (
         ("without a row", filled.unmatched),
         ("rows without a score", filled.without),
@@ -797,7 +802,7 @@ def awaited_by_hand(course: Course, problem_set: ProblemSet) -> list[str]:
     awaited = sum(row.awaited for row in rows)
     return [
         f"Scored by hand, beside the points above: {parts}; {total:g} points. "
-        + (f"{awaited} scores are awaited." if awaited else "All have their score.")
+        + (f"Awaited: {_number_of(awaited, 'score')}." if awaited else "All have their score.")
     ]
 
 

@@ -359,9 +359,9 @@ def test_what_needs_no_sandbox_runs_without_unixs_modules(call, tiny_course):
             env={**os.environ, "PYTHONPATH": str(Path(commands.__file__).parents[2])},
         )
 
-    assert "1 scores, into" in on_windows("export", "csv", "tiny").stdout
+    assert "1 score, into" in on_windows("export", "csv", "tiny").stdout
     assert "wrote" in on_windows("report", "tiny").stdout
-    assert "1 pages in feedback" in on_windows("feedback", "tiny").stdout
+    assert "1 page in feedback" in on_windows("feedback", "tiny").stdout
     assert on_windows("exercises", "--check").returncode == 0
     refused = on_windows("run", "tiny")
     assert refused.returncode == 1 and "in WSL 2; collect, export, feedback" in refused.stderr

@@ -256,7 +256,7 @@ def test_run_report_and_feedback_know_what_is_scored_by_hand(week):
     said = week("run", "tiny")
     assert "3 of 3" in said
     assert "by hand, beside the points above: plot (4), words (3), look (2); 9 points." in said
-    assert "6 scores are awaited." in said
+    assert "Awaited: 6 scores." in said
     with open_gradebook(course.directory) as gradebook:
         for student, points in (("ann", 3), ("bob", 1)):
             grade = gradebook.find_grade("words", "tiny", "tiny", student)
@@ -267,7 +267,7 @@ def test_run_report_and_feedback_know_what_is_scored_by_hand(week):
     words = page[page.index('<th scope="row">words</th>') :].split("</tr>")[0]
     assert re.findall(r'"n">([^<]*)<', words) == ["3", "2", "2", "0"]
     assert "2: names what they share\n1: lists them" in page
-    assert "4 scores are awaited." in week("run", "tiny")
+    assert "Awaited: 4 scores." in week("run", "tiny")
 
     write_feedback(course, "tiny")  # nbgrader's own, which failed for a pasted picture
     ann = Path("feedback/ann/tiny/tiny.html").read_text()
@@ -289,7 +289,7 @@ def test_a_set_may_be_scored_by_hand_as_a_whole(week):
     )
     release.write_releases(root)
     said = week("run", "tiny")
-    assert "2 judged" in said and "6 scores are awaited." in said and "mean" not in said
+    assert "2 judged" in said and "Awaited: 6 scores." in said and "mean" not in said
     week("report", "tiny")
     assert "Scored by hand" in Path("reports/tiny.html").read_text()
     source.write_text(source.read_text().split("```{code-cell}\n---\nnbgrader: {grade_id: plot")[0])
