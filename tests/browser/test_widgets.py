@@ -890,6 +890,7 @@ def test_the_explorer_in_the_book_gives_the_numbers_of_lstm_step(page_for):
     widget.scroll_into_view_if_needed()
     widget.get_by_role("button", name="Keep").click()
     handle = widget.locator('input[data-name="b_f"]')
+    handle.scroll_into_view_if_needed()
     box = handle.bounding_box()
     page.mouse.click(box["x"] + box["width"] * 0.3, box["y"] + box["height"] / 2)
     assert float(handle.input_value()) < 0

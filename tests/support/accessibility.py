@@ -23,7 +23,11 @@ MARK = """() => {
             const s = getComputedStyle(box);
             const own = [s.backgroundColor, s.backgroundImage, s.opacity, s.filter, s.mixBlendMode,
                 s.position, s.clip, s.clipPath].join(" ");
-            around.set(box, behind(box.parentElement) + (own === PLAIN ? "" : `|${own}`));
+            // axe judges no text beside what a style sheet puts into its box
+            const put = ["::before", "::after"].map((part) => getComputedStyle(box, part))
+                .filter((p) => p.content !== "none" && p.position === "absolute")
+                .map((p) => `|${p.backgroundColor} ${p.backgroundImage}`).join("");
+            around.set(box, behind(box.parentElement) + (own === PLAIN ? "" : `|${own}`) + put);
         }
         return around.get(box);
     };
