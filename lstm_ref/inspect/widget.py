@@ -43,25 +43,31 @@ def module(name: str) -> str:
     """Source of the ES module of a widget, with the shared parts that its first lines name:
     ``// with save.js``.
     """
-    return _with_shared(f"{name}.js", r"^// with (\w+\.js)$")
+    own = _source(f"{name}.js")
+    return _parts(own, r"^// with (\w+\.js)$") + own
 
 
 def style(name: str) -> str:
     """Style sheet of a widget: the palette as CSS variables, what all widgets share, the shared
     parts that its own names, ``/* with table.css */``, and its own.
     """
-    pattern = r"^/\* with (\w+\.css) \*/$"
-    sheets = [_with_shared(f"{sheet}.css", pattern) for sheet in ("widget", name)]
+    own = _source(f"{name}.css")
+    # Those parts for this widget alone: one that stands beside it may not name them.
+    root = re.findall(r"^\.lw-\w+", own, re.MULTILINE)[0]
+    parts = _parts(own, r"^/\* with (\w+\.css) \*/$").replace(".lstm-widget", root)
     gates = " ".join(f"--lw-{gate}: {colour};" for gate, colour in COLOURS.items())
     light = f".lstm-widget {{ {gates} {_variables('light')} }}\n"
-    return light + dark_css(".lstm-widget", _variables("dark")) + PLAIN_OUTPUT_CSS + "".join(sheets)
+    dark = dark_css(".lstm-widget", _variables("dark"))
+    return light + dark + PLAIN_OUTPUT_CSS + _source("widget.css") + parts + own
 
 
-def _with_shared(file: str, pattern: str) -> str:
-    """Text of a file in ``static/`` behind those that lines of it name."""
-    text = (STATIC / file).read_text(encoding="utf-8")
-    shared = re.findall(pattern, text, re.MULTILINE)
-    return "".join((STATIC / part).read_text(encoding="utf-8") for part in shared) + text
+def _parts(source: str, pattern: str) -> str:
+    """The files in ``static/`` that lines of a source name."""
+    return "".join(map(_source, re.findall(pattern, source, re.MULTILINE)))
+
+
+def _source(file: str) -> str:
+    return (STATIC / file).read_text(encoding="utf-8")
 
 
 def _variables(mode: Mode) -> str:

@@ -16,7 +16,7 @@ from lstm_ref import lstm_step
 from lstm_ref.errors import ArgumentError, NotFiniteError, ShapeError
 from lstm_ref.inspect import COLOURS, GateExplorer, GateTrace, SequenceInspector, trace
 from lstm_ref.inspect.sequence_inspector import LIMIT
-from lstm_ref.inspect.widget import STATIC
+from lstm_ref.inspect.widget import STATIC, style
 
 T, H = 7, 5
 WIDGETS = [
@@ -46,6 +46,27 @@ def live(monkeypatch):
 def gates(T=T, H=H, N=2, seed=3):
     rng = np.random.default_rng(seed)
     return GateTrace(*(rng.normal(scale=0.5, size=(N, T, H)) for _ in GateTrace._fields))
+
+
+@pytest.mark.parametrize("sheet", sorted(STATIC.glob("*.css")), ids=lambda sheet: sheet.stem)
+def test_parts_that_a_style_sheet_names_are_for_its_widget_alone(sheet):
+    own = sheet.read_text(encoding="utf-8")
+    parts = re.findall(r"^/\* with (\w+\.css) \*/$", own, re.MULTILINE)
+    if not parts:
+        pytest.skip("it names none")
+    (root,) = {*re.findall(r"^\.lw-\w+", own, re.MULTILINE)}
+    source = (STATIC / f"{sheet.stem}.js").read_text(encoding="utf-8")
+    assert f'el.classList.add("lstm-widget", "{root[1:]}")' in source
+    of_all = (STATIC / "widget.css").read_text(encoding="utf-8")
+    lines = style(sheet.stem).replace(of_all, "").splitlines()
+    for part in parts:
+        rules = [
+            line
+            for line in (STATIC / part).read_text(encoding="utf-8").splitlines()
+            if line.startswith(".lstm-widget")
+        ]
+        assert rules and all(rule.replace(".lstm-widget", root) in lines for rule in rules)
+        assert not {*rules} & {*lines}
 
 
 def both():
