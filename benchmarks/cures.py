@@ -9,7 +9,6 @@ It writes benchmarks/results/cures.json. Task, layers and training are those of 
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from functools import partial
@@ -21,7 +20,7 @@ if __name__ == "__main__":  # before NumPy is loaded: these models are small
 
 import torch
 
-from benchmarks.pages import RESULTS, experiment, over_seeds, row, store
+from benchmarks.pages import experiment, over_seeds, row, store, stored
 
 PAGE = experiment("cures")
 SEEDS, EXPLODING_SEEDS = range(3), range(16)
@@ -103,9 +102,7 @@ def exploding() -> dict[str, Any]:
 def main(wanted: list[str]) -> None:
     """Measure both, or only what explodes, and write the file."""
     torch.set_num_threads(1)
-    known = json.loads((RESULTS / "cures.json").read_text(encoding="utf-8"))
-    kept = {name: part for name, part in known.items() if name not in ("script", "what", "machine")}
-    tables = kept if wanted == ["exploding"] else vanishing()
+    tables = stored("cures") if wanted == ["exploding"] else vanishing()
     what = "share of sequences whose first symbol is recalled; runs that diverge"
     store("cures", what, tables | {"exploding": exploding()}, ("numpy", "torch"))
 

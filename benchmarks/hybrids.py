@@ -12,7 +12,6 @@ start anew. Models, tasks and training are those of the page, book/four/hybrids.
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from collections.abc import Iterator
@@ -26,7 +25,7 @@ if __name__ == "__main__":  # before NumPy is loaded: these models are small
 import numpy as np
 import torch
 
-from benchmarks.pages import RESULTS, experiment, row, store
+from benchmarks.pages import experiment, row, store, stored
 
 PAGE = experiment("hybrids")
 SEEDS = range(3)
@@ -88,8 +87,7 @@ def at_equal_time(task: str, known: dict[str, Any], rows: dict[str, Any]) -> Ite
 def main(wanted: list[str]) -> None:
     """Measure what is asked for and not known, and write the file after each model."""
     torch.set_num_threads(1)
-    file = RESULTS / "hybrids.json"
-    known = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    known = stored("hybrids")
     names = ("equal updates", "parity by step", "equal time")
     tables = {key: known[key] if key in known else {} for key in names}
     updates, steps, timed = (tables[key] for key in names)

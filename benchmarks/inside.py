@@ -10,7 +10,6 @@ book/three/inside.md.
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from collections.abc import Callable
@@ -24,7 +23,7 @@ if __name__ == "__main__":  # before NumPy is loaded: these models are small
 import numpy as np
 import torch
 
-from benchmarks.pages import RESULTS, experiment, row, store
+from benchmarks.pages import experiment, row, store, wanted_or_stored
 
 PAGE = experiment("inside")
 SEEDS, GATE_SEEDS, COUNTING_SEEDS, QUOTING_SEEDS, REVIEWS = 8, 5, 6, 8, 50
@@ -106,12 +105,7 @@ def both(table: str) -> dict[str, Any]:
 def main(wanted: list[str]) -> None:
     """Measure the tables that are wanted, or all, and write the file."""
     torch.set_num_threads(1)
-    file = RESULTS / "inside.json"
-    known = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
-    tables = {
-        name: both(name) if name in (wanted or TABLES) or name not in known else known[name]
-        for name in TABLES
-    }
+    tables = wanted_or_stored("inside", {name: partial(both, name) for name in TABLES}, wanted)
     what = (
         "which words explanations put on top, answers that flip without them; gates, and what the "
         "cell state keeps; units that follow the depth of brackets, and quotations"

@@ -10,7 +10,6 @@ quantiles 0.1 and 0.9 of its errors on the validation part, horizon by horizon.
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from typing import Any
@@ -22,7 +21,7 @@ if __name__ == "__main__":  # before NumPy is loaded: these models are small
 import numpy as np
 import torch
 
-from benchmarks.pages import RESULTS, experiment, over_seeds, store
+from benchmarks.pages import experiment, over_seeds, store, stored
 from lstm_ref.data import load
 from lstm_ref.inspect import OriginSlider
 
@@ -74,8 +73,8 @@ def over_all(name: str) -> tuple[dict[str, Any], dict[str, Any]]:
 def main(wanted: list[str]) -> None:
     """Measure the series whose names begin with what is wanted, or all, and write the file."""
     torch.set_num_threads(1)
-    file, units = RESULTS / "origins.json", ("degrees", "ppm", "")
-    known = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    units = ("degrees", "ppm", "")
+    known = stored("origins")
     series, by_seed = known.get("series", {}), known.get("over seeds", {})
     for name, unit in zip(EVERY, units, strict=True):
         if not wanted or name.startswith(tuple(wanted)):

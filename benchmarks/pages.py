@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -23,6 +23,7 @@ from benchmarks.machine import machine
 
 ROOT = Path(__file__).parents[1]
 RESULTS = Path(__file__).parent / "results"
+ABOUT = ("script", "what", "machine")  # what stands beside the tables of a file
 
 
 def experiment(page: str) -> SimpleNamespace:
@@ -74,6 +75,33 @@ def row(
             flush=True,
         )
     return {key: over_seeds([one[key] for one in runs]) for key in runs[0]}
+
+
+def stored(name: str) -> dict[str, Any]:
+    """Tables of results/NAME.json by name; nothing where there is no such file yet."""
+    path = RESULTS / f"{name}.json"
+    if not path.is_file():
+        return {}
+    report = json.loads(path.read_text(encoding="utf-8"))
+    return {key: part for key, part in report.items() if key not in ABOUT}
+
+
+def wanted_or_stored(
+    name: str, tables: Mapping[str, Callable[[], Any]], wanted: Sequence[str]
+) -> dict[str, Any]:
+    """Measure the tables that are wanted, or all; the others stay as they are stored, if they are.
+
+    Parameters
+    ----------
+    name : of the file with the results
+    tables : name -> what measures it
+    wanted : names of tables; none means all
+    """
+    known = stored(name)
+    return {
+        table: measure() if table in (wanted or tables) or table not in known else known[table]
+        for table, measure in tables.items()
+    }
 
 
 def store(

@@ -18,7 +18,6 @@ if __name__ == "__main__":  # before NumPy is loaded: these models are small
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(name, "1")
 
-import json
 import subprocess
 import sys
 import time
@@ -36,7 +35,7 @@ from torch import nn
 from torch.profiler import ProfilerActivity, profile
 from torch.utils.data import DataLoader, Dataset
 
-from benchmarks.pages import RESULTS, experiment, over_seeds, store
+from benchmarks.pages import experiment, over_seeds, store, wanted_or_stored
 
 PAGE = experiment("slow")
 ROUNDS, STEPS, WORKER = 3, 20, Path(__file__).parent / "slow_worker.py"
@@ -226,7 +225,7 @@ def step_of(layer: Any, x: torch.Tensor, half: bool) -> Callable[[], None]:
 
 
 def precision() -> dict[str, Any]:
-    """How many times as fast bfloat16 is, by size; and the largest difference of the outputs."""
+    """How many times as fast bfloat16 is, by size."""
     found: dict[str, Any] = {}
     for kind, H, times in (
         ("matrix product", 64, 200),
@@ -270,14 +269,14 @@ def compiled() -> dict[str, Any]:
     """The loop compiled: what building costs, in steps of the loop as it is; and what it wins."""
     batch = np.flatnonzero(PAGE.lengths == 8)[:16]
     x = torch.from_numpy(PAGE.pad([PAGE.ids[k] for k in batch]).x)
-    loop, built = PAGE.OwnLoop(), []
+    loop = PAGE.OwnLoop()
     plain = step_of(loop, x, half=False)
     plain()
     one = seconds_of(plain, time.perf_counter, STEPS)
     fast = step_of(torch.compile(loop), x, half=False)
-    built.append(seconds_of(fast, time.perf_counter) / one)
+    built = seconds_of(fast, time.perf_counter) / one
     faster = side_by_side(lambda seed: {"plain": plain, "compiled": fast}, times=STEPS)["compiled"]
-    return {"steps to build": built[0], "times as fast": over_seeds(faster)}
+    return {"steps to build": built, "times as fast": over_seeds(faster)}
 
 
 def two_processes(seeds: int) -> list[dict[str, float]]:
@@ -321,12 +320,7 @@ TABLES: dict[str, Callable[[], dict[str, Any]]] = {
 def main(wanted: list[str]) -> None:
     """Measure the tables that are wanted, or all, and write the file."""
     torch.set_num_threads(1)
-    file = RESULTS / "slow.json"
-    known = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
-    tables = {
-        name: measure() if name in (wanted or TABLES) or name not in known else known[name]
-        for name, measure in TABLES.items()
-    }
+    tables = wanted_or_stored("slow", TABLES, wanted)
     what = (
         "one pass of training in variants, by processor time; operations of a step by a profiler; "
         "loading; bfloat16; threads; a compiled loop; two processes with one gradient"
