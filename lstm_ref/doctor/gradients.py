@@ -79,6 +79,11 @@ def frozen(context: Context) -> Iterator[Finding]:
     yield found("frozen-by-accident", share, **more)
 
 
+def or_zeros(gradient: Array | None, shape: tuple[int, ...]) -> Array:
+    """A gradient; zeros where there is none."""
+    return np.zeros(shape) if gradient is None else gradient
+
+
 def _drawn(value: Array) -> bool:
     """Whether an embedding is uniform within 0.05, as Keras draws it and no training leaves it."""
     spread = float(np.std(value.astype(np.float64)))
@@ -87,6 +92,7 @@ def _drawn(value: Array) -> bool:
 
 
 def _within(value: Array, bound: float) -> bool:
+    """Whether the largest of some numbers lies just within a bound, as of a uniform start."""
     return bool(0.95 * bound < np.abs(value).max() <= bound * (1 + 1e-6))
 
 
@@ -100,11 +106,8 @@ def _fresh(value: Array) -> bool:
         return True
     # PyTorch: one over the root of the width of the state or of the inputs; Keras: Glorot's bound,
     # and 0.05 for embeddings.
-    bounds = [1 / np.sqrt(len(w)), 1 / np.sqrt(w.shape[1]), np.sqrt(6 / sum(w.shape)), 0.05]
-    largest = float(np.abs(w).max())
-    return bool(
-        w.size >= FEWEST_WEIGHTS and any(0.95 * b < largest <= b * (1 + 1e-6) for b in bounds)
-    )
+    bounds = [1 / np.sqrt(len(w)), 1 / np.sqrt(w.shape[1]), np.sqrt(6 / sum(w.shape)), KERAS_TABLE]
+    return w.size >= FEWEST_WEIGHTS and any(_within(w, bound) for bound in bounds)
 
 
 def parameters(context: Context) -> Iterator[Finding]:

@@ -128,7 +128,7 @@ def deafness(context: Context) -> Iterator[Finding]:
         return
     if pair.deaf.all():
         j = pair.axes.examples[0]
-        alive = _moves_withother_weights(subject, pair, j) or _moves_with_smaller_inputs(
+        alive = _moves_with_other_weights(subject, pair, j) or _moves_with_smaller_inputs(
             subject, pair
         )
         # a way from the inputs is there, and shut at these weights and inputs
@@ -142,7 +142,7 @@ def deafness(context: Context) -> Iterator[Finding]:
         )
     elif pair.deaf.any() and not pair.mixed:
         silent = [j for j, is_deaf in zip(pair.axes.examples, pair.deaf, strict=True) if is_deaf]
-        deaf = [str(j) for j in silent if not _moves_withother_weights(subject, pair, j)]
+        deaf = [str(j) for j in silent if not _moves_with_other_weights(subject, pair, j)]
         if not deaf:  # a relu that is shut for these examples, at these weights
             return
         yield found(
@@ -215,7 +215,7 @@ def _differ(arrays: Sequence[Array], axes: Sequence[int | None]) -> bool:
     return len(np.unique(joined, axis=0)) == len(joined)
 
 
-def _moves_withother_weights(subject: Subject, pair: Pairing, j: int) -> bool:
+def _moves_with_other_weights(subject: Subject, pair: Pairing, j: int) -> bool:
     """Whether an example moves an output after all, at one of some draws of the weights."""
     for drawn in other_weights(subject):
         with subject.changed(drawn):

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from lstm_ref.doctor.context import Context
-from lstm_ref.doctor.gradients import gradient_by_step
+from lstm_ref.doctor.gradients import gradient_by_step, or_zeros
 from lstm_ref.doctor.layout import Pairing
 from lstm_ref.doctor.numpy_gradients import clipped
 from lstm_ref.doctor.repeat import difference, goes_on
@@ -319,11 +319,7 @@ def _gradients(context: Context) -> dict[str, Array]:
     trained = [
         p for p in subject.parameters() if p.trainable and p.registered and p.updated is not False
     ]
-    return {p.name: _or_zeros(backward.parameters.get(p.name), p.shape) for p in trained}
-
-
-def _or_zeros(gradient: Array | None, shape: tuple[int, ...]) -> Array:
-    return np.zeros(shape) if gradient is None else gradient
+    return {p.name: or_zeros(backward.parameters.get(p.name), p.shape) for p in trained}
 
 
 def _slopes(

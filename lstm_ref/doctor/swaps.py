@@ -11,10 +11,11 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from lstm_ref.doctor.context import READER_STEPS, Context
-from lstm_ref.doctor.gradients import trained_before
+from lstm_ref.doctor.gradients import or_zeros, trained_before
 from lstm_ref.doctor.report import Finding, found
 from lstm_ref.doctor.short_training import RATES, STUCK, constant_loss
-from lstm_ref.doctor.subject import Array, StepLog, Subject
+from lstm_ref.doctor.subject import StepLog, Subject
+from lstm_ref.learn.optim import adam, adam_init
 
 # Of the loss at the start: a loop that brings it down so far learns.
 LEARNS = 0.5
@@ -177,22 +178,18 @@ def free_loss(subject: Subject) -> float:
     leaves = subject.training_outputs
     if subject.framework == "numpy" and sum(o.size for o in leaves) > MOST_FREE:
         return float("inf")
-    values = [o.astype(np.float64) for o in leaves]
-    means, squares = ([np.zeros(o.shape) for o in leaves] for _ in range(2))
-    best = float("inf")
-    for t in range(1, FREE_STEPS + 1):
-        now = [v.astype(o.dtype) for v, o in zip(values, leaves, strict=True)]
-        best = min(best, subject.loss(now))
-        gradient = subject.loss_gradient(now)
+    values = {str(k): leaves[k].astype(np.float64) for k in subject.scored}
+    state, best = adam_init(values), float("inf")
+    for _ in range(FREE_STEPS):
+        now = list(leaves)
         for k in subject.scored:
-            if (slope := gradient[k]) is not None:
-                values[k] = values[k] - _step(slope, means[k], squares[k], t)
+            now[k] = values[str(k)].astype(leaves[k].dtype)
+        best = min(best, subject.loss(now))
+        slopes = subject.loss_gradient(now)
+        grads = {
+            str(k): or_zeros(slopes[k], leaves[k].shape).astype(np.float64) for k in subject.scored
+        }
+        if not all(np.isfinite(slope).all() for slope in grads.values()):
+            break
+        values, state = adam(values, grads, state, FREE_RATE, *DECAY, eps=1e-12)
     return best
-
-
-def _step(slope: Array, mean: Array, square: Array, t: int) -> Array:
-    """One step of Adam; its two averages are brought up to date in place."""
-    mean += (1 - DECAY[0]) * (slope - mean)
-    square += (1 - DECAY[1]) * (slope.astype(np.float64) ** 2 - square)
-    down = np.sqrt(square / (1 - DECAY[1] ** t)) + 1e-12
-    return np.asarray(FREE_RATE * mean / (1 - DECAY[0] ** t) / down)

@@ -268,7 +268,7 @@ PARTLY = {
     ),
 }
 
-# Of eleven wrong versions, those that a single question about an exchange finds.
+# Of twelve wrong versions, those that a single question about an exchange finds.
 QUESTION = round(2 * 6 / 12, 4)
 
 TWO_MISTAKES = SET.source("skill", "persistence_late").replace("return 1 - error", "return error")
