@@ -2,7 +2,7 @@
 sees of a step, loading, half precision, threads, a compiled loop, and two processes with one
 gradient.
 
-    python benchmarks/slow.py           # six minutes of two cores
+    python benchmarks/slow.py           # one minute of two idle cores
     python benchmarks/slow.py loading   # this table only; the others stay as they are stored
 
 It writes benchmarks/results/slow.json.
@@ -22,7 +22,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -244,24 +244,49 @@ def precision() -> dict[str, Any]:
     return found
 
 
+@contextmanager
+def another_program(there: bool) -> Iterator[None]:
+    """While another program computes on one thread, if it is to be there; two minutes at most."""
+    code = "import time\nend = time.time() + 120\nwhile time.time() < end: pass"
+    other = subprocess.Popen([sys.executable, "-c", code]) if there else None
+    try:
+        yield
+    finally:
+        if other:
+            other.kill()
+            other.wait()
+
+
+def second_thread(H: int, N: int, times: int) -> dict[str, Any]:
+    """How many times as fast a layer is with a second thread, by the wall clock and by the time of
+    the processor.
+    """
+    torch.manual_seed(0)
+    step = step_of(nn.LSTM(H, H, batch_first=True), torch.randn(N, 20, H), half=False)
+
+    def with_threads(n: int) -> None:
+        torch.set_num_threads(n)
+        for _ in range(times):
+            step()
+
+    runs: Runs = {str(n): partial(with_threads, n) for n in (1, 2)}
+    found = {
+        name: over_seeds(side_by_side(lambda seed: runs, clock)["2"])
+        for name, clock in (("wall clock", time.perf_counter), ("processor", time.process_time))
+    }
+    torch.set_num_threads(1)
+    return found
+
+
 def threads() -> dict[str, Any]:
-    """What a second thread does to the wall clock and to the processor's time, by size."""
+    """What a second thread does by size, on an idle machine and beside another program."""
     found: dict[str, Any] = {}
-    for H, N, times in ((64, 16, 40), (512, 64, 2)):
-        torch.manual_seed(0)
-        step = step_of(nn.LSTM(H, H, batch_first=True), torch.randn(N, 20, H), half=False)
-
-        def with_threads(n: int, step: Callable[[], None] = step, times: int = times) -> None:
-            torch.set_num_threads(n)
-            for _ in range(times):
-                step()
-
-        runs: Runs = {str(n): partial(with_threads, n) for n in (1, 2)}
-        found[f"{H}, {N}"] = {
-            name: over_seeds(side_by_side(lambda seed, runs=runs: runs, clock)["2"])
-            for name, clock in (("wall clock", time.perf_counter), ("processor", time.process_time))
-        }
-        torch.set_num_threads(1)
+    for beside in ("nothing", "another program"):
+        with another_program(beside == "another program"):
+            found[beside] = {
+                f"{H}, {N}": second_thread(H, N, times)
+                for H, N, times in ((64, 16, 40), (512, 64, 2))
+            }
     return found
 
 
