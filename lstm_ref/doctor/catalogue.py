@@ -613,6 +613,16 @@ _LOSS = _entries(
         "doctor",
     ),
     (
+        "loss-over-wrong-axis",
+        CONTRACT,
+        "The loss is the cross-entropy of a softmax along axis {over} of the outputs (off by "
+        "{value:.1e}, {threshold:g} is allowed for the same loss); its classes lie along axis "
+        "{classes}.",
+        "In the loss, softmax or log_softmax runs over the examples or the steps (dim=0, dim=1).",
+        "Take it over the classes (dim=-1), or give the logits to cross_entropy.",
+        "doctor",
+    ),
+    (
         "wrong-loss-for-task",
         CONTRACT,
         "The targets are {value:g} class numbers, and the loss measures a distance to one output "

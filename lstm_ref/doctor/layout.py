@@ -92,8 +92,23 @@ class Pairing:
 
     @property
     def mixed(self) -> bool:
-        """Whether an output moves with two examples."""
-        return bool((self.A.sum(0) > 1).any())
+        """Whether an output moves with two examples, and is not meant to."""
+        return bool((self.A.sum(0) > 1).any()) and not self.of_pairs
+
+    @property
+    def of_pairs(self) -> bool:
+        """Whether the outputs are a table of all examples against all, so that an example moves its
+        own row and its own column, and no more.
+        """
+        A, count = self.A, self.axes.count
+        if A.shape[1] != count**2:
+            return False
+        for row, j in zip(A, self.axes.examples, strict=True):
+            table = row.reshape(count, count)
+            others = np.delete(np.delete(table, j, 0), j, 1)
+            if others.any() or not (table[j].any() and table[:, j].any()):
+                return False
+        return True
 
     @property
     def outside(self) -> Array:

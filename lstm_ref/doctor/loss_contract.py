@@ -10,7 +10,7 @@ import numpy as np
 
 from lstm_ref.cell import sigmoid
 from lstm_ref.doctor.context import Context, enlarged_outputs
-from lstm_ref.doctor.loss_form import LossForm, chances
+from lstm_ref.doctor.loss_form import OFF, LossForm, chances, over_another_axis
 from lstm_ref.doctor.report import Finding, found
 from lstm_ref.doctor.subject import Array, CannotExamineError, Subject
 from lstm_ref.errors import ArgumentError
@@ -100,7 +100,11 @@ def contract(context: Context) -> Iterator[Finding]:
     form = context.loss_form
     if context.fixed_outputs:
         return
-    if form is None or not form.kind:
+    if form is not None and (elsewhere := over_another_axis(form)):
+        over, classes, off = elsewhere
+        more = {"over": " and ".join(map(str, over)), "classes": classes}
+        yield found("loss-over-wrong-axis", off, threshold=OFF, **more)
+    elif form is None or not form.kind:
         yield from _without_end(context.subject)
     elif form.kind == "softmax":
         yield from _softmax(context, form)

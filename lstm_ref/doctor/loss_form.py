@@ -4,8 +4,8 @@ read.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -18,6 +18,8 @@ from lstm_ref.doctor.subject import Array, Gradients, Subject, quiet_numpy
 ALIKE = 2e-3
 # Two differences of three losses agree with some factor by chance once in fifty programs.
 DRAWS = 8
+# Share of the largest change of a loss by which another one may differ and be the same.
+OFF = 0.02
 # Of a slope of the order of 1: nearer to 0, a ratio of two slopes is rounding.
 CLOSE = 0.05
 CLASS_FORMS = ("softmax", "log-probabilities", "probabilities")
@@ -186,18 +188,41 @@ def _is_linear(form: LossForm, grad: Array, size: float) -> bool:
 
 def _is_log(form: LossForm) -> bool:
     """Whether the loss of probabilities is the mean of -log of the right one, up to one factor."""
-    axis = form.axis or 0
-    rows, losses = [], []
-    weights = form.weights()
-    for seed in range(DRAWS):
-        p = softmax(_draw(form, seed), axis=axis)
-        rows.append(float(-(np.log(p) * weights).sum()))
-        losses.append(form.loss(p))
-    expected, got = np.diff(rows), np.diff(losses)
-    if not np.isfinite(got).all() or not np.abs(got).max() > 0:
-        return False
-    factor = float(got @ expected / (expected @ expected))
-    return bool(np.abs(got - factor * expected).max() < 0.02 * np.abs(got).max()) and factor > 0
+    axis, weights = form.axis or 0, form.weights()
+    draws = [softmax(_draw(form, seed), axis=axis) for seed in range(DRAWS)]
+    rows = [float(-(np.log(p) * weights).sum()) for p in draws]
+    return _off(rows, [form.loss(p) for p in draws]) < OFF
+
+
+def over_another_axis(form: LossForm) -> tuple[tuple[int, ...], int, float] | None:
+    """Where the loss of labels is the cross-entropy of a softmax that does not run over the
+    classes: the axes that it runs over, that of the classes, and how far the changes of the loss
+    are off, as a share; None where it is something else.
+    """
+    draws = [_draw(form, seed) for seed in range(DRAWS)]
+    losses = [form.loss(draw) for draw in draws]
+    for classes in form.axes if not form.kind else ():
+        weights = replace(form, axis=classes).weights()
+        others = tuple(a for a in range(form.output.ndim) if a not in form.axes)
+        for over in (*((a,) for a in others), others):
+            rows = [float(-(np.log(softmax(draw, over)) * weights).sum()) for draw in draws]
+            long = over and form.output.shape[over[0]] > 1
+            if long and (off := _off(rows, losses)) < OFF:
+                return over, classes, off
+    return None
+
+
+def _off(expected: Sequence[float], got: Sequence[float]) -> float:
+    """How far the changes of one series are from those of another times one positive factor, as a
+    share of the largest; infinite without such a factor.
+    """
+    wanted, changes = np.diff(expected), np.diff(got)
+    if not np.isfinite(changes).all() or not np.abs(changes).max() > 0 or not wanted.any():
+        return float("inf")
+    factor = float(changes @ wanted / (wanted @ wanted))
+    if factor <= 0:
+        return float("inf")
+    return float(np.abs(changes - factor * wanted).max() / np.abs(changes).max())
 
 
 def _classify_numbers(form: LossForm) -> None:
@@ -248,7 +273,7 @@ def _is_distance(form: LossForm, target: Array) -> bool:
     )
 
 
-def softmax(a: Array, axis: int) -> Array:
-    """Probabilities of logits along an axis."""
+def softmax(a: Array, axis: int | tuple[int, ...]) -> Array:
+    """Probabilities of logits along an axis, or several."""
     e = np.exp(a - a.max(axis=axis, keepdims=True))
     return np.asarray(e / e.sum(axis=axis, keepdims=True))

@@ -176,6 +176,7 @@ _FOLLOWS: dict[str, tuple[str, ...]] = {
     "outputs-ignore-inputs": ("gradients", "reach", "training", "pairing", "gates"),
     "targets-misaligned": ("training", "loss", "reach"),
     "classes-on-wrong-axis": ("loss", "training", "targets-misaligned"),
+    "loss-over-wrong-axis": ("training", "loss", "relations", "swaps"),
     "loss-wants-logits": ("training", "loss"),
     "loss-wants-probabilities": ("training", "loss", "loop"),
     "loss-wants-log-probabilities": ("training", "loss", "loop"),

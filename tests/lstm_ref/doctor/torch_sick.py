@@ -529,6 +529,40 @@ def softmax_over_time():
     return case(S(), x, y, nn.BCELoss())
 
 
+@sick("loss-over-wrong-axis")
+def log_softmax_of_the_loss_over_time():
+    class S(Net):
+        def take(self, h):
+            return h
+
+    x = series(8, 10, 3)
+
+    def loss(o, y):
+        return F.nll_loss(F.log_softmax(o, dim=1).reshape(-1, 4), y.reshape(-1))
+
+    return case(S(), x, (x[:, :, 0] > 0).long(), loss)
+
+
+@sick("loss-over-wrong-axis")
+def log_softmax_of_the_loss_over_examples():
+    return case(Net(), series(), LABELS, lambda o, y: F.nll_loss(F.log_softmax(o, 0), y))
+
+
+@sick("loss-over-wrong-axis")
+def softmax_over_all_rows_with_a_sum():
+    class S(Net):
+        def take(self, h):
+            return h
+
+    x = series(8, 10, 3)
+
+    def loss(o, y):
+        chances = F.softmax(o.reshape(-1, 4), dim=0)
+        return -chances.gather(1, y.reshape(-1, 1)).log().sum() / 8
+
+    return case(S(), x, (x[:, :, 0] > 0).long(), loss)
+
+
 @sick("outputs-ignore-inputs")
 def zeros_behind_the_end():
     class S(Net):

@@ -946,6 +946,35 @@ def unused_state_returned_sum_of_losses():
     return case(S(), x, y, loss)
 
 
+class TwoTowers(nn.Module):
+    """Which of the sentences belongs to which series: all against all."""
+
+    def __init__(self):
+        super().__init__()
+        self.one, self.other = nn.LSTM(3, 16, batch_first=True), nn.LSTM(2, 16, batch_first=True)
+
+    def forward(self, pair):
+        one, other = pair
+        return self.one(one)[1][0][-1] @ self.other(other)[1][0][-1].T
+
+
+@well
+def all_against_all():
+    x = series(8, 10, 3), series(8, 7, 2)
+
+    def loss(o, y):
+        return (F.cross_entropy(o, y) + F.cross_entropy(o.T, y)) / 2
+
+    return case(TwoTowers(), x, torch.arange(8), loss)
+
+
+@well
+def all_against_all_by_kind():
+    x, kinds = (series(12, 10, 3), series(12, 7, 2)), torch.arange(12) % 3
+    same = (kinds[:, None] == kinds).float()
+    return case(TwoTowers(), x, same, nn.BCEWithLogitsLoss())
+
+
 def make(name, seed=0):
     torch.manual_seed(seed)
     np.random.seed(seed)
