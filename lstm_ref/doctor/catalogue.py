@@ -237,6 +237,15 @@ _REACH = _entries(
         "masks",
     ),
     (
+        "direction-not-turned-back",
+        STRONG,
+        "Step {step} of 0 to {end} of {where} moves no output before step {value:g}, and step "
+        "{end} moves them all (where two directions meet, each step must move every output).",
+        "A direction read the reversed sequence, and its outputs were not reversed back.",
+        "Reverse the outputs of that layer as well (flip(1)), or use bidirectional=True.",
+        "layer",
+    ),
+    (
         "short-reach",
         STRONG,
         "Of {steps} time steps only {value:g} ({where}) has any effect on the outputs{detail} "

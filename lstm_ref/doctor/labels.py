@@ -34,6 +34,9 @@ FEWEST_VALUES = 6
 MOST_CLASSES = 20
 # Outputs at which the slope of a loss is compared with that of a cross-entropy: both are chances.
 POINTS = (0.5, 0.9)
+# Of the places: more of one label are what nobody asks for. Standard deviations of a share of so
+# many rows, and the fewest rows of which a share says anything.
+MOST, CHANCE, FEWEST_ROWS = 0.4, 3.0, 8
 
 
 def one_label(context: Context) -> Iterator[Finding]:
@@ -187,11 +190,21 @@ def _counted(context: Context, form: LossForm, label: int) -> Array:
     if _one_run_each(target == label):  # as padding behind a start token is
         return np.zeros(target.shape, bool)
     ends = in_end_runs(target == label)
-    return (
-        np.asarray(~ends)
-        if (~ends & (target == label)).any() and not ends.any()
-        else np.zeros(target.shape, bool)
-    )
+    inside = (~ends & (target == label)).any()
+    if inside and (not ends.any() or _scattered(target == label)):
+        return np.asarray(~ends)
+    return np.zeros(target.shape, bool)
+
+
+def _scattered(equal: Array) -> bool:
+    """Whether a label stands at the ends of the rows no more often than elsewhere, as padding does,
+    and not at most places, as the rest of a text does of which some words are asked.
+    """
+    share, count = float(equal.mean()), len(equal)
+    if count < FEWEST_ROWS:
+        return False
+    allowed = share + CHANCE * float(np.sqrt(share * (1 - share) / count))
+    return share < MOST and bool((equal[:, [0, -1]].mean(0) <= allowed).all())
 
 
 def _one_run_each(equal: Array) -> bool:

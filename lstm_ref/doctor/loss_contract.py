@@ -102,7 +102,7 @@ def contract(context: Context) -> Iterator[Finding]:
         return
     if form is not None and (elsewhere := over_another_axis(form)):
         over, classes, off = elsewhere
-        more = {"over": " and ".join(map(str, over)), "classes": classes}
+        more: dict[str, Any] = {"over": " and ".join(map(str, over)), "classes": classes}
         yield found("loss-over-wrong-axis", off, threshold=OFF, **more)
     elif form is None or not form.kind:
         yield from _without_end(context.subject)

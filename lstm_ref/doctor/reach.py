@@ -4,7 +4,7 @@ step.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -42,6 +42,7 @@ FEWEST_MOVED, HALF = 3, 0.5
 # Of the largest effect of a step. One that fades below rounding has an effect of about 1e-7 before
 # it has none.
 SHARP = 1e-2
+FORGOTTEN = 1e-5  # a hundred times rounding: what the next step would have by the same fading
 FARTHER = 10.0  # spreads of the input: what is rounded or shut moves by then
 
 
@@ -216,13 +217,72 @@ def _cut_off(context: Context, name: str, reach: Reach, moved: tuple[int, ...]) 
         effect[middle] = context.step_effect(name, middle)
         silent, loud = (silent, middle) if effect[middle] > 0 else (middle, loud)
     first, last = (0, silent) if early else (silent, max(moved))
-    count, size = last - first + 1, effect[loud]
-    if count < HALF * reach.length or not size > SHARP * max(effect.values()):
+    size, few = effect[loud], last - first + 1 < HALF * reach.length
+    if few and _pooled(context, reach.length - (last - first + 1)):
         return None
+    largest, next_to_it = max(effect.values()), loud + (1 if early else -1)
+    if not few and not size > SHARP * largest:
+        return None
+    if few and 0 <= next_to_it < reach.length:
+        # Answers at all steps lack the last one where a model shifts its own inputs.
+        fades = size / max(context.step_effect(name, next_to_it), size)
+        if _answers_by_step(context, reach) or not size * fades > FORGOTTEN * largest:
+            return None
     if context.step_effect(name, silent, FARTHER) > 0:
         return None
     ends: dict[str, Any] = {"first": first, "last": last, "end": reach.length - 1, "beside": loud}
+    if few:
+        ends["certainty"] = "remark"
     return found("steps-ignored", float(size), where=name, **ends)
+
+
+def _pooled(context: Context, least: int) -> bool:
+    """Whether the recurrent layers read fewer steps than these: a convolution with strides or a
+    pooling before them leaves steps over.
+    """
+    read = [max(layer.x.shape[1], layer.calls) for layer in context.layers]
+    return bool(read) and max(read) < least
+
+
+def _answers_by_step(context: Context, reach: Reach) -> bool:
+    """Whether outputs or targets have one answer for each step, or for all but some."""
+    shapes = [context.subject.outputs[k].shape for k in context.subject.scored]
+    shapes += [target.shape for target in context.subject.targets_tuple]
+    return any(HALF * reach.length < size <= reach.length for s in shapes for size in s[1:])
+
+
+def turned_back(context: Context) -> Iterator[Finding]:
+    """A direction that reads from the end and stays in that order: its output at step t has read
+    the last t + 1 inputs, and not those from t on.
+    """
+    need_fit(context)
+    for name in context.data_leaves:
+        reach = context.reach(name)
+        if reach is None or not context.recurrent:
+            continue
+        end = reach.length - 1
+        inner = [t for t in reach.steps if min(t, end - t) >= 2]
+        rows = [context.split(reach.moved[reach.steps.index(t)]) for t in inner]
+        for k in context.subject.scored if len(inner) >= 2 else ():
+            views = [context.by_step(k, row[k], reach.length) for row in rows]
+            moved = [
+                np.asarray(v.any(tuple({*range(v.ndim)} - {1}))) for v in views if v is not None
+            ]
+            ends = _borders(moved, inner, end)
+            if ends:
+                first, t = max(zip(ends, inner, strict=True))
+                yield found("direction-not-turned-back", first, step=t, where=name, end=end)
+                return
+
+
+def _borders(moved: Sequence[Array], inner: Sequence[int], end: int) -> list[int]:
+    """The first output that moves with each of the inner steps, where it lies as far from the
+    start as a direction that was not turned back puts it; empty where one lies elsewhere.
+    """
+    firsts = [int(row.argmax()) for row in moved if row.any()]
+    both = [min(t, end - t) for t in inner]
+    alone = [end - t for t in inner]
+    return firsts if len(moved) == len(inner) and firsts in (both, alone) else []
 
 
 def _not_all_padding(context: Context, name: str, reach: Reach) -> tuple[int, ...]:
@@ -271,6 +331,63 @@ def padding(context: Context) -> Iterator[Finding]:
         if _common_padding(valid) < COMMON_PADDING:
             what = f"Adding {MORE_PADDING} padded steps"
         yield found("reads-padding", worst[0], threshold=PADDING, what=what, j=worst[1])
+    elif (finding := _alone(context, valid)) is not None:
+        yield finding
+
+
+def _alone(context: Context, valid: Array) -> Finding | None:
+    """The shortest examples, each alone and without its padding: much padding may have brought a
+    state to rest, so that three steps more move nothing.
+    """
+    subject, pair = context.subject, context.pairing
+    if pair is None or subject.fixed_lengths or subject.framework == "keras":
+        return None
+    lengths = valid.sum(1)
+    for j in np.argsort(lengths, kind="stable")[:FEWEST_MOVED]:
+        steps = int(lengths[j])
+        if not 0 < steps < valid.shape[1] or not valid[j, :steps].all():
+            continue
+        try:
+            outputs = subject.call(_one_without_padding(context, int(j), steps, valid.shape[1]))
+        except Exception:  # it takes one length, or no batch of one
+            return None
+        size = max(_apart_from(context, k, outputs[k], int(j), steps) for k in subject.scored)
+        if size > PADDING:
+            what = f"Taking it alone, without its {valid.shape[1] - steps} padded steps,"
+            more: dict[str, Any] = {"what": what, "j": int(j), "certainty": "strong"}
+            return found("reads-padding", size, threshold=PADDING, **more)
+    return None
+
+
+def _one_without_padding(context: Context, j: int, steps: int, length: int) -> Arrays:
+    pair = context.pairing
+    assert pair is not None
+    arrays = []
+    for (name, array), examples in zip(
+        context.subject.inputs.items(), pair.axes.inputs, strict=True
+    ):
+        one = array if examples is None else np.take(array, [j], examples)
+        axis = context.time_axis(name)
+        cut = axis is not None and one.shape[axis] == length
+        arrays.append(np.take(one, range(steps), axis) if cut else one)
+    return tuple(arrays)
+
+
+def _apart_from(context: Context, k: int, alone: Array, j: int, steps: int) -> float:
+    """How far the outputs of an example alone are from those in the batch, at its valid steps, as
+    a share of the outputs' size; 0 where they cannot be compared.
+    """
+    output, axis = context.subject.outputs[k], context.example_axis(k)
+    if axis is None or alone.ndim != output.ndim or alone.shape[axis] != 1:
+        return 0.0
+    batched, one = np.take(output, j, axis), np.take(alone, 0, axis)
+    longer = [a for a in range(one.ndim) if one.shape[a] != batched.shape[a]]
+    if len(longer) > 1 or any(one.shape[a] != steps for a in longer):
+        return 0.0
+    for a in longer:
+        batched = np.take(batched, range(steps), a)
+    change = float(np.abs(batched - one).max(initial=0.0))
+    return change / max(float(np.abs(output).max(initial=0.0)), 1e-30)
 
 
 def ends_alike(context: Context) -> Iterator[Finding]:

@@ -73,6 +73,7 @@ EXAMINATIONS: tuple[Examination, ...] = (
     Examination("order of time and features", "pairing", layout_of_time.mixed, ()),
     Examination("later steps", "reach", reach.future),
     Examination("single steps", "reach", reach.one_step_only),
+    Examination("directions turned back", "reach", reach.turned_back),
     Examination("more padding", "reach", reach.padding, ("lengths",)),
     Examination("ends that look like padding", "reach", reach.ends_alike),
     Examination("padding in the loss", "reach", reach.padding_is_scored, ("loss", "lengths")),
@@ -203,7 +204,8 @@ _FOLLOWS: dict[str, tuple[str, ...]] = {
         "mode-without-effect",
         "training",
     ),
-    "not-in-optimizer": ("training",),
+    "not-in-optimizer": ("training", "gradients-add-up", "no-update"),
+    "direction-not-turned-back": ("training", "short-reach", "steps-ignored"),
     "short-reach": (
         "direction-sees-one-step",
         "parameter-unused",

@@ -1,5 +1,7 @@
 """Programs in PyTorch with one mistake each, and the findings that may name it first."""
 
+import copy
+
 import numpy as np
 import torch
 from torch import nn
@@ -573,6 +575,113 @@ def zeros_behind_the_end():
 
     lengths = torch.tensor([5, 20, 7, 18, 3, 12, 16, 9])
     return case(S(), (series(), lengths), LABELS, CE)
+
+
+class Steps(nn.Module):
+    """A tagger of tokens, with the reversed direction by hand or none."""
+
+    def __init__(self, forward=True):
+        super().__init__()
+        self.embed = nn.Embedding(30, 8)
+        self.one, self.other = (nn.LSTM(8, 8, batch_first=True) for _ in range(2))
+        self.out, self.both = nn.Linear(16 if forward else 8, 4), forward
+
+    def forward(self, x):
+        e = self.embed(x)
+        back, _ = self.other(e.flip(1))
+        return self.out(torch.cat([self.one(e)[0], back], 2) if self.both else back)
+
+
+def tagged(o, y):
+    return F.cross_entropy(o.transpose(1, 2), y)
+
+
+@sick("direction-not-turned-back")
+def second_direction_not_turned_back():
+    x = tokens(16, 13)
+    return case(Steps(), x, x % 4, tagged)
+
+
+@sick("direction-not-turned-back")
+def only_direction_not_turned_back():
+    x = tokens(16, 9)
+    return case(Steps(forward=False), x, x % 4, tagged)
+
+
+@sick("label-without-gradient")
+def ignored_class_here_and_there():
+    x = tokens(24, 10)
+    y = x % 4
+
+    def loss(o, y):
+        return F.cross_entropy(o.transpose(1, 2), y, ignore_index=2)
+
+    model = nn.Sequential(nn.Embedding(30, 8), First(nn.LSTM(8, 8, batch_first=True)))
+    return case(nn.Sequential(model, nn.Linear(8, 4)), x, y, loss)
+
+
+class First(nn.Module):
+    def __init__(self, layer):
+        super().__init__()
+        self.layer = layer
+
+    def forward(self, x):
+        return self.layer(x)[0]
+
+
+@sick("reads-padding")
+def second_direction_begins_in_the_padding():
+    class S(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.embed = nn.Embedding(30, 8, padding_idx=0)
+            self.rnn = nn.LSTM(8, 16, batch_first=True, bidirectional=True)
+            self.out = nn.Linear(32, 4)
+
+        def forward(self, x, n):
+            h, _ = self.rnn(self.embed(x))
+            last = h[torch.arange(len(x)), n - 1, :16]
+            return self.out(torch.cat([last, h[:, 0, 16:]], 1))
+
+    x, n = padded(16, 18)
+    return case(S(), (x, n), torch.arange(16) % 4, CE, lengths=n)
+
+
+class Loop(nn.Module):
+    def __init__(self, first, last):
+        super().__init__()
+        self.cell, self.out, self.ends = nn.LSTMCell(3, 16), nn.Linear(16, 4), (first, last)
+
+    def forward(self, x):
+        state = None
+        for t in range(self.ends[0], x.shape[1] + self.ends[1]):
+            state = self.cell(x[:, t], state)
+        return self.out(state[0])
+
+
+@sick("steps-ignored")
+def loop_ends_one_step_early():
+    return case(Loop(0, -1), series(8, 14), LABELS, CE)
+
+
+@sick("steps-ignored")
+def loop_begins_one_step_late():
+    return case(Loop(1, 0), series(8, 14), LABELS, CE)
+
+
+@sick("not-in-optimizer")
+def optimizer_of_a_copy():
+    model = Net()
+    copied = torch.optim.Adam(copy.deepcopy(model).parameters())
+
+    def step(batch):
+        copied.zero_grad()
+        value = CE(model(batch[0]), batch[1])
+        value.backward()
+        copied.step()
+        return value.detach()
+
+    return case(model, series(), LABELS, CE, copied, step=step)
 
 
 def make(name, seed=0):

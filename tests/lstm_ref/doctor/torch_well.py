@@ -975,6 +975,65 @@ def all_against_all_by_kind():
     return case(TwoTowers(), x, same, nn.BCEWithLogitsLoss())
 
 
+@well
+def pooled_before_the_layer_with_a_step_left_over():
+    class S(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv = nn.Sequential(nn.Conv1d(3, 8, 3, padding=1), nn.MaxPool1d(2))
+            self.rnn, self.out = nn.LSTM(8, 16, batch_first=True), nn.Linear(16, 2)
+
+        def forward(self, x):
+            pooled = self.conv(x.transpose(1, 2)).transpose(1, 2)
+            return self.out(self.rnn(pooled)[1][0][-1])
+
+    return case(S(), series(8, 15), torch.arange(8) % 2, nn.CrossEntropyLoss())
+
+
+@well
+def shifts_its_own_inputs():
+    class S(Tokens):
+        def forward(self, x):
+            return super().forward(x[:, :-1])
+
+    x = tokens(16, 12)
+
+    def loss(o, x):
+        return F.cross_entropy(o.transpose(1, 2), x[:, 1:] % 4)
+
+    return case(S(each=True), x, x, loss)
+
+
+@well
+def only_some_words_are_asked():
+    x = tokens(24, 14, 20)
+    asked = torch.rand(24, 14) < 0.25
+    y = torch.where(asked, x % 3 + 1, 0)
+
+    def loss(o, y):
+        return F.cross_entropy(o.transpose(1, 2), y, ignore_index=0)
+
+    return case(Tokens(V=20, each=True, bidirectional=True), x, y, loss)
+
+
+@well
+def two_directions_by_hand():
+    class S(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.embed = nn.Embedding(30, 8)
+            self.one, self.other = (nn.LSTM(8, 8, batch_first=True) for _ in range(2))
+            self.out = nn.Linear(16, 4)
+
+        def forward(self, x):
+            e = self.embed(x)
+            back = self.other(e.flip(1))[0].flip(1)
+            return self.out(torch.cat([self.one(e)[0], back], 2))
+
+    x = tokens(16, 9)
+    return case(S(), x, x % 4, lambda o, y: F.cross_entropy(o.transpose(1, 2), y))
+
+
 def make(name, seed=0):
     torch.manual_seed(seed)
     np.random.seed(seed)
