@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from typing import Any
 
 if __name__ == "__main__":  # before NumPy is loaded: these models are small
@@ -21,7 +20,7 @@ if __name__ == "__main__":  # before NumPy is loaded: these models are small
 import numpy as np
 import torch
 
-from benchmarks.pages import RESULTS, experiment, store
+from benchmarks.pages import RESULTS, asked, experiment, store
 
 PAGE = experiment("translation")
 SEED = 0
@@ -110,4 +109,4 @@ def main(wanted: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main(asked(__doc__, ("dot", "additive")))

@@ -16,7 +16,7 @@ if __name__ == "__main__":  # before NumPy is loaded: these models are small
 
 import torch
 
-from benchmarks.pages import experiment, over_seeds, store
+from benchmarks.pages import asked, experiment, over_seeds, store
 
 PAGE = experiment("choices")
 SEEDS = 5
@@ -46,4 +46,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    asked(__doc__)
     main()

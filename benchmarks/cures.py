@@ -10,7 +10,6 @@ It writes benchmarks/results/cures.json. Task, layers and training are those of 
 from __future__ import annotations
 
 import os
-import sys
 from functools import partial
 from typing import Any
 
@@ -20,7 +19,7 @@ if __name__ == "__main__":  # before NumPy is loaded: these models are small
 
 import torch
 
-from benchmarks.pages import experiment, over_seeds, row, store, stored
+from benchmarks.pages import asked, experiment, over_seeds, row, store, stored
 
 PAGE = experiment("cures")
 SEEDS, EXPLODING_SEEDS = range(3), range(16)
@@ -108,4 +107,4 @@ def main(wanted: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main(asked(__doc__, ("exploding",)))

@@ -24,7 +24,7 @@ from sklearn.linear_model import Ridge
 from torch import nn
 from torch.nn.functional import cross_entropy, mse_loss
 
-from benchmarks.pages import experiment, over_seeds, store
+from benchmarks.pages import asked, experiment, over_seeds, store
 
 PAGE = experiment("training")
 SEEDS = range(3)
@@ -346,4 +346,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    asked(__doc__)
     main()

@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from benchmarks.pages import experiment, over_seeds, store
+from benchmarks.pages import asked, experiment, over_seeds, store
 
 PAGE = experiment("diary")
 SEEDS = range(8)
@@ -133,4 +133,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    asked(__doc__)
     main()

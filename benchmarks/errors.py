@@ -16,7 +16,7 @@ if __name__ == "__main__":  # before NumPy is loaded: these models are small
 
 import torch
 
-from benchmarks.pages import experiment, row, store
+from benchmarks.pages import asked, experiment, row, store
 
 PAGE = experiment("errors")
 ARMS = {  # training sentences of the fourth shape, passes, seeds
@@ -55,4 +55,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    asked(__doc__)
     main()

@@ -20,7 +20,7 @@ from functools import partial
 from typing import Any
 
 from benchmarks.doctor import FIRST_SEED, mended, try_folklore
-from benchmarks.pages import store
+from benchmarks.pages import asked, store
 from lstm_ref.zoo.programs import Case, programs, well
 
 SEEDS = range(FIRST_SEED, FIRST_SEED + 3)
@@ -55,4 +55,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    asked(__doc__)
     main()

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from typing import Any
 
 if __name__ == "__main__":  # before NumPy is loaded: these models are small
@@ -24,7 +23,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from benchmarks.pages import RESULTS, experiment, over_seeds, store
+from benchmarks.pages import RESULTS, asked, experiment, over_seeds, store
 
 PAGE = experiment("forecasting")
 SEEDS = range(3)
@@ -122,4 +121,4 @@ def main(wanted: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main(asked(__doc__, PAGE.TASKS))

@@ -13,7 +13,6 @@ start anew. Models, tasks and training are those of the page, book/four/hybrids.
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Iterator
 from functools import partial
 from typing import Any
@@ -25,7 +24,7 @@ if __name__ == "__main__":  # before NumPy is loaded: these models are small
 import numpy as np
 import torch
 
-from benchmarks.pages import experiment, row, store, stored
+from benchmarks.pages import asked, experiment, row, store, stored
 
 PAGE = experiment("hybrids")
 SEEDS = range(3)
@@ -104,4 +103,4 @@ def main(wanted: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main(asked(__doc__, ("time", *PAGE.TASKS)))

@@ -11,7 +11,6 @@ book/three/inside.md.
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -23,7 +22,7 @@ if __name__ == "__main__":  # before NumPy is loaded: these models are small
 import numpy as np
 import torch
 
-from benchmarks.pages import experiment, row, store, wanted_or_stored
+from benchmarks.pages import asked, experiment, row, store, wanted_or_stored
 
 PAGE = experiment("inside")
 SEEDS, GATE_SEEDS, COUNTING_SEEDS, QUOTING_SEEDS, REVIEWS = 8, 5, 6, 8, 50
@@ -115,4 +114,4 @@ def main(wanted: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main(asked(__doc__, TABLES))

@@ -14,7 +14,7 @@ if __name__ == "__main__":  # before NumPy is loaded: these models are small
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(name, "1")
 
-from benchmarks.pages import experiment, row, store
+from benchmarks.pages import asked, experiment, row, store
 
 PAGE = experiment("long-text")
 SEEDS = range(3)
@@ -77,4 +77,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    asked(__doc__)
     main()

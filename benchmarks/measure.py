@@ -18,7 +18,7 @@ if __name__ == "__main__":  # before NumPy is loaded: these models are small
 import numpy as np
 import torch
 
-from benchmarks.pages import experiment, row, store
+from benchmarks.pages import asked, experiment, row, store
 
 PAGE = experiment("measure")
 ARMS = {  # share of events in the training batches, steps, seeds
@@ -101,4 +101,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    asked(__doc__)
     main()

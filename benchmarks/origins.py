@@ -11,7 +11,6 @@ quantiles 0.1 and 0.9 of its errors on the validation part, horizon by horizon.
 from __future__ import annotations
 
 import os
-import sys
 from typing import Any
 
 if __name__ == "__main__":  # before NumPy is loaded: these models are small
@@ -21,7 +20,7 @@ if __name__ == "__main__":  # before NumPy is loaded: these models are small
 import numpy as np
 import torch
 
-from benchmarks.pages import experiment, over_seeds, store, stored
+from benchmarks.pages import asked, experiment, over_seeds, store, stored
 from lstm_ref.data import load
 from lstm_ref.inspect import OriginSlider
 
@@ -91,4 +90,4 @@ def main(wanted: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main(asked(__doc__, EVERY))

@@ -25,7 +25,7 @@ import torch
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.naive_bayes import MultinomialNB
 
-from benchmarks.pages import RESULTS, experiment, over_seeds, store
+from benchmarks.pages import RESULTS, asked, experiment, over_seeds, store
 from lstm_ref.data import load, split_stratified
 
 PAGE = experiment("overfitting")
@@ -168,4 +168,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    asked(__doc__)
     main()

@@ -8,10 +8,11 @@ and a test runs one row of the table once more.
 
 from __future__ import annotations
 
+import argparse
 import json
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -84,6 +85,36 @@ def stored(name: str) -> dict[str, Any]:
         return {}
     report = json.loads(path.read_text(encoding="utf-8"))
     return {key: part for key, part in report.items() if key not in ABOUT}
+
+
+def asked(about: str | None, names: Iterable[str] = ()) -> list[str]:
+    """The parts of a measurement that the command line asks for; none means all.
+
+    Parameters
+    ----------
+    about : what ``--help`` prints
+    names : of the parts; the beginning of a name does
+
+    Raises
+    ------
+    SystemExit : for a name that no part has, with those that there are, before anything is measured
+        or written; and after ``--help``
+    """
+    parser = argparse.ArgumentParser(
+        description=about, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    known = list(names)
+    if known:
+        told = "one of these alone: " + ", ".join(known)
+        parser.add_argument("names", nargs="*", metavar="NAME", help=told)
+    chosen = tuple(getattr(parser.parse_args(), "names", ()))
+    for name in chosen:
+        if not any(one.startswith(name) for one in known):
+            parser.error(
+                f"nothing here is called {name!r}. There are {', '.join(known)}; without a name "
+                "all are measured."
+            )
+    return [one for one in known if one.startswith(chosen)] if chosen else []
 
 
 def wanted_or_stored(

@@ -17,7 +17,7 @@ if __name__ == "__main__":  # before NumPy is loaded: these models are small
 import numpy as np
 import torch
 
-from benchmarks.pages import experiment, row, store
+from benchmarks.pages import asked, experiment, row, store
 from lstm_ref.data import Parts
 
 PAGE = experiment("prepare")
@@ -81,4 +81,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    asked(__doc__)
     main()

@@ -19,7 +19,7 @@ import zlib
 
 import torch
 
-from benchmarks.pages import experiment, store
+from benchmarks.pages import asked, experiment, store
 
 PAGE = experiment("smaller")
 SEEDS = range(3)
@@ -103,4 +103,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    asked(__doc__)
     main()

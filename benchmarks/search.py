@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 
 if __name__ == "__main__":  # before NumPy is loaded: these models are small
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
@@ -24,7 +23,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks.pages import RESULTS, experiment, store
+from benchmarks.pages import RESULTS, asked, experiment, store
 
 PAGE = experiment("search")
 SEEDS, REPLAYS, PRICES = 3, 100, (4, 9, 16)
@@ -79,4 +78,4 @@ def main(wanted: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main(asked(__doc__, ("optuna",)))

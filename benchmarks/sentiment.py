@@ -19,7 +19,7 @@ if __name__ == "__main__":  # before NumPy is loaded: these models are small
 
 import torch
 
-from benchmarks.pages import RESULTS, experiment, over_seeds, row, store
+from benchmarks.pages import RESULTS, asked, experiment, over_seeds, row, store
 
 PAGE = experiment("sentiment")
 KINDS = {"LSTM": PAGE.SentenceClassifier, "mean of words": PAGE.MeanOfWords}
@@ -76,4 +76,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    asked(__doc__)
     main()

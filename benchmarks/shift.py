@@ -2,7 +2,7 @@
 training, and errors by voice, each with seeds.
 
     python benchmarks/shift.py           # five minutes, into benchmarks/results/shift.json
-    python benchmarks/shift.py speakers  # errors by voice alone; the rest stays as it is stored
+    python benchmarks/shift.py speakers  # this table only; the others stay as they are stored
 
 The real voices need LSTM_DATA_DIR, or a download of 8 MB.
 
@@ -11,9 +11,8 @@ Data, models and training are those of book/three/shift.md.
 
 from __future__ import annotations
 
-import json
 import os
-import sys
+from collections.abc import Callable
 from typing import Any
 
 if __name__ == "__main__":  # before NumPy is loaded: these models are small
@@ -22,7 +21,7 @@ if __name__ == "__main__":  # before NumPy is loaded: these models are small
 
 import torch
 
-from benchmarks.pages import RESULTS, experiment, row, store
+from benchmarks.pages import asked, experiment, row, store, wanted_or_stored
 
 PAGE = experiment("shift")
 
@@ -49,26 +48,40 @@ def speakers() -> dict[str, dict[str, Any]]:
     }
 
 
-def main(wanted: list[str]) -> None:
-    """Measure, and write the file."""
-    torch.set_num_threads(1)
-    if wanted == ["speakers"]:
-        held = json.loads((RESULTS / "shift.json").read_text(encoding="utf-8"))
-        rest = {name: held[name] for name in ("years", "lengths", "worlds")}
-        store("shift", WHAT, rest | {"speakers": speakers()}, PACKAGES)
-        return
-    years = {
+def years() -> dict[str, Any]:
+    """Skill by years after the end of training, of levels and of differences."""
+    return {
         name: row(lambda seed, a=levels: PAGE.by_years(a, seed), range(4), name)  # type: ignore[misc]
         for name, levels in (("levels", True), ("differences", False))
     }
-    lengths = {
-        task: row(lambda seed, a=task: PAGE.by_length(a, seed), range(5), task)
+
+
+def lengths() -> dict[str, Any]:
+    """Share of right answers by length, of both tasks."""
+    return {
+        task: row(lambda seed, a=task: PAGE.by_length(a, seed), range(5), task)  # type: ignore[misc]
         for task in ("parity", "sum")
-    }  # type: ignore[misc]
-    worlds = row(PAGE.accuracy_by_world, range(3), "worlds")
-    tables = {"years": years, "lengths": lengths, "worlds": worlds, "speakers": speakers()}
-    store("shift", WHAT, tables, PACKAGES)
+    }
+
+
+def worlds() -> dict[str, Any]:
+    """Accuracy in each of the worlds."""
+    return row(PAGE.accuracy_by_world, range(8), "worlds")
+
+
+TABLES: dict[str, Callable[[], dict[str, Any]]] = {
+    "years": years,
+    "lengths": lengths,
+    "worlds": worlds,
+    "speakers": speakers,
+}
+
+
+def main(wanted: list[str]) -> None:
+    """Measure the tables that are wanted, or all, and write the file."""
+    torch.set_num_threads(1)
+    store("shift", WHAT, wanted_or_stored("shift", TABLES, wanted), PACKAGES)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main(asked(__doc__, TABLES))

@@ -35,7 +35,7 @@ from torch import nn
 from torch.profiler import ProfilerActivity, profile
 from torch.utils.data import DataLoader, Dataset
 
-from benchmarks.pages import experiment, over_seeds, store, wanted_or_stored
+from benchmarks.pages import asked, experiment, over_seeds, store, wanted_or_stored
 
 PAGE = experiment("slow")
 ROUNDS, STEPS, WORKER = 3, 20, Path(__file__).parent / "slow_worker.py"
@@ -354,4 +354,4 @@ def main(wanted: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main(asked(__doc__, TABLES))

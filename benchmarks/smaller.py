@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from typing import Any
 
 if __name__ == "__main__":  # before NumPy is loaded: these models are small
@@ -23,7 +22,7 @@ import time
 import numpy as np
 import torch
 
-from benchmarks.pages import RESULTS, experiment, row, store
+from benchmarks.pages import RESULTS, asked, experiment, row, store
 
 PAGE = experiment("smaller")
 SEEDS = 3
@@ -122,4 +121,4 @@ def main(wanted: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main(asked(__doc__, ("onnx",)))

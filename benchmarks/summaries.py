@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -22,7 +21,7 @@ if __name__ == "__main__":  # before NumPy is loaded: these models are small
 import numpy as np
 import torch
 
-from benchmarks.pages import RESULTS, experiment, over_seeds, store
+from benchmarks.pages import RESULTS, asked, experiment, over_seeds, store
 from lstm_ref.data import WordVocabulary, load, split_by_group, tokenize
 from lstm_ref.metrics import rouge_l, rouge_n
 from lstm_ref.train import Pointer, SummaryWords, fit_summaries, summarise
@@ -191,4 +190,4 @@ def main(rest: bool) -> None:
 
 
 if __name__ == "__main__":
-    main(rest=sys.argv[1:] == ["rest"])
+    main(rest=asked(__doc__, ("rest",)) == ["rest"])

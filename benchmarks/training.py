@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from sklearn.linear_model import Ridge
 
-from benchmarks.pages import experiment, over_seeds, store
+from benchmarks.pages import asked, experiment, over_seeds, store
 
 PAGE = experiment("training")
 SEEDS = range(3)
@@ -135,4 +135,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    asked(__doc__)
     main()

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from itertools import product
 from typing import Any
 
@@ -23,7 +22,7 @@ if __name__ == "__main__":  # before NumPy is loaded: these models are small
 import numpy as np
 import torch
 
-from benchmarks.pages import RESULTS, experiment, over_seeds, store
+from benchmarks.pages import RESULTS, asked, experiment, over_seeds, store
 from lstm_ref.data import date_pairs, load, split_by_group, tokenize
 
 PAGE = experiment("translation")
@@ -210,4 +209,4 @@ def main(rest: bool) -> None:
 
 
 if __name__ == "__main__":
-    main(rest=sys.argv[1:] == ["rest"])
+    main(rest=asked(__doc__, ("rest",)) == ["rest"])

@@ -14,6 +14,8 @@ import numpy as np
 import pytest
 import torch
 
+from benchmarks.pages import asked
+
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "benchmarks" / "results"
 MACHINE = {"processor", "cores", "threads", "python", "blas", "numpy", "numba", "torch", "gpu"}
@@ -201,3 +203,31 @@ def test_the_page_for_instructors_says_what_was_measured():
         ):
             assert re.search(rf"\b{number:.0f}\b", said), number
         assert found["machine"]["date"] in said
+
+
+@pytest.mark.parametrize(
+    "given, expected",
+    [
+        ([], []),
+        (["threads"], ["threads"]),
+        (["thr", "loading"], ["loading", "threads"]),
+    ],
+)
+def test_parts_of_a_measurement_are_asked_for_by_name(monkeypatch, given, expected):
+    monkeypatch.setattr("sys.argv", ["slow.py", *given])
+    assert asked("What is measured.", ("loading", "threads")) == expected
+
+
+def test_an_unknown_part_stops_before_anything_is_measured(monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["slow.py", "laoding"])
+    with pytest.raises(SystemExit) as stopped:
+        asked("What is measured.", ("loading", "threads"))
+    told = capsys.readouterr().err
+    assert stopped.value.code == 2 and "'laoding'" in told and "loading, threads" in told
+
+
+def test_help_measures_nothing(monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["choices.py", "--help"])
+    with pytest.raises(SystemExit) as stopped:
+        asked("What is measured.")
+    assert stopped.value.code == 0 and "What is measured." in capsys.readouterr().out
