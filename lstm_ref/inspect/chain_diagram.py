@@ -9,7 +9,7 @@ from lstm_ref.errors import ArgumentError
 from lstm_ref.inspect.figure import Figure, figure
 from lstm_ref.inspect.palette import Palette
 
-_SIZE = 15  # points: 12 pixels on a telephone of 390
+_SIZE, _SMALL = 15, 13.6  # points: 12 and 10.5 pixels on a telephone of 390
 
 
 def cell_chain(alt: str | None = None, caption: str | None = None) -> Figure:
@@ -230,15 +230,16 @@ def flow_diagram(
         )
 
     def draw(ax: Any, palette: Palette) -> None:
-        pen, gap = _Pen(ax, palette), 3.3
+        pen, gap, half = _Pen(ax, palette), 3.6, 1.15
         for k, text in enumerate(boxes):
             colour = palette.others[0] if k in stress else palette.muted
-            pen.box(colour, gap * k, 0, "", width=1.7, height=0.9)
-            pen.text(gap * k, 0, text, fontsize=12)
+            pen.box(colour, gap * k, 0, "", width=2 * half, height=0.9)
+            pen.text(gap * k, 0, text, fontsize=_SMALL)
         for k, text in enumerate(arrows):
-            pen.arrow(palette.muted, (gap * k + 0.93, 0), (gap * (k + 1) - 0.94, 0))
-            pen.text(gap * (k + 0.5), 0.62, text, fontsize=11.5, va="bottom")
-        ax.set(xlim=(-1, gap * (len(boxes) - 1) + 1), ylim=(-0.6, 1.5), aspect="equal")
+            pen.arrow(palette.muted, (gap * k + half + 0.08, 0), (gap * (k + 1) - half - 0.09, 0))
+            pen.text(gap * (k + 0.5), 0.62, text, fontsize=_SMALL, va="bottom")
+        right = gap * (len(boxes) - 1) + half
+        ax.set(xlim=(-half - 0.15, right + 0.15), ylim=(-0.6, 1.6), aspect="equal")
         ax.axis("off")
 
     return figure(draw, alt, caption, size=(6.4, 1.4))

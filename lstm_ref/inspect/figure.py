@@ -8,6 +8,7 @@ import base64
 import hashlib
 import html
 import io
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -21,6 +22,9 @@ from lstm_ref.inspect.palette import (
     dark_css,
 )
 from lstm_ref.inspect.svg import merged
+
+# A telephone of 390 pixels shows a figure this wide, and no word in it lower than the other.
+TELEPHONE_PIXELS, LEAST_PIXELS = 358, 10.5
 
 
 class Figure:
@@ -96,8 +100,8 @@ def figure(
         is the array of axes. It must draw the same both times: take random numbers outside of it.
     alt : what the figure shows, in words: the finding, not "a plot of"
     caption : text under the figure
-    size : (width, height) in inches; the text is set so that 6.4 inches stay readable on a
-        telephone
+    size : (width, height) in inches. On a telephone a figure is made narrower, and its words
+        smaller: the wider it is, the larger they are drawn, also those whose size ``draw`` sets
     rows, columns, **subplots : as in ``matplotlib.figure.Figure.subplots``, for instance
         ``sharey=True``
 
@@ -145,6 +149,7 @@ def _draw(
         import matplotlib
         from matplotlib.backends.backend_svg import FigureCanvasSVG
         from matplotlib.figure import Figure as Canvas
+        from matplotlib.text import Text
     except ImportError as missing:
         raise MissingPackageError(
             "figure: needs Matplotlib; pip install 'inside-the-lstm[book]'"
@@ -152,10 +157,13 @@ def _draw(
 
     # A Figure of its own, not pyplot's: nothing is left open, and the reader's settings are neither
     # used nor changed.
-    with matplotlib.rc_context({**matplotlib.rcParamsDefault, **_style(palette)}):
+    least = least_points(size[0])
+    with matplotlib.rc_context({**matplotlib.rcParamsDefault, **_style(palette, least)}):
         canvas = Canvas(figsize=size, layout="constrained")
         FigureCanvasSVG(canvas)
         draw(canvas.subplots(rows, columns, **subplots), palette)
+        for text in canvas.findobj(Text):
+            text.set_fontsize(max(least, text.get_fontsize()))
         out = io.StringIO()
         canvas.savefig(
             out, format="svg", transparent=True, metadata={"Date": None, "Creator": None}
@@ -163,7 +171,18 @@ def _draw(
     return out.getvalue()
 
 
-def _style(palette: Palette) -> dict[str, Any]:
+def least_points(width: float) -> float:
+    """Smallest font of a figure that is ``width`` inches wide, in points, to a tenth above: on a
+    telephone it is LEAST_PIXELS high.
+
+    >>> least_points(6.4), least_points(3.2)
+    (13.6, 7.9)
+    """
+    shrunk = max(1.0, 96 * width / TELEPHONE_PIXELS)
+    return math.ceil(10 * 72 / 96 * LEAST_PIXELS * shrunk) / 10
+
+
+def _style(palette: Palette, points: float) -> dict[str, Any]:
     from cycler import cycler
 
     fg, muted, grid = palette.fg, palette.muted, palette.grid
@@ -172,14 +191,7 @@ def _style(palette: Palette) -> dict[str, Any]:
         # Glyphs as outlines: a font that is missing on the reader's machine would move every label.
         "svg.fonttype": "path",
         "svg.hashsalt": "inside-the-lstm",  # the same drawing gives the same bytes
-        # 6.4 inches are 614 pixels; on a telephone of 390 pixels these 12 points are still 9 pixels
-        # high.
-        "font.size": 12,
-        "axes.labelsize": 12,
-        "axes.titlesize": 12,
-        "xtick.labelsize": 11,
-        "ytick.labelsize": 11,
-        "legend.fontsize": 11,
+        **dict.fromkeys(_SIZES, points),
         "axes.titlelocation": "left",
         "axes.spines.top": False,
         "axes.spines.right": False,
@@ -209,6 +221,14 @@ def _style(palette: Palette) -> dict[str, Any]:
     }
 
 
+_SIZES = (
+    "font.size",
+    "axes.labelsize",
+    "axes.titlesize",
+    "xtick.labelsize",
+    "ytick.labelsize",
+    "legend.fontsize",
+)
 _CSS = (
     ".lstm-figure { margin: 1rem 0; }\n"
     ".lstm-figure img { display: block; max-width: 100%; height: auto; padding: 0 !important; "

@@ -11,6 +11,7 @@ from lstm_ref.errors import ArgumentError, Array
 from lstm_ref.inspect.figure import Figure, figure
 from lstm_ref.inspect.palette import Palette
 
+_SIZE = 13.6  # points: 10.5 pixels on a telephone of 390
 _LANE = 0.3  # half the width of a road that carries 1
 
 
@@ -61,7 +62,7 @@ def state_road(
             _road(ax, palette, -1.15 * row, label, values, written, read)
         bottom = -1.15 * (len(states) - 1) - 0.95
         for t, word in enumerate(words):
-            ax.text(t, bottom, word, ha="center", va="center", fontsize=11.5)
+            ax.text(t, bottom, word, ha="center", va="center", fontsize=_SIZE)
         ax.set(xlim=(-1.75, len(words) + 0.1), ylim=(bottom - 0.2, 0.95), aspect="equal")
         ax.axis("off")
 
@@ -108,8 +109,8 @@ def _road(
             _arrow(ax, own["i"], (t, y - 0.72), (t, y - _LANE))
         if t in read:
             _arrow(ax, own["o"], (t, y + _LANE), (t, y + 0.74))
-    ax.text(-0.62, y, label, ha="right", va="center", fontsize=13, color=own["f"])
-    ax.text(T + 0.04, y, f"{values[-1]:.2f}", ha="left", va="center", fontsize=13)
+    ax.text(-0.62, y, label, ha="right", va="center", fontsize=_SIZE, color=own["f"])
+    ax.text(T + 0.04, y, f"{values[-1]:.2f}", ha="left", va="center", fontsize=_SIZE)
 
 
 def _arrow(ax: Any, colour: str, start: tuple[float, float], end: tuple[float, float]) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from lstm_ref.errors import ArgumentError
 from lstm_ref.inspect import COLOURS, LINE_STYLES, PALETTES, figure
+from lstm_ref.inspect.figure import LEAST_PIXELS, TELEPHONE_PIXELS, least_points
 from lstm_ref.inspect.svg import short_path
 
 ALT = "The cell state halves every 7 steps."
@@ -136,6 +137,29 @@ def test_the_same_drawing_gives_the_same_bytes_and_leaves_matplotlib_as_it_was()
     before = dict(matplotlib.rcParams)
     assert figure(lines, alt=ALT)._repr_html_() == figure(lines, alt=ALT)._repr_html_()
     assert dict(matplotlib.rcParams) == before
+
+
+@pytest.mark.parametrize("width", [2.0, 4.6, 6.4, 9.0])
+def test_no_word_is_lower_on_a_telephone_than_a_reader_needs(width):
+    """Whatever sizes a drawing asks for: in its labels, ticks, legend, title and free words."""
+
+    def small(ax, palette):
+        ax.plot([0, 1], [0, 1], label="a line")
+        ax.set(xlabel="step", ylabel="loss", xticks=[0, 1])
+        ax.set_title("title", fontsize=8)
+        ax.tick_params(labelsize=6)
+        ax.text(0.2, 0.6, "a word", fontsize=5)
+        ax.annotate("large", (0.4, 0.2), fontsize=30)
+        ax.legend(fontsize=7)
+
+    drawn = figure(small, alt=ALT, size=(width, 2.4)).svg["light"]
+    points = {100 * float(size) for size in re.findall(r"scale\((0?\.\d+) -0?\.\d+\)", drawn)}
+    pixels_wide = 96 * width
+    shown = min(1, TELEPHONE_PIXELS / pixels_wide)  # an SVG is made narrower, never wider
+    lowest, highest = (shown * size * 96 / 72 for size in (min(points), max(points)))
+    assert LEAST_PIXELS <= lowest < LEAST_PIXELS + 0.2 and max(points) == 30
+    assert np.isclose(highest, shown * 40, rtol=1e-3)  # what is large enough stays as it is
+    assert np.isclose(min(points), least_points(width))
 
 
 def test_several_axes_are_handed_over_as_an_array_and_images_have_a_colour_map_in_each_mode():
