@@ -14,6 +14,7 @@ PARTS = "figot"  # forget gate, input gate, candidate, output gate, output tanh
 STAGES = ("f", "fi", "fig", "figot")  # what stands after each need of the page *The LSTM cell*
 
 _BELT, _GATE, _BUS = 2.0, 0.72, 0.0  # heights: cell state, gates, inputs
+_MEET, _PEEP = 1.42, 1.3  # heights: input gate meets candidate; a peephole passes the forget gate
 _KEEP, _WRITE, _READ = 1.3, 3.1, 5.75  # places from left to right
 _SIZE = 16  # points: still 12 pixels on a telephone of 390
 
@@ -24,6 +25,9 @@ def cell_diagram(
     ghost: str = "",
     alt: str | None = None,
     caption: str | None = None,
+    *,
+    coupled: bool = False,
+    peepholes: bool = False,
 ) -> Figure:
     """Draw the cell with the given parts.
 
@@ -36,6 +40,10 @@ def cell_diagram(
     ghost : letters of parts that are missing and drawn as a dashed shadow
     alt : what the drawing shows, in words; made from the parts when it is not given
     caption : text under the drawing
+    coupled : a line from the forget gate does the work of the input gate, which is no part then:
+        1 - f of the candidate is written
+    peepholes : lines lead from the cell state into the gates, from the old one into f and i, from
+        the new one into o
 
     Returns
     -------
@@ -43,7 +51,8 @@ def cell_diagram(
 
     Raises
     ------
-    ArgumentError : a letter that is no part, or a part that is both there and a ghost
+    ArgumentError : a letter that is no part, or a part that is both there and a ghost; coupled
+        gates with an input gate, or without a forget gate
 
     Examples
     --------
@@ -57,13 +66,20 @@ def cell_diagram(
             f"are there; got parts {parts!r}, new {new!r}, ghost {ghost!r}"
         )
 
+    if coupled and ("i" in parts or "f" not in parts):
+        raise ArgumentError(
+            "cell_diagram: coupled gates need the part f, and i is none of the parts (it may be a "
+            f"ghost); got parts {parts!r}, ghost {ghost!r}"
+        )
+
     def draw(ax: Any, palette: Palette) -> None:
-        _Cell(ax, palette, parts, new or parts, ghost).draw()
+        _Cell(ax, palette, parts, new or parts, ghost, coupled, peepholes).draw()
 
-    return figure(draw, alt or _in_words(parts, ghost), caption, size=(6.4, 2.9))
+    said = alt or _in_words(parts, ghost, coupled, peepholes)
+    return figure(draw, said, caption, size=(6.4, 2.9))
 
 
-def _in_words(parts: str, ghost: str) -> str:
+def _in_words(parts: str, ghost: str, coupled: bool, peepholes: bool) -> str:
     names = {
         "f": "forget gate",
         "i": "input gate",
@@ -72,14 +88,25 @@ def _in_words(parts: str, ghost: str) -> str:
         "t": "output tanh",
     }
     there, gone = (", ".join(names[p] for p in PARTS if p in group) for group in (parts, ghost))
-    return f"LSTM cell with {there or 'no gate'}" + (f"; without {gone}" if gone else "") + "."
+    more = "; 1 - f of the candidate is written" * coupled + "; with peepholes" * peepholes
+    return f"LSTM cell with {there or 'no gate'}{f'; without {gone}' * bool(gone)}{more}."
 
 
 class _Cell:
     """One drawing: each method draws one part where it belongs."""
 
-    def __init__(self, ax: Any, palette: Palette, parts: str, new: str, ghost: str) -> None:
+    def __init__(
+        self,
+        ax: Any,
+        palette: Palette,
+        parts: str,
+        new: str,
+        ghost: str,
+        coupled: bool,
+        peepholes: bool,
+    ) -> None:
         self.ax, self.palette, self.parts, self.new, self.ghost = ax, palette, parts, new, ghost
+        self.coupled, self.peepholes = coupled, peepholes
 
     def draw(self) -> None:
         self._belt()
@@ -88,6 +115,8 @@ class _Cell:
             self._node("f", _KEEP, _BELT, "×")
             self._gate("f", _KEEP)
         self._write()
+        if self.peepholes:
+            self._peep()
         if self._seen("o") or self._seen("t"):
             self._read()
         self._bus()
@@ -171,17 +200,45 @@ class _Cell:
         """
         self._node(None, _WRITE, _BELT, "+")
         source = "g" if self._seen("g") else None
-        meet = 1.42  # where input gate and candidate meet
         part = source or "x"
-        if self._seen("i"):
+        if self._seen("i") or self.coupled:
             left, right = _WRITE - 0.62, _WRITE + 0.62
-            self._line("i", (left, _GATE + 0.3), (left, meet), (_WRITE - 0.2, meet))
-            self._gate("i", left)
-            self._source(part, right, (right, meet), (_WRITE + 0.2, meet))
-            self._wire(part, (_WRITE, meet + 0.2), (_WRITE, _BELT - 0.22))
-            self._node("i", _WRITE, meet, "×")
+            if self._seen("i"):
+                over = (left, _MEET) if self.coupled else (_WRITE - 0.2, _MEET)
+                self._line("i", (left, _GATE + 0.3), (left, _MEET), over)
+                self._gate("i", left)
+            if self.coupled:
+                self._line("f", (_KEEP, _MEET), (_WRITE - 0.2, _MEET))
+                self._text((_KEEP + left) / 2, _MEET + 0.24, "$1 - f$")
+            self._source(part, right, (right, _MEET), (_WRITE + 0.2, _MEET))
+            self._wire(part, (_WRITE, _MEET + 0.2), (_WRITE, _BELT - 0.22))
+            self._node("f" if self.coupled else "i", _WRITE, _MEET, "×")
         else:
             self._source(part, _WRITE, (_WRITE, _BELT - 0.22))
+
+    def _peep(self) -> None:
+        """From the old cell state into forget gate and input gate, from the new one into the output
+        gate; a gate has its inputs at the left side.
+        """
+        old, new, side = 0.45, _READ - 1.4, 0.32
+        into = {"f": (old, _KEEP), "i": (_KEEP + 0.6, _WRITE - 0.62), "o": (new, _READ - 0.85)}
+        colour = self.palette.colours["c"]
+        for part, (x, gate) in into.items():
+            if not self._seen(part):
+                continue
+            way = [(x, _GATE), (gate - side, _GATE)]
+            # The input gate looks at the old state, too: its line starts ahead of the forget gate.
+            way = (
+                [(old, _BELT), (old, _PEEP), (x, _PEEP), *way]
+                if part == "i"
+                else [(x, _BELT), *way]
+            )
+            self.ax.plot(
+                *zip(*way[:-1], strict=True), color=colour, linestyle="-", linewidth=1.8, zorder=2
+            )
+            self._arrow(way[-2], way[-1], colour, 1.8)
+        for x in (old, new):
+            self.ax.plot([x], [_BELT], "o", color=colour, markersize=7, zorder=3)
 
     def _source(self, part: str, x: float, *way: tuple[float, float]) -> None:
         self._wire(part, (x, _GATE + 0.3 if part == "g" else _BUS), *way)

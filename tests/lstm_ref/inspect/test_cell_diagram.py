@@ -35,6 +35,30 @@ def test_letters_that_do_not_fit_are_told(arguments):
         cell_diagram(**arguments)
 
 
+def test_coupled_gates_write_what_the_forget_gate_leaves():
+    plain, coupled = (cell_diagram("fgot", ghost="i", coupled=said) for said in (False, True))
+    assert coupled.alt == (
+        "LSTM cell with forget gate, candidate, output gate, output tanh; without input gate; "
+        "1 - f of the candidate is written."
+    )
+    blue = COLOURS["f"].lower()
+    assert coupled.svg["light"].lower().count(blue) > plain.svg["light"].lower().count(blue)
+    for wrong in ({"parts": "figot"}, {"parts": "got"}):
+        with pytest.raises(ArgumentError, match="coupled gates need the part f, and i is none"):
+            cell_diagram(**wrong, coupled=True)
+
+
+def test_peepholes_lead_from_the_cell_state_into_the_gates_that_are_there():
+    colour = COLOURS["c"].lower()
+    counts = [
+        cell_diagram(parts, peepholes=shown).svg["light"].lower().count(colour)
+        for parts in ("figot", "fgt")
+        for shown in (False, True)
+    ]
+    assert counts[1] - counts[0] > counts[3] - counts[2] > 0
+    assert "with peepholes" in cell_diagram(peepholes=True).alt
+
+
 def test_a_chain_carries_two_lines_in_the_colours_of_the_states():
     for mode, source in cell_chain().svg.items():
         drawn = source.lower()
