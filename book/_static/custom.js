@@ -19,15 +19,18 @@
     .querySelectorAll("div.math, div.math > .katex-display")
     .forEach((box) => watch.observe(box));
 
-  // Code and output that are wider than their box: its right edge says so until the end is seen.
-  const more = (pre) => {
-    const left = pre.scrollWidth - pre.clientWidth - pre.scrollLeft;
-    pre.parentElement.classList.toggle("goes-on", left > 1);
+  // Code, outputs and tables that are wider than their box: its right edge says so until the end
+  // is seen.
+  const TABLE = "pst-scrollable-table-container";
+  const more = (box) => {
+    const left = box.scrollWidth - box.clientWidth - box.scrollLeft;
+    const edge = box.classList.contains(TABLE) ? box : box.parentElement;
+    edge.classList.toggle("goes-on", left > 1);
   };
   const sizes = new ResizeObserver((entries) => entries.forEach(({ target }) => more(target)));
-  document.querySelectorAll("article div.highlight > pre").forEach((pre) => {
-    sizes.observe(pre); // also when what it is folded in opens
-    pre.addEventListener("scroll", () => more(pre), { passive: true });
+  document.querySelectorAll(`article div.highlight > pre, article .${TABLE}`).forEach((box) => {
+    sizes.observe(box); // also when what it is folded in opens
+    box.addEventListener("scroll", () => more(box), { passive: true });
   });
 
   // The notebook is downloaded. From disk a browser would show the file instead, so there it

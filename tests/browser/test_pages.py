@@ -102,6 +102,92 @@ def test_narrow_page_does_not_scroll_sideways(narrow):
     narrow.set_viewport_size(size)
 
 
+# Each word of a figure: its height in pixels as it is shown, and whether it lies outside of the
+# figure or on another word. (Turned words have boxes that overlap, and a mark may lie on a letter.)
+WORDS_OF_FIGURES = """() => {
+    const SIZE = /scale\\((0?\\.\\d+) -0?\\.\\d+\\)/;
+    const figures = document.querySelectorAll("article .lstm-figure svg");
+    return [...figures].filter((svg) => svg.checkVisibility()).map((svg) => {
+        const frame = svg.getBoundingClientRect(), shrunk = frame.width / svg.viewBox.baseVal.width;
+        const words = [...svg.querySelectorAll("g[transform]")]
+            .map((g) => [g.getAttribute("transform"), g.getBoundingClientRect()])
+            .filter(([how]) => SIZE.test(how))
+            .map(([how, r]) =>
+                ({r, turned: how.includes("rotate"), size: 100 * SIZE.exec(how)[1]}));
+        const inside = ({r}) => r.left > frame.left - 1 && r.right < frame.right + 1 &&
+            r.top > frame.top - 1 && r.bottom < frame.bottom + 1;
+        const holds = (a, b) => a.left <= b.left && a.right >= b.right && a.top <= b.top &&
+            a.bottom >= b.bottom;
+        const meet = ({r: a, turned}, {r: b, turned: too}) => !(turned && too) &&
+            Math.min(a.right, b.right) - Math.max(a.left, b.left) > 1 &&
+            Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top) > 2 &&
+            !holds(a, b) && !holds(b, a);
+        const place = ({r}) => [r.left - frame.left, r.top - frame.top].map(Math.round);
+        return {
+            least: Math.min(...words.map(({size}) => size * shrunk)),
+            outside: words.filter((word) => !inside(word)).map(place),
+            overlap: words.flatMap((one, k) =>
+                words.slice(k + 1).filter((other) => meet(one, other)).map(place)),
+        };
+    });
+}"""
+
+
+@pytest.mark.parametrize("narrow", PAGES, indirect=True)
+def test_words_of_figures_are_read_on_a_telephone(narrow):
+    narrow.evaluate(UNFOLD)
+    source = (ROOT / f"{narrow.url.split('/_build/html/')[1][:-5]}.md").read_text(encoding="utf-8")
+    found = narrow.evaluate(WORDS_OF_FIGURES)
+    assert found or "figure(" not in source
+    for number, words in enumerate(found, 1):
+        assert words["least"] >= 10.5, f"figure {number}"
+        assert words["outside"] == [] and words["overlap"] == [], f"figure {number}: {words}"
+
+
+TABLES = """() => [...document.querySelectorAll("article .pst-scrollable-table-container")]
+    .filter((box) => box.checkVisibility())
+    .map((box) => {
+        const wide = box.scrollWidth > box.clientWidth + 1;
+        return [box.textContent.trim().slice(0, 40), wide, box.classList.contains("goes-on"),
+            getComputedStyle(box).overflowX, box.tabIndex];
+    })"""
+AT_THE_END = """() => [...document.querySelectorAll("article .pst-scrollable-table-container")]
+    .filter((box) => box.checkVisibility())
+    .map((box) => {
+        box.scrollTo(box.scrollWidth, 0);
+        const frame = box.getBoundingClientRect();
+        const last = box.querySelector("tr:last-child > :last-child").getBoundingClientRect();
+        return last.right <= frame.right + 1 && last.right > frame.left && frame.right <= 391;
+    })"""
+
+
+@pytest.mark.parametrize("narrow", PAGES, indirect=True)
+def test_the_last_column_of_a_table_is_reached_on_a_telephone(narrow):
+    """Nearly every table fits; the edge of one that goes on fades until its end is seen."""
+    narrow.evaluate(UNFOLD)
+    narrow.wait_for_function("document.querySelectorAll('details:not([open])').length === 0")
+    tables = narrow.locator("article .pst-scrollable-table-container")
+    expect(tables.and_(narrow.locator(".goes-on"))).to_have_count(
+        sum(wide for _, wide, *_ in narrow.evaluate(TABLES))
+    )
+    for text, wide, fades, overflow, tab in narrow.evaluate(TABLES):
+        assert wide == fades, text
+        assert not wide or (overflow in ("auto", "scroll") and tab == 0), text
+    assert all(narrow.evaluate(AT_THE_END))
+    expect(tables.and_(narrow.locator(".goes-on"))).to_have_count(0)
+    narrow.evaluate(f"{AT_THE_END.replace('box.scrollWidth, 0', '0, 0')}")
+
+
+def test_few_tables_are_wider_than_a_telephone(page_for):
+    """Of the pages that had the widest: the profiler's table, the symptoms, the metrics."""
+    wide = {}
+    for name in ("one/bptt", "one/what-if", "two/pytorch", "three/slow", "three/overfitting"):
+        page = page_for(f"book/{name}", "phone")
+        page.evaluate(UNFOLD)
+        wide[name] = [text for text, goes_on, *_ in page.evaluate(TABLES) if goes_on]
+    assert wide == dict.fromkeys(wide, [])
+
+
 @pytest.mark.parametrize("wide", ALL, indirect=True)
 def test_page_is_accessible(wide):
     """In the light, all that axe-core knows; then in the dark, what it says of colours."""
