@@ -230,7 +230,7 @@ _SIZES = (
     "legend.fontsize",
 )
 _CSS = (
-    ".lstm-figure { margin: 1rem 0; }\n"
+    ".lstm-figure { margin: 1rem 0; padding: 0; }\n"
     ".lstm-figure img { display: block; max-width: 100%; height: auto; padding: 0 !important; "
     "filter: none;"
     " background: var(--pst-color-background, var(--jp-layout-color0, #fff)) !important; }\n"

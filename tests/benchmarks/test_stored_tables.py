@@ -37,6 +37,7 @@ TABLES += ["translation", "summaries"]
 TABLES += ["sentiment"]
 TABLES += ["forecasting", "hybrids"]
 TABLES += ["attention", "origins"]
+TABLES += ["plays"]
 
 
 def stored(name):
@@ -54,6 +55,35 @@ def inside(summary, value, slack=0.5):
     low, high = summary["interval of a new seed"]
     width = max(high - low, 0.02)
     return low - slack * width <= value <= high + slack * width
+
+
+def test_what_a_writer_of_plays_wrote_is_counted_as_the_table_says():
+    plays, table = script("plays"), stored("plays")
+    assert [stage["step"] for stage in table["stages"]] == list(plays.SHOWN)
+    assert all(len(stage["sample"]) == plays.LENGTH for stage in table["stages"])
+    for stage in table["stages"]:  # the sample is the beginning of what was counted
+        assert len(plays.speakers_of(stage["sample"])) <= stage["speakers"]
+    text = "ANN:\nwe seldom speak\n\nBOB OX:\nquick quxx\nNo: no\n"
+    assert plays.speakers_of(text) == ["ANN", "BOB OX"]
+    found = plays.counted(text, {"seldom", "quick"}, {"ANN"})
+    assert found["words that stand in the training text"] == 2 / 4
+    assert found["speakers"] == 2 and found["speakers that stand in the training text"] == 0.5
+    assert found["letters in a line"] == len(text) / 7
+
+
+def test_a_writer_goes_on_from_what_it_has_read_and_carries_its_state():
+    plays = script("plays")
+    torch.manual_seed(0)
+    vocabulary = plays.Vocabulary("ab\n" * 9, min_count=1)
+    model, before = plays.Writer(len(vocabulary)), vocabulary.encode("ab\n" * 3).astype(np.int64)
+    written = plays.write(model, vocabulary, before, 12)
+    assert len(written) == 12 and set(written) <= set("ab\n")  # never the unknown letter
+    assert written == plays.write(model, vocabulary, before, 12)
+    halves = [before[:4], before[4:]]
+    scores, state = model(torch.from_numpy(halves[0][None]))
+    late, _ = model(torch.from_numpy(halves[1][None]), state)
+    whole, _ = model(torch.from_numpy(before[None]))
+    assert torch.allclose(torch.cat([scores, late], dim=1), whole, atol=1e-5)
 
 
 @pytest.mark.parametrize("name", TABLES)

@@ -106,8 +106,16 @@ def test_narrow_page_does_not_scroll_sideways(narrow):
 # figure or on another word. (Turned words have boxes that overlap, and a mark may lie on a letter.)
 WORDS_OF_FIGURES = """() => {
     const SIZE = /scale\\((0?\\.\\d+) -0?\\.\\d+\\)/;
-    const figures = document.querySelectorAll("article .lstm-figure svg");
-    return [...figures].filter((svg) => svg.checkVisibility()).map((svg) => {
+    const shown = (what) => [...document.querySelectorAll(`article .lstm-figure ${what}`)]
+        .filter((one) => one.checkVisibility());
+    // Two pictures in place of one: their source says how large the letters are.
+    const pictures = shown("img").map((img) => {
+        const source = atob(img.src.split(",")[1]), shrunk = img.width / img.naturalWidth * 96 / 72;
+        const sizes = [...source.matchAll(RegExp(SIZE, "g"))]
+            .map(([, size]) => 100 * size * shrunk);
+        return { least: Math.min(...sizes), outside: [], overlap: [] };
+    });
+    const drawings = shown("svg").map((svg) => {
         const frame = svg.getBoundingClientRect(), shrunk = frame.width / svg.viewBox.baseVal.width;
         const words = [...svg.querySelectorAll("g[transform]")]
             .map((g) => [g.getAttribute("transform"), g.getBoundingClientRect()])
@@ -130,12 +138,15 @@ WORDS_OF_FIGURES = """() => {
                 words.slice(k + 1).filter((other) => meet(one, other)).map(place)),
         };
     });
+    return [...pictures, ...drawings];
 }"""
 
 
 @pytest.mark.parametrize("narrow", PAGES, indirect=True)
 def test_words_of_figures_are_read_on_a_telephone(narrow):
     narrow.evaluate(UNFOLD)
+    waiting = "div.cell.tag_after-choice[hidden]"  # what is shown when a prediction is made
+    narrow.evaluate(f"document.querySelectorAll('{waiting}').forEach((c) => (c.hidden = false))")
     source = (ROOT / f"{narrow.url.split('/_build/html/')[1][:-5]}.md").read_text(encoding="utf-8")
     found = narrow.evaluate(WORDS_OF_FIGURES)
     assert found or "figure(" not in source
@@ -156,7 +167,7 @@ AT_THE_END = """() => [...document.querySelectorAll("article .pst-scrollable-tab
     .map((box) => {
         box.scrollTo(box.scrollWidth, 0);
         const frame = box.getBoundingClientRect();
-        const last = box.querySelector("tr:last-child > :last-child").getBoundingClientRect();
+        const last = box.querySelector("tbody tr:last-child > :last-child").getBoundingClientRect();
         return last.right <= frame.right + 1 && last.right > frame.left && frame.right <= 391;
     })"""
 
