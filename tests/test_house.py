@@ -58,7 +58,6 @@ LONG = {
     "lstm_ref/sequence.py: lstm_forward",
     "lstm_ref/sequence.py: lstm_backward",
     # a table of settings
-    "lstm_ref/inspect/figure.py: _style",
     # programs of the zoo, read from top to bottom
     "lstm_ref/zoo/programs/torch_loop.py: program",
     "lstm_ref/zoo/programs/torch_language.py: program",
