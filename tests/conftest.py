@@ -48,8 +48,9 @@ def settings_of_the_process_stay() -> Iterator[None]:
     yield
     if backend is not None:
         os.environ["KERAS_BACKEND"] = backend
-    if "torch" in sys.modules:
-        sys.modules["torch"].set_default_dtype(sys.modules["torch"].float32)
+    # A thread that a test left may be importing it at this moment.
+    if hasattr(torch := sys.modules.get("torch"), "float32"):
+        torch.set_default_dtype(torch.float32)
 
 
 @pytest.fixture(scope="session")

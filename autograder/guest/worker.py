@@ -36,7 +36,7 @@ import signal
 import sys
 import traceback
 from array import array
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from importlib.util import find_spec
 from inspect import CO_COROUTINE
@@ -266,8 +266,7 @@ def used_names(tree: ast.AST, aliases: dict[str, str]) -> set[str]:
             names.update(alias.name for alias in node.names)
         if isinstance(node, ast.ImportFrom) and node.module:
             names.add(node.module)
-        dotted = dotted_name(node)
-        if dotted:
+        for dotted in filter(None, (dotted_name(node), given_anew(node))):
             head, _, rest = dotted.partition(".")
             names.add(dotted)
             names.add(".".join(filter(None, (aliases.get(head, head), rest))))
@@ -287,6 +286,18 @@ def dotted_name(node: ast.AST) -> str:
         parts.append(node.attr)
         node = node.value
     return ".".join([node.id, *reversed(parts)]) if isinstance(node, ast.Name) else ""
+
+
+def given_anew(node: ast.AST) -> str:
+    """``a.b=`` where the code gives the attribute another value, also by ``setattr(a, "b", ...)``;
+    empty for anything else. No identifier can look like it.
+    """
+    if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
+        return f"{dotted}=" if (dotted := dotted_name(node)) else ""
+    match node:
+        case ast.Call(func=ast.Name(id="setattr"), args=[of, ast.Constant(value=str(name)), *_]):
+            return f"{dotted}.{name}=" if (dotted := dotted_name(of)) else ""
+    return ""
 
 
 def bound_names(node: ast.stmt) -> set[str]:
@@ -338,6 +349,7 @@ class Worker:
         self.module = ModuleType("__main__")
         self.module.__dict__.update(__builtins__=builtins, display=display)
         sys.modules["__main__"] = self.module
+        offer_progress_bars()
         # as in a notebook, but last: a cell may have written a module into the working folder
         sys.path.append(os.getcwd())
 
@@ -497,6 +509,51 @@ class Worker:
         view = memoryview(data)
         while view:
             view = view[self.replies.write(view) :]
+
+
+class NoBar:
+    """What ``tqdm(iterable)`` gives where there is no tqdm: the iterable, and no bar."""
+
+    def __init__(self, iterable: Iterable[Any] = (), *_: object, **__: object) -> None:
+        self.iterable = iterable
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.iterable)
+
+    def __len__(self) -> int:
+        return len(self.iterable)  # type: ignore[arg-type]
+
+    def __enter__(self) -> NoBar:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def __getattr__(self, name: str) -> Callable[..., None]:
+        return lambda *_, **__: None
+
+    @staticmethod
+    def write(text: object, *_: object, **__: object) -> None:
+        """Print a line, as ``tqdm.write`` does above its bar."""
+        print(text)
+
+
+def offer_progress_bars() -> None:
+    """Make ``from tqdm import tqdm`` work where there is none: a bar around a loop is left behind
+    in many a right function, and computes nothing.
+    """
+    if "tqdm" in sys.modules or find_spec("tqdm") is not None:
+        return
+    for name in ("tqdm", "tqdm.auto", "tqdm.notebook"):
+        module = ModuleType(name)
+        module.__dict__.update(
+            tqdm=NoBar, trange=lambda *ends, **_: NoBar(range(*ends)), __path__=[]
+        )
+        sys.modules[name] = module
+    sys.modules["tqdm"].__dict__.update(
+        {name: sys.modules[f"tqdm.{name}"] for name in ("auto", "notebook")},
+        tqdm_notebook=NoBar,
+    )
 
 
 def display(*values: Any, **_: Any) -> None:

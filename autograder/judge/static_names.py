@@ -22,10 +22,13 @@ INTROSPECTION = (
     "os.fork",
     "os.kill",
     "torch.utils._python_dispatch",
+    "torch.autograd.graph",
 )
-# What autograd keeps of an operation, as in ``h.grad_fn._saved_self``: the numbers within a
-# library's function.
-KEPT_BY_AUTOGRAD = "_saved_"
+# Attributes of a library that a right solution may set: settings, and names that NumPy has removed.
+SETTINGS = ("torch.backends", "numpy.float", "numpy.int", "numpy.bool", "numpy.object")
+# What autograd keeps of an operation, as in ``h.grad_fn._saved_self``, and how it is found: the
+# numbers within a library's function.
+KEPT_BY_AUTOGRAD = ("_saved_", "next_functions")
 
 
 def introspection(used: Collection[str]) -> list[str]:
@@ -36,6 +39,24 @@ def introspection(used: Collection[str]) -> list[str]:
     """
     kept = (name for name in used if name.rpartition(".")[2].startswith(KEPT_BY_AUTOGRAD))
     return [*named(INTROSPECTION, used), *sorted(kept)[:3]]
+
+
+def replaced(packages: Iterable[str], used: Collection[str]) -> list[str]:
+    """Which attributes of these packages the code gives another value: a function that is given,
+    and calls them, then computes something else.
+
+    >>> replaced(("numpy", "torch"), {"torch.autograd.grad=", "model.weight=", "np.float="})
+    ['torch.autograd.grad']
+    """
+    whole = set()
+    for name in used:
+        head, _, rest = name.removesuffix("=").partition(".")
+        if name.endswith("=") and (package := USUAL.get(head, head)) in packages:
+            whole.add(f"{package}.{rest}")
+    return sorted(name for name in whole if not f"{name}.".startswith(_WITHIN))
+
+
+_WITHIN = tuple(f"{name}." for name in SETTINGS)
 
 
 def named(names: Iterable[str], used: Collection[str]) -> list[str]:

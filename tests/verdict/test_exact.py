@@ -116,6 +116,8 @@ SETS = [
     (["a", "a"], {"a"}, "it is a list, and a set was expected"),
     ([["a"], {}], {"a"}, "it is a list, and a set was expected"),
     ({1: {"a"}}, {1: {"b", "a"}}, "[1] lacks 1 entry"),
+    (set(), [], ""),  # nothing has no order
+    ({"a"}, ["a"], "it is a set, and a list was expected"),
 ]
 
 

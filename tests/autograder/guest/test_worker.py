@@ -260,3 +260,31 @@ def test_keras_computes_with_what_is_there(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(worker, "find_spec", lambda name: name)
     worker.choose_backend(["keras"])
     assert os.environ["KERAS_BACKEND"] == "tensorflow"
+
+
+def test_where_there_is_no_tqdm_its_bars_pass_loops_through(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("tqdm", "tqdm.auto", "tqdm.notebook"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    real = worker.find_spec
+    monkeypatch.setattr(worker, "find_spec", lambda name: None if name == "tqdm" else real(name))
+    worker.offer_progress_bars()
+    space: dict[str, Any] = {}
+    exec(
+        "from tqdm import tqdm, trange\nimport tqdm.notebook as t\n"
+        "from tqdm.auto import tqdm as a\n"
+        "with tqdm([1, 2], desc='x') as bar:\n    seen = list(bar), len(bar), bar.update(3)\n"
+        "more = [*trange(1, 4, leave=False)], [*t.tqdm(iter('ab'))], a.write('told')",
+        space,
+    )
+    assert space["seen"] == ([1, 2], 2, None) and space["more"] == ([1, 2, 3], ["a", "b"], None)
+    assert capsys.readouterr().out == "told\n"
+    for name in ("tqdm", "tqdm.auto", "tqdm.notebook"):
+        monkeypatch.delitem(sys.modules, name)
+
+
+def test_a_tqdm_that_is_there_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "tqdm", worker)  # whatever is there
+    worker.offer_progress_bars()
+    assert sys.modules["tqdm"] is worker

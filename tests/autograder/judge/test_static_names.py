@@ -3,7 +3,7 @@
 import pytest
 
 from autograder.guest.worker import CUT, MAX_USES, read_cell
-from autograder.judge.static_names import introspection, named
+from autograder.judge.static_names import introspection, named, replaced
 
 
 @pytest.mark.parametrize(
@@ -17,10 +17,32 @@ from autograder.judge.static_names import introspection, named
         ("text = 'ctypes'", []),
         ("h, c = f(x)\no = h.grad_fn._saved_self", ["h.grad_fn._saved_self"]),
         ("print(loss.grad_fn)", []),
+        ("a, b = c.grad_fn.next_functions", ["c.grad_fn.next_functions"]),
+        (
+            "import torch\nwith torch.autograd.graph.saved_tensors_hooks(f, g): pass",
+            ["torch.autograd.graph"],
+        ),
     ],
 )
 def test_what_reaches_into_the_program_is_found_under_every_spelling(cell, found):
     assert introspection(read_cell(1, cell)[0]["uses"]) == found
+
+
+@pytest.mark.parametrize(
+    ("cell", "found"),
+    [
+        ("torch.autograd.grad = mine", ["torch.autograd.grad"]),
+        ("import torch.nn.functional as F\nF.mse_loss = mine", ["torch.nn.functional.mse_loss"]),
+        ("setattr(np.linalg, 'qr', mine)", ["numpy.linalg.qr"]),
+        ("np.float = float\ntorch.backends.cudnn.deterministic = True", []),
+        ("model.weight = w\nself.np = 1\ntorch = None", []),
+        ("print(torch.autograd.grad(y, x) == z)", []),
+    ],
+)
+def test_what_is_put_in_the_place_of_a_library_is_found(cell, found):
+    uses = read_cell(1, cell)[0]["uses"]
+    assert replaced(("numpy", "torch"), uses) == found
+    assert named(("np.linalg.qr",), uses) == []
 
 
 def test_a_usual_short_name_also_stands_for_the_whole_one():
