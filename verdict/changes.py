@@ -51,7 +51,11 @@ def mended(check: Check) -> str:
 
 
 def changes(
-    check: Check, checks: Sequence[Check], given: Sequence[str], own: Sequence[str]
+    check: Check,
+    checks: Sequence[Check],
+    given: Sequence[str],
+    own: Sequence[str],
+    written: Sequence[str] = (),
 ) -> Changes | None:
     """What a student changed of a given function.
 
@@ -61,6 +65,7 @@ def changes(
     checks : of the problem set; what the student wrote for another one is not counted in this one
     given : sources of the cells in which the given function is found
     own : sources of the student's cells, in the order in which they ran
+    written : texts of the modules that they write
 
     Returns
     -------
@@ -75,7 +80,11 @@ def changes(
     others = {name for one in checks for name in (one.asked, mended(one))}
     left_alone = {function, mend.given, *mend.uses, *others}
     unchanged = {ast.dump(helper) for helper in _helpers(before, given, left_alone)}
-    helpers = [node for node in _helpers(after, own, left_alone) if ast.dump(node) not in unchanged]
+    helpers = [
+        node
+        for node in _helpers(after, own, left_alone, written)
+        if ast.dump(node) not in unchanged
+    ]
     for node in (before, after):  # the mend has a name of its own
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             node.name = "_"
@@ -165,24 +174,46 @@ def _bound(node: ast.stmt) -> set[str]:
     }
 
 
+def _names_in(node: ast.stmt) -> dict[str, None]:
+    """Names in a statement, each once, in order."""
+    return dict.fromkeys(part.id for part in ast.walk(node) if isinstance(part, ast.Name))
+
+
+def _text_run_with(name: str, cells: Sequence[str]) -> Iterator[ast.stmt]:
+    """Statements outside of functions that run a text in which, or with which, a name may be made:
+    what a mend calls may come from there.
+    """
+    for source in cells:
+        for node in _outer(_parsed(source)) if "exec" in source and name in source else ():
+            if isinstance(node, ast.Expr | ast.Assign) and {"exec", name} <= _names_in(node).keys():
+                yield node
+
+
 def _helpers(
-    node: ast.stmt, cells: Sequence[str], left_alone: Collection[str]
+    node: ast.stmt,
+    cells: Sequence[str],
+    left_alone: Collection[str],
+    written: Sequence[str] = (),
 ) -> Iterator[ast.stmt]:
     """What the student wrote elsewhere and a function uses, and what that uses, and so on."""
     seen, waiting = set(left_alone), [node]
     found = 0
     while waiting and found < MOST_HELPERS:
-        names = dict.fromkeys(
-            part.id for part in ast.walk(waiting.pop()) if isinstance(part, ast.Name)
-        )
-        for name in names:
+        now = waiting.pop()
+        names = _names_in(now)
+        # of a module that the student wrote, where it is not imported by name
+        dotted = (part.attr for part in ast.walk(now) if isinstance(part, ast.Attribute))
+        for name in names | dict.fromkeys(dotted if written else ()):
             if name in seen:
                 continue
             seen.add(name)
-            if (helper := _definition(name, cells)) is not None:
-                found += 1
-                waiting.append(helper)
-                yield helper
+            helper = _definition(name, cells) if name in names else None
+            helper = helper if helper is not None else _definition(name, written)
+            if helper is not None:
+                more = [helper, *_text_run_with(name, cells)]
+                found += len(more)
+                waiting += more
+                yield from more
 
 
 class _Bare(ast.NodeTransformer):
@@ -216,6 +247,15 @@ def _lines(node: ast.stmt) -> Iterator[Line]:
     for k, line in enumerate(text.splitlines(), start=1):
         number = numbers.get(k, number)
         yield Line(line.strip(), number)
+    # What stands in a text may be code that is run; a text that nothing is done with is a remark.
+    remarks = {id(part.value) for part in ast.walk(bare) if isinstance(part, ast.Expr)}
+    for part in ast.walk(bare):
+        if (
+            isinstance(part, ast.Constant)
+            and isinstance(part.value, str)
+            and id(part) not in remarks
+        ):
+            yield from (Line(t.strip(), part.lineno) for t in part.value.split("\n")[1:])
 
 
 def _statements(node: ast.AST) -> list[ast.stmt]:

@@ -19,6 +19,24 @@ Pattern: TypeAlias = "str | None | tuple[Pattern, ...]"
 Call: TypeAlias = Callable[..., Any]
 
 
+@dataclass(frozen=True)
+class Renewable:
+    """A call of the student's function that can be made to forget: in the judge, not in a notebook.
+
+    Parameters
+    ----------
+    call : the student's function, or a proxy for it
+    renew : after it, nothing is left in the student's code of the calls before
+    """
+
+    call: Call
+    renew: Callable[[], None]
+
+    def __call__(self, *args: Any) -> Any:
+        """What the function gives."""
+        return self.call(*args)
+
+
 class Status(StrEnum):
     """What became of a check. The words are shown to students and stored in records."""
 

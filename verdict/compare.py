@@ -104,7 +104,32 @@ def compared(check: Check, call: Call, rng: Generator) -> Verdict:
         return _verdict_on(check, answers, len(cases))
     if not answers or any(case.needed for case in failed):
         return failure
-    return _for_some_sizes(check, failure, failed, answers, len(cases))
+    told = _for_some_sizes(check, failure, failed, answers, len(cases))
+    return told if earns_share(answers[0].case is cases[0], len(answers), len(cases)) else few(told)
+
+
+def earns_share(first: bool, answered: int, asked: int) -> bool:
+    """Whether cases that gave a result count where others raised an error.
+
+    Edge cases have answers that take no work: of two empty texts, of a share of nothing. So the
+    first case, which is the ordinary one, must be among them, or more than half of all.
+
+    Parameters
+    ----------
+    first : whether the first case gave a result
+    answered, asked : numbers of cases
+    """
+    return first or 2 * answered > asked
+
+
+def few(verdict: Verdict) -> Verdict:
+    """The verdict without a share of the points for the few cases that gave a result."""
+    if not verdict.credit and not verdict.uncharged:
+        return verdict
+    told = (
+        f"{verdict.message} That earns a share once it works in the ordinary case, the first one."
+    )
+    return replace(verdict, message=told, credit=0.0, uncharged=0.0)
 
 
 def _for_some_sizes(
@@ -570,12 +595,25 @@ def _as_array(value: Any) -> Array | Missing:
         with np.errstate(all="ignore"):
             return array.astype(np.float64)
     except Exception:  # np.asarray calls the object's own __array__, which may raise anything
+        if len(lengths := _lengths(value)) > 1:
+            row = "a list of rows of different lengths"
+            return Missing(
+                row, f"the shortest has {min(lengths)} entries, the longest {max(lengths)}"
+            )
         if isinstance(value, list | tuple) and any(item is None for item in value):
             return Missing(
                 f"{_with_article(_kind(value))} with None in it",
                 "is there a return at the end of what makes it?",
             )
         return Missing(_with_article(_kind(value)), _MEANT)
+
+
+def _lengths(value: Any) -> set[int]:
+    """Lengths of the rows of a list of lists or arrays; none of anything else."""
+    if not isinstance(value, list | tuple):
+        return set()
+    plain = all(isinstance(row, list | tuple) or np.ndim(row) > 0 for row in value[:1000])
+    return {len(row) for row in value[:1000]} if plain else set()
 
 
 def _as_tree(value: Any, check: Check) -> Array | Missing:

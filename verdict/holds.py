@@ -44,11 +44,13 @@ def examine(check: Check, call: Call, rng: Generator) -> Verdict:
     with np.errstate(all="ignore"):
         cases = check.cases(rng)
     failures: list[StudentError] = []
+    first_works = True
     for case in cases:
         try:
             if found := _violated(check, call, case):
                 return found
         except StudentError as error:
+            first_works &= case is not cases[0]
             failures.append(compare.labelled(check, error, case))
             if error.status is not Status.ERROR:
                 break
@@ -59,7 +61,8 @@ def examine(check: Check, call: Call, rng: Generator) -> Verdict:
         return Verdict(first.status, str(first))
     apart = "\n" if "\n" in str(first) else " "
     told = f"{first}{apart}In all other cases it is right."
-    return Verdict(first.status, told, right / len(cases))
+    verdict = Verdict(first.status, told, right / len(cases))
+    return verdict if compare.earns_share(first_works, right, len(cases)) else compare.few(verdict)
 
 
 def caught(check: Check, function: Call, seeds: int) -> int:

@@ -32,7 +32,7 @@ from autograder.errors import (
     WorkerTimeout,
     on_one_line,
 )
-from autograder.guest.worker import CUT, MAX_USES, without_magics
+from autograder.guest.worker import CUT, MAX_USES, file_written, without_magics
 from autograder.judge import sketch
 from autograder.judge.budget import TimeBudget
 from autograder.judge.cpu_limit import Overrun, cpu_limit
@@ -40,12 +40,13 @@ from autograder.judge.explain import Explainer, describe_loss
 from autograder.judge.problem_set import ProblemSet
 from autograder.judge.result import FOR_INSTRUCTOR, CheckResult, Result
 from autograder.judge.session import Session
-from autograder.judge.static_names import introspection, named
+from autograder.judge.static_names import introspection, named, replaced
 from autograder.sandbox.limits import Limits
 from autograder.sandbox.sandbox import Sandbox
 from autograder.text import printable
 from verdict import Check, Status, StudentError, Verdict, charge_once, examine, unmet
 from verdict.changes import capped, changes
+from verdict.check import Renewable
 from verdict.cpu import limited
 
 SPARE_TIME = 60.0  # seconds for a submission, beside those for its cells and for each check
@@ -310,6 +311,11 @@ class _Grader:
                 "the program that runs it, or into a library's functions. No task needs that: look "
                 "at it."
             )
+        if found := replaced(self.problem_set.packages, self._used()):
+            notes.append(
+                f"{FOR_INSTRUCTOR}the code puts something else in the place of "
+                f"{', '.join(found[:3])}, which functions that are given may call: look at it."
+            )
         if CUT in self._used():
             notes.append(
                 f"{FOR_INSTRUCTOR}a cell has more than {MAX_USES} names, and not all of them are "
@@ -381,7 +387,9 @@ class _Grader:
             return verdict
         given = self.problem_set.released or self.session.cells
         own = [without_magics(source)[0] for source in self.session.cells]
-        return capped(verdict, check.mend, changes(check, self.problem_set.checks, given, own))
+        texts = [written[2] for cell in self.session.cells if (written := file_written(cell))]
+        found = changes(check, self.problem_set.checks, given, own, texts)
+        return capped(verdict, check.mend, found)
 
     def sketches(self, verdicts: dict[str, Verdict]) -> dict[str, tuple[float, ...]]:
         """Check -> numbers that stand for a wrong answer that was not recognised.
@@ -451,7 +459,19 @@ class _Grader:
                 what = describe_loss(error, check.time_limit)
                 raise StudentError(status, f"{check.asked} gave no answer: {what}") from None
 
-        return limited(check, call, lambda: self.session.cpu_used)
+        asked = limited(check, call, lambda: self.session.cpu_used)
+        return Renewable(asked, self._renew) if check.examine else asked
+
+    def _renew(self) -> None:
+        kept = (
+            f"{FOR_INSTRUCTOR}the cells take long, so that the tests in them were not run anew for "
+            "single versions: do they judge each by itself?"
+        )
+        try:
+            if not self.session.renew() and kept not in self.notes:
+                self.notes.append(kept)
+        except WorkerError as error:  # the next call starts one, or says what there is to say
+            self.session.say(f"no worker came in place of the one before: {error}")
 
 
 def cpu_of(check: Check) -> str:

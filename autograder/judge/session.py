@@ -52,6 +52,9 @@ STATEMENT_SHARE = 1 / 6  # of the time for running the cells, for one statement
 MAX_LOST = 3  # statements at which a worker is lost, before only definitions are run
 # characters that are kept of an exception's text, and of its class and its line
 MAX_TEXT, MAX_KIND = 2000, 200
+# share of the time for running the cells which they may take where they are run anew, so that a
+# function meets what it is asked without a memory
+RENEWED_SHARE = 1 / 20
 MAX_NESTED = 8  # calls of the student's code from within what it asked of the judge
 
 
@@ -121,6 +124,9 @@ class Session:
     counts_cpu: bool = False
     cpu_used: float = 0.0
     _starts: int = 0
+    _renewed: int = 0
+    _loaded_in: float = 0.0
+    _told_before: str = ""
     _box: Box | None = None
     _functions: list[dict[int, Callable[..., Any]]] = field(default_factory=list)
 
@@ -156,7 +162,24 @@ class Session:
             with self.budget.ending():
                 box.close()
             # What is still in the pipe was printed before; nobody writes to it any more.
-            self.printed = (self.printed + box.printed())[-self.limits.output :]
+            told = box.printed().removeprefix(self._told_before)
+            self.printed, self._told_before = (self.printed + told)[-self.limits.output :], ""
+
+    def renew(self) -> bool:
+        """Have the next call asked of a new worker, in which nothing is left of the calls before.
+
+        Returns
+        -------
+        False where the cells, which are run anew in each, take so long that the worker stays
+        """
+        if self._loaded_in > RENEWED_SHARE * self.load_limit:
+            return False
+        self.stop()
+        self._renewed += 1
+        self.start()
+        assert self._box is not None
+        self._told_before = self._box.printed()  # by the cells, which printed it once already
+        return True
 
     def start(self) -> None:
         """Have a worker with the cells in it: the one that runs, or a new one.
@@ -172,7 +195,7 @@ class Session:
                 self._start_one()
 
     def _start_one(self) -> None:
-        if self._starts > self.max_restarts:
+        if self._starts - self._renewed > self.max_restarts:
             raise WorkerDied(f"it was started {self._starts} times, and is not started again")
         if self.budget.left <= 0:
             raise TimeUsedUp("no time is left")
@@ -187,7 +210,9 @@ class Session:
             self._write_files()
             self._read_cells()
             self._import_packages()
+            before = self.budget.load_left
             self._run_cells()
+            self._loaded_in = before - self.budget.load_left
         except WorkerError:
             self.stop()
             if not self.read or self.budget.is_used_up:

@@ -187,6 +187,18 @@ STEP = (
         _ARRAYS,
     ),
     Mistake(
+        "idle_in_part",
+        "measure_step",
+        "An array counts as idle where one of its numbers stays; in an idle one, none moves.",
+        (
+            Change(
+                _IDLE,
+                "idle = sum((a == b).any() for a, b in zip(after, before, strict=True))",
+            ),
+        ),
+        _ARRAYS,
+    ),
+    Mistake(
         "numbers_for_arrays",
         "measure_step",
         "Single numbers that did not move are counted, and not arrays.",

@@ -15,12 +15,14 @@ import numpy as np
 from numpy.random import Generator
 
 from verdict import Status, StudentError, Verdict
-from verdict.check import Call
+from verdict.check import Call, Renewable
 
 # of one version: through the wall of a sandbox, each takes a fraction of a millisecond
 MOST_CALLS = 300
 # times that a wrong version is put to tests once more which found it and missed others
 AGAIN = 2
+# right versions, and wrong ones, that are put to tests without a memory; each costs a process
+ALONE = 2
 
 
 @dataclass
@@ -117,9 +119,53 @@ def examine_tests(
             if isinstance(answer, Verdict):
                 return answer
             said[k] |= answer
-        return _judge(versions, said, told, false_alarms)
+        verdict = _judge(versions, said, told, false_alarms)
+        if verdict.credit <= 0 or not isinstance(call, Renewable):
+            return verdict
+        return _each_by_itself(call, versions, said, verdict, told, rng)
 
     return examine
+
+
+def _each_by_itself(
+    call: Renewable,
+    versions: Sequence[Version],
+    said: Sequence[bool],
+    verdict: Verdict,
+    words: Words,
+    rng: Generator,
+) -> Verdict:
+    """The verdict, with less credit where tests that have forgotten all other versions say
+    something else.
+
+    Whoever compares each version with those before finds what most of them say, and need not know
+    what is right. The first of all has nothing beside it. Two answers of each are asked for where
+    the first differs, for tests may draw their questions.
+    """
+
+    def agrees(k: int) -> bool:
+        call.renew()
+        return _answer(call, replace(versions[k], calls=0)) is said[k]
+
+    shares = []
+    for called_wrong in (True, False):
+        # those of which the tests said what is so
+        alike = [
+            k
+            for k, version in enumerate(versions)
+            if bool(version.label) == called_wrong and said[k] != called_wrong
+        ]
+        asked = rng.permutation(alike)[:ALONE]
+        shares.append(sum(agrees(k) or agrees(k) for k in map(int, asked)) / len(asked))
+    share = max(0.0, sum(shares) - 1)
+    if share >= verdict.credit:
+        return verdict
+    one = words.versions[:-1]
+    message = (
+        f"Asked of a single {one}, without any other before it, it gives other answers. Each {one} "
+        "must be judged by itself."
+    )
+    return replace(verdict, status=Status.WRONG, message=message, credit=share)
 
 
 def _answer(call: Call, version: Version) -> bool | Verdict:

@@ -293,6 +293,11 @@ def _as_expected(
     return test
 
 
+def _validated(answer: Answer) -> str:
+    asked, enough = answer.calls[0].count, answer.args[2] * len(answer.args[3])
+    return f"validation was asked {asked} times; {enough} are enough." if asked > enough else ""
+
+
 def _tested(answer: Answer) -> str:
     seeds = {float(seed) for seed in answer.args[3]}
     settings = {one[0] for one in heard_of(answer).asked[1]}
@@ -349,6 +354,12 @@ OF_HALVING = (
     ),
 )
 OF_CHOICE = (
+    Property(
+        "validates_twice",
+        "A setting is validated more than once with a seed; each call is a training.",
+        _validated,
+        (_COUNT, "Keep the numbers that you have got already."),
+    ),
     Property(
         "looks_at_test",
         "The test set is asked about more than the setting that was chosen.",

@@ -320,6 +320,8 @@ DIAGNOSES = {
     "lengths_added": 2,
     "without_rate": 3.5,
     "moved_counted": 2.5,
+    "idle_in_part": 2.5,
+    "numbers_for_arrays": 2.5,
     **dict.fromkeys(("counted_not_shared", "next_place"), 3),
     **dict.fromkeys(("last_step_for_chunk", "within_the_chunk"), 3.5),
 }

@@ -51,6 +51,7 @@ HIDDEN: dict[str, Callable[[Generator], list[Case]]] = {
     ],
     "ctc_collapse": lambda rng: [
         public.path_case(rng, "a long path", 200, 12),
+        public.path_case(rng, "another path", 40, 6),
         Case("all blanks", (np.zeros(7, dtype=int),)),
         Case("one label for all of the path", (np.full(6, int(rng.integers(1, 5))),)),
     ],

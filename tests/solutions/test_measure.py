@@ -2,14 +2,18 @@
 test_plain_sets.py.
 """
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from sklearn import metrics as sk
 
 import lstm_ref.metrics as ours
 from lstm_ref.practice import measure
+from lstm_ref.practice.mutants import examine_tests
 from tests.support.problem_sets import SetOf, ask
-from verdict import Status
+from verdict import Status, examine
+from verdict.check import Renewable
 from verdict.compare import copy_tree, read, relative_error
 
 SET = SetOf("measure", measure)
@@ -154,3 +158,51 @@ def test_characters_and_numbers_are_words_too():
         return known and distance([1, 2], [1, 3]) == 1
 
     assert ask(TESTS["graded"], by_characters).credit == 1
+
+
+@pytest.mark.parametrize("at_first", [True, False])
+def test_tests_that_believe_the_majority_earn_nothing_once_they_forget(at_first):
+    check = next(check for check in SET.graded.CHECKS if check.name == "is_right")
+    few = replace(
+        check,
+        examine=examine_tests(
+            measure.RIGHT_DISTANCES * 4,
+            measure.wrong_distances("no_insertions", "place_by_place"),
+            measure.two_lists_of_words,
+            false_alarms=0.1,
+        ),
+    )
+    seen = []
+
+    def like_most(distance):
+        words = ["", "a", "ab", "ba", "abc", "abcd"]
+        said = [distance(p, q) for p in words for q in words]
+        seen.append(said)
+        if len(seen) < 2:
+            return at_first
+        return all(a == np.median(b) for a, b in zip(said, zip(*seen, strict=True), strict=True))
+
+    earned = []
+    for seed in range(20):
+        seen.clear()
+        in_a_notebook = examine(few, like_most, np.random.default_rng(seed))
+        seen.clear()
+        judged = examine(few, Renewable(like_most, seen.clear), np.random.default_rng(seed))
+        assert judged.credit == 0
+        assert in_a_notebook.credit == 0 or "judged by itself" in judged.message
+        earned.append(in_a_notebook.credit)
+    assert max(earned) > 0  # or nothing was tried
+
+
+def test_tests_that_draw_their_questions_keep_what_they_earn():
+    check = next(check for check in SET.graded.CHECKS if check.name == "is_right")
+
+    def drawn(distance):
+        rng = np.random.default_rng()
+        pairs = [["".join(rng.choice([*"abc"], size=n)) for n in rng.integers(6, size=2)]]
+        pairs += [("abcd", "bcd"), ("bcd", "abcd"), ("abab", "baba"), ("aaa", "bbbbb"), ("", "ab")]
+        return all(distance(p, q) == measure.plain.edit_distance(p, q) for p, q in pairs)
+
+    renewed = []
+    judged = examine(check, Renewable(drawn, lambda: renewed.append(1)), np.random.default_rng(0))
+    assert judged.credit > 0.5 and "itself" not in judged.message and 4 <= len(renewed) <= 8

@@ -138,6 +138,7 @@ SEQ2SEQ = {
     "more places than texts": "`width` may be larger than the number of texts",
     "another one without an end": "there may be none that ends",
     "a long path": "longer texts and paths",
+    "another path": "longer texts and paths",
     "all blanks": "A path may be all blanks",
     "one label for all of the path": "equal neighbours are merged into one",
     "an empty text": "it may be empty",

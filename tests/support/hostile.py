@@ -26,7 +26,9 @@ FOLDER = Path(__file__).parents[1] / "corpora" / "hostile"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.cell"))
 HONEST = (FOLDER / "honest.cell").read_text()
 _PLAIN = Limits(memory=512 << 20)
-LIMITS = {"": _PLAIN, "lstm-bptt": _PLAIN, "lstm-torch": Limits(memory=1536 << 20)}
+_WITH_TORCH = Limits(memory=1536 << 20)
+_OF_SETS = ("", "lstm-bptt", "seq2seq", "search-compress", "error-analysis", "measure")
+LIMITS = {**dict.fromkeys(_OF_SETS, _PLAIN), "lstm-torch": _WITH_TORCH, "clinic": _WITH_TORCH}
 FORMS = ("fresh", "warm")
 ROOT = Path(__file__).parents[2]
 # packages that the set does not allow

@@ -38,8 +38,8 @@ CHECKS = tuple(
 )
 
 
-def count(*cells, check=CHECKS[0], given=(GIVEN,)):
-    found = changes.changes(check, CHECKS, given, cells)
+def count(*cells, check=CHECKS[0], given=(GIVEN,), written=()):
+    found = changes.changes(check, CHECKS, given, cells, written)
     return None if found is None else found.number
 
 
@@ -234,3 +234,35 @@ def test_what_the_given_code_calls_counts_only_where_it_was_changed():
     more = right.replace("scaled(x * mask)", "scaled(healthy(x, mask))")
     healthy = "def healthy(x, mask):\n    return x * mask\n"
     assert count(healthy, more, given=(healthy, CALLED)) == 3
+
+
+LONG_WAY = """
+def long_way(x, mask):
+    total, number = 0.0, 0
+    for value, there in zip(x, mask):
+        if there:
+            total += value
+            number += 1
+    mean = total / number
+    return mean
+"""
+
+
+def test_code_in_a_module_that_a_cell_writes_counts():
+    dotted = "import own\ndef mend_mean(x, mask):\n    return own.long_way(x, mask)"
+    by_name = "from own import long_way\ndef mend_mean(x, mask):\n    return long_way(x, mask)"
+    assert count(dotted) == count(by_name) == 4
+    for text in (dotted, by_name):
+        assert count(text, written=(LONG_WAY,)) == 9
+        assert count(text, written=("def other(x): return x",)) == 4
+
+
+def test_code_in_a_text_that_is_run_counts_and_a_remark_does_not():
+    run = 'def mend_mean(x, mask):\n    """The mean\n    of some."""\n    return run({}, x, mask)'
+    text = f'"""{LONG_WAY}"""'
+    assert count(run.format("'c'")) == 4
+    assert count(run.format(text)) == 10
+    assert count(f"CODE = {text}", run.format("CODE")) == 11
+    assert count(f"space = {{}}\nexec({text}, space)", run.format("space['x']")) == 12
+    assert count(f"other = {{}}\nexec({text}, other)", run.format("'c'")) == 4
+    assert count(f"{run.format(0)}\n    {text}") == 4

@@ -360,7 +360,7 @@ def test_a_return_value_of_another_form_is_an_error_that_says_what_was_expected(
         ("no", "a str"),
         (X.astype(object), "an array of shape (3, 4) and dtype object"),
         (X + 1j, "an array of shape (3, 4) and dtype complex128"),
-        ([[1], [1, 2]], "a list"),
+        ([[1], [1, 2]], "a list of rows of different lengths"),
         ([1.0, None], "a list with None in it"),
     ],
 )
@@ -455,16 +455,37 @@ def failing(status, when):
     return function, calls
 
 
+SIZES = Check(
+    **{
+        **vars(CHECK),
+        "cases": lambda rng: [
+            Case("", (X, Y)),
+            Case("one row", (X[:1], Y)),
+            Case("two rows", (X[:2], Y)),
+        ],
+    }
+)
+
+
 @pytest.mark.parametrize(("rows", "case"), [(1, " (case: one row)"), (3, "")])
 def test_work_that_fails_for_one_size_keeps_the_points_of_the_others_whichever_comes_first(
     rows, case
 ):
     function, calls = failing(Status.ERROR, lambda x: len(x) == rows)
-    verdict = ask(function)
-    assert (verdict.status, verdict.credit) == (Status.ERROR, 0.5)
+    verdict = ask(function, SIZES)
+    assert verdict.status is Status.ERROR and verdict.credit == pytest.approx(2 / 3)
     assert (
-        verdict.message == f"It stopped.{case} In all other cases it is right." and len(calls) == 2
+        verdict.message == f"It stopped.{case} In all other cases it is right." and len(calls) == 3
     )
+
+
+def test_answers_to_edge_cases_alone_earn_nothing():
+    function, calls = failing(Status.ERROR, lambda x: len(x) > 1)
+    verdict = ask(function, SIZES)
+    assert (verdict.status, verdict.credit, len(calls)) == (Status.ERROR, 0.0, 3)
+    assert verdict.message.endswith("it works in the ordinary case, the first one.")
+    function, _ = failing(Status.ERROR, lambda x: len(x) < 3)
+    assert ask(function, SIZES).credit == pytest.approx(1 / 3)
 
 
 @pytest.mark.parametrize("status", [Status.ENVIRONMENT, Status.UNFINISHED, Status.CRASHED])
@@ -628,6 +649,12 @@ def test_a_mistake_that_raises_in_some_cases_is_named_where_it_raises_in_the_sam
     assert "In all other cases: It is one too early." in verdict.message
     # right where it should raise
     assert ask(lambda x: late(x) if len(x) > 4 else x[1:], INDEXED).misconception is None
+
+
+def test_rows_of_different_lengths_are_told_as_such():
+    message = ask(returning(p=lambda p: [[1.0, 2.0], [3.0]])).message
+    assert "a list of rows of different lengths" in message, message
+    assert "the shortest has 1 entries, the longest 2" in message
 
 
 def test_empty_arrays_and_missing_numbers_are_told():

@@ -341,6 +341,13 @@ def test_an_error_in_one_case_leaves_the_share_of_the_others():
     )
     assert verdict.status is Status.ERROR and verdict.credit == 0.5
     assert "(case: one row) In all other cases it is right." in verdict.message
+    small = replace(
+        two, cases=lambda rng: [*SPLIT.cases(rng), Case("four", (np.ones((4, 1)), 0.5, 0))]
+    )
+    verdict = examine(
+        small, lambda x, s, g: split(x, s, g) if len(x) == 4 else fails(), np.random.default_rng(0)
+    )
+    assert verdict.credit == 0 and "the ordinary case, the first one" in verdict.message
 
 
 def test_a_function_that_asks_without_end_is_stopped_and_takes_no_memory():
