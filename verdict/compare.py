@@ -612,7 +612,11 @@ def _lengths(value: Any) -> set[int]:
     """Lengths of the rows of a list of lists or arrays; none of anything else."""
     if not isinstance(value, list | tuple):
         return set()
-    plain = all(isinstance(row, list | tuple) or np.ndim(row) > 0 for row in value[:1000])
+    # no np.ndim: it calls the __array__ of any object, which may raise anything
+    plain = all(
+        isinstance(row, list | tuple) or (isinstance(row, np.ndarray) and row.ndim > 0)
+        for row in value[:1000]
+    )
     return {len(row) for row in value[:1000]} if plain else set()
 
 
