@@ -26,6 +26,8 @@
     const left = box.scrollWidth - box.clientWidth - box.scrollLeft;
     const edge = box.classList.contains(TABLE) ? box : box.parentElement;
     edge.classList.toggle("goes-on", left > 1);
+    // The theme looks when the page is loaded: what was hidden then had no width.
+    if (box.scrollWidth > box.clientWidth) box.tabIndex = 0;
   };
   const sizes = new ResizeObserver((entries) => entries.forEach(({ target }) => more(target)));
   document.querySelectorAll(`article div.highlight > pre, article .${TABLE}`).forEach((box) => {
