@@ -24,7 +24,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Column, Table
 from rich.text import Text
 
-from autograder.cli.interrupts import dropped_ones_come_again
+from autograder.cli.interrupts import interrupted_at_safe_points
 from autograder.cli.progress import progress_of
 from autograder.errors import DISK_FULL, AutograderError, CourseError, ProblemSetError
 from autograder.files import write_atomic
@@ -75,7 +75,7 @@ class _Commands(click.Group):
 
     def invoke(self, context: click.Context) -> Any:
         try:
-            with dropped_ones_come_again():
+            with interrupted_at_safe_points():
                 return super().invoke(context)
         except AutograderError as error:
             said = "\n".join([str(error), *getattr(error, "__notes__", [])])
