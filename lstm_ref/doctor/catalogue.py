@@ -504,6 +504,15 @@ _REPEAT = _entries(
         "overfitting",
     ),
     (
+        "dropout-on-outputs",
+        STRONG,
+        "In training {value:.0%} of the outputs that the loss scores are exactly 0, others in each "
+        "pass, and in evaluation none of these (allowed 0 %).",
+        "Dropout stands behind the last layer, so that answers themselves are dropped.",
+        "Move the dropout in front of the last layer.",
+        "overfitting",
+    ),
+    (
         "mode-never-returns",
         PROOF,
         "The forward pass changes the mode of the model: {value:g} parts have another training "

@@ -257,7 +257,7 @@ def _last_step_copy(context: Context, name: str) -> tuple[float, str] | None:
 
 def future_in_input(context: Context) -> Iterator[Finding]:
     """A feature of the last step that is the target up to a factor, where the step before it is
-    not.
+    not, or where it is the same at all steps and others are not.
     """
     pair = context.pairing
     for name in context.data_leaves if pair is not None else ():
@@ -282,10 +282,18 @@ def future_in_input(context: Context) -> Iterator[Finding]:
                 [_affine_error(column, target.ravel()) for column in step.T] for step in steps
             ]
             k = int(np.argmin(errors[0]))
-            if errors[0][k] < AFFINE and errors[1][k] > 100 * AFFINE:
+            still = _same_at_all_steps(array, axis)
+            if errors[0][k] < AFFINE and (
+                errors[1][k] > 100 * AFFINE or (still[k] and not still.all())
+            ):
                 where = f"Feature {k} of the last step of {name}"
                 yield found("future-in-input", errors[0][k], threshold=AFFINE, where=where)
                 return
+
+
+def _same_at_all_steps(array: Array, axis: int) -> Array:
+    """True at the features (D,) of inputs with three axes that no step changes."""
+    return np.asarray((np.ptp(array, axis=axis) == 0).all(0))
 
 
 def _affine_error(column: Array, y: Array) -> float:

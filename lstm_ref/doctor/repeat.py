@@ -16,6 +16,8 @@ from lstm_ref.doctor.subject import Array, CannotExamineError, Subject
 # Rates of 0.5 are usual, of 0.65 the largest that recipes for text name; 0.8 and 0.9 are usual
 # shares to keep.
 TOO_MUCH = 0.8
+# Share of the outputs; without dropout behind them none of them is exactly 0 by chance.
+DROPPED = 0.02
 
 # The square of outputs beyond it is no number of float32 any more: what made them so is said.
 HUGE = 1e6
@@ -213,6 +215,23 @@ def modes(context: Context) -> Iterator[Finding]:
         yield found("dropout-too-high", rate, threshold=TOO_MUCH, count=1 / max(1 - rate, 1e-3))
     if rate > 0 and subject.outputs and not (_noise(subject) or _noise_once_open(subject)):
         yield found("mode-without-effect", 0.0, threshold=rate, where="")
+
+
+def dropped_outputs(context: Context) -> Iterator[Finding]:
+    """Outputs that are exactly 0 in training, at other places in each pass, and never in
+    evaluation: the loss then asks for answers that were dropped.
+    """
+    form, subject = context.loss_form, context.subject
+    if form is None or not form.kind or not subject.same_shapes:
+        return
+    live = np.asarray(subject.outputs[form.leaf]) != 0
+    if not live.any():
+        return
+    passes = [subject.training_outputs, *(subject.call(training=True, seed=k) for k in (1, 2))]
+    dropped = [(np.asarray(outputs[form.leaf]) == 0)[live] for outputs in passes]
+    share = min(float(zero.mean()) for zero in dropped)
+    if share > DROPPED and any((zero != dropped[0]).any() for zero in dropped[1:]):
+        yield found("dropout-on-outputs", share)
 
 
 def _noise_once_open(subject: Subject) -> bool:

@@ -684,6 +684,23 @@ def optimizer_of_a_copy():
     return case(model, series(), LABELS, CE, copied, step=step)
 
 
+@sick("dropout-on-outputs")
+def dropout_behind_the_last_layer():
+    class Dropped(Net):
+        def forward(self, x):
+            return F.dropout(super().forward(x), 0.5, self.training)
+
+    return case(Dropped(), series(), LABELS, CE)
+
+
+@sick("future-in-input")
+def answer_beside_each_step():
+    x = series(16, 14, 3)
+    y = x[:, -1, :1] + 0.2 * torch.randn(16, 1)
+    told = (2 * y - 1)[:, None].expand(-1, 14, 1)
+    return case(Net(D=4, K=1), torch.cat([x, told], 2), y, nn.MSELoss())
+
+
 def make(name, seed=0):
     torch.manual_seed(seed)
     np.random.seed(seed)

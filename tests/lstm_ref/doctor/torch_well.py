@@ -1034,6 +1034,67 @@ def two_directions_by_hand():
     return case(S(), x, x % 4, lambda o, y: F.cross_entropy(o.transpose(1, 2), y))
 
 
+@well
+def chain_of_tags_that_scores_itself():
+    class Chain(nn.Module):
+        """A linear chain: the negative log-likelihood of the tags that it is given."""
+
+        def __init__(self):
+            super().__init__()
+            self.tagger = Tokens(V=20, each=True, bidirectional=True)
+            self.follow = nn.Parameter(torch.zeros(4, 4))
+
+        def forward(self, batch):
+            x, y = batch
+            scores = self.tagger(x)
+            told = scores.gather(2, y[..., None])[..., 0].sum(1)
+            told = told + self.follow[y[:, :-1], y[:, 1:]].sum(1)
+            every = scores[:, 0]
+            for t in range(1, x.shape[1]):
+                every = (every[:, :, None] + self.follow).logsumexp(1) + scores[:, t]
+            return every.logsumexp(1) - told
+
+    x = torch.randint(1, 20, (16, 9))
+    return case(Chain(), (x, x % 4), x % 4, lambda o, y: o.mean())
+
+
+@well
+def variational_autoencoder():
+    class Coder(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.encoder = nn.LSTM(1, 20, batch_first=True)
+            self.code = nn.Linear(20, 8)
+            self.start = nn.Linear(4, 20)
+            self.decoder = nn.LSTM(4, 20, batch_first=True)
+            self.out = nn.Linear(20, 1)
+
+        def forward(self, x):
+            mean, spread = self.code(self.encoder(x)[1][0][-1]).chunk(2, 1)
+            z = mean
+            if self.training:
+                z = mean + torch.randn_like(mean) * (spread / 2).exp()
+            h = self.start(z).tanh()[None]
+            told = z[:, None].expand(-1, x.shape[1], -1)
+            return self.out(self.decoder(told, (h, torch.zeros_like(h)))[0]), mean, spread
+
+    def loss(o, y):
+        told, mean, spread = o
+        far = (spread.exp() + mean**2 - 1 - spread).mean() / 2
+        return F.mse_loss(told, y) + 0.01 * far
+
+    x = series(32, 20, 1)
+    return case(Coder(), x, x, loss)
+
+
+@well
+def features_that_stay_and_are_not_the_answer():
+    x = series(24, 14, 3)
+    still = torch.randn(24, 1, 2).expand(-1, 14, 2)
+    y = x[:, -1, :1] + still[:, 0, :1] + 0.1 * torch.randn(24, 1)
+    return case(Last(5, 16, 1), torch.cat([x, still], 2), y, nn.MSELoss())
+
+
 def make(name, seed=0):
     torch.manual_seed(seed)
     np.random.seed(seed)
