@@ -8,7 +8,7 @@ before a change.
 Compared are the records, the scores and comments in the gradebook, and what stands in the graded
 notebooks. Masked is what differs from run to run (times, ids, seeds, hashes, versions) and what a
 change of the code may rename: modules, line numbers and memory addresses in a traceback. Exit code
-1 where something else differs; it is printed.
+1 where something else differs; it is printed, and at the end how many values of each kind differ.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import json
 import re
 import sqlite3
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -65,30 +66,38 @@ def graded(course: Path) -> Iterator[tuple[str, Any]]:
         raise SystemExit(f"{course} holds no records: make them with `autograder demo {course}`")
     for path in records:
         for field, value in json.loads(path.read_text(encoding="utf-8")).items():
-            yield (
-                f"{path.relative_to(course)}: {field}",
-                "" if field in DIFFERENT else masked(value),
-            )
+            place = f"{path.relative_to(course)}: {field}"
+            if field == "checks":
+                for check in value:
+                    for part, answer in check.items():
+                        yield f"{place}, {check['name']}, {part}", masked(answer)
+            else:
+                yield place, "" if field in DIFFERENT else masked(value)
     with sqlite3.connect(course / "gradebook.db") as database:
         for student, cell, *score in database.execute(ROWS):
-            yield f"gradebook.db: {student}, {cell}", score
+            yield f"gradebook.db: {student}, {cell}, score", score
     for path in sorted(course.glob("autograded/*/*/*.ipynb")):
         for k, cell in enumerate(json.loads(path.read_text(encoding="utf-8"))["cells"]):
             yield (
-                f"{path.relative_to(course)}: cell {k}",
+                f"{path.relative_to(course)}: cell {k}, text",
                 masked([cell["source"], cell.get("outputs")]),
             )
 
 
-def differences(before: Path, after: Path) -> list[str]:
-    """What differs between two graded courses, a line each."""
+def differences(before: Path, after: Path) -> dict[str, str]:
+    """What differs between two graded courses: the name of the value -> its two forms."""
     one, other = dict(graded(before)), dict(graded(after))
     missing = object()
-    return [
-        f"{name}\n  - {one.get(name, 'nothing')}\n  + {other.get(name, 'nothing')}"
+    return {
+        name: f"  - {one.get(name, 'nothing')}\n  + {other.get(name, 'nothing')}"
         for name in sorted({*one, *other})
         if one.get(name, missing) != other.get(name, missing)
-    ]
+    }
+
+
+def kind(name: str) -> str:
+    """What a value is: a score, a status, a message, the text of a cell ..."""
+    return re.split(r"[,:] ", name)[-1]
 
 
 def main(arguments: list[str]) -> int:
@@ -98,7 +107,13 @@ def main(arguments: list[str]) -> int:
         return 2
     before, after = map(Path, arguments)
     found = differences(before, after)
-    print("\n".join([*found, f"{len(dict(graded(after)))} values compared, {len(found)} differ."]))
+    for name, forms in found.items():
+        print(name, forms, sep="\n")
+    compared = Counter(kind(name) for name in dict(graded(after)))
+    differing = Counter(map(kind, found))
+    print(f"{compared.total()} values compared, {len(found)} differ.")
+    for name in sorted(compared | differing):
+        print(f"  {name}: {differing[name]} of {compared[name]}")
     return int(bool(found))
 
 
