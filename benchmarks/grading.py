@@ -192,7 +192,7 @@ def make_ours(folder: Path, name: str, students: Sequence[tuple[str, Any]]) -> N
     import nbformat
 
     from autograder.course import release as exercises
-    from autograder.course.course import SETTINGS, Course
+    from autograder.course.course import NBGRADER_CONFIG, Course
     from autograder.course.database import open_gradebook
     from autograder.course.gradebook import register
     from autograder.course.rebuild import read_release
@@ -200,7 +200,7 @@ def make_ours(folder: Path, name: str, students: Sequence[tuple[str, Any]]) -> N
 
     ignore = shutil.ignore_patterns("__pycache__")
     shutil.copytree(ROOT / "solutions" / name, folder / "solutions" / name, ignore=ignore)
-    for settings in (SETTINGS, "_config.yml"):
+    for settings in (NBGRADER_CONFIG, "_config.yml"):
         shutil.copy(ROOT / settings, folder)
     (released,) = exercises.write_releases(folder)
     hand_in(folder, name, nbformat.read(released, as_version=4), students)
@@ -216,7 +216,7 @@ def make_plain(folder: Path, name: str, students: Sequence[tuple[str, Any]]) -> 
     from nbgrader.coursedir import CourseDirectory
     from traitlets.config import Config
 
-    from autograder.course.course import SETTINGS
+    from autograder.course.course import NBGRADER_CONFIG
     from autograder.course.rebuild import LOCAL, test_cells
     from autograder.course.release import source_notebook
 
@@ -230,7 +230,7 @@ def make_plain(folder: Path, name: str, students: Sequence[tuple[str, Any]]) -> 
     nbformat.write(notebook, source / f"{name}.ipynb")
     (source / "course_tests.py").write_text(PLAIN_TESTS, encoding="utf-8")
     shutil.copy(ROOT / "solutions" / name / "checks.py", source / "hidden_checks.py")
-    (folder / SETTINGS).write_text(PLAIN_SETTINGS, encoding="utf-8")
+    (folder / NBGRADER_CONFIG).write_text(PLAIN_SETTINGS, encoding="utf-8")
     # What `nbgrader generate_assignment` does; it asks the program alembic, which lies beside this
     # Python.
     log = logging.Logger("generate", logging.ERROR)

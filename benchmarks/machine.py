@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import time
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+
+from autograder.batch.pool import cores
 
 
 def processor() -> str:
@@ -16,11 +17,6 @@ def processor() -> str:
     lines = info.read_text().splitlines() if info.exists() else []
     names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else platform.processor() or platform.machine()
-
-
-def cores() -> int:
-    """Processors that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def machine(*packages: str) -> dict[str, Any]:

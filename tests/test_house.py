@@ -48,6 +48,12 @@ SAME_IN_REFERENCE = {
     "text",  # of a data set that is one text
     "keras_lstm", "keras_gru",  # overloads for a type checker
 }  # fmt: skip
+# The same of constants and aliases.
+SAME_CONSTANTS = {
+    "__all__", "Array",
+    "INSTALL",  # how to get bubblewrap, and podman or docker
+    "PR_SET_DUMPABLE",  # Linux's; a worker imports nothing of ours before it is in its box
+}  # fmt: skip
 COMMANDS = "autograder/cli/commands.py"
 # Folders of lstm_ref whose functions are found by what they are about, one module each: a program
 # of the zoo, a measurement, a rule of the doctor, the functions that an exercise asks for.
@@ -373,6 +379,32 @@ def defined_twice(paths, private):
                     where.setdefault(node.name, []).append(path.relative_to(ROOT).as_posix())
     assert len(where) > 150
     return {name: paths for name, paths in where.items() if len(paths) > 1}
+
+
+def constants(code):
+    """Names that are bound at the top of a module."""
+    for node in ast.parse(code).body:
+        targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+        for target in targets:
+            for name in target.elts if isinstance(target, ast.Tuple) else [target]:
+                if isinstance(name, ast.Name):
+                    yield name.id
+
+
+def bound_twice(paths):
+    """Constants of more than one of the modules, and where."""
+    where = {}
+    for path in paths:
+        for name in set(constants(path.read_text(encoding="utf-8"))):
+            where.setdefault(name, []).append(path.relative_to(ROOT).as_posix())
+    assert len(where) > 100
+    return {name: paths for name, paths in where.items() if len(paths) > 1}
+
+
+def test_a_constant_of_the_autograder_stands_in_one_module():
+    twice = bound_twice([*ROOT.glob("autograder/**/*.py"), *ROOT.glob("verdict/*.py")])
+    assert set(twice) == SAME_CONSTANTS, twice
+    assert list(constants("A = 1\nB, C = 2, 3\nD: int = 4\ndef f():\n    E = 5")) == list("ABCD")
 
 
 def test_a_name_of_the_autograder_stands_in_one_module():

@@ -23,7 +23,7 @@ TITLE = "It changes more lines of the given code than the task allows."
 MOST_CODE = 200_000  # characters of a cell that is read; a long function has five thousand
 MOST_LINES = 1000  # of a mend that are compared one by one
 MOST_HELPERS = 50  # functions of the student's own that are followed
-SHOWN = 6  # changed lines that a message quotes
+MOST_QUOTED = 6  # changed lines that a message quotes
 WIDTH = 60  # characters of each
 
 
@@ -39,7 +39,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Changes:
-    """What is different: how many lines, and those lines in words, at most `SHOWN` of them."""
+    """What is different: how many lines, and at most `MOST_QUOTED` of those lines in words."""
 
     number: int
     shown: tuple[str, ...]
@@ -273,8 +273,8 @@ def _different(old: Sequence[Line], new: Sequence[Line]) -> Changes:
         number += max(b - a, d - c)
         shown += [f"line {line.number}: {_short(line.text)}" for line in new[c:d]]
         shown += [f"left out: {_short(line.text)}" for line in old[a + d - c : b]]
-    more = [f"and {len(shown) - SHOWN} more"] if len(shown) > SHOWN else []
-    return Changes(number, (*shown[:SHOWN], *more))
+    more = [f"and {len(shown) - MOST_QUOTED} more"] if len(shown) > MOST_QUOTED else []
+    return Changes(number, (*shown[:MOST_QUOTED], *more))
 
 
 def _short(text: str) -> str:

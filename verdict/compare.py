@@ -19,16 +19,13 @@ from numpy.typing import NDArray
 from verdict import exact, tables
 from verdict.check import Call, Case, Check, Misconception, Pattern, Status, StudentError, Verdict
 from verdict.table_parts import TableError, checked, is_table
+from verdict.tables import SMALLEST_SCALE
 
 Array = NDArray[Any]
 
 # Between the tolerance and this, right mathematics in single precision lies; every known mistake
 # lies far above it (a test holds that). Such an answer passes with a warning.
 SINGLE_PRECISION = 1e-4
-
-# Numbers smaller than this are compared absolutely: an output that should be 0 may come out as
-# 1e-17.
-SMALLEST_SCALE = 1e-6
 
 _MEANT = "did you return what you meant?"  # of something else than is asked for
 

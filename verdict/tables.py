@@ -21,7 +21,9 @@ from verdict.table_parts import is_table
 
 Bad = NDArray[np.bool_]
 
-SMALLEST_SCALE = 1e-6  # numbers smaller than this are compared absolutely
+# Numbers smaller than this are compared absolutely: an output that should be 0 may come out as
+# 1e-17.
+SMALLEST_SCALE = 1e-6
 MOST_TOLD = 3  # columns of which is said what is wrong with them
 MOST_SORTED = 10_000  # rows up to which it is looked whether only their order is another
 

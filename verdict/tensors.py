@@ -29,8 +29,8 @@ import numpy as np
 
 FRAMEWORKS = ("numpy", "torch", "tensorflow")
 MANY = 10_000  # more is no row of results but an iterator without an end
-FEW = 16  # results of one function, at most
-PLAIN = (int, float, bool, str, bytes, type(None), list, tuple, dict, set)
+MAX_RESULTS = 16  # results of one function, at most
+PLAIN_TYPES = (int, float, bool, str, bytes, type(None), list, tuple, dict, set)
 
 
 def from_arrays(value: Any, framework: str) -> Any:
@@ -91,8 +91,8 @@ def to_arrays(value: Any, spread: bool = False) -> Any:
     """
     value = _unpacked(value)
     # its length may be a lie
-    row = list(islice(value, FEW + 1)) if isinstance(value, list | tuple) else []
-    if len(row) <= FEW:  # a pair of states may be a row within the row of results
+    row = list(islice(value, MAX_RESULTS + 1)) if isinstance(value, list | tuple) else []
+    if len(row) <= MAX_RESULTS:  # a pair of states may be a row within the row of results
         unpacked = [item if _array(item) is not None else _unpacked(item) for item in row]
         if any(new is not old for new, old in zip(unpacked, row, strict=True)):
             value = unpacked
@@ -136,7 +136,7 @@ def _replaced(value: Any, new: Callable[[Any], Any], depth: int = 0) -> Any:
         return found
     if depth > 16 or not isinstance(value, list | tuple | dict):
         return value
-    if isinstance(value, dict) and any(type(key) not in PLAIN for key in value):
+    if isinstance(value, dict) and any(type(key) not in PLAIN_TYPES for key in value):
         value = {_plain_key(key): item for key, item in value.items()}
     old = list(value.values()) if isinstance(value, dict) else list(value)
     items = [_replaced(item, new, depth + 1) for item in old]
@@ -152,14 +152,14 @@ def _replaced(value: Any, new: Callable[[Any], Any], depth: int = 0) -> Any:
 def _plain_key(key: Any) -> Any:
     if isinstance(key, np.generic):
         return key.item()
-    return _array(key) if isinstance(key, str | int) and type(key) not in PLAIN else key
+    return _array(key) if isinstance(key, str | int) and type(key) not in PLAIN_TYPES else key
 
 
 def _array(value: Any) -> Any:
     """Array of a tensor; words and numbers of other kinds as plain ones; None for everything
     else.
     """
-    if type(value) in PLAIN:
+    if type(value) in PLAIN_TYPES:
         return None
     if isinstance(value, str):  # of NumPy, of an enumeration, or of the student's own class
         return str.__str__(value)

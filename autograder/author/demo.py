@@ -241,7 +241,7 @@ def make_course(root: Path, folder: Path, problem_set: str) -> list[Student]:
     AutograderError : the folder holds something else
     """
     from autograder.course import release as exercises
-    from autograder.course.course import SETTINGS
+    from autograder.course.course import NBGRADER_CONFIG
 
     source = root / "solutions" / problem_set
     everybody = students(source / "students.py")
@@ -254,7 +254,7 @@ def make_course(root: Path, folder: Path, problem_set: str) -> list[Student]:
         source, folder / "solutions" / problem_set, ignore=shutil.ignore_patterns("__pycache__")
     )
     (folder / MARKER).touch()
-    for settings in (SETTINGS, "_config.yml"):
+    for settings in (NBGRADER_CONFIG, "_config.yml"):
         if (root / settings).is_file():
             shutil.copy(root / settings, folder)
     (released,) = exercises.write_releases(folder)

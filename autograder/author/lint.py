@@ -43,9 +43,9 @@ DRAWS = 100  # seeds with which a wrong version is tried that differs by chance 
 CAUGHT = 0.99  # share of them in which it must be found
 SEEDS = 3  # with which the cases are drawn: some mistakes are right in some of them
 LONG = 20  # characters of a line of checks.py that would give something away
-DIGITS = 5  # of a number of checks.py that would
-GIVEN = "# given"  # ends a line of checks.py that students are meant to have
-NUMBER = re.compile(r"(?<![\w.])\d[\d_]*(?:\.\d+)?(?:[eE][+-]?\d+)?(?![\w])")
+TELLING_DIGITS = 5  # of a number of checks.py that would
+GIVEN_MARK = "# given"  # ends a line of checks.py that students are meant to have
+NUMBER_PATTERN = re.compile(r"(?<![\w.])\d[\d_]*(?:\.\d+)?(?:[eE][+-]?\d+)?(?![\w])")
 
 POINTS = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*:", re.MULTILINE)  # at the head of a rubric's line
 
@@ -438,7 +438,7 @@ def _leaks(problem_set: ProblemSet, text: str, starters: Mapping[str, str]) -> I
         cells.append((name, "\n".join(lines)))
     remedy = (
         "Take it out of the notebook, or ask for something else. If students are meant to have "
-        f"it, end that line of checks.py with `{GIVEN}`."
+        f"it, end that line of checks.py with `{GIVEN_MARK}`."
     )
     for what in (*_lines_given(source, cells), *_numbers_given(source, cells)):
         yield Trouble(what, remedy)
@@ -449,7 +449,7 @@ def _lines_given(source: str, cells: Sequence[tuple[str, str]]) -> Iterator[str]
         if (
             len(line) < LONG
             or line.startswith(("import ", "from ", "#", '"""', "def "))
-            or line.endswith(GIVEN)
+            or line.endswith(GIVEN_MARK)
         ):
             continue
         for cell, content in cells:
@@ -462,15 +462,17 @@ def _lines_given(source: str, cells: Sequence[tuple[str, str]]) -> Iterator[str]
 
 def _numbers_given(source: str, cells: Sequence[tuple[str, str]]) -> Iterator[str]:
     lines = source.splitlines()
-    shown = {cell: {float(found) for found in NUMBER.findall(content)} for cell, content in cells}
+    shown = {
+        cell: {float(found) for found in NUMBER_PATTERN.findall(content)} for cell, content in cells
+    }
     for node in ast.walk(ast.parse(source)):
         if not isinstance(node, ast.Constant) or type(value := node.value) not in (int, float):
             continue
-        if lines[node.lineno - 1].rstrip().endswith(GIVEN):
+        if lines[node.lineno - 1].rstrip().endswith(GIVEN_MARK):
             continue
         digits = re.sub(r"\D", "", f"{value!r}".partition("e")[0]).strip("0")
         for cell, numbers in shown.items():
-            if len(digits) >= DIGITS and value in numbers:
+            if len(digits) >= TELLING_DIGITS and value in numbers:
                 yield (
                     f"Cell {cell} of the released notebook holds a number of line {node.lineno} of "
                     f"checks.py: {value!r}."
@@ -508,7 +510,7 @@ def _tells(check: Check, right: Any, content: str) -> bool:
         return False
     return any(
         abs(float(found) - right) <= check.tolerance * abs(right)
-        for found in NUMBER.findall(content)
+        for found in NUMBER_PATTERN.findall(content)
     )
 
 

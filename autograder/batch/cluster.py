@@ -35,7 +35,7 @@ from autograder.sandbox.sandbox import Sandbox
 
 MAX_SET_BYTES = 4 * 2**20  # of a problem set: it goes along with each task
 RETRIES = 3  # of a task whose worker is lost
-WAIT = 30.0  # seconds for the first worker to connect
+CONNECT_LIMIT = 30.0  # seconds for the first worker to connect
 
 # Sent as source text and eval'ed, so that a worker without this package reports ImportError instead
 # of dying in Dask's unpickling.
@@ -74,7 +74,7 @@ class Cluster:
 
     def _connect(self) -> None:
         try:
-            self._client = Client(self.address, timeout=WAIT)
+            self._client = Client(self.address, timeout=CONNECT_LIMIT)
         except (OSError, ValueError, TypeError, RuntimeError, TimeoutError) as error:
             remedy = (
                 (
@@ -92,13 +92,13 @@ class Cluster:
                 f"{remedy}"
             ) from None
         try:
-            self._client.wait_for_workers(1, timeout=WAIT)
+            self._client.wait_for_workers(1, timeout=CONNECT_LIMIT)
         except TimeoutError:
             self._client.close()
             raise ClusterError(
-                f"the scheduler at {self.address} has no worker after {WAIT:g} seconds. Start some "
-                f"on machines that have this course installed: `dask worker {self.address} "
-                "--nworkers auto --nthreads 1`"
+                f"the scheduler at {self.address} has no worker after {CONNECT_LIMIT:g} seconds. "
+                "Start some on machines that have this course installed: "
+                f"`dask worker {self.address} --nworkers auto --nthreads 1`"
             ) from None
 
     def __enter__(self) -> Cluster:

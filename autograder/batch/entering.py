@@ -21,7 +21,7 @@ from autograder.errors import GradebookError, StoreError
 from autograder.files import unwritable_name, write_atomic
 
 GROUP = 32  # submissions in one transaction at the most
-PAUSE = 30.0  # seconds before a locked gradebook is tried again
+RETRY_AFTER = 30.0  # seconds before a locked gradebook is tried again
 
 
 @dataclass
@@ -52,7 +52,7 @@ class Entering:
             if not self._waiting:
                 self.say(f"{error} Until then the grading goes on, and the scores wait.")
             self._waiting += [graded.outcome.student for graded in group]
-            self._retry_at = time.monotonic() + PAUSE
+            self._retry_at = time.monotonic() + RETRY_AFTER
             return [graded.outcome for graded in group]
 
     def enter_waiting(self) -> Iterator[Outcome]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-import os
 import traceback
 from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -26,7 +25,7 @@ from nbformat import NotebookNode
 from autograder.batch import log as submission_log
 from autograder.batch.entering import GROUP, Entering
 from autograder.batch.outcome import Graded, Outcome, change_of, read_result
-from autograder.batch.pool import JudgePool
+from autograder.batch.pool import JudgePool, cores
 from autograder.course.course import TIMESTAMP, Course, read_timestamp
 from autograder.course.database import open_gradebook
 from autograder.course.feedback import fill
@@ -318,11 +317,6 @@ def _run(
         for outcome in entering.enter_waiting():
             outcomes[outcome.student] = replace(outcome, judged=outcomes[outcome.student].judged)
     return sorted(outcomes.values(), key=lambda outcome: outcome.student)
-
-
-def cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _graded(

@@ -22,7 +22,7 @@ COUNTED = re.compile(
     r"^Counted: ([A-Za-z_][A-Za-z0-9_]{0,63}) is at hint level ([0-9]), (passed|not passed)\.$",
     re.MULTILINE | re.ASCII,
 )
-SHOWN = 3  # levels that have a column of their own at least, beside that without a hint
+FEWEST_LEVELS = 3  # levels that have a column of their own at least, beside that without a hint
 
 # of one student: name of a check -> highest level of help, and whether the check passed then
 Counts = Mapping[str, tuple[int, bool]]
@@ -79,7 +79,7 @@ def hints(counts: Sequence[Counts], checks: Sequence[str]) -> Hints:
     >>> row.needed, row.passed
     ((3, 2, 2, 0), (1, 0, 1, 0))
     """
-    top = max([SHOWN, *(level for one in counts for level, _ in one.values())])
+    top = max([FEWEST_LEVELS, *(level for one in counts for level, _ in one.values())])
     rows = []
     for name in checks:
         said = [one[name] for one in counts if name in one]

@@ -8,6 +8,7 @@ start the judge server first of all.
 from __future__ import annotations
 
 import multiprocessing
+import os
 import select
 import signal
 import threading
@@ -238,6 +239,11 @@ class JudgePool:
         return (
             f"the judge's process ended{'' if alone else ', with the one that it was forked from'}"
         )
+
+
+def cores() -> int:
+    """Processors that this process may use: so many judges work at one time."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _wait_for_eof(connection: Connection) -> None:

@@ -33,7 +33,7 @@ HASHES = 64  # by which pairs are found
 # Two that are alike share 0.39 of all their fingerprints or more; estimated with an error of 0.06.
 WORTH_A_LOOK = 0.2
 MAX_PAIRS = 100_000  # compared in full
-MAX_CODE = 60_000  # characters of one submission that are read; usual are 10 thousand
+MAX_COMPARED = 60_000  # characters of one submission that are read; usual are 10 thousand
 MAX_NOTEBOOK = 16 * 2**20  # bytes
 
 # Strings and comments are left out. Each alternative ends on the first character that does not fit,
@@ -225,7 +225,7 @@ def _code(folder: Path) -> str:
             or str(cell.get("id")).startswith("added-")
         )
     ]
-    return "\n".join(map(_text, cells))[:MAX_CODE]
+    return "\n".join(map(_text, cells))[:MAX_COMPARED]
 
 
 def _cells(path: Path) -> list[dict[str, Any]]:

@@ -45,7 +45,7 @@ WORKSHEETS = {"canvas": "fill_canvas", "moodle": "fill_moodle"}
 UNIX_ONLY = ("fcntl", "resource", "pwd", "grp")  # modules of Python's that Windows has not
 COMMONEST = 3  # mistakes in the last line of a run
 STYLES = {"passed": "green", "convention": "yellow", "unfinished": "dim", "skipped": "dim"}
-UNSAFE = click.option(
+UNSAFE_LOCAL = click.option(
     "--unsafe-local",
     is_flag=True,
     help="Run the students' code as yourself, with no sandbox. It is written in every record.",
@@ -147,7 +147,7 @@ def main() -> None:
     help="Grade on the Dask cluster with this scheduler, tcp://host:8786.",
 )
 @ISOLATION
-@UNSAFE
+@UNSAFE_LOCAL
 @click.pass_context
 def run(
     context: click.Context,
@@ -215,7 +215,7 @@ def run(
     help="The one it belongs to; found by the notebook's cells when left out.",
 )
 @ISOLATION
-@UNSAFE
+@UNSAFE_LOCAL
 def check(notebook: Path, problem_set: str | None, unsafe_local: bool) -> None:
     """Judge one NOTEBOOK and show the verdict. Nothing is stored."""
     from autograder.course.rebuild import read_notebook, read_release, rebuild, shared_ids
@@ -517,6 +517,7 @@ def doctor(context: click.Context) -> None:
     """Try out how this machine can hold the students' code apart: every way there is, and which one
     is used.
     """
+    from autograder.batch.pool import cores
     from autograder.sandbox import choose
 
     levels = choose.test_all_levels()
@@ -541,7 +542,7 @@ def doctor(context: click.Context) -> None:
             plain(f"Memory and processes are bounded by {choose.describe_limits(used)}"),
             soft_wrap=True,
         )
-        console.print(Text(f"Submissions can be graded here, {os.cpu_count()} at one time."))
+        console.print(Text(f"Submissions can be graded here, {cores()} at one time."))
     context.exit(1 if used is None else 0)
 
 
@@ -581,7 +582,7 @@ def new(name: str) -> None:
 @main.command()
 @click.argument("problem_set")
 @ISOLATION
-@UNSAFE
+@UNSAFE_LOCAL
 @click.pass_context
 def lint(context: click.Context, problem_set: str, unsafe_local: bool) -> None:
     """Tell what is wrong with PROBLEM_SET before a class meets it.

@@ -19,15 +19,15 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
-LATER = 0.05  # seconds; the callback must have ended by then, else it comes again
-PATIENCE = 5.0  # seconds that an interruption waits for a library to end what it does
+AGAIN_AFTER = 0.05  # seconds; the callback must have ended by then, else it comes again
+LONGEST_WAIT = 5.0  # seconds that an interruption waits for a library to end what it does
 LETS_END = "sqlalchemy"  # package that is not interrupted in the middle
 
 
 @contextmanager
 def interrupted_at_safe_points() -> Iterator[None]:
     """Within it, a KeyboardInterrupt that is dropped interrupts the main thread again, and Ctrl-C
-    waits until SQLAlchemy has ended what it does, for `PATIENCE` at most.
+    waits until SQLAlchemy has ended what it does, for `LONGEST_WAIT` at most.
     """
     hook, again = sys.unraisablehook, _Again()
     sys.unraisablehook = _raises_again(hook, again)
@@ -55,7 +55,7 @@ class _Again:
         self.timers: list[threading.Timer] = []
 
     def interrupt(self) -> None:
-        timer = threading.Timer(LATER, _interrupt_main)
+        timer = threading.Timer(AGAIN_AFTER, _interrupt_main)
         timer.daemon = True
         self.timers = [timer, *(one for one in self.timers if one.is_alive())]
         timer.start()
@@ -89,7 +89,7 @@ def _waits(again: _Again) -> Any:
 
     def handler(number: int, frame: FrameType | None) -> None:
         since[:] = since or [time.monotonic()]
-        if _is_within(LETS_END, frame) and time.monotonic() - since[0] < PATIENCE:
+        if _is_within(LETS_END, frame) and time.monotonic() - since[0] < LONGEST_WAIT:
             again.interrupt()
             return
         since.clear()

@@ -13,8 +13,10 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-PAUSE = 20.0  # seconds between two lines
-FEW = 4  # submissions, from whose rate nothing is said of the time left: the judges were starting
+LINE_EVERY = 20.0  # seconds between two lines
+FEWEST_DONE = (
+    4  # submissions, from whose rate nothing is said of the time left: the judges were starting
+)
 
 
 @dataclass
@@ -58,7 +60,7 @@ class Counter:
         return (self.total - self.done) / self.per_minute * 60 if self.done else 0.0
 
     def __str__(self) -> str:
-        left = f", {self.seconds_left:.0f} s left" if FEW < self.done < self.total else ""
+        left = f", {self.seconds_left:.0f} s left" if FEWEST_DONE < self.done < self.total else ""
         return (
             f"{self.done} of {self.total} graded, {self.per_minute:.0f} per minute{left}, "
             f"{self.failed} failed"
@@ -73,7 +75,7 @@ class Lines(Counter):
     """Prints a line when the last one is some time ago, and one at the end."""
 
     console: Console = field(default_factory=lambda: Console(stderr=True))
-    pause: float = PAUSE
+    pause: float = LINE_EVERY
     _last: float = field(init=False)
 
     def __post_init__(self) -> None:

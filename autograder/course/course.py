@@ -16,7 +16,7 @@ from traitlets.config.loader import ConfigFileNotFound, PyFileConfigLoader
 
 from autograder.errors import CourseError, SubmissionError
 
-SETTINGS = "nbgrader_config.py"
+NBGRADER_CONFIG = "nbgrader_config.py"
 YEARS = range(1990, 2200)  # in which something may be handed in
 TIMESTAMP = "timestamp.txt"  # nbgrader's; says when something was handed in
 # nbgrader's; only who handed something in can name the file with the feedback on it
@@ -46,16 +46,16 @@ class Course:
         """
         root = (root or Path.cwd()).resolve()
         try:
-            config = PyFileConfigLoader(SETTINGS, path=[str(root)]).load_config()
+            config = PyFileConfigLoader(NBGRADER_CONFIG, path=[str(root)]).load_config()
             config.CourseDirectory.setdefault("root", str(root))
             return cls(CourseDirectory(config=config), config)
         except ConfigFileNotFound:
             raise CourseError(
-                f"{root} has no {SETTINGS}; run this from the course's root"
+                f"{root} has no {NBGRADER_CONFIG}; run this from the course's root"
             ) from None
         except Exception as error:  # the file is a program, and may fail in any way
             raise CourseError(
-                f"{root / SETTINGS} cannot be used: {type(error).__name__}: {error}"
+                f"{root / NBGRADER_CONFIG} cannot be used: {type(error).__name__}: {error}"
             ) from error
 
     @property

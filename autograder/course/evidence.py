@@ -22,7 +22,7 @@ from autograder.text import printable
 IMAGES = {"image/png": "iVBORw0KGgo", "image/jpeg": "/9j/", "image/gif": "R0lGOD"}
 MAX_IMAGE = 3 * 2**20  # characters of base64; a photograph at screen size has 1 MB
 MAX_IMAGES = 6 * 2**20  # of all images of a notebook together
-MAX_TEXT = 20_000  # characters of one cell's text or output
+MAX_SHOWN_TEXT = 20_000  # characters of one cell's text or output
 MAX_TEXTS = 400_000  # characters of all printed text of a notebook together
 MAX_PARTS = 40  # outputs of one cell, attachments of one cell
 MAX_OUTPUTS = 500  # of a notebook
@@ -111,8 +111,8 @@ def _printed(text: str, budget: Budget) -> list[dict[str, Any]]:
     return [{"output_type": "stream", "text": text}] if text.strip() else []
 
 
-def _cut(text: str, most: int = MAX_TEXT) -> str:
-    most = min(most, MAX_TEXT)
+def _cut(text: str, most: int = MAX_SHOWN_TEXT) -> str:
+    most = min(most, MAX_SHOWN_TEXT)
     if len(text) <= most:
         return text
     return f"{text[:most]}\n[{len(text) - most} characters more are left out]\n"

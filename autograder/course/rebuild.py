@@ -94,8 +94,17 @@ def read_notebook(path: Path) -> NotebookNode:
 
     Raises
     ------
-    SubmissionError : missing, a link, no regular file, too large, no JSON, no notebook, or of a
-        version that cannot be read
+    SubmissionError : as `read_submitted`; no JSON, no notebook, or of a version that cannot be read
+    """
+    return parse_notebook(read_submitted(path), path.name)
+
+
+def read_submitted(path: Path) -> bytes:
+    """Bytes of a file that a student has handed in, and that is to be a notebook.
+
+    Raises
+    ------
+    SubmissionError : missing, a link, no regular file, or too large
     """
     try:
         # O_NONBLOCK: opening a named pipe must not wait for somebody to write into it.
@@ -117,7 +126,7 @@ def read_notebook(path: Path) -> NotebookNode:
             f"{path.name} has more than {MAX_FILE >> 20} MB; clear the outputs of the notebook, "
             "save it and hand it in again"
         )
-    return parse_notebook(content, path.name)
+    return content
 
 
 def refuse_linked_folders(path: Path) -> None:

@@ -32,13 +32,13 @@ from autograder.judge.data_files import data_files
 BEGIN, END = "BEGIN SOLUTION", "END SOLUTION"
 # What students get in the place of a solution, such as a function with a fault to be mended.
 BEGIN_GIVEN, END_GIVEN = "### BEGIN GIVEN", "### END GIVEN"
-GIVEN = re.compile(
+GIVEN_BLOCK = re.compile(
     rf"^[ \t]*{BEGIN_GIVEN}[ \t]*\n(.*?)^[ \t]*{END_GIVEN}[ \t]*(?:\n|\Z)", re.M | re.S
 )
 STUB = re.compile(r"^[ \t]*# YOUR CODE HERE\n[ \t]*raise NotImplementedError\(\)[ \t]*$", re.M)
 RUBRIC = re.compile(r"^[^\n]*BEGIN MARK SCHEME[^\n]*\n(.*?)^[^\n]*END MARK SCHEME", re.M | re.S)
 # tag of a code cell that is left out as long as the course has no public address
-INSTALL = "install"
+INSTALL_TAG = "install"
 ADDRESS = "REPOSITORY_URL"  # stands for that address in such a cell
 KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 MARKS = {"grade": False, "solution": False, "task": False, "schema_version": 3}
@@ -177,7 +177,7 @@ def source_notebook(source: Path) -> NotebookNode:
     seen: set[str] = set()
     for number, cell in enumerate(cells, start=1):
         marks = cell.metadata.get("nbgrader")
-        cell.source = GIVEN.sub("", cell.source).rstrip("\n") if marks else cell.source
+        cell.source = GIVEN_BLOCK.sub("", cell.source).rstrip("\n") if marks else cell.source
         cell.id = _id_of(cell, seen)
         if marks is not None:
             cell.metadata.nbgrader = _complete_metadata(source, number, marks)
@@ -244,8 +244,8 @@ def starters(source: Path) -> dict[str, str]:
     found = {}
     for number, cell in enumerate(_source_cells(source), start=1):
         marks = cell.metadata.get("nbgrader", {})
-        texts = GIVEN.findall(cell.source)
-        rest = GIVEN.sub("", cell.source)
+        texts = GIVEN_BLOCK.findall(cell.source)
+        rest = GIVEN_BLOCK.sub("", cell.source)
         if BEGIN_GIVEN in rest or END_GIVEN in rest or len(texts) > 1:
             raise ProblemSetError(
                 f"{source}: {_named(number, cell)}: {BEGIN_GIVEN} and {END_GIVEN} must stand in "
@@ -309,7 +309,7 @@ def _as_text(notebook: NotebookNode) -> str:
 
 def _install(cell: NotebookNode, source: Path) -> NotebookNode | None:
     """Put the course's address into an install cell; None where there is no address to put in."""
-    if INSTALL not in cell.metadata.get("tags", []):
+    if INSTALL_TAG not in cell.metadata.get("tags", []):
         return cell
     settings = source.parent.parent.parent / "_config.yml"
     course = yaml.safe_load(settings.read_text(encoding="utf-8")) if settings.is_file() else {}

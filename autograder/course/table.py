@@ -14,7 +14,7 @@ from autograder.errors import CourseError
 from autograder.text import delimiter_of
 
 MAX_NAMED = 10  # faults in one message
-MAX_FILE = 16 * 2**20  # bytes; 100,000 students take 8 MB
+MAX_TABLE = 16 * 2**20  # bytes; 100,000 students take 8 MB
 
 
 @dataclass(frozen=True)
@@ -79,8 +79,8 @@ def refuse(path: Path, faults: Sequence[str]) -> None:
 
 def _read_text(path: Path) -> str:
     content = path.read_bytes()
-    if len(content) > MAX_FILE:
-        raise CourseError(f"{path} has more than {MAX_FILE >> 20} MB; is it the right file?")
+    if len(content) > MAX_TABLE:
+        raise CourseError(f"{path} has more than {MAX_TABLE >> 20} MB; is it the right file?")
     encoding = "utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
     try:
         return content.decode(encoding)

@@ -49,7 +49,7 @@ if __name__ == "__main__":  # in the box, with nothing of this course on the pat
 from autograder.guest.syscalls import call, forbid_new_privileges, install_filter, libc
 
 MAX_REQUEST = 1 << 16  # bytes
-MAX_FILES = 1 << 14  # in each writable folder: empty ones take memory, too
+MAX_INODES = 1 << 14  # in each writable folder: empty ones take memory, too
 PIPES = 4  # requests, replies, output, status
 FOLDERS = ("/box", "/tmp")  # that are writable
 READY = b"r"  # first byte on the status pipe: nothing is left to give up
@@ -285,7 +285,7 @@ def renew_folders(size: int, keep: list[str]) -> None:
     """
     mount("none", "/", "", MS_REC | MS_PRIVATE)
     mount("tmpfs", "/dev/pts", "tmpfs", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, "size=4k")
-    options = f"size={size},mode=1777,nr_inodes={MAX_FILES}"
+    options = f"size={size},mode=1777,nr_inodes={MAX_INODES}"
     for folder in FOLDERS:
         kept = [path for path in keep if path.startswith(f"{folder}/")]
         # Mounted beside the old folder, then moved over it: files to keep must stay visible until

@@ -63,7 +63,7 @@ NAMES = (
 )
 DTYPES = {name: np.dtype(name) for name in NAMES}
 FLOAT = Struct("<d")
-PLAIN = {None: "null", True: "true", False: "false"}
+CONSTANTS = {None: "null", True: "true", False: "false"}
 KNOWN, KNOWN_BYTES = 64, 1 << 12  # cache of parsed headers: entries, and bytes of one
 
 Reference: TypeAlias = "int | None"
@@ -178,7 +178,7 @@ class Encoder:
         if kind is int and -(2**63) <= value < 2**63:
             return str(value)
         if value is None or kind is bool:
-            return PLAIN[value]
+            return CONSTANTS[value]
         if isinstance(value, Remote):
             return f'["r",{value.ref},"",true]'
         if isinstance(value, REMOTE) and value.ref is not None:
@@ -196,7 +196,7 @@ class Encoder:
             return _text_of_generator(value)
         if ref is None:
             raise ProtocolError(f"a {type(value).__name__} cannot be sent")
-        return f'["r",{ref},{quoted(type(value).__name__[:100])},{PLAIN[callable(value)]}]'
+        return f'["r",{ref},{quoted(type(value).__name__[:100])},{CONSTANTS[callable(value)]}]'
 
     def _container(self, value: Any, depth: int) -> str:
         ref = self.keep(value) if depth else None  # the outermost tuple is the message itself

@@ -45,9 +45,9 @@ from typing import Any, BinaryIO
 
 # exit code by which the first process of a namespace tells that the worker was killed in it
 KILLED = 201
-PR_SET_DUMPABLE = 4
 CELL = "<cell {}>"
-MAX_TEXT = 2000  # characters of an error's text
+PR_SET_DUMPABLE = 4
+MAX_ERROR_TEXT = 2000  # characters of an error's text
 MAX_BASES = 10  # of the classes from which an exception's own is made
 MAX_USES, MAX_BINDS = 5000, 500  # names a cell, a statement
 CUT = "<cut>"  # marks a list of names that was cut off; no identifier can look like it
@@ -162,7 +162,7 @@ def read_cell(number: int, source: str, flags: int = 0) -> tuple[dict[str, Any],
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         line = getattr(error, "lineno", None) or 0
         text = getattr(error, "msg", None) or str(error)
-        cell["error"] = (type(error).__name__, text[:MAX_TEXT], line, line_of(number, line))
+        cell["error"] = (type(error).__name__, text[:MAX_ERROR_TEXT], line, line_of(number, line))
         return cell, []
     uses = used_names(tree, imported_names(tree))
     if written is not None:  # what stands in a module that the cell writes is used as well
@@ -502,7 +502,7 @@ class Worker:
             data = self.encoder.encode(message)
         except (self.too_large, MemoryError) as error:
             text = str(error) or "it takes more memory than there is"
-            data = self.encoder.encode(("error", "TooLarge", text[:MAX_TEXT], 0, "", ""))
+            data = self.encoder.encode(("error", "TooLarge", text[:MAX_ERROR_TEXT], 0, "", ""))
         self._send(data)
 
     def _send(self, data: bytes) -> None:
@@ -613,7 +613,7 @@ def error_reply(error: BaseException) -> tuple[Any, ...]:
     that it passed; ``bases`` are the names of the classes that its own is made from, in one text.
     """
     try:
-        text = str(error)[:MAX_TEXT]
+        text = str(error)[:MAX_ERROR_TEXT]
     except Exception:  # the student's own class may fail to say what it is
         text = ""
     number, line = 0, 0

@@ -12,7 +12,7 @@ from typing import Any
 
 from autograder.errors import ProblemSetError
 
-MAX_FILES = 20
+MAX_DATA_FILES = 20
 MAX_BYTES = 16 << 20  # of all together: they go into each worker
 
 
@@ -31,10 +31,10 @@ def data_files(folder: Path) -> dict[str, bytes]:
         too large
     """
     names = _declared_names(folder / "checks.py")
-    if len(names) > MAX_FILES:
+    if len(names) > MAX_DATA_FILES:
         raise ProblemSetError(
-            f"{folder.name}: FILES names {len(names)} files; {MAX_FILES} are allowed. Put more "
-            "into one, such as an .npz"
+            f"{folder.name}: FILES names {len(names)} files; {MAX_DATA_FILES} are allowed. Put "
+            "more into one, such as an .npz"
         )
     files: dict[str, bytes] = {}
     for name in names:

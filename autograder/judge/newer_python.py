@@ -6,7 +6,9 @@ import re
 import sys
 
 # type aliases and type parameters came with Python 3.12, as did any quotes within f-strings
-LATER = re.compile(r"(type\s+\w+\s*(\[.*\])?\s*=|(async\s+)?def\s+\w+\s*\[|class\s+\w+\s*\[)")
+NEWER_SYNTAX = re.compile(
+    r"(type\s+\w+\s*(\[.*\])?\s*=|(async\s+)?def\s+\w+\s*\[|class\s+\w+\s*\[)"
+)
 HERE = ".".join(map(str, sys.version_info[:2]))
 
 
@@ -23,7 +25,7 @@ def newer_python(kind: str, text: str, line: str) -> str:
     >>> newer_python("SyntaxError", "invalid syntax", "h = o *")
     ''
     """
-    later = LATER.match(line.strip()) or (
+    later = NEWER_SYNTAX.match(line.strip()) or (
         text.startswith("f-string:") and re.search(r"\{.*[\"'\\]", line)
     )
     if kind != "SyntaxError" or not later:

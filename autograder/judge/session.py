@@ -29,6 +29,7 @@ from autograder.errors import (
     WorkerKilled,
 )
 from autograder.guest.protocol import PREFIX_SIZE, Decoder, Encoder, Remote, sizes
+from autograder.guest.worker import MAX_ERROR_TEXT
 from autograder.judge.budget import TimeBudget
 from autograder.judge.cpu_limit import look
 from autograder.sandbox.box import Box
@@ -50,12 +51,11 @@ FORGET_LIMIT = 10.0
 ALWAYS = frozenset({"pandas"})
 STATEMENT_SHARE = 1 / 6  # of the time for running the cells, for one statement
 MAX_LOST = 3  # statements at which a worker is lost, before only definitions are run
-# characters that are kept of an exception's text, and of its class and its line
-MAX_TEXT, MAX_KIND = 2000, 200
+MAX_KIND = 200  # characters that are kept of an exception's class, and of its line
 # share of the time for running the cells which they may take where they are run anew, so that a
 # function meets what it is asked without a memory
 RENEWED_SHARE = 1 / 20
-MAX_NESTED = 8  # calls of the student's code from within what it asked of the judge
+MAX_NESTED_CALLS = 8  # calls of the student's code from within what it asked of the judge
 
 
 @dataclass(frozen=True)
@@ -319,7 +319,7 @@ class Session:
 
     def _value(self, message: tuple[Any, ...]) -> Any:
         self.start()
-        if len(self._functions) >= MAX_NESTED:
+        if len(self._functions) >= MAX_NESTED_CALLS:
             raise StudentFailure(
                 "RecursionError",
                 "the function and the function it was given call each other without an end",
@@ -471,8 +471,8 @@ def _failure(answer: tuple[Any, ...]) -> StudentFailure:
     any said, many times.
     """
     _, kind, text, line, source, bases = answer
-    kinds = tuple(bases[:MAX_TEXT].split())
-    return StudentFailure(kind[:MAX_KIND], text[:MAX_TEXT], line, source[:MAX_KIND], kinds)
+    kinds = tuple(bases[:MAX_ERROR_TEXT].split())
+    return StudentFailure(kind[:MAX_KIND], text[:MAX_ERROR_TEXT], line, source[:MAX_KIND], kinds)
 
 
 def _kills_for_memory() -> int | None:

@@ -20,8 +20,10 @@ from verdict.compare import copy_tree, read
 MAX_CASES = 3  # of a check that are asked again
 SECONDS = 5.0  # for the calls of one check
 MAX_VALUES = 100_000  # of one output that are looked at
-DIGITS = 9  # significant ones that are kept
-CLOSE = 1e-6  # two answers are equal when no number of their sketches differs by more, relative
+KEPT_DIGITS = 9  # significant ones that are kept
+SAME_NUMBER = (
+    1e-6  # two answers are equal when no number of their sketches differs by more, relative
+)
 RAISED = (-1.0, -1.0, -1.0)  # in place of an output, where there was none
 
 
@@ -50,7 +52,7 @@ def sketch(check: Check, call: Callable[..., Any], rng: Generator) -> tuple[floa
             continue
         for output in outputs.values():
             numbers += _of_tree(output) if output.dtype == object else _of_array(output)
-    return tuple(float(f"{number:.{DIGITS}g}") for number in numbers)
+    return tuple(float(f"{number:.{KEPT_DIGITS}g}") for number in numbers)
 
 
 def _of_tree(output: Any) -> tuple[float, float, float]:
@@ -78,4 +80,6 @@ def equal(first: tuple[float, ...], second: tuple[float, ...]) -> bool:
     >>> equal((7.0, 1.0, 0.5), (7.0, 1.0 + 1e-9, 0.5)), equal((7.0, 1.0, 0.5), (7.0, 1.0, 0.6))
     (True, False)
     """
-    return len(first) == len(second) and bool(np.allclose(first, second, rtol=CLOSE, atol=CLOSE))
+    return len(first) == len(second) and bool(
+        np.allclose(first, second, rtol=SAME_NUMBER, atol=SAME_NUMBER)
+    )

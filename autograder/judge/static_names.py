@@ -25,7 +25,7 @@ INTROSPECTION = (
     "torch.autograd.graph",
 )
 # Attributes of a library that a right solution may set: settings, and names that NumPy has removed.
-SETTINGS = ("torch.backends", "numpy.float", "numpy.int", "numpy.bool", "numpy.object")
+LIBRARY_SETTINGS = ("torch.backends", "numpy.float", "numpy.int", "numpy.bool", "numpy.object")
 # What autograd keeps of an operation, as in ``h.grad_fn._saved_self``, and how it is found: the
 # numbers within a library's function.
 KEPT_BY_AUTOGRAD = ("_saved_", "next_functions")
@@ -56,7 +56,7 @@ def replaced(packages: Iterable[str], used: Collection[str]) -> list[str]:
     return sorted(name for name in whole if not f"{name}.".startswith(_WITHIN))
 
 
-_WITHIN = tuple(f"{name}." for name in SETTINGS)
+_WITHIN = tuple(f"{name}." for name in LIBRARY_SETTINGS)
 
 
 def named(names: Iterable[str], used: Collection[str]) -> list[str]:

@@ -27,7 +27,7 @@ NEEDED = ("memory", "pids")  # controllers
 WANTED = "cpu"  # an optional controller
 PERIOD = 100_000  # microseconds: the period of cpu.max
 OWN_PROCESSES = 4  # of bubblewrap, beside the worker's
-END_LIMIT = 10.0  # seconds for a killed cgroup to become empty
+EMPTY_LIMIT = 10.0  # seconds for a killed cgroup to become empty
 JUDGE = "autograder-judge"  # cgroup into which existing processes are moved
 REMEDY = (
     "Where systemd runs, start the grading in a cgroup of its own: "
@@ -314,7 +314,7 @@ def check_hierarchy(found: Hierarchy) -> None:
             if str(process.pid) not in (group.folder / "cgroup.procs").read_text().split():
                 raise NotDelegated("a process that was put into a cgroup is not in it")
             remove(group.folder)
-            process.wait(timeout=END_LIMIT)
+            process.wait(timeout=EMPTY_LIMIT)
         except subprocess.TimeoutExpired:
             raise NotDelegated("a process outlived its cgroup") from None
         finally:
@@ -339,7 +339,7 @@ def clean_up(folder: Path) -> list[str]:
 
 def remove(folder: Path) -> None:
     """Kill the processes of a cgroup, wait until it is empty, and remove it, if it exists."""
-    deadline = time.monotonic() + END_LIMIT
+    deadline = time.monotonic() + EMPTY_LIMIT
     while folder.exists():
         with suppress(OSError):
             _kill(folder)

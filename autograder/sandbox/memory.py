@@ -11,8 +11,8 @@ import psutil
 from autograder.errors import IsolationError
 from autograder.sandbox.limits import Limits
 
-WAIT = 120.0  # seconds until other boxes have ended
-PAUSE = 0.5  # seconds between two looks
+LONGEST_WAIT = 120.0  # seconds until other boxes have ended
+LOOK_EVERY = 0.5  # seconds between two looks
 
 
 def wait_for_memory(limits: Limits) -> None:
@@ -23,7 +23,7 @@ def wait_for_memory(limits: Limits) -> None:
     ------
     IsolationError : it is not; nothing was started
     """
-    until = time.monotonic() + WAIT
+    until = time.monotonic() + LONGEST_WAIT
     while (free := psutil.virtual_memory().available) < needed(limits):
         if time.monotonic() >= until:
             raise IsolationError(
@@ -34,7 +34,7 @@ def wait_for_memory(limits: Limits) -> None:
                     "LIMITS['memory'] in checks.py."
                 ),
             )
-        time.sleep(PAUSE)
+        time.sleep(LOOK_EVERY)
 
 
 def needed(limits: Limits) -> int:

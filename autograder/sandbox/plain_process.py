@@ -34,7 +34,7 @@ SWEEP = (
 )
 # Attempts files and processes that the judge names; prints what would have succeeded, and does no
 # harm.
-PROBE = r"""
+USER_PROBE = r"""
 import json, os, signal, socket, sys
 found = []
 def attempt(what, action):
@@ -142,7 +142,7 @@ class UnprivilegedProcess(UnsafeLocal):
         install = installation(())
         folder = _root_folder()
         arguments = [json.dumps([str(path) for path in paths]), str(os.getpid())]
-        command = [str(install.python), "-I", "-S", "-c", PROBE, *arguments]
+        command = [str(install.python), "-I", "-S", "-c", USER_PROBE, *arguments]
         code, _ = copy_worker(install, folder)
         box = self._run(command, folder, code, Limits(), list(install.system))
         found: list[str] | None = selftest.answer_of(box)

@@ -39,7 +39,7 @@ from autograder.sandbox.mounts import CODE, Installation, installation, package_
 NOT_FORKABLE = frozenset(
     {"tensorflow", "tensorflow-cpu", "tensorflow-intel", "tensorflow-macos", "jax", "cupy"}
 )
-START_LIMIT = 120.0  # seconds to import the packages
+PRELOAD_LIMIT = 120.0  # seconds to import the packages
 FORK_LIMIT = 30.0  # seconds to fork a worker
 MAX_FAILURES = 3  # of fork servers for the same packages, before only fresh boxes are made
 WORKERS_OWN = (
@@ -150,7 +150,7 @@ class ForkClient:
         NoForkServer : they cannot, or the fork server has ended; says why
         """
         if not self._ready:
-            self._answer(START_LIMIT)
+            self._answer(PRELOAD_LIMIT)
             self._check_forkable()
             self._ready = True
 

@@ -157,7 +157,7 @@ def test_code_that_is_long_or_deep_is_counted_in_bounds(cell, least):
     number = count(cell)
     assert number is None or number >= least
     found = changes.changes(CHECKS[0], CHECKS, [GIVEN], [cell])
-    assert found is None or len(found.shown) <= changes.SHOWN + 1
+    assert found is None or len(found.shown) <= changes.MOST_QUOTED + 1
 
 
 PASSED = Verdict(Status.PASSED, "Right.", 1.0)

@@ -32,7 +32,7 @@ from autograder.lms.gradescope import run
 from autograder.modules import imported
 from autograder.sandbox.mounts import PACKAGE, with_requirements
 
-TEMPLATES = Path(__file__).parent
+SCRIPTS = Path(__file__).parent
 START = "autograder.lms.gradescope.run"  # module that the container runs
 WHEN = (2020, 1, 1, 0, 0, 0)  # of all files: the same course gives the same zip
 # Where PyTorch's builds for processors lie; those of PyPI bring 3 GB of CUDA along.
@@ -103,12 +103,12 @@ def contents(
     files[f"course/{run.SETTINGS}"] = json.dumps(asdict(settings), indent=1).encode(), 0o600
     files["requirements.txt"] = requirements(others).encode(), 0o644
     files["failed.json"] = json.dumps(run.not_started(), indent=1).encode(), 0o644
-    setup = (TEMPLATES / "setup.sh").read_text(encoding="utf-8")
+    setup = (SCRIPTS / "setup.sh").read_text(encoding="utf-8")
     files["setup.sh"] = (
         setup.replace("VERSION", f"{sys.version_info[0]}.{sys.version_info[1]}").encode(),
         0o755,
     )
-    files["run_autograder"] = (TEMPLATES / "run_autograder").read_bytes(), 0o755
+    files["run_autograder"] = (SCRIPTS / "run_autograder").read_bytes(), 0o755
     return files
 
 

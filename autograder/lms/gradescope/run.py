@@ -29,12 +29,19 @@ import traceback
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from nbformat import NotebookNode
 
-from autograder.course.rebuild import MAX_FILE, parse_notebook, read_release, rebuild, test_cells
+from autograder.course.rebuild import (
+    parse_notebook,
+    read_release,
+    read_submitted,
+    rebuild,
+    test_cells,
+)
 from autograder.errors import ArchiveError, AutograderError, IsolationError, SubmissionError
 from autograder.files import write_atomic
 from autograder.judge import judge
@@ -504,7 +511,7 @@ def _files(folder: Path) -> tuple[list[Candidate], list[str], list[tuple[str, st
             elif not stat.S_ISREG(path.lstat().st_mode):
                 reasons.append((shown, "it is a link or a device"))
             elif suffix == ".ipynb":
-                notebooks.append(Candidate(shown, name, lambda path=path: _notebook_bytes(path)))  # type: ignore[misc]
+                notebooks.append(Candidate(shown, name, partial(read_submitted, path)))
             else:
                 _look_into(path, shown, notebooks, others, reasons)
     return notebooks, others, reasons
@@ -531,17 +538,6 @@ def _look_into(
             notebooks.append(Candidate(f"{shown}/{member.path}", member.parts[-1], member.read))
         else:
             others.append(f"{shown}/{member.path}")
-
-
-def _notebook_bytes(path: Path) -> bytes:
-    with path.open("rb") as file:
-        content = file.read(MAX_FILE + 1)
-    if len(content) > MAX_FILE:
-        raise SubmissionError(
-            f"{path.name} has more than {MAX_FILE >> 20} MB; clear the outputs of the notebook, "
-            "save it and hand it in again"
-        )
-    return content
 
 
 def _late(created: Any, due: Any) -> str:

@@ -211,13 +211,13 @@ def test_a_host_that_is_cut_off_costs_nobody_a_grade_and_grades_nobody_twice(cou
     ],
 )
 def test_without_a_scheduler_the_way_to_one_is_said(course, monkeypatch, address, said):
-    monkeypatch.setattr(cluster, "WAIT", 1.0)
+    monkeypatch.setattr(cluster, "CONNECT_LIMIT", 1.0)
     with pytest.raises(ClusterError, match=said):
         batch.run(Grading.prepare(course, "tiny"), ["student-00"], scheduler=address)
 
 
 def test_without_a_worker_the_way_to_one_is_said(course, processes, monkeypatch):
-    monkeypatch.setattr(cluster, "WAIT", 1.0)
+    monkeypatch.setattr(cluster, "CONNECT_LIMIT", 1.0)
     with pytest.raises(ClusterError, match="has no worker after 1 seconds"):
         batch.run(Grading.prepare(course, "tiny"), ["student-00"], scheduler=processes.address)
 

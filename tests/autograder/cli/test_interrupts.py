@@ -84,7 +84,7 @@ def test_ctrl_c_is_raised_at_once_elsewhere_and_in_a_library_that_does_not_end(m
     done = []
     with interrupted_at_safe_points(), pytest.raises(KeyboardInterrupt):
         library("sqlalchemy_other")(press, done)
-    monkeypatch.setattr(interrupts, "PATIENCE", 0.0)
+    monkeypatch.setattr(interrupts, "LONGEST_WAIT", 0.0)
     with interrupted_at_safe_points(), pytest.raises(KeyboardInterrupt):
         library("sqlalchemy.pool.base")(press, done)
     assert not done
@@ -94,7 +94,7 @@ def test_what_ended_in_time_is_not_interrupted_afterwards():
     done = []
     with interrupted_at_safe_points():
         library("sqlalchemy.pool.base")(press, done)
-    time.sleep(4 * interrupts.LATER)
+    time.sleep(4 * interrupts.AGAIN_AFTER)
     assert done == ["given back"]
 
 

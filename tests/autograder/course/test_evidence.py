@@ -141,7 +141,7 @@ def test_all_images_together_are_bounded():
     assert len(shown.images) == 2 and shown.lacks
     long = show({}, outputs=[{"output_type": "stream", "text": ["x" * 9] * 9999}] * 99)
     assert len(long.outputs) == evidence.MAX_PARTS
-    assert len(long.outputs[0]["text"]) < evidence.MAX_TEXT + 60
+    assert len(long.outputs[0]["text"]) < evidence.MAX_SHOWN_TEXT + 60
     assert "characters more are left out" in long.outputs[0]["text"]
     budget = Budget()
     cell = {"outputs": [{"output_type": "stream", "text": "x" * 9_000}] * 40}

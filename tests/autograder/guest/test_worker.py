@@ -155,7 +155,7 @@ def test_an_exception_that_cannot_be_told_is_told_by_its_name() -> None:
         "",
         "Exception BaseException object",
     )
-    assert len(worker.error_reply(ValueError("x" * 100_000))[2]) == worker.MAX_TEXT
+    assert len(worker.error_reply(ValueError("x" * 100_000))[2]) == worker.MAX_ERROR_TEXT
 
 
 class Lazy:

@@ -83,9 +83,9 @@ def test_no_box_is_started_while_memory_is_short(tiny, monkeypatch):
         psutil, "virtual_memory", lambda: SimpleNamespace(total=64 << 30, available=next(free))
     )
     monkeypatch.setattr(memory, "needed", lambda limits: 2 << 30)
-    monkeypatch.setattr(memory, "PAUSE", 0.0)
+    monkeypatch.setattr(memory, "LOOK_EVERY", 0.0)
     memory.wait_for_memory(Limits())  # the second look finds room
-    monkeypatch.setattr(memory, "WAIT", 0.0)
+    monkeypatch.setattr(memory, "LONGEST_WAIT", 0.0)
     with pytest.raises(IsolationError, match="100 MiB of memory are free"):
         grade([RIGHT], tiny, seed="seed", isolation=UnsafeLocal())
 

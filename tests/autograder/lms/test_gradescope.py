@@ -246,7 +246,7 @@ def test_zip_holds_what_the_container_needs_and_no_solution(tiny_course, monkeyp
     CliRunner().invoke(commands.main, ["export", "gradescope", "tiny"], catch_exceptions=False)
     assert path.read_bytes() == first
     for script in ("setup.sh", "run_autograder"):
-        subprocess.run(["bash", "-n", build.TEMPLATES / script], check=True)
+        subprocess.run(["bash", "-n", build.SCRIPTS / script], check=True)
 
 
 def test_total_in_the_container_is_the_gradebooks(
