@@ -20,14 +20,14 @@ from types import FrameType
 from typing import Any
 
 AGAIN_AFTER = 0.05  # seconds; the callback must have ended by then, else it comes again
-LONGEST_WAIT = 5.0  # seconds that an interruption waits for a library to end what it does
+LONGEST_DELAY = 5.0  # seconds that an interruption waits for a library to end what it does
 LETS_END = "sqlalchemy"  # package that is not interrupted in the middle
 
 
 @contextmanager
 def interrupted_at_safe_points() -> Iterator[None]:
     """Within it, a KeyboardInterrupt that is dropped interrupts the main thread again, and Ctrl-C
-    waits until SQLAlchemy has ended what it does, for `LONGEST_WAIT` at most.
+    waits until SQLAlchemy has ended what it does, for `LONGEST_DELAY` at most.
     """
     hook, again = sys.unraisablehook, _Again()
     sys.unraisablehook = _raises_again(hook, again)
@@ -89,7 +89,7 @@ def _waits(again: _Again) -> Any:
 
     def handler(number: int, frame: FrameType | None) -> None:
         since[:] = since or [time.monotonic()]
-        if _is_within(LETS_END, frame) and time.monotonic() - since[0] < LONGEST_WAIT:
+        if _is_within(LETS_END, frame) and time.monotonic() - since[0] < LONGEST_DELAY:
             again.interrupt()
             return
         since.clear()

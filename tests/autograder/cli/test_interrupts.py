@@ -84,7 +84,7 @@ def test_ctrl_c_is_raised_at_once_elsewhere_and_in_a_library_that_does_not_end(m
     done = []
     with interrupted_at_safe_points(), pytest.raises(KeyboardInterrupt):
         library("sqlalchemy_other")(press, done)
-    monkeypatch.setattr(interrupts, "LONGEST_WAIT", 0.0)
+    monkeypatch.setattr(interrupts, "LONGEST_DELAY", 0.0)
     with interrupted_at_safe_points(), pytest.raises(KeyboardInterrupt):
         library("sqlalchemy.pool.base")(press, done)
     assert not done
