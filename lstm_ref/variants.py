@@ -53,7 +53,7 @@ import numpy as np
 from lstm_ref.cell import sigmoid
 from lstm_ref.errors import ArgumentError, Array, check_arrays, check_cache, check_same_names
 
-EPS = 1e-5  # in LN, so that numbers that are all equal are not divided by zero
+NORM_EPS = 1e-5  # in LN, so that numbers that are all equal are not divided by zero
 
 
 class Variant(NamedTuple):
@@ -135,7 +135,7 @@ class Norm(NamedTuple):
     """Numbers that were normalised, and what they were multiplied with."""
 
     y: Array  # (N, K), mean 0 and variance 1 in each row
-    scale: Array  # (N, 1), 1 / sqrt(var + EPS)
+    scale: Array  # (N, 1), 1 / sqrt(var + NORM_EPS)
 
 
 class VariantCache(NamedTuple):
@@ -438,7 +438,7 @@ def _peephole(w: dict[str, Array], letter: str, array: Array) -> Array | float:
 def _normalise(v: Array) -> Norm:
     """Mean 0 and variance 1 over the numbers of each row."""
     centred = v - v.mean(axis=1, keepdims=True)
-    scale = 1 / np.sqrt((centred**2).mean(axis=1, keepdims=True) + EPS)
+    scale = 1 / np.sqrt((centred**2).mean(axis=1, keepdims=True) + NORM_EPS)
     return Norm(centred * scale, scale)
 
 

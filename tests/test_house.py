@@ -48,11 +48,16 @@ SAME_IN_REFERENCE = {
     "text",  # of a data set that is one text
     "keras_lstm", "keras_gru",  # overloads for a type checker
 }  # fmt: skip
-# The same of constants and aliases.
+# The same of constants and aliases of types.
 SAME_CONSTANTS = {
     "__all__", "Array",
     "INSTALL",  # how to get bubblewrap, and podman or docker
     "PR_SET_DUMPABLE",  # Linux's; a worker imports nothing of ours before it is in its box
+}  # fmt: skip
+SAME_CONSTANTS_IN_REFERENCE = {
+    "Array", "Arrays", "Params", "Ids", "Words",
+    "COMMIT", "RATE",  # of a data set: the version that is fetched; samples a second
+    "LIMIT",  # numbers that a page may carry for a widget
 }  # fmt: skip
 COMMANDS = "autograder/cli/commands.py"
 # Folders of lstm_ref whose functions are found by what they are about, one module each: a program
@@ -407,20 +412,31 @@ def test_a_constant_of_the_autograder_stands_in_one_module():
     assert list(constants("A = 1\nB, C = 2, 3\nD: int = 4\ndef f():\n    E = 5")) == list("ABCD")
 
 
+def test_a_public_constant_of_the_reference_stands_in_one_module():
+    twice = bound_twice(reference_modules())
+    assert {name for name in twice if not name.startswith("_")} == SAME_CONSTANTS_IN_REFERENCE, (
+        twice
+    )
+
+
 def test_a_name_of_the_autograder_stands_in_one_module():
     paths = [*ROOT.glob("autograder/**/*.py"), *ROOT.glob("verdict/*.py")]
     twice = defined_twice([path for path in paths if path != ROOT / COMMANDS], private=True)
     assert set(twice) == SAME, twice
 
 
-def test_a_name_of_the_reference_stands_in_one_module():
+def reference_modules():
+    """The modules of lstm_ref but for the collections."""
     folder = ROOT / "lstm_ref"
-    paths = [
+    return [
         path
         for path in folder.rglob("*.py")
         if path.relative_to(folder).parts[0] not in COLLECTIONS and path.name != "catalogue.py"
     ]
-    twice = defined_twice(paths, private=False)
+
+
+def test_a_name_of_the_reference_stands_in_one_module():
+    twice = defined_twice(reference_modules(), private=False)
     assert set(twice) == SAME_IN_REFERENCE, twice
 
 

@@ -13,7 +13,8 @@ from lstm_ref.data.tasks import Ints
 from lstm_ref.errors import ArgumentError
 
 PAD, UNKNOWN_WORD, START, END = "<pad>", "<unk>", "<s>", "</s>"
-SPECIAL = (PAD, UNKNOWN_WORD, START, END)  # ids 0 to 3
+SPECIAL = (PAD, UNKNOWN_WORD, START, END)
+PAD_ID, UNKNOWN_ID, START_ID, END_ID = range(len(SPECIAL))
 
 
 def tokenize(text: str) -> list[str]:
@@ -187,14 +188,14 @@ class WordVocabulary:
         for sentence in sentences:
             words = _words("unknown_rate", sentence)
             total += len(words)
-            unknown += sum(self._known(word) == 1 for word in words)
+            unknown += sum(self._known(word) == UNKNOWN_ID for word in words)
         if total == 0:
             raise ArgumentError("unknown_rate: there is no word in the sentences")
         return unknown / total
 
     def _known(self, word: str) -> int:
-        k = self._ids.get(word, 1)
-        return k if k >= len(SPECIAL) else 1
+        k = self._ids.get(word, UNKNOWN_ID)
+        return k if k >= len(SPECIAL) else UNKNOWN_ID
 
 
 def _words(operation: str, sentence: Sequence[str]) -> Sequence[str]:

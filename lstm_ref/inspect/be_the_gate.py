@@ -14,9 +14,9 @@ from lstm_ref.errors import ArgumentError, Array, ShapeError
 from lstm_ref.inspect.trace import GateTrace
 from lstm_ref.inspect.widget import Widget, module, style
 
-GATES = ("f", "i", "o")  # in the order in which the page adds them
+SIGMOID_GATES = ("f", "i", "o")  # in the order in which the page adds them
 NEAR = 0.1  # a number that is off by no more counts as right
-LIMIT = 16  # columns that still can be touched on a telephone
+MAX_COLUMNS = 16  # columns that still can be touched on a telephone
 
 
 class BeTheGate(Widget):
@@ -77,15 +77,15 @@ class BeTheGate(Widget):
         gates: Mapping[str, Sequence[float]] | None = None,
     ) -> None:
         T = len(words)
-        if not 1 <= T <= LIMIT:
-            raise ArgumentError(f"BeTheGate: words must be 1 to {LIMIT}, got {T}")
+        if not 1 <= T <= MAX_COLUMNS:
+            raise ArgumentError(f"BeTheGate: words must be 1 to {MAX_COLUMNS}, got {T}")
         for name, values in (("offers", offers), ("wanted", wanted), ("asked", asked)):
             if np.shape(values) != (T,):
                 raise ShapeError(
                     f"BeTheGate: {name} must be (T,) = ({T},), one for each word, got "
                     f"{np.shape(values)}"
                 )
-        given = {name: [1.0] * T for name in GATES} if gates is None else gates
+        given = {name: [1.0] * T for name in SIGMOID_GATES} if gates is None else gates
         super().__init__(
             words=[str(word) for word in words],
             offers=_numbers(offers),
@@ -98,7 +98,7 @@ class BeTheGate(Widget):
     @validate("gates")  # type: ignore[untyped-decorator]  # traitlets is read without its types
     def _open_or_shut(self, proposal: dict[str, Any]) -> dict[str, list[float]]:
         gates = {str(name): _numbers(values) for name, values in proposal["value"].items()}
-        if set(gates) != set(GATES):
+        if set(gates) != set(SIGMOID_GATES):
             raise ArgumentError(
                 f"BeTheGate: gates must have the names f, i, o, got {', '.join(gates) or 'none'}"
             )

@@ -12,7 +12,7 @@ from traitlets import Dict, TraitError, validate
 from lstm_ref.errors import ArgumentError
 from lstm_ref.inspect.widget import Widget, module, style
 
-PARTS = ("cases", "diagnoses", "measurements")
+RECORD_PARTS = ("cases", "diagnoses", "measurements")
 
 
 class Clinic(Widget):
@@ -62,13 +62,13 @@ class Clinic(Widget):
         ordered: Mapping[str, list[str]] | None = None,
         decided: Mapping[str, str] | None = None,
     ) -> None:
-        missing = [part for part in PARTS if not record.get(part)]
+        missing = [part for part in RECORD_PARTS if not record.get(part)]
         if missing:
             raise ArgumentError(
                 f"Clinic: the record has no {', '.join(missing)}; give what benchmarks/clinic.py "
                 "has stored"
             )
-        kept = {part: record[part] for part in PARTS}
+        kept = {part: record[part] for part in RECORD_PARTS}
         super().__init__(record=kept, ordered=dict(ordered or {}), decided=dict(decided or {}))
 
     @property

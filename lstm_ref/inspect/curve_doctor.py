@@ -15,7 +15,7 @@ from lstm_ref.errors import ArgumentError, NotFiniteError, ShapeError
 from lstm_ref.inspect.curve_cases import CAUSES, MEASURES, OFFERED, READINGS, SETTLED
 from lstm_ref.inspect.widget import Widget, module, style
 
-LEAST, MOST = 12, 400  # points of a curve
+FEWEST_POINTS, MOST_POINTS = 12, 400  # points of a curve
 OWN = "own"  # key of the reader's own run
 
 
@@ -190,9 +190,10 @@ def _own_run(train: Any, valid: Any, constant: float | None) -> dict[str, Any]:
             "constant answer, above 0; for squared errors, constant = ((y - y.mean(0))**2).mean()"
         )
     a, v = _losses("train", train), _losses("valid", valid)
-    if len(a) != len(v) or not LEAST <= len(a) <= MOST:
+    if len(a) != len(v) or not FEWEST_POINTS <= len(a) <= MOST_POINTS:
         raise ShapeError(
-            f"CurveDoctor: train and valid must have the same number of points, {LEAST} to {MOST}, "
+            "CurveDoctor: train and valid must have the same number of points, "
+            f"{FEWEST_POINTS} to {MOST_POINTS}, "
             f"got {len(a)} and {len(v)}; note both at the same moments"
         )
     return {

@@ -14,7 +14,7 @@ from lstm_ref.inspect.widget import Widget, module, style
 
 LIMIT = 12_000  # numbers that a page carries
 BACK = 3  # horizons of the series that are shown before an origin
-DIGITS = 3  # of the span of a series: 18.27 of a series that goes from 15 to 30
+SPAN_DIGITS = 3  # of the span of a series: 18.27 of a series that goes from 15 to 30
 NEEDED = ("series", "origins", "told", "low", "high")
 
 
@@ -197,7 +197,7 @@ def _checked(name: str, one: Mapping[str, Any]) -> dict[str, Any]:
         raise ShapeError(
             f"OriginSlider: when of {name} must have n = {len(origins)} labels, got {len(when)}"
         )
-    digits = max(0, DIGITS - int(np.floor(np.log10(np.ptp(kept["series"]) or 1))) - 1)
+    digits = max(0, SPAN_DIGITS - int(np.floor(np.log10(np.ptp(kept["series"]) or 1))) - 1)
     return {
         "when": when,
         "unit": str(one.get("unit", "")),

@@ -36,7 +36,8 @@ LINE_WIDTHS: dict[str, float] = {"i": 1.8, "f": 1.8, "g": 2.2, "o": 1.8, "c": 2.
 
 
 # What is no gate and no state has none of their colours: other networks, libraries, measurements.
-SERIES: tuple[str, ...] = ("#9161D6", "#0E8A8F", "fg", "muted")  # violet, teal, and the text's
+# violet, teal, and the text's
+SERIES_COLOURS: tuple[str, ...] = ("#9161D6", "#0E8A8F", "fg", "muted")
 SERIES_DASHES: tuple[Any, ...] = (
     "solid",
     (0, (5, 1.5)),
@@ -77,7 +78,9 @@ class Palette(NamedTuple):
     @property
     def others(self) -> tuple[str, ...]:
         """Colours of what is no gate and no state, in the order of `series`."""
-        return tuple({"fg": self.fg, "muted": self.muted}.get(colour, colour) for colour in SERIES)
+        return tuple(
+            {"fg": self.fg, "muted": self.muted}.get(colour, colour) for colour in SERIES_COLOURS
+        )
 
     def series(self, k: int) -> dict[str, Any]:
         """Keyword arguments for ``ax.plot`` of the k-th line, 0 to 5, that is no gate and no
@@ -86,7 +89,7 @@ class Palette(NamedTuple):
         if not 0 <= k < len(SERIES_DASHES):
             raise ValueError(f"palette.series: k must be from 0 to 5, got {k}")
         return {
-            "color": self.others[k % len(SERIES)],
+            "color": self.others[k % len(SERIES_COLOURS)],
             "linestyle": SERIES_DASHES[k],
             "linewidth": 2.0,
         }

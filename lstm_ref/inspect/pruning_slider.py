@@ -12,7 +12,7 @@ from lstm_ref.errors import ArgumentError, ShapeError
 from lstm_ref.inspect.widget import Widget, module, style
 
 NUMBERS = ("accuracy", "fine-tuned", "bytes", "zipped")  # a row for each seed; the first is needed
-MOST = 60  # points of an arm
+MAX_POINTS = 60  # points of an arm
 
 
 class PruningSlider(Widget):
@@ -130,11 +130,12 @@ def _rows(numbers: Mapping[str, Any]) -> list[tuple[str, Any]]:
 
 def _checked(arm: str, numbers: Mapping[str, Any]) -> dict[str, Any]:
     shares = np.asarray(numbers.get("shares", ()), float)
-    rises = shares.ndim == 1 and 2 <= len(shares) <= MOST and np.all(np.diff(shares) > 0)
+    rises = shares.ndim == 1 and 2 <= len(shares) <= MAX_POINTS and np.all(np.diff(shares) > 0)
     if not rises or shares[0] < 0 or shares[-1] > 1 or "accuracy" not in numbers:
         raise ArgumentError(
-            f"PruningSlider: {arm} needs accuracy, and 2 to {MOST} shares that rise from 0 to 1 at "
-            f"most; got shares of shape {shares.shape} and {', '.join(numbers) or 'nothing'}"
+            f"PruningSlider: {arm} needs accuracy, and 2 to {MAX_POINTS} shares that rise from 0 "
+            f"to 1 at most; got shares of shape {shares.shape} and "
+            f"{', '.join(numbers) or 'nothing'}"
         )
     kept: dict[str, Any] = {"shares": [float(f"{share:.4g}") for share in shares]}
     for name, values in _rows(numbers):

@@ -16,7 +16,7 @@ METHODS = ("grid", "random", "halving")
 BUDGETS = (4, 9, 16)  # full runs: squares, so that a grid costs the same
 ETA = 3  # of the runs of a rung of halving, one in so many goes on
 LIMIT = 6_000  # numbers that a page carries
-MOST = 2_000  # races
+MAX_RACES = 2_000
 Cell = tuple[int, int]
 
 
@@ -138,8 +138,8 @@ class SearchRace(Widget):
     @validate("races")  # type: ignore[untyped-decorator]
     def _some(self, proposal: dict[str, Any]) -> int:
         races: int = proposal["value"]
-        if not 0 <= races <= MOST:
-            raise TraitError(f"SearchRace: races must be from 0 to {MOST}, got {races}")
+        if not 0 <= races <= MAX_RACES:
+            raise TraitError(f"SearchRace: races must be from 0 to {MAX_RACES}, got {races}")
         return races
 
     def one(self, race: int) -> dict[str, Raced]:

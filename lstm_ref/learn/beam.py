@@ -22,7 +22,7 @@ import numpy as np
 
 from lstm_ref.errors import ArgumentError, Array
 
-Step = Callable[[Array, Any], tuple[Array, Any]]
+NextWord = Callable[[Array, Any], tuple[Array, Any]]
 
 
 class Hypothesis(NamedTuple):
@@ -37,7 +37,7 @@ class Hypothesis(NamedTuple):
 
 
 def beam_search(
-    step: Step,
+    step: NextWord,
     state: Any,
     *,
     start: int,

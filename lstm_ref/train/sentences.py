@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lstm_ref.data.padding import buckets, pad
+from lstm_ref.data.words import PAD_ID
 from lstm_ref.errors import ArgumentError, MissingPackageError
 from lstm_ref.train.history import History
 from lstm_ref.train.loop import train
@@ -32,7 +33,6 @@ except ImportError as error:
         "'inside-the-lstm[torch]'"
     ) from error
 
-PAD = 0
 # batches that are sorted by length among each other: random enough, and little padding
 MEGABATCH = 20
 
@@ -56,7 +56,7 @@ class SentenceClassifier(nn.Module):  # type: ignore[misc]  # torch is read with
 
     def __init__(self, V: int, classes: int = 2, E: int = 32, H: int = 64) -> None:
         super().__init__()
-        self.embedding = nn.Embedding(V, E, padding_idx=PAD)
+        self.embedding = nn.Embedding(V, E, padding_idx=PAD_ID)
         self.lstm = nn.LSTM(E, H, batch_first=True)
         self.affine = nn.Linear(H, classes)
 
@@ -64,7 +64,7 @@ class SentenceClassifier(nn.Module):  # type: ignore[misc]  # torch is read with
         """Scores (N, classes) of sentences (N, T), padded at the end."""
         h, _ = self.lstm(self.embedding(ids))
         # padding comes later, so that no state before it has seen it
-        last = (ids != PAD).sum(dim=1) - 1
+        last = (ids != PAD_ID).sum(dim=1) - 1
         return self.affine(h[torch.arange(len(ids)), last])
 
 

@@ -28,12 +28,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lstm_ref.data.padding import pad
-from lstm_ref.data.words import WordVocabulary
+from lstm_ref.data.words import (
+    END_ID,
+    PAD_ID,
+    SPECIAL,
+    START_ID,
+    UNKNOWN_ID,
+    WordVocabulary,
+)
 from lstm_ref.errors import ArgumentError, MissingPackageError
 from lstm_ref.train.history import History
 from lstm_ref.train.loop import train
 from lstm_ref.train.torch_engine import TorchEngine
-from lstm_ref.train.translator import END, PAD, START, Translator, of_one_length
+from lstm_ref.train.translator import Translator, of_one_length
 
 try:
     import torch
@@ -46,9 +53,7 @@ except ImportError as error:
 
 Ids = NDArray[np.int64]
 Words = Sequence[str]
-UNKNOWN = 1
-SPECIAL = 4  # ids below are padding, the unknown word, start and end
-LEAST = 1e-9  # of a probability: an answer that can neither be written nor copied
+LEAST_PROBABILITY = 1e-9  # of a probability: an answer that can neither be written nor copied
 
 
 class Text(NamedTuple):
@@ -79,7 +84,7 @@ class SummaryWords(NamedTuple):
         ([5, 6], ['the', 'score'])
         """
         # A word that is spelt like the end of a text must not end the summary.
-        known = {word: k for k, word in enumerate(self.target.words) if k >= SPECIAL}
+        known = {word: k for k, word in enumerate(self.target.words) if k >= len(SPECIAL)}
         unknown = list(dict.fromkeys(word for word in words if word not in known))
         V = len(self.target)
         numbers = {**known, **{word: V + k for k, word in enumerate(unknown)}}
@@ -97,10 +102,10 @@ class SummaryWords(NamedTuple):
         places = {word: V + k for k, word in enumerate(text.unknown)}
         written = self.target.encode(summary)
         found = [
-            places.get(word, UNKNOWN) if k == UNKNOWN else k
+            places.get(word, UNKNOWN_ID) if k == UNKNOWN_ID else k
             for word, k in zip(summary, written.tolist(), strict=True)
         ]
-        return np.array([START, *found, END], np.int64)
+        return np.array([START_ID, *found, END_ID], np.int64)
 
     def words(self, numbers: Sequence[int], text: Text) -> list[str]:
         """Words of what was written, without start and end."""
@@ -157,7 +162,7 @@ class Pointer(Translator):
         """
         V = self.affine.out_features
         # the decoder has no embedding for what was copied
-        fed = torch.where(written < V, written, UNKNOWN)
+        fed = torch.where(written < V, written, UNKNOWN_ID)
         h, (hT, cT) = self.decoder(self.target_words(fed), (state[0][None], state[1][None]))
         weights = (
             self._scores(h, encoded.memory)
@@ -170,7 +175,7 @@ class Pointer(Translator):
         p = nn.functional.pad(g * self.affine(found).softmax(dim=2), (0, M))
         places = copied[:, None].expand(-1, written.shape[1], -1)
         p = p.scatter_add(2, places, (1 - g) * weights)  # padding has no weight
-        return torch.log(p.clamp(min=LEAST)), weights, g[..., 0], (hT[0], cT[0])
+        return torch.log(p.clamp(min=LEAST_PROBABILITY)), weights, g[..., 0], (hT[0], cT[0])
 
 
 def fit_summaries(
@@ -236,7 +241,7 @@ def copy_loss(model: Any, batch: tuple[Tensor, ...]) -> Tensor:
     """
     *given, answer = batch
     return nn.functional.nll_loss(
-        model(tuple(given)).flatten(0, 1), answer.flatten(), ignore_index=PAD
+        model(tuple(given)).flatten(0, 1), answer.flatten(), ignore_index=PAD_ID
     )
 
 
@@ -258,17 +263,17 @@ def summarise(
     with torch.no_grad():
         ids, copied = map(torch.from_numpy, _padded(read))
         encoded = model.encode(ids)
-        state, word, written = encoded.state, torch.full((len(texts), 1), START), []
+        state, word, written = encoded.state, torch.full((len(texts), 1), START_ID), []
         for _ in range(longest):
             log_p, _, _, state = model.next_words(word, copied, encoded, state)
             # neither padding nor the unknown word is ever an answer
-            log_p[..., : UNKNOWN + 1] = -torch.inf
+            log_p[..., : UNKNOWN_ID + 1] = -torch.inf
             word = log_p[:, -1:].argmax(dim=2)
             written.append(word)
     model.train(training)
     rows = torch.cat(written, dim=1).tolist()
     return [
-        words.words(row[: row.index(END)] if END in row else row, text)
+        words.words(row[: row.index(END_ID)] if END_ID in row else row, text)
         for row, text in zip(rows, read, strict=True)
     ]
 

@@ -24,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lstm_ref.data.padding import pad
+from lstm_ref.data.words import END_ID, PAD_ID, START_ID
 from lstm_ref.errors import ArgumentError, MissingPackageError
 from lstm_ref.learn.beam import Hypothesis, beam_search
 from lstm_ref.train.history import History
@@ -40,7 +41,6 @@ except ImportError as error:
         "'inside-the-lstm[torch]'"
     ) from error
 
-PAD, START, END = 0, 2, 3  # as in WordVocabulary
 Attention = Literal["none", "dot", "additive"]
 Ids = NDArray[np.int64]
 
@@ -86,8 +86,8 @@ class Translator(nn.Module):  # type: ignore[misc]  # torch is read without its 
                 f'Translator: attention must be "none", "dot" or "additive", got {attention!r}'
             )
         self.attention = attention
-        self.source_words = nn.Embedding(V_source, E, padding_idx=PAD)
-        self.target_words = nn.Embedding(V_target, E, padding_idx=PAD)
+        self.source_words = nn.Embedding(V_source, E, padding_idx=PAD_ID)
+        self.target_words = nn.Embedding(V_target, E, padding_idx=PAD_ID)
         self.encoder = nn.LSTM(E, H, batch_first=True)
         self.decoder = nn.LSTM(E, H, batch_first=True)
         if attention == "additive":
@@ -108,7 +108,7 @@ class Translator(nn.Module):  # type: ignore[misc]  # torch is read without its 
 
     def encode(self, source: Tensor) -> Encoded:
         """Read sources (N, T), padded at the end."""
-        is_word = source != PAD
+        is_word = source != PAD_ID
         if bool(is_word.all()):
             memory, (h, c) = self.encoder(self.source_words(source))
         else:
@@ -177,9 +177,9 @@ def fit_translator(
             "fit_translator: sources and targets must be as many, and at least one, got "
             f"{len(sources)} and {len(targets)}"
         )
-    if any(len(target) < 2 or target[0] != START or target[-1] != END for target in targets):
+    if any(len(target) < 2 or target[0] != START_ID or target[-1] != END_ID for target in targets):
         raise ArgumentError(
-            f"fit_translator: each target must begin with {START} and end with {END}; use "
+            f"fit_translator: each target must begin with {START_ID} and end with {END_ID}; use "
             "encode(words, ends=True)"
         )
     rng = np.random.default_rng(seed)
@@ -221,7 +221,7 @@ def teacher_forced(model: Any, batch: tuple[Tensor, Tensor, Tensor]) -> Tensor:
     """
     source, written, answer = batch
     scores = model((source, written))
-    return nn.functional.cross_entropy(scores.flatten(0, 1), answer.flatten(), ignore_index=PAD)
+    return nn.functional.cross_entropy(scores.flatten(0, 1), answer.flatten(), ignore_index=PAD_ID)
 
 
 def translate(model: Translator, sources: Sequence[Ids], longest: int = 40) -> list[list[int]]:
@@ -237,17 +237,17 @@ def translate(model: Translator, sources: Sequence[Ids], longest: int = 40) -> l
     model.eval()
     with torch.no_grad():
         encoded = model.encode(torch.from_numpy(pad(sources).x))
-        state, word = encoded.state, torch.full((len(sources), 1), START)
+        state, word = encoded.state, torch.full((len(sources), 1), START_ID)
         written = []
         for _ in range(longest):
             scores, _, state = model.decode(word, encoded, state)
             word = scores[:, -1:].argmax(dim=2)
             written.append(word)
-            if all((torch.cat(written, dim=1) == END).any(dim=1)):
+            if all((torch.cat(written, dim=1) == END_ID).any(dim=1)):
                 break
     model.train(training)
     rows = torch.cat(written, dim=1).tolist()
-    return [row[: row.index(END)] if END in row else row for row in rows]
+    return [row[: row.index(END_ID)] if END_ID in row else row for row in rows]
 
 
 def translate_beam(
@@ -273,7 +273,13 @@ def translate_beam(
     with torch.no_grad():
         encoded = model.encode(torch.from_numpy(np.asarray(source))[None])
         found = beam_search(
-            step, encoded.state, start=START, end=END, longest=longest, width=width, alpha=alpha
+            step,
+            encoded.state,
+            start=START_ID,
+            end=END_ID,
+            longest=longest,
+            width=width,
+            alpha=alpha,
         )
     model.train(training)
     return found

@@ -7,7 +7,7 @@ const METHODS = ["grid", "random", "halving"];
 const BUDGETS = [4, 9, 16];
 const ETA = 3; // of the runs of a rung of halving, one in so many goes on
 const MANY = 200;
-const MOST = 2000; // as in search_race.py
+const MAX_RACES = 2000; // as in search_race.py
 const MAP = { cell: 20, gap: 1 };
 const CHART = { row: 30, left: 12, right: 12, bottom: 34 };
 
@@ -205,7 +205,7 @@ function render({ model, el }) {
     [once, 1],
     [often, MANY],
   ])
-    listen(button, "click", () => write({ races: Math.min(MOST, model.get("races") + more) }));
+    listen(button, "click", () => write({ races: Math.min(MAX_RACES, model.get("races") + more) }));
   const reset = html("button", { type: "button" }, TEXT.reset);
   listen(reset, "click", () => {
     form.reset();
@@ -393,7 +393,7 @@ function render({ model, el }) {
     seen.textContent = guessed ? TEXT.seen(all.length) : "";
     for (const part of [maps, body, chart, verdict, key]) part.replaceChildren();
     for (const part of [maps, key, region, chart]) part.toggleAttribute("hidden", !means);
-    for (const button of [once, often]) button.toggleAttribute("disabled", all.length >= MOST);
+    for (const button of [once, often]) button.toggleAttribute("disabled", all.length >= MAX_RACES);
     if (!means) return;
     maps.replaceChildren(...METHODS.map((method) => mapOf(method, all[all.length - 1])));
     key.replaceChildren(html("span", {}, `${TEXT.last}: ${TEXT.key}. ${TEXT.axes(...names)}`));
