@@ -35,7 +35,7 @@ system-packages:  ## Debian packages that the tests need (asks for root only whe
 book: environment  ## the whole book, executed, into _build/html
 	@python scripts/book.py
 
-book-kernels: environment  ## every page as other processors would run it, page by setting (half an hour)
+book-kernels: environment  ## every page as other processors would run it, page by setting (an hour)
 	python scripts/book_kernels.py
 
 pdf: system-packages book  ## the book as a PDF into _build/inside-the-lstm.pdf, the API into one of its own

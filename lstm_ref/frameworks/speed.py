@@ -1,5 +1,5 @@
-"""The same LSTM seven times, each time faster: one idea for each rung, and every rung gives the
-same numbers.
+"""The same LSTM seven times: one idea for each rung, which shall make it faster, and every rung
+gives the same numbers. On some processors a rung is slower than the one before.
 
     naive      four gates, each with products of its own, at every step
     fused      the four gates in one block: one product with x and one with h at every step

@@ -425,7 +425,7 @@ def _watch(
     if not inside:
         raise ArgumentError(
             f"{operation}: model must be or hold a {wanted}, got {type(model).__name__}, with none "
-            "in it"
+            "in it; for a cell in a loop of your own, give a dict of its weights"
         )
     if name is None and len(inside) > 1 or name is not None and name not in inside:
         raise ArgumentError(

@@ -156,12 +156,12 @@ class _Layer(NamedTuple):
         """The loss that has these gradients, and what the backward pass makes of them."""
 
         def loss(p: dict[str, Array]) -> float:
-            h, last, _ = self.forward(**p)
+            h, last, _ = _three(self.forward(**p))
             return float(np.sum(h * dh)) + (0.0 if dcT is None else float(np.sum(last[1] * dcT)))
 
         # Everything anew, so that a backward pass that spoils its cache or its arguments spoils its
         # own only.
-        _, _, cache = self.forward(**_copies(self.params))
+        _, _, cache = _three(self.forward(**_copies(self.params)))
         given = (dh.copy(), cache) if dcT is None else (dh.copy(), cache, dcT.copy())
         grads = _named("check_backward", self.backward(*given), self.params)
         _check("check_backward", self.params, grads)
@@ -247,7 +247,7 @@ def check_backward(
     _check_eps("check_backward", eps)
     rng = np.random.default_rng(0) if rng is None else rng
     patterns = _patterns("check_backward", params, axes or {})
-    h, last, _ = forward(**_copies(params))
+    h, last, _ = _three(forward(**_copies(params)))
     c = last[1] if isinstance(last, tuple) else None
     dh = rng.standard_normal(h.shape)
     dcT = None if c is None else rng.standard_normal(c.shape)
@@ -311,6 +311,19 @@ def numerical_gradient(f: Callable[[Array], float], array: Array, eps: float = E
         high = _number("numerical_gradient", f(up), "array")
         gradient[index] = (high - _number("numerical_gradient", f(down), "array")) / (2 * eps)
     return gradient
+
+
+def _three(results: Any) -> tuple[Array, Any, Any]:
+    """What a forward pass gives, if it is h, the last state and a cache."""
+    if not isinstance(results, tuple | list) or len(results) != 3:
+        some = isinstance(results, tuple | list)
+        got = f"{len(results)} results" if some else type(results).__name__
+        raise ArgumentError(
+            "check_backward: forward must return three results, h (N, T, H), the last state and a "
+            f"cache, got {got}"
+        )
+    h, last, cache = results
+    return h, last, cache
 
 
 def _direction(rng: Generator, shape: tuple[int, ...]) -> Array:

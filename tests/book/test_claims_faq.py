@@ -1,7 +1,8 @@
 """The page *faq*: every claim of the text behind the course has its row, every link leads to a
-page, every finding exists.
+page, every finding exists, and what a row says of a stored measurement is what was measured.
 """
 
+import json
 import re
 from pathlib import Path
 
@@ -138,3 +139,135 @@ def test_the_number_of_claims_that_hold_is_what_the_page_says():
         counts["in part"],
         counts["refuted"],
     )
+
+
+def stored(name):
+    """What benchmarks/results holds of an experiment."""
+    path = ROOT / "benchmarks" / "results" / f"{name}.json"
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def recalled(arm):
+    """Least and largest share recalled after 50 steps, over seeds."""
+    return stored("cures")["after 200 updates"][arm]["50"]["least, most"]
+
+
+def is_at_chance(arm):
+    return recalled(arm)[1] < 0.35
+
+
+def gains(arm):
+    """Interval of the accuracy beyond the plain run."""
+    return stored("overfitting")["arms"][arm]["accuracy, beyond plain"]["interval of the mean"]
+
+
+def has_skill(series, model):
+    return stored("forecasting")["series"][series][model]["interval"][0] > 0
+
+
+def without_words(arm):
+    return stored("prepare")["stop words"][arm]["accuracy"]
+
+
+def exact(arm):
+    return stored("translation")["arms"][arm]["exact"]
+
+
+def film_reviews(model):
+    return stored("sentiment")["film reviews"][model]["accuracy"]["interval of the mean"]
+
+
+def wrong_of(shape):
+    return stored("errors")["arms"]["none of the fourth shape"][shape]["mean"]
+
+
+SHARES = ("AAPL, months", "IBM, months", "MSFT, months")
+MEASURED = {  # row -> words that it must have, the page that is linked for them, what was measured
+    "1.1": (
+        "orthogonal RNN recalls over 50 steps",
+        "three/cures",
+        lambda: stored("cures")["after 400 updates"]["RNN, orthogonal"]["mean"] > 0.9,
+    ),
+    "1.2": ("nothing after 50 steps", "three/cures", lambda: is_at_chance("LSTM, forget bias 1")),
+    "2.3": (
+        "accuracy 0.94 with recall 0",
+        "three/measure",
+        lambda: (
+            [
+                round(stored("measure")["arms"]["as they come"][name]["mean"], 2)
+                for name in ("accuracy", "recall")
+            ]
+            == [0.94, 0]
+        ),
+    ),
+    "3.1b": (
+        "falls to chance",
+        "three/prepare",
+        lambda: (
+            without_words("without stop words")["least, most"][1] < 0.55
+            and without_words("all words")["least, most"][0] > 0.8
+        ),
+    ),
+    "6.1a": (
+        "counting wins",
+        "four/sentiment",
+        lambda: film_reviews("naive Bayes")[0] > film_reviews("LSTM")[1],
+    ),
+    "6.1b": (
+        "no exact answer without attention, nine of ten with it",
+        "four/translation",
+        lambda: exact("none")["mean"] < 0.01 and abs(exact("dot")["mean"] - 0.9) < 0.03,
+    ),
+    "6.3a": (
+        "none beyond a linear model",
+        "four/forecasting",
+        lambda: (
+            has_skill("Seattle, days", "LSTM")
+            and not has_skill("Seattle, days", "LSTM beyond ridge")
+        ),
+    ),
+    "6.3b": (
+        "no skill for any of three shares, in some forty months",
+        "four/forecasting",
+        lambda: (
+            not any(has_skill(name, model) for name in SHARES for model in ("LSTM", "ridge"))
+            and {stored("forecasting")["series"][name]["test windows"] for name in SHARES} == {45}
+        ),
+    ),
+    "8.1c": (
+        "one kind of sentence at chance",
+        "three/errors",
+        lambda: abs(wrong_of("although last") - 0.5) < 0.1 > wrong_of("but"),
+    ),
+    "9.1a": ("more data", "three/overfitting", lambda: gains("twice the texts")[0] > 0),
+    "9.1b": (
+        "not rise beyond doubt",
+        "three/overfitting",
+        lambda: (
+            not any(gains(arm)[0] > 0 for arm in ("L1", "L2 inside Adam", "dropout of the inputs"))
+        ),
+    ),
+    "9.1c": ("loses accuracy", "three/overfitting", lambda: gains("fewer units")[1] < 0),
+    "9.2a": ("at chance", "three/cures", lambda: is_at_chance("LSTM, clipped")),
+    "9.2b": (
+        "at chance, until its bias is set",
+        "three/cures",
+        lambda: is_at_chance("GRU") and recalled("GRU, update bias 4")[0] > 0.95,
+    ),
+    "9.2c": (
+        "if it knows the lag",
+        "three/cures",
+        lambda: (
+            recalled("LSTM, chrono, told the lag")[0] > 0.95
+            and stored("cures")["told another lag"]["3"]["least, most"][1] < 0.35
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize("number", MEASURED)
+def test_what_a_row_says_was_measured_on_the_page_that_it_names(number):
+    said, page, holds = MEASURED[number]
+    (row,) = (row for row in claims() if row[0] == number)
+    assert said in " | ".join(row) and f"book/{page}" in links(row[3])
+    assert holds()

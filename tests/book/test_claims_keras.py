@@ -5,6 +5,7 @@ say so in their names.
 """
 
 import ast
+import inspect
 import json
 import os
 import re
@@ -285,3 +286,16 @@ print("the same")
         [sys.executable, "-c", program], capture_output=True, text=True, timeout=540
     )
     assert run.stdout.strip().endswith("the same"), run.stderr
+
+
+def test_the_layer_has_no_switch_for_a_gate_or_for_peepholes():
+    options = inspect.signature(keras.layers.LSTM.__init__).parameters
+    assert "use_cudnn" in options and not any(
+        "peephole" in name or "gate" in name or "coupled" in name for name in options
+    )
+
+
+def test_keras_runs_on_pytorch_and_jax_and_no_longer_on_theano_read_in_the_source():
+    source = inspect.getsource(keras.src.backend)
+    assert all(f'backend() == "{name}"' in source for name in ("tensorflow", "jax", "torch"))
+    assert "theano" not in source.lower()

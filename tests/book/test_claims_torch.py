@@ -290,3 +290,22 @@ def test_the_profiler_sorts_by_time_and_counts():
         nn.LSTM(2, 4, batch_first=True)(X)
     table = seen.key_averages().table(sort_by="self_cpu_time_total")
     assert "# of Calls" in table and "aten::lstm" in table
+
+
+def test_the_documentation_of_the_sync_mode_says_that_it_misses_some_read_in_the_source():
+    assert "not all synchronizing operations" in torch.cuda.set_sync_debug_mode.__doc__
+
+
+def test_a_target_of_another_shape_is_broadcast_with_a_warning():
+    with pytest.warns(UserWarning, match="target size"):
+        loss = nn.functional.mse_loss(torch.zeros(4), torch.arange(4.0)[:, None])
+    assert loss.item() == pytest.approx(14 / 4)  # (4, 4) differences
+
+
+def test_the_layer_has_no_switch_for_a_gate_or_for_peepholes():
+    told = inspect.getdoc(nn.LSTM) + str(inspect.signature(nn.RNNBase.__init__))
+    assert not any(word in told.lower() for word in ("peephole", "coupled", "forget_gate"))
+    assert list(inspect.signature(nn.RNNBase.__init__).parameters)[1:] == [
+        "mode", "input_size", "hidden_size", "num_layers", "bias", "batch_first", "dropout",
+        "bidirectional", "proj_size", "device", "dtype",
+    ]  # fmt: skip

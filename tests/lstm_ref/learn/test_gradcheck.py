@@ -496,3 +496,11 @@ def test_gradients_may_come_in_any_container_and_may_spoil_what_they_get(layer):
 def test_what_is_no_backward_pass_is_named(layer, backward, params, message):
     with pytest.raises(ArgumentError, match=f"^check_backward: {message}"):
         check_backward(lstm_forward, backward, layer if params is None else params)
+
+
+@pytest.mark.parametrize(
+    ("results", "got"), [(slice(2), "2 results"), (0, "ndarray"), (slice(0), "0 results")]
+)
+def test_forward_without_three_results_is_named(layer, results, got):
+    with pytest.raises(ArgumentError, match=f"three results, h .*, got {got}$"):
+        check_backward(lambda **p: lstm_forward(**p)[results], lstm_backward, layer)
