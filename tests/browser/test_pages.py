@@ -277,6 +277,36 @@ def test_formulas_have_their_fonts_and_a_form_for_screen_readers(wide, request):
     )
 
 
+def test_chinese_terms_are_drawn_and_no_boxes(page_for):
+    """A character that no font has is drawn as a box, the same box for each of them."""
+    page = page_for("book/reference/glossary")
+    drawn = page.evaluate(
+        """() => {
+            const spans = [...document.querySelectorAll("article span[lang=zh]")];
+            const text = spans.map((span) => span.textContent).join("");
+            const canvas = document.createElement("canvas");
+            [canvas.width, canvas.height] = [48, 48];
+            const pen = canvas.getContext("2d", {willReadFrequently: true});
+            pen.font = `32px ${getComputedStyle(spans[0]).fontFamily}`;
+            const draw = (character) => {
+                pen.clearRect(0, 0, 48, 48);
+                pen.fillText(character, 4, 38);
+                return pen.getImageData(0, 0, 48, 48).data.join();
+            };
+            const box = draw("\\u{10fffd}");
+            const characters = [...new Set(text.match(/[\\u4e00-\\u9fff]/g))];
+            const pictures = characters.map(draw);
+            return {
+                characters: characters.length,
+                pictures: new Set(pictures).size,
+                boxes: characters.filter((_, k) => pictures[k] === box),
+            };
+        }"""
+    )
+    assert drawn["characters"] > 100 and drawn["boxes"] == []
+    assert drawn["pictures"] == drawn["characters"]
+
+
 def test_wide_formula_can_be_scrolled_by_keyboard(page_for):
     page = page_for("book/one/bptt", "phone")
     wide = page.locator("div.math[tabindex='0']").first
