@@ -143,6 +143,8 @@ def test_a_whole_model_is_not_loaded_unless_one_insists():
 
 def test_an_apple_gpu_has_a_lstm_of_its_own_read_in_the_constants():
     assert hasattr(torch.ops.aten, "_lstm_mps")
+    source = Path(torch.__file__).parent / "testing" / "_internal" / "common_modules.py"
+    assert "MPS doesn't support float64" in source.read_text(encoding="utf-8")
     assert (torch.accelerator.current_accelerator() is None) == (
         not torch.accelerator.is_available()
     )
