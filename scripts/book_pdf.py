@@ -34,6 +34,7 @@ from pypdf.generic import ArrayObject, DictionaryObject, Fit, NameObject, TextSt
 
 ROOT = Path(__file__).resolve().parents[1]
 WIDGET = "widget"  # the query that marks a link to a widget
+UNFOLD = "(folded) => document.querySelectorAll(folded).forEach((details) => (details.open = true))"
 CSS = """
 @page { size: A4; margin: 15mm 16mm 19mm; }
 #jb-print-docs-body, .headerlink, .prev-next-footer, .bd-footer, .bd-footer-content {
@@ -282,11 +283,10 @@ def print_page(page: Page, address: str, name: str, part: str, needed: set[str])
     page.goto(address)
     page.wait_for_load_state("networkidle")
     page.evaluate("document.fonts.ready")
+    page.evaluate(UNFOLD, "article details:has(.lstm-widget)")  # a hidden one has no picture
     stills(page)
     page.add_style_tag(content=CSS)
-    page.evaluate(
-        "document.querySelectorAll('article details').forEach((details) => (details.open = true))"
-    )
+    page.evaluate(UNFOLD, "article details")
     page.emulate_media(media="print")
     page.evaluate(DIVIDE, [WHOLE / 25.4 * 96, LINES])
     # as it was: the pictures of the next page's widgets are of the screen

@@ -302,7 +302,9 @@ class _Cell:
         self._text(6.9, meet + 0.38, "$h_t$")
 
     def _bus(self) -> None:
-        """The inputs of all gates. A cell without any gate or candidate gets the input alone."""
+        """The inputs of all gates. A cell without a candidate gets the input alone: that is added,
+        and nothing is computed from the last output yet.
+        """
         muted = self.palette.muted
         places = {
             "f": _KEEP,
@@ -321,4 +323,5 @@ class _Cell:
                 self.ax.plot(
                     [x, x], [_BUS, _GATE - 0.3], color=muted, linestyle="-", linewidth=1.4, zorder=0
                 )
-        self._text(0.45, _BUS + 0.28, "$x_t,\\ h_{t-1}$")
+        inputs = "$x_t,\\ h_{t-1}$" if self._seen("g") else "$x_t$"
+        self._text(0.45, _BUS + 0.28, inputs)

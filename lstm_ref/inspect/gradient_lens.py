@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-from traitlets import Enum, Float, Int, List, TraitError, validate
+from traitlets import Bool, Enum, Float, Int, List, TraitError, validate
 
 from lstm_ref.cell import lstm_step, lstm_step_backward
 from lstm_ref.errors import Array
@@ -57,6 +57,8 @@ class GradientLens(Widget):
     seed : which weights, inputs and direction are drawn
     shown : curves that are drawn first, of rnn_h, gru_h, lstm_h, lstm_c and lstm_f; the reader
         ticks the others
+    basic : True leaves out what a reader of the LSTM may not have met yet: the GRU, and the slider
+        and the example of `longest`. `values` has all series all the same
 
     Raises
     ------
@@ -88,14 +90,17 @@ class GradientLens(Widget):
     lag = Int(20).tag(sync=True)
     seed = Int(3).tag(sync=True)
     shown = List(Enum(SERIES), default_value=list(SERIES)).tag(sync=True)
+    basic = Bool(False).tag(sync=True)
 
-    def __init__(self, *, shown: Sequence[str] = SERIES, **numbers: float) -> None:
+    def __init__(
+        self, *, shown: Sequence[str] = SERIES, basic: bool = False, **numbers: float
+    ) -> None:
         unknown = [name for name in numbers if name not in _LIMITS]
         if unknown:
             raise TraitError(
                 f"GradientLens: the numbers are {', '.join(_LIMITS)}; got {', '.join(unknown)}"
             )
-        super().__init__(shown=list(shown), **numbers)
+        super().__init__(shown=list(shown), basic=basic, **numbers)
 
     @validate(*_LIMITS)  # type: ignore[untyped-decorator]  # traitlets is read without its types
     def _in_range(self, proposal: dict[str, Any]) -> float:

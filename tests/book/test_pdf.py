@@ -19,7 +19,7 @@ PAGE = """<!doctype html><html><head><meta charset="utf-8"><title>x</title></hea
 <h1>{title}<a class="headerlink" href="#{id}">#</a></h1>{body}</section></article></body></html>"""
 START = """<p>See <a href="other.html#equation-two">formula 2</a>, <a href="#end">the end</a> and
 <a href="https://example.org/paper">a paper</a>.</p>
-{widget}
+<details><summary>A section that may be skipped</summary>{widget}</details>
 <section id="a"><h2>First section<a class="headerlink" href="#a">#</a></h2>
 <details class="admonition dropdown"><summary>Answer</summary><p>The folded answer.</p></details>
 <div class="cell tag_hide-input">

@@ -2,6 +2,8 @@
 in NumPy.
 """
 
+import re
+
 import numpy as np
 import pytest
 
@@ -171,6 +173,36 @@ def test_a_page_may_begin_with_one_curve_and_the_reader_ticks_the_others(open_pa
     heights = sorted(box["y"] for box in labels)
     assert len(labels) == 3 and min(np.diff(heights)) > 12
     assert all(box["x"] + box["width"] <= DESKTOP["width"] for box in labels)
+
+
+def test_who_has_met_no_gru_and_no_chrono_start_sees_neither(open_page):
+    lens = GradientLens(forget_bias=0.0, basic=True)
+    page = open_page(lens)
+    text = page.locator(".lw-lens").inner_text()
+    labels = page.locator(".lw-lens [aria-label]").evaluate_all(
+        "all => all.map(element => element.getAttribute('aria-label')).join()"
+    )
+    assert "LSTM" in text and not {"GRU", "Chrono", "chrono"} & set(
+        re.findall(r"\w+", text + labels)
+    )
+    assert page.locator(".lw-end:visible").all_text_contents() == [
+        "RNN",
+        "LSTM h",
+        "LSTM c",
+        "only f",
+    ]
+    for example in page.locator(".lw-presets button").all():
+        example.click()
+        assert "GRU" not in page.locator(".lw-lens").inner_text()
+    page.get_by_role("button", name="b = 0").click()
+    page.locator("summary").click()
+    page.locator(".lw-everything tbody tr").first.wait_for()
+    last = page.locator(".lw-everything tbody tr").last.locator("data")
+    shown = last.evaluate_all("all => all.map(data => Number(data.value))")
+    want = GradientLens(forget_bias=0.0, seed=4).values
+    np.testing.assert_allclose(
+        shown, [want[name][50] for name in SERIES if name != "gru_h"], rtol=1e-6
+    )
 
 
 def test_an_example_shows_what_it_says(open_page):

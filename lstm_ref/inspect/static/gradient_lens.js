@@ -31,7 +31,7 @@ const SERIES = {
 };
 
 const TEXT = {
-  title: "Gradient lens: size of the gradient by lag in an RNN, a GRU and an LSTM",
+  title: "Gradient lens: size of the gradient by lag",
   presets: "Examples",
   first: "Start",
   firstNote:
@@ -50,7 +50,7 @@ const TEXT = {
   },
   off: "off",
   spoken: {
-    forget_bias: "bias of the forget gate of the LSTM and of the update gate of the GRU",
+    forget_bias: "bias of the gate that keeps",
     longest:
       "longest memory in steps of the chrono start, which gives each unit a forget " +
       "bias of its own; 0 is off",
@@ -70,7 +70,7 @@ const TEXT = {
     lstm_f: ["only ", "f"],
   },
   tick: (name) => `show the curve of ${name}`,
-  table: "Size of the gradient in the three networks",
+  table: "Size of the gradient in each network",
   row: {
     rnn_h: ["RNN, ", "h"],
     gru_h: ["GRU, ", "h"],
@@ -90,13 +90,13 @@ const TEXT = {
 const EXAMPLES = [
   [
     "b = 0",
-    "Forget and update gates are half open: both gated networks forget faster than the plain RNN.",
+    "The gates that keep are half open: what is gated forgets faster than the plain RNN.",
     { forget_bias: 0, scale: 1, T: 50 },
   ],
   [
     "Gates open",
-    "A large bias holds the gates near 1, and small weights leave them there: GRU " +
-      "and LSTM keep, the RNN does not.",
+    "A large bias holds the gates near 1, and small weights leave them there: what is " +
+      "gated keeps, the RNN does not.",
     { forget_bias: 5, scale: 0.5, T: 50 },
   ],
   [
@@ -358,6 +358,10 @@ const cell = (value, text) => html("td", {}, html("data", { value }, text));
 function render({ model, el }) {
   const { listen, follow, resized, leaving } = listening();
   const { read, write, isWriting } = traits(model, NAMES, () => update());
+  // For readers who have met neither, the GRU and the chrono start are left out.
+  const basic = model.get("basic");
+  const series = Object.entries(SERIES).filter(([name]) => !(basic && name === "gru_h"));
+  const names = series.map(([name]) => name);
 
   el.classList.add("lstm-widget", "lw-lens");
   el.setAttribute("role", "group");
@@ -367,11 +371,9 @@ function render({ model, el }) {
   const presets = html("div", { class: "lw-presets", role: "group", "aria-label": TEXT.presets });
   const note = html("p", { class: "lw-note", "aria-live": "polite" });
   const { forget_bias, longest, scale, T } = read();
-  const examples = EXAMPLES.map(([label, remark, values]) => [
-    label,
-    remark,
-    { longest: 0, ...values },
-  ]);
+  const examples = EXAMPLES.filter(([, , values]) => !(basic && values.longest)).map(
+    ([label, remark, values]) => [label, remark, { longest: 0, ...values }],
+  );
   const choices = [[TEXT.first, TEXT.firstNote, { forget_bias, longest, scale, T }], ...examples];
   const buttons = choices.map(([label, , values]) => {
     const button = html("button", { type: "button", "aria-pressed": "false" }, label);
@@ -400,7 +402,7 @@ function render({ model, el }) {
     ["scale", 0, 3, 0.05],
     ["T", 1, T_MAX, 1],
     ["lag", 0, T_MAX, 1],
-  ]) {
+  ].filter(([name]) => !(basic && name === "longest"))) {
     const input = html("input", {
       type: "range",
       min,
@@ -427,7 +429,7 @@ function render({ model, el }) {
   const cursor = svg("path", { class: "lw-cursor" });
   const plot = svg("svg", { class: "lw-plot" }, cursor); // cuts off what leaves the axes
   chart.append(ground, plot);
-  for (const [name, look] of Object.entries(SERIES)) {
+  for (const [name, look] of series) {
     curves[name] = svg("path", { "data-series": name, ...stroke(look) });
     dots[name] = svg("circle", { r: 4.5, class: "lw-dot", style: `fill:var(--lw-${look.colour})` });
     const [network, letter] = TEXT.end[name];
@@ -457,7 +459,7 @@ function render({ model, el }) {
   const rows = {},
     ticks = {};
   const isShown = (name) => model.get("shown").includes(name);
-  for (const [name, look] of Object.entries(SERIES)) {
+  for (const [name, look] of series) {
     const sample = svg(
       "svg",
       { class: "lw-sample", width: 34, height: 8, "aria-hidden": "true" },
@@ -471,7 +473,7 @@ function render({ model, el }) {
       ...KEYS,
     });
     listen(tick, "change", () => {
-      const now = Object.keys(SERIES).filter((other) =>
+      const now = names.filter((other) =>
         other === name ? tick.checked : isShown(other),
       );
       write({ shown: now });
@@ -509,14 +511,14 @@ function render({ model, el }) {
 
   function fillEverything() {
     const head = html("tr", {}, html("th", { scope: "col" }, TEXT.lag));
-    for (const name of Object.keys(SERIES))
+    for (const name of names)
       head.append(html("th", { scope: "col" }, ...rowName(name)));
     const lines = Array.from(values.rnn_h, (_, lag) =>
       html(
         "tr",
         {},
         html("th", { scope: "row" }, String(lag)),
-        ...Object.keys(SERIES).map((name) => cell(values[name][lag], size(values[name][lag]))),
+        ...names.map((name) => cell(values[name][lag], size(values[name][lag]))),
       ),
     );
     everything.replaceChildren(
@@ -534,9 +536,9 @@ function render({ model, el }) {
     const right = width - CHART.right,
       bottom = CHART.height - CHART.bottom;
     // The axis moves by four decades at a time, so that a curve is seen to move and not the axis.
-    const sizes = Object.entries(values)
-      .filter(([name]) => isShown(name))
-      .flatMap(([, all]) => [...all])
+    const sizes = names
+      .filter(isShown)
+      .flatMap((name) => [...values[name]])
       .filter((value) => value > 0)
       .map(Math.log10);
     const low = Math.max(-24, 4 * Math.floor(Math.min(-8, ...sizes) / 4));
@@ -596,7 +598,7 @@ function render({ model, el }) {
     );
     cursor.setAttribute("d", `M${x(lag)} ${CHART.top}V${bottom}`);
     const places = [];
-    for (const name of Object.keys(SERIES)) {
+    for (const name of names) {
       const seen = isShown(name);
       for (const part of [curves[name], ends[name]])
         part.setAttribute("display", seen ? "inline" : "none");
@@ -660,7 +662,7 @@ function render({ model, el }) {
       );
     }
     if (details.open) fillEverything();
-    const parts = Object.keys(SERIES)
+    const parts = names
       .filter(isShown)
       .map((name) => `${TEXT.row[name].join("")} ${size(values[name][T])}`);
     summary.textContent = parts.length ? TEXT.summary(T, parts) : TEXT.none;
@@ -674,7 +676,7 @@ function render({ model, el }) {
   }
 
   const spoken = (lag) =>
-    Object.keys(SERIES)
+    names
       .filter(isShown)
       .map((name) => `${TEXT.row[name].join("")} ${size(values[name][lag])}`)
       .join("; ");

@@ -1,5 +1,7 @@
 """The drawing of the cell: it says in words what it shows, and refuses letters that are no part."""
 
+import re
+
 import pytest
 
 from lstm_ref.errors import ArgumentError
@@ -84,3 +86,12 @@ def test_boxes_in_a_row_have_an_arrow_in_each_gap():
     assert rim in two.svg["light"].lower() and rim not in plain.svg["light"].lower()
     with pytest.raises(ArgumentError, match="2 boxes have 1 gaps, got 0 arrows"):
         flow_diagram(["LSTM", "affine"], [], alt="Two boxes.")
+
+
+def test_a_cell_that_adds_its_raw_input_is_fed_by_nothing_else():
+    """The drawing says what its formula says, c = f c + x: the last output comes with g."""
+    drawn = {parts: cell_diagram(parts).svg["light"] for parts in ("f", "fi", "fig")}
+    said = {parts: re.findall(r"<!-- (.*?) -->", svg) for parts, svg in drawn.items()}
+    assert {parts: sum("h_{t-1}" in text for text in texts) for parts, texts in said.items()} == {
+        "f": 0, "fi": 0, "fig": 1,
+    }  # fmt: skip

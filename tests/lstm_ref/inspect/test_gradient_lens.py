@@ -161,6 +161,7 @@ def test_the_static_form_carries_its_numbers_and_nothing_else_to_load():
     lens = GradientLens(forget_bias=2.0, T=12, shown=["rnn_h", "lstm_h"])
     assert lens.module_state == {
         "shown": ["rnn_h", "lstm_h"],
+        "basic": False,
         "forget_bias": 2.0,
         "longest": 0,
         "scale": 1.0,
