@@ -190,9 +190,12 @@ def test_the_last_column_of_a_table_is_reached_on_a_telephone(narrow):
 
 
 def test_few_tables_are_wider_than_a_telephone(page_for):
-    """Of the pages that had the widest: the profiler's table, the symptoms, the metrics."""
+    """Of the pages that had the widest: the profiler's table, the symptoms, the sheet."""
     wide = {}
-    for name in ("one/bptt", "one/what-if", "two/pytorch", "three/slow", "three/overfitting"):
+    for name in (
+        "one/bptt", "one/what-if", "two/pytorch", "three/slow", "three/overfitting",
+        "three/inside", "reference/debugging-sheet",
+    ):  # fmt: skip
         page = page_for(f"book/{name}", "phone")
         page.evaluate(UNFOLD)
         wide[name] = [text for text, goes_on, *_ in page.evaluate(TABLES) if goes_on]
@@ -446,6 +449,20 @@ def test_answer_unfolds_and_folds_by_mouse(page_for):
     expect(answer.locator(":scope > :not(summary)").first).to_be_visible()
     answer.locator("summary").click()
     expect(answer.locator(":scope > :not(summary)").first).to_be_hidden()
+
+
+def test_a_section_that_may_be_skipped_is_written_as_the_others_are(page_for):
+    page = page_for("book/one/lstm-cell")
+    page.evaluate(UNFOLD)
+    size = "all => [...new Set(all.map(p => getComputedStyle(p).fontSize))]"
+    skipped, others = (
+        page.locator(f"article {where}").evaluate_all(size)
+        for where in (
+            "details.optional p:not(.admonition-title, .lstm-widget p)",
+            "> section > section > p",
+        )
+    )
+    assert len(others) == 1 and skipped == others
 
 
 def test_answers_are_open_on_paper(page_for):
