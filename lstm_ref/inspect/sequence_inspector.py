@@ -49,11 +49,14 @@ class SequenceInspector(Widget):
         as `input_reach` finds it; the reader may colour the text by it, up to 64 steps back. None
         leaves it out
     shade : what colours the text first: "unit", the picked unit, or "reach"
+    guesses : for each of the T steps, pairs of a token and the probability that it comes next, the
+        likeliest first; they are said of the step that is pointed at, beside what mattered for them
 
     Raises
     ------
     ShapeError, NotFiniteError : a trace that does not fit, or not to the tokens
-    ArgumentError : a sample or signal that does not exist, or more numbers than a page should carry
+    ArgumentError : a sample or signal that does not exist, guesses whose probabilities are none, or
+        more numbers than a page should carry
     TraitError : array, sort, unit or step that does not exist
 
     Examples
@@ -102,6 +105,7 @@ class SequenceInspector(Widget):
     step = Int(0).tag(sync=True)
     reach = Unicode("").tag(sync=True)  # (T, LAGS) bytes, or nothing
     shade = Enum(["unit", "reach"], default_value="unit").tag(sync=True)
+    guesses = List().tag(sync=True)  # T lists of [token, probability], or nothing
 
     def __init__(
         self,
@@ -116,6 +120,7 @@ class SequenceInspector(Widget):
         signals: Mapping[str, Any] | None = None,
         reach: Array | None = None,
         shade: str = "unit",
+        guesses: Sequence[Sequence[tuple[str, float]]] | None = None,
     ) -> None:
         tokens = list(tokens)
         arrays = _sample(trace, tokens, sample)
@@ -154,6 +159,7 @@ class SequenceInspector(Widget):
             step=step,
             reach="" if reach is None else _reach(np.asarray(reach, float), len(tokens)),
             shade=shade,
+            guesses=[] if guesses is None else _guesses(guesses, len(tokens)),
         )
 
     @validate("unit", "step")  # type: ignore[untyped-decorator]  # traitlets is read without its types
@@ -291,6 +297,23 @@ def _reach(reach: Array, T: int) -> str:
         back = shares[t, max(0, t - LAGS + 1) : t + 1][::-1]  # this input first, then those before
         lags[t, : len(back)] = np.round(255 * back)
     return base64.b64encode(lags.tobytes()).decode()
+
+
+def _guesses(guesses: Sequence[Sequence[tuple[str, float]]], T: int) -> list[Any]:
+    """The guesses as a page carries them."""
+    if len(guesses) != T:
+        raise ShapeError(
+            f"SequenceInspector: guesses must be T = {T}, one list for each step, got "
+            f"{len(guesses)}"
+        )
+    for t, pairs in enumerate(guesses):
+        for token, p in pairs:
+            if not 0 <= p <= 1:
+                raise ArgumentError(
+                    f"SequenceInspector: guesses[{t}] gives {token!r} the probability {p}, which "
+                    "must be from 0 to 1"
+                )
+    return [[[str(token), float(f"{p:.{DIGITS}g}")] for token, p in pairs] for pairs in guesses]
 
 
 def _correlation(values: Array, course: Array) -> Array:

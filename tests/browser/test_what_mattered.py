@@ -9,12 +9,12 @@ TEXT = "is used in a generator"
 PHONE = {"width": 390, "height": 844}
 
 
-def inspector(shade="unit", reach=True):
+def inspector(shade="unit", reach=True, guesses=None):
     rng = np.random.default_rng(0)
     params, x = init_lstm(rng, 3, 4, 1.0), rng.normal(size=(len(TEXT), 3))
     found = input_reach(params, x, rng.normal(size=(len(TEXT), 4)))
     widget = SequenceInspector(
-        trace(params, x[None]), TEXT, reach=found if reach else None, shade=shade
+        trace(params, x[None]), TEXT, reach=found if reach else None, shade=shade, guesses=guesses
     )
     return widget, found / found.max(axis=1, keepdims=True)
 
@@ -59,3 +59,17 @@ def test_by_keyboard_in_the_dark_on_a_telephone(open_page):
 def test_without_it_there_is_nothing_to_choose(open_page):
     page = open_page(inspector(reach=False)[0])
     assert page.get_by_label("what mattered").count() == 0
+
+
+def test_what_was_guessed_is_said_of_the_letter_that_is_pointed_at(open_page):
+    guesses = [[(letter, 0.834), (" ", 0.05)] for letter in TEXT]
+    guesses[3] = []
+    page = open_page(inspector("reach", guesses=guesses)[0])
+    for t, said in ((11, "“a” 83 %, “␣” 5 %."), (0, "“i” 83 %, “␣” 5 %.")):
+        assert TEXT[t] == said[1]
+        page.locator(".lw-text span").nth(t).hover()
+        assert f"Its guess of the next: {said}" in page.inner_text(".lw-caption")
+    page.locator(".lw-text span").nth(3).hover()
+    assert "guess" not in page.inner_text(".lw-caption")
+    page.get_by_label("the picked unit").check()
+    assert "guess" not in page.inner_text(".lw-caption")

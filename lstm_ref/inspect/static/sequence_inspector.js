@@ -10,7 +10,7 @@ const GATES = ["i", "f", "o"]; // from 0 to 1; the others have a sign
 const SORTS = ["memory", "variance", "index"]; // and "signal", where there is one to be like
 // what a file of a trace holds
 const DATA = ["tokens", "arrays", "orders", "means", "signals", "likeness"];
-const NAMES = [...DATA, "array", "sort", "signal", "unit", "step", "reach", "shade"];
+const NAMES = [...DATA, "array", "sort", "signal", "unit", "step", "reach", "shade", "guesses"];
 const LAGS = 64; // as in sequence_inspector.py
 const CHART = 84; // height of the chart in pixels
 const PAGE = 10; // rows that Page Up and Page Down move
@@ -59,8 +59,11 @@ const TEXT = {
   },
   reach: (token, lag) => {
     const most = lag === 0 ? "that input itself" : `the input ${lag} back`;
-    return `What the output after “${token}” depends on, most on ${most}. Point at another step.`;
+    return `What the output after “${token}” depends on, most on ${most}.`;
   },
+  another: " Point at another step.",
+  guessed: (pairs) =>
+    ` Its guess of the next: ${pairs.map(([token, p]) => `“${token}” ${percent(p)}`).join(", ")}.`,
   caption: (letter, unit) => [`The text by `, letter, ` of unit ${unit}`],
   unit: "unit",
   space: "space",
@@ -69,6 +72,7 @@ const TEXT = {
 
 const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
 const exact = (value) => value.toPrecision(4).replace("-", "−"); // the page carries four digits
+const percent = (p) => `${(100 * p).toFixed(0)} %`;
 const visible = (token) => token.replace(/\n/g, "↵").replace(/\t/g, "⇥").replace(/ /g, "␣");
 const spoken = (token) => (token === " " ? TEXT.space : token === "\n" ? TEXT.newline : token);
 
@@ -340,6 +344,7 @@ function draw({ model, el, again, said = "" }) {
       step: 0,
       reach: state.reach ?? "",
       shade: "unit",
+      guesses: state.guesses ?? [],
     };
     if (model.get("sort") === "signal" && !start.signal) start.sort = "memory";
     again(TEXT.opened(state.means.length, state.tokens.length), () => {
@@ -465,7 +470,13 @@ function draw({ model, el, again, said = "" }) {
       node.dataset.reach = shares[s].toFixed(3);
     });
     const lag = at.t - shares.indexOf(Math.max(...shares));
-    caption.replaceChildren(TEXT.reach(visible(tokens[at.t]), lag));
+    const guessed = (model.get("guesses") ?? [])[at.t] ?? [];
+    const shown = guessed.map(([token, p]) => [visible(token), p]);
+    caption.replaceChildren(
+      TEXT.reach(visible(tokens[at.t]), lag),
+      shown.length ? TEXT.guessed(shown) : "",
+      TEXT.another,
+    );
   }
 
   function place() {

@@ -79,3 +79,19 @@ def test_a_reach_that_cannot_be_is_refused(case, monkeypatch, reach, error, mess
     params, x, _, _ = case
     with pytest.raises(error, match=message):
         SequenceInspector(trace(params, x[None]), "letters", reach=reach, shade="reach")
+
+
+def test_guesses_are_carried_and_refused_when_they_cannot_be(case, monkeypatch):
+    monkeypatch.setenv("LSTM_REF_STATIC", "1")
+    params, x, _, _ = case
+    seen = trace(params, x[None])
+    guesses = [[("e", 0.123456), (" ", 1)], *([] for _ in range(T - 1))]
+    assert SequenceInspector(seen, "letters", guesses=guesses).guesses[0] == [
+        ["e", 0.1235],
+        [" ", 1],
+    ]
+    assert SequenceInspector(seen, "letters").guesses == []
+    with pytest.raises(ShapeError, match="guesses must be T = 7, one list for each step, got 6"):
+        SequenceInspector(seen, "letters", guesses=guesses[1:])
+    with pytest.raises(ArgumentError, match=r"guesses\[0\] gives 'e' the probability 83"):
+        SequenceInspector(seen, "letters", guesses=[[("e", 83)], *guesses[1:]])
