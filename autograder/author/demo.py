@@ -240,8 +240,8 @@ def make_course(root: Path, folder: Path, problem_set: str) -> list[Student]:
     ------
     AutograderError : the folder holds something else
     """
-    from autograder.course import release as exercises
     from autograder.course.course import NBGRADER_CONFIG
+    from autograder.course.release import solution_cells, write_releases
 
     source = root / "solutions" / problem_set
     everybody = students(source / "students.py")
@@ -257,9 +257,9 @@ def make_course(root: Path, folder: Path, problem_set: str) -> list[Student]:
     for settings in (NBGRADER_CONFIG, "_config.yml"):
         if (root / settings).is_file():
             shutil.copy(root / settings, folder)
-    (released,) = exercises.write_releases(folder)
+    (released,) = write_releases(folder)
     release = nbformat.read(released, as_version=4)
-    solutions = exercises.solution_cells(source / f"{problem_set}.md")
+    solutions = solution_cells(source / f"{problem_set}.md")
     for student in everybody:
         handed_in = student.edit(deepcopy(release), dict(solutions))
         target = folder / "submitted" / student.name / problem_set / f"{problem_set}.ipynb"

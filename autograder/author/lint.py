@@ -19,7 +19,7 @@ from typing import Any
 import nbformat
 import numpy as np
 
-from autograder.course import release as exercises
+from autograder.course import release as releases
 from autograder.course.by_hand import Part, parts_by_hand
 from autograder.course.rebuild import read_release, rebuild
 from autograder.errors import ProblemSetError
@@ -88,7 +88,7 @@ def lint(root: Path, name: str, isolation: Sandbox) -> list[Trouble]:
             Trouble(str(error), "Mend checks.py; what else is wrong is found when it can be read.")
         ]
     try:
-        text = exercises.release_text(source)
+        text = releases.release_text(source)
     except ProblemSetError as error:
         return [
             Trouble(
@@ -103,7 +103,7 @@ def _troubles(
     problem_set: ProblemSet, source: Path, text: str, isolation: Sandbox
 ) -> Iterator[Trouble]:
     yield from _questions(problem_set)
-    yield from _leaks(problem_set, text, exercises.starters(source))
+    yield from _leaks(problem_set, text, releases.starters(source))
     yield from _answers_told(problem_set, text)
     if not problem_set.release.is_file() or problem_set.release.read_text(encoding="utf-8") != text:
         yield Trouble(
@@ -126,11 +126,11 @@ def _troubles(
         cells = rebuild(release, submission).cells
         return judge.grade(cells, problem_set, seed=secrets.token_hex(32), isolation=isolation)
 
-    solutions = exercises.solution_cells(source)
+    solutions = releases.solution_cells(source)
     yield from _mends(problem_set, text, solutions)
     untouched = graded({})
     yield from _stub(untouched)
-    yield from _starters(untouched, exercises.starters(source))
+    yield from _starters(untouched, releases.starters(source))
     seen: set[str] = set()
     for _ in range(TRIES):
         for trouble in _solution(problem_set, graded(solutions)):
@@ -190,7 +190,7 @@ def _by_hand(problem_set: ProblemSet, source: Path, text: str) -> Iterator[Troub
     parts = parts_by_hand(problem_set)
     for part in parts:
         yield from _part(part)
-    for name, rubric in exercises.rubrics(source).items():
+    for name, rubric in releases.rubrics(source).items():
         if name not in {part.name for part in parts}:
             yield Trouble(
                 f"A rubric stands in the cell {name!r}, which no person scores.",

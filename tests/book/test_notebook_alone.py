@@ -60,20 +60,6 @@ def one_pass(page, params, ids):
     return [surprise[:, k : k + T].mean() for k in range(0, length - T + 1, T)]
 
 
-# --- what is said about the page
-
-
-def test_page_imports_the_reference_and_no_grader(page):
-    tree = ast.parse(
-        "\n".join(
-            c.source for c in jupytext.read(PAGE, fmt="md:myst").cells if c.cell_type == "code"
-        )
-    )
-    modules = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
-    assert any(name.startswith("lstm_ref") for name in modules)
-    assert not any(name.split(".")[0] in ("autograder", "verdict", "solutions") for name in modules)
-
-
 # --- the loops
 
 
