@@ -411,7 +411,7 @@ def memory(pid: int) -> dict[str, float] | None:
     """
     try:
         main = psutil.Process(pid)
-        children = {child.pid for foreman in main.children() for child in foreman.children()}
+        children = {child.pid for server in main.children() for child in server.children()}
         sizes = {
             p.pid: p.memory_info().rss / 2**20
             for p in main.children(recursive=True)

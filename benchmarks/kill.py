@@ -9,8 +9,8 @@ Then, again and again on a fresh copy of the course: `autograder run` is started
 point, from its start to its end, one of these happens.
 
 main        the command's own process is killed (SIGKILL, as all below)
-foreman     the process from which judges are forked, and with it all judges; the run must go on by
-            itself
+server      the judge server, from which judges are forked, and with it all judges; the run must go
+            on by itself
 judge       a judge's process; the run must go on by itself
 worker      a process in a student's box; the run must go on by itself, and no student may lose a
             point by it
@@ -51,13 +51,13 @@ import psutil
 from nbformat import NotebookNode
 
 from autograder.author.new import new
-from autograder.course import release as exercises
+from autograder.course.release import write_releases
 from benchmarks.machine import machine
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results" / "kill.json"
 NAME = "tiny"
-KINDS = ("main", "foreman", "judge", "worker", "everything", "copy")
+KINDS = ("main", "server", "judge", "worker", "everything", "copy")
 LIMIT = 900.0  # seconds for one run; far more than any takes
 MOST_RUNS = 5  # of the command, until it ends by itself
 
@@ -121,7 +121,7 @@ def make_course(folder: Path, submissions: int, seed: int = 0) -> None:
     folder.mkdir(parents=True)
     shutil.copy(ROOT / "nbgrader_config.py", folder)
     new(folder, NAME)
-    exercises.write_releases(folder)
+    write_releases(folder)
     release = nbformat.read(folder / "exercises" / NAME / f"{NAME}.ipynb", as_version=4)
     rng = random.Random(seed)
     kinds = [*WEIGHTS, *rng.choices(list(WEIGHTS), list(WEIGHTS.values()), k=submissions)][
@@ -181,14 +181,14 @@ class Run:
     def family(self) -> dict[str, list[psutil.Process]]:
         """Its processes by what they are."""
         found: dict[str, list[psutil.Process]] = {
-            kind: [] for kind in ("main", "foreman", "judge", "worker", "everything")
+            kind: [] for kind in ("main", "server", "judge", "worker", "everything")
         }
         with suppress(psutil.Error):
             main = psutil.Process(self.process.pid)
             found["main"] = [main]
             found["everything"] = [main, *main.children(recursive=True)]
-            found["foreman"] = [child for child in main.children() if _is_ours(child)]
-            for child in (child for foreman in found["foreman"] for child in foreman.children()):
+            found["server"] = [child for child in main.children() if _is_ours(child)]
+            for child in (child for server in found["server"] for child in server.children()):
                 if _is_ours(child):
                     found["judge"].append(child)
                 else:
@@ -237,7 +237,7 @@ class Run:
 
 
 def _is_ours(process: psutil.Process) -> bool:
-    """Whether it is the foreman or a judge, which is a copy of it: multiprocessing has started
+    """Whether it is the server or a judge, which is a copy of it: multiprocessing has started
     them.
     """
     with suppress(psutil.Error):
@@ -374,7 +374,7 @@ def trial(
     first = _dates(folder)
     code, said = run.end()
     runs = 1
-    if hit and kind in ("foreman", "judge", "worker") and code != 1:
+    if hit and kind in ("server", "judge", "worker") and code != 1:
         troubles.append(f"the run did not survive: it ended with {code}: {said[-500:]}")
     alive = run.processes_left()
     while code != 1 and runs < MOST_RUNS:

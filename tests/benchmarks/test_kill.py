@@ -25,7 +25,7 @@ def test_whatever_is_killed_the_same_command_ends_with_the_gradebook_of_an_unbro
     kill, tmp_path
 ):
     # the main process alone is killed in test_batch
-    kinds = ("foreman", "judge", "worker", "everything", "copy")
+    kinds = ("server", "judge", "worker", "everything", "copy")
     results = kill.measure(20, len(kinds), seed=1, work=tmp_path, kinds=kinds)
     assert {result["kind"] for result in results} == set(kinds)
     assert not [result for result in results if result["troubles"]]
