@@ -578,8 +578,8 @@ def about() -> dict[str, Any]:
     }
 
 
-def main() -> None:
-    """Run all trials, compare, print, write."""
+def arguments() -> argparse.Namespace:
+    """What the command line asks for."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -589,7 +589,65 @@ def main() -> None:
         "--only", help="breakdown, killed, cut, version or tls; the others' results stay"
     )
     parser.add_argument("--out", type=Path, default=RESULTS)
-    options = parser.parse_args()
+    return parser.parse_args()
+
+
+def copy_code(place: Path) -> Path:
+    """Copy what a host needs of the house, and give the place back."""
+    for package in ("autograder", "verdict"):
+        shutil.copytree(
+            ROOT / package, place / package, ignore=shutil.ignore_patterns("__pycache__")
+        )
+    return place
+
+
+def trials_with(code: Path) -> dict[str, Callable[[Network, Path], dict[str, Any]]]:
+    """The trials by name, each to be called with the hosts and a course."""
+    return {
+        "breakdown": lambda network, course: breakdown(network, code, course, print),
+        "killed": lambda network, course: lost_scheduler(network, code, course, killed=True),
+        "cut": lambda network, course: lost_scheduler(network, code, course, killed=False),
+        "version": lambda network, course: other_version(network, code, course),
+        "tls": lambda network, course: encrypted(network, code, course),
+    }
+
+
+def compare(
+    report: dict[str, Any], left: dict[str, dict[str, Any]], expected: dict[str, Any], part: Path
+) -> Iterator[str]:
+    """What differs from the run without a cluster, which `report` gets, too.
+
+    Parameters
+    ----------
+    report : what each trial told
+    left : what each trial left in its course
+    expected : what the run without a cluster left
+    part : course of the small class
+    """
+    alone = report["without a cluster"]
+    for trial in left:
+        if trial == "version":
+            continue
+        told = report[trial]
+        if trial == "breakdown":
+            differ = differences(left[trial], expected)
+            differ += ["what was printed"] * (told.pop("outcomes") != alone["outcomes"])
+            differ += ["exit code"] * (told["exit code"] != alone["exit code"])
+            told["compared"] = len(expected)
+        else:
+            small = only(expected, part)
+            differ = differences(only(left[trial], part), small)
+            told["compared"] = len(small)
+        told["different"] = differ
+        yield from (f"{trial}: {what}" for what in differ)
+    alone.pop("outcomes")
+    for trial in left:
+        yield from (f"{trial}: {p} is left" for p in report[trial].get("left running", []))
+
+
+def main() -> None:
+    """Run all trials, compare, print, write."""
+    options = arguments()
     if reason := why_not():
         raise SystemExit(f"Hosts cannot be made here: {reason}")
     signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -599,23 +657,12 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="bench-cluster-") as name:
         folder = Path(name)
         folder.chmod(0o755)
-        code = folder / "code"
-        for package in ("autograder", "verdict"):
-            shutil.copytree(
-                ROOT / package, code / package, ignore=shutil.ignore_patterns("__pycache__")
-            )
+        code = copy_code(folder / "code")
         whole = make_course(folder / "whole", options.submissions)
         part = make_course(folder / "part", options.small)
         shutil.copy(whole / "records" / "course.key", part / "records" / "course.key")
-        trials: dict[str, Callable[[Network, Path], dict[str, Any]]] = {
-            "breakdown": lambda network, course: breakdown(network, code, course, print),
-            "killed": lambda network, course: lost_scheduler(network, code, course, killed=True),
-            "cut": lambda network, course: lost_scheduler(network, code, course, killed=False),
-            "version": lambda network, course: other_version(network, code, course),
-            "tls": lambda network, course: encrypted(network, code, course),
-        }
         left: dict[str, dict[str, Any]] = {}
-        for k, (trial, function) in enumerate(trials.items()):
+        for k, (trial, function) in enumerate(trials_with(code).items()):
             if options.only not in (None, trial):
                 continue
             course = Path(shutil.copytree(whole if trial == "breakdown" else part, folder / trial))
@@ -630,30 +677,7 @@ def main() -> None:
             )
         alone = "breakdown" in report
         report["without a cluster"] = without_cluster(code, whole if alone else part)
-        expected = found(whole if alone else part)
-        wrong = []
-        for trial in left:
-            if trial == "version":
-                continue
-            if trial == "breakdown":
-                differ = differences(left[trial], expected)
-                differ += ["what was printed"] * (
-                    report[trial].pop("outcomes") != report["without a cluster"]["outcomes"]
-                )
-                differ += ["exit code"] * (
-                    report[trial]["exit code"] != report["without a cluster"]["exit code"]
-                )
-                report[trial]["compared"] = len(expected)
-            else:
-                small = only(expected, part)
-                differ = differences(only(left[trial], part), small)
-                report[trial]["compared"] = len(small)
-            report[trial]["different"] = differ
-            wrong += [f"{trial}: {what}" for what in differ]
-        report["without a cluster"].pop("outcomes")
-        wrong += [
-            f"{name}: {p} is left" for name in left for p in report[name].get("left running", [])
-        ]
+        wrong = list(compare(report, left, found(whole if alone else part), part))
     print(json.dumps(report["without a cluster"]))
     if options.only:
         if not alone:

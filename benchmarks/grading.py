@@ -39,7 +39,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, field
@@ -520,6 +520,31 @@ def watch_nbgrader(name: str, began: float) -> dict[str, float]:
     return {**once, **per_submission(clock, name)}
 
 
+def put_clocks(clock: Clock) -> None:
+    """Put a clock into each phase of `autograder run`."""
+    from autograder.batch import entering
+    from autograder.batch import grading as batch
+    from autograder.course import gradebook
+    from autograder.judge import judge, session
+
+    clock.wrap(batch.Grading, "grade", "the rest")
+    clock.wrap(batch, "read_notebook", "notebook: read")
+    clock.wrap(batch, "rebuild", "notebook: rebuilt")
+    clock.wrap(batch, "fill", "notebook: filled")
+    clock.wrap(entering, "write_autograded", "notebook: written")
+    clock.wrap(batch.Grading, "_write", "record: written")
+    clock.wrap(judge, "examine", "checks: the judge's own work")
+    clock.wrap(judge, "_record", "record: made")
+    clock.wrap(session.Session, "_greet", "worker: start")
+    clock.wrap(session.Session, "start", "worker: start")
+    clock.wrap(session.Session, "stop", "worker: stop")
+    clock.wrap(session.Session, "_read_cells", "cells: read")
+    clock.wrap(session.Session, "_run_cells", "cells: run")
+    clock.wrap(session.Session, "forget", "checks: asked and answered")
+    clock.wrap(session.Session, "_exchange", "checks: asked and answered")
+    clock.wrap(gradebook.Writer, "save", "gradebook: entered")
+
+
 def watch_ours(name: str, began: float) -> dict[str, float]:
     """Grade as `autograder run` does, one submission after the other in this process and folder,
     with clocks in it.
@@ -539,7 +564,6 @@ def watch_ours(name: str, began: float) -> dict[str, float]:
         from autograder.course import gradebook
         from autograder.course.course import Course
         from autograder.course.database import open_gradebook
-        from autograder.judge import judge, session
 
         assert commands is not None  # imported because the command imports it
         once["once: start-up of the command, judges start beside it"] = time.time() - began
@@ -548,23 +572,7 @@ def watch_ours(name: str, began: float) -> dict[str, float]:
         grading = batch.Grading.prepare(course, name, judges=judges)
         once["once: waited until the checks were looked over"] = time.time() - began
     students = course.students(name)
-
-    clock.wrap(batch.Grading, "grade", "the rest")
-    clock.wrap(batch, "read_notebook", "notebook: read")
-    clock.wrap(batch, "rebuild", "notebook: rebuilt")
-    clock.wrap(batch, "fill", "notebook: filled")
-    clock.wrap(entering, "write_autograded", "notebook: written")
-    clock.wrap(batch.Grading, "_write", "record: written")
-    clock.wrap(judge, "examine", "checks: the judge's own work")
-    clock.wrap(judge, "_record", "record: made")
-    clock.wrap(session.Session, "_greet", "worker: start")
-    clock.wrap(session.Session, "start", "worker: start")
-    clock.wrap(session.Session, "stop", "worker: stop")
-    clock.wrap(session.Session, "_read_cells", "cells: read")
-    clock.wrap(session.Session, "_run_cells", "cells: run")
-    clock.wrap(session.Session, "forget", "checks: asked and answered")
-    clock.wrap(session.Session, "_exchange", "checks: asked and answered")
-    clock.wrap(gradebook.Writer, "save", "gradebook: entered")
+    put_clocks(clock)
     with open_gradebook(course.directory) as opened:
         gradebook.register(opened, course.directory, name, grading.release)
         writer = gradebook.Writer(opened, course, grading.problem_set)
@@ -584,6 +592,16 @@ def per_submission(clock: Clock, name: str) -> dict[str, float]:
 
 # --- all of it
 # --------------------------------------------------------------------------------------------------
+
+
+def seconds_of_one(courses: Mapping[str, Path], name: str, student: str) -> dict[str, float]:
+    """Seconds of each program for one submission, most of which are its start-up."""
+    alone = {}
+    for program, course in courses.items():
+        with copy_of(course) as copy:
+            run = timed([(copy, command(program, name, "--student", student))])
+            alone[program] = run["seconds"]
+    return alone
 
 
 def measure(
@@ -611,12 +629,7 @@ def measure(
         ours, plain, one = (Path(folder) / kind for kind in ("ours", "plain", "one"))
         make_ours(ours, name, students)
         make_plain(plain, name, students)
-        alone = {}
-        for program, course in () if brief else ((PLAIN, plain), (OURS, ours)):
-            with copy_of(course) as copy:
-                alone[program] = timed(
-                    [(copy, command(program, name, "--student", students[0][0]))]
-                )["seconds"]
+        alone = seconds_of_one({} if brief else {PLAIN: plain, OURS: ours}, name, students[0][0])
         runs: list[dict[str, float]] = []
         for _ in range(rounds - rounds // 2):
             with copy_of(ours) as copy:
@@ -701,8 +714,8 @@ def show(name: str, found: dict[str, Any]) -> None:
             print(f"    {parts}")
 
 
-def main() -> int:
-    """Measure, print, write; 1 where a grade differs."""
+def arguments() -> argparse.Namespace:
+    """What the command line asks for."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -729,7 +742,12 @@ def main() -> int:
     # this script calls itself with it
     parser.add_argument("--watch", choices=(OURS, PLAIN), help=argparse.SUPPRESS)
     parser.add_argument("--began", type=float, help=argparse.SUPPRESS)
-    options = parser.parse_args()
+    return parser.parse_args()
+
+
+def main() -> int:
+    """Measure, print, write; 1 where a grade differs."""
+    options = arguments()
     if options.watch:
         watch = watch_ours if options.watch == OURS else watch_nbgrader
         options.out.write_text(json.dumps(watch(options.sets[0], options.began)))

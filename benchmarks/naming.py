@@ -364,8 +364,8 @@ def summary(report: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def main() -> None:
-    """Measure, print, write."""
+def arguments() -> argparse.Namespace:
+    """What the command line asks for."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -388,7 +388,12 @@ def main() -> None:
         "--habit", action="store_true", help="only mistakes written from habit; all else stays"
     )
     parser.add_argument("--sets", nargs="+", choices=SETS, default=SETS, help="the others stay")
-    options = parser.parse_args()
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Measure, print, write."""
+    options = arguments()
     report: dict[str, Any] = {"machine": machine("numpy", "torch")}
     before = json.loads(options.out.read_text(encoding="utf-8")) if options.out.exists() else {}
     stays = options.single or options.habit or options.sets != SETS

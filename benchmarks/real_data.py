@@ -18,7 +18,7 @@ import json
 import math
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -270,6 +270,13 @@ class Digits(nn.Module):
         return self.affine(self.dropout(h.sum(dim=1) / mask.sum(dim=1, keepdim=True)))
 
 
+def standardised(spectra: list[np.ndarray], training: np.ndarray) -> list[np.ndarray]:
+    """Spectra (T, D) with mean 0 and variance 1 in each band over the training recordings."""
+    frames = np.concatenate([spectra[k] for k in training])
+    mean, deviation = frames.mean(axis=0), frames.std(axis=0)
+    return [(spectrum - mean) / deviation for spectrum in spectra]
+
+
 def fsdd(seed: int, steps: int | None = None) -> dict[str, Any]:
     """Train on takes 10 to 49 of each digit and speaker, stop by takes 5 to 9, test on takes 0 to
     4, as the authors do.
@@ -280,9 +287,7 @@ def fsdd(seed: int, steps: int | None = None) -> dict[str, Any]:
     spectra = [log_mel(sound, data.rate, bands=D, step=0.02) for sound in data.sounds]
     test, held = np.flatnonzero(data.is_test), np.flatnonzero(~data.is_test)
     parts = [held[data.takes[held] >= 10], held[data.takes[held] < 10], test]
-    frames = np.concatenate([spectra[k] for k in parts[0]])
-    mean, deviation = frames.mean(axis=0), frames.std(axis=0)
-    spectra = [(s - mean) / deviation for s in spectra]
+    spectra = standardised(spectra, parts[0])
     model = Digits(rng, D, H, dropout)
 
     def minibatches(
@@ -384,9 +389,8 @@ def el_nino(seed: int, steps: int | None = None) -> dict[str, Any]:
     what differs from it.
     """
     N, T, H, K, most, patience, lr, clip = EL_NINO.values()
-    rng = set_seed(seed)
-    series = load("el-nino")
-    value, month = series.values[:, 0], np.arange(len(series.values)) % 12
+    rng, series = set_seed(seed), load("el-nino")
+    value = series.values[:, 0]
     forecasts: dict[str, list[np.ndarray]] = {}
     histories = []
     for year in ORIGINS:
@@ -394,31 +398,15 @@ def el_nino(seed: int, steps: int | None = None) -> dict[str, Any]:
         test = range(first, min(first + 60, len(value)) - K + 1)  # first month of each forecast
         validation = range(first - 12 - 60, first - 12 - K + 1)
         training = range(T, first - 12 - 60 - 12 - K + 1)
-        known = training.stop + K - 1
-        mean = np.array([value[:known][month[:known] == m].mean() for m in range(12)])
-        scale = (value[:known] - mean[month[:known]]).std()
-        anomaly = (value - mean[month]) / scale
-        angle = 2 * np.pi * month / 12
-        features = np.stack([anomaly, np.sin(angle), np.cos(angle)], axis=1)
-
-        def window(starts, features=features, anomaly=anomaly):
-            """The T months before each forecast, and at each of them the K months that follow
-            it.
-            """
-            places = np.asarray(starts)[:, None] + np.arange(-T, 0)  # (N, T)
-            return features[places], anomaly[places[:, :, None] + np.arange(1, K + 1)]
+        mean, scale, features = as_anomalies(value, known=training.stop + K - 1)
+        window = windows(features, T, K)
 
         def minibatches(starts=training, window=window):
             order = rng.permutation(np.asarray(starts))
             for k in range(0, len(order) - N + 1, N):
                 yield window(order[k : k + N])
 
-        affine = init_affine(rng, H, K)
-        engine = NumpyEngine(
-            {**init_lstm(rng, 3, H), "Wy": 0.1 * affine["W"], "by": affine["b"]},
-            forecast_step,
-            loss=forecast_loss,
-        )
+        engine = NumpyEngine(forecaster(rng, H, K), forecast_step, loss=forecast_loss)
         histories.append(
             train(
                 engine,
@@ -432,20 +420,79 @@ def el_nino(seed: int, steps: int | None = None) -> dict[str, Any]:
                 rng=rng,
             )
         )
-        x, _ = window(test)
-        starts = np.asarray(test)
-        target = starts[:, None] + np.arange(K)  # (n, K)
-        here = {
-            "measured": value[target],
-            "LSTM": mean[month[target]] + scale * forecast(engine.model, x)[0][:, -1],
-            "persistence": np.repeat(value[starts - 1][:, None], K, axis=1),
-            "seasonal-naive": value[target - 12],
-            "calendar mean": mean[month[target]],
-            "persistence of the anomaly": mean[month[target]]
-            + (value - mean[month])[starts - 1][:, None],
-        }
-        for name, values in here.items():
+        anomalies = scale * forecast(engine.model, window(test)[0])[0][:, -1]
+        for name, values in beside_each_other(value, mean, np.asarray(test), anomalies).items():
             forecasts.setdefault(name, []).append(values[:, :, None])
+    return {
+        **skills(forecasts),
+        "steps": [history.steps for history in histories],
+        "training seconds": sum(sum(history.seconds) for history in histories),
+    }
+
+
+def as_anomalies(value: np.ndarray, known: int) -> tuple[np.ndarray, float, np.ndarray]:
+    """Mean (12,) of each calendar month and the spread of what differs from it, over the first
+    `known` months, and what the model reads of all months (n, 3): the anomaly, and the month as a
+    point of a circle.
+    """
+    month = np.arange(len(value)) % 12
+    mean = np.array([value[:known][month[:known] == m].mean() for m in range(12)])
+    scale = (value[:known] - mean[month[:known]]).std()
+    angle = 2 * np.pi * month / 12
+    anomaly = (value - mean[month]) / scale
+    return mean, scale, np.stack([anomaly, np.sin(angle), np.cos(angle)], axis=1)
+
+
+def windows(
+    features: np.ndarray, T: int, K: int
+) -> Callable[[Sequence[int]], tuple[np.ndarray, np.ndarray]]:
+    """First months (N,) of forecasts -> the T months before each (N, T, 3), and at each of them the
+    anomalies of the K months that follow it (N, T, K).
+    """
+
+    def window(starts: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+        places = np.asarray(starts)[:, None] + np.arange(-T, 0)  # (N, T)
+        return features[places], features[:, 0][places[:, :, None] + np.arange(1, K + 1)]
+
+    return window
+
+
+def forecaster(rng: np.random.Generator, H: int, K: int) -> dict[str, np.ndarray]:
+    """Weights of a model that begins with forecasts near the mean."""
+    affine = init_affine(rng, H, K)
+    return {**init_lstm(rng, 3, H), "Wy": 0.1 * affine["W"], "by": affine["b"]}
+
+
+def beside_each_other(
+    value: np.ndarray, mean: np.ndarray, starts: np.ndarray, anomalies: np.ndarray
+) -> dict[str, np.ndarray]:
+    """What was measured, the model's forecasts and those that need no model, (n, K) each.
+
+    Parameters
+    ----------
+    value : degrees of each month of the series
+    mean : (12,), of each calendar month
+    starts : (n,), number of the first month of each forecast
+    anomalies : (n, K), by the model
+    """
+    month = np.arange(len(value)) % 12
+    K = anomalies.shape[1]
+    target = starts[:, None] + np.arange(K)
+    return {
+        "measured": value[target],
+        "LSTM": mean[month[target]] + anomalies,
+        "persistence": np.repeat(value[starts - 1][:, None], K, axis=1),
+        "seasonal-naive": value[target - 12],
+        "calendar mean": mean[month[target]],
+        "persistence of the anomaly": mean[month[target]]
+        + (value - mean[month])[starts - 1][:, None],
+    }
+
+
+def skills(forecasts: Mapping[str, Sequence[np.ndarray]]) -> dict[str, Any]:
+    """How much better the model is than each forecast without one: of what was measured, the model
+    and the others, in this order, arrays (n, K, 1).
+    """
     y, lstm, *others = (np.concatenate(parts) for parts in forecasts.values())  # (n, K, 1)
     names = list(forecasts)[2:]
     against = {name: skill(y, lstm, other) for name, other in zip(names, others, strict=True)}
@@ -462,8 +509,6 @@ def el_nino(seed: int, steps: int | None = None) -> dict[str, Any]:
             for name, other in zip(["LSTM", *names], [lstm, *others], strict=True)
         },
         "forecasts": len(y),
-        "steps": [history.steps for history in histories],
-        "training seconds": sum(sum(history.seconds) for history in histories),
     }
 
 
