@@ -454,6 +454,17 @@ _REPEAT = _entries(
         "long-text",
     ),
     (
+        "state-not-carried",
+        STRONG,
+        "A second call gives the outputs of the first, at every step (largest difference "
+        "{value:g}, more than 0 is needed where a state is carried), though the batches continue "
+        "one another.",
+        "The state is made anew in each call, or what the layer returns is never given back to it.",
+        "Keep the state of the call before, detached, and start the next call from it; or leave "
+        "stateful=True out where batches stand alone.",
+        "long-text",
+    ),
+    (
         "forward-changes-weights",
         PROOF,
         "One forward pass changes the weights {where} by {value:.1e} (allowed 0).",
@@ -891,6 +902,17 @@ _LOOP = _entries(
         ),
         "The gradients of the step before are not cleared.",
         "Call optimizer.zero_grad() before backward().",
+        "training-step",
+    ),
+    (
+        "gradients-cleared",
+        STRONG,
+        "Of {passes} backward passes in front of a step of the optimizer, the gradients of "
+        "{value:g} were cleared before it came (allowed 0), and the weights had not moved along "
+        "them.",
+        "zero_grad() stands inside the loop over the parts of a batch, so that only the last part "
+        "counts.",
+        "Call optimizer.zero_grad() once, in front of that loop.",
         "training-step",
     ),
     (

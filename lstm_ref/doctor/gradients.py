@@ -69,6 +69,8 @@ def frozen(context: Context) -> Iterator[Finding]:
         return
     if effect_of(subject, [p.name for p in fresh]) == (0.0, 0.0):  # a copy that is kept aside
         return
+    if _only_told(subject, [p.name for p in named]):  # a teacher whose outputs stand beside
+        return
     total = sum(int(np.prod(p.shape)) for p in subject.parameters())
     share = sum(int(np.prod(p.shape)) for p in named) / total
     names = _listed([p.name for p in fresh])
@@ -77,6 +79,21 @@ def frozen(context: Context) -> Iterator[Finding]:
     if all(p.kind == "embedding" for p in fresh):  # random vectors of words tell them apart, too
         more["certainty"] = "remark"
     yield found("frozen-by-accident", share, **more)
+
+
+def _only_told(subject: Subject, names: Sequence[str]) -> bool:
+    """Whether these weights move some of the outputs, and those of training move others."""
+    free = [p.name for p in subject.parameters() if p.trainable]
+    one, other = (_moves(subject, some) for some in (names, free))
+    return any(one) and any(other) and not any(a and b for a, b in zip(one, other, strict=True))
+
+
+def _moves(subject: Subject, names: Sequence[str]) -> list[bool]:
+    """Which outputs other values of some parameters change, leaf by leaf."""
+    with subject.changed(_moved_weights(subject, names, FARTHER[0])):
+        after = subject.call(training=True)
+    pairs = zip(subject.training_outputs, after, strict=True)
+    return [a.shape != b.shape or bool((a != b).any()) for a, b in pairs]
 
 
 def or_zeros(gradient: Array | None, shape: tuple[int, ...]) -> Array:

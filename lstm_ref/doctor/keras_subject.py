@@ -73,13 +73,14 @@ class KerasSubject(Subject):
             [*_variables(model), *_optimizer_variables(self.optimizer), *_metrics(model)]
         )
         self._trainable = list(model.trainable_variables)
-        kept = {id(v) for v in self._weights()}
-        self._state = _Variables([v for v in self._all.variables if id(v) not in kept])
         self._flags = [(layer, layer.trainable) for layer in _layers(model)]
         own = [layer for layer in _layers(model) if not type(layer).__module__.startswith("keras.")]
         self._attributes = [
             Memory([dict_of], _left_alone, functions=False) for dict_of in map(vars, own)
         ]
+        self._fill_statistics()
+        kept = {id(v) for v in self._weights()}
+        self._state = _Variables([v for v in self._all.variables if id(v) not in kept])
         self._steps_memory = Memory([options.step], _left_alone)
         self._traced: dict[Any, Any] = {}
         self._pattern: Rebuild | None = None
@@ -88,6 +89,35 @@ class KerasSubject(Subject):
         """Run once, so that all weights are there."""
         if not getattr(self.model, "built", True) or not self.model.variables:
             self.model(self._to_x(self.inputs_tuple), training=False)
+
+    def _fill_statistics(self) -> None:
+        """As for PyTorch: batch normalisation that has seen no batch yet gets this one's
+        statistics.
+        """
+        layers = [
+            layer
+            for layer in _layers(self.model)
+            if isinstance(layer, keras.layers.BatchNormalization)
+            and not _value(layer.moving_mean).any()
+            and bool((_value(layer.moving_variance) == 1).all())
+        ]
+        momenta = [layer.momentum for layer in layers]
+        for layer in layers:
+            layer.momentum = 0.0
+        try:
+            if layers:
+                self.model(self._to_x(self.inputs_tuple), training=True)
+        except Exception:  # the first examination says so
+            pass
+        for layer, momentum in zip(layers, momenta, strict=True):
+            layer.momentum = momentum
+        statistics = [v for layer in layers for v in (layer.moving_mean, layer.moving_variance)]
+        filled = [_value(v) for v in statistics]
+        self._all.restore()
+        for memory in self._attributes:
+            memory.restore()
+        for v, value in zip(statistics, filled, strict=True):
+            v.assign(value)
 
     def restore(self) -> None:
         """Put model, optimizer and random numbers back, bit by bit."""

@@ -12,6 +12,7 @@ from lstm_ref.cell import sigmoid
 from lstm_ref.doctor.context import Context
 from lstm_ref.doctor.loss_form import LossForm, softmax
 from lstm_ref.doctor.reach import alike, next_step
+from lstm_ref.doctor.repeat import draws_in_training
 from lstm_ref.doctor.report import Finding, found
 from lstm_ref.doctor.subject import Array
 
@@ -25,6 +26,9 @@ FEWEST_ABSENT = 32
 WEIGHED, BEGUN = 3.0, 0.85
 # Copies are exact; a share leaves room for padding and missing values.
 COPIES = 0.98
+# Largest effect of a step on its own output over that on those before it: 1 to 2 where only a code
+# tells of it.
+BESIDE = 5.0
 # A column computed from the target agrees with it up to rounding of float32; neighbours of a smooth
 # series do not.
 AFFINE = 1e-5
@@ -228,7 +232,11 @@ def answer_in_input(context: Context) -> Iterator[Finding]:
     for name in context.data_leaves:
         if next_step(context, name):
             continue
-        place = _last_step_copy(context, name) or _same_step_copy(context, name)
+        place = (
+            _last_step_copy(context, name)
+            or _same_step_copy(context, name)
+            or _shown_to_the_decoder(context, name)
+        )
         if place is not None:
             share, where = place
             yield found("answer-in-input", share, threshold=COPIES, where=where)
@@ -253,6 +261,32 @@ def _last_step_copy(context: Context, name: str) -> tuple[float, str] | None:
         if max(shares) > COPIES:
             return max(shares), f"feature {int(np.argmax(shares))} of the last step of {name}"
     return None
+
+
+def _shown_to_the_decoder(context: Context, name: str) -> tuple[float, str] | None:
+    """Numbers to give back, as by an autoencoder, where each output reads its own step beside the
+    code: a step moves its own output far more than those before it, which only the code tells.
+    """
+    subject, axis = context.subject, context.time_axis(name)
+    array = subject.inputs[name]
+    if axis is None or array.ndim != 3 or array.dtype.kind != "f" or len(subject.scored) != 1:
+        return None
+    copies = [y for y in subject.targets_tuple if y.shape == array.shape]
+    share = max((float(np.isclose(y, array).mean()) for y in copies), default=0.0)
+    reach = context.reach(name)
+    if share <= COPIES or reach is None or draws_in_training(subject):
+        return None
+    ratios = []
+    for t, row in zip(reach.steps, reach.moved, strict=True):
+        for k, part in context.split(row).items():
+            view = context.by_step(k, part, reach.length)
+            if view is None:
+                return None
+            if t > 2 and (before := float(view[:, :t].max())) > 0:
+                ratios.append(float(view[:, t].max()) / before)
+    if len(ratios) < 3 or not float(np.median(ratios)) > BESIDE:
+        return None
+    return share, f"the same step of {name}, which the decoder reads, too"
 
 
 def future_in_input(context: Context) -> Iterator[Finding]:

@@ -67,6 +67,8 @@ def audit(context: Context) -> Iterator[Finding]:
     elif log.added is not None and KEPT[0] < log.added < KEPT[1]:
         what = f"holds {log.added:.2f} times what the first step left"
         yield found("gradients-add-up", log.added, threshold=0.0, what=what)
+    if log.cleared:
+        yield found("gradients-cleared", log.cleared, passes=log.passes)
     if log.calls > 3 and log.changed == 0 and _some_gradient(context):
         yield found("no-update", 0.0, steps=log.calls)
     # A momentum from before may lead uphill for a while; a loss whose sign was turned says so

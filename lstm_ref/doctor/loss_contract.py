@@ -29,6 +29,10 @@ FLOOR = 0.1
 # A sum instead of a mean matters where the first step is far too large.
 UPDATE = 0.1
 DOUBLED = (1.9, 2.1)
+# Outputs are moved this often, so far, beside 1 and their own size: every loss that is right has
+# some direction in which it grows. A loss that falls on to less than this many times its size has
+# no bound.
+DIRECTIONS, FAR, UNBOUNDED = 8, (3.0, 10.0, 30.0), 10.0
 
 
 def accepts(context: Context) -> Iterator[Finding]:
@@ -167,6 +171,39 @@ def slope(context: Context) -> Iterator[Finding]:
             f"The loss pushes the output of the right class down: its gradient there is {push:.2g}"
         )
         yield found("loss-negative", push, what=what, loss=subject.loss(outputs))
+    elif (fall := _falls_far_away(subject)) is not None:
+        what = f"The farther outputs go away, in any direction, the less is the loss: {fall:.3g}"
+        loss = subject.loss(subject.training_outputs)
+        yield found("loss-negative", fall, what=what, loss=loss)
+
+
+def _falls_far_away(subject: Subject) -> float | None:
+    """The loss at outputs far away, where it falls without bound in every direction that is tried:
+    a likelihood, or a distance, whose sign was turned.
+    """
+    start, last = list(subject.training_outputs), 0.0
+    here = subject.loss(start)
+    size = max((float(np.abs(start[k]).max(initial=0.0)) for k in subject.scored), default=0.0)
+    for seed in range(DIRECTIONS):
+        rng = np.random.default_rng(seed)
+        moves = {k: (1 + size) * rng.normal(size=start[k].shape) for k in subject.scored}
+        before = np.inf
+        for far in FAR:
+            outputs = list(start)
+            for k, move in moves.items():
+                outputs[k] = (start[k] + far * move).astype(start[k].dtype)
+            try:
+                last = subject.loss(outputs)
+            except Exception:  # a loss may refuse what is no probability
+                return None
+            if last == -np.inf:
+                break
+            if not last < before:
+                return None
+            before = last
+        if not here - last > UNBOUNDED * (1 + abs(here)):
+            return None
+    return last
 
 
 def _push(form: LossForm) -> float | None:

@@ -56,7 +56,7 @@ def pairing(context: Context) -> Iterator[Finding]:
         yield found(
             "targets-misaligned", float(pair.outside[j]), who=f"example {pair.axes.examples[j]}"
         )
-    elif (mixed := _reshaped(context)) is not None:
+    elif (mixed := _reshaped(context) or _reshaped_in_loss(context)) is not None:
         yield mixed
 
 
@@ -109,6 +109,50 @@ def _reshaped(context: Context) -> Finding | None:
                     "targets-misaligned", share, who="a step", where=f"axes 1 and 2 of output {k}"
                 )
     return None
+
+
+def _reshaped_in_loss(context: Context) -> Finding | None:
+    """Outputs (N, T, C) that the loss reads as (N, C, T) by a reshape: the target of step t meets
+    the numbers t, t + T, t + 2 T, ... of its row, as counted in the order (T, C).
+    """
+    subject, pair = context.subject, context.pairing
+    if pair is None or pair.meets is None or len(subject.scored) != 1:
+        return None
+    (k,), target = subject.scored, subject.targets_tuple[0]
+    shape = subject.training_outputs[k].shape
+    if pair.axes.targets != ((target.shape, 0),) or target.dtype.kind not in "iu":
+        return None
+    if target.ndim != 2 or len(shape) != 3 or shape[:2] != target.shape:
+        return None
+    length, classes = shape[1:]
+    if length < 3 or classes < 2 or length == classes:
+        return None
+    elsewhere = 0
+    for t in range(length):
+        met = _met(subject, k, t)
+        if not met <= set(range(t, length * classes, length)):
+            return None
+        elsewhere += not met <= set(range(t * classes, (t + 1) * classes))
+    if elsewhere < length / 2:
+        return None
+    return found(
+        "targets-misaligned", elsewhere / length, who="a step", where=f"axes 1 and 2 of output {k}"
+    )
+
+
+def _met(subject: Subject, k: int, step: int) -> set[int]:
+    """Places in the row of an example at which the gradient moves, up to rounding, when the targets
+    of a step are those of other examples.
+    """
+    (target,) = subject.targets_tuple
+    moved, met = target.copy(), set[int]()
+    moved[:, step] = np.roll(target[:, step], 1)
+    base = subject.output_gradient[k]
+    other = subject.loss_gradient(subject.training_outputs, [moved])[k]
+    if base is None or other is None:
+        return met
+    change = np.abs(other - base).reshape(len(base), -1)
+    return set(np.flatnonzero((change > TARGETS * change.max(initial=0.0)).any(axis=0)).tolist())
 
 
 def _starts_at(row: Array, step: int, count: int) -> bool:

@@ -97,6 +97,7 @@ def repeatability(context: Context) -> Iterator[Finding]:
         yield found(id, other, detail=detail, certainty="remark" if sampled else None)
         return
     if subject.options.stateful:
+        yield from _starts_anew(context)
         return
     subject.call()
     second = subject.call(go_on=True)
@@ -109,6 +110,21 @@ def repeatability(context: Context) -> Iterator[Finding]:
             carried,
             detail="a counter or a generator of the model's own goes on from call to call",
         )
+
+
+def _starts_anew(context: Context) -> Iterator[Finding]:
+    """No state is carried, though it is said to be: outputs at the first steps, where no state has
+    faded, are those of the call before, bit by bit. A state that comes in or goes out is the
+    loop's to carry.
+    """
+    subject = context.subject
+    times = [context.output_time_axis(k) for k in subject.scored]
+    alone = len(subject.inputs) == len(subject.outputs) == len(times) == 1
+    if not alone or None in times or subject.options.step is not None:
+        return
+    subject.call()
+    if difference(subject.outputs, subject.call(go_on=True)) == 0:
+        yield found("state-not-carried", 0.0)
 
 
 def goes_on(context: Context) -> bool:
@@ -213,7 +229,11 @@ def modes(context: Context) -> Iterator[Finding]:
     rate = subject.dropout_rate()
     if rate >= TOO_MUCH:
         yield found("dropout-too-high", rate, threshold=TOO_MUCH, count=1 / max(1 - rate, 1e-3))
-    if rate > 0 and subject.outputs and not (_noise(subject) or _noise_once_open(subject)):
+    if (
+        rate > 0
+        and subject.outputs
+        and not (draws_in_training(subject) or _noise_once_open(subject))
+    ):
         yield found("mode-without-effect", 0.0, threshold=rate, where="")
 
 
@@ -248,6 +268,7 @@ def _noise_once_open(subject: Subject) -> bool:
     return False
 
 
-def _noise(subject: Subject) -> bool:
+def draws_in_training(subject: Subject) -> bool:
+    """Whether training draws numbers that move the outputs."""
     first = subject.training_outputs
     return any(difference(first, subject.call(training=True, seed=seed)) > 0 for seed in (1, 2, 3))

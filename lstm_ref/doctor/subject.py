@@ -170,6 +170,8 @@ class StepLog:
     along : cosine between the first move of the weights and the gradient of the loss; None where
         either is nothing
     scale : what the backward pass began from over the loss that the step returned
+    passes, cleared : backward passes of a call whose optimizer used the last gradient alone, and
+        how many gradients of another direction were cleared before; most of all calls
     """
 
     losses: list[float] = field(default_factory=list)
@@ -190,6 +192,8 @@ class StepLog:
     enlarged: float | None = None
     scale: float = 1.0
     along: float | None = None
+    passes: int = 0
+    cleared: int = 0
 
 
 @dataclass

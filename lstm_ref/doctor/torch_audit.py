@@ -25,6 +25,9 @@ FEWEST = 5
 LEFT = 0.05  # of the gradient: less of it tells nothing about whether it was added
 LARGER = 1e6  # times the gradient, so that any limit of clipping acts
 MOST_NODES = 200_000
+# Cosine of gradients of the same weights, of one loss with other dropout; two losses of one batch
+# differ by more, and so do two parts of a batch.
+ONE_LOSS = 0.9
 LOOK = 4  # calls after which a loop has all that it keeps between steps
 
 
@@ -43,6 +46,7 @@ class Audit:
         self.evaluated = False
         self.gradients: list[Any] = []
         self.arrived: list[Any] = []  # after each backward pass
+        self.unused: list[tuple[Any, float]] = []  # since a step; with a sum of the weights
         self.root = 0.0
         self.factor = 1.0
 
@@ -76,6 +80,7 @@ class Audit:
 
     def _twice(self) -> None:
         self._start()
+        self.unused = []
         weights = [(p, p.detach().clone()) for p in self._weights()]
         norms: list[Any] = []
         with self._watched():
@@ -114,6 +119,7 @@ class Audit:
         if self.log.error:
             return
         self._start()
+        self.unused = []
         before = [p.detach().clone() for p in self._weights()]
         self.log.used.clear()
         self.log.nodes.clear()
@@ -219,6 +225,7 @@ class Audit:
         def backward(tensors: Any, *args: Any, **kwargs: Any) -> Any:
             root = tensors[0] if isinstance(tensors, tuple | list) else tensors
             self.log.nodes.append(count_nodes(root))
+            found = _flat(self._held())
             out = original(tensors, *args, **kwargs)
             self.root = float(root.detach()) if root.numel() == 1 else 0.0
             for p in self._weights() if self.factor != 1 else ():
@@ -226,6 +233,7 @@ class Audit:
                     p.grad.mul_(self.factor)
             if (flat := _flat(self._held())) is not None:
                 self.arrived.append(flat)
+                self._keep_unused(found, flat)
             if not self.subject.optimizers:
                 self._use()
             return out
@@ -242,16 +250,45 @@ class Audit:
         if torch.is_grad_enabled() and not module.training:
             self.evaluated = True
 
+    def _keep_unused(self, found: Any, flat: Any) -> None:
+        """Note a gradient; those before it are gone where they were added to it, or where somebody
+        moved the weights along them.
+        """
+        weights = sum(float(p.detach().double().sum()) for p in self._held())
+        added = found is not None and bool(found.any())
+        moved = any(before != weights for _, before in self.unused)
+        self.unused = [*([] if added or moved else self.unused), (flat, weights)]
+
     def _use(self, *_: Any) -> None:
         flat = _flat(self._held())
         if flat is not None:
             self.gradients.append(flat)
             self.log.used.append(float(flat.norm()))
+            self._count_cleared(flat)
+        self.unused = []
+
+    def _count_cleared(self, used: Any) -> None:
+        """Gradients that were cleared before the optimizer came, where it uses the last one alone,
+        perhaps clipped.
+        """
+        *before, (last, _) = self.unused or [(used, 0.0)]
+        if not before or _along(last, used) < 1 - 1e-6:
+            return
+        lost = [g for g, _ in before if g.norm() > 0 and abs(_along(g, used)) < ONE_LOSS]
+        if len(lost) > self.log.cleared:
+            self.log.cleared, self.log.passes = len(lost), len(before) + 1
 
 
 def _flat(weights: list[Any]) -> Any:
     grads = [p.grad.detach().to_dense().flatten().double() for p in weights if p.grad is not None]
     return torch.cat(grads) if grads else None
+
+
+def _along(one: Any, other: Any) -> float:
+    """Cosine between two gradients; 0 where they belong to other weights."""
+    if one.shape != other.shape:
+        return 0.0
+    return float(torch.dot(one, other) / (one.norm() * other.norm() + 1e-30))
 
 
 def _shrunk(after: Any, used: Any) -> float:

@@ -69,9 +69,40 @@ class TorchSubject(Subject):
         self.has_loss, self.has_optimizer = loss is not None, bool(self.optimizers)
         self._generators = [random_states(), _torch_generators()]
         self.memory = Memory([model, loss, self.optimizers, self.x, self.y, options.step], _special)
-        self._state = Memory([model, loss], _special_but_parameters, functions=False)
         self._pattern: Rebuild | None = None
         self._calling = _ways(model, self.x)
+        self._fill_statistics()
+        self._state = Memory([model, loss], _special_but_parameters, functions=False)
+
+    def _fill_statistics(self) -> None:
+        """Give batch normalisation that has seen no batch yet the statistics of this one: its
+        evaluation would hand on inputs as they are, which no trained model does.
+        """
+        layers = [
+            m
+            for m in self.model.modules()
+            if isinstance(m, nn.modules.batchnorm._NormBase)
+            and m.num_batches_tracked is not None
+            and int(m.num_batches_tracked) == 0
+        ]
+        if not layers:
+            return
+        before = Memory([self.model], _special, functions=False)
+        for m in layers:
+            m.momentum = 1.0
+        try:
+            with torch.no_grad(), warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                _set_mode(self.model, True)
+                self._forward(self.x)
+        except Exception:  # the first examination says so
+            before.restore()
+            return
+        filled = [[b.clone() for b in (m.running_mean, m.running_var)] for m in layers]
+        before.restore()
+        for m, (mean, var) in zip(layers, filled, strict=True):
+            m.running_mean.copy_(mean)
+            m.running_var.copy_(var)
 
     def restore(self) -> None:
         """Put model, optimizer, batch and random numbers back, bit by bit."""

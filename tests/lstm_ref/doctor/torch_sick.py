@@ -701,6 +701,80 @@ def answer_beside_each_step():
     return case(Net(D=4, K=1), torch.cat([x, told], 2), y, nn.MSELoss())
 
 
+@sick("targets-misaligned")
+def classes_by_view_in_the_loss():
+    class S(Net):
+        def take(self, h):
+            return h
+
+    x = series(8, 10, 3)
+    y = (x[:, :, 0] > 0).long() + 2 * (x[:, :, 1] > 0).long()
+    return case(S(), x, y, lambda o, y: F.cross_entropy(o.view(len(o), 4, -1), y))
+
+
+@sick("state-not-carried")
+def state_made_anew_in_each_call():
+    class S(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.embed, self.out = nn.Embedding(30, 8), nn.Linear(16, 30)
+            self.rnn, self.state = nn.LSTM(8, 16, batch_first=True), None
+
+        def forward(self, x):
+            state = (torch.zeros(1, len(x), 16), torch.zeros(1, len(x), 16))
+            h, state = self.rnn(self.embed(x), state)
+            self.state = tuple(s.detach() for s in state)
+            return self.out(h)
+
+    x = tokens(8, 12)
+    return case(S(), x[:, :-1], x[:, 1:], tagged, stateful=True)
+
+
+@sick("loss-negative")
+def likelihood_is_minimised():
+    def loss(o, y):
+        mean, spread = o.chunk(2, 1)
+        return torch.distributions.Normal(mean, F.softplus(spread) + 1e-3).log_prob(y).mean()
+
+    x = series(12, 15, 3)
+    return case(Net(K=2), x[:, :-1], x[:, -1, :1], loss)
+
+
+@sick("gradients-cleared")
+def gradients_cleared_for_each_part_of_the_batch():
+    model = Net()
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
+
+    def step(batch):
+        total = 0.0
+        for x, y in zip(batch[0].chunk(4), batch[1].chunk(4), strict=True):
+            optimizer.zero_grad()
+            value = CE(model(x), y) / 4
+            value.backward()
+            total += value.item()
+        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        return total
+
+    return case(model, series(), LABELS, CE, optimizer, step=step)
+
+
+@sick("answer-in-input")
+def autoencoder_whose_decoder_reads_the_input():
+    class Coder(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.encoder = nn.GRU(3, 8, batch_first=True)
+            self.decoder, self.out = nn.LSTM(11, 16, batch_first=True), nn.Linear(16, 3)
+
+        def forward(self, x):
+            code = self.encoder(x)[1][-1][:, None].expand(-1, x.shape[1], -1)
+            return self.out(self.decoder(torch.cat([x, code], 2))[0])
+
+    x = series(16, 15, 3)
+    return case(Coder(), x, x, nn.MSELoss())
+
+
 def make(name, seed=0):
     torch.manual_seed(seed)
     np.random.seed(seed)

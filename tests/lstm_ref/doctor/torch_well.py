@@ -1095,6 +1095,150 @@ def features_that_stay_and_are_not_the_answer():
     return case(Last(5, 16, 1), torch.cat([x, still], 2), y, nn.MSELoss())
 
 
+@well
+def autoencoder_by_its_code_alone():
+    class Coder(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.encoder = nn.LSTM(3, 12, batch_first=True)
+            self.decoder, self.out = nn.LSTM(12, 16, batch_first=True), nn.Linear(16, 3)
+
+        def forward(self, x):
+            code = self.encoder(x)[1][0][-1]
+            return self.out(self.decoder(code[:, None].repeat(1, x.shape[1], 1))[0])
+
+    x = series(16, 15, 3)
+    return case(Coder(), x, x, nn.MSELoss())
+
+
+@well
+def batch_norm_in_front_of_prices():
+    class S(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.norm, self.net = nn.BatchNorm1d(3), Last(3, 16, 2)
+
+        def forward(self, x):
+            return self.net(self.norm(x.transpose(1, 2)).transpose(1, 2))
+
+    x = 3000 + 400 * series(16, 15)
+    return case(S(), x, torch.arange(16) % 2, nn.CrossEntropyLoss())
+
+
+@well
+def weighted_classes_exchanged_before_the_loss():
+    x = tokens(16, 9)
+    weight = torch.tensor([1.0, 4.0, 2.0, 1.0])
+
+    def loss(o, y):
+        return F.cross_entropy(o.permute(0, 2, 1), y, weight=weight)
+
+    return case(Tokens(each=True), x, x % 4, loss)
+
+
+@well
+def state_goes_through_the_loop():
+    class S(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.embed, self.out = nn.Embedding(30, 8), nn.Linear(16, 30)
+            self.rnn = nn.GRU(8, 16, batch_first=True)
+
+        def forward(self, x, state=None):
+            h, state = self.rnn(self.embed(x), state)
+            return self.out(h), state
+
+    x = tokens(8, 12)
+
+    def loss(o, y):
+        return F.cross_entropy(o[0].transpose(1, 2), y)
+
+    return case(S(), x[:, :-1], x[:, 1:], loss, stateful=True)
+
+
+@well
+def teacher_that_is_not_trained():
+    class Distilled(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.student, self.teacher = Last(3, 10, 4), Last(3, 24, 4).requires_grad_(False)
+
+        def forward(self, x):
+            with torch.no_grad():
+                told = self.teacher(x)
+            return self.student(x), told
+
+    def loss(o, y):
+        mine, told = o
+        alike = F.kl_div(mine.log_softmax(1), told.softmax(1), reduction="batchmean")
+        return F.cross_entropy(mine, y) + 0.3 * alike
+
+    model = Distilled()
+    optimizer = adam(model.student)
+    return case(model, series(), torch.arange(8) % 4, loss, optimizer)
+
+
+@well
+def sharpness_is_looked_for_before_the_step():
+    model = Last(3, 16, 4)
+    optimizer, loss = adam(model), nn.CrossEntropyLoss()
+
+    def step(batch):
+        x, y = batch
+        optimizer.zero_grad()
+        first = loss(model(x), y)
+        first.backward()
+        norm = torch.cat([p.grad.flatten() for p in model.parameters()]).norm()
+        with torch.no_grad():
+            moves = [0.05 * p.grad / norm for p in model.parameters()]
+            for p, move in zip(model.parameters(), moves, strict=True):
+                p.add_(move)
+        optimizer.zero_grad()
+        loss(model(x), y).backward()
+        with torch.no_grad():
+            for p, move in zip(model.parameters(), moves, strict=True):
+                p.sub_(move)
+        optimizer.step()
+        return first.detach()
+
+    return case(model, series(), torch.arange(8) % 4, loss, optimizer, step=step)
+
+
+@well
+def gradients_of_two_tasks_are_put_together():
+    class Two(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.rnn = nn.LSTM(3, 16, batch_first=True)
+            self.one, self.other = nn.Linear(16, 4), nn.Linear(16, 1)
+
+        def forward(self, x):
+            h = self.rnn(x)[0][:, -1]
+            return self.one(h), self.other(h)
+
+    model, x = Two(), series()
+    optimizer = adam(model)
+    x, after = x[:, :-1], x[:, -1, :1]
+
+    def losses(o, y):
+        return F.cross_entropy(o[0], y[0]), F.mse_loss(o[1], y[1])
+
+    def step(batch):
+        kept = []
+        for k in (0, 1):
+            optimizer.zero_grad()
+            value = losses(model(batch[0]), batch[1])[k]
+            value.backward()
+            kept.append([p.grad for p in model.parameters()])
+        for p, *grads in zip(model.parameters(), *kept, strict=True):
+            p.grad = sum(g for g in grads if g is not None)
+        optimizer.step()
+        return value.detach()
+
+    y = torch.arange(8) % 4, after
+    return case(model, x, y, lambda o, y: sum(losses(o, y)), optimizer, step=step)
+
+
 def make(name, seed=0):
     torch.manual_seed(seed)
     np.random.seed(seed)
