@@ -86,11 +86,10 @@ class KerasAudit:
             evaluating = not any(self.modes) if self.modes else evaluating
             log.evaluating += evaluating
             log.rates.extend(self.subject.rates()[:1])
-        after = [v.numpy() for v in self.model.trainable_variables]
-        log.changed = max(
-            (float(np.abs(a - b).max(initial=0.0)) for a, b in zip(after, before, strict=True)),
-            default=0.0,
-        )
+        pairs = zip(self.model.trainable_variables, before, strict=True)
+        changes = {v.path: float(np.abs(v.numpy() - b).max(initial=0.0)) for v, b in pairs}
+        log.changed = max(changes.values(), default=0.0)
+        log.still = frozenset(name for name, change in changes.items() if change == 0)
 
     def _call(self, first: bool) -> bool:
         try:

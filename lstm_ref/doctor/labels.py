@@ -24,6 +24,7 @@ FEWEST_ABSENT = 32
 # A loss that weighs the other answer so much more, or outputs that begin so near to this one, are
 # made for a rare class.
 WEIGHED, BEGUN = 3.0, 0.85
+OTHERS = 5  # answers with which a class has no gradient, where the form of the loss is not known
 # Copies are exact; a share leaves room for padding and missing values.
 COPIES = 0.98
 # Largest effect of a step on its own output over that on those before it: 1 to 2 where only a code
@@ -163,12 +164,19 @@ def _one_factor(ratios: list[Array]) -> bool:
 def without_gradient(context: Context) -> Iterator[Finding]:
     """A true class whose rows have no gradient."""
     form, subject = context.loss_form, context.subject
-    if form is None or form.axis is None or form.target.dtype.kind not in "iu":
+    if form is None or form.target.dtype.kind not in "iu":
         return
     gradient = subject.output_gradient[form.leaf]
     if gradient is None or form.target.ndim >= form.output.ndim or context.fixed_outputs:
         return
-    rows = np.abs(gradient).sum(form.axis)
+    if form.axis is not None:
+        rows = np.abs(gradient).sum(form.axis)
+    elif not form.kind and len(form.axes) == 1:
+        # A margin may leave out who is right; with the answers of others nobody is for long.
+        others = [form.gradient(np.roll(form.output, k, axis=0)) for k in range(OTHERS)]
+        rows = np.max([np.abs(g).sum(form.axes[0]) for g in others], axis=0)
+    else:
+        return
     for label in np.unique(form.target[form.target >= 0]):
         at = form.target == label
         if rows[at].any() or not rows.any():

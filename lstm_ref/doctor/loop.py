@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from lstm_ref.doctor.context import Context
+from lstm_ref.doctor.gradients import trained_before
 from lstm_ref.doctor.report import Finding, found
 from lstm_ref.doctor.subject import StepLog
 
@@ -49,6 +50,7 @@ OLD_GRAPH = ("second time", "modified by an inplace operation")
 DECAY = 0.05
 DECAY_STEPS, DECAY_RATE = 60, 1e-2
 FALLS, HINDERED = 0.1, 0.4
+LEAST = 1e-3  # of the largest gradient; steps by less may be lost in rounding
 # The share of what was left that is found again: 1 where nothing clears it, 0 where something does.
 KEPT = (0.9, 1.1)
 
@@ -71,6 +73,10 @@ def audit(context: Context) -> Iterator[Finding]:
         yield found("gradients-cleared", log.cleared, passes=log.passes)
     if log.calls > 3 and log.changed == 0 and _some_gradient(context):
         yield found("no-update", 0.0, steps=log.calls)
+    elif log.calls > 3 and (still := _left_out(context, log)):
+        live = len(still) + sum(p.name not in log.still for p in context.subject.parameters())
+        where = ", ".join(still[:3])
+        yield found("weights-stand-still", len(still), threshold=live, where=where)
     # A momentum from before may lead uphill for a while; a loss whose sign was turned says so
     # itself.
     turned = bool(log.losses) and log.losses[0] < 0 < context.subject.first_backward.loss
@@ -94,6 +100,19 @@ def audit(context: Context) -> Iterator[Finding]:
     elif log.between and (more := (log.alive[1] - log.alive[0]) / log.between) > KEPT_GRAPHS:
         what = f"of a step is kept: {more:.1f} of its nodes stay behind at each step (allowed 0)"
         yield found("graph-grows", more, threshold=0.0, what=what)
+
+
+def _left_out(context: Context, log: StepLog) -> list[str]:
+    """Fresh weights with a gradient that no call of the loop changes by a single bit."""
+    subject, grads = context.subject, context.subject.first_backward.parameters
+    sizes = {n: float(np.abs(g).max(initial=0.0)) for n, g in grads.items() if g is not None}
+    least = LEAST * max(sizes.values(), default=0.0)
+    still = [
+        p
+        for p in subject.parameters()
+        if p.name in log.still and p.trainable and sizes.get(p.name, 0.0) > least
+    ]
+    return [] if not still or trained_before(subject, still) else [p.name for p in still]
 
 
 def _some_gradient(context: Context) -> bool:

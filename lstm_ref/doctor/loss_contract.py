@@ -145,10 +145,7 @@ def _loss_with(subject: Subject, leaf: int, output: Array) -> float:
     """The loss with other outputs in one leaf; NaN where it refuses them."""
     outputs = list(subject.training_outputs)
     outputs[leaf] = output.astype(outputs[leaf].dtype)
-    try:
-        return subject.loss(outputs)
-    except Exception:  # a loss may refuse what is no probability
-        return float("nan")
+    return _loss_or_nan(subject, outputs)
 
 
 def slope(context: Context) -> Iterator[Finding]:
@@ -192,10 +189,7 @@ def _falls_far_away(subject: Subject) -> float | None:
             outputs = list(start)
             for k, move in moves.items():
                 outputs[k] = (start[k] + far * move).astype(start[k].dtype)
-            try:
-                last = subject.loss(outputs)
-            except Exception:  # a loss may refuse what is no probability
-                return None
+            last = _loss_or_nan(subject, outputs)
             if last == -np.inf:
                 break
             if not last < before:
@@ -203,7 +197,18 @@ def _falls_far_away(subject: Subject) -> float | None:
             before = last
         if not here - last > UNBOUNDED * (1 + abs(here)):
             return None
-    return last
+    # Outputs that are logarithms of probabilities never go where these did.
+    reached = [_loss_or_nan(subject, outputs) for outputs in enlarged_outputs(subject)]
+    if not all(loss < here for loss in reached):
+        return None
+    return min(reached) if here - min(reached) > UNBOUNDED * (1 + abs(here)) else None
+
+
+def _loss_or_nan(subject: Subject, outputs: Sequence[Array]) -> float:
+    try:
+        return subject.loss(outputs)
+    except Exception:  # a loss may refuse what is no probability
+        return float("nan")
 
 
 def _push(form: LossForm) -> float | None:

@@ -205,7 +205,7 @@ _FOLLOWS: dict[str, tuple[str, ...]] = {
         "mode-without-effect",
         "training",
     ),
-    "not-in-optimizer": ("training", "gradients-add-up", "no-update"),
+    "not-in-optimizer": ("training", "gradients-add-up", "no-update", "weights-stand-still"),
     "direction-not-turned-back": ("training", "short-reach", "steps-ignored"),
     "short-reach": (
         "direction-sees-one-step",
@@ -253,7 +253,7 @@ _FOLLOWS: dict[str, tuple[str, ...]] = {
         "parameter-unused",
     ),
     "memory-too-short": ("vanishing-gradient",),
-    "rate-is-zero": ("no-update", "update-too-small", "training"),
+    "rate-is-zero": ("no-update", "update-too-small", "weights-stand-still", "training"),
     "loss-sums": ("update-too-large", "diverges"),
     "update-too-large": ("diverges", "loss-sums"),
     "rate-decays-at-once": ("update-too-small",),

@@ -170,6 +170,7 @@ class StepLog:
     along : cosine between the first move of the weights and the gradient of the loss; None where
         either is nothing
     scale : what the backward pass began from over the loss that the step returned
+    still : names of the weights that no call changed at all
     passes, cleared : backward passes of a call whose optimizer used the last gradient alone, and
         how many gradients of another direction were cleared before; most of all calls
     """
@@ -192,6 +193,7 @@ class StepLog:
     enlarged: float | None = None
     scale: float = 1.0
     along: float | None = None
+    still: frozenset[str] = frozenset()
     passes: int = 0
     cleared: int = 0
 

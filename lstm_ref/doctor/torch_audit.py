@@ -142,10 +142,10 @@ class Audit:
                     early = with_history()
         if self.log.calls > LOOK:
             self.log.alive, self.log.between = (early, with_history()), self.log.calls - LOOK
-        pairs = zip(self._weights(), before, strict=True)
-        self.log.changed = max(
-            (float((p.detach() - old).abs().max()) for p, old in pairs if p.numel()), default=0.0
-        )
+        pairs = zip(self.subject._named().items(), before, strict=True)
+        changes = {n: float((p.detach() - old).abs().max()) for (n, p), old in pairs if p.numel()}
+        self.log.changed = max(changes.values(), default=0.0)
+        self.log.still = frozenset(name for name, change in changes.items() if change == 0)
 
     def _along(self, before: list[Any]) -> float | None:
         """Cosine between the move of the weights and the gradient of the loss."""

@@ -154,6 +154,21 @@ def frozen_embedding():
     return case(model, padded(V=300), np.arange(16) % 2)
 
 
+@well
+def batch_norm_in_front_of_prices():
+    model = keras.Sequential(
+        [
+            layers.Input((11, 1)),
+            layers.BatchNormalization(),
+            layers.LSTM(16),
+            layers.Dense(1),
+        ]
+    )
+    model.compile("adam", "mse")
+    x = series(16, 12, 1)
+    return case(model, 3000 + 400 * x[:, :-1], x[:, -1])
+
+
 def make(name, seed=0):
     keras.utils.set_random_seed(seed)
     return WELL[name]()

@@ -49,7 +49,30 @@ def broken(last, loss, targets, rate=1e-3):
 
 
 LABELS = np.arange(16) % 4
+
+
+def without_a_class(target, output):
+    """A loss of the reader's own, in which one class has a weight of 0."""
+    target = keras.ops.cast(keras.ops.reshape(target, (-1,)), "int32")
+    weight = keras.ops.take(np.array([1.0, 0.0, 2.0, 1.0], "float32"), target)
+    return weight * keras.losses.sparse_categorical_crossentropy(target, output)
+
+
+def likelihood(target, output):
+    mean, spread = output[:, :1], keras.ops.softplus(output[:, 1:]) + 1e-3
+    return -keras.ops.mean(((target - mean) / spread) ** 2 / 2 + keras.ops.log(spread), -1)
+
+
 SICK = {
+    "label-without-gradient": lambda: broken(
+        layers.Dense(4, activation="softmax"), without_a_class, LABELS
+    ),
+    "loss-negative": lambda: broken(layers.Dense(2), likelihood, WELL.series()[:, -1, :1] + 1),
+    "dropout-on-outputs": lambda: broken(
+        keras.Sequential([layers.Dense(4), layers.Dropout(0.5)]),
+        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        LABELS,
+    ),
     "loss-wants-probabilities": lambda: broken(
         layers.Dense(4), "sparse_categorical_crossentropy", LABELS
     ),
@@ -151,8 +174,9 @@ def stepped(kind):
         with tf.GradientTape() as tape:
             value = loss(y, model(x, training=kind != "evaluation"))
         grads = tape.gradient(value, model.trainable_variables)
+        pairs = list(zip(grads, model.trainable_variables, strict=True))
         if kind != "no_step":
-            optimizer.apply_gradients(zip(grads, model.trainable_variables, strict=True))
+            optimizer.apply_gradients(pairs[-2:] if kind == "head" else pairs)
         return value
 
     step = by_hand if kind != "fit" else lambda batch: model.train_on_batch(*batch)
@@ -165,6 +189,7 @@ def stepped(kind):
         ("fit", ()),
         ("by_hand", ()),
         ("no_step", ("no-update",)),
+        ("head", ("weights-stand-still",)),
         ("evaluation", ("left-in-evaluation-mode",)),
         ("own_call", ()),
     ],
