@@ -90,16 +90,7 @@ def audit(context: Context) -> Iterator[Finding]:
     yield from _clipping(log)
     if log.evaluating > 1:
         yield found("left-in-evaluation-mode", log.evaluating, steps=log.calls)
-    if len(log.nodes) > 3 and log.nodes[-1] > GROWN * log.nodes[0] and _grows(log.nodes):
-        ratio = log.nodes[-1] / log.nodes[0]
-        what = (
-            f"has {ratio:.2f} times as many nodes at step {len(log.nodes)} as at the first "
-            f"(allowed {GROWN:g})"
-        )
-        yield found("graph-grows", ratio, threshold=GROWN, what=what)
-    elif log.between and (more := (log.alive[1] - log.alive[0]) / log.between) > KEPT_GRAPHS:
-        what = f"of a step is kept: {more:.1f} of its nodes stay behind at each step (allowed 0)"
-        yield found("graph-grows", more, threshold=0.0, what=what)
+    yield from _graph(log)
 
 
 def _left_out(context: Context, log: StepLog) -> list[str]:
@@ -125,6 +116,20 @@ def _some_gradient(context: Context) -> bool:
 
 def _grows(nodes: list[int]) -> bool:
     return all(b >= a for a, b in zip(nodes, nodes[1:], strict=False))
+
+
+def _graph(log: StepLog) -> Iterator[Finding]:
+    """Graphs that grow from step to step, or that something keeps."""
+    if len(log.nodes) > 3 and log.nodes[-1] > GROWN * log.nodes[0] and _grows(log.nodes):
+        ratio = log.nodes[-1] / log.nodes[0]
+        what = (
+            f"has {ratio:.2f} times as many nodes at step {len(log.nodes)} as at the first "
+            f"(allowed {GROWN:g})"
+        )
+        yield found("graph-grows", ratio, threshold=GROWN, what=what)
+    elif log.between and (more := (log.alive[1] - log.alive[0]) / log.between) > KEPT_GRAPHS:
+        what = f"of a step is kept: {more:.1f} of its nodes stay behind at each step (allowed 0)"
+        yield found("graph-grows", more, threshold=0.0, what=what)
 
 
 def _rates(log: StepLog) -> Iterator[Finding]:
