@@ -134,7 +134,7 @@ REACHED = """(ids) => {
         Object.assign(link, { href: `#${id}`, textContent: "." });
         line.append(link);
     }
-    document.querySelector("article").append(line);
+    document.querySelector("article h1").after(line); // at the end it might need a sheet of its own
 }"""
 FRONT = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title><style>
 @page {{ size: A4; margin: 22mm 22mm 19mm; }}
