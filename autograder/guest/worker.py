@@ -350,6 +350,7 @@ class Worker:
         self.module.__dict__.update(__builtins__=builtins, display=display)
         sys.modules["__main__"] = self.module
         offer_progress_bars()
+        offer_plots()
         # as in a notebook, but last: a cell may have written a module into the working folder
         sys.path.append(os.getcwd())
 
@@ -554,6 +555,63 @@ def offer_progress_bars() -> None:
         {name: sys.modules[f"tqdm.{name}"] for name in ("auto", "notebook")},
         tqdm_notebook=NoBar,
     )
+
+
+class NoPlot:
+    """What pyplot's functions, figures and axes are where there is no Matplotlib: whatever is done
+    with it draws nothing and gives another one.
+    """
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):  # as NumPy asks of what may be an array
+            raise AttributeError(name)
+        return NoPlot()
+
+    def __call__(self, *_: object, **__: object) -> Any:
+        """Draw nothing."""
+        return NoPlot()
+
+    def __getitem__(self, key: object) -> Any:
+        return NoPlot()
+
+    def __setitem__(self, key: object, value: object) -> None:
+        pass
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter([NoPlot()])  # as the lines that one call of plot gives
+
+    def __enter__(self) -> Any:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    @staticmethod
+    def subplots(*_: object, **__: object) -> tuple[Any, Any]:
+        """A figure and its axes."""
+        return NoPlot(), NoPlot()
+
+
+def offer_plots() -> None:
+    """Let a plot that is left in a right function draw nothing where there is no Matplotlib, and a
+    notebook's own displays print.
+    """
+    if "matplotlib" not in sys.modules and find_spec("matplotlib") is None:
+        _offer("matplotlib", ("pyplot", "ticker", "gridspec"), {})
+    if "IPython" not in sys.modules and find_spec("IPython") is None:
+        _offer("IPython", ("display",), {"display": display})
+
+
+def _offer(package: str, parts: tuple[str, ...], known: dict[str, Any]) -> None:
+    """Modules in which each name is a `NoPlot`, but for the names that are known."""
+    modules = {name: ModuleType(f"{package}.{name}") for name in parts}
+    for name, module in modules.items():
+        module.__dict__.update(
+            __getattr__=NoPlot().__getattr__, subplots=NoPlot.subplots, __path__=[], **known
+        )
+        sys.modules[f"{package}.{name}"] = module
+    sys.modules[package] = ModuleType(package)
+    sys.modules[package].__dict__.update(__getattr__=NoPlot().__getattr__, __path__=[], **modules)
 
 
 def display(*values: Any, **_: Any) -> None:

@@ -284,6 +284,43 @@ def test_where_there_is_no_tqdm_its_bars_pass_loops_through(
         monkeypatch.delitem(sys.modules, name)
 
 
+def test_where_there_is_no_matplotlib_plots_draw_nothing_and_displays_print(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    parts = ("pyplot", "ticker", "gridspec")
+    names = ["matplotlib", *(f"matplotlib.{p}" for p in parts), "IPython", "IPython.display"]
+    for name in [*sys.modules, *names]:
+        if name.partition(".")[0] in ("matplotlib", "IPython"):
+            monkeypatch.delitem(sys.modules, name, raising=False)
+    monkeypatch.setattr(worker, "find_spec", lambda name: None)
+    worker.offer_plots()
+    space: dict[str, Any] = {}
+    exec(
+        "import matplotlib\nimport matplotlib.pyplot as plt\nfrom matplotlib import ticker\n"
+        "from IPython.display import clear_output, display\nimport IPython\n"
+        "plt.rcParams['figure.dpi'] = 72\nmatplotlib.use('Agg')\nplt.style.use('ggplot')\n"
+        "line, = plt.plot([1, 2], label='loss')\nplt.legend(); plt.show()\n"
+        "fig, axes = plt.subplots(2, 2, figsize=(6, 4))\naxes[0, 1].set_title('a')\n"
+        "for ax in axes.flat:\n    ax.hist([1]); ax.set(xlabel='x')\n"
+        "with plt.rc_context():\n    fig.colorbar(axes[0, 0].imshow([[1]]))\n"
+        "clear_output(wait=True)\ndisplay('told')\nIPython.display.display(1)\n"
+        "plt.gca().xaxis.set_major_locator(ticker.MaxNLocator(integer=True))",
+        space,
+    )
+    assert capsys.readouterr().out == "told\n1\n"
+    for name in names:
+        monkeypatch.delitem(sys.modules, name)
+
+
+def test_a_matplotlib_that_is_there_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = dict(sys.modules)
+    monkeypatch.setitem(sys.modules, "matplotlib", worker)  # whatever is there
+    monkeypatch.setitem(sys.modules, "IPython", worker)
+    worker.offer_plots()
+    assert sys.modules["matplotlib"] is worker and sys.modules["IPython"] is worker
+    assert sys.modules.keys() == before.keys() | {"matplotlib", "IPython"}
+
+
 def test_a_tqdm_that_is_there_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "tqdm", worker)  # whatever is there
     worker.offer_progress_bars()
