@@ -47,6 +47,7 @@ class Audit:
         self.gradients: list[Any] = []
         self.arrived: list[Any] = []  # after each backward pass
         self.unused: list[tuple[Any, float]] = []  # since a step; with a sum of the weights
+        self.asked = False  # whether a pass asked for the gradient of its inputs
         self.root = 0.0
         self.factor = 1.0
 
@@ -249,6 +250,8 @@ class Audit:
     def _forward(self, module: Any, args: Any) -> None:
         if torch.is_grad_enabled() and not module.training:
             self.evaluated = True
+        # Who asks for the gradient of the inputs looks for other inputs, and clears the rest.
+        self.asked |= any(isinstance(a, Tensor) and a.requires_grad for a in args)
 
     def _keep_unused(self, found: Any, flat: Any) -> None:
         """Note a gradient; those before it are gone where they were added to it, or where somebody
@@ -272,7 +275,7 @@ class Audit:
         perhaps clipped.
         """
         *before, (last, _) = self.unused or [(used, 0.0)]
-        if not before or _along(last, used) < 1 - 1e-6:
+        if self.asked or not before or _along(last, used) < 1 - 1e-6:
             return
         lost = [g for g, _ in before if g.norm() > 0 and abs(_along(g, used)) < ONE_LOSS]
         if len(lost) > self.log.cleared:

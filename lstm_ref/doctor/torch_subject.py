@@ -88,6 +88,7 @@ class TorchSubject(Subject):
         if not layers:
             return
         before = Memory([self.model], _special, functions=False)
+        filled: list[list[Tensor]] = []
         for m in layers:
             m.momentum = 1.0
         try:
@@ -95,11 +96,11 @@ class TorchSubject(Subject):
                 warnings.simplefilter("ignore")
                 _set_mode(self.model, True)
                 self._forward(self.x)
+            filled = [[b.clone() for b in (m.running_mean, m.running_var)] for m in layers]
         except Exception:  # the first examination says so
-            before.restore()
             return
-        filled = [[b.clone() for b in (m.running_mean, m.running_var)] for m in layers]
-        before.restore()
+        finally:  # also after Ctrl-C, which comes from here before there is a report to undo it
+            before.restore()
         for m, (mean, var) in zip(layers, filled, strict=True):
             m.running_mean.copy_(mean)
             m.running_var.copy_(var)

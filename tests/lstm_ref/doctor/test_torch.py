@@ -101,6 +101,16 @@ def test_ctrl_c_leaves_everything_as_it_was(at):
     assert bits(case) == before
 
 
+def test_ctrl_c_leaves_a_normalisation_as_it_was():
+    COUNT[0] = 0
+    model = nn.Sequential(nn.BatchNorm1d(6), Stops(1, KeyboardInterrupt()))
+    case = SICK.case(model, torch.randn(8, 6, 3), SICK.LABELS, nn.CrossEntropyLoss())
+    before = bits(case)
+    with pytest.raises(KeyboardInterrupt):
+        examine(case)
+    assert bits(case) == before and model[0].momentum == 0.1
+
+
 def test_an_error_at_a_perturbed_input_is_reported_and_undone():
     COUNT[0] = 0
     case = SICK.case(

@@ -615,6 +615,24 @@ def sparse_embedding():
 
 
 @well
+def inputs_against_the_model():
+    model, y = Last(3, 16, 2), torch.arange(8) % 2
+    optimizer = adam(model)
+
+    def step(batch):
+        optimizer.zero_grad()
+        x = batch[0].clone().requires_grad_()
+        F.cross_entropy(model(x), batch[1]).backward()
+        optimizer.zero_grad()
+        value = F.cross_entropy(model((x + 2 * x.grad.sign()).detach()), batch[1])
+        value.backward()
+        optimizer.step()
+        return value.item()
+
+    return case(model, series(), y, F.cross_entropy, optimizer, step=step)
+
+
+@well
 def norms():
     class S(nn.Module):
         def __init__(self):
