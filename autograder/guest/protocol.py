@@ -193,9 +193,9 @@ class Encoder:
             return self._array(array)
         if self.tables and table_parts.is_table(value):
             return self._table(value, depth)
-        if (items := _as_list(value)) is not None:
-            return self._sequence("l", items, self.keep(value), depth)
         ref = self.keep(value)
+        if (items := _as_list(value, is_kept=ref is not None)) is not None:
+            return self._sequence("l", items, ref, depth)
         if ref is None and isinstance(value, np.random.Generator):
             return _text_of_generator(value)
         if ref is None:
@@ -450,12 +450,15 @@ def _with_keys(make: Callable[[list[Any]], Any], items: list[Any], keys: list[An
         raise ProtocolError("a frame holds a dict or a set whose key cannot be one") from None
 
 
-def _as_list(value: Any) -> list[Any] | None:
+def _as_list(value: Any, is_kept: bool) -> list[Any] | None:
     """Items of what is as good as a list: a range, a deque, a view of a dict, an array of words;
     None of anything else, and of what has too many.
+
+    An array that the sender does not keep is none of these: it is an argument of a case, and the
+    student would get another thing than its author wrote.
     """
     if isinstance(value, np.ndarray):
-        words = value.dtype.kind == "U" and 0 < value.ndim <= MAX_NDIM
+        words = is_kept and value.dtype.kind == "U" and 0 < value.ndim <= MAX_NDIM
         return value.tolist() if words and value.size <= MAX_LEAVES else None
     if not isinstance(value, LISTS):
         return None
