@@ -9,8 +9,7 @@ repetitions is as good as the set that is asked for.
 from __future__ import annotations
 
 import math
-from collections import deque
-from collections.abc import ItemsView, KeysView, Sequence, Set, ValuesView
+from collections.abc import Sequence, Set
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -18,8 +17,6 @@ import numpy as np
 # str, int, float, bool, None, tuple[Tree, ...], frozenset[Tree] or dict[Tree, Tree]
 Tree: TypeAlias = Any
 
-# What is as good as a list, in any order that it has.
-AS_GOOD = (range, deque, KeysView, ValuesView, ItemsView)
 DEEPEST = 16
 CLOSE = 1e-6  # of two numbers within a tree, relative: float32 is as right here as elsewhere
 
@@ -45,7 +42,7 @@ def tree(value: Any, depth: int = 0) -> Tree:
         return value
     if isinstance(value, str):
         return str(value)
-    if isinstance(value, (list, tuple, *AS_GOOD)):
+    if isinstance(value, list | tuple):
         return tuple(tree(item, depth + 1) for item in value)
     if isinstance(value, Set):
         return frozenset(tree(item, depth + 1) for item in value)

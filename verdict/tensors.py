@@ -100,10 +100,10 @@ def to_arrays(value: Any, spread: bool = False) -> Any:
 
 
 def _spread(value: Any, room: list[int], depth: int = 0) -> Any:
-    """The tree with a list for each iterator, view of a dict, or queue in it; ``room`` is how many
-    entries of these are read in all, and is used up.
+    """The tree with a list for each iterator, range, view of a dict, or queue in it; ``room`` is
+    how many entries of these are read in all, and is used up.
     """
-    if isinstance(value, Iterator | KeysView | ValuesView | ItemsView | deque):
+    if isinstance(value, Iterator | KeysView | ValuesView | ItemsView | deque | range):
         value = list(islice(value, room[0]))
         room[0] -= len(value)
     if depth > 16 or type(value) not in (list, tuple, dict):

@@ -8,7 +8,6 @@ point outside or twice at the same bytes.
     None, bool, int, str          themselves; int within 64 bits
     float                         ["f"]: its 8 bytes are in the payload
     list, tuple, dict       ["l", ref, [...]]  ["t", ref, [...]]  ["d", ref, [[key, value], ...]]
-    range, deque, view of a dict, array of words: as the list of what stands in them
     set, frozenset                ["s", ref, [...]]  ["z", ref, [...]]
     NumPy's default generator     ["g", [six hexadecimal numbers], [...]]: see `_generator`
     array, NumPy scalar           ["a", dtype, shape]
@@ -26,8 +25,8 @@ pandas where there is a table.
 
 from __future__ import annotations
 
-from collections import Counter, deque
-from collections.abc import Callable, ItemsView, Iterable, KeysView, ValuesView
+from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from json import loads
 from json.encoder import encode_basestring_ascii as quoted
@@ -115,7 +114,6 @@ class RemoteSet(frozenset[Any]):
     ref: Reference = None
 
 
-LISTS = (range, deque, KeysView, ValuesView, ItemsView)
 CONTAINERS = {
     "l": RemoteList,
     "t": RemoteTuple,
@@ -194,8 +192,6 @@ class Encoder:
         if self.tables and table_parts.is_table(value):
             return self._table(value, depth)
         ref = self.keep(value)
-        if (items := _as_list(value, is_kept=ref is not None)) is not None:
-            return self._sequence("l", items, ref, depth)
         if ref is None and isinstance(value, np.random.Generator):
             return _text_of_generator(value)
         if ref is None:
@@ -204,20 +200,16 @@ class Encoder:
 
     def _container(self, value: Any, depth: int) -> str:
         ref = self.keep(value) if depth else None  # the outermost tuple is the message itself
+        number = "null" if ref is None else str(ref)
         if isinstance(value, dict):
-            number = "null" if ref is None else str(ref)
             pairs = [
                 f"[{self._text(k, depth + 1)},{self._text(v, depth + 1)}]" for k, v in value.items()
             ]
             return f'["d",{number},[{",".join(pairs)}]]'
+        items = ",".join([self._text(item, depth + 1) for item in value])
         kinds = (("l", list), ("t", tuple), ("s", set), ("z", frozenset))
         kind = next(letter for letter, plain in kinds if isinstance(value, plain))
-        return self._sequence(kind, value, ref, depth)
-
-    def _sequence(self, kind: str, items: Iterable[Any], ref: int | None, depth: int) -> str:
-        number = "null" if ref is None else str(ref)
-        texts = ",".join([self._text(item, depth + 1) for item in items])
-        return f'["{kind}",{number},[{texts}]]'
+        return f'["{kind}",{number},[{items}]]'
 
     def _table(self, value: Any, depth: int) -> str:
         """JSON of a table; nothing in it is kept, for its parts are made here."""
@@ -448,24 +440,6 @@ def _with_keys(make: Callable[[list[Any]], Any], items: list[Any], keys: list[An
         return make(items)
     except TypeError:
         raise ProtocolError("a frame holds a dict or a set whose key cannot be one") from None
-
-
-def _as_list(value: Any, is_kept: bool) -> list[Any] | None:
-    """Items of what is as good as a list: a range, a deque, a view of a dict, an array of words;
-    None of anything else, and of what has too many.
-
-    An array that the sender does not keep is none of these: it is an argument of a case, and the
-    student would get another thing than its author wrote.
-    """
-    if isinstance(value, np.ndarray):
-        words = is_kept and value.dtype.kind == "U" and 0 < value.ndim <= MAX_NDIM
-        return value.tolist() if words and value.size <= MAX_LEAVES else None
-    if not isinstance(value, LISTS):
-        return None
-    try:
-        return list(value) if len(value) <= MAX_LEAVES else None
-    except OverflowError:  # of a range
-        return None
 
 
 def _is_plain_key(value: Any) -> bool:

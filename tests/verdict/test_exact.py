@@ -2,7 +2,7 @@
 named.
 """
 
-from collections import Counter, OrderedDict, deque
+from collections import Counter, OrderedDict
 
 import numpy as np
 import pytest
@@ -50,10 +50,6 @@ RIGHT = {
         tokens_and_counts(texts)[0],
         {word: np.int64(n) for word, n in tokens_and_counts(texts)[1].items()},
     ),
-    "what is as good as a list": lambda texts: (
-        deque(deque(t.split()) for t in texts),
-        tokens_and_counts(texts)[1],
-    ),
     "words of NumPy": lambda texts: (
         [np.array(t.split(), dtype=str) for t in texts],
         Counter(" ".join(texts).split()),
@@ -98,12 +94,6 @@ def test_a_message_says_where_it_differs_and_not_what_is_right(says):
     assert verdict.status is Status.WRONG and says in verdict.message, verdict.message
     if "differs" in says:
         assert not any(word in verdict.message for word in ("'so'", "'is'"))
-
-
-def test_ranges_and_views_are_read_as_the_lists_that_they_stand_for():
-    counts = {"a": 1, "b": 2}
-    got = exact.tree([range(3), deque("ab"), counts.keys(), counts.values(), counts.items()])
-    assert got == ((0, 1, 2), ("a", "b"), ("a", "b"), (1, 2), (("a", 1), ("b", 2)))
 
 
 def test_lists_without_an_end_and_odd_objects_are_refused():

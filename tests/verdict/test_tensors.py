@@ -127,6 +127,8 @@ def test_iterators_are_read_however_deep_where_all_that_comes_back_is_compared()
     rows, by_name, pairs = to_arrays(made(), spread=True)
     assert rows == [[0], [0, 1]] and by_name == {"of": ["1"], "last": ["b", "c"]}
     assert pairs == [("b", 1)]
+    places = to_arrays({"train": range(3), "test": [range(10**12)]}, spread=True)
+    assert places["train"] == [0, 1, 2] and len(places["test"][0]) == tensors.MANY - 3
     kept = made()[0]
     cache = [[kept]]
     assert to_arrays((cache, 0)) == (cache, 0) and len(list(kept)) == 2  # not read
