@@ -101,21 +101,24 @@ class KerasSubject(Subject):
             and not _value(layer.moving_mean).any()
             and bool((_value(layer.moving_variance) == 1).all())
         ]
+        if not layers:
+            return
         momenta = [layer.momentum for layer in layers]
+        statistics = [v for layer in layers for v in (layer.moving_mean, layer.moving_variance)]
+        filled: list[Array] = []
         for layer in layers:
             layer.momentum = 0.0
         try:
-            if layers:
-                self.model(self._to_x(self.inputs_tuple), training=True)
+            self.model(self._to_x(self.inputs_tuple), training=True)
+            filled = [_value(v) for v in statistics]
         except Exception:  # the first examination says so
-            pass
-        for layer, momentum in zip(layers, momenta, strict=True):
-            layer.momentum = momentum
-        statistics = [v for layer in layers for v in (layer.moving_mean, layer.moving_variance)]
-        filled = [_value(v) for v in statistics]
-        self._all.restore()
-        for memory in self._attributes:
-            memory.restore()
+            return
+        finally:  # also after Ctrl-C, which comes from here before there is a report to undo it
+            for layer, momentum in zip(layers, momenta, strict=True):
+                layer.momentum = momentum
+            self._all.restore()
+            for memory in self._attributes:
+                memory.restore()
         for v, value in zip(statistics, filled, strict=True):
             v.assign(value)
 

@@ -123,6 +123,20 @@ def test_ctrl_c_leaves_everything_as_it_was():
     assert bits(model) == before
 
 
+def test_ctrl_c_leaves_a_normalisation_as_it_was(monkeypatch):
+    case = WELL.make("batch_norm_in_front_of_prices")
+    model = case["model"]
+
+    def stops(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(layers.Dense, "call", stops)
+    before, momentum = bits(model), model.layers[0].momentum
+    with pytest.raises(KeyboardInterrupt):
+        examine(case)
+    assert bits(model) == before and model.layers[0].momentum == momentum > 0
+
+
 def test_a_callback_examines_once_before_the_first_step():
     case = broken(layers.Dense(4), "sparse_categorical_crossentropy", LABELS)
     shown = []
