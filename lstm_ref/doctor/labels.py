@@ -313,6 +313,7 @@ def future_in_input(context: Context) -> Iterator[Finding]:
         ):
             continue
         steps = [np.take(array, k, axis).reshape(pair.axes.count, -1) for k in (-1, -2)]
+        still = (np.ptp(array, axis=axis) == 0).all(0)  # (D,), features that no step changes
         for target in context.subject.targets_tuple:
             if (
                 target.dtype.kind != "f"
@@ -324,18 +325,12 @@ def future_in_input(context: Context) -> Iterator[Finding]:
                 [_affine_error(column, target.ravel()) for column in step.T] for step in steps
             ]
             k = int(np.argmin(errors[0]))
-            still = _same_at_all_steps(array, axis)
             if errors[0][k] < AFFINE and (
                 errors[1][k] > 100 * AFFINE or (still[k] and not still.all())
             ):
                 where = f"Feature {k} of the last step of {name}"
                 yield found("future-in-input", errors[0][k], threshold=AFFINE, where=where)
                 return
-
-
-def _same_at_all_steps(array: Array, axis: int) -> Array:
-    """True at the features (D,) of inputs with three axes that no step changes."""
-    return np.asarray((np.ptp(array, axis=axis) == 0).all(0))
 
 
 def _affine_error(column: Array, y: Array) -> float:

@@ -73,6 +73,7 @@ class Audit:
 
     def _start(self) -> None:
         self.subject.restore()
+        self.unused = []
         # Another report for the same program would say that one of them is chance.
         random.seed(0)
         np.random.seed(0)
@@ -81,7 +82,6 @@ class Audit:
 
     def _twice(self) -> None:
         self._start()
-        self.unused = []
         weights = [(p, p.detach().clone()) for p in self._weights()]
         norms: list[Any] = []
         with self._watched():
@@ -99,8 +99,8 @@ class Audit:
                     p.data.copy_(value)
         first, second = norms
         if first.norm() > 0 and first.shape == second.shape:
-            along = torch.dot(first, second) / (first.norm() * second.norm() + 1e-30)
-            self.log.ratio = float(second.norm() / first.norm()) if along > 0.98 else None
+            alike = _cosine(first, second) > 0.98
+            self.log.ratio = float(second.norm() / first.norm()) if alike else None
 
     def _note_left(self, call: int) -> None:
         """Whether what the first call left is in what the second one's backward pass finds, beside
@@ -120,7 +120,6 @@ class Audit:
         if self.log.error:
             return
         self._start()
-        self.unused = []
         before = [p.detach().clone() for p in self._weights()]
         self.log.used.clear()
         self.log.nodes.clear()
@@ -226,7 +225,7 @@ class Audit:
         def backward(tensors: Any, *args: Any, **kwargs: Any) -> Any:
             root = tensors[0] if isinstance(tensors, tuple | list) else tensors
             self.log.nodes.append(count_nodes(root))
-            found = _flat(self._held())
+            adds = any(p.grad is not None and bool(p.grad.any()) for p in self._held())
             out = original(tensors, *args, **kwargs)
             self.root = float(root.detach()) if root.numel() == 1 else 0.0
             for p in self._weights() if self.factor != 1 else ():
@@ -234,7 +233,7 @@ class Audit:
                     p.grad.mul_(self.factor)
             if (flat := _flat(self._held())) is not None:
                 self.arrived.append(flat)
-                self._keep_unused(found, flat)
+                self._keep_unused(adds, flat)
             if not self.subject.optimizers:
                 self._use()
             return out
@@ -253,12 +252,11 @@ class Audit:
         # Who asks for the gradient of the inputs looks for other inputs, and clears the rest.
         self.asked |= any(isinstance(a, Tensor) and a.requires_grad for a in args)
 
-    def _keep_unused(self, found: Any, flat: Any) -> None:
+    def _keep_unused(self, added: bool, flat: Any) -> None:
         """Note a gradient; those before it are gone where they were added to it, or where somebody
         moved the weights along them.
         """
         weights = sum(float(p.detach().double().sum()) for p in self._held())
-        added = found is not None and bool(found.any())
         moved = any(before != weights for _, before in self.unused)
         self.unused = [*([] if added or moved else self.unused), (flat, weights)]
 
@@ -275,9 +273,9 @@ class Audit:
         perhaps clipped.
         """
         *before, (last, _) = self.unused or [(used, 0.0)]
-        if self.asked or not before or _along(last, used) < 1 - 1e-6:
+        if self.asked or not before or _cosine(last, used) < 1 - 1e-6:
             return
-        lost = [g for g, _ in before if g.norm() > 0 and abs(_along(g, used)) < ONE_LOSS]
+        lost = [g for g, _ in before if g.norm() > 0 and abs(_cosine(g, used)) < ONE_LOSS]
         if len(lost) > self.log.cleared:
             self.log.cleared, self.log.passes = len(lost), len(before) + 1
 
@@ -287,7 +285,7 @@ def _flat(weights: list[Any]) -> Any:
     return torch.cat(grads) if grads else None
 
 
-def _along(one: Any, other: Any) -> float:
+def _cosine(one: Any, other: Any) -> float:
     """Cosine between two gradients; 0 where they belong to other weights."""
     if one.shape != other.shape:
         return 0.0
