@@ -543,18 +543,8 @@ def offer_progress_bars() -> None:
     """Make ``from tqdm import tqdm`` work where there is none: a bar around a loop is left behind
     in many a right function, and computes nothing.
     """
-    if "tqdm" in sys.modules or find_spec("tqdm") is not None:
-        return
-    for name in ("tqdm", "tqdm.auto", "tqdm.notebook"):
-        module = ModuleType(name)
-        module.__dict__.update(
-            tqdm=NoBar, trange=lambda *ends, **_: NoBar(range(*ends)), __path__=[]
-        )
-        sys.modules[name] = module
-    sys.modules["tqdm"].__dict__.update(
-        {name: sys.modules[f"tqdm.{name}"] for name in ("auto", "notebook")},
-        tqdm_notebook=NoBar,
-    )
+    bars = {"tqdm": NoBar, "tqdm_notebook": NoBar}
+    _offer("tqdm", ("auto", "notebook"), {**bars, "trange": lambda *ends, **_: NoBar(range(*ends))})
 
 
 class NoPlot:
@@ -596,22 +586,21 @@ def offer_plots() -> None:
     """Let a plot that is left in a right function draw nothing where there is no Matplotlib, and a
     notebook's own displays print.
     """
-    if "matplotlib" not in sys.modules and find_spec("matplotlib") is None:
-        _offer("matplotlib", ("pyplot", "ticker", "gridspec"), {})
-    if "IPython" not in sys.modules and find_spec("IPython") is None:
-        _offer("IPython", ("display",), {"display": display})
+    names = {"__getattr__": NoPlot().__getattr__, "subplots": NoPlot.subplots}
+    _offer("matplotlib", ("pyplot", "ticker", "gridspec"), names)
+    _offer("IPython", ("display",), {**names, "display": display})
 
 
-def _offer(package: str, parts: tuple[str, ...], known: dict[str, Any]) -> None:
-    """Modules in which each name is a `NoPlot`, but for the names that are known."""
-    modules = {name: ModuleType(f"{package}.{name}") for name in parts}
-    for name, module in modules.items():
-        module.__dict__.update(
-            __getattr__=NoPlot().__getattr__, subplots=NoPlot.subplots, __path__=[], **known
-        )
-        sys.modules[f"{package}.{name}"] = module
-    sys.modules[package] = ModuleType(package)
-    sys.modules[package].__dict__.update(__getattr__=NoPlot().__getattr__, __path__=[], **modules)
+def _offer(package: str, parts: tuple[str, ...], names: dict[str, Any]) -> None:
+    """A package that is not there, with these parts, in each of which stand these names."""
+    if package in sys.modules or find_spec(package) is not None:
+        return
+    whole = sys.modules[package] = ModuleType(package)
+    whole.__dict__.update(names, __path__=[])
+    for part in parts:
+        module = sys.modules[f"{package}.{part}"] = ModuleType(f"{package}.{part}")
+        module.__dict__.update(names, __path__=[])
+        setattr(whole, part, module)
 
 
 def display(*values: Any, **_: Any) -> None:
