@@ -2,7 +2,6 @@
 out again.
 """
 
-import json
 import platform
 from functools import partial
 from pathlib import Path
@@ -16,9 +15,9 @@ from benchmarks import doctor as bench
 from benchmarks.pages import experiment, over_seeds
 from lstm_ref.inspect.curve_doctor import fits, readings
 from lstm_ref.zoo.programs import find
+from tests.support.results import stored
 
 ROOT = Path(__file__).parents[2]
-RESULTS = ROOT / "benchmarks" / "results"
 TABLES = [
     "measure",
     "errors",
@@ -38,10 +37,6 @@ TABLES += ["sentiment"]
 TABLES += ["forecasting", "hybrids"]
 TABLES += ["attention", "origins"]
 TABLES += ["plays"]
-
-
-def stored(name):
-    return json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
 
 
 def script(name):

@@ -2,7 +2,6 @@
 page, every finding exists, and what a row says of a stored measurement is what was measured.
 """
 
-import json
 import re
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import yaml
 
 from lstm_ref.doctor import CATALOGUE
 from tests.chapter_formulas import source_of
+from tests.support.results import stored
 
 ROOT = Path(__file__).parents[2]
 PAGE = source_of("faq")
@@ -139,12 +139,6 @@ def test_the_number_of_claims_that_hold_is_what_the_page_says():
         counts["in part"],
         counts["refuted"],
     )
-
-
-def stored(name):
-    """What benchmarks/results holds of an experiment."""
-    path = ROOT / "benchmarks" / "results" / f"{name}.json"
-    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def recalled(arm):

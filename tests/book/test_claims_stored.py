@@ -2,16 +2,11 @@
 what the sentence says is what benchmarks/results holds.
 """
 
-import json
 from pathlib import Path
 
+from tests.support.results import stored
+
 ROOT = Path(__file__).parents[2]
-
-
-def stored(name):
-    """What benchmarks/results holds of an experiment."""
-    path = ROOT / "benchmarks" / "results" / f"{name}.json"
-    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def page(name):

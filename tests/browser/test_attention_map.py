@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from lstm_ref.inspect import AttentionMap
-from tests.support.widgets import DESKTOP, PHONE, assert_accessible_and_fits, stored
+from tests.support.results import stored
+from tests.support.widgets import DESKTOP, PHONE, assert_accessible_and_fits
 
 TEXTS = stored("attention")["texts"]
 GUESSES = {str(k): 0 for k in range(len(TEXTS))}

@@ -6,7 +6,8 @@ import pytest
 
 from lstm_ref.clinic.record import record
 from lstm_ref.inspect import Clinic
-from tests.support.widgets import DESKTOP, PHONE, assert_accessible_and_fits, stored
+from tests.support.results import stored
+from tests.support.widgets import DESKTOP, PHONE, assert_accessible_and_fits
 
 STORED = stored("clinic")
 RECORD = record(STORED)

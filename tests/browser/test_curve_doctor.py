@@ -10,7 +10,8 @@ import pytest
 from lstm_ref.inspect import CurveDoctor
 from lstm_ref.inspect.curve_cases import CAUSES, MEASURES
 from lstm_ref.inspect.curve_doctor import fits
-from tests.support.widgets import DESKTOP, PHONE, assert_accessible_and_fits, stored
+from tests.support.results import stored
+from tests.support.widgets import DESKTOP, PHONE, assert_accessible_and_fits
 
 STORED = stored("curves")
 OWN = {"train": np.linspace(2.0, 0.1, 60), "valid": 0.6 + 1.4 * np.linspace(1, 0, 60) ** 8}

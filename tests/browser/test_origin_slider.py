@@ -5,7 +5,8 @@ is Python's.
 import pytest
 
 from lstm_ref.inspect import OriginSlider
-from tests.support.widgets import DESKTOP, PHONE, assert_accessible_and_fits, stored
+from tests.support.results import stored
+from tests.support.widgets import DESKTOP, PHONE, assert_accessible_and_fits
 
 SERIES = stored("origins")["series"]
 NAMES = list(SERIES)

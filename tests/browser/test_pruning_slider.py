@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from lstm_ref.inspect import PruningSlider
-from tests.support.widgets import DESKTOP, PHONE, assert_accessible_and_fits, numbers, stored
+from tests.support.results import stored
+from tests.support.widgets import DESKTOP, PHONE, assert_accessible_and_fits, numbers
 
 ARMS = stored("pruning")["arms"]
 NAMES = list(ARMS)

@@ -7,7 +7,8 @@ import pytest
 
 from lstm_ref.inspect import SearchRace
 from lstm_ref.inspect.search_race import METHODS
-from tests.support.widgets import DESKTOP, PHONE, assert_accessible_and_fits, stored
+from tests.support.results import stored
+from tests.support.widgets import DESKTOP, PHONE, assert_accessible_and_fits
 
 STORED = stored("search")
 AXES = {"rate": STORED["rates"], "forget bias": STORED["forget biases"]}

@@ -1,19 +1,9 @@
-"""What the browser tests of all widgets share: windows, stored results, and what each must hold."""
-
-import json
-from pathlib import Path
-from typing import Any
+"""What the browser tests of all widgets share: windows, and what each must hold."""
 
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
 
-RESULTS = Path(__file__).parents[2] / "benchmarks" / "results"
 DESKTOP, PHONE = {"width": 1000, "height": 900}, {"width": 390, "height": 844}
-
-
-def stored(name: str) -> Any:
-    """What a benchmark has measured and a page shows."""
-    return json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
 
 
 def numbers(page: Page, where: str) -> list[float]:
